@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const code_names[CODE_COUNT] = {
+	[CODE_OK] = "OK",
+	[CODE_CANCELLED] = "Cancelled",
+	[CODE_UNKNOWN] = "Unknown",
+	[CODE_INVALID_ARGUMENT] = "InvalidArgument",
+	[CODE_DEADLINE_EXCEEDED] = "DeadlineExceeded",
+	[CODE_NOT_FOUND] = "NotFound",
+	[CODE_ALREADY_EXISTS] = "AlreadyExists",
+	[CODE_PERMISSION_DENIED] = "PermissionDenied",
+	[CODE_RESOURCE_EXHAUSTED] = "ResourceExhausted",
+	[CODE_FAILED_PRECONDITION] = "FailedPrecondition",
+	[CODE_ABORTED] = "Aborted",
+	[CODE_OUT_OF_RANGE] = "OutOfRange",
+	[CODE_UNIMPLEMENTED] = "Unimplemented",
+	[CODE_INTERNAL] = "Internal",
+	[CODE_UNAVAILABLE] = "Unavailable",
+	[CODE_DATA_LOSS] = "DataLoss",
+	[CODE_UNAUTHENTICATED] = "Unauthenticated",
+};
+
+static void set_text(struct error *err, const char *format, va_list args) {
+	vsnprintf(err->msg, sizeof err->msg, format, args);
+}
+
+static enum code code_from_errno(int number) {
+	switch (number) {
+	case ENOENT:
+	case ENOTDIR:
+		return CODE_NOT_FOUND;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return CODE_PERMISSION_DENIED;
+	case EEXIST:
+	case EADDRINUSE:
+		return CODE_ALREADY_EXISTS;
+	case ENOSPC:
+	case EDQUOT:
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return CODE_RESOURCE_EXHAUSTED;
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EPIPE:
+		return CODE_UNAVAILABLE;
+	case ETIMEDOUT:
+		return CODE_DEADLINE_EXCEEDED;
+	case EINVAL:
+	case ENAMETOOLONG:
+		return CODE_INVALID_ARGUMENT;
+	default:
+		return CODE_INTERNAL;
+	}
+}
+
+int error_set(struct error *err, enum code code, const char *format, ...) {
+	ASSERT(code != CODE_OK);
+	if (err == NULL)
+		return -1;
+	err->code = code;
+	va_list args;
+	va_start(args, format);
+	set_text(err, format, args);
+	va_end(args);
+	return -1;
+}
+
+int error_set_errno(struct error *err, int number, const char *format, ...) {
+	if (err == NULL)
+		return -1;
+	err->code = code_from_errno(number);
+	va_list args;
+	va_start(args, format);
+	set_text(err, format, args);
+	va_end(args);
+	size_t used = strlen(err->msg);
+	snprintf(err->msg + used, sizeof err->msg - used, ": %s", strerror(number));
+	return -1;
+}
+
+int error_wrap(struct error *err, const char *format, ...) {
+	if (err == NULL)
+		return -1;
+	struct error inner = *err;
+	va_list args;
+	va_start(args, format);
+	set_text(err, format, args);
+	va_end(args);
+	size_t used = strlen(err->msg);
+	snprintf(err->msg + used, sizeof err->msg - used, ": %s", inner.msg);
+	return -1;
+}
+
+const char *code_name(enum code code) {
+	return (unsigned)code < CODE_COUNT ? code_names[code] : code_names[CODE_UNKNOWN];
+}
+
+enum code code_from_number(long number) {
+	return number >= 0 && number < CODE_COUNT ? (enum code)number : CODE_UNKNOWN;
+}
+
+_Noreturn void assert_failed(const char *condition, const char *file, int line) {
+	fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, condition);
+	abort();
+}

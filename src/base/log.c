@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static enum log_level threshold = LOG_INFO;
+static const char *process_name = "ftl";
+
+static const char *const level_names[] = {
+	[LOG_DEBUG] = "debug",
+	[LOG_INFO] = "info",
+	[LOG_WARN] = "warn",
+	[LOG_ERROR] = "error",
+};
+
+void log_init(enum log_level level, const char *name) {
+	threshold = level;
+	process_name = name;
+}
+
+const char *log_level_name(enum log_level level) {
+	return level_names[level];
+}
+
+_Bool log_level_parse(const char *text, enum log_level *ret_level) {
+	for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {
+		if (strcmp(text, level_names[i]) == 0) {
+			*ret_level = (enum log_level)i;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* A peer's words may be part of a line: what could forge a second line or steer a terminal is replaced. */
+static void defuse(char *line, size_t len) {
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7F)
+			line[i] = ' ';
+}
+
+void log_write(enum log_level level, const char *format, ...) {
+	if (level < threshold)
+		return;
+	char line[2048];
+	char time[TIME_TEXT_MAX];
+	time_format(time, clock_wall_ms());
+	int head = snprintf(line, sizeof line, "%s %-5s %s: ", time, level_names[level], process_name);
+	va_list args;
+	va_start(args, format);
+	int body = vsnprintf(line + head, sizeof line - (size_t)head - 1, format, args);
+	va_end(args);
+	size_t len = MIN((size_t)head + (size_t)MAX(body, 0), sizeof line - 2);
+	defuse(line, len);
+	line[len] = '\n';
+	/* One write, so that lines of several threads and processes stay whole. */
+	ssize_t written UNUSED = write(STDERR_FILENO, line, len + 1);
+}

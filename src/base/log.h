@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process's own log: one line an event on standard error, at the edge that stops an error. Any thread may log.
+ */
+#pragma once
+
+#include "base/macros.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+/* Below level nothing is written. name stands in every line ("backplane", a Runner's key); borrowed. */
+void log_init(enum log_level level, const char *name);
+
+void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
+#define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)
+#define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
+
+const char *log_level_name(enum log_level level);
+_Bool log_level_parse(const char *text, enum log_level *ret_level);

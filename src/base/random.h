@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Randomness of the operating system, and the keys made of it.
+ */
+#pragma once
+
+#include "base/macros.h"
+
+void random_bytes(void *ret_bytes, size_t size);
+uint64_t random_u64(void);
+
+enum { KEY_MAX = 96 };
+
+/* A key that people can read and that nobody can guess: "PREFIX-NAME-" (name may be NULL) and 13 characters
+ * that stand for the 64 bits of random. */
+void key_make(char ret_key[KEY_MAX], const char *prefix, const char *name, uint64_t random);
