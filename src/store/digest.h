@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SHA-256, the name of a content: hashed as it flows, and written as 64 lower-case hex characters.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/str.h"
+
+enum { DIGEST_SIZE = 32, DIGEST_HEX_SIZE = 64 };
+
+struct digest {
+	unsigned char bytes[DIGEST_SIZE];
+};
+
+struct digest_hex {
+	char text[DIGEST_HEX_SIZE + 1];
+};
+
+/* A hash in progress. */
+struct hasher {
+	void *context;
+};
+
+void hasher_init(struct hasher *hasher);
+void hasher_update(struct hasher *hasher, struct str bytes);
+void hasher_final(struct hasher *hasher, struct digest *ret_digest); /* deinits as well */
+void hasher_deinit(struct hasher *hasher); /* harmless after hasher_final */
+
+void digest_of(struct str bytes, struct digest *ret_digest);
+struct digest_hex digest_to_hex(const struct digest *digest);
+
+/* The error shows the text and says what a digest looks like. */
+int digest_from_hex(struct str text, struct digest *ret_digest, struct error *err);
