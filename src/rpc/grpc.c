@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gRPC over HTTP/2, as its PROTOCOL-HTTP2 document says: a five byte prefix before each message, and the status in
+ * the trailers.
+ */
+#include "rpc/grpc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct str hex_digits = STR_INIT("0123456789ABCDEF");
+
+/* --- texts --------------------------------------------------------------------------------------------------- */
+
+struct str grpc_encode_text(struct arena *arena, struct str text) {
+	char *encoded = arena_alloc(arena, text.len * 3 + 1);
+	size_t len = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+		if (c >= 0x20 && c <= 0x7E && c != '%') {
+			encoded[len++] = (char)c;
+		} else {
+			encoded[len++] = '%';
+			encoded[len++] = hex_digits.ptr[c >> 4];
+			encoded[len++] = hex_digits.ptr[c & 15];
+		}
+	}
+	return str_new(encoded, len);
+}
+
+static int hex_value(char c) {
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+struct str grpc_decode_text(struct arena *arena, struct str text) {
+	char *decoded = arena_alloc(arena, text.len + 1);
+	size_t len = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		int high = i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
+		int low = i + 2 < text.len ? hex_value(text.ptr[i + 2]) : -1;
+		bool escaped = text.ptr[i] == '%' && high >= 0 && low >= 0;
+		decoded[len++] = (char)(escaped ? high << 4 | low : text.ptr[i]);
+		i += escaped ? 2 : 0;
+	}
+	return str_new(decoded, len);
+}
+
+bool grpc_parse_timeout(struct str text, uint64_t *ret_ms) {
+	uint64_t number;
+	if (text.len < 2 || text.len > 9 || !str_to_u64(str_new(text.ptr, text.len - 1), &number))
+		return false;
+	switch (text.ptr[text.len - 1]) {
+	case 'H':
+		*ret_ms = number * 3600000;
+		return true;
+	case 'M':
+		*ret_ms = number * 60000;
+		return true;
+	case 'S':
+		*ret_ms = number * 1000;
+		return true;
+	case 'm':
+		*ret_ms = number;
+		return true;
+	case 'u':
+		*ret_ms = (number + 999) / 1000;
+		return true;
+	case 'n':
+		*ret_ms = (number + 999999) / 1000000;
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct str grpc_format_timeout(struct arena *arena, uint64_t ms) {
+	/* At most eight digits. */
+	bool coarse = ms > 99999999;
+	uint64_t number = coarse ? MIN(ms / 1000, (uint64_t)99999999) : ms;
+	return str_from(arena_printf(arena, "%llu%c", (unsigned long long)number, coarse ? 'S' : 'm'));
+}
+
+/* What a response that is no gRPC means (gRPC's http-grpc-status-mapping document). */
+static enum code code_from_http(unsigned status) {
+	switch (status) {
+	case 400:
+		return CODE_INTERNAL;
+	case 401:
+		return CODE_UNAUTHENTICATED;
+	case 403:
+		return CODE_PERMISSION_DENIED;
+	case 404:
+		return CODE_UNIMPLEMENTED;
+	case 429:
+	case 502:
+	case 503:
+	case 504:
+		return CODE_UNAVAILABLE;
+	default:
+		return CODE_UNKNOWN;
+	}
+}
+
+/* --- receiving ----------------------------------------------------------------------------------------------- */
+
+/* Collects the prefix of a message; returns what is left of bytes. */
+static struct str take_prefix(struct rpc_stream *stream, struct str bytes) {
+	size_t take = MIN(RPC_PREFIX_SIZE - stream->prefix.len, bytes.len);
+	memcpy(stream->prefix.bytes + stream->prefix.len, bytes.ptr, take);
+	stream->prefix.len += take;
+	http_stream_consume(&stream->http, take);
+	return str_from_offset(bytes, take);
+}
+
+static void begin_received(struct rpc_stream *stream) {
+	const unsigned char *prefix = stream->prefix.bytes;
+	uint32_t size = (uint32_t)prefix[1] << 24 | (uint32_t)prefix[2] << 16 | (uint32_t)prefix[3] << 8 | prefix[4];
+	struct error err;
+	stream->prefix.len = 0;
+	if (prefix[0] == 0) {
+		rpc_deliver_begin(stream, size);
+		return;
+	}
+	if (prefix[0] == 1)
+		error_set(&err, CODE_UNIMPLEMENTED, "the message is compressed; send it with grpc-encoding identity");
+	else
+		error_set(&err, CODE_INTERNAL, "the message has the flags %u; gRPC knows 0 and 1", prefix[0]);
+	rpc_break(stream, &err);
+}
+
+static void grpc_receive(struct rpc_stream *stream, struct str bytes) {
+	while (bytes.len > 0 && !stream->broken) {
+		if (stream->message_left == 0) {
+			bytes = take_prefix(stream, bytes);
+			if (stream->prefix.len == RPC_PREFIX_SIZE)
+				begin_received(stream);
+			continue;
+		}
+		struct str piece = str_new(bytes.ptr, MIN(bytes.len, stream->message_left));
+		bytes = str_from_offset(bytes, piece.len);
+		rpc_deliver(stream, piece);
+	}
+	if (bytes.len > 0)
+		http_stream_consume(&stream->http, bytes.len);
+}
+
+static void grpc_receive_end(struct rpc_stream *stream) {
+	if (stream->message_left > 0 || stream->prefix.len > 0) {
+		/* With a status of its own the peer said more than we could. */
+		if (stream->is_client && grpc_codec.read_status(stream) && stream->status != CODE_OK)
+			return;
+		struct error err;
+		if (stream->prefix.len > 0)
+			error_set(&err, CODE_INVALID_ARGUMENT, "the message was cut short: %zu of the 5 bytes before it came",
+				  stream->prefix.len);
+		else
+			error_set(&err, CODE_INVALID_ARGUMENT, "the message was cut short: its last %zu bytes did not come",
+				  stream->message_left);
+		rpc_break(stream, &err);
+	} else if (!stream->is_client) {
+		stream->events->end(stream);
+	}
+}
+
+static void grpc_receive_headers(struct rpc_stream *stream) {
+	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
+	struct error err;
+	if (stream->http.status != 200) {
+		error_set(&err, code_from_http(stream->http.status), "the peer answered with HTTP status %u",
+			  stream->http.status);
+		rpc_break(stream, &err);
+	} else if (!str_starts_with(type, STR("application/grpc"))) {
+		error_set(&err, CODE_UNKNOWN, "the peer answered with content of type \"%.*s\", which is not gRPC",
+			  STR_ARG(str_new(type.ptr ? type.ptr : "", MIN(type.len, (size_t)80))));
+		rpc_break(stream, &err);
+	} else if (stream->events->headers != NULL) {
+		stream->events->headers(stream);
+	}
+}
+
+static bool grpc_read_status(struct rpc_stream *stream) {
+	const struct http_headers *where = &stream->http.trailers;
+	const struct http_header *status = http_headers_find(where, STR("grpc-status"));
+	if (status == NULL) {
+		/* A response without messages has everything in its headers. */
+		where = &stream->http.received;
+		status = http_headers_find(where, STR("grpc-status"));
+	}
+	if (status == NULL)
+		return false;
+	uint64_t number;
+	enum code code = str_to_u64(status->value, &number) ? code_from_number((long)MIN(number, (uint64_t)99)) : CODE_UNKNOWN;
+	struct str text = http_headers_get(where, STR("grpc-message"));
+	rpc_set_status(stream, code, grpc_decode_text(&stream->http.arena, text));
+	return true;
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------- */
+
+static void grpc_respond(struct rpc_stream *stream) {
+	struct http_headers headers = {0};
+	struct arena *arena = &stream->http.arena;
+	http_headers_add(&headers, arena, STR("content-type"), STR("application/grpc"));
+	for (size_t i = 0; i < stream->response_headers.count; i++)
+		http_headers_add(&headers, arena, stream->response_headers.items[i].name,
+				 stream->response_headers.items[i].value);
+	http_respond(&stream->http, 200, &headers);
+}
+
+static void grpc_begin(struct rpc_stream *stream, size_t size) {
+	const unsigned char prefix[RPC_PREFIX_SIZE] = {0, (unsigned char)(size >> 24), (unsigned char)(size >> 16),
+						       (unsigned char)(size >> 8), (unsigned char)size};
+	http_stream_write(&stream->http, str_new(prefix, sizeof prefix));
+}
+
+static void add_status(struct rpc_stream *stream, struct http_headers *headers) {
+	struct arena *arena = &stream->http.arena;
+	http_headers_add(headers, arena, STR("grpc-status"), str_from(arena_printf(arena, "%d", stream->status)));
+	if (stream->status_text.len > 0)
+		http_headers_add(headers, arena, STR("grpc-message"), grpc_encode_text(arena, stream->status_text));
+}
+
+static void grpc_finish(struct rpc_stream *stream) {
+	if (stream->responded) {
+		add_status(stream, &stream->http.send_trailers);
+		http_stream_finish(&stream->http);
+		return;
+	}
+	/* Headers alone: they hold the status, and what would have been trailers. */
+	stream->responded = true;
+	add_status(stream, &stream->response_headers);
+	for (size_t i = 0; i < stream->http.send_trailers.count; i++)
+		http_headers_add(&stream->response_headers, &stream->http.arena, stream->http.send_trailers.items[i].name,
+				 stream->http.send_trailers.items[i].value);
+	stream->http.send_trailers.count = 0;
+	stream->http.finished = true;
+	grpc_respond(stream);
+}
+
+static void grpc_request_headers(struct rpc_stream *stream, struct http_headers *headers) {
+	struct arena *arena = &stream->http.arena;
+	http_headers_add(headers, arena, STR("te"), STR("trailers"));
+	http_headers_add(headers, arena, STR("content-type"), STR("application/grpc"));
+	if (stream->deadline_ms != 0)
+		http_headers_add(headers, arena, STR("grpc-timeout"), grpc_format_timeout(arena, rpc_time_left_ms(stream)));
+}
+
+const struct rpc_codec grpc_codec = {
+	.name = "gRPC",
+	.respond = grpc_respond,
+	.begin = grpc_begin,
+	.finish = grpc_finish,
+	.receive = grpc_receive,
+	.receive_end = grpc_receive_end,
+	.receive_headers = grpc_receive_headers,
+	.read_status = grpc_read_status,
+	.request_headers = grpc_request_headers,
+};

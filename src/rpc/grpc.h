@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gRPC's codec, and the texts that its headers hold.
+ */
+#pragma once
+
+#include "rpc/rpc.h"
+
+/* "grpc-message": percent encoding of what is not printable ASCII. Reading is lenient, as the protocol asks. */
+struct str grpc_encode_text(struct arena *arena, struct str text);
+struct str grpc_decode_text(struct arena *arena, struct str text);
+
+/* "grpc-timeout": at most eight digits and one of H, M, S, m, u, n; rounded up to milliseconds. */
+bool grpc_parse_timeout(struct str text, uint64_t *ret_ms);
+struct str grpc_format_timeout(struct arena *arena, uint64_t ms);

@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nghttp2 reads and writes the frames; this file moves bytes between it and the transport, and turns its callbacks
+ * into the events of http.h.
+ *
+ * Output is pulled once a turn (flush): as many frames as fit one buffer are laid one after the other and leave in
+ * one write. While the kernel does not take them nothing more is produced, so a slow peer costs one buffer.
+ *
+ * Windows: the connection's window is given back at once, the stream's when its owner has consumed the bytes. So a
+ * stream that stands still holds up nobody else on its connection.
+ */
+#include "rpc/h2.h"
+
+#include <nghttp2/nghttp2.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+enum {
+	OUTPUT_SIZE = 64 << 10,
+	FRAME_HEADER_SIZE = 9,
+	CONNECTION_WINDOW = 16 << 20,
+	HEADERS_MAX = 128, /* of one request, ours included */
+};
+
+struct h2 {
+	struct http_connection http;
+	struct transport transport;
+	struct flushable flushable;
+	struct http_limits limits;
+	nghttp2_session *session;
+	char *output; /* lent by the flush in progress, else NULL */
+	size_t output_len;
+	bool is_server;
+	bool closing;
+	bool shutting_down;
+	struct error why; /* of the close; CODE_OK: in order */
+	char peer[64];
+};
+
+static void on_transport_connected(struct transport *transport, const struct error *err);
+static void on_transport_read(struct transport *transport, struct str bytes);
+static void on_transport_end(struct transport *transport, const struct error *err);
+static void on_transport_drained(struct transport *transport);
+static void on_transport_closed(struct transport *transport);
+static void h2_request(struct http_connection *connection, struct http_stream *stream,
+		       const struct http_headers *headers);
+static void h2_respond(struct http_stream *stream, unsigned status, const struct http_headers *headers);
+static void h2_output(struct http_stream *stream);
+static void h2_consume(struct http_stream *stream, size_t size);
+static void h2_reset(struct http_stream *stream, bool refused);
+static void h2_ping(struct http_connection *connection);
+static void h2_shutdown(struct http_connection *connection);
+static void h2_close(struct http_connection *connection, const struct error *why);
+
+static const struct transport_events transport_events = {
+	.on_connected = on_transport_connected,
+	.on_read = on_transport_read,
+	.on_end = on_transport_end,
+	.on_drained = on_transport_drained,
+	.on_closed = on_transport_closed,
+};
+
+static const struct http_connection_ops h2_ops = {
+	.request = h2_request,
+	.respond = h2_respond,
+	.output = h2_output,
+	.consume = h2_consume,
+	.reset = h2_reset,
+	.ping = h2_ping,
+	.shutdown = h2_shutdown,
+	.close = h2_close,
+};
+
+static struct h2 *h2_of(struct http_connection *connection) {
+	return CONTAINER_OF(connection, struct h2, http);
+}
+
+static struct h2 *h2_of_stream(struct http_stream *stream) {
+	return h2_of(stream->connection);
+}
+
+static void mark_dirty(struct h2 *h2) {
+	if (!h2->closing)
+		loop_mark_dirty(h2->transport.loop, &h2->flushable);
+}
+
+/* --- receiving: nghttp2's callbacks ------------------------------------------------------------------------- */
+
+static struct http_stream *stream_of(nghttp2_session *session, int32_t id) {
+	return nghttp2_session_get_stream_user_data(session, id);
+}
+
+static void attach(struct h2 *h2, struct http_stream *stream) {
+	stream->connection = &h2->http;
+	list_append(&h2->http.streams, &stream->link);
+	h2->http.stream_count++;
+}
+
+/* Ends the loan of a stream. */
+static void detach(struct h2 *h2, struct http_stream *stream, const struct error *why) {
+	list_remove(&stream->link);
+	h2->http.stream_count--;
+	stream->connection = NULL;
+	stream->events->closed(stream, why);
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
+	struct h2 *h2 = data;
+	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+		struct http_stream *stream = h2->http.events->new_stream(&h2->http);
+		if (stream == NULL)
+			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+		stream->id = frame->hd.stream_id;
+		attach(h2, stream);
+		nghttp2_session_set_stream_user_data(session, stream->id, stream);
+		return 0;
+	}
+	struct http_stream *stream = stream_of(session, frame->hd.stream_id);
+	if (stream != NULL) {
+		stream->in_trailers = stream->status >= 200;
+		stream->header_bytes = 0;
+	}
+	return 0;
+}
+
+static void set_pseudo_header(struct http_stream *stream, struct str name, struct str value) {
+	if (str_eq(name, STR(":method")))
+		stream->method = value;
+	else if (str_eq(name, STR(":path")))
+		stream->path = value;
+	else if (str_eq(name, STR(":authority")))
+		stream->authority = value;
+	else if (str_eq(name, STR(":status")))
+		stream->status = (unsigned)strtoul(value.ptr, NULL, 10);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_bytes, size_t name_len,
+		     const uint8_t *value_bytes, size_t value_len, uint8_t flags UNUSED, void *data) {
+	struct h2 *h2 = data;
+	struct http_stream *stream = stream_of(session, frame->hd.stream_id);
+	if (stream == NULL)
+		return 0;
+	/* The size as RFC 9113 section 6.5.2 counts it: what a header costs, 32 bytes for the entry included. */
+	stream->header_bytes += name_len + value_len + 32;
+	if (stream->header_bytes > h2->limits.header_bytes)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	struct str name = arena_copy(&stream->arena, str_new(name_bytes, name_len));
+	struct str value = arena_copy(&stream->arena, str_new(value_bytes, value_len));
+	if (name_len > 0 && name.ptr[0] == ':')
+		set_pseudo_header(stream, name, value);
+	else
+		http_headers_add(stream->in_trailers ? &stream->trailers : &stream->received, &stream->arena, name, value);
+	return 0;
+}
+
+static void deliver_headers(struct h2 *h2, struct http_stream *stream, const nghttp2_frame *frame) {
+	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+		stream->in_trailers = true; /* a later block can be nothing else */
+		stream->status = 0;
+		h2->http.events->request(&h2->http, stream);
+	} else if (!stream->in_trailers && stream->status >= 200) {
+		stream->events->headers(stream);
+	}
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
+	struct h2 *h2 = data;
+	struct http_stream *stream;
+	switch (frame->hd.type) {
+	case NGHTTP2_HEADERS:
+	case NGHTTP2_DATA:
+		stream = stream_of(session, frame->hd.stream_id);
+		if (stream == NULL)
+			return 0;
+		if (frame->hd.type == NGHTTP2_HEADERS)
+			deliver_headers(h2, stream, frame);
+		/* The event may have closed it. */
+		stream = stream_of(session, frame->hd.stream_id);
+		if (stream != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+			stream->received_end = true;
+			stream->events->end(stream);
+		}
+		return 0;
+	case NGHTTP2_SETTINGS:
+		h2->http.stream_limit =
+			nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+		return 0;
+	case NGHTTP2_PING:
+		if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+			h2->http.events->pong(&h2->http);
+		return 0;
+	case NGHTTP2_GOAWAY:
+		h2->http.going_away = true;
+		h2->http.events->going_away(&h2->http);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int on_data_chunk(nghttp2_session *session, uint8_t flags UNUSED, int32_t id, const uint8_t *bytes, size_t len,
+			 void *data UNUSED) {
+	nghttp2_session_consume_connection(session, len);
+	struct http_stream *stream = stream_of(session, id);
+	if (stream != NULL && len > 0)
+		stream->events->data(stream, str_new(bytes, len));
+	return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *data) {
+	struct h2 *h2 = data;
+	struct http_stream *stream = stream_of(session, id);
+	if (stream == NULL)
+		return 0;
+	nghttp2_session_set_stream_user_data(session, id, NULL);
+	stream->untouched |= code == NGHTTP2_REFUSED_STREAM;
+	struct error why;
+	bool in_order = code == NGHTTP2_NO_ERROR && (stream->received_end || stream->finished);
+	if (!in_order)
+		error_set(&why, code == NGHTTP2_CANCEL ? CODE_CANCELLED : CODE_UNAVAILABLE,
+			  "the peer reset the stream (%s)", nghttp2_http2_strerror(code));
+	detach(h2, stream, in_order ? NULL : &why);
+	return 0;
+}
+
+/* A request that never left can be sent elsewhere. */
+static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int code UNUSED, void *data UNUSED) {
+	struct http_stream *stream = stream_of(session, frame->hd.stream_id);
+	if (stream != NULL && frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+		stream->untouched = true;
+	return 0;
+}
+
+/* A response that ends before its request has: what the client would still send is of no use any more
+ * (RFC 9113 section 8.1). */
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
+	struct h2 *h2 = data;
+	bool ends = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+	if (!h2->is_server || !ends || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		return 0;
+	struct http_stream *stream = stream_of(session, frame->hd.stream_id);
+	if (stream != NULL && !stream->received_end)
+		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+	return 0;
+}
+
+static int on_invalid_frame(nghttp2_session *session UNUSED, const nghttp2_frame *frame, int code, void *data) {
+	struct h2 *h2 = data;
+	log_debug("%s: invalid frame of type %d on stream %d: %s", h2->peer, frame->hd.type, frame->hd.stream_id,
+		  nghttp2_strerror(code));
+	return 0;
+}
+
+/* --- sending: nghttp2 asks for the body, frame by frame ------------------------------------------------------ */
+
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *bytes UNUSED, size_t len, uint32_t *flags,
+			 nghttp2_data_source *source, void *data UNUSED) {
+	struct http_stream *stream = source->ptr;
+	size_t ready = buf_len(&stream->unsent);
+	if (ready == 0 && !stream->finished) {
+		stream->deferred = true;
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	size_t take = MIN(ready, len);
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	if (take == ready && stream->finished) {
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		if (stream->send_trailers.count > 0) {
+			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+			nghttp2_nv trailers[HEADERS_MAX];
+			size_t count = MIN(stream->send_trailers.count, (size_t)HEADERS_MAX);
+			for (size_t i = 0; i < count; i++) {
+				const struct http_header *header = &stream->send_trailers.items[i];
+				trailers[i] = (nghttp2_nv){(uint8_t *)header->name.ptr, (uint8_t *)header->value.ptr,
+							   header->name.len, header->value.len, NGHTTP2_NV_FLAG_NONE};
+			}
+			nghttp2_submit_trailer(session, id, trailers, count);
+		}
+	}
+	return (ssize_t)take;
+}
+
+static int send_body(nghttp2_session *session UNUSED, nghttp2_frame *frame UNUSED, const uint8_t *frame_header, size_t len,
+		     nghttp2_data_source *source, void *data) {
+	struct h2 *h2 = data;
+	struct http_stream *stream = source->ptr;
+	if (h2->output_len + FRAME_HEADER_SIZE + len > OUTPUT_SIZE)
+		return NGHTTP2_ERR_WOULDBLOCK;
+	memcpy(h2->output + h2->output_len, frame_header, FRAME_HEADER_SIZE);
+	if (len > 0)
+		memcpy(h2->output + h2->output_len + FRAME_HEADER_SIZE, buf_view(&stream->unsent).ptr, len);
+	h2->output_len += FRAME_HEADER_SIZE + len;
+	buf_consume(&stream->unsent, len);
+	if (buf_len(&stream->unsent) == 0)
+		stream->events->writable(stream);
+	return 0;
+}
+
+static ssize_t send_frame(nghttp2_session *session UNUSED, const uint8_t *bytes, size_t len, int flags UNUSED, void *data) {
+	struct h2 *h2 = data;
+	size_t room = OUTPUT_SIZE - h2->output_len;
+	if (room == 0)
+		return NGHTTP2_ERR_WOULDBLOCK;
+	size_t take = MIN(room, len);
+	memcpy(h2->output + h2->output_len, bytes, take);
+	h2->output_len += take;
+	return (ssize_t)take;
+}
+
+static bool is_finished(const struct h2 *h2) {
+	return nghttp2_session_want_read(h2->session) == 0 && nghttp2_session_want_write(h2->session) == 0;
+}
+
+static void flush(struct flushable *flushable) {
+	/* Shared by the connections of a thread: it is empty between two flushes. */
+	static _Thread_local char output[OUTPUT_SIZE];
+	struct h2 *h2 = CONTAINER_OF(flushable, struct h2, flushable);
+	int failed = 0;
+	while (!h2->closing && !transport_is_backed_up(&h2->transport)) {
+		h2->output = output;
+		h2->output_len = 0;
+		failed = nghttp2_session_send(h2->session);
+		h2->output = NULL;
+		if (h2->output_len == 0 || failed != 0)
+			break;
+		transport_write(&h2->transport, str_new(output, h2->output_len));
+	}
+	if (h2->closing)
+		return;
+	struct error err;
+	if (failed != 0)
+		error_set(&err, CODE_INTERNAL, "HTTP/2: %s", nghttp2_strerror(failed));
+	if (failed != 0)
+		h2_close(&h2->http, &err);
+	else if (is_finished(h2) && !transport_is_backed_up(&h2->transport))
+		h2_close(&h2->http, NULL);
+}
+
+/* --- operations ---------------------------------------------------------------------------------------------- */
+
+static nghttp2_nv field(struct str name, struct str value) {
+	return (nghttp2_nv){(uint8_t *)name.ptr, (uint8_t *)value.ptr, name.len, value.len, NGHTTP2_NV_FLAG_NONE};
+}
+
+static size_t add_fields(nghttp2_nv *fields, size_t count, const struct http_headers *headers) {
+	for (size_t i = 0; i < headers->count && count < HEADERS_MAX; i++)
+		fields[count++] = field(headers->items[i].name, headers->items[i].value);
+	return count;
+}
+
+static void h2_request(struct http_connection *connection, struct http_stream *stream,
+		       const struct http_headers *headers) {
+	struct h2 *h2 = h2_of(connection);
+	nghttp2_nv fields[HEADERS_MAX] = {
+		field(STR(":method"), stream->method),
+		field(STR(":scheme"), h2->transport.endpoint.tls ? STR("https") : STR("http")),
+		field(STR(":path"), stream->path),
+		field(STR(":authority"), stream->authority),
+	};
+	size_t count = add_fields(fields, 4, headers);
+	nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};
+	attach(h2, stream);
+	int32_t id = nghttp2_submit_request(h2->session, NULL, fields, count, &body, stream);
+	/* It fails only for a connection that is out of stream ids, which the channel does not give us. */
+	ASSERT(id > 0);
+	stream->id = id;
+	mark_dirty(h2);
+}
+
+static void h2_respond(struct http_stream *stream, unsigned status, const struct http_headers *headers) {
+	struct h2 *h2 = h2_of_stream(stream);
+	char digits[4] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10), 0};
+	nghttp2_nv fields[HEADERS_MAX] = {field(STR(":status"), str_new(digits, 3))};
+	size_t count = add_fields(fields, 1, headers);
+	bool has_body = !stream->finished || buf_len(&stream->unsent) > 0;
+	nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};
+	nghttp2_submit_response(h2->session, stream->id, fields, count, has_body ? &body : NULL);
+	stream->status = status;
+	mark_dirty(h2);
+}
+
+static void h2_output(struct http_stream *stream) {
+	struct h2 *h2 = h2_of_stream(stream);
+	if (stream->deferred) {
+		stream->deferred = false;
+		nghttp2_session_resume_data(h2->session, stream->id);
+	}
+	mark_dirty(h2);
+}
+
+static void h2_consume(struct http_stream *stream, size_t size) {
+	struct h2 *h2 = h2_of_stream(stream);
+	nghttp2_session_consume_stream(h2->session, stream->id, size);
+	mark_dirty(h2);
+}
+
+static void h2_reset(struct http_stream *stream, bool refused) {
+	struct h2 *h2 = h2_of_stream(stream);
+	nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id,
+				  refused ? NGHTTP2_REFUSED_STREAM : NGHTTP2_CANCEL);
+	mark_dirty(h2);
+}
+
+static void h2_ping(struct http_connection *connection) {
+	struct h2 *h2 = h2_of(connection);
+	nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+	mark_dirty(h2);
+}
+
+static void h2_shutdown(struct http_connection *connection) {
+	struct h2 *h2 = h2_of(connection);
+	if (h2->closing || h2->shutting_down)
+		return;
+	h2->shutting_down = true;
+	if (h2->session == NULL) {
+		h2_close(connection, NULL);
+		return;
+	}
+	int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
+	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
+	mark_dirty(h2);
+	if (!h2->is_server && connection->stream_count == 0)
+		h2_close(connection, NULL);
+}
+
+static void h2_close(struct http_connection *connection, const struct error *why) {
+	struct h2 *h2 = h2_of(connection);
+	if (h2->closing)
+		return;
+	h2->closing = true;
+	h2->why = why ? *why : (struct error){.code = CODE_OK};
+	flushable_deinit(&h2->flushable);
+	transport_close(&h2->transport);
+}
+
+/* --- the transport's events ---------------------------------------------------------------------------------- */
+
+static nghttp2_session_callbacks *make_callbacks(void) {
+	nghttp2_session_callbacks *callbacks;
+	int failed = nghttp2_session_callbacks_new(&callbacks);
+	ASSERT(failed == 0);
+	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
+	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+	nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+	nghttp2_session_callbacks_set_send_callback(callbacks, send_frame);
+	nghttp2_session_callbacks_set_send_data_callback(callbacks, send_body);
+	return callbacks;
+}
+
+static void start_session(struct h2 *h2) {
+	nghttp2_option *option;
+	int failed = nghttp2_option_new(&option);
+	ASSERT(failed == 0);
+	nghttp2_option_set_no_auto_window_update(option, 1);
+	nghttp2_option_set_no_closed_streams(option, 1);
+	nghttp2_session_callbacks *callbacks = make_callbacks();
+	failed = h2->is_server ? nghttp2_session_server_new2(&h2->session, callbacks, h2, option)
+			       : nghttp2_session_client_new2(&h2->session, callbacks, h2, option);
+	ASSERT(failed == 0);
+	nghttp2_session_callbacks_del(callbacks);
+	nghttp2_option_del(option);
+	const nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, h2->limits.streams},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, h2->limits.window},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, h2->limits.header_bytes},
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+	};
+	/* A server has no push to refuse. */
+	nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings) - (h2->is_server ? 1 : 0));
+	nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+	transport_start_reading(&h2->transport);
+	mark_dirty(h2);
+}
+
+static void on_transport_connected(struct transport *transport, const struct error *err) {
+	struct h2 *h2 = CONTAINER_OF(transport, struct h2, transport);
+	if (err != NULL) {
+		h2_close(&h2->http, err);
+		return;
+	}
+	start_session(h2);
+	h2->http.events->ready(&h2->http);
+}
+
+static void on_transport_read(struct transport *transport, struct str bytes) {
+	struct h2 *h2 = CONTAINER_OF(transport, struct h2, transport);
+	ssize_t taken = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, bytes.len);
+	if (h2->closing)
+		return;
+	if (taken < 0) {
+		struct error err;
+		error_set(&err, CODE_UNAVAILABLE, "%s sent what is not HTTP/2: %s", h2->peer, nghttp2_strerror((int)taken));
+		h2_close(&h2->http, &err);
+		return;
+	}
+	mark_dirty(h2);
+}
+
+static void on_transport_end(struct transport *transport, const struct error *err) {
+	struct h2 *h2 = CONTAINER_OF(transport, struct h2, transport);
+	struct error lost;
+	if (err == NULL && h2->http.stream_count > 0)
+		error_set(&lost, CODE_UNAVAILABLE, "the peer closed the connection");
+	h2_close(&h2->http, err ? err : h2->http.stream_count > 0 ? &lost : NULL);
+}
+
+static void on_transport_drained(struct transport *transport) {
+	mark_dirty(CONTAINER_OF(transport, struct h2, transport));
+}
+
+static void on_transport_closed(struct transport *transport) {
+	struct h2 *h2 = CONTAINER_OF(transport, struct h2, transport);
+	const struct error *why = h2->why.code == CODE_OK ? NULL : &h2->why;
+	while (!list_is_empty(&h2->http.streams)) {
+		struct http_stream *stream = LIST_ENTRY(h2->http.streams.next, struct http_stream, link);
+		struct error ended;
+		if (why == NULL)
+			error_set(&ended, CODE_UNAVAILABLE, "the connection was closed");
+		/* Without a session nothing was ever sent. */
+		stream->untouched = h2->session == NULL;
+		detach(h2, stream, why ? why : &ended);
+	}
+	h2->http.events->closed(&h2->http, why);
+	nghttp2_session_del(h2->session);
+	free(h2);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------- */
+
+static struct h2 *h2_new(const struct http_limits *limits, const struct http_connection_events *events, void *owner) {
+	struct h2 *h2 = mem_zalloc(sizeof *h2);
+	h2->http = (struct http_connection){.ops = &h2_ops, .events = events, .owner = owner};
+	h2->limits = *limits;
+	h2->http.stream_limit = 100; /* until the peer's settings are there */
+	list_init(&h2->http.streams);
+	flushable_init(&h2->flushable, flush);
+	return h2;
+}
+
+struct http_connection *h2_connect(struct loop *loop, const struct endpoint *endpoint, const struct http_limits *limits,
+				   const struct http_connection_events *events, void *owner) {
+	struct h2 *h2 = h2_new(limits, events, owner);
+	transport_connect(&h2->transport, loop, endpoint, &transport_events);
+	return &h2->http;
+}
+
+struct http_connection *h2_accept(struct loop *loop, int fd, const struct http_limits *limits,
+				  const struct http_connection_events *events, void *owner) {
+	struct h2 *h2 = h2_new(limits, events, owner);
+	h2->is_server = true;
+	int failed = transport_open(&h2->transport, loop, fd, &transport_events);
+	transport_peer_name(&h2->transport, h2->peer);
+	if (failed)
+		h2_close(&h2->http, NULL);
+	else
+		start_session(h2);
+	return &h2->http;
+}
+
+const char *h2_peer_name(struct http_connection *connection) {
+	return h2_of(connection)->peer;
+}

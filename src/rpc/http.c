@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/http.h"
+
+const struct http_limits http_limits_default = {
+	.streams = 256,
+	.window = KIB(256),
+	.header_bytes = KIB(16),
+};
+
+const struct http_header *http_headers_find(const struct http_headers *headers, struct str name) {
+	for (size_t i = 0; i < headers->count; i++)
+		if (str_eq(headers->items[i].name, name))
+			return &headers->items[i];
+	return NULL;
+}
+
+struct str http_headers_get(const struct http_headers *headers, struct str name) {
+	const struct http_header *header = http_headers_find(headers, name);
+	return header ? header->value : (struct str){0};
+}
+
+void http_headers_add(struct http_headers *headers, struct arena *arena, struct str name, struct str value) {
+	if (headers->count == headers->capacity) {
+		size_t capacity = headers->capacity ? headers->capacity * 2 : 16;
+		struct http_header *items = arena_alloc(arena, capacity * sizeof *items);
+		if (headers->count > 0)
+			memcpy(items, headers->items, headers->count * sizeof *items);
+		headers->items = items;
+		headers->capacity = capacity;
+	}
+	headers->items[headers->count++] = (struct http_header){name, value};
+}
+
+void http_stream_init(struct http_stream *stream, const struct http_stream_events *events, size_t arena_max) {
+	*stream = (struct http_stream){.events = events,
+				       .arena = ARENA_INIT(arena_max),
+				       .unsent = BUF_INIT(HTTP_UNSENT_MAX)};
+	list_init(&stream->link);
+}
+
+void http_stream_deinit(struct http_stream *stream) {
+	ASSERT(stream->connection == NULL);
+	arena_deinit(&stream->arena);
+	buf_deinit(&stream->unsent);
+}
+
+void http_stream_write(struct http_stream *stream, struct str bytes) {
+	ASSERT(!stream->finished);
+	if (bytes.len == 0)
+		return;
+	int over = buf_append(&stream->unsent, bytes);
+	ASSERT(over == 0);
+	if (stream->connection != NULL)
+		stream->connection->ops->output(stream);
+}
+
+void http_stream_finish(struct http_stream *stream) {
+	ASSERT(!stream->finished);
+	stream->finished = true;
+	if (stream->connection != NULL)
+		stream->connection->ops->output(stream);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/loop.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+static void flush_all(struct loop *loop) {
+	/* A flush may make others dirty: go on until none is. */
+	while (!list_is_empty(&loop->dirty)) {
+		struct flushable *flushable = LIST_ENTRY(loop->dirty.next, struct flushable, link);
+		list_remove(&flushable->link);
+		flushable->flush(flushable);
+	}
+}
+
+static void on_before_poll(uv_prepare_t *handle) {
+	flush_all(handle->data);
+}
+
+static void on_after_poll(uv_check_t *handle) {
+	flush_all(handle->data);
+}
+
+static void run_tasks(uv_async_t *handle) {
+	struct loop *loop = handle->data;
+	struct list tasks;
+	list_init(&tasks);
+	pthread_mutex_lock(&loop->shared.lock);
+	while (!list_is_empty(&loop->shared.tasks)) {
+		struct list *first = loop->shared.tasks.next;
+		list_remove(first);
+		list_append(&tasks, first);
+	}
+	pthread_mutex_unlock(&loop->shared.lock);
+	while (!list_is_empty(&tasks)) {
+		struct task *task = LIST_ENTRY(tasks.next, struct task, link);
+		list_remove(&task->link);
+		task->run(task);
+	}
+}
+
+/* --- timers: a binary heap, the earliest on top --------------------------------------------------------------- */
+
+static void put_timer(struct loop *loop, size_t place, struct timer *timer) {
+	loop->timers[place] = timer;
+	timer->place = place;
+}
+
+static void sift_up(struct loop *loop, size_t place) {
+	struct timer *timer = loop->timers[place];
+	for (; place > 1 && loop->timers[place / 2]->due_ms > timer->due_ms; place /= 2)
+		put_timer(loop, place, loop->timers[place / 2]);
+	put_timer(loop, place, timer);
+}
+
+static void sift_down(struct loop *loop, size_t place) {
+	struct timer *timer = loop->timers[place];
+	for (size_t child; (child = place * 2) <= loop->timer_count; place = child) {
+		if (child < loop->timer_count && loop->timers[child + 1]->due_ms < loop->timers[child]->due_ms)
+			child++;
+		if (loop->timers[child]->due_ms >= timer->due_ms)
+			break;
+		put_timer(loop, place, loop->timers[child]);
+	}
+	put_timer(loop, place, timer);
+}
+
+static void on_alarm(uv_timer_t *handle);
+
+static void set_alarm(struct loop *loop) {
+	if (loop->timer_count == 0) {
+		uv_timer_stop(&loop->alarm);
+		return;
+	}
+	uint64_t now = uv_now(&loop->uv), due = loop->timers[1]->due_ms;
+	uv_timer_start(&loop->alarm, on_alarm, due > now ? due - now : 0, 0);
+}
+
+static void on_alarm(uv_timer_t *handle) {
+	struct loop *loop = handle->data;
+	uint64_t now = uv_now(&loop->uv);
+	while (loop->timer_count > 0 && loop->timers[1]->due_ms <= now) {
+		struct timer *timer = loop->timers[1];
+		timer_stop(loop, timer);
+		timer->fire(timer);
+	}
+	set_alarm(loop);
+}
+
+void timer_start(struct loop *loop, struct timer *timer, uint64_t delay_ms) {
+	timer_stop(loop, timer);
+	if (loop->timer_count + 2 > loop->timer_capacity) {
+		loop->timer_capacity = MAX(loop->timer_capacity * 2, (size_t)16);
+		loop->timers = mem_realloc(loop->timers, loop->timer_capacity * sizeof *loop->timers);
+	}
+	timer->due_ms = uv_now(&loop->uv) + delay_ms;
+	loop->timers[++loop->timer_count] = timer;
+	sift_up(loop, loop->timer_count);
+	/* The alarm may ring early after a stop, which costs a turn; it must not ring late. */
+	if (timer->place == 1)
+		set_alarm(loop);
+}
+
+void timer_stop(struct loop *loop, struct timer *timer) {
+	size_t place = timer->place;
+	if (place == 0)
+		return;
+	timer->place = 0;
+	struct timer *last = loop->timers[loop->timer_count--];
+	if (last == timer)
+		return;
+	put_timer(loop, place, last);
+	sift_up(loop, place);
+	sift_down(loop, last->place);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------- */
+
+void loop_init(struct loop *loop) {
+	*loop = (struct loop){0};
+	int failed = uv_loop_init(&loop->uv);
+	ASSERT(failed == 0);
+	list_init(&loop->dirty);
+	list_init(&loop->shared.tasks);
+	pthread_mutex_init(&loop->shared.lock, NULL);
+	loop->read_buffer = mem_alloc(LOOP_READ_SIZE);
+	failed = uv_async_init(&loop->uv, &loop->wake, run_tasks);
+	ASSERT(failed == 0);
+	uv_prepare_init(&loop->uv, &loop->before_poll);
+	uv_check_init(&loop->uv, &loop->after_poll);
+	uv_timer_init(&loop->uv, &loop->alarm);
+	loop->wake.data = loop->before_poll.data = loop->after_poll.data = loop->alarm.data = loop;
+	uv_prepare_start(&loop->before_poll, on_before_poll);
+	uv_check_start(&loop->after_poll, on_after_poll);
+}
+
+void loop_run(struct loop *loop) {
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+}
+
+void loop_stop(struct loop *loop) {
+	uv_stop(&loop->uv);
+}
+
+static void close_handle(uv_handle_t *handle, void *data UNUSED) {
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+void loop_deinit(struct loop *loop) {
+	/* Handles that are closing still have their callbacks to run. */
+	uv_walk(&loop->uv, close_handle, NULL);
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	int busy = uv_loop_close(&loop->uv);
+	ASSERT(busy == 0);
+	pthread_mutex_destroy(&loop->shared.lock);
+	free(loop->timers);
+	free(loop->read_buffer);
+}
+
+void loop_post(struct loop *loop, struct task *task) {
+	pthread_mutex_lock(&loop->shared.lock);
+	list_append(&loop->shared.tasks, &task->link);
+	pthread_mutex_unlock(&loop->shared.lock);
+	uv_async_send(&loop->wake);
+}
+
+void loop_mark_dirty(struct loop *loop, struct flushable *flushable) {
+	if (list_is_empty(&flushable->link))
+		list_append(&loop->dirty, &flushable->link);
+}
+
+void flushable_init(struct flushable *flushable, void (*flush)(struct flushable *flushable)) {
+	list_init(&flushable->link);
+	flushable->flush = flush;
+}
+
+void flushable_deinit(struct flushable *flushable) {
+	list_remove(&flushable->link);
+}

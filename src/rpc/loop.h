@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One event loop, run by one thread: libuv's, with three things added.
+ *
+ * Tasks come from other threads: loop_post is the only function here that another thread may call. What has output
+ * to send marks itself dirty and is flushed once at the end of the turn, so that the writes of one turn leave in
+ * one system call. And timers are plain structs that can be freed as soon as they are stopped, which libuv's
+ * cannot: a call with a deadline starts and stops one.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "base/list.h"
+
+enum { LOOP_READ_SIZE = 64 << 10 };
+
+/* Work handed to a loop. Embedded in its owner, who frees it from run or later. */
+struct task {
+	struct list link;
+	void (*run)(struct task *task);
+};
+
+/* Something with output that waits for the end of the turn. */
+struct flushable {
+	struct list link;
+	void (*flush)(struct flushable *flushable);
+};
+
+struct timer {
+	uint64_t due_ms;
+	size_t place; /* in the loop's heap, from 1; 0: not running */
+	void (*fire)(struct timer *timer);
+};
+
+struct loop {
+	uv_loop_t uv;
+	uv_timer_t alarm; /* for the timer that is due first */
+	struct timer **timers; /* a heap by due_ms; timers[0] is unused */
+	size_t timer_count;
+	size_t timer_capacity;
+	uv_async_t wake;
+	uv_prepare_t before_poll;
+	uv_check_t after_poll;
+	struct list dirty;
+	char *read_buffer; /* LOOP_READ_SIZE bytes; valid within one read callback */
+	struct {
+		pthread_mutex_t lock;
+		struct list tasks;
+	} shared;
+};
+
+void loop_init(struct loop *loop);
+
+/* Runs until loop_stop. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* Closes every handle that is left on the loop and runs until they are gone. Their owners must be done with them. */
+void loop_deinit(struct loop *loop);
+
+/* Runs task on the loop's thread, in the order of posting. From any thread. */
+void loop_post(struct loop *loop, struct task *task);
+
+/* Milliseconds of the monotonic clock, as of the beginning of this turn. */
+static inline uint64_t loop_now_ms(const struct loop *loop) {
+	return uv_now(&loop->uv);
+}
+
+/* Fires once, after delay_ms; starting it again moves it. A zeroed timer with fire set is ready for use. */
+void timer_start(struct loop *loop, struct timer *timer, uint64_t delay_ms);
+void timer_stop(struct loop *loop, struct timer *timer); /* harmless when it is not running */
+
+/* Marks for the end of this turn; again is harmless. */
+void loop_mark_dirty(struct loop *loop, struct flushable *flushable);
+void flushable_init(struct flushable *flushable, void (*flush)(struct flushable *flushable));
+void flushable_deinit(struct flushable *flushable);

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *            from (a server's stream)                to (a client's stream)
+ *  client ──message, data, end──────────▶ relay ──begin, write, half close──▶ peer
+ *         ◀──begin, write, finish─────────       ◀──headers, message, data, closed──
+ *
+ *  SENDING ──to closed untouched──▶ WAITING ──retry──▶ SENDING
+ *     │ headers or data of the peer    │ give up
+ *     ▼                                ▼
+ *  ANSWERING ──to closed──▶ ANSWERED ──from closed──▶ freed
+ */
+#include "rpc/relay.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+enum relay_state {
+	RELAY_SENDING, /* the request is on its way, nothing came back */
+	RELAY_WAITING, /* no peer: the owner decides where it goes */
+	RELAY_ANSWERING, /* the response is on its way back */
+	RELAY_ANSWERED, /* nothing more to do */
+};
+
+struct relay {
+	enum relay_state state;
+	struct rpc_stream *from, *to; /* NULL once closed */
+	struct relay_options options;
+	struct buf kept; /* of the first message */
+	size_t message_size;
+	bool has_message;
+	bool keeping; /* kept is all that the client has sent */
+	bool ended; /* the client has sent all */
+	size_t owed_to_client, owed_to_peer; /* bytes lent by one and not yet on their way to the other */
+	enum code status;
+};
+
+/* What is below this on its way out does not hold up the sender. */
+#define RELAY_LOW_WATER KIB(32)
+
+static void free_if_done(struct relay *relay) {
+	if (relay->from != NULL || relay->to != NULL || relay->state == RELAY_WAITING)
+		return;
+	if (relay->options.done != NULL)
+		relay->options.done(relay);
+	buf_deinit(&relay->kept);
+	free(relay);
+}
+
+static void answer(struct relay *relay, enum code status, const char *text) {
+	relay->state = RELAY_ANSWERED;
+	relay->status = status;
+	if (relay->from != NULL && !relay->from->finished)
+		rpc_finish(relay->from, status, text);
+}
+
+/* --- from the client to the peer ----------------------------------------------------------------------------- */
+
+static void settle_with_client(struct relay *relay) {
+	if (relay->owed_to_client > 0 && relay->from != NULL && (relay->to == NULL || rpc_unsent(relay->to) <= RELAY_LOW_WATER)) {
+		rpc_consume(relay->from, relay->owed_to_client);
+		relay->owed_to_client = 0;
+	}
+}
+
+static void stop_keeping(struct relay *relay) {
+	relay->keeping = false;
+	buf_deinit(&relay->kept);
+}
+
+static bool can_send(const struct relay *relay) {
+	return relay->to != NULL && !relay->to->broken && !relay->to->finished;
+}
+
+static void on_client_message(struct rpc_stream *from, size_t size) {
+	struct relay *relay = from->owner;
+	if (relay->has_message)
+		stop_keeping(relay);
+	relay->has_message = true;
+	relay->message_size = size;
+	if (can_send(relay))
+		rpc_begin(relay->to, size);
+}
+
+static void on_client_data(struct rpc_stream *from, struct str bytes) {
+	struct relay *relay = from->owner;
+	relay->owed_to_client += bytes.len;
+	if (relay->keeping && buf_append(&relay->kept, bytes) < 0)
+		stop_keeping(relay);
+	if (can_send(relay))
+		rpc_write(relay->to, bytes);
+	settle_with_client(relay);
+}
+
+static void on_client_end(struct rpc_stream *from) {
+	struct relay *relay = from->owner;
+	relay->ended = true;
+	if (can_send(relay))
+		rpc_half_close(relay->to);
+}
+
+static void settle_with_peer(struct relay *relay);
+
+static void on_client_writable(struct rpc_stream *from) {
+	settle_with_peer(from->owner);
+}
+
+static void on_client_closed(struct rpc_stream *from) {
+	struct relay *relay = from->owner;
+	bool answered = relay->state == RELAY_ANSWERED;
+	/* Our own answer to a deadline leaves the peer's call to be taken back, as a client that left does. */
+	if (!answered)
+		relay->status = from->finished ? from->status : CODE_CANCELLED;
+	relay->from = NULL;
+	relay->state = RELAY_ANSWERED;
+	if (relay->to != NULL)
+		rpc_cancel(relay->to, CODE_CANCELLED, "the caller went away");
+	free_if_done(relay);
+}
+
+static const struct rpc_events client_events = {
+	.message = on_client_message,
+	.data = on_client_data,
+	.end = on_client_end,
+	.writable = on_client_writable,
+	.closed = on_client_closed,
+};
+
+/* --- from the peer to the client ----------------------------------------------------------------------------- */
+
+/* Headers that belong to one hop and are made anew for the next. */
+static bool is_of_one_hop(struct str name) {
+	static const struct str names[] = {
+		STR_INIT("te"),		STR_INIT("content-type"), STR_INIT("content-length"), STR_INIT("connection"),
+		STR_INIT("host"),	STR_INIT("accept-encoding"),
+	};
+	if (str_starts_with(name, STR("grpc-")))
+		/* gRPC keeps this prefix to itself; only these two are said by one end to the other. */
+		return !str_eq(name, STR("grpc-trace-bin")) && !str_eq(name, STR("grpc-tags-bin"));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(name, names[i]))
+			return true;
+	return false;
+}
+
+static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
+	for (size_t i = 0; i < from->count; i++)
+		if (!is_of_one_hop(from->items[i].name))
+			http_headers_add(to, arena, arena_copy(arena, from->items[i].name),
+					 arena_copy(arena, from->items[i].value));
+}
+
+static void settle_with_peer(struct relay *relay) {
+	if (relay->owed_to_peer > 0 && relay->to != NULL &&
+	    (relay->from == NULL || rpc_unsent(relay->from) <= RELAY_LOW_WATER)) {
+		rpc_consume(relay->to, relay->owed_to_peer);
+		relay->owed_to_peer = 0;
+	}
+}
+
+static bool can_answer(const struct relay *relay) {
+	return relay->from != NULL && !relay->from->finished;
+}
+
+static void begin_answering(struct relay *relay) {
+	if (relay->state != RELAY_SENDING)
+		return;
+	relay->state = RELAY_ANSWERING;
+	stop_keeping(relay);
+}
+
+static void on_peer_headers(struct rpc_stream *to) {
+	struct relay *relay = to->owner;
+	begin_answering(relay);
+	if (can_answer(relay))
+		copy_headers(&relay->from->response_headers, &relay->from->http.arena, &to->http.received);
+}
+
+static void on_peer_message(struct rpc_stream *to, size_t size) {
+	struct relay *relay = to->owner;
+	if (can_answer(relay))
+		rpc_begin(relay->from, size);
+}
+
+static void on_peer_data(struct rpc_stream *to, struct str bytes) {
+	struct relay *relay = to->owner;
+	relay->owed_to_peer += bytes.len;
+	if (can_answer(relay))
+		rpc_write(relay->from, bytes);
+	settle_with_peer(relay);
+}
+
+static void on_peer_writable(struct rpc_stream *to) {
+	settle_with_client(to->owner);
+}
+
+/* The call certainly did not begin. */
+static void on_untouched(struct relay *relay, const struct rpc_stream *to) {
+	struct error err;
+	error_set(&err, CODE_UNAVAILABLE, "%s could not be reached, so the call did not run: %.*s", relay->options.peer,
+		  STR_ARG(to->status_text));
+	bool can_retry = relay->keeping && can_answer(relay);
+	if (can_retry && relay->options.untouched != NULL) {
+		relay->state = RELAY_WAITING;
+		relay->options.untouched(relay, &err);
+	} else if (relay->options.untouched == NULL && can_answer(relay) && !relay->from->responded) {
+		relay->state = RELAY_ANSWERED;
+		relay->status = CODE_UNAVAILABLE;
+		rpc_refuse(relay->from);
+	} else {
+		answer(relay, err.code, err.msg);
+	}
+}
+
+static bool peer_gave_status(const struct rpc_stream *to) {
+	return http_headers_find(&to->http.trailers, STR("grpc-status")) != NULL ||
+	       http_headers_find(&to->http.received, STR("grpc-status")) != NULL;
+}
+
+static void pass_status(struct relay *relay, const struct rpc_stream *to) {
+	if (can_answer(relay))
+		copy_headers(&relay->from->http.send_trailers, &relay->from->http.arena, &to->http.trailers);
+	struct error err;
+	if (to->broken || peer_gave_status(to))
+		error_set(&err, to->status == CODE_OK ? CODE_UNKNOWN : to->status, "%.*s", STR_ARG(to->status_text));
+	else
+		error_set(&err, CODE_UNAVAILABLE, "%s was lost during the call, which may have run: %.*s",
+			  relay->options.peer, STR_ARG(to->status_text));
+	answer(relay, to->status == CODE_OK ? CODE_OK : err.code, to->status == CODE_OK ? "" : err.msg);
+}
+
+static void on_peer_closed(struct rpc_stream *to) {
+	struct relay *relay = to->owner;
+	relay->to = NULL;
+	settle_with_client(relay);
+	if (relay->state == RELAY_SENDING && rpc_is_untouched(to) && !to->broken)
+		on_untouched(relay, to);
+	else if (relay->state != RELAY_ANSWERED)
+		pass_status(relay, to);
+	free_if_done(relay);
+}
+
+static const struct rpc_events peer_events = {
+	.headers = on_peer_headers,
+	.message = on_peer_message,
+	.data = on_peer_data,
+	.writable = on_peer_writable,
+	.closed = on_peer_closed,
+};
+
+/* --- life ---------------------------------------------------------------------------------------------------- */
+
+static void call_peer(struct relay *relay, struct rpc_channel *channel, const struct http_headers *added) {
+	struct rpc_stream *from = relay->from;
+	struct http_headers headers = {0};
+	struct arena *arena = &from->http.arena;
+	for (size_t i = 0; i < from->http.received.count; i++)
+		if (!is_of_one_hop(from->http.received.items[i].name))
+			http_headers_add(&headers, arena, from->http.received.items[i].name, from->http.received.items[i].value);
+	for (size_t i = 0; added != NULL && i < added->count; i++)
+		http_headers_add(&headers, arena, added->items[i].name, added->items[i].value);
+	uint64_t left = rpc_time_left_ms(from);
+	relay->state = RELAY_SENDING;
+	relay->to = rpc_call(channel, &(struct rpc_call_options){.path = from->http.path,
+								 .headers = &headers,
+								 .timeout_ms = left == UINT64_MAX ? 0 : MAX(left, (uint64_t)1),
+								 .events = &peer_events,
+								 .owner = relay});
+	relay->to->message_max = from->message_max;
+	if (!relay->has_message)
+		return;
+	rpc_begin(relay->to, relay->message_size);
+	rpc_write(relay->to, buf_view(&relay->kept));
+	if (relay->ended)
+		rpc_half_close(relay->to);
+}
+
+struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, const struct relay_options *options) {
+	struct relay *relay = mem_alloc(sizeof *relay);
+	*relay = (struct relay){
+		.from = from,
+		.options = *options,
+		.message_size = options->message_size,
+		.has_message = options->has_message,
+		.ended = options->ended,
+		.keeping = true,
+		.kept = BUF_INIT(MAX(RELAY_KEEP_MAX, options->taken.len)),
+		.owed_to_client = options->taken.len,
+	};
+	int over = buf_append(&relay->kept, options->taken);
+	ASSERT(over == 0);
+	from->owner = relay;
+	from->events = &client_events;
+	call_peer(relay, channel, options->headers);
+	if (buf_len(&relay->kept) > RELAY_KEEP_MAX)
+		stop_keeping(relay);
+	settle_with_client(relay);
+	return relay;
+}
+
+void relay_retry(struct relay *relay, struct rpc_channel *channel, const char *peer, const struct http_headers *headers) {
+	ASSERT(relay->state == RELAY_WAITING);
+	relay->options.peer = peer;
+	if (relay->keeping)
+		call_peer(relay, channel, headers);
+	else
+		answer(relay, CODE_UNAVAILABLE, "the call did not run, and is too large to be sent again; call once more");
+}
+
+void relay_give_up(struct relay *relay, const struct error *err) {
+	ASSERT(relay->state == RELAY_WAITING);
+	answer(relay, err->code, err->msg);
+	free_if_done(relay);
+}
+
+void *relay_owner(const struct relay *relay) {
+	return relay->options.owner;
+}
+
+enum code relay_status(const struct relay *relay) {
+	return relay->status;
+}
+
+struct rpc_stream *relay_from(const struct relay *relay) {
+	return relay->from;
+}

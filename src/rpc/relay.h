@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Passes a call on: what comes on a server's stream goes to a new call on a channel, and what that answers comes back.
+ *
+ * Messages are passed piece by piece and unopened. Each direction holds at most one window: bytes are given back to
+ * their sender when they have left for the receiver. The deadline and the cancellation of the one call are those of
+ * the other.
+ *
+ * While the peer has not answered, the request is also kept, up to RELAY_KEEP_MAX bytes: a call that certainly did
+ * not begin anywhere can then be sent to another peer.
+ */
+#pragma once
+
+#include "rpc/channel.h"
+
+#define RELAY_KEEP_MAX KIB(64)
+
+struct relay;
+
+struct relay_options {
+	/* Borrowed while the call lasts, for the text of errors: "the deployment dpl-…". */
+	const char *peer;
+	/* Added to the request's headers. Borrowed during the call of relay_start only. */
+	const struct http_headers *headers;
+	/* The part of the first message that has been taken off the stream, and its size; the rest follows. It was not
+	 * given back by rpc_consume. */
+	struct str taken;
+	size_t message_size;
+	bool has_message;
+	bool ended; /* the client has sent all */
+	/* The call did not begin and can be sent elsewhere: by relay_retry, now or later, or relay_give_up. NULL: the
+	 * stream is refused, so that whoever sent it can do so. */
+	void (*untouched)(struct relay *relay, const struct error *why);
+	/* The relay is over: the client was answered, or is gone; this may also come between `untouched` and a retry.
+	 * Optional. */
+	void (*done)(struct relay *relay);
+	void *owner;
+};
+
+/* Takes over the stream's events. */
+struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, const struct relay_options *options);
+
+/* In or after `untouched`. */
+void relay_retry(struct relay *relay, struct rpc_channel *channel, const char *peer, const struct http_headers *headers);
+void relay_give_up(struct relay *relay, const struct error *err);
+
+void *relay_owner(const struct relay *relay);
+/* The status that was answered; CODE_CANCELLED when the client left. In `done`. */
+enum code relay_status(const struct relay *relay);
+/* The client's stream, for its headers; NULL once it is gone. */
+struct rpc_stream *relay_from(const struct relay *relay);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/rpc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+static struct rpc_stream *rpc_of(struct http_stream *http) {
+	return CONTAINER_OF(http, struct rpc_stream, http);
+}
+
+/* --- the HTTP stream's events -------------------------------------------------------------------------------- */
+
+static void on_http_headers(struct http_stream *http) {
+	struct rpc_stream *stream = rpc_of(http);
+	if (!stream->broken)
+		stream->codec->receive_headers(stream);
+}
+
+static void on_http_data(struct http_stream *http, struct str bytes) {
+	struct rpc_stream *stream = rpc_of(http);
+	if (stream->broken)
+		http_stream_consume(http, bytes.len);
+	else
+		stream->codec->receive(stream, bytes);
+}
+
+static void on_http_end(struct http_stream *http) {
+	struct rpc_stream *stream = rpc_of(http);
+	if (!stream->broken)
+		stream->codec->receive_end(stream);
+	/* A response that came before the request was all sent: nobody wants the rest. */
+	if (stream->is_client && !http->finished)
+		http_stream_reset(http, false);
+}
+
+static void on_http_writable(struct http_stream *http) {
+	struct rpc_stream *stream = rpc_of(http);
+	if (stream->events->writable != NULL && !stream->broken && !stream->finished)
+		stream->events->writable(stream);
+}
+
+static void on_http_closed(struct http_stream *http, const struct error *why) {
+	rpc_stream_closed(rpc_of(http), why);
+}
+
+const struct http_stream_events rpc_http_events = {
+	.headers = on_http_headers,
+	.data = on_http_data,
+	.end = on_http_end,
+	.writable = on_http_writable,
+	.closed = on_http_closed,
+};
+
+/* What a client's call came to, when it was not given up by us. */
+static void settle_status(struct rpc_stream *stream, const struct error *why) {
+	if (stream->broken || stream->codec->read_status(stream))
+		return;
+	if (why != NULL)
+		rpc_set_status(stream, why->code, str_from(why->msg));
+	else
+		rpc_set_status(stream, CODE_INTERNAL, STR("the peer ended the call without a status"));
+}
+
+void rpc_stream_closed(struct rpc_stream *stream, const struct error *why) {
+	timer_stop(stream->loop, &stream->deadline_timer);
+	if (stream->is_client)
+		settle_status(stream, why);
+	if (stream->events != NULL)
+		stream->events->closed(stream);
+	if (stream->on_client_closed != NULL)
+		stream->on_client_closed(stream);
+	rpc_stream_free(stream);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------- */
+
+static void on_deadline(struct timer *timer) {
+	struct rpc_stream *stream = CONTAINER_OF(timer, struct rpc_stream, deadline_timer);
+	static const char text[] = "the deadline of the call passed";
+	if (stream->is_client)
+		rpc_cancel(stream, CODE_DEADLINE_EXCEEDED, text);
+	else if (!stream->finished)
+		rpc_finish(stream, CODE_DEADLINE_EXCEEDED, text);
+}
+
+void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct rpc_codec *codec) {
+	*stream = (struct rpc_stream){
+		.codec = codec,
+		.loop = loop,
+		.message_max = RPC_MESSAGE_MAX_DEFAULT,
+		.deadline_timer.fire = on_deadline,
+	};
+	http_stream_init(&stream->http, &rpc_http_events, RPC_ARENA_MAX);
+}
+
+void rpc_stream_free(struct rpc_stream *stream) {
+	http_stream_deinit(&stream->http);
+	free(stream);
+}
+
+void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms) {
+	stream->deadline_ms = loop_now_ms(stream->loop) + timeout_ms;
+	timer_start(stream->loop, &stream->deadline_timer, timeout_ms);
+}
+
+uint64_t rpc_time_left_ms(const struct rpc_stream *stream) {
+	uint64_t now = loop_now_ms(stream->loop);
+	if (stream->deadline_ms == 0)
+		return UINT64_MAX;
+	return stream->deadline_ms > now ? stream->deadline_ms - now : 0;
+}
+
+/* --- receiving ----------------------------------------------------------------------------------------------- */
+
+void rpc_deliver_begin(struct rpc_stream *stream, size_t size) {
+	if (size > stream->message_max) {
+		struct error err;
+		error_set(&err, CODE_RESOURCE_EXHAUSTED, "the message has %zu bytes; max-message is %zu", size,
+			  stream->message_max);
+		rpc_break(stream, &err);
+		return;
+	}
+	stream->message_left = size;
+	stream->events->message(stream, size);
+}
+
+void rpc_deliver(struct rpc_stream *stream, struct str bytes) {
+	stream->message_left -= bytes.len;
+	stream->events->data(stream, bytes);
+}
+
+void rpc_break(struct rpc_stream *stream, const struct error *err) {
+	if (stream->is_client)
+		rpc_cancel(stream, err->code, err->msg);
+	else if (!stream->finished)
+		rpc_fail(stream, err);
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------- */
+
+void rpc_set_status(struct rpc_stream *stream, enum code status, struct str text) {
+	stream->status = status;
+	stream->status_text = arena_copy(&stream->http.arena, str_new(text.ptr, MIN(text.len, KIB(8))));
+}
+
+void rpc_respond(struct rpc_stream *stream) {
+	if (stream->responded)
+		return;
+	stream->responded = true;
+	stream->codec->respond(stream);
+}
+
+void rpc_begin(struct rpc_stream *stream, size_t size) {
+	ASSERT(stream->write_left == 0 && !stream->finished);
+	stream->write_left = size;
+	if (!stream->is_client)
+		rpc_respond(stream);
+	stream->codec->begin(stream, size);
+}
+
+void rpc_write(struct rpc_stream *stream, struct str bytes) {
+	ASSERT(bytes.len <= stream->write_left);
+	stream->write_left -= bytes.len;
+	http_stream_write(&stream->http, bytes);
+}
+
+void rpc_send(struct rpc_stream *stream, struct str message) {
+	rpc_begin(stream, message.len);
+	rpc_write(stream, message);
+}
+
+void rpc_finish(struct rpc_stream *stream, enum code status, const char *text) {
+	ASSERT(!stream->is_client && !stream->finished);
+	timer_stop(stream->loop, &stream->deadline_timer);
+	stream->finished = true;
+	stream->broken = true;
+	rpc_set_status(stream, status, str_from(text));
+	stream->codec->finish(stream);
+}
+
+void rpc_fail(struct rpc_stream *stream, const struct error *err) {
+	rpc_finish(stream, err->code, err->msg);
+}
+
+void rpc_refuse(struct rpc_stream *stream) {
+	ASSERT(!stream->is_client && !stream->finished && !stream->responded);
+	stream->finished = true;
+	stream->broken = true;
+	http_stream_reset(&stream->http, true);
+}
+
+void rpc_half_close(struct rpc_stream *stream) {
+	ASSERT(stream->is_client && !stream->finished && stream->write_left == 0);
+	stream->finished = true;
+	http_stream_finish(&stream->http);
+}

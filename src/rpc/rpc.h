@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One remote procedure call, seen from either end: messages both ways, then a status.
+ *
+ * A stream lives on one loop. Its first member is the HTTP stream that carries it; a codec (gRPC, …) turns bytes into
+ * messages. Messages are not collected here: `message` tells the size of the next one and `data` lends its bytes
+ * piece by piece, so that what is only passed on is never held. rpc_unary.h collects them for those who want that.
+ *
+ * A server's stream is made by the server and belongs to it; a client's by rpc_call (channel.h). Either is gone
+ * after `closed`, which comes exactly once and last. No event comes from inside a call of this interface.
+ */
+#pragma once
+
+#include "rpc/http.h"
+#include "rpc/loop.h"
+
+struct rpc_stream;
+struct rpc_method;
+
+struct rpc_events {
+	/* Client: the response's headers are there (stream->http.received). Optional. */
+	void (*headers)(struct rpc_stream *stream);
+	/* A message of size bytes begins. With size 0 it is complete. */
+	void (*message)(struct rpc_stream *stream, size_t size);
+	/* Bytes of the message; it is complete when stream->message_left is 0. To be given back by rpc_consume. */
+	void (*data)(struct rpc_stream *stream, struct str bytes);
+	/* Server: the client sends no more messages. */
+	void (*end)(struct rpc_stream *stream);
+	/* All that was written is on its way. Optional. */
+	void (*writable)(struct rpc_stream *stream);
+	/* The end. Client: stream->status and ->status_text tell how. Server: answered, or given up by the client
+	 * (stream->finished tells). The stream is freed when this returns. */
+	void (*closed)(struct rpc_stream *stream);
+};
+
+/* How a protocol does it. Statuses and errors in, bytes and headers out. */
+struct rpc_codec {
+	const char *name;
+	void (*respond)(struct rpc_stream *stream); /* server: send the response's headers */
+	void (*begin)(struct rpc_stream *stream, size_t size); /* start a message */
+	void (*finish)(struct rpc_stream *stream); /* server: end with stream->status */
+	void (*receive)(struct rpc_stream *stream, struct str bytes);
+	void (*receive_end)(struct rpc_stream *stream);
+	void (*receive_headers)(struct rpc_stream *stream); /* client */
+	/* Client: what the peer said of the outcome, into stream->status; false: nothing. */
+	bool (*read_status)(struct rpc_stream *stream);
+	/* Client: the headers of a request, ours before the caller's. */
+	void (*request_headers)(struct rpc_stream *stream, struct http_headers *headers);
+};
+
+extern const struct rpc_codec grpc_codec;
+
+enum { RPC_PREFIX_SIZE = 5 };
+
+struct rpc_stream {
+	struct http_stream http;
+	const struct rpc_events *events;
+	const struct rpc_codec *codec;
+	struct loop *loop;
+	void *owner; /* the events' business */
+	size_t message_left; /* of the message that is being received */
+	size_t message_max; /* "max-message": a longer one is ResourceExhausted */
+	struct timer deadline_timer;
+	uint64_t deadline_ms; /* by loop_now_ms; 0: none */
+	bool is_client;
+	bool finished; /* server: answered; client: half closed */
+	bool broken; /* what still arrives is dropped */
+
+	enum code status;
+	struct str status_text; /* in http.arena */
+
+	struct {
+		unsigned char bytes[RPC_PREFIX_SIZE];
+		size_t len;
+	} prefix; /* of the next message */
+	size_t write_left; /* of the message that is being sent */
+
+	/* Server only. */
+	const struct rpc_method *method;
+	void *service;
+	struct http_headers response_headers; /* to be filled before the first message or rpc_respond */
+	bool responded;
+
+	/* Client only. */
+	struct rpc_channel *channel;
+	struct http_headers request_headers; /* while it waits for a connection */
+	void (*on_client_closed)(struct rpc_stream *stream); /* the channel's, after `closed` */
+};
+
+/* Headers of one call all together; the arena of a stream holds them and what else lives as long. */
+#define RPC_ARENA_MAX KIB(256)
+/* "max-message", unless set otherwise. */
+#define RPC_MESSAGE_MAX_DEFAULT MIB(64)
+
+void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct rpc_codec *codec);
+void rpc_stream_free(struct rpc_stream *stream);
+
+/* Starts a message of exactly size bytes, then adds them in any number of pieces. */
+void rpc_begin(struct rpc_stream *stream, size_t size);
+void rpc_write(struct rpc_stream *stream, struct str bytes);
+
+/* Both in one. */
+void rpc_send(struct rpc_stream *stream, struct str message);
+
+/* Bytes written and not on their way yet. */
+static inline size_t rpc_unsent(const struct rpc_stream *stream) {
+	return buf_len(&stream->http.unsent);
+}
+
+/* Gives back what `data` lent, so that the peer may send as much again. */
+static inline void rpc_consume(struct rpc_stream *stream, size_t size) {
+	http_stream_consume(&stream->http, size);
+}
+
+/* Server: sends the response's headers now instead of with the first message. */
+void rpc_respond(struct rpc_stream *stream);
+
+/* Server: ends the call. CODE_OK or an error with its text; the rest of the request is dropped. Once. */
+void rpc_finish(struct rpc_stream *stream, enum code status, const char *text);
+void rpc_fail(struct rpc_stream *stream, const struct error *err);
+/* Server: tells the client that nothing was done, so that it may try elsewhere. */
+void rpc_refuse(struct rpc_stream *stream);
+
+/* Client: sends no more messages. */
+void rpc_half_close(struct rpc_stream *stream);
+/* Client: gives the call up; `closed` follows with this status. */
+void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text);
+
+/* Client, in `closed`: whether the peer certainly did not begin to work on it. */
+static inline bool rpc_is_untouched(const struct rpc_stream *stream) {
+	return stream->http.untouched;
+}
+
+/* What is left until the deadline: milliseconds, 0 when it passed, UINT64_MAX without one. */
+uint64_t rpc_time_left_ms(const struct rpc_stream *stream);
+
+/* --- for codecs, server.c and channel.c ---------------------------------------------------------------------- */
+
+extern const struct http_stream_events rpc_http_events;
+
+/* Ends a stream over what the peer sent: the server answers with the error, the client gives up with it. */
+void rpc_break(struct rpc_stream *stream, const struct error *err);
+void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms);
+void rpc_set_status(struct rpc_stream *stream, enum code status, struct str text);
+/* Passes a piece of the current message on to the events. */
+void rpc_deliver(struct rpc_stream *stream, struct str bytes);
+/* Begins a message, if its size is within the limit; else breaks the stream. */
+void rpc_deliver_begin(struct rpc_stream *stream, size_t size);
+/* Settles the status, tells the owner, and frees the stream. */
+void rpc_stream_closed(struct rpc_stream *stream, const struct error *why);

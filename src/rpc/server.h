@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server's end on one loop: takes connected sockets, tells requests apart by their path, and starts the method.
+ */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "rpc/rpc.h"
+
+struct rpc_unary;
+
+/* A method is a constant; service is what was given with it to rpc_server_add. */
+struct rpc_method {
+	const char *path; /* "/package.Service/Method" */
+	/* Sets stream->events, and stream->owner as it likes. May answer at once. */
+	void (*start)(struct rpc_stream *stream);
+	/* For start == rpc_unary_start (unary.h). */
+	void (*unary)(struct rpc_unary *unary, const ProtobufCMessage *request);
+	const ProtobufCMessageDescriptor *request;
+};
+
+struct rpc_server_options {
+	struct http_limits http;
+	size_t message_max;
+	size_t connections_max; /* "max-connections": a further one is closed at once */
+};
+
+extern const struct rpc_server_options rpc_server_options_default;
+
+struct rpc_server;
+
+struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_options *options);
+
+/* Methods are borrowed for the life of the server. */
+void rpc_server_add(struct rpc_server *server, const struct rpc_method *methods, size_t count, void *service);
+
+/* Takes a connected socket. */
+void rpc_server_accept(struct rpc_server *server, int fd);
+
+/* Takes no new calls and calls done(data) when those in progress have been answered; never from inside. */
+void rpc_server_drain(struct rpc_server *server, void (*done)(void *data), void *data);
+
+/* Ends every connection. The memory is gone when the loop has run on; the loop must not be gone before. */
+void rpc_server_close(struct rpc_server *server);
+
+size_t rpc_server_calls(const struct rpc_server *server); /* in progress */
