@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write FTL modules in Python: decorate a function with @ftl.verb, end the file with ftl.main()."""
+
+from ftl._client import call
+from ftl._context import Call, current
+from ftl._errors import CallError, Code, Error, StatusError
+from ftl._verbs import verb
+
+__all__ = ["Call", "CallError", "Code", "Error", "StatusError", "call", "current", "main", "verb"]
+
+
+def main() -> None:
+    """Serves this program's verbs where FTL_BIND says, until SIGTERM; returns once the calls in progress are done."""
+    from ftl import _serve  # gRPC is slow to import, and reading a module's schema does without
+
+    _serve.run()

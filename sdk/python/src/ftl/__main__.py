@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python3 -m ftl schema FILE: the schema of the module that FILE is the program of."""
+
+import argparse
+import contextlib
+import importlib.util
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from ftl._errors import Error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python3 -m ftl")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    schema = commands.add_parser("schema", help="print a module's schema")
+    schema.add_argument("file", type=Path, help="the module's program")
+    schema.add_argument("-o", "--output", type=Path, help="write it here, and only when it changes")
+    schema.add_argument("--module", default=os.environ.get("FTL_MODULE"), help="default: FTL_MODULE, or FILE's name")
+    arguments = parser.parse_args()
+    try:
+        text = schema_of(arguments.file, arguments.module or arguments.file.stem)
+    except Error as error:
+        sys.exit(f"{arguments.file}: {error}")
+    if arguments.output is None:
+        sys.stdout.write(text)
+    else:
+        replace(arguments.output, text)
+
+
+def schema_of(file: Path, module: str) -> str:
+    from ftl._schema import schema_text
+    from ftl._verbs import all_verbs
+
+    # What the program prints is not the schema.
+    with contextlib.redirect_stdout(sys.stderr):
+        program = load(file)
+    verbs = all_verbs()
+    if not verbs:
+        raise Error("no function in it is decorated with @ftl.verb")
+    return schema_text(module, program, verbs)
+
+
+def load(file: Path) -> ModuleType:
+    """Imports a program by its path, as `python3 FILE` finds what stands beside it."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise Error("no such Python file")
+    sys.path.insert(0, str(file.resolve().parent))
+    program = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = program
+    spec.loader.exec_module(program)
+    return program
+
+
+def replace(output: Path, text: str) -> None:
+    """Whole or not at all; left alone when it is the same, so that nothing is built again for it."""
+    if output.is_file() and output.read_text() == text:
+        return
+    with tempfile.NamedTemporaryFile("w", dir=output.parent, prefix=f".{output.name}.", delete=False) as aside:
+        aside.write(text)
+    os.chmod(aside.name, 0o644)
+    os.replace(aside.name, output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls to verbs of other modules, by way of the Backplane."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from ftl._context import current
+from ftl._errors import CallError, Code, Error, StatusError
+from ftl._json import Mismatch, parse_json, write_json
+from ftl._types import Anything, type_of
+
+if TYPE_CHECKING:
+    import grpc
+    from xyz.block.ftl.v1.ftl_pb2 import CallRequest, CallResponse
+
+T = TypeVar("T")
+
+# The largest message either way; the Backplane has its own limit, and says so.
+MESSAGE_MAX = 64 << 20
+# A restarted Backplane is found again within this time; gRPC by itself waits up to two minutes.
+RECONNECT_MAX_MS = 1000
+
+
+@overload
+def call(verb: str, request: object = ..., response: None = ..., *, timeout: float | None = ...) -> Any: ...
+@overload
+def call(verb: str, request: object, response: type[T], *, timeout: float | None = ...) -> T: ...
+def call(verb: str, request: object = None, response: type[T] | None = None, *, timeout: float | None = None) -> Any:
+    """
+    Calls "module.verb" and waits for its answer: a `response` if one is given, else what its JSON holds.
+
+    `request` is a dataclass or a dict. `timeout` is in seconds; the call being answered lends its own deadline, and
+    its end cancels this call. Raises CallError when the verb failed, StatusError when it did not answer.
+    """
+    module, _, name = verb.partition(".")
+    if not module or not name:
+        raise ValueError(f'call of "{verb}": a verb is named "module.verb"')
+    try:
+        body = write_json(Anything().encode({} if request is None else request))
+    except Mismatch as mismatch:
+        raise ValueError(f"call of {verb}: {mismatch.within('request')}") from None
+    answer = parse_json(_exchange(verb, module, name, body, timeout))
+    try:
+        # A module may learn to answer more without breaking those that call it.
+        return answer if response is None else type_of(response, strict=False).decode(answer)
+    except Mismatch as mismatch:
+        raise StatusError(verb, Code.INTERNAL, str(mismatch.within("response"))) from None
+
+
+def _exchange(verb: str, module: str, name: str, body: bytes, timeout: float | None) -> bytes:
+    import grpc
+    from xyz.block.ftl.v1 import ftl_pb2
+    from xyz.block.ftl.v1.schema import schema_pb2
+
+    caller = current()
+    limits = [limit for limit in (timeout, caller.remaining if caller else None) if limit is not None]
+    request = ftl_pb2.CallRequest(verb=schema_pb2.VerbRef(module=module, name=name), body=body)
+    pending = _stub().future(request, timeout=min(limits, default=None), metadata=caller.headers if caller else ())
+    try:
+        with caller.calling_out(pending.cancel) if caller else nullcontext():
+            response = pending.result()
+    except grpc.FutureCancelledError:
+        raise StatusError(verb, Code.CANCELLED, "the call that caused it has ended") from None
+    except grpc.RpcError as error:
+        raise StatusError(verb, Code[error.code().name], error.details() or "") from None
+    if response.WhichOneof("response") == "error":
+        raise CallError(verb, response.error.message)
+    return response.body
+
+
+@cache
+def _stub() -> grpc.UnaryUnaryMultiCallable[CallRequest, CallResponse]:
+    import grpc
+    from xyz.block.ftl.v1 import ftl_pb2
+
+    endpoint = os.environ.get("FTL_ENDPOINT", "")
+    options = [
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.max_receive_message_length", MESSAGE_MAX),
+        ("grpc.max_send_message_length", MESSAGE_MAX),
+        ("grpc.initial_reconnect_backoff_ms", RECONNECT_MAX_MS // 10),
+        ("grpc.min_reconnect_backoff_ms", RECONNECT_MAX_MS // 10),
+        ("grpc.max_reconnect_backoff_ms", RECONNECT_MAX_MS),
+    ]
+    scheme, _, address = endpoint.partition("://")
+    address = address.rstrip("/")
+    if endpoint.startswith("unix:"):
+        channel = grpc.insecure_channel(endpoint, options)
+    elif scheme == "http" and address:
+        channel = grpc.insecure_channel(address, options)
+    elif scheme == "https" and address:
+        channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(), options)
+    else:
+        given = f'is "{endpoint}"' if endpoint else "is not set"
+        raise Error(f"FTL_ENDPOINT {given}: it is the Backplane's, like http://127.0.0.1:8892; `ftl deploy` sets it")
+    return channel.unary_unary(
+        "/xyz.block.ftl.v1.VerbService/Call",
+        request_serializer=ftl_pb2.CallRequest.SerializeToString,
+        response_deserializer=ftl_pb2.CallResponse.FromString,
+    )

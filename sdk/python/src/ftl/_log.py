@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python's logging as FTL's structured log: a JSON object per line on stdout."""
+
+import io
+import json
+import logging
+import sys
+import threading
+from datetime import UTC, datetime
+
+from ftl._context import current
+
+_LEVELS = ((logging.ERROR, "error"), (logging.WARNING, "warn"), (logging.INFO, "info"))
+# What every record has; anything else on one came in by `extra=`.
+_STANDARD = frozenset([*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"])
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
+            "level": next((name for least, name in _LEVELS if record.levelno >= least), "debug"),
+            "message": super().format(record),
+            "logger": record.name,
+        }
+        call = current()
+        if call is not None:
+            line["verb"] = call.verb
+            if call.request_id:
+                line["request_id"] = call.request_id
+        taken = _STANDARD | line.keys()
+        line.update((key, value) for key, value in vars(record).items() if key not in taken)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class LineWriter(io.TextIOWrapper):
+    """
+    stdout, a whole line at a time. print() writes a line in pieces, and many calls print at once: by itself that
+    gives lines with another's piece or a log line inside.
+    """
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        stream.flush()
+        super().__init__(stream.buffer, encoding="utf-8", errors="backslashreplace")
+        self._lock = threading.RLock()
+        self._begun: dict[int, str] = {}
+
+    def write(self, text: str) -> int:
+        lines, end, rest = text.rpartition("\n")
+        thread = threading.get_ident()
+        with self._lock:
+            begun = self._begun.pop(thread, "")
+            if end:
+                self.write_line(begun + lines)
+                begun = ""
+            if begun or rest:
+                self._begun[thread] = begun + rest
+        return len(text)
+
+    def write_line(self, line: str) -> None:
+        with self._lock:
+            super().write(line + "\n")
+            super().flush()
+
+    def flush(self) -> None:
+        with self._lock:
+            super().write(self._begun.pop(threading.get_ident(), ""))
+            super().flush()
+
+    def end_line(self) -> None:
+        """What the thread has begun becomes a line."""
+        with self._lock:
+            begun = self._begun.pop(threading.get_ident(), "")
+            if begun:
+                self.write_line(begun)
+
+
+class LineHandler(logging.Handler):
+    def __init__(self, out: LineWriter) -> None:
+        super().__init__()
+        self._out = out
+        self.setFormatter(JsonFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._out.write_line(self.format(record))
+        except Exception:
+            self.handleError(record)
+
+
+def install() -> LineWriter:
+    """Takes over stdout. Leaves the logging of a module alone that has set up its own."""
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    out = LineWriter(sys.stdout)
+    sys.stdout = out
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(LineHandler(out))
+        root.setLevel(logging.INFO)
+    return out

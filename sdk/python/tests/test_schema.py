@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schema that a program becomes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SAMPLE = Path(__file__).parent / "sample.py"
+SCHEMA = """\
+// Greets.
+module greeter {
+  // Who to greet.
+  export data GreetRequest {
+    // As written
+    // by them.
+    name String
+    mood greeter.Mood?
+    items [greeter.Item]
+    friend greeter.GreetRequest?
+  }
+
+  export enum Mood: String {
+    HAPPY = "happy"
+    SAD = "\\"sad\\""
+  }
+
+  export data Item {
+    done Bool
+  }
+
+  export data GreetResponse {
+    message String
+    at Time
+    counts {String: [Int]}
+    limit Float?
+    raw Bytes
+    extra Any
+  }
+
+  data Level {
+    level greeter.Degree
+  }
+
+  enum Degree: Int {
+    LOW = -1
+    HIGH = 1
+  }
+
+  // Greets
+  // politely.
+  export verb greet(greeter.GreetRequest) greeter.GreetResponse
+      +calls echo.echo, echo.shout, time.time
+
+  verb hide(greeter.Level) greeter.Level
+}
+"""
+PROGRAM = '''
+"""Greets."""
+from __future__ import annotations
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Optional
+import ftl
+from ftl import call
+
+print("not part of the schema")
+
+@ftl.verb(calls=["echo.shout"])
+def greet(request: GreetRequest) -> GreetResponse:
+    """Greets
+    politely."""
+    ftl.call("echo.echo")
+    return helper()
+
+def helper():
+    call("time.time", {})
+
+def unused():
+    ftl.call("other.verb")
+
+class Mood(Enum):
+    HAPPY = "happy"
+    SAD = '"sad"'
+
+class Degree(IntEnum):
+    LOW = -1
+    HIGH = 1
+
+@dataclass
+class Item:
+    done: bool
+
+@dataclass
+class GreetRequest:
+    """Who to greet."""
+    name: Annotated[str, "As written\\nby them."]
+    mood: Optional[Mood]
+    items: list[Item]
+    friend: GreetRequest | None = None
+
+@dataclass
+class GreetResponse:
+    message: str
+    at: datetime
+    counts: dict[str, list[int]]
+    limit: float = 1.5
+    raw: bytes = field(kw_only=True)
+    extra: Any = field(kw_only=True)
+
+@dataclass
+class Level:
+    level: Degree
+
+@ftl.verb(export=False)
+def hide(request: Level) -> Level:
+    return request
+
+if __name__ == "__main__":
+    ftl.main()
+'''
+HEAD = "import ftl, dataclasses\n@dataclasses.dataclass\nclass D:\n  x: {}\n"
+
+
+def ftl(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ftl", *map(str, arguments)]
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    file = tmp_path / "greeter.py"
+    file.write_text(PROGRAM)
+    return file
+
+
+def test_a_program_becomes_its_schema(program: Path) -> None:
+    run = ftl("schema", program)
+    assert run.stdout == SCHEMA
+    assert run.stderr == "not part of the schema\n"
+
+
+def test_the_module_is_named_by_option_environment_or_file(program: Path) -> None:
+    assert "module other {" in ftl("schema", program, FTL_MODULE="other").stdout
+    assert "data GreetRequest" in ftl("schema", program, "--module", "third", FTL_MODULE="other").stdout
+    assert "third.GreetRequest" in ftl("schema", program, "--module", "third", FTL_MODULE="other").stdout
+
+
+def test_an_output_is_written_when_it_changes(program: Path, tmp_path: Path) -> None:
+    output = tmp_path / "greeter.ftl"
+    for text in (None, "old"):
+        if text:
+            output.write_text(text)
+        assert ftl("schema", program, "-o", output).returncode == 0
+        assert output.read_text() == SCHEMA
+    before = output.stat().st_mtime_ns
+    ftl("schema", program, "-o", output)
+    assert output.stat().st_mtime_ns == before
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["greeter.ftl", "greeter.py"]
+
+
+def test_gathering_a_schema_does_without_grpc(program: Path) -> None:
+    program.write_text(PROGRAM + "\nimport sys\nassert 'grpc' not in sys.modules\n")
+    assert ftl("schema", program).returncode == 0
+
+
+VERB = "@ftl.verb\ndef v(request: D) -> D: ...\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (HEAD.format("set[int]") + VERB, "D.x: set[int] has no counterpart in FTL; use int, float"),
+        (HEAD.format("dict[int, str]") + VERB, "D.x: dict[int, str] has no counterpart in FTL"),
+        (HEAD.format("int | str") + VERB, "D.x: int | str has no counterpart in FTL"),
+        (HEAD.format("list") + VERB, "D.x: <class 'list'> has no counterpart in FTL"),
+        (HEAD.format("'Missing'") + VERB, "D: name 'Missing' is not defined"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a: D, b: D) -> D: ...\n", "verb v: it takes one argument"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a: D): ...\n", "verb v, what it returns: "),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a) -> D: ...\n", "verb v, argument a: "),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a: int) -> D: ...\n", "this with int"),
+        (HEAD.format("int") + "@ftl.verb\nasync def v(a: D) -> D: ...\n", "verb v: it is async"),
+        (HEAD.format("int") + VERB + VERB, "verb v: there are two of that name"),
+        (HEAD.format("int") + "E = D\n" + HEAD.format("E") + VERB, "D: two types of one module have that name"),
+        (
+            "import enum\n" + "E = enum.Enum('E', {'A': 1.5})\n" + HEAD.format("E") + VERB,
+            "D.x: E: the values of an enum",
+        ),
+        (HEAD.format("int"), "no function in it is decorated with @ftl.verb"),
+    ],
+)
+def test_what_has_no_schema_is_refused_by_name(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / "module.py"
+    file.write_text(text)
+    run = ftl("schema", file)
+    assert run.returncode == 1
+    assert problem in run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.stdout == ""
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    run = ftl("schema", tmp_path / "none.py")
+    assert (run.returncode, run.stdout) == (1, "")
+    assert "none.py: no such Python file" in run.stderr

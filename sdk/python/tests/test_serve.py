@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A module as its Runner sees it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from grpc import StatusCode
+from peers import Child
+
+EVERYTHING = {
+    "whole": 9223372036854775807,
+    "real": 0.1,
+    "text": "Zoë",
+    "flag": True,
+    "raw": "AAH/",
+    "at": "2024-02-29T12:00:00.5+02:00",
+    "items": [{"name": "a", "count": 2}],
+    "counts": {"x": -1},
+    "mood": "happy",
+    "anything": [None, {"deep": 1.5}],
+    "maybe": "yes",
+    "tags": ["t"],
+}
+START = [sys.executable, str(Path(__file__).parent / "sample.py")]
+
+
+def test_it_answers_ping_and_list(child: Child) -> None:
+    child.ping()
+    assert {"sample.same", "sample.fail", "sample.hidden"} <= set(child.list())
+
+
+def test_it_serves_on_a_unix_socket(start: Callable[..., Child], tmp_path: Path) -> None:
+    assert start(bind=f"unix:{tmp_path / 'socket'}").call("speak", {"text": "x"}) == {"text": "x"}
+
+
+def test_a_value_of_each_type_comes_back(child: Child) -> None:
+    answer = child.call("same", EVERYTHING)
+    assert answer == {**EVERYTHING, "at": "2024-02-29T12:00:00.500000+02:00"}
+
+
+def test_what_is_optional_may_be_missing_or_null(child: Child) -> None:
+    absent = {name: value for name, value in EVERYTHING.items() if name not in ("maybe", "tags")}
+    for body in (absent, {**absent, "maybe": None, "tags": None}):
+        answer = child.call("same", {**body, "items": [{"name": "a"}]})
+        assert answer["tags"] == []
+        assert answer["items"] == [{"name": "a", "count": 1}]
+        assert "maybe" not in answer
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"", "request: expected JSON: Expecting value: line 1 column 1 (char 0)"),
+        (b"{", "request: expected JSON: "),
+        (b"\xff", "request: expected JSON: 'utf-8' codec"),
+        (b"[" * 100000, "request: expected JSON, got one that is nested too deep"),
+        (b'{"text":"a","text":"b"}', 'request: expected JSON: the name "text" comes twice in an object'),
+        (b'{"text":NaN}', "request: expected JSON: NaN is no JSON number"),
+        ({"text": 5}, "request.text: expected String, got number"),
+        ({"text": None}, "request.text: expected String, got null"),
+        ({}, "request.text: missing; it is a String"),
+        ([], "request: expected Text, got array"),
+        ({"txet": "x"}, 'request.txet: unknown field; did you mean "text"?'),
+        ({"text": "", "a b": 1}, 'request["a b"]: unknown field; there is text'),
+        ({"text": "", "x" * 9000: 1}, 'request["xxx'),
+    ],
+)
+def test_a_body_that_does_not_fit_is_refused(child: Child, body: object, problem: str) -> None:
+    code, details = child.refusal("fail", body)
+    assert code is StatusCode.INVALID_ARGUMENT
+    assert details.startswith(problem)
+
+
+def test_the_path_leads_into_arrays_and_maps(child: Child) -> None:
+    items = [{"name": "a"}, {"name": 1}]
+    assert (
+        child.refusal("same", {**EVERYTHING, "items": items})[1] == "request.items[1].name: expected String, got number"
+    )
+    counts = {"a": 1, "b c": "1"}
+    assert (
+        child.refusal("same", {**EVERYTHING, "counts": counts})[1] == 'request.counts["b c"]: expected Int, got string'
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "verb", "code", "problem"),
+    [
+        ("sample", "fial", StatusCode.NOT_FOUND, 'module sample has no verb "fial"; did you mean "fail"?'),
+        ("simple", "fail", StatusCode.NOT_FOUND, 'no module "simple" here: this is sample'),
+        ("sample", "", StatusCode.INVALID_ARGUMENT, "verb.name is missing"),
+        ("", "fail", StatusCode.INVALID_ARGUMENT, "verb.module is missing"),
+        ("sample", "x" * 100000, StatusCode.NOT_FOUND, 'module sample has no verb "xxx'),
+    ],
+)
+def test_a_verb_that_is_not_there(child: Child, module: str, verb: str, code: StatusCode, problem: str) -> None:
+    got, details = child.refusal(verb, module=module)
+    assert got is code
+    assert details.startswith(problem)
+
+
+def test_a_verb_that_fails_says_how_and_is_logged(child: Child) -> None:
+    assert child.failure("fail", {"text": "this"}) == "KeyError: 'this'"
+    out, _ = child.stop()
+    assert "Traceback" in out
+    assert "in fail" in out
+    assert "_serve.py" not in out
+
+
+def test_a_verb_cannot_end_the_module(child: Child) -> None:
+    assert child.failure("leave") == "SystemExit: 3"
+    child.ping()
+
+
+def test_a_response_of_the_wrong_type_is_the_verbs_failure(child: Child) -> None:
+    problem = "the verb returned what is not its response: response.text: expected String, got int"
+    assert child.failure("wrong") == problem
+
+
+def test_a_busy_module_still_answers_ping(child: Child) -> None:
+    calls = [child.begin("sleep") for _ in range(40)]
+    time.sleep(0.2)
+    before = time.monotonic()
+    child.ping()
+    assert time.monotonic() - before < 0.5
+    assert all(call.result().body == b'{"text":"slept"}' for call in calls)
+
+
+def test_a_call_whose_deadline_passes_learns_it(child: Child) -> None:
+    assert child.refusal("wait", timeout=0.3)[0] is StatusCode.DEADLINE_EXCEEDED
+    assert '"given up"' in child.stop()[0]
+
+
+def test_sigterm_lets_calls_finish_and_takes_no_new_ones(child: Child) -> None:
+    call = child.begin("sleep")
+    assert child.process.stdout is not None
+    assert '"sleeping"' in child.process.stdout.readline()
+    child.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert child.refusal("speak", {"text": ""}, timeout=0.5)[0] is StatusCode.UNAVAILABLE
+    assert call.result().body == b'{"text":"slept"}'
+    child.ended()
+    assert child.process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("bind", "problem"),
+    [
+        (None, "ftl: FTL_BIND is not set: "),
+        ("127.0.0.1:1", 'ftl: FTL_BIND is "127.0.0.1:1": it has the form '),
+        ("unix:/no/such/folder/socket", "ftl: cannot serve on unix:/no/such/folder/socket"),
+    ],
+)
+def test_a_program_that_cannot_serve_says_why(bind: str | None, problem: str) -> None:
+    environment = {**os.environ, "FTL_BIND": bind} if bind else os.environ
+    run = subprocess.run(START, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    assert run.returncode == 1
+    assert problem in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_port_in_use_is_refused() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environment = {**os.environ, "FTL_BIND": f"http://127.0.0.1:{taken.getsockname()[1]}"}
+        run = subprocess.run(START, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    assert run.returncode == 1
+    assert "it may be in use" in run.stderr
