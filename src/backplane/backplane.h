@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Backplane: keeps artefacts and deployments, creates and manages Runners through a Platform, routes calls.
+ */
+#pragma once
+
+#include "base/error.h"
+
+struct backplane_options {
+	const char *bind; /* endpoint to serve on; "http://127.0.0.1:8892" */
+	const char *data_folder; /* database, artefacts, logs, Runners' sockets */
+	const char *platform; /* "local" */
+	const char *program; /* the ftl binary that Runners are started with */
+	unsigned threads; /* for calls; 0: as many as cores */
+	unsigned warm; /* idle Runners kept for each language in use; 1 */
+	uint64_t start_timeout_ms; /* passed to Runners; 30 s */
+	uint64_t orphan_timeout_ms; /* passed to Runners; 2 min */
+	uint64_t drain_timeout_ms; /* what a replaced deployment gets to finish its calls; 30 s */
+	size_t message_max; /* "max-message"; 64 MiB */
+	uint64_t artefact_max; /* "max-artefact"; 4 GiB */
+	/* Called once it serves, with the endpoint that it listens on (the port that the system chose). Optional. */
+	void (*ready)(void *data, const char *endpoint);
+	void *data;
+};
+
+/* Runs until SIGTERM or SIGINT; everything that it started has ended when it returns. Returns 0, or -1 when it could
+ * not begin. */
+int backplane_run(const struct backplane_options *options, struct error *err);

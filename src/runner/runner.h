@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A Runner: registers with the Backplane for a language, fetches the deployment that it is given, hosts it, and passes
+ * every call on to it.
+ */
+#pragma once
+
+#include "base/error.h"
+
+struct runner_options {
+	const char *backplane; /* endpoint of the Backplane */
+	const char *bind; /* endpoint to serve on; port 0: any */
+	const char *language; /* deployments of this language only */
+	const char *key; /* NULL: the Backplane makes one */
+	const char *work_folder; /* deployments are laid out below it; NULL: a new folder below TMPDIR or /tmp */
+	uint64_t start_timeout_ms; /* until a child answers Ping; 30 s */
+	uint64_t orphan_timeout_ms; /* without a Backplane for this long the Runner stops itself; 2 min */
+	uint64_t kill_timeout_ms; /* from SIGTERM to SIGKILL of a child; 10 s */
+};
+
+/* Runs until SIGTERM or SIGINT, until it was terminated, or until it was without a Backplane for too long. Whatever it
+ * started has ended when it returns. Returns 0, or -1 when it could not begin or was refused. */
+int runner_run(const struct runner_options *options, struct error *err);
