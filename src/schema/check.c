@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schema/check.h"
+
+#include <stdio.h>
+
+#include "base/map.h"
+#include "schema/nearest.h"
+#include "schema/recursion.h"
+
+enum { PLACE_MAX = 2 * SCHEMA_NAME_MAX + 2 };
+
+struct checker {
+	const struct schema_module *module;
+	struct schema_diagnostics *diagnostics;
+	struct map decls; /* by name */
+	const struct schema_decl *decl; /* being checked */
+	struct schema_pos pos; /* of the part of it that is being checked */
+	char place[PLACE_MAX]; /* "EchoRequest.name" */
+};
+
+#define COMPLAIN(checker, at, hint, format, ...) \
+	schema_diagnose((checker)->diagnostics, (at).line ? (at) : (checker)->pos, hint, "%s: " format, \
+			(checker)->place, __VA_ARGS__)
+
+static void set_place(struct checker *checker, const char *part, struct schema_pos pos) {
+	snprintf(checker->place, sizeof checker->place, "%s%s%s", checker->decl->name, part ? "." : "", part ? part : "");
+	checker->pos = pos.line ? pos : checker->decl->pos;
+}
+
+static bool is_own(const struct checker *checker, const struct schema_ref *ref) {
+	return strcmp(ref->module, checker->module->name) == 0;
+}
+
+/* Words that other languages have for a type of ours. */
+static const char *familiar_type(const char *name) {
+	static const char *const pairs[][2] = {
+		{"integer", "Int"},  {"long", "Int"},	  {"int64", "Int"},   {"int32", "Int"},	 {"number", "Float"},
+		{"double", "Float"}, {"str", "String"},	  {"text", "String"}, {"boolean", "Bool"}, {"Boolean", "Bool"},
+		{"date", "Time"},    {"datetime", "Time"}, {"object", "Any"},  {"void", "Unit"},	 {"blob", "Bytes"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+		if (strcmp(pairs[i][0], name) == 0)
+			return pairs[i][1];
+	return NULL;
+}
+
+static const char *type_hint(const struct checker *checker, const char *name, char hint[NEAREST_HINT_MAX]) {
+	struct nearest nearest;
+	nearest_init(&nearest, str_from(name));
+	for (size_t i = 0; i < checker->module->decl_count; i++)
+		if (checker->module->decls[i].kind != SCHEMA_VERB)
+			nearest_offer(&nearest, checker->module->decls[i].name);
+	for (int kind = SCHEMA_INT; schema_type_word((enum schema_type_kind)kind) != NULL; kind++)
+		nearest_offer(&nearest, schema_type_word((enum schema_type_kind)kind));
+	const char *familiar = familiar_type(name);
+	if (familiar != NULL && nearest.distance > 1)
+		nearest.name = familiar;
+	return nearest_hint(&nearest, hint);
+}
+
+static void check_arity(struct checker *checker, const struct schema_type *type, const struct schema_decl *decl) {
+	size_t wanted = decl->kind == SCHEMA_DATA ? decl->data.param_count : 0;
+	if (type->arg_count != wanted)
+		COMPLAIN(checker, type->ref.pos, NULL, "\"%s\" takes %zu type argument%s, not %zu", decl->name, wanted,
+			 wanted == 1 ? "" : "s", type->arg_count);
+}
+
+static void check_type_ref(struct checker *checker, const struct schema_type *type) {
+	const struct schema_ref *ref = &type->ref;
+	if (ref->module[0] == '\0' && type->arg_count > 0)
+		COMPLAIN(checker, ref->pos, NULL, "the type parameter \"%s\" takes no arguments", ref->name);
+	if (!is_own(checker, ref))
+		return;
+	const struct schema_decl *decl = map_get(&checker->decls, str_from(ref->name));
+	char hint[NEAREST_HINT_MAX];
+	if (decl == NULL)
+		COMPLAIN(checker, ref->pos, type_hint(checker, ref->name, hint), "there is no type \"%s\"", ref->name);
+	else if (decl->kind == SCHEMA_VERB)
+		COMPLAIN(checker, ref->pos, NULL, "\"%s\" is a verb and not a type", ref->name);
+	else
+		check_arity(checker, type, decl);
+}
+
+static void check_verb_exists(struct checker *checker, const struct schema_ref *ref) {
+	if (!is_own(checker, ref))
+		return;
+	const struct schema_decl *decl = map_get(&checker->decls, str_from(ref->name));
+	if (decl != NULL && decl->kind == SCHEMA_VERB)
+		return;
+	char hint[NEAREST_HINT_MAX];
+	struct nearest nearest = {.name = schema_nearest_verb(checker->module, ref->name)};
+	COMPLAIN(checker, ref->pos, nearest_hint(&nearest, hint), "there is no verb \"%s\"", ref->name);
+}
+
+/* What an alias of this module stands for in the end. */
+static const struct schema_type *resolve(const struct checker *checker, const struct schema_type *type) {
+	for (size_t i = 0; i <= checker->module->decl_count && type->kind == SCHEMA_REF && is_own(checker, &type->ref); i++) {
+		const struct schema_decl *decl = map_get(&checker->decls, str_from(type->ref.name));
+		if (decl == NULL || decl->kind != SCHEMA_ALIAS)
+			return type;
+		type = &decl->alias.type;
+	}
+	return type;
+}
+
+static bool may_be_key(const struct checker *checker, const struct schema_type *type) {
+	type = resolve(checker, type);
+	if (type->kind != SCHEMA_REF)
+		return type->kind == SCHEMA_STRING || type->kind == SCHEMA_INT;
+	if (!is_own(checker, &type->ref))
+		return type->ref.module[0] != '\0';
+	const struct schema_decl *decl = map_get(&checker->decls, str_from(type->ref.name));
+	return decl == NULL || decl->kind == SCHEMA_ENUM;
+}
+
+static void check_type(struct checker *checker, const struct schema_type *type) {
+	if (type->kind == SCHEMA_OPTIONAL && resolve(checker, type->element)->kind == SCHEMA_OPTIONAL)
+		COMPLAIN(checker, type->ref.pos, "one '?' is enough", "%s", "an optional of an optional");
+	if (type->kind == SCHEMA_REF)
+		check_type_ref(checker, type);
+	if (type->kind == SCHEMA_VERB_REF)
+		check_verb_exists(checker, &type->ref);
+	if (type->key != NULL) {
+		check_type(checker, type->key);
+		if (!may_be_key(checker, type->key))
+			COMPLAIN(checker, type->key->ref.pos, "a key is String, Int or an enum of values", "%s",
+				 "a map with keys of this type");
+	}
+	if (type->element != NULL)
+		check_type(checker, type->element);
+	for (size_t i = 0; i < type->arg_count; i++)
+		check_type(checker, &type->args[i]);
+}
+
+static void check_metadata(struct checker *checker, const struct schema_metadata_list *list, bool of_verb) {
+	for (size_t i = 0; i < list->count; i++) {
+		const struct schema_metadata *metadata = &list->items[i];
+		if (metadata->call_count > 0 && !of_verb)
+			COMPLAIN(checker, metadata->pos, NULL, "%s", "+calls is for a verb");
+		for (size_t j = 0; j < metadata->call_count; j++)
+			check_verb_exists(checker, &metadata->calls[j]);
+	}
+}
+
+/* Says so when name was there before. */
+static void check_unique(struct checker *checker, struct map *seen, const char *name, const char *what) {
+	if (map_put(seen, str_from(name), checker) != NULL)
+		COMPLAIN(checker, checker->pos, NULL, "a second %s \"%s\"", what, name);
+}
+
+static void check_params(struct checker *checker) {
+	struct map seen;
+	map_init(&seen);
+	for (size_t i = 0; i < checker->decl->data.param_count; i++) {
+		const struct schema_param *param = &checker->decl->data.params[i];
+		set_place(checker, NULL, param->pos);
+		check_unique(checker, &seen, param->name, "type parameter");
+		if (schema_is_reserved(str_from(param->name)))
+			COMPLAIN(checker, param->pos, "choose another", "the name \"%s\" has a meaning already", param->name);
+		else if (map_get(&checker->decls, str_from(param->name)) != NULL)
+			COMPLAIN(checker, param->pos, "choose another",
+				 "the type parameter \"%s\" is also a declaration of the module", param->name);
+	}
+	map_deinit(&seen);
+}
+
+static void check_data(struct checker *checker) {
+	check_params(checker);
+	struct map seen;
+	map_init(&seen);
+	for (size_t i = 0; i < checker->decl->data.field_count; i++) {
+		const struct schema_field *field = &checker->decl->data.fields[i];
+		set_place(checker, field->name, field->pos);
+		check_unique(checker, &seen, field->name, "field");
+		check_type(checker, &field->type);
+		check_metadata(checker, &field->metadata, false);
+	}
+	map_deinit(&seen);
+}
+
+static void check_enum(struct checker *checker) {
+	const struct schema_decl *decl = checker->decl;
+	struct map names, values;
+	map_init(&names);
+	map_init(&values);
+	if (decl->enumeration.variant_count == 0)
+		COMPLAIN(checker, decl->pos, NULL, "%s", "an enum without variants");
+	for (size_t i = 0; i < decl->enumeration.variant_count; i++) {
+		const struct schema_variant *variant = &decl->enumeration.variants[i];
+		set_place(checker, variant->name, variant->pos);
+		check_unique(checker, &names, variant->name, "variant");
+		if (variant->type != NULL) {
+			check_type(checker, variant->type);
+			continue;
+		}
+		char number[32];
+		snprintf(number, sizeof number, "%lld", (long long)variant->number);
+		check_unique(checker, &values, variant->text ? variant->text : number, "variant with the value");
+	}
+	map_deinit(&names);
+	map_deinit(&values);
+}
+
+static void check_verb(struct checker *checker) {
+	set_place(checker, "request", checker->decl->pos);
+	check_type(checker, &checker->decl->verb.request);
+	set_place(checker, "response", checker->decl->pos);
+	check_type(checker, &checker->decl->verb.response);
+}
+
+static void check_decl(struct checker *checker, const struct schema_decl *decl) {
+	checker->decl = decl;
+	set_place(checker, NULL, decl->pos);
+	if (schema_is_reserved(str_from(decl->name)))
+		COMPLAIN(checker, decl->pos, "choose another", "the name \"%s\" has a meaning already", decl->name);
+	switch (decl->kind) {
+	case SCHEMA_DATA:
+		check_data(checker);
+		break;
+	case SCHEMA_VERB:
+		check_verb(checker);
+		break;
+	case SCHEMA_ENUM:
+	case SCHEMA_SUM:
+		check_enum(checker);
+		break;
+	case SCHEMA_ALIAS:
+		check_type(checker, &decl->alias.type);
+		break;
+	}
+	set_place(checker, NULL, decl->pos);
+	check_metadata(checker, &decl->metadata, decl->kind == SCHEMA_VERB);
+}
+
+/* Of two declarations with one name the first is the one that references mean. */
+static void collect_decls(struct checker *checker) {
+	for (size_t i = 0; i < checker->module->decl_count; i++) {
+		const struct schema_decl *decl = &checker->module->decls[i];
+		const struct schema_decl *first = map_get(&checker->decls, str_from(decl->name));
+		checker->decl = decl;
+		set_place(checker, NULL, decl->pos);
+		if (first == NULL)
+			(void)map_put(&checker->decls, str_from(decl->name), (void *)decl);
+		else
+			COMPLAIN(checker, decl->pos, NULL, "declared twice, first as a %s", schema_decl_word(first->kind));
+	}
+}
+
+int schema_check(const struct schema_module *module, struct schema_diagnostics *diagnostics) {
+	struct checker checker = {.module = module, .diagnostics = diagnostics, .pos = module->pos};
+	size_t known = diagnostics->count;
+	map_init(&checker.decls);
+	snprintf(checker.place, sizeof checker.place, "module %s", module->name);
+	if (schema_is_reserved(str_from(module->name)))
+		COMPLAIN(&checker, module->pos, "choose another", "the name \"%s\" has a meaning already", module->name);
+	check_metadata(&checker, &module->metadata, false);
+	collect_decls(&checker);
+	for (size_t i = 0; i < module->decl_count; i++)
+		check_decl(&checker, &module->decls[i]);
+	if (diagnostics->count == known)
+		(void)schema_check_recursion(module, &checker.decls, diagnostics);
+	map_deinit(&checker.decls);
+	return diagnostics->count > known ? -1 : 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arrays that grow in an arena. The room is the next power of two, so nothing but the count must be kept.
+ */
+#pragma once
+
+#include "base/arena.h"
+
+/* Returns items, or where it was moved to, with room for one more behind the first count. */
+static inline void *array_grow(struct arena *arena, void *items, size_t count, size_t item_size) {
+	if ((count & (count - 1)) != 0)
+		return items;
+	void *grown = arena_alloc(arena, MAX(count * 2, (size_t)1) * item_size);
+	if (count > 0)
+		memcpy(grown, items, count * item_size);
+	return grown;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The name that was probably meant: offer it all there are, then take the nearest.
+ */
+#pragma once
+
+#include "base/str.h"
+
+struct nearest {
+	struct str wanted; /* borrowed */
+	const char *name; /* NULL: nothing is near; one of those offered, borrowed */
+	size_t distance;
+};
+
+void nearest_init(struct nearest *nearest, struct str wanted);
+void nearest_offer(struct nearest *nearest, const char *name);
+
+enum { NEAREST_HINT_MAX = 160 };
+
+/* Writes "did you mean "NAME"?" into ret_hint and returns it; NULL when nothing is near. */
+const char *nearest_hint(const struct nearest *nearest, char ret_hint[NEAREST_HINT_MAX]);

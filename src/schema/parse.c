@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recursive descent with one token ahead. A function returns -1 when it could not go on; the nearest loop above
+ * then looks for a place to begin again: the next line for a field, the next declaration for a declaration.
+ *
+ * A comment belongs to what begins behind it, or to what ends before it on its line; those left at the end of a block
+ * belong to the block.
+ */
+#include "schema/parse.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "schema/grow.h"
+#include "schema/lex.h"
+#include "schema/nearest.h"
+
+struct parser {
+	struct lexer lexer;
+	struct arena *arena;
+	struct schema_diagnostics *diagnostics;
+	struct schema_module *module;
+	const struct schema_decl *data; /* whose type parameters are known here, or NULL */
+	size_t nodes;
+	bool stopped; /* a limit was passed: nothing more is said */
+};
+
+/* Says what is wrong at the token at hand. */
+#define COMPLAIN(parser, hint, ...) schema_diagnose((parser)->diagnostics, (parser)->lexer.token.pos, hint, __VA_ARGS__)
+
+static int expected(struct parser *parser, const char *hint, const char *what) {
+	char found[96];
+	return COMPLAIN(parser, hint, "expected %s, found %s", what, lex_describe(&parser->lexer.token, found));
+}
+
+static int take_mark(struct parser *parser, char mark, const char *hint) {
+	if (!lex_is(&parser->lexer, mark)) {
+		char what[] = {'\'', mark, '\'', '\0'};
+		return expected(parser, hint, what);
+	}
+	lex_next(&parser->lexer);
+	return 0;
+}
+
+static bool take_mark_if(struct parser *parser, char mark) {
+	if (!lex_is(&parser->lexer, mark))
+		return false;
+	lex_next(&parser->lexer);
+	return true;
+}
+
+/* Goes to the end of the text, so that every loop ends. */
+static void stop(struct parser *parser) {
+	parser->stopped = true;
+	parser->lexer.at = parser->lexer.text.len;
+	lex_next(&parser->lexer);
+}
+
+/* Counts what is about to be added to the model. */
+static int count_node(struct parser *parser) {
+	if (parser->nodes++ < SCHEMA_NODES_MAX)
+		return 0;
+	if (!parser->stopped)
+		COMPLAIN(parser, "split the module", "the module is too large: more than %d parts", SCHEMA_NODES_MAX);
+	stop(parser);
+	return -1;
+}
+
+/* The name at hand, which stays there. */
+static int read_name(struct parser *parser, const char *what, const char **ret_name) {
+	struct token token = parser->lexer.token;
+	if (token.kind != TOKEN_NAME)
+		return expected(parser, NULL, what);
+	if (token.text.len > SCHEMA_NAME_MAX)
+		return COMPLAIN(parser, NULL, "a name of %zu bytes; at most %d are allowed", token.text.len,
+				SCHEMA_NAME_MAX);
+	if (count_node(parser) != 0)
+		return -1;
+	*ret_name = arena_strdup(parser->arena, token.text);
+	return 0;
+}
+
+static int take_name(struct parser *parser, const char *what, const char **ret_name, struct schema_pos *ret_pos) {
+	struct schema_pos pos = parser->lexer.token.pos;
+	if (read_name(parser, what, ret_name) != 0)
+		return -1;
+	if (ret_pos != NULL)
+		*ret_pos = pos;
+	lex_next(&parser->lexer);
+	return 0;
+}
+
+/* Moves the first count comments that are set aside into comments. */
+static void take_comments(struct parser *parser, size_t count, struct schema_comments *comments) {
+	struct lexer *lexer = &parser->lexer;
+	for (size_t i = 0; i < count && count_node(parser) == 0; i++) {
+		comments->lines =
+			array_grow(parser->arena, comments->lines, comments->count, sizeof *comments->lines);
+		comments->lines[comments->count++] = arena_strdup(parser->arena, lexer->comments[i].text);
+	}
+	lexer->comment_count -= count;
+	if (count > 0)
+		memmove(lexer->comments, lexer->comments + count, lexer->comment_count * sizeof *lexer->comments);
+}
+
+static void take_comments_before(struct parser *parser, struct schema_comments *comments) {
+	take_comments(parser, parser->lexer.comment_count, comments);
+}
+
+/* Those within what has just ended, or behind it on its line. */
+static void take_comments_within(struct parser *parser, struct schema_comments *comments) {
+	size_t count = 0;
+	while (count < parser->lexer.comment_count && parser->lexer.comments[count].line <= parser->lexer.last_line)
+		count++;
+	take_comments(parser, count, comments);
+}
+
+static bool is_param(const struct parser *parser, const char *name) {
+	for (size_t i = 0; parser->data != NULL && i < parser->data->data.param_count; i++)
+		if (strcmp(parser->data->data.params[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int parse_type(struct parser *parser, size_t depth, struct schema_type *ret_type);
+
+static struct schema_type *new_type(struct parser *parser, enum schema_type_kind kind, struct schema_pos pos) {
+	struct schema_type *type = arena_alloc(parser->arena, sizeof *type);
+	*type = (struct schema_type){.kind = kind, .ref.pos = pos};
+	return type;
+}
+
+static struct schema_type *parse_inner_type(struct parser *parser, size_t depth) {
+	struct schema_type *type = new_type(parser, SCHEMA_ANY, parser->lexer.token.pos);
+	return parse_type(parser, depth + 1, type) == 0 ? type : NULL;
+}
+
+/* The rest of a reference whose first name was read. */
+static int parse_ref_after(struct parser *parser, const char *first, struct schema_ref *ret_ref) {
+	if (!take_mark_if(parser, '.')) {
+		ret_ref->module = is_param(parser, first) ? "" : parser->module->name;
+		ret_ref->name = first;
+		return 0;
+	}
+	ret_ref->module = first;
+	return take_name(parser, "a name after the '.'", &ret_ref->name, NULL);
+}
+
+static int parse_ref(struct parser *parser, const char *what, struct schema_ref *ret_ref) {
+	const char *first;
+	if (take_name(parser, what, &first, &ret_ref->pos) != 0)
+		return -1;
+	return parse_ref_after(parser, first, ret_ref);
+}
+
+static int parse_type_args(struct parser *parser, size_t depth, struct schema_type *type) {
+	do {
+		struct schema_type arg;
+		if (parse_type(parser, depth + 1, &arg) != 0)
+			return -1;
+		type->args = array_grow(parser->arena, type->args, type->arg_count, sizeof arg);
+		type->args[type->arg_count++] = arg;
+	} while (take_mark_if(parser, ','));
+	return take_mark(parser, '>', NULL);
+}
+
+static int parse_named_type(struct parser *parser, size_t depth, struct schema_type *type) {
+	struct token token = parser->lexer.token;
+	const char *first;
+	if (take_name(parser, "a type", &first, NULL) != 0)
+		return -1;
+	if (strcmp(first, "verb") == 0 && parser->lexer.token.kind == TOKEN_NAME && !parser->lexer.token.first_on_line) {
+		type->kind = SCHEMA_VERB_REF;
+		return parse_ref(parser, "the name of a verb", &type->ref);
+	}
+	if (!lex_is(&parser->lexer, '.') && schema_type_from_word(token.text, &type->kind))
+		return 0;
+	type->kind = SCHEMA_REF;
+	if (parse_ref_after(parser, first, &type->ref) != 0)
+		return -1;
+	return take_mark_if(parser, '<') ? parse_type_args(parser, depth, type) : 0;
+}
+
+static int parse_map(struct parser *parser, size_t depth, struct schema_type *type) {
+	static const char hint[] = "a map is written {String: Int}";
+	type->kind = SCHEMA_MAP;
+	type->key = parse_inner_type(parser, depth);
+	if (type->key == NULL || take_mark(parser, ':', hint) != 0)
+		return -1;
+	type->element = parse_inner_type(parser, depth);
+	return type->element == NULL ? -1 : take_mark(parser, '}', hint);
+}
+
+static int parse_array(struct parser *parser, size_t depth, struct schema_type *type) {
+	type->kind = SCHEMA_ARRAY;
+	type->element = parse_inner_type(parser, depth);
+	return type->element == NULL ? -1 : take_mark(parser, ']', "an array is written [String]");
+}
+
+static int parse_type(struct parser *parser, size_t depth, struct schema_type *ret_type) {
+	struct schema_pos pos = parser->lexer.token.pos;
+	struct schema_type type = {.ref.pos = pos};
+	if (depth == SCHEMA_DEPTH_MAX)
+		return COMPLAIN(parser, "give a part of it a name", "types nested deeper than %d", SCHEMA_DEPTH_MAX);
+	if (count_node(parser) != 0)
+		return -1;
+	int result = take_mark_if(parser, '[')   ? parse_array(parser, depth, &type)
+		     : take_mark_if(parser, '{') ? parse_map(parser, depth, &type)
+						 : parse_named_type(parser, depth, &type);
+	if (result != 0)
+		return -1;
+	if (take_mark_if(parser, '?')) {
+		struct schema_type *element = new_type(parser, SCHEMA_OPTIONAL, pos);
+		*element = type;
+		type = (struct schema_type){.kind = SCHEMA_OPTIONAL, .element = element, .ref.pos = pos};
+	}
+	if (lex_is(&parser->lexer, '?'))
+		return COMPLAIN(parser, NULL, "a type is optional or not: one '?' is enough");
+	*ret_type = type;
+	return 0;
+}
+
+static int parse_calls(struct parser *parser, struct schema_metadata *metadata) {
+	do {
+		struct schema_ref call;
+		if (parse_ref(parser, "the verb that is called", &call) != 0)
+			return -1;
+		metadata->calls = array_grow(parser->arena, metadata->calls, metadata->call_count, sizeof call);
+		metadata->calls[metadata->call_count++] = call;
+	} while (take_mark_if(parser, ','));
+	return 0;
+}
+
+/* The '+' is at hand. */
+static int parse_metadata(struct parser *parser, struct schema_metadata *ret_metadata) {
+	struct lexer *lexer = &parser->lexer;
+	struct schema_metadata metadata = {.pos = lexer->token.pos};
+	lex_next(lexer);
+	if (read_name(parser, "a name after '+', for example +calls", &metadata.name) != 0)
+		return -1;
+	if (strcmp(metadata.name, "calls") == 0) {
+		lex_next(lexer);
+		if (parse_calls(parser, &metadata) != 0)
+			return -1;
+	} else {
+		struct str word;
+		while (lex_word(lexer, &word) && count_node(parser) == 0) {
+			metadata.args =
+				array_grow(parser->arena, metadata.args, metadata.arg_count, sizeof *metadata.args);
+			metadata.args[metadata.arg_count++] = arena_strdup(parser->arena, word);
+		}
+		lex_next(lexer);
+	}
+	*ret_metadata = metadata;
+	return 0;
+}
+
+static int parse_metadata_list(struct parser *parser, struct schema_metadata_list *list) {
+	while (lex_is(&parser->lexer, '+')) {
+		struct schema_metadata metadata;
+		if (parse_metadata(parser, &metadata) != 0)
+			return -1;
+		list->items = array_grow(parser->arena, list->items, list->count, sizeof metadata);
+		list->items[list->count++] = metadata;
+	}
+	return 0;
+}
+
+static bool at_block_end(const struct parser *parser, size_t block) {
+	return lex_is(&parser->lexer, '}') && parser->lexer.open_braces == block;
+}
+
+/* Goes on at the next line or the end of the block; always further than start. */
+static void skip_line(struct parser *parser, size_t block, size_t start) {
+	struct lexer *lexer = &parser->lexer;
+	if (lexer->at == start)
+		lex_next(lexer);
+	while (lexer->token.kind != TOKEN_END && !lexer->token.first_on_line && !at_block_end(parser, block))
+		lex_next(lexer);
+}
+
+static const char *misplaced_mark_hint(const struct parser *parser, const char *colon) {
+	if (lex_is(&parser->lexer, ':') || lex_is(&parser->lexer, '='))
+		return colon;
+	return lex_is(&parser->lexer, ',') ? "nothing stands between two of them but a blank or a new line" : NULL;
+}
+
+static int parse_field(struct parser *parser, struct schema_decl *data) {
+	static const char hint[] = "a field is written: name String";
+	struct schema_field field = {0};
+	take_comments_before(parser, &field.comments);
+	if (parser->lexer.token.kind != TOKEN_NAME)
+		return expected(parser, misplaced_mark_hint(parser, hint), "the name of a field or '}'");
+	if (take_name(parser, "the name of a field", &field.name, &field.pos) != 0)
+		return -1;
+	if (parser->lexer.token.first_on_line || lex_is(&parser->lexer, '}'))
+		return schema_diagnose(parser->diagnostics, field.pos, hint, "field \"%s\" has no type", field.name);
+	if (lex_is(&parser->lexer, ':') || lex_is(&parser->lexer, '='))
+		return expected(parser, hint, "a type");
+	if (parse_type(parser, 0, &field.type) != 0 || parse_metadata_list(parser, &field.metadata) != 0)
+		return -1;
+	take_comments_within(parser, &field.comments);
+	data->data.fields = array_grow(parser->arena, data->data.fields, data->data.field_count, sizeof field);
+	data->data.fields[data->data.field_count++] = field;
+	return 0;
+}
+
+/* "{", one part after the other, "}", metadata. A part that is wrong does not spoil the others. */
+static int parse_block(struct parser *parser, struct schema_decl *decl,
+		       int (*parse_part)(struct parser *parser, struct schema_decl *decl)) {
+	if (take_mark(parser, '{', NULL) != 0)
+		return -1;
+	take_comments_within(parser, &decl->comments);
+	size_t block = parser->lexer.open_braces;
+	while (!at_block_end(parser, block) && parser->lexer.token.kind != TOKEN_END) {
+		size_t start = parser->lexer.at;
+		if (parse_part(parser, decl) != 0)
+			skip_line(parser, block, start);
+	}
+	if (parser->stopped)
+		return -1;
+	if (!take_mark_if(parser, '}'))
+		return schema_diagnose(parser->diagnostics, decl->pos, NULL, "%s \"%s\" is not closed by a '}'",
+				       schema_decl_word(decl->kind), decl->name);
+	take_comments_within(parser, &decl->comments);
+	return 0;
+}
+
+static int parse_params(struct parser *parser, struct schema_decl *data) {
+	do {
+		struct schema_param param;
+		if (take_name(parser, "the name of a type parameter", &param.name, &param.pos) != 0)
+			return -1;
+		data->data.params =
+			array_grow(parser->arena, data->data.params, data->data.param_count, sizeof param);
+		data->data.params[data->data.param_count++] = param;
+	} while (take_mark_if(parser, ','));
+	return take_mark(parser, '>', NULL);
+}
+
+static int parse_data(struct parser *parser, struct schema_decl *decl) {
+	decl->kind = SCHEMA_DATA;
+	if (take_mark_if(parser, '<') && parse_params(parser, decl) != 0)
+		return -1;
+	parser->data = decl;
+	int result = parse_block(parser, decl, parse_field);
+	parser->data = NULL;
+	return result;
+}
+
+static bool at_keyword(const struct parser *parser);
+
+static int parse_verb(struct parser *parser, struct schema_decl *decl) {
+	static const char hint[] = "a verb is written: verb name(Request) Response";
+	decl->kind = SCHEMA_VERB;
+	if (take_mark(parser, '(', hint) != 0)
+		return -1;
+	if (lex_is(&parser->lexer, ')'))
+		return COMPLAIN(parser, "write Unit when it takes nothing", "verb \"%s\" has no request", decl->name);
+	if (parse_type(parser, 0, &decl->verb.request) != 0 || take_mark(parser, ')', hint) != 0)
+		return -1;
+	bool next_begins = parser->lexer.token.first_on_line && at_keyword(parser);
+	if (next_begins || lex_is(&parser->lexer, '+') || lex_is(&parser->lexer, '}'))
+		return COMPLAIN(parser, "write Unit when it answers nothing", "verb \"%s\" has no response", decl->name);
+	return parse_type(parser, 0, &decl->verb.response);
+}
+
+static int parse_number(struct parser *parser, int64_t *ret_number) {
+	struct str text = parser->lexer.token.text;
+	char digits[24] = "";
+	char *end = digits;
+	errno = 0;
+	if (text.len < sizeof digits) {
+		memcpy(digits, text.ptr, text.len);
+		*ret_number = strtoll(digits, &end, 10);
+	}
+	if (end == digits || *end != '\0' || errno != 0)
+		return COMPLAIN(parser, NULL, "\"%.*s\" is no whole number of 64 bits", (int)MIN(text.len, (size_t)64),
+				text.ptr);
+	lex_next(&parser->lexer);
+	return 0;
+}
+
+static int parse_value(struct parser *parser, struct schema_decl *decl, struct schema_variant *variant) {
+	struct token token = parser->lexer.token;
+	if (decl->enumeration.of_int && token.kind == TOKEN_NUMBER)
+		return parse_number(parser, &variant->number);
+	if (decl->enumeration.of_int || token.kind != TOKEN_STRING)
+		return expected(parser, NULL, decl->enumeration.of_int ? "a whole number" : "a string");
+	variant->text = arena_strdup(parser->arena, token.text);
+	lex_next(&parser->lexer);
+	return 0;
+}
+
+static int add_variant(struct parser *parser, struct schema_decl *decl, struct schema_variant *variant) {
+	take_comments_within(parser, &variant->comments);
+	decl->enumeration.variants = array_grow(parser->arena, decl->enumeration.variants,
+						decl->enumeration.variant_count, sizeof *variant);
+	decl->enumeration.variants[decl->enumeration.variant_count++] = *variant;
+	return 0;
+}
+
+static int parse_value_variant(struct parser *parser, struct schema_decl *decl) {
+	const char *hint = decl->enumeration.of_int ? "a variant is written: Name = 1"
+						    : "a variant is written: Name = \"value\"";
+	struct schema_variant variant = {0};
+	take_comments_before(parser, &variant.comments);
+	if (parser->lexer.token.kind != TOKEN_NAME)
+		return expected(parser, misplaced_mark_hint(parser, hint), "the name of a variant or '}'");
+	if (take_name(parser, "the name of a variant", &variant.name, &variant.pos) != 0)
+		return -1;
+	if (!lex_is(&parser->lexer, '='))
+		return schema_diagnose(parser->diagnostics, variant.pos, hint, "variant \"%s\" has no value", variant.name);
+	lex_next(&parser->lexer);
+	if (parse_value(parser, decl, &variant) != 0)
+		return -1;
+	return add_variant(parser, decl, &variant);
+}
+
+static int parse_type_variant(struct parser *parser, struct schema_decl *decl) {
+	static const char hint[] = "a variant is written: Name Type; one of values needs ': String' or ': Int' after the "
+				   "enum's name";
+	struct schema_variant variant = {.type = new_type(parser, SCHEMA_ANY, parser->lexer.token.pos)};
+	take_comments_before(parser, &variant.comments);
+	if (parser->lexer.token.kind != TOKEN_NAME)
+		return expected(parser, misplaced_mark_hint(parser, hint), "the name of a variant or '}'");
+	if (take_name(parser, "the name of a variant", &variant.name, &variant.pos) != 0)
+		return -1;
+	if (parser->lexer.token.first_on_line || lex_is(&parser->lexer, '}') || lex_is(&parser->lexer, '='))
+		return schema_diagnose(parser->diagnostics, variant.pos, hint, "variant \"%s\" has no type", variant.name);
+	if (parse_type(parser, 0, variant.type) != 0)
+		return -1;
+	return add_variant(parser, decl, &variant);
+}
+
+static int parse_enum(struct parser *parser, struct schema_decl *decl) {
+	decl->kind = SCHEMA_SUM;
+	if (take_mark_if(parser, ':')) {
+		decl->kind = SCHEMA_ENUM;
+		decl->enumeration.of_int = lex_is_name(&parser->lexer, "Int");
+		if (!decl->enumeration.of_int && !lex_is_name(&parser->lexer, "String"))
+			return expected(parser, NULL, "Int or String, the type of the enum's values");
+		lex_next(&parser->lexer);
+	}
+	return parse_block(parser, decl, decl->kind == SCHEMA_ENUM ? parse_value_variant : parse_type_variant);
+}
+
+static int parse_alias(struct parser *parser, struct schema_decl *decl) {
+	decl->kind = SCHEMA_ALIAS;
+	return parse_type(parser, 0, &decl->alias.type);
+}
+
+struct keyword {
+	const char *word;
+	const char *name_of; /* for a message */
+	int (*parse)(struct parser *parser, struct schema_decl *decl);
+};
+
+static const struct keyword keywords[] = {
+	{"data", "the name of the data", parse_data},
+	{"verb", "the name of the verb", parse_verb},
+	{"enum", "the name of the enum", parse_enum},
+	{"typealias", "the name of the type alias", parse_alias},
+};
+
+static const struct keyword *find_keyword(const struct parser *parser) {
+	for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
+		if (lex_is_name(&parser->lexer, keywords[i].word))
+			return &keywords[i];
+	return NULL;
+}
+
+static bool at_keyword(const struct parser *parser) {
+	return find_keyword(parser) != NULL || lex_is_name(&parser->lexer, "export");
+}
+
+static int complain_about_keyword(struct parser *parser) {
+	struct nearest nearest;
+	nearest_init(&nearest, parser->lexer.token.text);
+	nearest_offer(&nearest, "export");
+	for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
+		nearest_offer(&nearest, keywords[i].word);
+	char hint[NEAREST_HINT_MAX];
+	bool is_name = parser->lexer.token.kind == TOKEN_NAME;
+	return expected(parser, is_name ? nearest_hint(&nearest, hint) : NULL, "data, verb, enum or typealias");
+}
+
+static int parse_decl(struct parser *parser) {
+	struct schema_decl decl = {0};
+	take_comments_before(parser, &decl.comments);
+	if (lex_is_name(&parser->lexer, "export")) {
+		decl.exported = true;
+		lex_next(&parser->lexer);
+	}
+	const struct keyword *keyword = find_keyword(parser);
+	if (keyword == NULL)
+		return complain_about_keyword(parser);
+	lex_next(&parser->lexer);
+	if (take_name(parser, keyword->name_of, &decl.name, &decl.pos) != 0)
+		return -1;
+	if (keyword->parse(parser, &decl) != 0 || parse_metadata_list(parser, &decl.metadata) != 0)
+		return -1;
+	take_comments_within(parser, &decl.comments);
+	struct schema_module *module = parser->module;
+	module->decls = array_grow(parser->arena, module->decls, module->decl_count, sizeof decl);
+	module->decls[module->decl_count++] = decl;
+	return 0;
+}
+
+/* Goes on at the next line that begins with a word or ends the module; always further than start. */
+static void skip_decl(struct parser *parser, size_t start) {
+	struct lexer *lexer = &parser->lexer;
+	if (lexer->at == start)
+		lex_next(lexer);
+	for (; lexer->token.kind != TOKEN_END; lex_next(lexer)) {
+		bool is_word = lexer->token.kind == TOKEN_NAME && lexer->token.first_on_line;
+		if (at_block_end(parser, 1) || (is_word && lexer->open_braces == 1))
+			return;
+	}
+}
+
+/* The metadata of a module that says how it runs has members of its own. Returns whether this is one. */
+static bool apply_runtime(struct parser *parser, const struct schema_metadata *metadata) {
+	struct schema_module *module = parser->module;
+	const struct {
+		const char *name;
+		const char **member;
+	} members[] = {{"language", &module->language}, {"entry", &module->entry}, {"bind", &module->bind}};
+	bool is_created = strcmp(metadata->name, "created") == 0;
+	const char **member = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+		if (strcmp(members[i].name, metadata->name) == 0)
+			member = members[i].member;
+	if (member == NULL && !is_created)
+		return false;
+	if (metadata->arg_count != 1 || metadata->args[0][0] == '\0')
+		schema_diagnose(parser->diagnostics, metadata->pos, NULL, "+%s takes one word", metadata->name);
+	else if (member ? **member != '\0' : module->has_create_time)
+		schema_diagnose(parser->diagnostics, metadata->pos, NULL, "+%s is said twice", metadata->name);
+	else if (member != NULL)
+		*member = metadata->args[0];
+	else if (timestamp_parse(str_from(metadata->args[0]), &module->create_time))
+		module->has_create_time = true;
+	else
+		schema_diagnose(parser->diagnostics, metadata->pos, "for example 2026-01-02T03:04:05Z",
+				"+created takes a time");
+	return true;
+}
+
+static int parse_module_metadata(struct parser *parser) {
+	struct schema_metadata_list all = {0};
+	if (parse_metadata_list(parser, &all) != 0)
+		return -1;
+	struct schema_metadata_list *list = &parser->module->metadata;
+	for (size_t i = 0; i < all.count; i++) {
+		if (apply_runtime(parser, &all.items[i]))
+			continue;
+		list->items = array_grow(parser->arena, list->items, list->count, sizeof *list->items);
+		list->items[list->count++] = all.items[i];
+	}
+	return 0;
+}
+
+static int parse_module(struct parser *parser) {
+	struct schema_module *module = parser->module;
+	struct lexer *lexer = &parser->lexer;
+	take_comments_before(parser, &module->comments);
+	if (!lex_is_name(lexer, "module"))
+		return expected(parser, "a schema is written: module name { … }", "module");
+	lex_next(lexer);
+	if (take_name(parser, "the name of the module", &module->name, &module->pos) != 0 ||
+	    take_mark(parser, '{', NULL) != 0)
+		return -1;
+	take_comments_within(parser, &module->comments);
+	size_t start = lexer->at;
+	if (lex_is(lexer, '+') && parse_module_metadata(parser) != 0)
+		skip_decl(parser, start);
+	take_comments_within(parser, &module->comments);
+	while (!lex_is(lexer, '}') && lexer->token.kind != TOKEN_END && !parser->stopped) {
+		start = lexer->at;
+		if (parse_decl(parser) != 0)
+			skip_decl(parser, start);
+	}
+	if (!take_mark_if(parser, '}')) {
+		/* After another error it may well be there. */
+		return parser->diagnostics->count > 0 ? -1
+			: schema_diagnose(parser->diagnostics, module->pos, NULL, "module \"%s\" is not closed by a '}'",
+					  module->name);
+	}
+	take_comments_before(parser, &module->comments);
+	return lexer->token.kind == TOKEN_END ? 0 : expected(parser, "a file holds one module", "the end of the file");
+}
+
+static int check_text(struct str text, const char *file, struct schema_diagnostics *diagnostics) {
+	struct schema_pos pos = {.file = file, .line = 1, .column = 1};
+	if (text.len > SCHEMA_TEXT_MAX)
+		return schema_diagnose(diagnostics, pos, "split the module", "a schema of %zu bytes; at most %d are allowed",
+				       text.len, SCHEMA_TEXT_MAX);
+	for (struct str rest = text; rest.ptr != NULL; pos.line++)
+		if (!str_is_text(str_cut(rest, '\n', &rest)))
+			return schema_diagnose(diagnostics, pos, NULL, "the line is not UTF-8");
+	return 0;
+}
+
+int schema_parse(struct str text, const char *file, struct arena *arena, struct schema_module **ret_module,
+		 struct schema_diagnostics *diagnostics) {
+	if (arena->max - arena->used < SCHEMA_ARENA_MAX)
+		return schema_diagnose(diagnostics, (struct schema_pos){0}, NULL, "no room left for a schema");
+	file = arena_strdup(arena, str_from(file));
+	schema_diagnostics_set_text(diagnostics, file, text);
+	size_t known = diagnostics->count;
+	if (check_text(text, file, diagnostics) != 0)
+		return -1;
+	struct parser parser = {.arena = arena, .diagnostics = diagnostics};
+	parser.module = arena_alloc(arena, sizeof *parser.module);
+	*parser.module = (struct schema_module){.name = "", .language = "", .entry = "", .bind = ""};
+	lex_start(&parser.lexer, file, text, arena, diagnostics);
+	if (parse_module(&parser) != 0 || diagnostics->count > known)
+		return -1;
+	*ret_module = parser.module;
+	return 0;
+}

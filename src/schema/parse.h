@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From text to the model. docs/schema.md has the language.
+ */
+#pragma once
+
+#include "schema/diagnostics.h"
+
+/*
+ * Finds all errors of a text in one run; sets the diagnostics' text to this one, which must outlast them. The model is
+ * in arena and keeps nothing of text. Returns -1 when there were errors: *ret_module is then untouched.
+ *
+ * What it makes is well-formed and no more: schema_check tells whether it means something.
+ */
+int schema_parse(struct str text, const char *file, struct arena *arena, struct schema_module **ret_module,
+		 struct schema_diagnostics *diagnostics) MUST_USE;

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Types that contain themselves: allowed where a value can end, refused where it could not be built, or where a
+ * generic data would need ever larger types.
+ */
+#pragma once
+
+#include "schema/diagnostics.h"
+
+struct map;
+
+/* decls are the module's by name, and what they refer to exists. Returns -1 when there were errors. */
+int schema_check_recursion(const struct schema_module *module, const struct map *decls,
+			   struct schema_diagnostics *diagnostics);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schema_test.h"
+
+static const struct {
+	const char *text; /* within "module m { … }" */
+	const char *said;
+} errors[] = {
+	{"data String {}", "1:17: String: the name \"String\" has a meaning already\n    hint: choose another\n"},
+	{"verb export(Unit) Unit", "1:17: export: the name \"export\" has a meaning already\n    hint: choose another\n"},
+	{"data D {} verb D(D) D",
+	 "1:27: D: declared twice, first as a data\n"},
+	{"data D { a Int  a Int }", "1:28: D.a: a second field \"a\"\n"},
+	{"data D<T, T> { a T }", "1:22: D: a second type parameter \"T\"\n"},
+	{"data D<E> { a E } data E {}",
+	 "1:19: D: the type parameter \"E\" is also a declaration of the module\n    hint: choose another\n"},
+	{"data D<Int> { a Int }", "1:19: D: the name \"Int\" has a meaning already\n    hint: choose another\n"},
+	{"data D<T> { a T<Int> }", "1:26: D.a: the type parameter \"T\" takes no arguments\n"},
+	{"data D { a Strng }", "1:23: D.a: there is no type \"Strng\"\n    hint: did you mean \"String\"?\n"},
+	{"data D { a integer }", "1:23: D.a: there is no type \"integer\"\n    hint: did you mean \"Int\"?\n"},
+	{"data D { a boolean }", "1:23: D.a: there is no type \"boolean\"\n    hint: did you mean \"Bool\"?\n"},
+	{"data D { a [m.Itme] } data Item {}",
+	 "1:24: D.a: there is no type \"Itme\"\n    hint: did you mean \"Item\"?\n"},
+	{"data D { a Unknown }", "1:23: D.a: there is no type \"Unknown\"\n"},
+	{"data D { a v } verb v(D) D", "1:23: D.a: \"v\" is a verb and not a type\n"},
+	{"data D { a E<Int> } data E {}", "1:23: D.a: \"E\" takes 0 type arguments, not 1\n"},
+	{"data D { a E } data E<T> { a T }", "1:23: D.a: \"E\" takes 1 type argument, not 0\n"},
+	{"data D { a {Float: Int} }",
+	 "1:24: D.a: a map with keys of this type\n    hint: a key is String, Int or an enum of values\n"},
+	{"data D { a {F: Int} } typealias F G typealias G Bool",
+	 "1:24: D.a: a map with keys of this type\n    hint: a key is String, Int or an enum of values\n"},
+	{"data D<T> { a {T: Int} }",
+	 "1:27: D.a: a map with keys of this type\n    hint: a key is String, Int or an enum of values\n"},
+	{"data D { a {S: Int} } enum S { A Int }",
+	 "1:24: D.a: a map with keys of this type\n    hint: a key is String, Int or an enum of values\n"},
+	{"data D { a O? } typealias O Int?", "1:23: D.a: an optional of an optional\n    hint: one '?' is enough\n"},
+	{"data D { a verb tmie } verb time(D) D",
+	 "1:28: D.a: there is no verb \"tmie\"\n    hint: did you mean \"time\"?\n"},
+	{"enum E: Int {}", "1:17: E: an enum without variants\n"},
+	{"enum E {}", "1:17: E: an enum without variants\n"},
+	{"enum E: Int { A = 1  A = 2 }", "1:33: E.A: a second variant \"A\"\n"},
+	{"enum E: Int { A = 1  B = 1 }", "1:33: E.B: a second variant with the value \"1\"\n"},
+	{"enum E: String { A = \"x\"  B = \"x\" }", "1:38: E.B: a second variant with the value \"x\"\n"},
+	{"enum E { A Int  A Float }", "1:28: E.A: a second variant \"A\"\n"},
+	{"enum E { A X }", "1:23: E.A: there is no type \"X\"\n"},
+	{"typealias A B", "1:24: A: there is no type \"B\"\n"},
+	{"verb v(X) Y", "1:19: v.request: there is no type \"X\"\n"
+			"1:22: v.response: there is no type \"Y\"\n"},
+	{"verb list(Unit) Unit +calls m.lst", "1:40: list: there is no verb \"lst\"\n    hint: did you mean \"list\"?\n"},
+	{"data D {} +calls time.time", "1:22: D: +calls is for a verb\n"},
+	{"data D { a Int +calls time.time\n }", "1:27: D.a: +calls is for a verb\n"},
+	{"typealias A [A]", "1:22: A: a type alias made of itself\n    hint: put a data in between\n"},
+	{"typealias A B  typealias B {String: A}",
+	 "1:22: A: a type alias made of itself\n    hint: put a data in between\n"},
+	{"data A { b B }  data B { a A }",
+	 "1:17: A: a value would have to contain another of the same type without end\n"
+	 "    hint: make a field on the way back to it optional or an array\n"
+	 "1:33: B: a value would have to contain another of the same type without end\n"
+	 "    hint: make a field on the way back to it optional or an array\n"},
+	{"data A { b B }  typealias B A",
+	 "1:17: A: a value would have to contain another of the same type without end\n"
+	 "    hint: make a field on the way back to it optional or an array\n"},
+	{"data A { b Box<A> }  data Box<T> { t Inner<T> }  data Inner<T> { t T }",
+	 "1:17: A: a value would have to contain another of the same type without end\n"
+	 "    hint: make a field on the way back to it optional or an array\n"},
+	{"enum S { A S  B D }  data D { s S }",
+	 "1:17: S: a value would have to contain another of the same type without end\n"
+	 "    hint: make a field on the way back to it optional or an array\n"
+	 "1:38: D: a value would have to contain another of the same type without end\n"
+	 "    hint: make a field on the way back to it optional or an array\n"},
+	{"data A<T> { t T  next A<[T]>? }",
+	 "1:34: A.next: A contains itself with ever larger type arguments\n"
+	 "    hint: hand type parameters on as they are\n"},
+	{"data A<T> { b B<T?>? }  data B<T> { all {String: A<T>} }",
+	 "1:26: A.b: A contains itself with ever larger type arguments\n"
+	 "    hint: hand type parameters on as they are\n"},
+};
+
+static struct schema_module *parse_body(struct world *world, const char *body) {
+	return parse_good(world, arena_printf(&world->arena, "module m { %s }", body));
+}
+
+static void says_what_is_wrong(void **state UNUSED) {
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+		struct world *world = world_new();
+		assert_int_equal(schema_check(parse_body(world, errors[i].text), &world->diagnostics), -1);
+		for (size_t j = 0; j < world->diagnostics.count; j++) {
+			world->diagnostics.items[j].excerpt = "";
+			world->diagnostics.items[j].pos.file = "";
+		}
+		const char *said = diagnostics_text(world);
+		char *plain = arena_strdup(&world->arena, str_from(said)), *out = plain;
+		for (const char *c = plain; *c != '\0'; c++) /* without the ':' behind the empty file */
+			if (*c != ':' || (c != plain && c[-1] != '\n'))
+				*out++ = *c;
+		*out = '\0';
+		assert_string_equal(plain, errors[i].said);
+		world_free(world);
+	}
+}
+
+static void accepts(void **state UNUSED) {
+	static const char *const texts[] = {
+		"",
+		"data D { next D? }",
+		"data D { all [D]  by {String: D} }",
+		"data A { b B }  data B { a [A] }",
+		"data Tree { children List<Tree> }  data List<T> { items [T] }",
+		"data A<T> { t T  next A<T>?  ints A<[Int]>? }",
+		"data A<T> { b B<[T]> }  data B<T> { t T }",
+		"data A<T, U> { swapped A<U, T>? }",
+		"enum S { End Int  More D }  data D { s S }",
+		"typealias A D  data D { a A? }",
+		"data D { a {K: Int}  b {L: Int}  c {x.Key: Int} }  enum K: Int { A = 1 }  typealias L String",
+		"data D { a other.Thing  b other.Box<Int> }",
+		"verb v(other.A) other.B +calls other.v, m.v",
+		"verb v([Int]) {String: Time}?",
+		"enum E: Int { Int = 1  data = 2 }",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct world *world = world_new();
+		if (schema_check(parse_body(world, texts[i]), &world->diagnostics) != 0)
+			fail_msg("%s\n%s", texts[i], diagnostics_text(world));
+		world_free(world);
+	}
+}
+
+static void field_names_may_be_any_word(void **state UNUSED) {
+	struct world *world = world_new();
+	check_good(world, "module m { data D { data Int  verb Int  module Int  export Int  Int Int  enum [D] } }");
+	world_free(world);
+}
+
+static void marks_the_place(void **state UNUSED) {
+	struct world *world = world_new();
+	struct schema_module *module = parse_good(world, "module verb {\n  data D {\n    a\tStrng\n  }\n}\n");
+	assert_int_equal(schema_check(module, &world->diagnostics), -1);
+	assert_string_equal(diagnostics_text(world),
+			    "t.ftl:1:8: module verb: the name \"verb\" has a meaning already\n"
+			    "    module verb {\n"
+			    "           ^~~~\n"
+			    "    hint: choose another\n"
+			    "t.ftl:3:7: D.a: there is no type \"Strng\"\n"
+			    "        a\tStrng\n"
+			    "         \t^~~~~\n"
+			    "    hint: did you mean \"String\"?\n");
+	world_free(world);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(says_what_is_wrong),
+		cmocka_unit_test(accepts),
+		cmocka_unit_test(field_names_may_be_any_word),
+		cmocka_unit_test(marks_the_place),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
