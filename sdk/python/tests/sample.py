@@ -76,6 +76,16 @@ def same(request: Everything) -> Everything:
 
 
 @ftl.verb
+def tick() -> None:
+    print("ticked")
+
+
+@ftl.verb
+def count(request: list[Item]) -> int:
+    return len(request)
+
+
+@ftl.verb
 def wrong(request: Nothing) -> Text:
     return Text(text=5)  # type: ignore[arg-type]
 

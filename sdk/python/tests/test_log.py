@@ -2,6 +2,7 @@
 """What a module writes."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -53,8 +54,26 @@ def test_lines_and_prints_of_many_calls_do_not_mix(child: Child) -> None:
     assert len(structured(out)) == 200
 
 
-def test_a_module_may_bring_its_own_logging(start: Any) -> None:
-    child = start(
-        "import logging, ftl\nlogging.basicConfig(format='mine: %(message)s')\nlogging.warning('started')\nftl.main()\n"
-    )
-    assert child.stop() == ("", "mine: started\n")
+OWN_LOGGING = """
+import dataclasses, logging, sys, ftl
+logging.basicConfig(format="mine: %(message)s", stream=sys.stderr)
+
+@dataclasses.dataclass
+class Nothing:
+    pass
+
+@ftl.verb
+def begin(request: Nothing) -> Nothing:
+    logging.warning("called")
+    print("no line end", end="")
+    return request
+
+ftl.main()
+"""
+
+
+def test_a_module_may_bring_its_own_logging(start: Callable[..., Child]) -> None:
+    child = start(OWN_LOGGING)
+    child.call("begin")
+    child.call("begin")
+    assert child.stop() == ("no line end\n" * 2, "mine: called\n" * 2)

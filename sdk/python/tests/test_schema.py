@@ -40,6 +40,8 @@ module greeter {
     extra Any
   }
 
+  export data Empty {}
+
   data Level {
     level greeter.Degree
   }
@@ -53,6 +55,10 @@ module greeter {
   // politely.
   export verb greet(greeter.GreetRequest) greeter.GreetResponse
       +calls echo.echo, echo.shout, time.time
+
+  export verb tick(Unit) Unit
+
+  export verb count([greeter.Empty]) Int
 
   verb hide(greeter.Level) greeter.Level
 }
@@ -114,6 +120,16 @@ class GreetResponse:
 @dataclass
 class Level:
     level: Degree
+
+@ftl.verb
+def tick() -> None: ...
+
+@ftl.verb
+def count(request: list[Empty]) -> int:
+    return len(request)
+
+@dataclass
+class Empty: pass
 
 @ftl.verb(export=False)
 def hide(request: Level) -> Level:
@@ -181,9 +197,9 @@ VERB = "@ftl.verb\ndef v(request: D) -> D: ...\n"
         (HEAD.format("list") + VERB, "D.x: <class 'list'> has no counterpart in FTL"),
         (HEAD.format("'Missing'") + VERB, "D: name 'Missing' is not defined"),
         (HEAD.format("int") + "@ftl.verb\ndef v(a: D, b: D) -> D: ...\n", "verb v: it takes one argument"),
-        (HEAD.format("int") + "@ftl.verb\ndef v(a: D): ...\n", "verb v, what it returns: "),
-        (HEAD.format("int") + "@ftl.verb\ndef v(a) -> D: ...\n", "verb v, argument a: "),
-        (HEAD.format("int") + "@ftl.verb\ndef v(a: int) -> D: ...\n", "this with int"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a: D): ...\n", "verb v: what it returns has no annotation"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a) -> D: ...\n", "verb v: its argument a has no annotation"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a: set[D]) -> D: ...\n", "verb v: set[module.D] has no counterpart"),
         (HEAD.format("int") + "@ftl.verb\nasync def v(a: D) -> D: ...\n", "verb v: it is async"),
         (HEAD.format("int") + VERB + VERB, "verb v: there are two of that name"),
         (HEAD.format("int") + "E = D\n" + HEAD.format("E") + VERB, "D: two types of one module have that name"),
@@ -191,7 +207,7 @@ VERB = "@ftl.verb\ndef v(request: D) -> D: ...\n"
             "import enum\n" + "E = enum.Enum('E', {'A': 1.5})\n" + HEAD.format("E") + VERB,
             "D.x: E: the values of an enum",
         ),
-        (HEAD.format("int"), "no function in it is decorated with @ftl.verb"),
+        (HEAD.format("int"), "no function of this program is decorated with @ftl.verb"),
     ],
 )
 def test_what_has_no_schema_is_refused_by_name(tmp_path: Path, text: str, problem: str) -> None:

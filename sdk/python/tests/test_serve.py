@@ -65,7 +65,7 @@ def test_what_is_optional_may_be_missing_or_null(child: Child) -> None:
         (b'{"text":NaN}', "request: expected JSON: NaN is no JSON number"),
         ({"text": 5}, "request.text: expected String, got number"),
         ({"text": None}, "request.text: expected String, got null"),
-        ({}, "request.text: missing; it is a String"),
+        ({}, "request.text: missing"),
         ([], "request: expected Text, got array"),
         ({"txet": "x"}, 'request.txet: unknown field; did you mean "text"?'),
         ({"text": "", "a b": 1}, 'request["a b"]: unknown field; there is text'),
@@ -87,6 +87,14 @@ def test_the_path_leads_into_arrays_and_maps(child: Child) -> None:
     assert (
         child.refusal("same", {**EVERYTHING, "counts": counts})[1] == 'request.counts["b c"]: expected Int, got string'
     )
+
+
+def test_a_verb_may_take_and_answer_nothing_or_a_plain_value(child: Child) -> None:
+    assert child.call("tick") == {}
+    assert child.call("tick", b"null") == {}
+    assert child.refusal("tick", {"a": 1})[1] == "request: expected {}, got an object with fields"
+    assert child.call("count", [{"name": "a"}, {"name": "b"}]) == 2
+    assert child.refusal("count", [{}])[1] == "request[0].name: missing"
 
 
 @pytest.mark.parametrize(
@@ -147,6 +155,16 @@ def test_sigterm_lets_calls_finish_and_takes_no_new_ones(child: Child) -> None:
     assert call.result().body == b'{"text":"slept"}'
     child.ended()
     assert child.process.returncode == 0
+
+
+def test_a_second_sigterm_ends_it_at_once(child: Child) -> None:
+    _kept = child.begin("sleep")  # to drop it cancels it
+    assert child.process.stdout is not None
+    assert '"sleeping"' in child.process.stdout.readline()
+    child.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    child.stop()
+    assert child.process.returncode == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(

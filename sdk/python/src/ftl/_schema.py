@@ -17,13 +17,13 @@ INDENT = "  "
 
 def schema_text(module: str, program: ModuleType, verbs: Mapping[str, Verb]) -> str:
     """The schema of `module`, whose verbs `program` defines."""
-    exported = set(types_of(verb for verb in verbs.values() if verb.export))
+    exported = set(types_of(verb for verb in verbs.values() if verb.marked.export))
     called = calls_in(program)
     lines = [*comment(program.__doc__, ""), f"module {module} {{"]
     for number, data in enumerate(types_of(verbs.values())):
         lines += [""] * (number > 0) + list(declaration(module, data, data in exported))
     for verb in verbs.values():
-        lines += ["", *verb_lines(module, verb, called.get(verb.function.__name__, set()))]
+        lines += ["", *verb_lines(module, verb, called.get(verb.name, set()))]
     return "\n".join([*lines, "}", ""])
 
 
@@ -38,6 +38,9 @@ def declaration(module: str, declared: Data | Enum, export: bool) -> Iterator[st
         yield from comment(doc, INDENT)
     start = INDENT + ("export " if export else "")
     if isinstance(declared, Data):
+        if not declared.fields:
+            yield f"{start}data {python.__name__} {{}}"
+            return
         yield f"{start}data {python.__name__} {{"
         for field in declared.fields.values():
             yield from field_lines(module, field)
@@ -54,10 +57,10 @@ def field_lines(module: str, field: Field) -> Iterator[str]:
 
 
 def verb_lines(module: str, verb: Verb, found: set[str]) -> Iterator[str]:
-    yield from comment(verb.function.__doc__, INDENT)
-    export = "export " if verb.export else ""
+    yield from comment(verb.marked.function.__doc__, INDENT)
+    export = "export " if verb.marked.export else ""
     yield f"{INDENT}{export}verb {verb.name}({verb.request.name(module)}) {verb.response.name(module)}"
-    calls = sorted({*verb.calls, *found})
+    calls = sorted({*verb.marked.calls, *found})
     if calls:
         yield f"{INDENT * 3}+calls {', '.join(calls)}"
 

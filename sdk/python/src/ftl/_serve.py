@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any, NoReturn
 
 import grpc
@@ -41,6 +42,8 @@ SERVER_OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 100),
     ("grpc.http2.max_ping_strikes", 0),
 ]
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _logger = logging.getLogger("ftl")
 
@@ -89,7 +92,7 @@ class VerbService:
 def answer(verb: Verb, argument: Any) -> ftl_pb2.CallResponse:
     """Runs the verb. Whatever comes out of it is an answer, be it a call of sys.exit()."""
     try:
-        result = verb.function(argument)
+        result = verb.run(argument)
         return ftl_pb2.CallResponse(body=write_json(verb.response.encode(result)))
     except CallError as error:
         _logger.warning("%s failed, as did %s", verb.name, error)
@@ -174,10 +177,13 @@ def run() -> None:
         listen(server, address)
     except Error as error:
         sys.exit(f"ftl: {error}")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Not an Event: a signal handler may interrupt a wait for one where its lock is held.
+    asked = SimpleQueue[int]()
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda number, frame: asked.put(number))
     server.start()
-    stop.wait()
+    asked.get()
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)  # asked twice, it ends at once
     # However long the calls in progress take: the Runner knows how long is too long.
     server.stop(threading.TIMEOUT_MAX).wait()

@@ -152,6 +152,22 @@ class Time(Scalar):
         return value.isoformat().replace("+00:00", "Z")
 
 
+class Unit(Type):
+    """No value, where a verb takes or answers nothing."""
+
+    def name(self, module: str) -> str:
+        return "Unit"
+
+    def decode(self, value: Any) -> Any:
+        if value is not None and value != {}:
+            raise Mismatch(f"expected {{}}, got {kind(value) if type(value) is not dict else 'an object with fields'}")
+
+    def encode(self, value: Any) -> Any:
+        if value is not None:
+            raise Mismatch(f"expected None, got {type(value).__name__}")
+        return {}
+
+
 class Anything(Type):
     def name(self, module: str) -> str:
         return "Any"
@@ -310,7 +326,7 @@ class Data(Type):
                     arguments[name] = None
                 continue
             if name not in value:
-                raise Mismatch(f"missing; it is a {field.type.name('')}", name)
+                raise Mismatch("missing", name)
             try:
                 arguments[name] = field.type.decode(given)
             except Mismatch as mismatch:
@@ -376,6 +392,7 @@ _PLAIN: dict[Any, Type] = {
     bytes: Bytes(),
     datetime: Time(),
     Any: Anything(),
+    type(None): Unit(),
 }
 
 

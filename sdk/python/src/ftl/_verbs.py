@@ -8,31 +8,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from ftl._types import Data, Type, UnusableTypeError, hints_of, reachable, type_of
+from ftl._errors import Error
+from ftl._types import Type, Unit, UnusableTypeError, hints_of, reachable, type_of
 
-Function = TypeVar("Function", bound=Callable[[Any], object])
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A decorated function. Its types may be defined further down, so they are looked at later."""
+
+    function: Callable[..., object]
+    export: bool
+    calls: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Verb:
     name: str
-    function: Callable[[Any], object]
-    request: Data
-    response: Data
-    export: bool
-    calls: tuple[str, ...]
+    marked: Marked
+    request: Type
+    response: Type
+    takes_request: bool
+
+    def run(self, request: Any) -> object:
+        return self.marked.function(request) if self.takes_request else self.marked.function()
 
 
-@dataclass(frozen=True)
-class _Marked:
-    """A decorated function. Its types may be defined further down, so they are looked at later."""
-
-    function: Callable[[Any], object]
-    export: bool
-    calls: tuple[str, ...]
-
-
-_marked: dict[str, _Marked] = {}
+_marked: dict[str, Marked] = {}
 
 
 @overload
@@ -41,7 +44,8 @@ def verb(function: Function, /) -> Function: ...
 def verb(*, export: bool = True, calls: Sequence[str] = ()) -> Callable[[Function], Function]: ...
 def verb(function: Function | None = None, /, *, export: bool = True, calls: Sequence[str] = ()) -> Any:
     """
-    Makes a function of one dataclass to another a verb: @ftl.verb, or @ftl.verb(calls=["echo.echo"]).
+    Makes a function a verb: @ftl.verb, or @ftl.verb(calls=["echo.echo"]). It takes one value or none and returns one or
+    None; both are annotated, best with dataclasses: those can grow.
 
     `calls` names verbs of other modules that it calls and that its text does not show: those in
     ftl.call("module.verb", …) are found. A verb that is not exported can be called from its own module only.
@@ -57,12 +61,14 @@ def _mark(function: Function, export: bool, calls: tuple[str, ...]) -> Function:
         raise UnusableTypeError(f"verb {name}: it is async; a verb is a plain function and runs in a thread of its own")
     if name in _marked:
         raise UnusableTypeError(f"verb {name}: there are two of that name")
-    _marked[name] = _Marked(function, export, calls)
+    _marked[name] = Marked(function, export, calls)
     return function
 
 
 def all_verbs() -> dict[str, Verb]:
     """The verbs with their types, once the whole program has been read."""
+    if not _marked:
+        raise Error("no function of this program is decorated with @ftl.verb")
     verbs = {name: _resolved(name, marked) for name, marked in _marked.items()}
     names: dict[str, type] = {}
     for data in reachable(part for verb in verbs.values() for part in (verb.request, verb.response)):
@@ -72,19 +78,17 @@ def all_verbs() -> dict[str, Verb]:
     return verbs
 
 
-def _resolved(name: str, marked: _Marked) -> Verb:
+def _resolved(name: str, marked: Marked) -> Verb:
     hints = hints_of(marked.function)
     parameters = list(inspect.signature(marked.function).parameters)
-    if len(parameters) != 1:
+    if len(parameters) > 1:
         raise UnusableTypeError(f"verb {name}: it takes one argument, its request; this takes {len(parameters)}")
-    request = _data(f"verb {name}, argument {parameters[0]}", hints.get(parameters[0]))
-    response = _data(f"verb {name}, what it returns", hints.get("return"))
-    return Verb(name, marked.function, request, response, marked.export, marked.calls)
-
-
-def _data(what: str, annotation: Any) -> Data:
-    found: Type | None = None if annotation is None else type_of(annotation)
-    if not isinstance(found, Data):
-        shown = "nothing" if annotation is None else getattr(annotation, "__name__", repr(annotation))
-        raise UnusableTypeError(f"{what}: it is annotated with a dataclass; this with {shown}")
-    return found
+    for part in (*parameters, "return"):
+        if part not in hints:
+            what = "what it returns" if part == "return" else f"its argument {part}"
+            raise UnusableTypeError(f"verb {name}: {what} has no annotation")
+    try:
+        request = type_of(hints[parameters[0]]) if parameters else Unit()
+        return Verb(name, marked, request, type_of(hints["return"]), bool(parameters))
+    except UnusableTypeError as error:
+        raise UnusableTypeError(f"verb {name}: {error}") from None
