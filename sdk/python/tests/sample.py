@@ -54,6 +54,16 @@ class Text:
 
 
 @dataclass
+class Checked:
+    value: int
+
+    def __post_init__(self) -> None:
+        if self.value < 0:
+            raise ValueError("the value is negative")
+        _ = 1 / self.value
+
+
+@dataclass
 class Nothing:
     pass
 
@@ -83,6 +93,11 @@ def tick() -> None:
 @ftl.verb
 def count(request: list[Item]) -> int:
     return len(request)
+
+
+@ftl.verb
+def check(request: Checked) -> Checked:
+    return request
 
 
 @ftl.verb

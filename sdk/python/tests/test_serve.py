@@ -121,6 +121,11 @@ def test_a_verb_that_fails_says_how_and_is_logged(child: Child) -> None:
     assert "_serve.py" not in out
 
 
+def test_a_request_checks_itself(child: Child) -> None:
+    assert child.refusal("check", {"value": -1}) == (StatusCode.INVALID_ARGUMENT, "request: the value is negative")
+    assert child.failure("check", {"value": 0}) == "ZeroDivisionError: division by zero"
+
+
 def test_a_verb_cannot_end_the_module(child: Child) -> None:
     assert child.failure("leave") == "SystemExit: 3"
     child.ping()
@@ -129,6 +134,13 @@ def test_a_verb_cannot_end_the_module(child: Child) -> None:
 def test_a_response_of_the_wrong_type_is_the_verbs_failure(child: Child) -> None:
     problem = "the verb returned what is not its response: response.text: expected String, got int"
     assert child.failure("wrong") == problem
+
+
+def test_a_message_may_be_large_to_a_limit_that_is_named(child: Child) -> None:
+    assert child.call("count", [{"name": "x" * (16 << 20)}]) == 1
+    code, details = child.refusal("count", b" " * (64 << 20), timeout=30)
+    assert code is StatusCode.RESOURCE_EXHAUSTED
+    assert str(64 << 20) in details
 
 
 def test_a_busy_module_still_answers_ping(child: Child) -> None:

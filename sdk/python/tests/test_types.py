@@ -49,6 +49,7 @@ CASES = [
     (float, b"1e300", 1e300),
     (bool, b"false", False),
     (str, '"\\u0000é😀"'.encode(), "\0é😀"),
+    (str, rb'"\ud83d\ude00"', "😀"),
     (bytes, b'""', b""),
     (bytes, b'"/+8="', b"\xff\xef"),
     (datetime, b'"2024-02-29T23:59:59z"', datetime(2024, 2, 29, 23, 59, 59, tzinfo=UTC)),
@@ -88,6 +89,8 @@ REFUSED = [
     (dict[str, dict[str, int]], b'{"a":{"b":null}}', 'x["a"]["b"]: expected Int, got null'),
     (list[Tree], b'[{"name":"","children":[{"name":1}]}]', "x[0].children[0].name: expected String, got number"),
     (Positive, b'{"value":0}', "x: the value is positive"),
+    (str, rb'"\ud83d"', "expected JSON: "),
+    (Any, rb'{"\uDC00":1}', "expected JSON: "),
     (Any, b"[Infinity]", "Infinity is no JSON number"),
     (Any, b'["\xed\xa0\x80"]', "expected JSON"),
 ]

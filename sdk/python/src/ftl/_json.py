@@ -9,11 +9,13 @@ right costs nothing for it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
 # How much of a peer's text an error repeats.
 QUOTED_MAX = 60
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Mismatch(ValueError):  # noqa: N818 (it is not always an error)
@@ -34,9 +36,12 @@ class Mismatch(ValueError):  # noqa: N818 (it is not always an error)
 
 
 def parse_json(body: bytes) -> Any:
-    """Strict where json is not: no NaN, no Infinity, no name twice."""
+    """Strict where json is not: no NaN, no Infinity, no name twice, no half of a character."""
     try:
-        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+        value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+        if _SURROGATE.search(body):
+            write_json(value)  # refuses one that is not half of a pair
+        return value
     except RecursionError:
         raise Mismatch("expected JSON, got one that is nested too deep") from None
     except ValueError as error:

@@ -63,16 +63,14 @@ class VerbService:
 
     def call(self, request: ftl_pb2.CallRequest, context: grpc.ServicerContext) -> ftl_pb2.CallResponse:
         verb = self._find(request.verb, context)
-        try:
-            argument = verb.request.decode(parse_json(request.body))
-        except Mismatch as mismatch:
-            refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(mismatch.within("request")))
         call = Call(f"{self._module}.{verb.name}", context.invocation_metadata(), remaining(context))
         if not context.add_callback(call.end):
             refuse(context, grpc.StatusCode.CANCELLED, "the caller has gone")
         with answering(call):
             try:
-                return answer(verb, argument)
+                return answer(verb, request.body)
+            except Mismatch as mismatch:
+                refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(mismatch.within("request")))
             finally:
                 self._out.end_line()
 
@@ -89,23 +87,34 @@ class VerbService:
         return verb
 
 
-def answer(verb: Verb, argument: Any) -> ftl_pb2.CallResponse:
-    """Runs the verb. Whatever comes out of it is an answer, be it a call of sys.exit()."""
+def answer(verb: Verb, body: bytes) -> ftl_pb2.CallResponse:
+    """Runs the verb; Mismatch: the body is no request of it."""
     try:
-        result = verb.run(argument)
+        request = verb.request.decode(parse_json(body))
+    except Mismatch:
+        raise
+    except BaseException as error:  # from a __post_init__
+        return crashed(error)
+    try:
+        result = verb.run(request)
         return ftl_pb2.CallResponse(body=write_json(verb.response.encode(result)))
     except CallError as error:
-        _logger.warning("%s failed, as did %s", verb.name, error)
+        _logger.warning("failed, as %s", error)
         return failed(error.message)
     except Mismatch as mismatch:
         problem = f"the verb returned what is not its response: {mismatch.within('response')}"
         _logger.error("%s", problem)
         return failed(problem)
     except BaseException as error:
-        problem = f"{type(error).__name__}: {error}".removesuffix(": ")
-        frames = error.__traceback__.tb_next if error.__traceback__ else None
-        _logger.error("%s", problem, exc_info=(type(error), error, frames))
-        return failed(problem)
+        return crashed(error)
+
+
+def crashed(error: BaseException) -> ftl_pb2.CallResponse:
+    """Whatever comes out of a verb is an answer, be it a call of sys.exit(): the module goes on."""
+    problem = f"{type(error).__name__}: {error}".removesuffix(": ")
+    frames = error.__traceback__.tb_next if error.__traceback__ else None  # without our own
+    _logger.error("%s", problem, exc_info=(type(error), error, frames))
+    return failed(problem)
 
 
 def failed(message: str) -> ftl_pb2.CallResponse:
