@@ -143,8 +143,13 @@ static void open_connection(struct rpc_channel *channel) {
 	connection->keepalive.fire = on_keepalive;
 	list_append(&channel->connections, &connection->link);
 	channel->connection_count++;
-	connection->http =
-		h2_connect(channel->loop, &channel->endpoint, &channel->options.http, &connection_events, connection);
+	const struct rpc_channel_options *options = &channel->options;
+	if (options->dial != NULL)
+		connection->http = h2_attach(channel->loop, options->dial(options->dial_data), &options->http,
+					     &connection_events, connection);
+	else
+		connection->http =
+			h2_connect(channel->loop, &channel->endpoint, &options->http, &connection_events, connection);
 }
 
 static struct http_connection *find_room(struct rpc_channel *channel) {

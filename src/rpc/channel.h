@@ -17,6 +17,10 @@ struct rpc_channel_options {
 	size_t message_max;
 	uint64_t keepalive_ms; /* a peer that is silent for this long with calls in progress is pinged, and given up
 				  after as long again; 0: never */
+	/* Makes the connections instead of the endpoint, which is then a name only: returns a connected socket. NULL: the
+	 * endpoint is connected to. */
+	int (*dial)(void *data);
+	void *dial_data;
 	size_t connections_max; /* calls past the peer's stream limit on all of them wait in line */
 };
 

@@ -35,6 +35,7 @@ struct h2 {
 	bool is_server;
 	bool closing;
 	bool shutting_down;
+	struct timer attached; /* reports a socket that was connected already, in its own turn */
 	struct error why; /* of the close; CODE_OK: in order */
 	char peer[64];
 };
@@ -432,6 +433,7 @@ static void h2_close(struct http_connection *connection, const struct error *why
 	h2->closing = true;
 	h2->why = why ? *why : (struct error){.code = CODE_OK};
 	flushable_deinit(&h2->flushable);
+	timer_stop(h2->transport.loop, &h2->attached);
 	transport_close(&h2->transport);
 }
 
@@ -487,6 +489,10 @@ static void on_transport_connected(struct transport *transport, const struct err
 	}
 	start_session(h2);
 	h2->http.events->ready(&h2->http);
+}
+
+static void on_attached(struct timer *timer) {
+	on_transport_connected(&CONTAINER_OF(timer, struct h2, attached)->transport, NULL);
 }
 
 static void on_transport_read(struct transport *transport, struct str bytes) {
@@ -548,6 +554,20 @@ struct http_connection *h2_connect(struct loop *loop, const struct endpoint *end
 				   const struct http_connection_events *events, void *owner) {
 	struct h2 *h2 = h2_new(limits, events, owner);
 	transport_connect(&h2->transport, loop, endpoint, &transport_events);
+	return &h2->http;
+}
+
+struct http_connection *h2_attach(struct loop *loop, int fd, const struct http_limits *limits,
+				  const struct http_connection_events *events, void *owner) {
+	struct h2 *h2 = h2_new(limits, events, owner);
+	if (transport_open(&h2->transport, loop, fd, &transport_events) == 0) {
+		h2->attached.fire = on_attached;
+		timer_start(loop, &h2->attached, 0);
+		return &h2->http;
+	}
+	struct error err;
+	error_set(&err, CODE_UNAVAILABLE, "could not use a socket");
+	h2_close(&h2->http, &err);
 	return &h2->http;
 }
 

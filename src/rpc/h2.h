@@ -13,6 +13,10 @@
 struct http_connection *h2_connect(struct loop *loop, const struct endpoint *endpoint, const struct http_limits *limits,
 				   const struct http_connection_events *events, void *owner);
 
+/* Client: takes a connected socket. events->ready or events->closed follows. */
+struct http_connection *h2_attach(struct loop *loop, int fd, const struct http_limits *limits,
+				  const struct http_connection_events *events, void *owner);
+
 /* Server: takes a connected socket. events->closed follows, if only later. */
 struct http_connection *h2_accept(struct loop *loop, int fd, const struct http_limits *limits,
 				  const struct http_connection_events *events, void *owner);

@@ -57,6 +57,10 @@ void loop_init(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* Runs until nothing is left on the loop but what others still use: what was closed is gone then. To be called when
+ * loop_run has returned; waits two seconds at most. */
+void loop_run_out(struct loop *loop);
+
 /* Closes every handle that is left on the loop and runs until they are gone. Their owners must be done with them. */
 void loop_deinit(struct loop *loop);
 

@@ -285,7 +285,7 @@ struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, 
 		.ended = options->ended,
 		.keeping = true,
 		.kept = BUF_INIT(MAX(RELAY_KEEP_MAX, options->taken.len)),
-		.owed_to_client = options->taken.len,
+		.owed_to_client = options->owed,
 	};
 	int over = buf_append(&relay->kept, options->taken);
 	ASSERT(over == 0);

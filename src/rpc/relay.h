@@ -22,9 +22,10 @@ struct relay_options {
 	const char *peer;
 	/* Added to the request's headers. Borrowed during the call of relay_start only. */
 	const struct http_headers *headers;
-	/* The part of the first message that has been taken off the stream, and its size; the rest follows. It was not
-	 * given back by rpc_consume. */
+	/* The part of the first message that has been taken off the stream, and its size; the rest follows. Of that part
+	 * the last owed bytes were not given back by rpc_consume yet. */
 	struct str taken;
+	size_t owed;
 	size_t message_size;
 	bool has_message;
 	bool ended; /* the client has sent all */

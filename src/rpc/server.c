@@ -14,6 +14,8 @@ struct rpc_server {
 	struct loop *loop;
 	struct rpc_server_options options;
 	struct map routes; /* of struct route by path */
+	void (*fallback)(struct rpc_stream *stream);
+	void *fallback_service;
 	struct list connections;
 	size_t connection_count;
 	bool full; /* told of, once */
@@ -74,6 +76,11 @@ static bool is_grpc(struct str type) {
 
 static void start_method(struct rpc_server *server, struct rpc_stream *stream) {
 	struct route *route = map_get(&server->routes, stream->http.path);
+	if (route == NULL && server->fallback != NULL) {
+		stream->service = server->fallback_service;
+		server->fallback(stream);
+		return;
+	}
 	if (route == NULL) {
 		char *text = arena_printf(&stream->http.arena, "there is no method %.*s here",
 					  STR_ARG(str_new(stream->http.path.ptr, MIN(stream->http.path.len, (size_t)200))));
@@ -189,6 +196,11 @@ void rpc_server_add(struct rpc_server *server, const struct rpc_method *methods,
 		struct route *before = map_put(&server->routes, str_from(methods[i].path), route);
 		ASSERT(before == NULL);
 	}
+}
+
+void rpc_server_set_fallback(struct rpc_server *server, void (*start)(struct rpc_stream *stream), void *service) {
+	server->fallback = start;
+	server->fallback_service = service;
 }
 
 void rpc_server_drain(struct rpc_server *server, void (*done)(void *data), void *data) {

@@ -35,6 +35,9 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_opt
 /* Methods are borrowed for the life of the server. */
 void rpc_server_add(struct rpc_server *server, const struct rpc_method *methods, size_t count, void *service);
 
+/* What is started for a path that no method has; without it such a call is Unimplemented. */
+void rpc_server_set_fallback(struct rpc_server *server, void (*start)(struct rpc_stream *stream), void *service);
+
 /* Takes a connected socket. */
 void rpc_server_accept(struct rpc_server *server, int fd);
 

@@ -114,9 +114,7 @@ static int tear_down(void **state UNUSED) {
 	rpc_server_close(world->echo_server);
 	listener_close(&world->echo_listener);
 	listener_close(&world->relay_listener);
-	/* The channels go in their own turn. */
-	for (int turn = 0; turn < 5; turn++)
-		uv_run(&world->loop.uv, UV_RUN_NOWAIT);
+	loop_run_out(&world->loop);
 	loop_deinit(&world->loop);
 	free(world);
 	return 0;
