@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "schema/nearest.h"
+#include "schema/reach.h"
 #include "schema/recursion.h"
 
 enum { PLACE_MAX = 2 * SCHEMA_NAME_MAX + 2 };
@@ -12,7 +13,6 @@ enum { PLACE_MAX = 2 * SCHEMA_NAME_MAX + 2 };
 struct checker {
 	const struct schema_module *module;
 	struct schema_diagnostics *diagnostics;
-	struct map decls; /* by name */
 	const struct schema_decl *decl; /* being checked */
 	struct schema_pos pos; /* of the part of it that is being checked */
 	char place[PLACE_MAX]; /* "EchoRequest.name" */
@@ -71,7 +71,7 @@ static void check_type_ref(struct checker *checker, const struct schema_type *ty
 		COMPLAIN(checker, ref->pos, NULL, "the type parameter \"%s\" takes no arguments", ref->name);
 	if (!is_own(checker, ref))
 		return;
-	const struct schema_decl *decl = map_get(&checker->decls, str_from(ref->name));
+	const struct schema_decl *decl = schema_find_decl(checker->module, ref->name);
 	char hint[NEAREST_HINT_MAX];
 	if (decl == NULL)
 		COMPLAIN(checker, ref->pos, type_hint(checker, ref->name, hint), "there is no type \"%s\"", ref->name);
@@ -84,7 +84,7 @@ static void check_type_ref(struct checker *checker, const struct schema_type *ty
 static void check_verb_exists(struct checker *checker, const struct schema_ref *ref) {
 	if (!is_own(checker, ref))
 		return;
-	const struct schema_decl *decl = map_get(&checker->decls, str_from(ref->name));
+	const struct schema_decl *decl = schema_find_decl(checker->module, ref->name);
 	if (decl != NULL && decl->kind == SCHEMA_VERB)
 		return;
 	char hint[NEAREST_HINT_MAX];
@@ -92,29 +92,18 @@ static void check_verb_exists(struct checker *checker, const struct schema_ref *
 	COMPLAIN(checker, ref->pos, nearest_hint(&nearest, hint), "there is no verb \"%s\"", ref->name);
 }
 
-/* What an alias of this module stands for in the end. */
-static const struct schema_type *resolve(const struct checker *checker, const struct schema_type *type) {
-	for (size_t i = 0; i <= checker->module->decl_count && type->kind == SCHEMA_REF && is_own(checker, &type->ref); i++) {
-		const struct schema_decl *decl = map_get(&checker->decls, str_from(type->ref.name));
-		if (decl == NULL || decl->kind != SCHEMA_ALIAS)
-			return type;
-		type = &decl->alias.type;
-	}
-	return type;
-}
-
 static bool may_be_key(const struct checker *checker, const struct schema_type *type) {
-	type = resolve(checker, type);
+	type = schema_resolve(checker->module, type);
 	if (type->kind != SCHEMA_REF)
 		return type->kind == SCHEMA_STRING || type->kind == SCHEMA_INT;
 	if (!is_own(checker, &type->ref))
 		return type->ref.module[0] != '\0';
-	const struct schema_decl *decl = map_get(&checker->decls, str_from(type->ref.name));
+	const struct schema_decl *decl = schema_find_decl(checker->module, type->ref.name);
 	return decl == NULL || decl->kind == SCHEMA_ENUM;
 }
 
 static void check_type(struct checker *checker, const struct schema_type *type) {
-	if (type->kind == SCHEMA_OPTIONAL && resolve(checker, type->element)->kind == SCHEMA_OPTIONAL)
+	if (type->kind == SCHEMA_OPTIONAL && schema_resolve(checker->module, type->element)->kind == SCHEMA_OPTIONAL)
 		COMPLAIN(checker, type->ref.pos, "one '?' is enough", "%s", "an optional of an optional");
 	if (type->kind == SCHEMA_REF)
 		check_type_ref(checker, type);
@@ -157,7 +146,7 @@ static void check_params(struct checker *checker) {
 		check_unique(checker, &seen, param->name, "type parameter");
 		if (schema_is_reserved(str_from(param->name)))
 			COMPLAIN(checker, param->pos, "choose another", "the name \"%s\" has a meaning already", param->name);
-		else if (map_get(&checker->decls, str_from(param->name)) != NULL)
+		else if (schema_find_decl(checker->module, param->name) != NULL)
 			COMPLAIN(checker, param->pos, "choose another",
 				 "the type parameter \"%s\" is also a declaration of the module", param->name);
 	}
@@ -211,6 +200,9 @@ static void check_verb(struct checker *checker) {
 static void check_decl(struct checker *checker, const struct schema_decl *decl) {
 	checker->decl = decl;
 	set_place(checker, NULL, decl->pos);
+	const struct schema_decl *first = schema_find_decl(checker->module, decl->name);
+	if (first != decl)
+		COMPLAIN(checker, decl->pos, NULL, "declared twice, first as a %s", schema_decl_word(first->kind));
 	if (schema_is_reserved(str_from(decl->name)))
 		COMPLAIN(checker, decl->pos, "choose another", "the name \"%s\" has a meaning already", decl->name);
 	switch (decl->kind) {
@@ -232,33 +224,16 @@ static void check_decl(struct checker *checker, const struct schema_decl *decl) 
 	check_metadata(checker, &decl->metadata, decl->kind == SCHEMA_VERB);
 }
 
-/* Of two declarations with one name the first is the one that references mean. */
-static void collect_decls(struct checker *checker) {
-	for (size_t i = 0; i < checker->module->decl_count; i++) {
-		const struct schema_decl *decl = &checker->module->decls[i];
-		const struct schema_decl *first = map_get(&checker->decls, str_from(decl->name));
-		checker->decl = decl;
-		set_place(checker, NULL, decl->pos);
-		if (first == NULL)
-			(void)map_put(&checker->decls, str_from(decl->name), (void *)decl);
-		else
-			COMPLAIN(checker, decl->pos, NULL, "declared twice, first as a %s", schema_decl_word(first->kind));
-	}
-}
-
 int schema_check(const struct schema_module *module, struct schema_diagnostics *diagnostics) {
 	struct checker checker = {.module = module, .diagnostics = diagnostics, .pos = module->pos};
 	size_t known = diagnostics->count;
-	map_init(&checker.decls);
 	snprintf(checker.place, sizeof checker.place, "module %s", module->name);
 	if (schema_is_reserved(str_from(module->name)))
 		COMPLAIN(&checker, module->pos, "choose another", "the name \"%s\" has a meaning already", module->name);
 	check_metadata(&checker, &module->metadata, false);
-	collect_decls(&checker);
 	for (size_t i = 0; i < module->decl_count; i++)
 		check_decl(&checker, &module->decls[i]);
 	if (diagnostics->count == known)
-		(void)schema_check_recursion(module, &checker.decls, diagnostics);
-	map_deinit(&checker.decls);
+		(void)schema_check_recursion(module, diagnostics);
 	return diagnostics->count > known ? -1 : 0;
 }

@@ -280,6 +280,13 @@ static void set_place(struct reader *reader, const char *decl, const char *part,
 		snprintf(reader->place, sizeof reader->place, "%s, %s %zu", decl, kind, index + 1);
 }
 
+static size_t count_members(struct reader *reader, size_t count, const char *members) {
+	if (count <= SCHEMA_MEMBERS_MAX)
+		return count;
+	COMPLAIN(reader, "split it", "more than %d %s", SCHEMA_MEMBERS_MAX, members);
+	return 0;
+}
+
 static void read_field(struct reader *reader, const Schema__Field *message, struct schema_decl *decl) {
 	struct schema_pos outer = enter(reader, message->pos);
 	struct schema_field field = {.pos = read_pos(reader, message->pos)};
@@ -295,6 +302,10 @@ static void read_field(struct reader *reader, const Schema__Field *message, stru
 static void read_data(struct reader *reader, const Schema__Data *message, struct schema_decl *decl) {
 	decl->kind = SCHEMA_DATA;
 	decl->exported = message->export;
+	if (message->n_type_parameters > SCHEMA_PARAMS_MAX) {
+		COMPLAIN(reader, NULL, "more than %d type parameters", SCHEMA_PARAMS_MAX);
+		return;
+	}
 	for (size_t i = 0; i < message->n_type_parameters && count_node(reader); i++) {
 		const Schema__TypeParameter *param = message->type_parameters[i];
 		decl->data.params =
@@ -305,7 +316,7 @@ static void read_data(struct reader *reader, const Schema__Data *message, struct
 		};
 	}
 	reader->data = message;
-	for (size_t i = 0; i < message->n_fields && count_node(reader); i++) {
+	for (size_t i = 0; i < count_members(reader, message->n_fields, "fields") && count_node(reader); i++) {
 		set_place(reader, decl->name, message->fields[i]->name, "field", i);
 		read_field(reader, message->fields[i], decl);
 	}
@@ -377,7 +388,7 @@ static void read_enum(struct reader *reader, const Schema__Enum *message, struct
 		if (!decl->enumeration.of_int && message->type->value_case != SCHEMA__TYPE__VALUE_STRING)
 			COMPLAIN(reader, NULL, "%s", "the values of an enum are Int or String");
 	}
-	for (size_t i = 0; i < message->n_variants && count_node(reader); i++) {
+	for (size_t i = 0; i < count_members(reader, message->n_variants, "variants") && count_node(reader); i++) {
 		set_place(reader, decl->name, message->variants[i]->name, "variant", i);
 		read_variant(reader, message->variants[i], decl);
 	}
@@ -488,10 +499,14 @@ int schema_from_proto(const Schema__Module *message, struct arena *arena, struct
 	read_module_metadata(&reader, message, module);
 	if (message->runtime != NULL)
 		read_runtime(&reader, message->runtime, module);
+	if (message->n_decls > SCHEMA_DECLS_MAX)
+		return schema_diagnose(diagnostics, module->pos, "split the module", "%s: more than %d declarations",
+				       reader.place, SCHEMA_DECLS_MAX);
 	for (size_t i = 0; i < message->n_decls && count_node(&reader); i++)
 		read_decl(&reader, message->decls[i], i, module);
 	if (diagnostics->count > known)
 		return -1;
+	schema_index(module, arena);
 	*ret_module = module;
 	return 0;
 }

@@ -197,11 +197,15 @@ static int parse_array(struct parser *parser, size_t depth, struct schema_type *
 	return type->element == NULL ? -1 : take_mark(parser, ']', "an array is written [String]");
 }
 
+static int complain_about_depth(struct parser *parser) {
+	return COMPLAIN(parser, "give a part of it a name", "types nested deeper than %d", SCHEMA_DEPTH_MAX);
+}
+
 static int parse_type(struct parser *parser, size_t depth, struct schema_type *ret_type) {
 	struct schema_pos pos = parser->lexer.token.pos;
 	struct schema_type type = {.ref.pos = pos};
 	if (depth == SCHEMA_DEPTH_MAX)
-		return COMPLAIN(parser, "give a part of it a name", "types nested deeper than %d", SCHEMA_DEPTH_MAX);
+		return complain_about_depth(parser);
 	if (count_node(parser) != 0)
 		return -1;
 	int result = take_mark_if(parser, '[')   ? parse_array(parser, depth, &type)
@@ -216,6 +220,8 @@ static int parse_type(struct parser *parser, size_t depth, struct schema_type *r
 	}
 	if (lex_is(&parser->lexer, '?'))
 		return COMPLAIN(parser, NULL, "a type is optional or not: one '?' is enough");
+	if (depth == 0 && schema_type_height(&type) > SCHEMA_DEPTH_MAX)
+		return complain_about_depth(parser);
 	*ret_type = type;
 	return 0;
 }
@@ -285,6 +291,13 @@ static const char *misplaced_mark_hint(const struct parser *parser, const char *
 	return lex_is(&parser->lexer, ',') ? "nothing stands between two of them but a blank or a new line" : NULL;
 }
 
+static int complain_about_members(struct parser *parser, const struct schema_decl *decl, const char *members) {
+	schema_diagnose(parser->diagnostics, decl->pos, "split it", "%s: more than %d %s", decl->name, SCHEMA_MEMBERS_MAX,
+			members);
+	stop(parser);
+	return -1;
+}
+
 static int parse_field(struct parser *parser, struct schema_decl *data) {
 	static const char hint[] = "a field is written: name String";
 	struct schema_field field = {0};
@@ -300,6 +313,8 @@ static int parse_field(struct parser *parser, struct schema_decl *data) {
 	if (parse_type(parser, 0, &field.type) != 0 || parse_metadata_list(parser, &field.metadata) != 0)
 		return -1;
 	take_comments_within(parser, &field.comments);
+	if (data->data.field_count == SCHEMA_MEMBERS_MAX)
+		return complain_about_members(parser, data, "fields");
 	data->data.fields = array_grow(parser->arena, data->data.fields, data->data.field_count, sizeof field);
 	data->data.fields[data->data.field_count++] = field;
 	return 0;
@@ -329,6 +344,8 @@ static int parse_block(struct parser *parser, struct schema_decl *decl,
 static int parse_params(struct parser *parser, struct schema_decl *data) {
 	do {
 		struct schema_param param;
+		if (data->data.param_count == SCHEMA_PARAMS_MAX)
+			return COMPLAIN(parser, NULL, "more than %d type parameters", SCHEMA_PARAMS_MAX);
 		if (take_name(parser, "the name of a type parameter", &param.name, &param.pos) != 0)
 			return -1;
 		data->data.params =
@@ -394,6 +411,8 @@ static int parse_value(struct parser *parser, struct schema_decl *decl, struct s
 
 static int add_variant(struct parser *parser, struct schema_decl *decl, struct schema_variant *variant) {
 	take_comments_within(parser, &variant->comments);
+	if (decl->enumeration.variant_count == SCHEMA_MEMBERS_MAX)
+		return complain_about_members(parser, decl, "variants");
 	decl->enumeration.variants = array_grow(parser->arena, decl->enumeration.variants,
 						decl->enumeration.variant_count, sizeof *variant);
 	decl->enumeration.variants[decl->enumeration.variant_count++] = *variant;
@@ -502,6 +521,12 @@ static int parse_decl(struct parser *parser) {
 		return -1;
 	take_comments_within(parser, &decl.comments);
 	struct schema_module *module = parser->module;
+	if (module->decl_count == SCHEMA_DECLS_MAX) {
+		schema_diagnose(parser->diagnostics, decl.pos, "split the module", "more than %d declarations",
+				SCHEMA_DECLS_MAX);
+		stop(parser);
+		return -1;
+	}
 	module->decls = array_grow(parser->arena, module->decls, module->decl_count, sizeof decl);
 	module->decls[module->decl_count++] = decl;
 	return 0;
@@ -617,6 +642,7 @@ int schema_parse(struct str text, const char *file, struct arena *arena, struct 
 	lex_start(&parser.lexer, file, text, arena, diagnostics);
 	if (parse_module(&parser) != 0 || diagnostics->count > known)
 		return -1;
+	schema_index(parser.module, arena);
 	*ret_module = parser.module;
 	return 0;
 }

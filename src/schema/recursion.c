@@ -1,38 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Three questions, each about the graph of a module's own declarations; what another module declares cannot lead back,
- * for no module may depend on a type of one that depends on its own.
+ * Three questions, each about the graph of a module's own declarations. What another module declares cannot lead back:
+ * schema_check_references refuses modules whose types need each other.
  *
- * - Can a value be finite? A data can when all its fields can, a sum type when one variant can; optionals, arrays and
- *   maps always can. The least fixpoint: nothing can until shown.
  * - Is an alias made of itself? Then it names nothing.
+ * - Can a value be finite? A data can when all its fields can, a sum type when one variant can; optionals, arrays and
+ *   maps always can. The least fixpoint: nothing can until shown. Each declaration waits for the first one that it
+ *   lacks and is looked at again when that is found, so the work is in proportion to the schema.
  * - Does a generic data, on a way back to itself, apply something to a type parameter? Then it has no end of instances.
+ *   The ways back are the strongly connected components of the references that hand a type parameter on (Tarjan).
  */
 #include "schema/recursion.h"
 
 #include <stdlib.h>
 
-#include "base/map.h"
 #include "base/memory.h"
+
+/* A field or variant of a declaration that waits for another declaration. */
+struct waiter {
+	struct waiter *next;
+	const struct schema_decl *decl;
+	size_t index;
+};
 
 struct node {
 	bool finite;
-	bool on_path, done; /* of a walk */
-	bool *needs; /* a generic data: which of its type parameters a value must contain */
+	struct waiter *waiters;
+	uint32_t needs; /* a generic data: the set of its type parameters that a value must contain one of */
+	bool on_path, done; /* a walk through aliases */
+	uint32_t order, lowest; /* Tarjan; order 0: not seen */
+	bool on_stack;
+	uint32_t component;
 };
 
 struct graph {
 	const struct schema_module *module;
-	const struct map *decls;
 	struct schema_diagnostics *diagnostics;
+	struct arena arena;
 	struct node *nodes; /* one for each declaration */
+	const struct schema_decl **queue; /* found to be finite, and not yet told to those that wait */
+	size_t queue_len;
+	const struct schema_decl **stack; /* Tarjan */
+	size_t stack_len;
+	uint32_t last_order, last_component;
 };
 
 /* The declaration that a reference leads to, NULL: it does not lead into this module. */
 static const struct schema_decl *target(const struct graph *graph, const struct schema_type *type) {
 	if (type->kind != SCHEMA_REF || strcmp(type->ref.module, graph->module->name) != 0)
 		return NULL;
-	return map_get(graph->decls, str_from(type->ref.name));
+	return schema_find_decl(graph->module, type->ref.name);
 }
 
 static struct node *node_of(const struct graph *graph, const struct schema_decl *decl) {
@@ -43,90 +60,22 @@ static bool is_param(const struct schema_type *type) {
 	return type->kind == SCHEMA_REF && type->ref.module[0] == '\0';
 }
 
-/* Whether a value of type must contain one of the type parameter param. */
-static bool type_needs(const struct graph *graph, const struct schema_type *type, const char *param) {
-	if (is_param(type))
-		return strcmp(type->ref.name, param) == 0;
-	const struct schema_decl *decl = target(graph, type);
-	for (size_t i = 0; decl != NULL && i < type->arg_count; i++)
-		if (node_of(graph, decl)->needs[i] && type_needs(graph, &type->args[i], param))
-			return true;
-	return false;
-}
+static bool alias_is_circle(const struct graph *graph, const struct schema_decl *alias);
 
-/* Returns whether something new was found out. */
-static bool find_needs(const struct graph *graph, const struct schema_decl *data) {
-	bool changed = false;
-	bool *needs = node_of(graph, data)->needs;
-	for (size_t i = 0; i < data->data.param_count; i++)
-		for (size_t j = 0; j < data->data.field_count && !needs[i]; j++)
-			changed |= needs[i] = type_needs(graph, &data->data.fields[j].type, data->data.params[i].name);
-	return changed;
-}
-
-static bool type_is_finite(const struct graph *graph, const struct schema_type *type) {
-	const struct schema_decl *decl = target(graph, type);
-	if (decl == NULL)
-		return true;
-	const struct node *node = node_of(graph, decl);
-	for (size_t i = 0; i < type->arg_count; i++)
-		if (node->needs[i] && !type_is_finite(graph, &type->args[i]))
-			return false;
-	return node->finite;
-}
-
-static bool decl_is_finite(const struct graph *graph, const struct schema_decl *decl) {
-	switch (decl->kind) {
-	case SCHEMA_DATA:
-		for (size_t i = 0; i < decl->data.field_count; i++)
-			if (!type_is_finite(graph, &decl->data.fields[i].type))
-				return false;
-		return true;
-	case SCHEMA_SUM:
-		for (size_t i = 0; i < decl->enumeration.variant_count; i++)
-			if (type_is_finite(graph, decl->enumeration.variants[i].type))
-				return true;
-		return false;
-	case SCHEMA_ALIAS:
-		return type_is_finite(graph, &decl->alias.type);
-	case SCHEMA_VERB:
-	case SCHEMA_ENUM:
-		return true;
-	}
-	return true;
-}
-
-static void find_finite(const struct graph *graph) {
-	for (bool changed = true; changed;) {
-		changed = false;
-		for (size_t i = 0; i < graph->module->decl_count; i++)
-			if (graph->module->decls[i].kind == SCHEMA_DATA)
-				changed |= find_needs(graph, &graph->module->decls[i]);
-	}
-	for (bool changed = true; changed;) {
-		changed = false;
-		for (size_t i = 0; i < graph->module->decl_count; i++)
-			if (!graph->nodes[i].finite)
-				changed |= graph->nodes[i].finite = decl_is_finite(graph, &graph->module->decls[i]);
-	}
-}
-
-static bool alias_reaches_itself(const struct graph *graph, const struct schema_decl *alias);
-
-static bool type_reaches_alias_on_path(const struct graph *graph, const struct schema_type *type) {
-	if (type->key != NULL && type_reaches_alias_on_path(graph, type->key))
+static bool leads_to_circle(const struct graph *graph, const struct schema_type *type) {
+	if (type->key != NULL && leads_to_circle(graph, type->key))
 		return true;
 	if (type->element != NULL)
-		return type_reaches_alias_on_path(graph, type->element);
+		return leads_to_circle(graph, type->element);
 	for (size_t i = 0; i < type->arg_count; i++)
-		if (type_reaches_alias_on_path(graph, &type->args[i]))
+		if (leads_to_circle(graph, &type->args[i]))
 			return true;
 	const struct schema_decl *decl = target(graph, type);
-	return decl != NULL && decl->kind == SCHEMA_ALIAS && alias_reaches_itself(graph, decl);
+	return decl != NULL && decl->kind == SCHEMA_ALIAS && alias_is_circle(graph, decl);
 }
 
 /* Says so for the alias that closes the circle; the others of it say nothing more. */
-static bool alias_reaches_itself(const struct graph *graph, const struct schema_decl *alias) {
+static bool alias_is_circle(const struct graph *graph, const struct schema_decl *alias) {
 	struct node *node = node_of(graph, alias);
 	if (node->done)
 		return false;
@@ -136,16 +85,100 @@ static bool alias_reaches_itself(const struct graph *graph, const struct schema_
 		return true;
 	}
 	node->on_path = true;
-	bool result = type_reaches_alias_on_path(graph, &alias->alias.type);
+	bool result = leads_to_circle(graph, &alias->alias.type);
 	node->on_path = false;
 	node->done = true;
 	return result;
 }
 
+static uint32_t param_bit(const struct schema_decl *data, const char *name) {
+	for (size_t i = 0; i < data->data.param_count; i++)
+		if (strcmp(data->data.params[i].name, name) == 0)
+			return UINT32_C(1) << i;
+	return 0;
+}
+
+/* The type parameters of data that a value of type must contain one of, as far as is known. */
+static uint32_t type_needs(const struct graph *graph, const struct schema_type *type, const struct schema_decl *data) {
+	if (is_param(type))
+		return param_bit(data, type->ref.name);
+	const struct schema_decl *decl = type->arg_count > 0 ? target(graph, type) : NULL;
+	uint32_t needs = 0;
+	for (size_t i = 0; decl != NULL && i < type->arg_count; i++)
+		if (node_of(graph, decl)->needs >> i & 1)
+			needs |= type_needs(graph, &type->args[i], data);
+	return needs;
+}
+
+static void find_needs(const struct graph *graph) {
+	for (bool changed = true; changed;) {
+		changed = false;
+		for (size_t i = 0; i < graph->module->decl_count; i++) {
+			const struct schema_decl *decl = &graph->module->decls[i];
+			uint32_t needs = 0;
+			if (decl->kind == SCHEMA_DATA && decl->data.param_count > 0)
+				for (size_t j = 0; j < decl->data.field_count; j++)
+					needs |= type_needs(graph, &decl->data.fields[j].type, decl);
+			changed |= needs != graph->nodes[i].needs;
+			graph->nodes[i].needs = needs;
+		}
+	}
+}
+
+/* The first declaration that keeps values of type from being finite, as far as is known; NULL: none. */
+static const struct schema_decl *blocker(const struct graph *graph, const struct schema_type *type) {
+	const struct schema_decl *decl = target(graph, type);
+	if (decl == NULL || !node_of(graph, decl)->finite)
+		return decl;
+	for (size_t i = 0; i < type->arg_count; i++) {
+		bool needed = node_of(graph, decl)->needs >> i & 1;
+		const struct schema_decl *found = needed ? blocker(graph, &type->args[i]) : NULL;
+		if (found != NULL)
+			return found;
+	}
+	return NULL;
+}
+
+/* Looks at the types of decl from index on, where what was before is finite; of a sum type at that one alone. */
+static void look(struct graph *graph, const struct schema_decl *decl, size_t index) {
+	if (node_of(graph, decl)->finite)
+		return;
+	const struct schema_decl *found = NULL;
+	const struct schema_type *type;
+	while (found == NULL && (type = schema_decl_type(decl, index)) != NULL) {
+		found = blocker(graph, type);
+		if (found == NULL && decl->kind == SCHEMA_SUM)
+			break;
+		index += found == NULL;
+	}
+	if (found == NULL) {
+		node_of(graph, decl)->finite = true;
+		graph->queue[graph->queue_len++] = decl;
+		return;
+	}
+	struct waiter *waiter = arena_alloc(&graph->arena, sizeof *waiter);
+	*waiter = (struct waiter){.next = node_of(graph, found)->waiters, .decl = decl, .index = index};
+	node_of(graph, found)->waiters = waiter;
+}
+
+static void find_finite(struct graph *graph) {
+	for (size_t i = 0; i < graph->module->decl_count; i++) {
+		const struct schema_decl *decl = &graph->module->decls[i];
+		size_t starts = decl->kind == SCHEMA_SUM ? decl->enumeration.variant_count : 1;
+		for (size_t j = 0; j < starts && decl->kind != SCHEMA_VERB; j++)
+			look(graph, decl, j);
+	}
+	while (graph->queue_len > 0) {
+		const struct schema_decl *decl = graph->queue[--graph->queue_len];
+		for (struct waiter *waiter = node_of(graph, decl)->waiters; waiter != NULL; waiter = waiter->next)
+			look(graph, waiter->decl, waiter->index);
+	}
+}
+
 static bool has_param(const struct schema_type *type) {
 	if (is_param(type))
 		return true;
-	if ((type->key != NULL && has_param(type->key)) || (type->element != NULL && has_param(type->element)))
+	if (type->element != NULL && has_param(type->element))
 		return true;
 	for (size_t i = 0; i < type->arg_count; i++)
 		if (has_param(&type->args[i]))
@@ -153,89 +186,111 @@ static bool has_param(const struct schema_type *type) {
 	return false;
 }
 
-static bool data_leads_to(const struct graph *graph, const struct schema_decl *from, const struct schema_decl *goal);
-
-/* Through references that hand a type parameter on. */
-static bool type_leads_to(const struct graph *graph, const struct schema_type *type, const struct schema_decl *goal) {
-	if (type->element != NULL)
-		return type_leads_to(graph, type->element, goal);
-	const struct schema_decl *decl = target(graph, type);
-	bool hands_on = false;
-	for (size_t i = 0; i < type->arg_count; i++) {
-		hands_on |= has_param(&type->args[i]);
-		if (type_leads_to(graph, &type->args[i], goal))
-			return true;
-	}
-	return decl != NULL && hands_on && data_leads_to(graph, decl, goal);
+/* The generic data that type is one of and hands a type parameter on to; NULL: it does not. */
+static const struct schema_decl *handed_on_to(const struct graph *graph, const struct schema_type *type) {
+	for (size_t i = 0; i < type->arg_count; i++)
+		if (has_param(&type->args[i]))
+			return target(graph, type);
+	return NULL;
 }
 
-static bool data_leads_to(const struct graph *graph, const struct schema_decl *from, const struct schema_decl *goal) {
-	struct node *node = node_of(graph, from);
-	if (from == goal)
-		return true;
-	if (node->done)
-		return false;
-	node->done = true;
-	for (size_t i = 0; i < from->data.field_count; i++)
-		if (type_leads_to(graph, &from->data.fields[i].type, goal))
-			return true;
-	return false;
-}
+static void find_component(struct graph *graph, const struct schema_decl *data);
 
-static void forget_walk(const struct graph *graph) {
-	for (size_t i = 0; i < graph->module->decl_count; i++)
-		graph->nodes[i].done = false;
-}
+struct step {
+	struct graph *graph;
+	struct node *from;
+};
 
-static void check_growth(const struct graph *graph, const struct schema_decl *data, const struct schema_field *field,
-			 const struct schema_type *type) {
-	if (type->element != NULL)
-		check_growth(graph, data, field, type->element);
-	bool grows = false;
-	for (size_t i = 0; i < type->arg_count; i++) {
-		check_growth(graph, data, field, &type->args[i]);
-		grows |= !is_param(&type->args[i]) && has_param(&type->args[i]);
-	}
-	const struct schema_decl *decl = target(graph, type);
-	if (!grows || decl == NULL)
+static void follow(const struct schema_type *type, void *context) {
+	struct step *step = context;
+	const struct schema_decl *decl = handed_on_to(step->graph, type);
+	if (decl == NULL)
 		return;
-	forget_walk(graph);
-	if (data_leads_to(graph, decl, data))
-		schema_diagnose(graph->diagnostics, type->ref.pos.line ? type->ref.pos : field->pos,
-				"hand type parameters on as they are",
-				"%s.%s: %s contains itself with ever larger type arguments", data->name, field->name,
-				data->name);
+	struct node *node = node_of(step->graph, decl);
+	if (node->order == 0) {
+		find_component(step->graph, decl);
+		step->from->lowest = MIN(step->from->lowest, node->lowest);
+	} else if (node->on_stack) {
+		step->from->lowest = MIN(step->from->lowest, node->order);
+	}
 }
 
-static void check_decl(const struct graph *graph, const struct schema_decl *decl) {
-	if (!node_of(graph, decl)->finite && decl->kind != SCHEMA_ALIAS)
+static void find_component(struct graph *graph, const struct schema_decl *data) {
+	struct node *node = node_of(graph, data);
+	node->order = node->lowest = ++graph->last_order;
+	node->on_stack = true;
+	graph->stack[graph->stack_len++] = data;
+	for (size_t i = 0; i < data->data.field_count; i++)
+		schema_walk_type(&data->data.fields[i].type, follow, &(struct step){graph, node});
+	if (node->lowest != node->order)
+		return;
+	graph->last_component++;
+	struct node *member;
+	do {
+		member = node_of(graph, graph->stack[--graph->stack_len]);
+		member->on_stack = false;
+		member->component = graph->last_component;
+	} while (member != node);
+}
+
+struct growth {
+	struct graph *graph;
+	const struct schema_decl *data;
+	const struct schema_field *field;
+};
+
+static void check_growth(const struct schema_type *type, void *context) {
+	const struct growth *growth = context;
+	const struct schema_decl *decl = handed_on_to(growth->graph, type);
+	bool grows = false;
+	for (size_t i = 0; i < type->arg_count; i++)
+		grows |= !is_param(&type->args[i]) && has_param(&type->args[i]);
+	if (decl == NULL || !grows ||
+	    node_of(growth->graph, decl)->component != node_of(growth->graph, growth->data)->component)
+		return;
+	schema_diagnose(growth->graph->diagnostics, type->ref.pos.line ? type->ref.pos : growth->field->pos,
+			"hand type parameters on as they are", "%s.%s: %s contains itself with ever larger type arguments",
+			growth->data->name, growth->field->name, growth->data->name);
+}
+
+static void check_decl(struct graph *graph, const struct schema_decl *decl) {
+	if (!node_of(graph, decl)->finite && (decl->kind == SCHEMA_DATA || decl->kind == SCHEMA_SUM))
 		schema_diagnose(graph->diagnostics, decl->pos, "make a field on the way back to it optional or an array",
 				"%s: a value would have to contain another of the same type without end", decl->name);
-	for (size_t i = 0; decl->kind == SCHEMA_DATA && decl->data.param_count > 0 && i < decl->data.field_count; i++)
-		check_growth(graph, decl, &decl->data.fields[i], &decl->data.fields[i].type);
+	if (decl->kind != SCHEMA_DATA || decl->data.param_count == 0)
+		return;
+	if (node_of(graph, decl)->order == 0)
+		find_component(graph, decl);
+	for (size_t i = 0; i < decl->data.field_count; i++)
+		schema_walk_type(&decl->data.fields[i].type, check_growth,
+				 &(struct growth){graph, decl, &decl->data.fields[i]});
 }
 
-int schema_check_recursion(const struct schema_module *module, const struct map *decls,
-			   struct schema_diagnostics *diagnostics) {
-	struct arena arena = ARENA_INIT(SCHEMA_ARENA_MAX);
-	struct graph graph = {.module = module, .decls = decls, .diagnostics = diagnostics};
+static void check_all(struct graph *graph) {
+	size_t known = graph->diagnostics->count;
+	for (size_t i = 0; i < graph->module->decl_count; i++)
+		if (graph->module->decls[i].kind == SCHEMA_ALIAS)
+			(void)alias_is_circle(graph, &graph->module->decls[i]);
+	if (graph->diagnostics->count > known)
+		return;
+	find_needs(graph);
+	find_finite(graph);
+	for (size_t i = 0; i < graph->module->decl_count; i++)
+		check_decl(graph, &graph->module->decls[i]);
+}
+
+int schema_check_recursion(const struct schema_module *module, struct schema_diagnostics *diagnostics) {
 	size_t known = diagnostics->count;
-	graph.nodes = mem_zalloc(MAX(module->decl_count, (size_t)1) * sizeof *graph.nodes);
-	for (size_t i = 0; i < module->decl_count; i++) {
-		const struct schema_decl *decl = &module->decls[i];
-		size_t count = decl->kind == SCHEMA_DATA ? decl->data.param_count : 0;
-		if (count > 0)
-			graph.nodes[i].needs = memset(arena_alloc(&arena, count), 0, count);
-	}
-	for (size_t i = 0; i < module->decl_count; i++)
-		if (module->decls[i].kind == SCHEMA_ALIAS)
-			(void)alias_reaches_itself(&graph, &module->decls[i]);
-	if (diagnostics->count == known) {
-		find_finite(&graph);
-		for (size_t i = 0; i < module->decl_count; i++)
-			check_decl(&graph, &module->decls[i]);
-	}
+	size_t count = MAX(module->decl_count, (size_t)1);
+	struct graph graph = {.module = module, .diagnostics = diagnostics};
+	arena_init(&graph.arena, SCHEMA_ARENA_MAX);
+	graph.nodes = mem_zalloc(count * sizeof *graph.nodes);
+	graph.queue = mem_zalloc(count * sizeof(struct schema_decl *));
+	graph.stack = mem_zalloc(count * sizeof(struct schema_decl *));
+	check_all(&graph);
 	free(graph.nodes);
-	arena_deinit(&arena);
+	free((void *)graph.queue);
+	free((void *)graph.stack);
+	arena_deinit(&graph.arena);
 	return diagnostics->count > known ? -1 : 0;
 }

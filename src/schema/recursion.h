@@ -7,8 +7,5 @@
 
 #include "schema/diagnostics.h"
 
-struct map;
-
-/* decls are the module's by name, and what they refer to exists. Returns -1 when there were errors. */
-int schema_check_recursion(const struct schema_module *module, const struct map *decls,
-			   struct schema_diagnostics *diagnostics);
+/* All that the module refers to of its own exists. Returns -1 when there were errors. */
+int schema_check_recursion(const struct schema_module *module, struct schema_diagnostics *diagnostics);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schema/schema.h"
 
+#include "base/map.h"
 #include "schema/nearest.h"
 
 static const char *const type_words[] = {
@@ -59,11 +60,41 @@ bool schema_is_reserved(struct str name) {
 	return schema_type_from_word(name, &kind);
 }
 
+/* The place of name in the index: where it is, or the free one where it belongs. There is a free one. */
+static uint32_t *find_place(const struct schema_module *module, const char *name) {
+	size_t mask = module->index_size - 1;
+	for (size_t i = str_hash(str_from(name)) & mask;; i = (i + 1) & mask) {
+		uint32_t *place = &module->index[i];
+		if (*place == 0 || strcmp(module->decls[*place - 1].name, name) == 0)
+			return place;
+	}
+}
+
+void schema_index(struct schema_module *module, struct arena *arena) {
+	module->index_size = 2;
+	while (module->index_size < module->decl_count * 2)
+		module->index_size *= 2;
+	module->index = arena_alloc(arena, module->index_size * sizeof *module->index);
+	memset(module->index, 0, module->index_size * sizeof *module->index);
+	for (size_t i = 0; i < module->decl_count; i++) {
+		uint32_t *place = find_place(module, module->decls[i].name);
+		if (*place == 0)
+			*place = (uint32_t)i + 1;
+	}
+}
+
 const struct schema_decl *schema_find_decl(const struct schema_module *module, const char *name) {
-	for (size_t i = 0; i < module->decl_count; i++)
-		if (strcmp(module->decls[i].name, name) == 0)
-			return &module->decls[i];
-	return NULL;
+	uint32_t place = *find_place(module, name);
+	return place == 0 ? NULL : &module->decls[place - 1];
+}
+
+size_t schema_type_height(const struct schema_type *type) {
+	size_t below = type->element ? schema_type_height(type->element) : 0;
+	if (type->key != NULL)
+		below = MAX(below, schema_type_height(type->key));
+	for (size_t i = 0; i < type->arg_count; i++)
+		below = MAX(below, schema_type_height(&type->args[i]));
+	return below + 1;
 }
 
 const struct schema_decl *schema_find_verb(const struct schema_module *module, const char *name) {
@@ -104,8 +135,29 @@ bool schema_verb_calls(const struct schema_decl *verb, const char *module, const
 	return false;
 }
 
-const struct schema_type *schema_innermost(const struct schema_type *type) {
-	while (type->element != NULL)
-		type = type->element;
-	return type;
+const struct schema_type *schema_decl_type(const struct schema_decl *decl, size_t index) {
+	switch (decl->kind) {
+	case SCHEMA_DATA:
+		return index < decl->data.field_count ? &decl->data.fields[index].type : NULL;
+	case SCHEMA_VERB:
+		return index == 0 ? &decl->verb.request : index == 1 ? &decl->verb.response : NULL;
+	case SCHEMA_SUM:
+		return index < decl->enumeration.variant_count ? decl->enumeration.variants[index].type : NULL;
+	case SCHEMA_ALIAS:
+		return index == 0 ? &decl->alias.type : NULL;
+	case SCHEMA_ENUM:
+		return NULL;
+	}
+	return NULL;
+}
+
+void schema_walk_type(const struct schema_type *type, void (*visit)(const struct schema_type *type, void *context),
+		      void *context) {
+	visit(type, context);
+	if (type->key != NULL)
+		schema_walk_type(type->key, visit, context);
+	if (type->element != NULL)
+		schema_walk_type(type->element, visit, context);
+	for (size_t i = 0; i < type->arg_count; i++)
+		schema_walk_type(&type->args[i], visit, context);
 }

@@ -14,7 +14,10 @@
 /* What a stranger may send. */
 enum {
 	SCHEMA_NAME_MAX = 64, /* bytes of a name */
-	SCHEMA_DEPTH_MAX = 32, /* types in types */
+	SCHEMA_DEPTH_MAX = 24, /* types in types: two messages each, and protobuf has 64 (rpc/pb.h) */
+	SCHEMA_DECLS_MAX = 4000,
+	SCHEMA_MEMBERS_MAX = 4000, /* fields of a data, variants of an enum */
+	SCHEMA_PARAMS_MAX = 16, /* of a generic data */
 	SCHEMA_NODES_MAX = 50000, /* declarations, fields, variants, types, references, arguments and comment lines */
 	SCHEMA_TEXT_MAX = 1 << 20, /* bytes of text, or of all the strings of a protobuf schema */
 	SCHEMA_ARENA_MAX = 64 << 20, /* free room that an arena must have for one more schema within these limits */
@@ -141,6 +144,8 @@ struct schema_module {
 	struct schema_metadata_list metadata;
 	struct schema_decl *decls;
 	size_t decl_count;
+	uint32_t *index; /* by name, for schema_find_decl */
+	size_t index_size;
 
 	/* How it runs; no part of what callers rely on. Empty: not said. */
 	const char *language;
@@ -163,7 +168,13 @@ bool schema_is_name(struct str text);
 /* Has a meaning in the language, so no module, declaration or type parameter may be called so. */
 bool schema_is_reserved(struct str name);
 
-/* NULL: the module has none of that name. */
+/* Whoever makes a model calls this last, in the same arena. */
+void schema_index(struct schema_module *module, struct arena *arena);
+
+/* How many types deep. */
+size_t schema_type_height(const struct schema_type *type);
+
+/* NULL: the module has none of that name. Of two with one name the first is found. */
 const struct schema_decl *schema_find_decl(const struct schema_module *module, const char *name);
 const struct schema_decl *schema_find_verb(const struct schema_module *module, const char *name);
 const struct schema_field *schema_find_field(const struct schema_decl *data, const char *name);
@@ -177,6 +188,10 @@ const char *schema_nearest_verb(const struct schema_module *module, const char *
 /* "+calls" of verb names module.name. */
 bool schema_verb_calls(const struct schema_decl *verb, const char *module, const char *name);
 
-/* The innermost type without its optional, arrays and maps, for walking references: the type itself when it is none
- * of these. A map's key is not followed. */
-const struct schema_type *schema_innermost(const struct schema_type *type);
+/* Walks the types of a declaration (of fields, variants, request and response, the alias): start with index 0; NULL at
+ * the end. */
+const struct schema_type *schema_decl_type(const struct schema_decl *decl, size_t index);
+
+/* Calls visit for type and all types in it. */
+void schema_walk_type(const struct schema_type *type, void (*visit)(const struct schema_type *type, void *context),
+		      void *context);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schema_test.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 static const struct {
 	const char *text; /* within "module m { … }" */
 	const char *said;
@@ -130,6 +133,39 @@ static void field_names_may_be_any_word(void **state UNUSED) {
 	world_free(world);
 }
 
+/* The longest ways that fit into a schema, so that no walk runs out of stack or time. */
+static void bears_long_chains(void **state UNUSED) {
+	static const char *const pieces[] = {
+		"data D%zu { next D%zu }\n",
+		"data D%zu { next [[[[[[[[[[D%zu?]]]]]]]]]] }\n",
+		"data D%zu<T> { next [[[[[[[D%zu<T>]]]]]]] }\n",
+		"data D%zu<T> { next D%zu<T> }\n",
+		"typealias D%zu [[[[[[[[[[D%zu]]]]]]]]]]\n",
+		"enum D%zu { A Int B D%zu }\n",
+		"enum D%zu { A D%zu }\n",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		struct world *world = world_new();
+		bool generic = strchr(pieces[i], '<') != NULL;
+		struct buf text = BUF_INIT(SCHEMA_TEXT_MAX);
+		assert_int_equal(buf_append(&text, STR("module m {\n")), 0);
+		enum { COUNT = 3000 };
+		for (size_t j = 0; j < COUNT; j++) {
+			char *piece = NULL;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+			assert_true(asprintf(&piece, pieces[i], j, j + 1) > 0);
+#pragma GCC diagnostic pop
+			assert_int_equal(buf_append(&text, str_from(piece)), 0);
+			free(piece);
+		}
+		assert_int_equal(buf_printf(&text, "data D%d%s {}\n}", COUNT, generic ? "<T>" : ""), 0);
+		check_good(world, buf_text(&text));
+		buf_deinit(&text);
+		world_free(world);
+	}
+}
+
 static void marks_the_place(void **state UNUSED) {
 	struct world *world = world_new();
 	struct schema_module *module = parse_good(world, "module verb {\n  data D {\n    a\tStrng\n  }\n}\n");
@@ -151,6 +187,7 @@ int main(void) {
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(accepts),
 		cmocka_unit_test(field_names_may_be_any_word),
+		cmocka_unit_test(bears_long_chains),
 		cmocka_unit_test(marks_the_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

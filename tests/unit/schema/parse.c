@@ -276,9 +276,14 @@ static void refuses_what_is_over_a_limit(void **state UNUSED) {
 		size_t count;
 		const char *said;
 	} cases[] = {
-		{"module a { data D { f ", "[", 100, "types nested deeper than 32 (give a part of it a name)"},
-		{"module a { data D { f ", "a<", 100, "types nested deeper than 32 (give a part of it a name)"},
-		{"module a {", "data D {}\n", 60000, "the module is too large: more than 50000 parts (split the module)"},
+		{"module a { data D { f ", "[", 100, "types nested deeper than 24 (give a part of it a name)"},
+		{"module a { data D { f ", "a<", 100, "types nested deeper than 24 (give a part of it a name)"},
+		{"module a { data D { f ", "{Int:[", 13, "types nested deeper than 24 (give a part of it a name)"},
+		{"module a {", "data D {}\n", 4001, "more than 4000 declarations (split the module)"},
+		{"module a { data D {", "f Int ", 4001, "D: more than 4000 fields (split it)"},
+		{"module a { enum E: Int {", "A = 1 ", 4001, "E: more than 4000 variants (split it)"},
+		{"module a { enum E {", "A Int ", 4001, "E: more than 4000 variants (split it)"},
+		{"module a { data D<T", ", T", 16, "more than 16 type parameters"},
 		{"module a { verb a(Unit) Unit +x", " y", 60000,
 		 "the module is too large: more than 50000 parts (split the module)"},
 		{"module a {", "//\n", 60000, "more than 50000 lines of comment"},

@@ -255,7 +255,7 @@ static void refuses_broken_types(void **state UNUSED) {
 		arrays[i].element = &types[i + 1];
 	}
 	types[SCHEMA_DEPTH_MAX] = type;
-	assert_string_equal(said_of_type(world, &types[0]), "D.f: types nested deeper than 32\n"
+	assert_string_equal(said_of_type(world, &types[0]), "D.f: types nested deeper than 24\n"
 							    "    hint: give a part of it a name\n");
 	world_free(world);
 }

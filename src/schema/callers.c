@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schema/callers.h"
+
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/memory.h"
+#include "schema/reach.h"
+
+/* Which declarations a verb's request and response are made of, in one of the two schemas. */
+struct use {
+	bool *request, *response;
+};
+
+struct callers {
+	const struct schema_comparison *comparison;
+	const struct schema_module *caller; /* being looked at */
+	struct schema_diagnostics *diagnostics;
+};
+
+static struct use new_use(const struct schema_module *module, const char *verb_name) {
+	const struct schema_decl *verb = schema_find_verb(module, verb_name);
+	size_t size = MAX(module->decl_count, (size_t)1) * sizeof(bool);
+	struct use use = {.request = mem_zalloc(size), .response = mem_zalloc(size)};
+	if (verb != NULL) {
+		schema_reach(module, &verb->verb.request, use.request);
+		schema_reach(module, &verb->verb.response, use.response);
+	}
+	return use;
+}
+
+static void free_use(struct use use) {
+	free(use.request);
+	free(use.response);
+}
+
+/* A type hurts where it was in use and still is; one that is gone was replaced, which the replacement answers for. */
+static bool hurts(const struct schema_comparison *comparison, const struct schema_change *change, const char *verb,
+		  struct use before, struct use after) {
+	if (change->breaks_verb)
+		return strcmp(change->old_decl->name, verb) == 0;
+	if (change->old_decl == NULL || change->new_decl == NULL)
+		return false;
+	size_t old_index = (size_t)(change->old_decl - comparison->old_module->decls);
+	size_t new_index = (size_t)(change->new_decl - comparison->new_module->decls);
+	return (change->narrows && before.request[old_index] && after.request[new_index]) ||
+	       (change->widens && before.response[old_index] && after.response[new_index]);
+}
+
+static void check_call(const struct callers *callers, const struct schema_decl *verb, const struct schema_ref *call) {
+	const struct schema_comparison *comparison = callers->comparison;
+	if (comparison->left_out > 0) {
+		schema_diagnose(callers->diagnostics, comparison->new_module->pos, "change it in smaller steps",
+				"%s.%s calls %s.%s: more than %d changes to look at", callers->caller->name, verb->name,
+				call->module, call->name, SCHEMA_CHANGES_MAX);
+		return;
+	}
+	struct use before = new_use(comparison->old_module, call->name);
+	struct use after = new_use(comparison->new_module, call->name);
+	for (size_t i = 0; i < comparison->count; i++) {
+		const struct schema_change *change = &comparison->changes[i];
+		if (hurts(comparison, change, call->name, before, after))
+			schema_diagnose(callers->diagnostics, change->pos, NULL, "%s.%s calls %s.%s: %s %s",
+					callers->caller->name, verb->name, call->module, call->name, change->path,
+					change->text);
+	}
+	free_use(before);
+	free_use(after);
+}
+
+static void check_calls(const struct callers *callers, const struct schema_decl *verb) {
+	for (size_t i = 0; i < verb->metadata.count; i++)
+		for (size_t j = 0; j < verb->metadata.items[i].call_count; j++)
+			if (strcmp(verb->metadata.items[i].calls[j].module, callers->comparison->new_module->name) == 0)
+				check_call(callers, verb, &verb->metadata.items[i].calls[j]);
+}
+
+struct type_use {
+	const struct callers *callers;
+	const struct schema_decl *decl; /* of the caller */
+};
+
+/* A type of the changed module that the caller names, and that it may no longer name so. */
+static void check_type(const struct schema_type *type, void *context) {
+	const struct type_use *use = context;
+	const struct schema_comparison *comparison = use->callers->comparison;
+	if (type->kind != SCHEMA_REF || strcmp(type->ref.module, comparison->new_module->name) != 0)
+		return;
+	const struct schema_decl *before = schema_find_decl(comparison->old_module, type->ref.name);
+	const struct schema_decl *after = schema_find_decl(comparison->new_module, type->ref.name);
+	if (before == NULL || !before->exported || before->kind == SCHEMA_VERB)
+		return;
+	const char *text = after == NULL || after->kind == SCHEMA_VERB ? "is gone"
+			   : !after->exported			       ? "is no longer exported"
+			   : type->arg_count != (after->kind == SCHEMA_DATA ? after->data.param_count : 0)
+				   ? "has other type parameters"
+				   : NULL;
+	if (text != NULL)
+		schema_diagnose(use->callers->diagnostics, after ? after->pos : before->pos, NULL, "%s.%s uses %s.%s: it %s",
+				use->callers->caller->name, use->decl->name, type->ref.module, type->ref.name, text);
+}
+
+static void check_caller(const struct callers *callers) {
+	for (size_t i = 0; i < callers->caller->decl_count; i++) {
+		const struct schema_decl *decl = &callers->caller->decls[i];
+		struct type_use use = {.callers = callers, .decl = decl};
+		const struct schema_type *type;
+		for (size_t j = 0; (type = schema_decl_type(decl, j)) != NULL; j++)
+			schema_walk_type(type, check_type, &use);
+		check_calls(callers, decl);
+	}
+}
+
+static int by_name(const void *left, const void *right) {
+	const struct schema_module *const *a = left, *const *b = right;
+	return strcmp((*a)->name, (*b)->name);
+}
+
+/* A map has no order, and an error should read the same each time. */
+static const struct schema_module **sort_modules(const struct map *modules) {
+	const struct schema_module **sorted = mem_alloc(MAX(modules->len, (size_t)1) * sizeof *sorted);
+	size_t cursor = 0;
+	for (size_t i = 0; i < modules->len; i++)
+		sorted[i] = map_next(modules, &cursor);
+	qsort((void *)sorted, modules->len, sizeof *sorted, by_name);
+	return sorted;
+}
+
+int schema_check_callers(const struct schema_comparison *comparison, const struct map *modules,
+			 struct schema_diagnostics *diagnostics) {
+	struct callers callers = {.comparison = comparison, .diagnostics = diagnostics};
+	size_t known = diagnostics->count;
+	const struct schema_module **sorted = sort_modules(modules);
+	for (size_t i = 0; i < modules->len; i++) {
+		callers.caller = sorted[i];
+		if (strcmp(callers.caller->name, comparison->new_module->name) != 0)
+			check_caller(&callers);
+	}
+	free((void *)sorted);
+	return diagnostics->count > known ? -1 : 0;
+}

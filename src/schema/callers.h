@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who is hurt by the change of a module.
+ */
+#pragma once
+
+#include "schema/compare.h"
+#include "schema/diagnostics.h"
+
+struct map;
+
+/* Who of the modules (as in references.h) relies on what the change takes away. An error for each verb that calls and
+ * each change that breaks it, "shop.order calls echo.echo: EchoRequest.name is new and required", and for each use of a
+ * type that is gone. Returns -1 when there are any. */
+int schema_check_callers(const struct schema_comparison *comparison, const struct map *modules,
+			 struct schema_diagnostics *diagnostics) MUST_USE;

@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Declarations are compared by name, each once, and so that every difference is said where it is: a field whose type
+ * has the same name as before did not change, whatever became of that type. Only where a name was replaced by another
+ * are the two types behind the names compared in depth.
+ */
+#include "schema/compare.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/memory.h"
+#include "schema/grow.h"
+#include "schema/print.h"
+#include "schema/reach.h"
+
+/* Pairs of types compared in depth for one comparison. What is past it counts as different. */
+enum { DEEP_PAIRS_MAX = 100000 };
+
+struct difference {
+	bool narrows, widens;
+};
+
+static const struct difference same = {false, false}, both = {true, true}, narrower = {true, false},
+			       wider = {false, true};
+
+struct comparer {
+	struct arena *arena;
+	struct schema_comparison *result;
+	const struct schema_module *old_module, *new_module;
+	struct schema_change *changes;
+	const struct schema_decl *old_decl, *new_decl; /* being compared */
+	bool *in_request, *in_response; /* new declarations: an exported verb had and has them there */
+	size_t deep_pairs;
+	struct map seen; /* pairs of declarations compared in depth, for one pair of types */
+};
+
+static struct difference join(struct difference a, struct difference b) {
+	return (struct difference){a.narrows || b.narrows, a.widens || b.widens};
+}
+
+static void add(struct comparer *comparer, struct schema_change change) {
+	struct schema_comparison *result = comparer->result;
+	result->breaks_callers |= change.breaks_callers;
+	result->breaks_data |= change.breaks_data;
+	if (result->count == SCHEMA_CHANGES_MAX) {
+		result->left_out++;
+		return;
+	}
+	comparer->changes = array_grow(comparer->arena, comparer->changes, result->count, sizeof change);
+	comparer->changes[result->count++] = change;
+}
+
+static struct schema_change new_change(struct comparer *comparer, const char *part, const char *separator,
+				       struct schema_pos pos) {
+	const struct schema_decl *decl = comparer->new_decl ? comparer->new_decl : comparer->old_decl;
+	return (struct schema_change){
+		.path = arena_printf(comparer->arena, "%s%s%s", decl->name, part ? separator : "", part ? part : ""),
+		.pos = pos.line ? pos : decl->pos,
+		.old_decl = comparer->old_decl,
+		.new_decl = comparer->new_decl,
+	};
+}
+
+/* A change of a type: who is hurt depends on where it is used. */
+static void add_difference(struct comparer *comparer, const char *part, struct schema_pos pos,
+			   struct difference difference, const char *text) {
+	struct schema_change change = new_change(comparer, part, ".", pos);
+	size_t index = (size_t)(comparer->new_decl - comparer->new_module->decls);
+	change.text = text;
+	change.narrows = difference.narrows;
+	change.widens = difference.widens;
+	change.breaks_data = difference.narrows;
+	change.breaks_callers = (difference.narrows && comparer->in_request[index]) ||
+				(difference.widens && comparer->in_response[index]);
+	add(comparer, change);
+}
+
+static const char *was_and_is(struct comparer *comparer, const struct schema_type *old_type,
+			      const struct schema_type *new_type) {
+	char was[SCHEMA_TYPE_TEXT_MAX], is[SCHEMA_TYPE_TEXT_MAX];
+	return arena_printf(comparer->arena, "was %s, is now %s", schema_type_text(old_type, was),
+			    schema_type_text(new_type, is));
+}
+
+static struct difference compare_types(struct comparer *comparer, const struct schema_type *old_type,
+				       const struct schema_type *new_type);
+
+static size_t param_index(const struct schema_decl *data, const char *name) {
+	size_t i = 0;
+	while (i < data->data.param_count && strcmp(data->data.params[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+/* The same name, or the type parameter in the same place. */
+static bool is_same_ref(const struct comparer *comparer, const struct schema_type *old_type,
+			const struct schema_type *new_type) {
+	if (old_type->kind != new_type->kind || (old_type->kind != SCHEMA_REF && old_type->kind != SCHEMA_VERB_REF))
+		return false;
+	if (strcmp(old_type->ref.module, new_type->ref.module) != 0)
+		return false;
+	if (old_type->ref.module[0] == '\0')
+		return param_index(comparer->old_decl, old_type->ref.name) ==
+		       param_index(comparer->new_decl, new_type->ref.name);
+	return strcmp(old_type->ref.name, new_type->ref.name) == 0;
+}
+
+/* Values of all kinds only contain those of their arguments, so a change of an argument goes the same way. */
+static struct difference compare_args(struct comparer *comparer, const struct schema_type *old_type,
+				      const struct schema_type *new_type) {
+	struct difference result = same;
+	if (old_type->arg_count != new_type->arg_count)
+		return both;
+	for (size_t i = 0; i < old_type->arg_count; i++)
+		result = join(result, compare_types(comparer, &old_type->args[i], &new_type->args[i]));
+	return result;
+}
+
+static bool is_optional(const struct schema_module *module, const struct schema_type *type) {
+	return schema_resolve(module, type)->kind == SCHEMA_OPTIONAL;
+}
+
+static struct difference added_field(const struct comparer *comparer, const struct schema_field *field) {
+	return is_optional(comparer->new_module, &field->type) ? same : narrower;
+}
+
+/* Who sends it is refused, for it is unknown now. Who receives it misses it when it was not optional. */
+static struct difference removed_field(const struct comparer *comparer, const struct schema_field *field) {
+	return is_optional(comparer->old_module, &field->type) ? narrower : both;
+}
+
+static struct difference compare_data(struct comparer *comparer, const struct schema_decl *old_data,
+				      const struct schema_decl *new_data) {
+	struct difference result = same;
+	for (size_t i = 0; i < old_data->data.field_count; i++) {
+		const struct schema_field *old_field = &old_data->data.fields[i];
+		const struct schema_field *new_field = schema_find_field(new_data, old_field->name);
+		result = join(result, new_field ? compare_types(comparer, &old_field->type, &new_field->type)
+						: removed_field(comparer, old_field));
+	}
+	for (size_t i = 0; i < new_data->data.field_count; i++)
+		if (schema_find_field(old_data, new_data->data.fields[i].name) == NULL)
+			result = join(result, added_field(comparer, &new_data->data.fields[i]));
+	return result;
+}
+
+/* A variant is known by what is sent of it: its value, or in a sum type its name. */
+static const struct schema_variant *find_variant(const struct schema_decl *decl, const struct schema_variant *like) {
+	for (size_t i = 0; i < decl->enumeration.variant_count; i++) {
+		const struct schema_variant *variant = &decl->enumeration.variants[i];
+		if (like->type != NULL    ? strcmp(variant->name, like->name) == 0
+		    : like->text != NULL ? strcmp(variant->text, like->text) == 0
+					 : variant->number == like->number)
+			return variant;
+	}
+	return NULL;
+}
+
+static bool is_same_kind(const struct schema_decl *old_decl, const struct schema_decl *new_decl) {
+	return old_decl->kind == new_decl->kind &&
+	       (old_decl->kind != SCHEMA_ENUM || old_decl->enumeration.of_int == new_decl->enumeration.of_int);
+}
+
+static struct difference compare_enums(struct comparer *comparer, const struct schema_decl *old_enum,
+				       const struct schema_decl *new_enum) {
+	struct difference result = same;
+	for (size_t i = 0; i < old_enum->enumeration.variant_count; i++) {
+		const struct schema_variant *old_variant = &old_enum->enumeration.variants[i];
+		const struct schema_variant *new_variant = find_variant(new_enum, old_variant);
+		if (new_variant == NULL)
+			result.narrows = true;
+		else if (new_variant->type != NULL)
+			result = join(result, compare_types(comparer, old_variant->type, new_variant->type));
+	}
+	for (size_t i = 0; i < new_enum->enumeration.variant_count; i++)
+		result.widens |= find_variant(old_enum, &new_enum->enumeration.variants[i]) == NULL;
+	return result;
+}
+
+/* Two declarations of different names. A pair met again on the way adds nothing new. */
+static struct difference compare_deep(struct comparer *comparer, const struct schema_decl *old_decl,
+				      const struct schema_decl *new_decl) {
+	const struct schema_decl *pair[2] = {old_decl, new_decl};
+	struct str key = str_new(pair, sizeof pair);
+	if (!is_same_kind(old_decl, new_decl) || comparer->deep_pairs++ == DEEP_PAIRS_MAX)
+		return both;
+	if (map_put(&comparer->seen, key, comparer) != NULL)
+		return same;
+	return old_decl->kind == SCHEMA_DATA ? compare_data(comparer, old_decl, new_decl)
+					     : compare_enums(comparer, old_decl, new_decl);
+}
+
+static struct difference compare_refs(struct comparer *comparer, const struct schema_type *old_type,
+				      const struct schema_type *new_type) {
+	const struct schema_decl *old_decl = schema_target(comparer->old_module, old_type);
+	const struct schema_decl *new_decl = schema_target(comparer->new_module, new_type);
+	if (old_decl == NULL || new_decl == NULL || old_type->arg_count > 0 || new_type->arg_count > 0)
+		return both;
+	return compare_deep(comparer, old_decl, new_decl);
+}
+
+/* Whether all values of type are also texts (or whole numbers) in JSON. */
+static bool is_written_as(const struct schema_module *module, const struct schema_type *type,
+			  enum schema_type_kind plain) {
+	const struct schema_decl *decl = schema_target(module, type);
+	if (decl != NULL && decl->kind == SCHEMA_ENUM)
+		return plain == (decl->enumeration.of_int ? SCHEMA_INT : SCHEMA_STRING);
+	return plain == SCHEMA_STRING &&
+	       (type->kind == SCHEMA_TIME || type->kind == SCHEMA_BYTES || type->kind == SCHEMA_VERB_REF);
+}
+
+static struct difference compare_kinds(struct comparer *comparer, const struct schema_type *old_type,
+				       const struct schema_type *new_type) {
+	if (new_type->kind == SCHEMA_ANY)
+		return wider;
+	if (old_type->kind == SCHEMA_ANY)
+		return narrower;
+	if (new_type->kind == SCHEMA_OPTIONAL)
+		return join(wider, compare_types(comparer, old_type, new_type->element));
+	if (old_type->kind == SCHEMA_OPTIONAL)
+		return join(narrower, compare_types(comparer, old_type->element, new_type));
+	if (is_written_as(comparer->old_module, old_type, new_type->kind))
+		return wider;
+	if (is_written_as(comparer->new_module, new_type, old_type->kind))
+		return narrower;
+	return both;
+}
+
+static struct difference compare_types(struct comparer *comparer, const struct schema_type *old_type,
+				       const struct schema_type *new_type) {
+	if (is_same_ref(comparer, old_type, new_type))
+		return compare_args(comparer, old_type, new_type);
+	old_type = schema_resolve(comparer->old_module, old_type);
+	new_type = schema_resolve(comparer->new_module, new_type);
+	if (is_same_ref(comparer, old_type, new_type))
+		return compare_args(comparer, old_type, new_type);
+	if (old_type->kind != new_type->kind)
+		return compare_kinds(comparer, old_type, new_type);
+	switch (old_type->kind) {
+	case SCHEMA_INT:
+	case SCHEMA_FLOAT:
+	case SCHEMA_STRING:
+	case SCHEMA_BYTES:
+	case SCHEMA_BOOL:
+	case SCHEMA_TIME:
+	case SCHEMA_ANY:
+	case SCHEMA_UNIT:
+		return same;
+	case SCHEMA_OPTIONAL:
+	case SCHEMA_ARRAY:
+		return compare_types(comparer, old_type->element, new_type->element);
+	case SCHEMA_MAP:
+		return join(compare_types(comparer, old_type->key, new_type->key),
+			    compare_types(comparer, old_type->element, new_type->element));
+	case SCHEMA_REF:
+		return compare_refs(comparer, old_type, new_type);
+	case SCHEMA_VERB_REF:
+		return both;
+	}
+	return both;
+}
+
+/* Forgets the pairs of the comparison before: each answers for itself. */
+static struct difference compare_anew(struct comparer *comparer, const struct schema_type *old_type,
+				      const struct schema_type *new_type) {
+	map_deinit(&comparer->seen);
+	return compare_types(comparer, old_type, new_type);
+}
+
+/* The same text? For a safe change that is still one. */
+static bool is_same_type(const struct schema_type *old_type, const struct schema_type *new_type) {
+	if (old_type->kind != new_type->kind || old_type->arg_count != new_type->arg_count)
+		return false;
+	if (old_type->kind == SCHEMA_REF || old_type->kind == SCHEMA_VERB_REF)
+		if (strcmp(old_type->ref.module, new_type->ref.module) != 0 ||
+		    strcmp(old_type->ref.name, new_type->ref.name) != 0)
+			return false;
+	for (size_t i = 0; i < old_type->arg_count; i++)
+		if (!is_same_type(&old_type->args[i], &new_type->args[i]))
+			return false;
+	return (old_type->key == NULL || is_same_type(old_type->key, new_type->key)) &&
+	       (old_type->element == NULL || is_same_type(old_type->element, new_type->element));
+}
+
+static void report_type(struct comparer *comparer, const char *part, struct schema_pos pos,
+			const struct schema_type *old_type, const struct schema_type *new_type) {
+	if (!is_same_type(old_type, new_type))
+		add_difference(comparer, part, pos, compare_anew(comparer, old_type, new_type),
+			       was_and_is(comparer, old_type, new_type));
+}
+
+static bool is_same_metadata(const struct schema_metadata *a, const struct schema_metadata *b) {
+	if (strcmp(a->name, b->name) != 0 || a->arg_count != b->arg_count || a->call_count != b->call_count)
+		return false;
+	for (size_t i = 0; i < a->arg_count; i++)
+		if (strcmp(a->args[i], b->args[i]) != 0)
+			return false;
+	for (size_t i = 0; i < a->call_count; i++)
+		if (strcmp(a->calls[i].name, b->calls[i].name) != 0 || strcmp(a->calls[i].module, b->calls[i].module) != 0)
+			return false;
+	return true;
+}
+
+static void report_metadata(struct comparer *comparer, const char *part, struct schema_pos pos,
+			    const struct schema_metadata_list *old_list, const struct schema_metadata_list *new_list) {
+	bool equal = old_list->count == new_list->count;
+	for (size_t i = 0; equal && i < old_list->count; i++)
+		equal = is_same_metadata(&old_list->items[i], &new_list->items[i]);
+	if (equal)
+		return;
+	struct schema_change change = new_change(comparer, part, ".", pos);
+	change.text = "has other metadata";
+	add(comparer, change);
+}
+
+static void report_fields(struct comparer *comparer) {
+	const struct schema_decl *old_data = comparer->old_decl, *new_data = comparer->new_decl;
+	for (size_t i = 0; i < old_data->data.field_count; i++) {
+		const struct schema_field *old_field = &old_data->data.fields[i];
+		const struct schema_field *new_field = schema_find_field(new_data, old_field->name);
+		if (new_field == NULL) {
+			add_difference(comparer, old_field->name, old_field->pos, removed_field(comparer, old_field), "is gone");
+			continue;
+		}
+		report_type(comparer, new_field->name, new_field->pos, &old_field->type, &new_field->type);
+		report_metadata(comparer, new_field->name, new_field->pos, &old_field->metadata, &new_field->metadata);
+	}
+	for (size_t i = 0; i < new_data->data.field_count; i++) {
+		const struct schema_field *field = &new_data->data.fields[i];
+		struct difference difference = added_field(comparer, field);
+		if (schema_find_field(old_data, field->name) == NULL)
+			add_difference(comparer, field->name, field->pos, difference,
+				       difference.narrows ? "is new and required" : "is new and optional");
+	}
+}
+
+static void report_data(struct comparer *comparer) {
+	const struct schema_decl *old_data = comparer->old_decl, *new_data = comparer->new_decl;
+	if (old_data->data.param_count != new_data->data.param_count)
+		add_difference(comparer, NULL, new_data->pos, both,
+			       arena_printf(comparer->arena, "had %zu type parameters, has %zu now",
+					    old_data->data.param_count, new_data->data.param_count));
+	report_fields(comparer);
+}
+
+static void report_variants(struct comparer *comparer) {
+	const struct schema_decl *old_enum = comparer->old_decl, *new_enum = comparer->new_decl;
+	for (size_t i = 0; i < old_enum->enumeration.variant_count; i++) {
+		const struct schema_variant *old_variant = &old_enum->enumeration.variants[i];
+		const struct schema_variant *new_variant = find_variant(new_enum, old_variant);
+		if (new_variant == NULL)
+			add_difference(comparer, old_variant->name, old_variant->pos, narrower,
+				       old_variant->type ? "is gone" : "is gone, or has another value");
+		else if (new_variant->type != NULL)
+			report_type(comparer, new_variant->name, new_variant->pos, old_variant->type, new_variant->type);
+		else if (strcmp(old_variant->name, new_variant->name) != 0)
+			add_difference(comparer, new_variant->name, new_variant->pos, same,
+				       arena_printf(comparer->arena, "was called %s", old_variant->name));
+	}
+	for (size_t i = 0; i < new_enum->enumeration.variant_count; i++) {
+		const struct schema_variant *variant = &new_enum->enumeration.variants[i];
+		if (find_variant(old_enum, variant) == NULL)
+			add_difference(comparer, variant->name, variant->pos, wider, "is new");
+	}
+}
+
+static void report_verb_type(struct comparer *comparer, const char *part, const struct schema_type *old_type,
+			     const struct schema_type *new_type, bool is_request) {
+	if (is_same_type(old_type, new_type))
+		return;
+	struct difference difference = compare_anew(comparer, old_type, new_type);
+	struct schema_change change = new_change(comparer, part, " ", new_type->ref.pos);
+	change.text = was_and_is(comparer, old_type, new_type);
+	change.breaks_verb = is_request ? difference.narrows : difference.widens;
+	change.breaks_callers = change.breaks_verb && comparer->old_decl->exported;
+	add(comparer, change);
+}
+
+static void report_gone(struct comparer *comparer) {
+	const struct schema_decl *decl = comparer->old_decl;
+	struct schema_change change = new_change(comparer, NULL, "", decl->pos);
+	change.text = "is gone";
+	change.breaks_callers = decl->exported;
+	change.breaks_verb = decl->kind == SCHEMA_VERB;
+	change.breaks_data = decl->kind == SCHEMA_DATA || decl->kind == SCHEMA_ENUM || decl->kind == SCHEMA_SUM;
+	change.narrows = change.widens = !change.breaks_verb;
+	add(comparer, change);
+}
+
+static void report_export(struct comparer *comparer) {
+	const struct schema_decl *old_decl = comparer->old_decl, *new_decl = comparer->new_decl;
+	if (old_decl->exported == new_decl->exported)
+		return;
+	struct schema_change change = new_change(comparer, NULL, "", new_decl->pos);
+	change.text = new_decl->exported ? "is exported now" : "is no longer exported";
+	change.breaks_callers = old_decl->exported;
+	change.breaks_verb = old_decl->exported && old_decl->kind == SCHEMA_VERB;
+	add(comparer, change);
+}
+
+static void report_decl(struct comparer *comparer) {
+	const struct schema_decl *old_decl = comparer->old_decl, *new_decl = comparer->new_decl;
+	report_export(comparer);
+	report_metadata(comparer, NULL, new_decl->pos, &old_decl->metadata, &new_decl->metadata);
+	switch (old_decl->kind) {
+	case SCHEMA_DATA:
+		report_data(comparer);
+		return;
+	case SCHEMA_VERB:
+		report_verb_type(comparer, "request", &old_decl->verb.request, &new_decl->verb.request, true);
+		report_verb_type(comparer, "response", &old_decl->verb.response, &new_decl->verb.response, false);
+		return;
+	case SCHEMA_ENUM:
+	case SCHEMA_SUM:
+		report_variants(comparer);
+		return;
+	case SCHEMA_ALIAS:
+		report_type(comparer, NULL, new_decl->pos, &old_decl->alias.type, &new_decl->alias.type);
+		return;
+	}
+}
+
+static const char *kind_text(const struct schema_decl *decl) {
+	switch (decl->kind) {
+	case SCHEMA_DATA:
+		return "a data";
+	case SCHEMA_VERB:
+		return "a verb";
+	case SCHEMA_ENUM:
+		return decl->enumeration.of_int ? "an enum of Int" : "an enum of String";
+	case SCHEMA_SUM:
+		return "a sum type";
+	case SCHEMA_ALIAS:
+		return "a type alias";
+	}
+	return "";
+}
+
+static void report_other_kind(struct comparer *comparer) {
+	const struct schema_decl *old_decl = comparer->old_decl, *new_decl = comparer->new_decl;
+	if (old_decl->kind == SCHEMA_VERB || new_decl->kind == SCHEMA_VERB) {
+		comparer->new_decl = NULL;
+		report_gone(comparer);
+		return;
+	}
+	report_export(comparer);
+	add_difference(comparer, NULL, new_decl->pos, both,
+		       arena_printf(comparer->arena, "was %s, is now %s", kind_text(old_decl), kind_text(new_decl)));
+}
+
+static void report_new(struct comparer *comparer) {
+	struct schema_change change = new_change(comparer, NULL, "", comparer->new_decl->pos);
+	change.text = "is new";
+	add(comparer, change);
+}
+
+static void report_all(struct comparer *comparer) {
+	for (size_t i = 0; i < comparer->old_module->decl_count; i++) {
+		comparer->old_decl = &comparer->old_module->decls[i];
+		comparer->new_decl = schema_find_decl(comparer->new_module, comparer->old_decl->name);
+		if (comparer->new_decl == NULL)
+			report_gone(comparer);
+		else if (!is_same_kind(comparer->old_decl, comparer->new_decl))
+			report_other_kind(comparer);
+		else
+			report_decl(comparer);
+	}
+	comparer->old_decl = NULL;
+	for (size_t i = 0; i < comparer->new_module->decl_count; i++) {
+		comparer->new_decl = &comparer->new_module->decls[i];
+		const struct schema_decl *before = schema_find_decl(comparer->old_module, comparer->new_decl->name);
+		if (before == NULL || (before->kind == SCHEMA_VERB) != (comparer->new_decl->kind == SCHEMA_VERB))
+			report_new(comparer);
+	}
+}
+
+/* Marks what the exported verbs of one of the two modules have in their requests or responses. */
+static bool *new_marks(const struct schema_module *module, bool requests) {
+	bool *marks = mem_zalloc(MAX(module->decl_count, (size_t)1) * sizeof *marks);
+	for (const struct schema_decl *verb = NULL; (verb = schema_next_verb(module, verb)) != NULL;)
+		if (verb->exported)
+			schema_reach(module, requests ? &verb->verb.request : &verb->verb.response, marks);
+	return marks;
+}
+
+/* Those of the new module that were in use before and still are. Where one was replaced by another, that is said there. */
+static bool *new_marks_of_both(const struct comparer *comparer, bool requests) {
+	bool *before = new_marks(comparer->old_module, requests);
+	bool *marks = new_marks(comparer->new_module, requests);
+	for (size_t i = 0; i < comparer->new_module->decl_count; i++) {
+		const struct schema_decl *old_decl =
+			schema_find_decl(comparer->old_module, comparer->new_module->decls[i].name);
+		marks[i] = marks[i] && old_decl != NULL && before[old_decl - comparer->old_module->decls];
+	}
+	free(before);
+	return marks;
+}
+
+static int rank(const struct schema_change *change) {
+	return change->breaks_callers * 2 + change->breaks_data;
+}
+
+/* Stable: within a rank the order of the schema stays. */
+static const struct schema_change *sort_changes(struct comparer *comparer) {
+	size_t count = comparer->result->count, used = 0;
+	struct schema_change *sorted = arena_alloc(comparer->arena, MAX(count, (size_t)1) * sizeof *sorted);
+	for (int wanted = 3; wanted >= 0; wanted--)
+		for (size_t i = 0; i < count; i++)
+			if (rank(&comparer->changes[i]) == wanted)
+				sorted[used++] = comparer->changes[i];
+	return sorted;
+}
+
+void schema_compare(const struct schema_module *old_module, const struct schema_module *new_module,
+		    struct arena *arena, struct schema_comparison *ret_comparison) {
+	*ret_comparison = (struct schema_comparison){.old_module = old_module, .new_module = new_module};
+	struct comparer comparer = {
+		.arena = arena,
+		.result = ret_comparison,
+		.old_module = old_module,
+		.new_module = new_module,
+	};
+	map_init(&comparer.seen);
+	comparer.in_request = new_marks_of_both(&comparer, true);
+	comparer.in_response = new_marks_of_both(&comparer, false);
+	report_all(&comparer);
+	ret_comparison->changes = sort_changes(&comparer);
+	free(comparer.in_request);
+	free(comparer.in_response);
+	map_deinit(&comparer.seen);
+}
+
+const char *schema_change_effect(const struct schema_change *change) {
+	static const char *const effects[] = {"safe", "unsafe for stored data", "unsafe for callers",
+					      "unsafe for callers, stored data"};
+	return effects[rank(change)];
+}
+
+int schema_comparison_print(const struct schema_comparison *comparison, struct buf *buf) {
+	for (size_t i = 0; i < comparison->count; i++) {
+		const struct schema_change *change = &comparison->changes[i];
+		if (buf_printf(buf, "%-31s  %s %s\n", schema_change_effect(change), change->path, change->text) != 0)
+			return -1;
+	}
+	if (comparison->left_out > 0)
+		return buf_printf(buf, "and %zu more\n", comparison->left_out);
+	return 0;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schema/references.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "schema/nearest.h"
+#include "schema/reach.h"
+
+struct checker {
+	const struct schema_module *module;
+	const struct map *modules;
+	struct schema_diagnostics *diagnostics;
+	const struct schema_decl *decl; /* being checked */
+	const char *part; /* its field or variant, NULL: itself */
+	struct schema_pos pos;
+};
+
+#define COMPLAIN(checker, ref, hint, format, ...) \
+	schema_diagnose((checker)->diagnostics, (ref)->pos.line ? (ref)->pos : (checker)->pos, hint, "%s%s%s: " format, \
+			(checker)->decl->name, (checker)->part ? "." : "", (checker)->part ? (checker)->part : "", \
+			__VA_ARGS__)
+
+static bool is_foreign(const struct checker *checker, const struct schema_ref *ref) {
+	return ref->module[0] != '\0' && strcmp(ref->module, checker->module->name) != 0;
+}
+
+static void complain_about_module(const struct checker *checker, const struct schema_ref *ref) {
+	struct nearest nearest;
+	nearest_init(&nearest, str_from(ref->module));
+	size_t cursor = 0;
+	for (const struct schema_module *module; (module = map_next(checker->modules, &cursor)) != NULL;)
+		nearest_offer(&nearest, module->name);
+	char hint[NEAREST_HINT_MAX];
+	const char *found = nearest_hint(&nearest, hint);
+	COMPLAIN(checker, ref, found ? found : "deploy it first", "there is no module \"%s\"", ref->module);
+}
+
+static void complain_about_name(const struct checker *checker, const struct schema_ref *ref,
+				const struct schema_module *module, bool verb) {
+	struct nearest nearest;
+	nearest_init(&nearest, str_from(ref->name));
+	for (size_t i = 0; i < module->decl_count; i++)
+		if ((module->decls[i].kind == SCHEMA_VERB) == verb && module->decls[i].exported)
+			nearest_offer(&nearest, module->decls[i].name);
+	char hint[NEAREST_HINT_MAX];
+	COMPLAIN(checker, ref, nearest_hint(&nearest, hint), "module \"%s\" has no %s \"%s\"", module->name,
+		 verb ? "verb" : "type", ref->name);
+}
+
+/* What ref leads to in another module, NULL: it said what is wrong. */
+static const struct schema_decl *find_foreign(const struct checker *checker, const struct schema_ref *ref, bool verb) {
+	const struct schema_module *module = map_get(checker->modules, str_from(ref->module));
+	if (module == NULL) {
+		complain_about_module(checker, ref);
+		return NULL;
+	}
+	const struct schema_decl *decl = schema_find_decl(module, ref->name);
+	if (decl == NULL || (decl->kind == SCHEMA_VERB) != verb) {
+		complain_about_name(checker, ref, module, verb);
+		return NULL;
+	}
+	if (!decl->exported) {
+		char hint[NEAREST_HINT_MAX + SCHEMA_NAME_MAX];
+		snprintf(hint, sizeof hint, "declare it as: export %s %s", schema_decl_word(decl->kind), decl->name);
+		COMPLAIN(checker, ref, hint, "module \"%s\" does not export \"%s\"", module->name, ref->name);
+		return NULL;
+	}
+	return decl;
+}
+
+static bool may_be_key(const struct checker *checker, const struct schema_ref *ref) {
+	const struct schema_module *module = map_get(checker->modules, str_from(ref->module));
+	const struct schema_type type = {.kind = SCHEMA_REF, .ref = *ref};
+	const struct schema_type *key = schema_resolve(module, &type);
+	const struct schema_decl *decl = schema_target(module, key);
+	/* An alias of a type of a third module: that one was checked there. */
+	bool elsewhere = key->kind == SCHEMA_REF && strcmp(key->ref.module, module->name) != 0;
+	return key->kind == SCHEMA_STRING || key->kind == SCHEMA_INT || elsewhere ||
+	       (decl != NULL && decl->kind == SCHEMA_ENUM);
+}
+
+static void check_type(const struct schema_type *type, void *context) {
+	const struct checker *checker = context;
+	if ((type->kind != SCHEMA_REF && type->kind != SCHEMA_VERB_REF) || !is_foreign(checker, &type->ref))
+		return;
+	const struct schema_decl *decl = find_foreign(checker, &type->ref, type->kind == SCHEMA_VERB_REF);
+	if (decl == NULL || decl->kind == SCHEMA_VERB)
+		return;
+	size_t wanted = decl->kind == SCHEMA_DATA ? decl->data.param_count : 0;
+	if (type->arg_count != wanted)
+		COMPLAIN(checker, &type->ref, NULL, "\"%s.%s\" takes %zu type argument%s, not %zu", type->ref.module,
+			 decl->name, wanted, wanted == 1 ? "" : "s", type->arg_count);
+}
+
+static void check_key(const struct schema_type *type, void *context) {
+	const struct checker *checker = context;
+	const struct schema_type *key = type->key;
+	if (key == NULL || key->kind != SCHEMA_REF || !is_foreign(checker, &key->ref))
+		return;
+	const struct schema_module *module = map_get(checker->modules, str_from(key->ref.module));
+	if (module != NULL && schema_find_decl(module, key->ref.name) != NULL && !may_be_key(checker, &key->ref))
+		COMPLAIN(checker, &key->ref, "a key is String, Int or an enum of values", "%s",
+			 "a map with keys of this type");
+}
+
+static void check_calls(struct checker *checker) {
+	for (size_t i = 0; i < checker->decl->metadata.count; i++) {
+		const struct schema_metadata *metadata = &checker->decl->metadata.items[i];
+		for (size_t j = 0; j < metadata->call_count; j++)
+			if (is_foreign(checker, &metadata->calls[j]))
+				(void)find_foreign(checker, &metadata->calls[j], true);
+	}
+}
+
+static void enter_part(struct checker *checker, const struct schema_decl *decl, size_t index) {
+	checker->decl = decl;
+	checker->part = NULL;
+	checker->pos = decl->pos;
+	if (decl->kind == SCHEMA_DATA) {
+		checker->part = decl->data.fields[index].name;
+		checker->pos = decl->data.fields[index].pos;
+	} else if (decl->kind == SCHEMA_SUM) {
+		checker->part = decl->enumeration.variants[index].name;
+		checker->pos = decl->enumeration.variants[index].pos;
+	} else if (decl->kind == SCHEMA_VERB) {
+		checker->part = index == 0 ? "request" : "response";
+	}
+}
+
+static void check_decl(struct checker *checker, const struct schema_decl *decl) {
+	checker->decl = decl;
+	const struct schema_type *type;
+	for (size_t i = 0; (type = schema_decl_type(decl, i)) != NULL; i++) {
+		enter_part(checker, decl, i);
+		schema_walk_type(type, check_type, checker);
+		schema_walk_type(type, check_key, checker);
+	}
+	checker->part = NULL;
+	checker->pos = decl->pos;
+	check_calls(checker);
+}
+
+/* A search through the modules whose types need types of others, for a way back to the first. */
+struct search {
+	struct checker *checker;
+	const struct schema_module *at;
+	struct map seen; /* no way back leads through these */
+	bool found;
+};
+
+static void search_types_of(struct search *search, const struct schema_module *module);
+
+static void follow(const struct schema_type *type, void *context) {
+	struct search *search = context;
+	const struct schema_module *goal = search->checker->module, *here = search->at;
+	if (search->found || type->kind != SCHEMA_REF || type->ref.module[0] == '\0' ||
+	    strcmp(type->ref.module, here->name) == 0)
+		return;
+	if (strcmp(type->ref.module, goal->name) == 0) {
+		search->found = true;
+		return;
+	}
+	const struct schema_module *next = map_get(search->checker->modules, str_from(type->ref.module));
+	if (next == NULL || map_put(&search->seen, str_from(type->ref.module), search) != NULL)
+		return;
+	search_types_of(search, next);
+	search->at = here;
+	if (search->found && here == goal)
+		COMPLAIN(search->checker, &type->ref, "move the types that both need into a third module",
+			 "the types of \"%s\" and those of \"%s\" need each other", goal->name, next->name);
+}
+
+static void search_types_of(struct search *search, const struct schema_module *module) {
+	search->at = module;
+	for (size_t i = 0; i < module->decl_count && !search->found; i++) {
+		const struct schema_decl *decl = &module->decls[i];
+		const struct schema_type *type;
+		for (size_t j = 0; decl->kind != SCHEMA_VERB && (type = schema_decl_type(decl, j)) != NULL; j++) {
+			if (module == search->checker->module)
+				enter_part(search->checker, decl, j);
+			schema_walk_type(type, follow, search);
+		}
+	}
+}
+
+static void check_circles(struct checker *checker) {
+	struct search search = {.checker = checker};
+	map_init(&search.seen);
+	search_types_of(&search, checker->module);
+	map_deinit(&search.seen);
+}
+
+int schema_check_references(const struct schema_module *module, const struct map *modules,
+			    struct schema_diagnostics *diagnostics) {
+	struct checker checker = {.module = module, .modules = modules, .diagnostics = diagnostics};
+	size_t known = diagnostics->count;
+	for (size_t i = 0; i < module->decl_count; i++)
+		check_decl(&checker, &module->decls[i]);
+	if (diagnostics->count == known)
+		check_circles(&checker);
+	return diagnostics->count > known ? -1 : 0;
+}

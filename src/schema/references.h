@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether what a module names of other modules is there.
+ *
+ * modules are those that run now: a map (base/map.h) from name to const struct schema_module *, all checked. The module
+ * in question may be among them in an older form, which is not looked at.
+ */
+#pragma once
+
+#include "schema/diagnostics.h"
+
+struct map;
+
+/* References to types and verbs of other modules: unknown, not exported, misused, or of modules whose types need each
+ * other. Returns -1 when there were errors. The module itself was checked. */
+int schema_check_references(const struct schema_module *module, const struct map *modules,
+			    struct schema_diagnostics *diagnostics) MUST_USE;

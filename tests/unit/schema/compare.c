@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schema_test.h"
+
+#include "schema/compare.h"
+
+/* Both within "module m { … }". said: all changes as printed, without the padding. */
+static const struct {
+	const char *before, *after;
+	const char *said;
+} cases[] = {
+	{"data D { a Int }", "data D { a Int }", ""},
+	{"data D { a Int b Int }", "// moved\n data D { b Int a m.E } typealias E Int",
+	 "safe: D.a was Int, is now m.E\nsafe: E is new\n"},
+
+	/* Fields: of nothing exported only stored data counts. */
+	{"data D {}", "data D { a Int? }", "safe: D.a is new and optional\n"},
+	{"data D {}", "data D { a O } typealias O Int?", "safe: D.a is new and optional\nsafe: O is new\n"},
+	{"data D {}", "data D { a Int }", "unsafe for stored data: D.a is new and required\n"},
+	{"data D { a Int? }", "data D {}", "unsafe for stored data: D.a is gone\n"},
+	{"data D { a Int }", "data D { a Int? }", "safe: D.a was Int, is now Int?\n"},
+	{"data D { a Int? }", "data D { a Int }", "unsafe for stored data: D.a was Int?, is now Int\n"},
+	{"data D { a Int }", "data D { a Float }", "unsafe for stored data: D.a was Int, is now Float\n"},
+	{"data D { a [Int] }", "data D { a [String] }", "unsafe for stored data: D.a was [Int], is now [String]\n"},
+	{"data D { a [Int] }", "data D { a [Int?] }", "safe: D.a was [Int], is now [Int?]\n"},
+	{"data D { a {String: Int} }", "data D { a {String: Any} }",
+	 "safe: D.a was {String: Int}, is now {String: Any}\n"},
+	{"data D { a Any }", "data D { a Int? }", "unsafe for stored data: D.a was Any, is now Int?\n"},
+	{"data D { a Time  b Bytes  c verb x.y }", "data D { a String  b String  c String }",
+	 "safe: D.a was Time, is now String\nsafe: D.b was Bytes, is now String\nsafe: D.c was verb x.y, is now String\n"},
+	{"data D { a String }", "data D { a Time }", "unsafe for stored data: D.a was String, is now Time\n"},
+	{"data D { a verb x.y }", "data D { a verb x.z }",
+	 "unsafe for stored data: D.a was verb x.y, is now verb x.z\n"},
+	{"data D { a x.T }", "data D { a x.U }", "unsafe for stored data: D.a was x.T, is now x.U\n"},
+	{"data D { a Int +x\n }", "data D { a Int +y\n }", "safe: D.a has other metadata\n"},
+
+	/* The same for an exported verb: what it takes may widen, what it answers may narrow. */
+	{"data D {} export verb v(D) Unit", "data D { a Int? } export verb v(D) Unit", "safe: D.a is new and optional\n"},
+	{"data D {} export verb v(D) Unit", "data D { a Int } export verb v(D) Unit",
+	 "unsafe for callers, stored data: D.a is new and required\n"},
+	{"data D { a Int? } export verb v(D) Unit", "data D {} export verb v(D) Unit",
+	 "unsafe for callers, stored data: D.a is gone\n"},
+	{"data D { a Int } export verb v(D) Unit", "data D { a Int? } export verb v(D) Unit",
+	 "safe: D.a was Int, is now Int?\n"},
+	{"data D {} export verb v(Unit) D", "data D { a Int } export verb v(Unit) D",
+	 "unsafe for stored data: D.a is new and required\n"},
+	{"data D { a Int? } export verb v(Unit) D", "data D {} export verb v(Unit) D",
+	 "unsafe for stored data: D.a is gone\n"},
+	{"data D { a Int } export verb v(Unit) D", "data D {} export verb v(Unit) D",
+	 "unsafe for callers, stored data: D.a is gone\n"},
+	{"data D { a Int } export verb v(Unit) D", "data D { a Int? } export verb v(Unit) D",
+	 "unsafe for callers: D.a was Int, is now Int?\n"},
+	{"data D { a Int? } export verb v(Unit) D", "data D { a Int } export verb v(Unit) D",
+	 "unsafe for stored data: D.a was Int?, is now Int\n"},
+	{"data D { a Int } verb v(D) D", "data D { a Int? } verb v(D) D", "safe: D.a was Int, is now Int?\n"},
+	/* Through other types. */
+	{"data D {} data P<T> { t [T] } typealias A P<D> export verb v(A) Unit",
+	 "data D { a Int } data P<T> { t [T] } typealias A P<D> export verb v(A) Unit",
+	 "unsafe for callers, stored data: D.a is new and required\n"},
+	{"data D {} enum S { X D } export verb v({String: S}) Unit",
+	 "data D { a Int } enum S { X D } export verb v({String: S}) Unit",
+	 "unsafe for callers, stored data: D.a is new and required\n"},
+
+	/* Enums. */
+	{"enum E: Int { A = 1 }", "enum E: Int { A = 1 B = 2 }", "safe: E.B is new\n"},
+	{"enum E: Int { A = 1 B = 2 }", "enum E: Int { A = 1 }",
+	 "unsafe for stored data: E.B is gone, or has another value\n"},
+	{"enum E: Int { A = 1 }", "enum E: Int { C = 1 }", "safe: E.C was called A\n"},
+	{"enum E: String { A = \"1\" } export verb v(E) E", "enum E: String { A = \"1\" B = \"2\" } export verb v(E) E",
+	 "unsafe for callers: E.B is new\n"},
+	{"enum E: String { A = \"1\" B = \"2\" } export verb v(E) Unit", "enum E: String { A = \"1\" } export verb v(E) Unit",
+	 "unsafe for callers, stored data: E.B is gone, or has another value\n"},
+	{"enum E: String { A = \"1\" }", "enum E: Int { A = 1 }",
+	 "unsafe for stored data: E was an enum of String, is now an enum of Int\n"},
+	{"enum E: Int { A = 1 } data D { e E }", "enum E: Int { A = 1 } data D { e Int }", "safe: D.e was m.E, is now Int\n"},
+	{"enum E: String { A = \"\" } data D { e String }", "enum E: String { A = \"\" } data D { e E }",
+	 "unsafe for stored data: D.e was String, is now m.E\n"},
+	/* Sum types. */
+	{"enum S { A Int }", "enum S { A Int B Int }", "safe: S.B is new\n"},
+	{"enum S { A Int B Int }", "enum S { A Int }", "unsafe for stored data: S.B is gone\n"},
+	{"enum S { A Int }", "enum S { A Int? }", "safe: S.A was Int, is now Int?\n"},
+	{"enum S { A Int } export verb v(Unit) S", "enum S { A Int? } export verb v(Unit) S",
+	 "unsafe for callers: S.A was Int, is now Int?\n"},
+	{"enum S { A Int }", "data S { A Int }", "unsafe for stored data: S was a sum type, is now a data\n"},
+	/* Aliases: looked through. */
+	{"typealias A Int  data D { a A }", "typealias A String  data D { a A }",
+	 "unsafe for stored data: A was Int, is now String\n"},
+	{"typealias A Int  data D { a A }", "data D { a Int }", "safe: A is gone\nsafe: D.a was m.A, is now Int\n"},
+	{"export typealias A Int", "", "unsafe for callers: A is gone\n"},
+
+	/* Another name for the same: compared in depth, around circles too. */
+	{"data A { x Int } export verb v(A) A", "data B { x Int } export verb v(B) B",
+	 "unsafe for stored data: A is gone\nsafe: v request was m.A, is now m.B\nsafe: v response was m.A, is now m.B\n"
+	 "safe: B is new\n"},
+	{"data A { x Int } export verb v(A) A", "data A { x Int } data B { x Int? } export verb v(B) B",
+	 "unsafe for callers: v response was m.A, is now m.B\nsafe: v request was m.A, is now m.B\nsafe: B is new\n"},
+	{"data A { x A2? } data A2 { y A? } export verb v(A) Unit",
+	 "data B { x B2? } data B2 { y B? } export verb v(B) Unit",
+	 "unsafe for stored data: A is gone\nunsafe for stored data: A2 is gone\nsafe: v request was m.A, is now m.B\n"
+	 "safe: B is new\nsafe: B2 is new\n"},
+	{"data A { x A2? } data A2 { y A? } export verb v(A) Unit",
+	 "data A { x A2? } data A2 { y A? } data B { x B2? } data B2 { y B? z Int } export verb v(B) Unit",
+	 "unsafe for callers: v request was m.A, is now m.B\nsafe: B is new\nsafe: B2 is new\n"},
+	{"enum A: Int { X = 1 } export verb v(A) A", "enum B: Int { X = 1 Y = 2 } enum A: Int { X = 1 } export verb v(B) A",
+	 "safe: v request was m.A, is now m.B\nsafe: B is new\n"},
+	{"data A {} export verb v(A) Unit", "data A {} export verb v(Int) Unit",
+	 "unsafe for callers: v request was m.A, is now Int\n"},
+
+	/* Generics. */
+	{"data P<T> { t T }", "data P<U> { t U }", "safe: P.t was T, is now U\n"},
+	{"data P<T, U> { t T  u U }", "data P<T, U> { t U  u T }",
+	 "unsafe for stored data: P.t was T, is now U\nunsafe for stored data: P.u was U, is now T\n"},
+	{"data P<T> {} data D { p P<Int> }", "data P<T> {} data D { p P<Int?> }",
+	 "safe: D.p was m.P<Int>, is now m.P<Int?>\n"},
+	{"data P<T> {}", "data P<T, U> {}", "unsafe for stored data: P had 1 type parameters, has 2 now\n"},
+
+	/* Verbs. */
+	{"export verb v(Unit) Unit", "", "unsafe for callers: v is gone\n"},
+	{"verb v(Unit) Unit", "", "safe: v is gone\n"},
+	{"", "export verb v(Unit) Unit", "safe: v is new\n"},
+	{"export verb v(Unit) Unit", "verb v(Unit) Unit", "unsafe for callers: v is no longer exported\n"},
+	{"verb v(Unit) Unit", "export verb v(Unit) Unit", "safe: v is exported now\n"},
+	{"export data D {}", "data D {}", "unsafe for callers: D is no longer exported\n"},
+	{"data D {}", "", "unsafe for stored data: D is gone\n"},
+	{"export verb v(Int) Int", "export verb v(Int?) Int?",
+	 "unsafe for callers: v response was Int, is now Int?\nsafe: v request was Int, is now Int?\n"},
+	{"export verb v(Int?) Int?", "export verb v(Int) Int",
+	 "unsafe for callers: v request was Int?, is now Int\nsafe: v response was Int?, is now Int\n"},
+	{"verb v(Int?) Int", "verb v(Int) String",
+	 "safe: v request was Int?, is now Int\nsafe: v response was Int, is now String\n"},
+	{"export verb v(Unit) Unit", "export verb v(Unit) Unit +calls x.y, z.z", "safe: v has other metadata\n"},
+	{"export verb v(Unit) Unit", "data v {}", "unsafe for callers: v is gone\nsafe: v is new\n"},
+};
+
+static struct schema_module *body(struct world *world, const char *text) {
+	return check_good(world, arena_printf(&world->arena, "module m { %s }", text));
+}
+
+static void sorts_changes(void **state UNUSED) {
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct world *world = world_new();
+		struct schema_comparison comparison;
+		schema_compare(body(world, cases[i].before), body(world, cases[i].after), &world->arena, &comparison);
+		bool breaks_callers = false, breaks_data = false;
+		buf_clear(&world->buf);
+		for (size_t j = 0; j < comparison.count; j++) {
+			const struct schema_change *change = &comparison.changes[j];
+			breaks_callers |= change->breaks_callers;
+			breaks_data |= change->breaks_data;
+			assert_int_equal(buf_printf(&world->buf, "%s: %s %s\n", schema_change_effect(change), change->path,
+						    change->text),
+					 0);
+		}
+		if (strcmp(buf_text(&world->buf), cases[i].said) != 0)
+			fail_msg("%s\n%s\n%s", cases[i].before, cases[i].after, buf_text(&world->buf));
+		assert_int_equal(breaks_callers, comparison.breaks_callers);
+		assert_int_equal(breaks_data, comparison.breaks_data);
+		world_free(world);
+	}
+}
+
+static void prints_a_line_for_each(void **state UNUSED) {
+	struct world *world = world_new();
+	struct schema_comparison comparison;
+	schema_compare(body(world, "data D { a Int } export verb v(D) Unit"),
+		       body(world, "data D { a String } export verb v(D) Unit verb w(D) D"), &world->arena, &comparison);
+	buf_clear(&world->buf);
+	assert_int_equal(schema_comparison_print(&comparison, &world->buf), 0);
+	assert_string_equal(buf_text(&world->buf), "unsafe for callers, stored data  D.a was Int, is now String\n"
+						   "safe                             w is new\n");
+	assert_int_equal(comparison.changes[0].pos.line, 1);
+	assert_int_equal(comparison.changes[0].pos.column, 21);
+	world_free(world);
+}
+
+static void keeps_to_the_maximum_of_changes(void **state UNUSED) {
+	struct world *world = world_new();
+	struct schema_comparison comparison;
+	buf_clear(&world->buf);
+	assert_int_equal(buf_append(&world->buf, STR("module m {")), 0);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(buf_printf(&world->buf, "data D%zu {", i), 0);
+		for (size_t j = 0; j < 3000; j++)
+			assert_int_equal(buf_printf(&world->buf, "f%zu Int\n", j), 0);
+		assert_int_equal(buf_append(&world->buf, STR("}")), 0);
+	}
+	assert_int_equal(buf_append(&world->buf, STR("}")), 0);
+	const struct schema_module *before = check_good(world, buf_text(&world->buf));
+	schema_compare(before, body(world, "data D0 {} data D1 {} data D2 {} data D3 {}"), &world->arena, &comparison);
+	assert_int_equal(comparison.count, SCHEMA_CHANGES_MAX);
+	assert_int_equal(comparison.left_out, 12000 - SCHEMA_CHANGES_MAX);
+	assert_true(comparison.breaks_data);
+	world_free(world);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sorts_changes),
+		cmocka_unit_test(prints_a_line_for_each),
+		cmocka_unit_test(keeps_to_the_maximum_of_changes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
