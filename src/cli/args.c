@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/args.h"
+
+#include <getopt.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/size.h"
+#include "schema/nearest.h"
+
+static const struct args_option option_endpoint = {
+	.name = "endpoint",
+	.kind = ARGS_TEXT,
+	.offset = offsetof(struct common_options, endpoint),
+	.value = "URL",
+	.help = "the Backplane: http://HOST:PORT or unix:PATH (or FTL_ENDPOINT, or \"endpoint\" in ftl.toml or in\n"
+		"~/.config/ftl/config.toml; without any, http://127.0.0.1:8892)",
+};
+static const struct args_option option_output = {
+	.name = "output",
+	.letter = 'o',
+	.kind = ARGS_FORMAT,
+	.offset = offsetof(struct common_options, output),
+	.value = "FORMAT",
+	.standard = "table",
+	.help = "\"table\" for people or \"json\" for programs",
+};
+static const struct args_option option_help = {
+	.name = "help",
+	.letter = 'h',
+	.kind = ARGS_FLAG,
+	.offset = offsetof(struct common_options, help),
+	.help = "this text",
+};
+
+size_t args_options(const struct command *command, struct args_option ret_options[ARGS_OPTIONS_MAX]) {
+	size_t count = command->option_count;
+	ASSERT(count + 3 < ARGS_OPTIONS_MAX);
+	if (count > 0)
+		memcpy(ret_options, command->options, count * sizeof *ret_options);
+	if (command->common & COMMON_OUTPUT)
+		ret_options[count++] = option_output;
+	if (command->common & COMMON_ENDPOINT)
+		ret_options[count++] = option_endpoint;
+	ret_options[count++] = option_help;
+	return count;
+}
+
+/* --- values --------------------------------------------------------------------------------------------------- */
+
+enum { COUNT_MAX = 100000 };
+
+static bool parse_count(const char *text, unsigned *ret_count) {
+	uint64_t number;
+	if (!str_to_u64(str_from(text), &number) || number > COUNT_MAX)
+		return false;
+	*ret_count = (unsigned)number;
+	return true;
+}
+
+static bool parse_format(const char *text, enum output_format *ret_format) {
+	bool json = strcmp(text, "json") == 0;
+	if (!json && strcmp(text, "table") != 0)
+		return false;
+	*ret_format = json ? FORMAT_JSON : FORMAT_TABLE;
+	return true;
+}
+
+static bool set_value(const struct args_option *option, void *options, const char *text) {
+	void *where = (char *)options + option->offset;
+	switch (option->kind) {
+	case ARGS_FLAG:
+		*(bool *)where = true;
+		return true;
+	case ARGS_TEXT:
+		*(const char **)where = text;
+		return text[0] != '\0';
+	case ARGS_DURATION:
+		return duration_parse(text, where);
+	case ARGS_SIZE:
+		return size_parse(text, where);
+	case ARGS_COUNT:
+		return parse_count(text, where);
+	case ARGS_FORMAT:
+		return parse_format(text, where);
+	case ARGS_LEVEL:
+		return log_level_parse(text, where);
+	}
+	return false;
+}
+
+static const char *expected(enum args_kind kind) {
+	switch (kind) {
+	case ARGS_FLAG:
+		return "no value";
+	case ARGS_TEXT:
+		return "a value that is not empty";
+	case ARGS_DURATION:
+		return "a time such as 500ms, 30s or 2m";
+	case ARGS_SIZE:
+		return "a size such as 64MiB or 1MB";
+	case ARGS_COUNT:
+		return "a number from 0 to 100000";
+	case ARGS_FORMAT:
+		return "\"table\" or \"json\"";
+	case ARGS_LEVEL:
+		return "\"debug\", \"info\", \"warn\" or \"error\"";
+	}
+	return "";
+}
+
+/* --- parsing -------------------------------------------------------------------------------------------------- */
+
+struct parser {
+	struct args_option options[ARGS_OPTIONS_MAX];
+	size_t count;
+	struct option for_getopt[ARGS_OPTIONS_MAX + 1];
+	char letters[2 * ARGS_OPTIONS_MAX + 2];
+};
+
+/* getopt gives back an option's letter, or this plus its place in the table. */
+enum { LONG_OPTIONS = 256 };
+
+static void prepare(struct parser *parser) {
+	char *letters = parser->letters;
+	*letters++ = ':';
+	for (size_t i = 0; i < parser->count; i++) {
+		const struct args_option *option = &parser->options[i];
+		bool has_value = option->kind != ARGS_FLAG;
+		parser->for_getopt[i] = (struct option){option->name, has_value ? required_argument : no_argument, NULL,
+							LONG_OPTIONS + (int)i};
+		if (option->letter == 0)
+			continue;
+		*letters++ = option->letter;
+		if (has_value)
+			*letters++ = ':';
+	}
+	*letters = '\0';
+	parser->for_getopt[parser->count] = (struct option){0};
+}
+
+static const struct args_option *find(const struct parser *parser, int number) {
+	if (number >= LONG_OPTIONS)
+		return &parser->options[number - LONG_OPTIONS];
+	for (size_t i = 0; i < parser->count; i++)
+		if (parser->options[i].letter != 0 && parser->options[i].letter == number)
+			return &parser->options[i];
+	return NULL;
+}
+
+static int refuse_unknown(const struct parser *parser, const char *argument, struct error *err) {
+	const struct args_option *known = find(parser, optopt);
+	if (known != NULL)
+		return error_set(err, CODE_INVALID_ARGUMENT, "--%s takes no value", known->name);
+	if (optopt != 0)
+		return error_set(err, CODE_INVALID_ARGUMENT, "there is no option -%c", optopt);
+	struct str name = str_from(argument);
+	name = str_cut(str_from_offset(name, MIN(name.len, (size_t)2)), '=', &(struct str){0});
+	struct nearest nearest;
+	nearest_init(&nearest, name);
+	for (size_t i = 0; i < parser->count; i++)
+		nearest_offer(&nearest, parser->options[i].name);
+	if (nearest.name == NULL)
+		return error_set(err, CODE_INVALID_ARGUMENT, "there is no option --%.*s", STR_ARG(name));
+	return error_set(err, CODE_INVALID_ARGUMENT, "there is no option --%.*s; did you mean --%s?", STR_ARG(name),
+			 nearest.name);
+}
+
+static int parse_options(const struct parser *parser, int argc, char **argv, void *options, struct error *err) {
+	/* 0 makes getopt begin anew, also with the order of arguments. */
+	optind = 0;
+	opterr = 0;
+	for (int got; (got = getopt_long(argc, argv, parser->letters, parser->for_getopt, NULL)) != -1;) {
+		if (got == '?')
+			return refuse_unknown(parser, argv[optind - 1], err);
+		const struct args_option *option = find(parser, got == ':' ? optopt : got);
+		ASSERT(option != NULL);
+		if (got == ':')
+			return error_set(err, CODE_INVALID_ARGUMENT, "--%s needs a value: %s", option->name, expected(option->kind));
+		if (!set_value(option, options, optarg))
+			return error_set(err, CODE_INVALID_ARGUMENT, "--%s is \"%s\"; it must be %s", option->name, optarg,
+					 expected(option->kind));
+	}
+	return 0;
+}
+
+static int check_operands(const struct command *command, int count, char **operands, struct error *err) {
+	if ((size_t)count < command->operands_min)
+		return error_set(err, CODE_INVALID_ARGUMENT, "an argument is missing: %s", command->operands);
+	if ((size_t)count > command->operands_max)
+		return error_set(err, CODE_INVALID_ARGUMENT, "\"%s\" is one argument too many",
+				 operands[command->operands_max]);
+	return 0;
+}
+
+int args_parse(const struct command *command, int argc, char **argv, struct arena *arena, void **ret_options,
+	       int *ret_first, struct error *err) {
+	struct parser parser = {0};
+	parser.count = args_options(command, parser.options);
+	prepare(&parser);
+	void *options = arena_alloc(arena, command->options_size);
+	memset(options, 0, command->options_size);
+	for (size_t i = 0; i < parser.count; i++) {
+		const char *standard = parser.options[i].standard;
+		bool valid = standard == NULL || set_value(&parser.options[i], options, standard);
+		ASSERT(valid);
+	}
+	if (parse_options(&parser, argc, argv, options, err) < 0)
+		return -1;
+	struct common_options *common = options;
+	if (!common->help && check_operands(command, argc - optind, argv + optind, err) < 0)
+		return -1;
+	*ret_options = options;
+	*ret_first = optind;
+	return 0;
+}

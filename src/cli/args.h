@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The arguments of a command: a table of options from which they are parsed, given their defaults, and explained.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/error.h"
+
+enum output_format { FORMAT_TABLE, FORMAT_JSON };
+
+enum args_kind {
+	ARGS_FLAG, /* bool */
+	ARGS_TEXT, /* const char *, borrowed from argv */
+	ARGS_DURATION, /* uint64_t, milliseconds */
+	ARGS_SIZE, /* uint64_t, bytes */
+	ARGS_COUNT, /* unsigned */
+	ARGS_FORMAT, /* enum output_format */
+	ARGS_LEVEL, /* enum log_level */
+};
+
+struct args_option {
+	const char *name; /* without the dashes */
+	char letter; /* 0: none */
+	enum args_kind kind;
+	size_t offset; /* in the command's own struct of options */
+	const char *value; /* what help calls its value; NULL for a flag */
+	const char *standard; /* the default, as one would write it; NULL: 0, false or NULL */
+	const char *help;
+};
+
+/* The first member of every command's struct of options. */
+struct common_options {
+	bool help;
+	const char *endpoint; /* NULL: not given */
+	enum output_format output;
+};
+
+enum { COMMON_ENDPOINT = 1, COMMON_OUTPUT = 2 };
+
+struct cli;
+
+struct command {
+	const char *name;
+	const char *summary; /* half a line */
+	const char *operands; /* "MODULE.VERB [JSON]"; "": none */
+	size_t operands_min, operands_max;
+	const char *examples; /* lines */
+	const char *notes; /* lines; NULL: none */
+	const struct args_option *options;
+	size_t option_count;
+	size_t options_size;
+	unsigned common; /* which of the common options it has beside --help */
+	int (*run)(struct cli *cli); /* returns the exit code */
+};
+
+enum { ARGS_OPTIONS_MAX = 32 };
+
+/* All options of a command, the common ones last. Returns how many. */
+size_t args_options(const struct command *command, struct args_option ret_options[ARGS_OPTIONS_MAX]);
+
+/* Reads argv, of which argv[0] is the command's name. *ret_options is the command's struct of options in arena;
+ * operands are moved to the end of argv, from *ret_first on. The error names the argument. With --help the number of
+ * operands is not looked at. */
+int args_parse(const struct command *command, int argc, char **argv, struct arena *arena, void **ret_options,
+	       int *ret_first, struct error *err);

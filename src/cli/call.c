@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/path.h"
+#include "cli/cli.h"
+#include "cli/output.h"
+#include "ftl.pb-c.h"
+#include "rpc/rpc.h"
+#include "schema/nearest.h"
+#include "schema/schema.h"
+
+struct call_options {
+	struct common_options common;
+	uint64_t timeout_ms;
+	bool verbose;
+};
+
+static const struct args_option options[] = {
+	{.name = "timeout",
+	 .letter = 't',
+	 .kind = ARGS_DURATION,
+	 .offset = offsetof(struct call_options, timeout_ms),
+	 .value = "DURATION",
+	 .standard = "30s",
+	 .help = "give up after this long, all along the chain of calls; 0: never"},
+	{.name = "verbose",
+	 .letter = 'v',
+	 .kind = ARGS_FLAG,
+	 .offset = offsetof(struct call_options, verbose),
+	 .help = "show the headers of the answer on standard error"},
+};
+
+enum { VERB_MAX = 2 * SCHEMA_NAME_MAX + 1 };
+
+/* --- the request ---------------------------------------------------------------------------------------------- */
+
+/* All of a pipe or file that cannot be told its size. */
+static int read_standard_input(char **ret_bytes, size_t *ret_len, struct error *err) {
+	return file_read("/dev/stdin", RPC_MESSAGE_MAX_DEFAULT, ret_bytes, ret_len, err);
+}
+
+static int read_body(const char *operand, char **ret_bytes, size_t *ret_len, struct error *err) {
+	if (operand != NULL && strcmp(operand, "-") == 0)
+		return read_standard_input(ret_bytes, ret_len, err);
+	if (operand != NULL && operand[0] == '@')
+		return file_read(operand + 1, RPC_MESSAGE_MAX_DEFAULT, ret_bytes, ret_len, err);
+	*ret_bytes = mem_strdup(operand == NULL ? "{}" : operand);
+	*ret_len = strlen(*ret_bytes);
+	return 0;
+}
+
+/* Checked here, as the position helps whoever typed it; the verb gets the bytes as they are. */
+static int check_json(struct str body, struct error *err) {
+	json_error_t wrong;
+	json_t *value = json_loadb(body.ptr, body.len, JSON_DECODE_ANY, &wrong);
+	if (value == NULL)
+		return error_set(err, CODE_INVALID_ARGUMENT, "the request is no JSON: line %d, column %d: %s", wrong.line,
+				 wrong.column, wrong.text);
+	json_decref(value);
+	return 0;
+}
+
+/* --- the answer ----------------------------------------------------------------------------------------------- */
+
+static void print_headers(const struct client_stream *stream) {
+	static const char *const names[] = {"ftl-request-id", "ftl-verb", "ftl-deployment", "traceparent"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct str value = client_header(stream, names[i]);
+		if (value.ptr == NULL)
+			continue;
+		fprintf(stderr, "%s: ", names[i]);
+		output_text(stderr, value);
+		putc('\n', stderr);
+	}
+}
+
+static int print_answer(const Ftl__CallResponse *answer, struct error *err) {
+	switch (answer->response_case) {
+	case FTL__CALL_RESPONSE__RESPONSE_BODY:
+		fwrite(answer->body.data, 1, answer->body.len, stdout);
+		putchar('\n');
+		return 0;
+	case FTL__CALL_RESPONSE__RESPONSE_ERROR:
+		return error_set(err, CODE_UNKNOWN, "%s", answer->error->message);
+	case FTL__CALL_RESPONSE__RESPONSE__NOT_SET:
+	case _FTL__CALL_RESPONSE__RESPONSE__CASE_IS_INT_SIZE:
+		break;
+	}
+	return error_set(err, CODE_INTERNAL, "the answer holds neither a body nor an error");
+}
+
+/* For NotFound: the verb whose name is nearest to what was asked for, if the error does not say it already. */
+static void add_hint(struct cli *cli, const char *wanted, struct error *err) {
+	const struct client_call call = {
+		.path = "/xyz.block.ftl.v1.VerbService/List",
+		.response = &ftl__list_response__descriptor,
+		.timeout_ms = CLI_TIMEOUT_MS,
+	};
+	const Ftl__ListRequest request = FTL__LIST_REQUEST__INIT;
+	const ProtobufCMessage *response;
+	struct error ignored;
+	if (client_unary(cli->client, &call, &request.base, &cli->arena, &response, &ignored) < 0)
+		return;
+	const Ftl__ListResponse *list = (const Ftl__ListResponse *)response;
+	struct nearest nearest;
+	nearest_init(&nearest, str_from(wanted));
+	for (size_t i = 0; i < list->n_verbs; i++)
+		nearest_offer(&nearest, arena_printf(&cli->arena, "%s.%s", list->verbs[i]->module, list->verbs[i]->name));
+	if (nearest.name == NULL || strstr(err->msg, nearest.name) != NULL)
+		return;
+	size_t used = strlen(err->msg);
+	snprintf(err->msg + used, sizeof err->msg - used, "; did you mean \"%s\"?", nearest.name);
+}
+
+static int call_verb(struct cli *cli, Schema__VerbRef *verb, struct str body, struct error *err) {
+	const struct call_options *given = cli->options;
+	Ftl__CallRequest request = FTL__CALL_REQUEST__INIT;
+	request.verb = verb;
+	request.body = (ProtobufCBinaryData){.len = body.len, .data = (uint8_t *)body.ptr};
+	const struct client_call call = {
+		.path = "/xyz.block.ftl.v1.VerbService/Call",
+		.response = &ftl__call_response__descriptor,
+		.timeout_ms = given->timeout_ms,
+	};
+	const ProtobufCMessage *response = NULL;
+	struct client_stream *stream = client_start(cli->client, &call);
+	int result = client_send(stream, &request.base, err);
+	if (result == 0) {
+		client_half_close(stream);
+		result = client_receive(stream, &response, err);
+	}
+	if (given->verbose)
+		print_headers(stream);
+	if (result == 0 && response == NULL)
+		result = error_set(err, CODE_INTERNAL, "the Backplane answered OK without a message");
+	if (result == 0)
+		result = print_answer((const Ftl__CallResponse *)response, err);
+	client_stream_free(stream);
+	return result;
+}
+
+static int connect_and_call(struct cli *cli, struct str body) {
+	struct str module, name;
+	module = str_cut(str_from(cli->operands[0]), '.', &name);
+	Schema__VerbRef verb = SCHEMA__VERB_REF__INIT;
+	verb.module = arena_strdup(&cli->arena, module);
+	verb.name = arena_strdup(&cli->arena, name);
+	struct error err;
+	if (cli_connect(cli, NULL, &err) < 0)
+		return cli_fail(cli, &err);
+	if (call_verb(cli, &verb, body, &err) == 0)
+		return EXIT_DONE;
+	if (err.code == CODE_NOT_FOUND)
+		add_hint(cli, cli->operands[0], &err);
+	return cli_fail(cli, &err);
+}
+
+static int run(struct cli *cli) {
+	struct str name;
+	struct str module = str_cut(str_from(cli->operands[0]), '.', &name);
+	if (module.len == 0 || name.len == 0 || strlen(cli->operands[0]) > VERB_MAX)
+		return cli_usage(cli, "\"%.150s\" names no verb; write MODULE.VERB, such as echo.echo", cli->operands[0]);
+	char *bytes;
+	size_t len;
+	struct error err;
+	if (read_body(cli->operands[1], &bytes, &len, &err) < 0)
+		return cli_fail(cli, &err);
+	struct str body = str_new(bytes, len);
+	int code = check_json(body, &err) < 0 ? cli_usage(cli, "%s", err.msg) : connect_and_call(cli, body);
+	free(bytes);
+	return code;
+}
+
+const struct command command_call = {
+	.name = "call",
+	.summary = "call a verb and print its answer",
+	.operands = "MODULE.VERB [JSON | - | @FILE]",
+	.operands_min = 1,
+	.operands_max = 2,
+	.examples = "ftl call echo.echo '{\"name\":\"Bob\"}'\n"
+		    "ftl call echo.echo @request.json\n"
+		    "jq … | ftl call echo.echo -",
+	.notes = "The request is JSON: as an argument, from standard input (-) or from a file (@FILE); {} if not given.\n"
+		 "The answer's JSON goes to standard output. Exits with 1 if the verb failed or could not be reached.",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.options_size = sizeof(struct call_options),
+	.common = COMMON_ENDPOINT,
+	.run = run,
+};

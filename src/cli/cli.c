@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/config.h"
+#include "cli/output.h"
+#include "cli/project.h"
+
+int cli_fail(const struct cli *cli, const struct error *err) {
+	if (cli->client != NULL && client_is_interrupted(cli->client)) {
+		progress_clear();
+		return EXIT_INTERRUPTED;
+	}
+	output_error("%s", err->msg);
+	return EXIT_FAILED;
+}
+
+int cli_usage(const struct cli *cli, const char *format, ...) {
+	char text[ERROR_TEXT_MAX];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	output_error("%s\nsee: ftl help %s", text, cli->command->name);
+	return EXIT_USAGE;
+}
+
+/* The "endpoint" of the current folder's ftl.toml. Only looked at when nothing beats it, so that a broken one is in
+ * nobody's way. */
+static int read_project(struct cli *cli, const char **ret_endpoint, struct error *err) {
+	struct project project;
+	if (project_read(".", &cli->arena, &project, err) < 0)
+		return err->code == CODE_NOT_FOUND ? 0 : -1;
+	*ret_endpoint = project.endpoint;
+	return 0;
+}
+
+int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err) {
+	struct config_sources sources = {
+		.flag = cli->common->endpoint,
+		.environment = getenv("FTL_ENDPOINT"),
+		.project = project_endpoint,
+		.file = config_path("XDG_CONFIG_HOME", ".config", "config.toml", &cli->arena),
+	};
+	bool settled = sources.flag != NULL || (sources.environment != NULL && sources.environment[0] != '\0');
+	if (!settled && project_endpoint == NULL && read_project(cli, &sources.project, err) < 0)
+		return -1;
+	const char *endpoint;
+	if (config_endpoint(&sources, &cli->arena, &endpoint, err) < 0)
+		return -1;
+	if (cli->client != NULL && strcmp(client_endpoint(cli->client), endpoint) == 0)
+		return 0;
+	client_close(cli->client);
+	cli->client = NULL;
+	return client_open(endpoint, &cli->client, err);
+}
+
+int cli_unary(struct cli *cli, const char *method, const ProtobufCMessage *request,
+	      const ProtobufCMessageDescriptor *response, const ProtobufCMessage **ret_response, struct error *err) {
+	const struct client_call call = {
+		.path = arena_printf(&cli->arena, "/xyz.block.ftl.v1.BackplaneService/%s", method),
+		.response = response,
+		.timeout_ms = CLI_TIMEOUT_MS,
+	};
+	return client_unary(cli->client, &call, request, &cli->arena, ret_response, err);
+}
+
+struct client_stream *cli_start(struct cli *cli, const char *method, const ProtobufCMessageDescriptor *response,
+				uint64_t timeout_ms) {
+	const struct client_call call = {
+		.path = arena_printf(&cli->arena, "/xyz.block.ftl.v1.BackplaneService/%s", method),
+		.response = response,
+		.timeout_ms = timeout_ms,
+	};
+	return client_start(cli->client, &call);
+}

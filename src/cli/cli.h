@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the commands share: one run of one command.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "cli/args.h"
+#include "cli/client.h"
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_INTERRUPTED = 130, /* as a shell says of a process that SIGINT ended */
+};
+
+struct cli {
+	const struct command *command;
+	const void *options; /* the command's own struct */
+	const struct common_options *common;
+	char **operands; /* NULL at the end */
+	size_t operand_count;
+	struct arena arena; /* until the command ends */
+	struct client *client; /* NULL: none was wanted yet */
+};
+
+/* Every answer of a Backplane is in it, so it may be large. */
+#define CLI_ARENA_MAX ((size_t)4 << 30)
+/* For what a Backplane answers from memory. */
+enum { CLI_TIMEOUT_MS = 30000 };
+
+extern const struct command command_build, command_call, command_deploy, command_kill, command_logs, command_ping,
+	command_ps, command_runner, command_schema, command_serve, command_status;
+
+/* The command of that name; NULL: there is none. help and version are not among them. */
+const struct command *command_find(const char *name);
+
+/* All of them in the order of help, NULL at the end. */
+extern const struct command *const commands[];
+
+/* Prints the error, unless SIGINT brought it about, and returns the exit code. */
+int cli_fail(const struct cli *cli, const struct error *err);
+
+/* Says what is wrong with how the command was used, and how to get help; returns the exit code. */
+int cli_usage(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* The client for the Backplane that this run is about; opened when it is first wanted. project_endpoint is what an
+ * ftl.toml says, NULL: what that of the current folder says, if there is one. */
+int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err);
+
+/* Calls a method of the BackplaneService: "Status". */
+int cli_unary(struct cli *cli, const char *method, const ProtobufCMessage *request,
+	      const ProtobufCMessageDescriptor *response, const ProtobufCMessage **ret_response, struct error *err);
+struct client_stream *cli_start(struct cli *cli, const char *method, const ProtobufCMessageDescriptor *response,
+				uint64_t timeout_ms);
+
+void help_print(void);
+void help_print_command(const struct command *command);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings that come from several places: flags beat the environment, that beats the module's ftl.toml, that beats the
+ * person's config.toml.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/error.h"
+
+#define CONFIG_ENDPOINT_DEFAULT "http://127.0.0.1:8892"
+
+struct config_sources {
+	const char *flag; /* --endpoint; NULL: not given */
+	const char *environment; /* FTL_ENDPOINT; NULL or empty: not given */
+	const char *project; /* the "endpoint" of ftl.toml; NULL: none */
+	const char *file; /* the person's config.toml, which need not exist; NULL: not looked at */
+};
+
+/* Where the Backplane is, in arena or borrowed from sources. */
+int config_endpoint(const struct config_sources *sources, struct arena *arena, const char **ret_endpoint,
+		    struct error *err);
+
+/* By the XDG base directory specification: $VARIABLE/ftl/NAME, or with VARIABLE not set or relative,
+ * $HOME/FALLBACK/ftl/NAME. NULL: there is no home either. */
+const char *config_path(const char *variable, const char *fallback, const char *name, struct arena *arena);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/output.h"
+
+static void print_title(const char *title) {
+	output_style(stdout, STYLE_BOLD);
+	fputs(title, stdout);
+	output_style(stdout, STYLE_PLAIN);
+	putchar('\n');
+}
+
+static void print_indented(const char *lines, int indent) {
+	for (struct str rest = str_from(lines); rest.ptr != NULL;) {
+		struct str line = str_cut(rest, '\n', &rest);
+		printf("%*s%.*s\n", line.len > 0 ? indent : 0, "", STR_ARG(line));
+	}
+}
+
+void help_print(void) {
+	print_title("Example:");
+	print_indented("ftl serve &\n"
+		       "ftl deploy examples/time examples/echo\n"
+		       "ftl call echo.echo '{\"name\":\"Bob\"}'",
+		       2);
+	putchar('\n');
+	print_title("Commands:");
+	for (size_t i = 0; commands[i] != NULL; i++)
+		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
+	puts("  help      what a command does: ftl help COMMAND, or ftl COMMAND --help");
+	puts("  version   the version of this program");
+	puts("\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
+}
+
+/* "  -o, --output FORMAT". Returns its width. */
+static int print_option(const struct args_option *option) {
+	char letter[8] = "    ";
+	if (option->letter != 0)
+		snprintf(letter, sizeof letter, "-%c, ", option->letter);
+	return printf("  %s--%s%s%s", letter, option->name, option->value ? " " : "", option->value ? option->value : "");
+}
+
+static void print_options(const struct args_option *options, size_t count) {
+	enum { HELP_COLUMN = 32 };
+	for (size_t i = 0; i < count; i++) {
+		int width = print_option(&options[i]);
+		/* The first line of the text stands behind the option, the others below it. */
+		for (struct str rest = str_from(options[i].help); rest.ptr != NULL; width = 0) {
+			struct str line = str_cut(rest, '\n', &rest);
+			printf("%*s%.*s", MAX(HELP_COLUMN - width, 1), "", STR_ARG(line));
+			if (rest.ptr != NULL)
+				putchar('\n');
+		}
+		if (options[i].standard != NULL)
+			printf(" (default %s)", options[i].standard);
+		putchar('\n');
+	}
+}
+
+void help_print_command(const struct command *command) {
+	struct args_option options[ARGS_OPTIONS_MAX];
+	size_t count = args_options(command, options);
+	print_title("Example:");
+	print_indented(command->examples, 2);
+	putchar('\n');
+	print_title("Usage:");
+	printf("  ftl %s [OPTION…]%s%s\n\n", command->name, command->operands[0] != '\0' ? " " : "", command->operands);
+	if (command->notes != NULL) {
+		print_indented(command->notes, 0);
+		putchar('\n');
+	}
+	print_title("Options:");
+	print_options(options, count);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `ftl`, the one program: finds the command, parses its arguments by its table, and runs it.
+ *
+ *   main.c       this map; which commands there are
+ *   args.c       the options of a command, from its table
+ *   help.c       what `ftl help` says, from the same table
+ *   cli.c        what commands share: how they fail, where the Backplane is
+ *   client.c     calls for blocking code, over the rpc layer's loop
+ *   output.c     text, colour, progress, tables
+ *   json.c       messages of the wire contract as JSON
+ *
+ *   config.c     which endpoint: flag, environment, ftl.toml, config.toml
+ *   project.c    a module's ftl.toml
+ *   settings.c   a TOML file with a fixed set of keys, over toml.cpp, which is toml++ for C
+ *   files.c      the files that "deploy" in ftl.toml names
+ *   upload.c     files to the Backplane: hashed, and sent if they are missing there
+ *
+ * One file a command: serve.c runner.c build.c deploy.c call.c ps.c status.c schema.c kill.c ping.c logs.c
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "cli/output.h"
+#include "schema/nearest.h"
+
+const struct command *const commands[] = {
+	&command_call,
+	&command_ping,
+	NULL,
+};
+
+const struct command *command_find(const char *name) {
+	for (size_t i = 0; commands[i] != NULL; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static int refuse_command(const char *name) {
+	struct nearest nearest;
+	nearest_init(&nearest, str_from(name));
+	for (size_t i = 0; commands[i] != NULL; i++)
+		nearest_offer(&nearest, commands[i]->name);
+	nearest_offer(&nearest, "help");
+	nearest_offer(&nearest, "version");
+	char hint[NEAREST_HINT_MAX];
+	const char *meant = nearest_hint(&nearest, hint);
+	output_error("there is no command \"%.80s\"%s%s\nsee: ftl help", name, meant ? "; " : "", meant ? meant : "");
+	return EXIT_USAGE;
+}
+
+/* What a program was told to write and could not is a failure, but for a reader that has gone, as in `| head`. */
+static int flush(int code) {
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	if (errno != EPIPE)
+		output_error("could not write to standard output: %s", strerror(errno));
+	return code == EXIT_DONE ? EXIT_FAILED : code;
+}
+
+static int run(const struct command *command, int argc, char **argv) {
+	struct cli cli = {.command = command, .arena = ARENA_INIT(CLI_ARENA_MAX)};
+	struct error err;
+	void *options;
+	int first, code;
+	if (args_parse(command, argc, argv, &cli.arena, &options, &first, &err) < 0) {
+		code = cli_usage(&cli, "%s", err.msg);
+	} else {
+		cli.options = cli.common = options;
+		cli.operands = argv + first;
+		cli.operand_count = (size_t)(argc - first);
+		if (cli.common->help) {
+			help_print_command(command);
+			code = EXIT_DONE;
+		} else {
+			code = command->run(&cli);
+		}
+	}
+	progress_clear();
+	client_close(cli.client);
+	arena_deinit(&cli.arena);
+	return flush(code);
+}
+
+/* Options may stand before the command as well: the command's name is moved to the front. Returns how many arguments
+ * stood before it. */
+static int find_command(int argc, char **argv) {
+	int at = 1;
+	while (at < argc && argv[at][0] == '-' && argv[at][1] != '\0') {
+		bool has_value = strcmp(argv[at], "--endpoint") == 0 || strcmp(argv[at], "-o") == 0 ||
+				 strcmp(argv[at], "--output") == 0;
+		at += has_value ? 2 : 1;
+	}
+	if (at >= argc)
+		return -1;
+	char *name = argv[at];
+	memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv);
+	argv[1] = name;
+	return at;
+}
+
+static int help(int argc, char **argv) {
+	const char *name = argc > 2 ? argv[2] : NULL;
+	if (name == NULL || name[0] == '-' || strcmp(name, "help") == 0 || strcmp(name, "version") == 0) {
+		help_print();
+		return flush(EXIT_DONE);
+	}
+	const struct command *command = command_find(name);
+	if (command == NULL)
+		return refuse_command(name);
+	help_print_command(command);
+	return flush(EXIT_DONE);
+}
+
+static int version(void) {
+	puts("ftl " FTL_VERSION);
+	return flush(EXIT_DONE);
+}
+
+static bool has_argument(int argc, char **argv, const char *argument) {
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], argument) == 0)
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv) {
+	/* A reader that went away is an error of the write. */
+	signal(SIGPIPE, SIG_IGN);
+	if (find_command(argc, argv) < 0) {
+		if (has_argument(argc, argv, "--version"))
+			return version();
+		help_print();
+		bool asked = has_argument(argc, argv, "--help") || has_argument(argc, argv, "-h");
+		return flush(asked || argc == 1 ? EXIT_DONE : EXIT_USAGE);
+	}
+	if (strcmp(argv[1], "help") == 0)
+		return help(argc, argv);
+	if (strcmp(argv[1], "version") == 0)
+		return version();
+	const struct command *command = command_find(argv[1]);
+	return command == NULL ? refuse_command(argv[1]) : run(command, argc - 1, argv + 1);
+}
