@@ -45,6 +45,7 @@ static enum code code_from_errno(int number) {
 		return CODE_ALREADY_EXISTS;
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG:
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
