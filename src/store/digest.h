@@ -17,7 +17,7 @@ struct digest_hex {
 	char text[DIGEST_HEX_SIZE + 1];
 };
 
-/* A hash in progress. */
+/* A hash in progress. Out of memory aborts, as everywhere. */
 struct hasher {
 	void *context;
 };
@@ -28,6 +28,7 @@ void hasher_final(struct hasher *hasher, struct digest *ret_digest); /* deinits 
 void hasher_deinit(struct hasher *hasher); /* harmless after hasher_final */
 
 void digest_of(struct str bytes, struct digest *ret_digest);
+bool digest_eq(const struct digest *a, const struct digest *b);
 struct digest_hex digest_to_hex(const struct digest *digest);
 
 /* The error shows the text and says what a digest looks like. */
