@@ -3,7 +3,8 @@
  * The store: what the Backplane must still know after a crash, that is deployments and what is wanted of each module.
  *
  * One of the three seams: a struct of functions with an implementation for each database. Every function blocks,
- * and what it changed is durable when it returns. A store belongs to one thread at a time.
+ * and what it changed is durable when it returns; after an error nothing has changed. A store belongs to one thread
+ * at a time. What does not fit in the arena of a caller is ResourceExhausted.
  */
 #pragma once
 
@@ -32,7 +33,7 @@ struct deployment_record {
 	const char *language;
 	struct digest identity; /* of module, schema and the set of (path, digest, executable) */
 	struct str schema; /* a packed schema.Module */
-	const struct artefact_record *artefacts; /* by path */
+	const struct artefact_record *artefacts; /* by path; each path once */
 	size_t artefact_count;
 	int64_t created_ms;
 	enum deployment_state state;
@@ -54,7 +55,8 @@ struct store {
 struct store_ops {
 	/* Adds a deployment, or finds the one of the same identity: *ret_existed, and its key in ret_key. In the
 	 * same transaction the module's next_key becomes that key and its replicas are set (0: as they are, 1
-	 * for a new module), except that nothing changes when that key is the active one already. */
+	 * for a new module), except that nothing changes when that key is the active one already. Two artefacts
+	 * at one path are InvalidArgument. */
 	int (*create_deployment)(struct store *store, const struct deployment_record *record, uint32_t replicas,
 				 char ret_key[KEY_MAX], bool *ret_existed, struct error *err);
 
@@ -62,8 +64,9 @@ struct store_ops {
 	int (*get_deployment)(struct store *store, const char *key, struct arena *arena,
 			      struct deployment_record *ret_record, struct error *err);
 
-	/* Changes the state of a deployment and what is wanted of its module, together. Either may be NULL / 0:
-	 * deployment_key NULL leaves deployments alone, module NULL leaves modules alone. */
+	/* Changes the state of a deployment and what is wanted of its module, together: deployment_key NULL leaves
+	 * deployments alone (state and detail are not looked at then), module NULL leaves modules alone. NotFound
+	 * when either is not there; FailedPrecondition when the module names a deployment that is not there. */
 	int (*update)(struct store *store, const char *deployment_key, enum deployment_state state, const char *detail,
 		      const struct module_record *module, struct error *err);
 
