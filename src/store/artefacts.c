@@ -362,7 +362,8 @@ int artefact_reader_new(struct artefacts *artefacts, const struct digest *digest
 	place_name(digest, name);
 	int fd = openat(artefacts->fd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
-		return error_set(err, CODE_NOT_FOUND, "there is no artefact %s; upload it first", digest_to_hex(digest).text);
+		return error_set(err, CODE_NOT_FOUND, "there is no artefact %s; upload it first",
+				 digest_to_hex(digest).text);
 	struct stat status;
 	if (fd < 0 || fstat(fd, &status) < 0) {
 		error_set_errno(err, errno, "could not open the artefact %s/%s", artefacts->folder, name);
@@ -404,7 +405,8 @@ int artefact_reader_read(struct artefact_reader *reader, char *bytes, size_t siz
 	} while (got < 0 && errno == EINTR);
 	/* EIO: the disk cannot give it back. EISDIR: something else was put in its place. */
 	if (got < 0 && errno != EIO && errno != EISDIR)
-		return error_set_errno(err, errno, "could not read the artefact %s", digest_to_hex(&reader->digest).text);
+		return error_set_errno(err, errno, "could not read the artefact %s",
+				       digest_to_hex(&reader->digest).text);
 	if (got == 0)
 		return reader_end(reader, ret_len, err);
 	reader->done += MAX(got, 0);

@@ -44,6 +44,5 @@ int artefact_reader_new(struct artefacts *artefacts, const struct digest *digest
 /* Reads up to size bytes; *ret_len is 0 at the end. The end is an error (DataLoss) when what was read does not
  * have the digest; the content is then in quarantine. After an error the reader is only good for
  * artefact_reader_free. */
-int artefact_reader_read(struct artefact_reader *reader, char *bytes, size_t size, size_t *ret_len,
-			 struct error *err);
+int artefact_reader_read(struct artefact_reader *reader, char *bytes, size_t size, size_t *ret_len, struct error *err);
 void artefact_reader_free(struct artefact_reader *reader); /* takes NULL */

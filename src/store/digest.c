@@ -71,9 +71,10 @@ static int not_a_digest(struct str text, struct error *err) {
 	char shown[TEXT_SHOWN + 1] = "";
 	for (size_t i = 0; i < MIN(text.len, (size_t)TEXT_SHOWN); i++)
 		shown[i] = text.ptr[i] >= ' ' && text.ptr[i] <= '~' ? text.ptr[i] : '?';
-	return error_set(err, CODE_INVALID_ARGUMENT,
-			 "\"%s\"%s (%zu characters) is not a digest: a digest is %d lower-case hex characters of SHA-256", shown,
-			 text.len > TEXT_SHOWN ? "…" : "", text.len, DIGEST_HEX_SIZE);
+	return error_set(
+		err, CODE_INVALID_ARGUMENT,
+		"\"%s\"%s (%zu characters) is not a digest: a digest is %d lower-case hex characters of SHA-256", shown,
+		text.len > TEXT_SHOWN ? "…" : "", text.len, DIGEST_HEX_SIZE);
 }
 
 int digest_from_hex(struct str text, struct digest *ret_digest, struct error *err) {

@@ -78,18 +78,23 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[ROLLBACK] = "ROLLBACK",
 	[FIND_IDENTITY] = "SELECT key FROM deployments WHERE identity = ?1",
 	[ADD_MODULE] = "INSERT INTO modules (name, replicas) VALUES (?1, 1) ON CONFLICT (name) DO NOTHING",
-	[ADD_DEPLOYMENT] = "INSERT INTO deployments (key, module, language, identity, created_ms, state, detail, schema)"
-			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-	[ADD_ARTEFACT] = "INSERT INTO deployment_artefacts (deployment, path, digest, executable) VALUES (?1, ?2, ?3, ?4)",
+	[ADD_DEPLOYMENT] =
+		"INSERT INTO deployments (key, module, language, identity, created_ms, state, detail, schema)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[ADD_ARTEFACT] =
+		"INSERT INTO deployment_artefacts (deployment, path, digest, executable) VALUES (?1, ?2, ?3, ?4)",
 	[SET_NEXT] = "UPDATE modules SET next_key = ?2, replicas = iif(?3 = 0, replicas, ?3)"
 		     " WHERE name = ?1 AND active_key IS NOT ?2",
 	[GET_DEPLOYMENT] = "SELECT " DEPLOYMENT_COLUMNS ", schema FROM deployments WHERE key = ?1",
-	[GET_ARTEFACTS] = "SELECT path, digest, executable FROM deployment_artefacts WHERE deployment = ?1 ORDER BY path",
+	[GET_ARTEFACTS] =
+		"SELECT path, digest, executable FROM deployment_artefacts WHERE deployment = ?1 ORDER BY path",
 	[SET_STATE] = "UPDATE deployments SET state = ?2, detail = ?3 WHERE key = ?1",
 	[SET_MODULE] = "UPDATE modules SET active_key = nullif(?2, ''), next_key = nullif(?3, ''), replicas = ?4"
 		       " WHERE name = ?1",
-	[LIST_MODULES] = "SELECT name, coalesce(active_key, ''), coalesce(next_key, ''), replicas FROM modules ORDER BY name",
-	[LIST_DEPLOYMENTS] = "SELECT " DEPLOYMENT_COLUMNS " FROM deployments WHERE module = ?1 ORDER BY id DESC LIMIT ?2",
+	[LIST_MODULES] =
+		"SELECT name, coalesce(active_key, ''), coalesce(next_key, ''), replicas FROM modules ORDER BY name",
+	[LIST_DEPLOYMENTS] =
+		"SELECT " DEPLOYMENT_COLUMNS " FROM deployments WHERE module = ?1 ORDER BY id DESC LIMIT ?2",
 };
 
 struct sqlite_store {
@@ -108,25 +113,28 @@ static int set_error(const struct sqlite_store *self, int result, struct error *
 	const char *text = sqlite3_errmsg(self->db);
 	switch (result & 0xff) { /* the rest of the bits are details */
 	case SQLITE_FULL:
-		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the disk is full at %s: make room and try again", self->path);
+		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the disk is full at %s: make room and try again",
+				 self->path);
 	case SQLITE_TOOBIG:
 		return error_set(err, CODE_RESOURCE_EXHAUSTED, "too large for the database %s: %s", self->path, text);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return error_set(err, CODE_UNAVAILABLE,
-				 "another program has kept the database %s locked for %d ms: end it and try again", self->path,
-				 BUSY_TIMEOUT_MS);
+				 "another program has kept the database %s locked for %d ms: end it and try again",
+				 self->path, BUSY_TIMEOUT_MS);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 	case SQLITE_ERROR: /* our statements are right, so the tables are not */
 		return error_set(err, CODE_DATA_LOSS,
-				 "the database %s is damaged (%s): put a copy back, or move it away to start without deployments",
+				 "the database %s is damaged (%s): put a copy back, or move it away to start empty",
 				 self->path, text);
 	case SQLITE_CONSTRAINT:
-		return error_set(err, CODE_FAILED_PRECONDITION, "the database %s refuses the change: %s", self->path, text);
+		return error_set(err, CODE_FAILED_PRECONDITION, "the database %s refuses the change: %s", self->path,
+				 text);
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
-		return error_set(err, CODE_PERMISSION_DENIED, "the database %s cannot be written: %s", self->path, text);
+		return error_set(err, CODE_PERMISSION_DENIED, "the database %s cannot be written: %s", self->path,
+				 text);
 	default:
 		break;
 	}
@@ -232,8 +240,9 @@ static void *row_grow(struct row *row, void *items, size_t count, size_t item_si
 
 static int row_check(const struct row *row, const struct sqlite_store *self, struct error *err) {
 	if (row->full)
-		return error_set(err, CODE_RESOURCE_EXHAUSTED, "what %s has on this is more than the limit of %zu bytes",
-				 self->path, row->arena->max);
+		return error_set(err, CODE_RESOURCE_EXHAUSTED,
+				 "what %s has on this is more than the limit of %zu bytes", self->path,
+				 row->arena->max);
 	return row->damaged ? set_error(self, SQLITE_CORRUPT, err) : 0;
 }
 
@@ -270,8 +279,8 @@ static int add_artefacts(struct sqlite_store *self, const struct deployment_reco
 		if (run(self, ADD_ARTEFACT, err) == 0)
 			continue;
 		if (sqlite3_extended_errcode(self->db) == SQLITE_CONSTRAINT_PRIMARYKEY)
-			error_set(err, CODE_INVALID_ARGUMENT, "the path %.*s is given to two artefacts of one deployment",
-				  STR_ARG(artefact->path));
+			error_set(err, CODE_INVALID_ARGUMENT,
+				  "the path %.*s is given to two artefacts of one deployment", STR_ARG(artefact->path));
 		return -1;
 	}
 	return 0;
@@ -351,9 +360,10 @@ static int read_artefacts(struct sqlite_store *self, int64_t deployment, struct 
 	while ((result = step(self, row.statement, err)) == 1) {
 		artefacts = row_grow(&row, artefacts, count, sizeof *artefacts);
 		if (artefacts != NULL)
-			artefacts[count++] = (struct artefact_record){.path = row_bytes(&row, 0),
-								      .digest = row_digest(&row, 1),
-								      .executable = sqlite3_column_int(row.statement, 2)};
+			artefacts[count++] =
+				(struct artefact_record){.path = row_bytes(&row, 0),
+							 .digest = row_digest(&row, 1),
+							 .executable = sqlite3_column_int(row.statement, 2)};
 		if ((result = row_check(&row, self, err)) < 0)
 			break;
 	}
@@ -456,7 +466,8 @@ static int set_module(struct sqlite_store *self, const struct module_record *mod
 	bind_number(statement, 4, module->replicas);
 	if (run(self, SET_MODULE, err) < 0)
 		return -1;
-	return sqlite3_changes(self->db) == 1 ? 0 : error_set(err, CODE_NOT_FOUND, "there is no module %s", module->name);
+	return sqlite3_changes(self->db) == 1 ? 0
+					      : error_set(err, CODE_NOT_FOUND, "there is no module %s", module->name);
 }
 
 static int update(struct store *store, const char *deployment_key, enum deployment_state state, const char *detail,

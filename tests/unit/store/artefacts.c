@@ -146,8 +146,14 @@ static void keeps_contents_of_all_sizes(void **state) {
 	struct fixture *fixture = *state;
 	static const struct {
 		size_t size, piece;
-	} cases[] = {{0, 1},		    {1, 1},		    {4096, 100},	      {(4 << 20), 16 << 10},
-		     {(4 << 20) + 1, 70001}, {(9 << 20) + 3, 1 << 20}, {(21 << 20) + 7, 16 << 10}, {5 << 20, 5 << 20}};
+	} cases[] = {{0, 1},
+		     {1, 1},
+		     {4096, 100},
+		     {(4 << 20), 16 << 10},
+		     {(4 << 20) + 1, 70001},
+		     {(9 << 20) + 3, 1 << 20},
+		     {(21 << 20) + 7, 16 << 10},
+		     {5 << 20, 5 << 20}};
 	struct error err;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char *content = make_content(cases[i].size, (unsigned)i);
@@ -182,9 +188,10 @@ static void leaves_nothing_without_a_commit(void **state) {
 		char *content = make_content(sizes[i], 1);
 		assert_int_equal(artefact_writer_new(fixture->artefacts, &writer, &err), 0);
 		for (size_t at = 0; at < sizes[i]; at += 1 << 20)
-			assert_int_equal(artefact_writer_write(
-						 writer, str_new(content + at, MIN(sizes[i] - at, (size_t)1 << 20)), &err),
-					 0);
+			assert_int_equal(
+				artefact_writer_write(writer,
+						      str_new(content + at, MIN(sizes[i] - at, (size_t)1 << 20)), &err),
+				0);
 		assert_int_equal(count_files(fixture, "incoming"), 1);
 		artefact_writer_free(writer);
 		assert_int_equal(count_files(fixture, "incoming"), 0);

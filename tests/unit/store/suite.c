@@ -62,7 +62,8 @@ static struct deployment_record make_record(const char *key, const char *module,
 }
 
 /* Returns whether it was there already; its key must be the expected one. */
-static bool create(struct fixture *fixture, struct deployment_record record, uint32_t replicas, const char *expected_key) {
+static bool create(struct fixture *fixture, struct deployment_record record, uint32_t replicas,
+		   const char *expected_key) {
 	char key[KEY_MAX];
 	bool existed;
 	struct error err;
@@ -320,7 +321,8 @@ static void lists_deployments_newest_first(void **state) {
 
 static void refuses_two_artefacts_at_one_path(void **state) {
 	struct fixture *fixture = *state;
-	struct artefact_record artefacts[] = {{.path = STR_INIT("main")}, {.path = STR_INIT("main"), .executable = true}};
+	struct artefact_record artefacts[] = {{.path = STR_INIT("main")},
+					      {.path = STR_INIT("main"), .executable = true}};
 	struct deployment_record record = make_record("dpl-echo-1", "echo", "first");
 	record.artefacts = artefacts;
 	record.artefact_count = 2;
@@ -342,7 +344,8 @@ static void stays_within_the_arena(void **state) {
 	struct fixture *fixture = *state;
 	struct artefact_record artefacts[200];
 	for (size_t i = 0; i < ARRAY_LEN(artefacts); i++)
-		artefacts[i] = (struct artefact_record){.path = str_from(arena_printf(&fixture->arena, "file-%03zu", i))};
+		artefacts[i] =
+			(struct artefact_record){.path = str_from(arena_printf(&fixture->arena, "file-%03zu", i))};
 	struct deployment_record record = make_record("dpl-echo-1", "echo", "first");
 	record.artefacts = artefacts;
 	record.artefact_count = ARRAY_LEN(artefacts);
@@ -365,7 +368,8 @@ static void stays_within_the_arena(void **state) {
 	assert_int_equal(fixture->store->ops->list_modules(fixture->store, &none, &all, &count, &err), -1);
 	assert_int_equal(err.code, CODE_RESOURCE_EXHAUSTED);
 	assert_int_equal(
-		fixture->store->ops->list_deployments(fixture->store, "echo", 1, &none, &deployments, &count, &err), -1);
+		fixture->store->ops->list_deployments(fixture->store, "echo", 1, &none, &deployments, &count, &err),
+		-1);
 	assert_int_equal(err.code, CODE_RESOURCE_EXHAUSTED);
 	record = get(fixture, "dpl-echo-1");
 	assert_int_equal(record.artefact_count, ARRAY_LEN(artefacts));
