@@ -146,33 +146,22 @@ void loop_stop(struct loop *loop) {
 static void stop_waiting(struct timer *timer UNUSED) {
 }
 
-struct census {
-	const struct loop *loop;
-	size_t others;
-};
-
-static void count_other(uv_handle_t *handle, void *data) {
-	struct census *census = data;
-	const struct loop *loop = census->loop;
-	const void *own[] = {&loop->wake, &loop->before_poll, &loop->after_poll, &loop->alarm};
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
-		if ((const void *)handle == own[i])
-			return;
-	census->others++;
-}
-
 void loop_run_out(struct loop *loop) {
-	enum { PATIENCE_MS = 2000 };
-	uv_update_time(&loop->uv);
+	enum { PATIENCE_MS = 5000 };
+	uv_handle_t *own[] = {(uv_handle_t *)&loop->wake, (uv_handle_t *)&loop->before_poll,
+			      (uv_handle_t *)&loop->after_poll, (uv_handle_t *)&loop->alarm};
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		uv_unref(own[i]);
+	uv_run(&loop->uv, UV_RUN_NOWAIT); /* tasks that were posted before */
 	for (uint64_t until = uv_now(&loop->uv) + PATIENCE_MS; uv_now(&loop->uv) < until;) {
-		struct census census = {.loop = loop};
-		uv_walk(&loop->uv, count_other, &census);
-		if (census.others == 0 && loop->timer_count == 0)
+		if (!uv_loop_alive(&loop->uv) && loop->timer_count == 0)
 			return;
-		/* The alarm of the loop wakes it up when nothing else does. */
+		/* The alarm wakes it up when nothing else does. */
 		struct timer nap = {.fire = stop_waiting};
 		timer_start(loop, &nap, 20);
+		uv_ref((uv_handle_t *)&loop->alarm);
 		uv_run(&loop->uv, UV_RUN_ONCE);
+		uv_unref((uv_handle_t *)&loop->alarm);
 		timer_stop(loop, &nap);
 	}
 }

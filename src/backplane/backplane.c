@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Puts the Backplane together and takes it apart.
+ *
+ *   this thread: the control side (state machines, services, listener)     other threads: workers, which carry calls
+ *
+ *   a client connects ─▶ listener ─▶ the next worker in turn
+ *       its calls            ─▶ call.c ─▶ a Runner
+ *       all else             ─▶ socket pair ─▶ the control side's server ─▶ service_*.c
+ */
+#include "backplane/backplane.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backplane/backplane_internal.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/path.h"
+
+/* --- events of the control side ------------------------------------------------------------------------------------------- */
+
+struct control *backplane_event(struct backplane *backplane) {
+	uv_update_time(&backplane->loop.uv);
+	control_advance(&backplane->control, loop_now_ms(&backplane->loop));
+	return &backplane->control;
+}
+
+void backplane_event_done(struct backplane *backplane) {
+	if (backplane->stopping.state == STOPPED)
+		return;
+	uint64_t due_ms = control_tick(&backplane->control), now_ms = backplane->control.now_ms;
+	if (due_ms == UINT64_MAX)
+		timer_stop(&backplane->loop, &backplane->tick);
+	else
+		timer_start(&backplane->loop, &backplane->tick, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+static void on_tick(struct timer *timer) {
+	struct backplane *backplane = CONTAINER_OF(timer, struct backplane, tick);
+	backplane_event(backplane);
+	backplane_event_done(backplane);
+}
+
+static void on_runner_exited(void *owner, const char *runner_key, const char *why) {
+	struct backplane *backplane = owner;
+	control_runner_exited(backplane_event(backplane), runner_key, why);
+	backplane_event_done(backplane);
+}
+
+/* --- connections ------------------------------------------------------------------------------------------------------------- */
+
+static void on_accept(struct listener *listener, int fd) {
+	struct backplane *backplane = listener->owner;
+	worker_accept(backplane->workers[backplane->next_worker++ % backplane->worker_count], fd);
+}
+
+struct handover {
+	struct task task;
+	struct backplane *backplane;
+	int fd;
+};
+
+static void take_over(struct task *task) {
+	struct handover *handover = CONTAINER_OF(task, struct handover, task);
+	rpc_server_accept(handover->backplane->server, handover->fd);
+	free(handover);
+}
+
+/* On a worker's thread: one end for it, the other for the control side. */
+static int dial_control(void *data) {
+	struct backplane *backplane = data;
+	int ends[2];
+	int failed = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
+	if (failed)
+		return -1;
+	struct handover *handover = mem_alloc(sizeof *handover);
+	*handover = (struct handover){.task.run = take_over, .backplane = backplane, .fd = ends[1]};
+	loop_post(&backplane->loop, &handover->task);
+	return ends[0];
+}
+
+/* --- stopping ---------------------------------------------------------------------------------------------------------------- */
+
+/* The calls have ended, or had their time. */
+static void end_runners(struct backplane *backplane) {
+	if (backplane->stopping.state != DRAINING_CALLS)
+		return;
+	backplane->stopping.state = ENDING_RUNNERS;
+	timer_stop(&backplane->loop, &backplane->stopping.limit);
+	listener_close(&backplane->listener);
+	control_shut_down(backplane_event(backplane));
+	backplane_event_done(backplane);
+}
+
+static void on_drain_limit(struct timer *timer) {
+	struct backplane *backplane = CONTAINER_OF(timer, struct backplane, stopping.limit);
+	log_warn("calls are still under way; they are cut off");
+	end_runners(backplane);
+}
+
+static void run_worker_idle(struct task *task) {
+	struct handover *handover = CONTAINER_OF(task, struct handover, task);
+	struct backplane *backplane = handover->backplane;
+	if (--backplane->stopping.busy_workers == 0)
+		end_runners(backplane);
+	free(handover);
+}
+
+/* On the worker's thread. */
+static void on_worker_idle(struct worker *worker) {
+	struct handover *handover = mem_alloc(sizeof *handover);
+	*handover = (struct handover){.task.run = run_worker_idle, .backplane = worker->owner};
+	loop_post(&handover->backplane->loop, &handover->task);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+	struct backplane *backplane = handle->data;
+	if (backplane->stopping.state == DRAINING_CALLS) {
+		end_runners(backplane);
+		return;
+	}
+	if (backplane->stopping.state != SERVING)
+		return;
+	log_info("stopping (%s)", strsignal(number));
+	backplane->stopping.state = DRAINING_CALLS;
+	backplane->stopping.busy_workers = (unsigned)backplane->worker_count;
+	timer_start(&backplane->loop, &backplane->stopping.limit, backplane->options->drain_timeout_ms);
+	for (size_t i = 0; i < backplane->worker_count; i++)
+		worker_drain(backplane->workers[i], on_worker_idle);
+}
+
+static void watch_signals(struct backplane *backplane) {
+	backplane->stopping.limit.fire = on_drain_limit;
+	uv_signal_init(&backplane->loop.uv, &backplane->stopping.terminate);
+	uv_signal_init(&backplane->loop.uv, &backplane->stopping.interrupt);
+	backplane->stopping.terminate.data = backplane->stopping.interrupt.data = backplane;
+	uv_signal_start(&backplane->stopping.terminate, on_signal, SIGTERM);
+	uv_signal_start(&backplane->stopping.interrupt, on_signal, SIGINT);
+}
+
+/* --- starting ---------------------------------------------------------------------------------------------------------------- */
+
+static void raise_file_limit(void) {
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int open_folder(const char *data, const char *name, int (*open)(const char *path, void *owner, struct error *err),
+		       void *owner, struct error *err) {
+	char *path = mem_printf("%s/%s", data, name);
+	int failed = open(path, owner, err);
+	free(path);
+	return failed;
+}
+
+static int open_artefacts(const char *path, void *owner, struct error *err) {
+	return artefacts_open(path, &((struct backplane *)owner)->artefacts, err);
+}
+
+static int open_logbook(const char *path, void *owner, struct error *err) {
+	return logbook_open(path, &((struct backplane *)owner)->logbook, err);
+}
+
+static int open_platform(const char *path, void *owner, struct error *err) {
+	struct backplane *backplane = owner;
+	const struct backplane_options *options = backplane->options;
+	return platform_local_new(&(struct platform_options){.loop = &backplane->loop,
+							     .program = options->program,
+							     .backplane = backplane->endpoint,
+							     .folder = path,
+							     .start_timeout_ms = options->start_timeout_ms,
+							     .orphan_timeout_ms = options->orphan_timeout_ms,
+							     .exited = on_runner_exited,
+							     .owner = backplane},
+				  &backplane->platform, err);
+}
+
+static int open_stores(struct backplane *backplane, struct error *err) {
+	const char *data = backplane->options->data_folder;
+	if (path_make_folders(data, err) < 0 || store_sqlite_open(data, &backplane->store, err) < 0)
+		return -1;
+	store_queue_init(&backplane->store_queue, &backplane->loop, backplane->store);
+	if (open_folder(data, "artefacts", open_artefacts, backplane, err) < 0)
+		return -1;
+	return open_folder(data, "logs", open_logbook, backplane, err);
+}
+
+/* Where Runners of this machine find us: an address that means all of them is none to connect to. */
+static void name_endpoint(struct backplane *backplane) {
+	struct endpoint endpoint = backplane->listener.endpoint;
+	if (strcmp(endpoint.host, "0.0.0.0") == 0)
+		snprintf(endpoint.host, sizeof endpoint.host, "127.0.0.1");
+	else if (strcmp(endpoint.host, "::") == 0)
+		snprintf(endpoint.host, sizeof endpoint.host, "::1");
+	endpoint_format(&endpoint, backplane->endpoint);
+}
+
+static int start_listening(struct backplane *backplane, struct error *err) {
+	struct endpoint endpoint;
+	if (endpoint_parse(str_from(backplane->options->bind), &endpoint, err) < 0)
+		return -1;
+	if (endpoint.tls)
+		return error_set(err, CODE_UNIMPLEMENTED, "--bind %s: serving over TLS is not there yet; bind to http://",
+				 backplane->options->bind);
+	if (listener_open(&backplane->listener, &backplane->loop, &endpoint, on_accept, backplane, err) < 0)
+		return -1;
+	name_endpoint(backplane);
+	return 0;
+}
+
+static void start_server(struct backplane *backplane) {
+	struct rpc_server_options options = rpc_server_options_default;
+	options.message_max = UINT32_MAX; /* each method has its own */
+	options.http.streams = 4096; /* all clients of a worker come on its connections */
+	backplane->server = rpc_server_new(&backplane->loop, &options);
+	const struct {
+		const struct rpc_method *methods;
+		size_t count;
+	} services[] = {
+		{runner_methods, runner_method_count},	   {deployment_methods, deployment_method_count},
+		{artefact_methods, artefact_method_count}, {watch_methods, watch_method_count},
+		{status_methods, status_method_count},	   {log_methods, log_method_count},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(services); i++)
+		rpc_server_add(backplane->server, services[i].methods, services[i].count, backplane);
+}
+
+static void start_workers(struct backplane *backplane) {
+	unsigned count = backplane->options->threads > 0 ? backplane->options->threads : uv_available_parallelism();
+	struct worker_options options = {
+		.server = rpc_server_options_default,
+		.dial_control = dial_control,
+		.dial_data = backplane,
+		.control_name = backplane->listener.endpoint,
+		.owner = backplane,
+	};
+	options.server.message_max = backplane->options->message_max;
+	for (; backplane->worker_count < MIN(count, (unsigned)WORKERS_MAX); backplane->worker_count++)
+		backplane->workers[backplane->worker_count] = worker_start(&options);
+}
+
+static int load_deployment(struct backplane *backplane, const struct module_record *module, const char *key, bool active,
+			   struct error *err) {
+	struct arena arena = ARENA_INIT(MIB(256));
+	struct deployment_record record;
+	int failed = 0;
+	if (key[0] != '\0') {
+		failed = backplane->store->ops->get_deployment(backplane->store, key, &arena, &record, err);
+		if (!failed)
+			control_load(&backplane->control, &record, module->replicas, active);
+	}
+	arena_deinit(&arena);
+	return failed;
+}
+
+static int load_module(struct backplane *backplane, const struct module_record *module, struct error *err) {
+	if (module->active_key[0] != '\0' || module->next_key[0] != '\0')
+		return load_deployment(backplane, module, module->active_key, true, err) ||
+				       load_deployment(backplane, module, module->next_key, false, err)
+			       ? -1
+			       : 0;
+	struct arena arena = ARENA_INIT(MIB(16));
+	struct deployment_record *newest;
+	size_t count;
+	int failed = backplane->store->ops->list_deployments(backplane->store, module->name, 1, &arena, &newest, &count, err);
+	if (!failed)
+		control_load_module(&backplane->control, module->name, module->replicas,
+				    count > 0 && newest->state == DEPLOYMENT_FAILED ? newest->detail : "");
+	arena_deinit(&arena);
+	return failed;
+}
+
+static int load(struct backplane *backplane, struct error *err) {
+	struct arena arena = ARENA_INIT(MIB(256));
+	struct module_record *modules;
+	size_t count;
+	int failed = backplane->store->ops->list_modules(backplane->store, &arena, &modules, &count, err);
+	for (size_t i = 0; !failed && i < count; i++)
+		failed = load_module(backplane, &modules[i], err);
+	arena_deinit(&arena);
+	return failed;
+}
+
+static int start(struct backplane *backplane, struct error *err) {
+	if (strcmp(backplane->options->platform, "local") != 0)
+		return error_set(err, CODE_INVALID_ARGUMENT, "there is no platform \"%s\"; there is \"local\"",
+				 backplane->options->platform);
+	if (open_stores(backplane, err) < 0 || start_listening(backplane, err) < 0 ||
+	    open_folder(backplane->options->data_folder, "run", open_platform, backplane, err) < 0)
+		return -1;
+	start_server(backplane);
+	start_workers(backplane);
+	if (load(backplane, err) < 0)
+		return -1;
+	watch_signals(backplane);
+	on_tick(&backplane->tick);
+	return 0;
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------------------- */
+
+static void init(struct backplane *backplane, const struct backplane_options *options) {
+	struct control_config config = control_config_default;
+	config.warm = options->warm;
+	config.drain_timeout_ms = options->drain_timeout_ms;
+	backplane->options = options;
+	backplane->started_wall_ms = clock_wall_ms();
+	backplane->listener.fd = -1;
+	backplane->tick.fire = on_tick;
+	loop_init(&backplane->loop);
+	outside_init(backplane);
+	registrations_init(backplane);
+	watch_init(backplane);
+	logs_init(backplane);
+	control_init(&backplane->control, &config, &backplane->outside, loop_now_ms(&backplane->loop));
+}
+
+static void deinit(struct backplane *backplane) {
+	listener_close(&backplane->listener);
+	for (size_t i = 0; i < backplane->worker_count; i++)
+		worker_stop(backplane->workers[i]);
+	backplane->worker_count = 0;
+	backplane->stopping.state = STOPPED;
+	rpc_server_close(backplane->server);
+	timer_stop(&backplane->loop, &backplane->stopping.limit);
+	timer_stop(&backplane->loop, &backplane->tick);
+	if (backplane->stopping.terminate.data != NULL) {
+		uv_close((uv_handle_t *)&backplane->stopping.terminate, NULL);
+		uv_close((uv_handle_t *)&backplane->stopping.interrupt, NULL);
+	}
+	if (backplane->platform != NULL)
+		backplane->platform->ops->close(backplane->platform);
+	outside_close(backplane);
+	loop_run_out(&backplane->loop);
+	outside_deinit(backplane);
+	control_deinit(&backplane->control);
+	watch_deinit(backplane);
+	registrations_deinit(backplane);
+	logbook_close(backplane->logbook);
+	if (backplane->artefacts != NULL)
+		artefacts_close(backplane->artefacts);
+	if (backplane->store != NULL)
+		backplane->store->ops->close(backplane->store);
+	loop_deinit(&backplane->loop);
+	free(backplane);
+}
+
+int backplane_run(const struct backplane_options *options, struct error *err) {
+	signal(SIGPIPE, SIG_IGN);
+	raise_file_limit();
+	struct backplane *backplane = mem_zalloc(sizeof *backplane);
+	init(backplane, options);
+	int failed = start(backplane, err);
+	if (!failed) {
+		if (options->ready != NULL)
+			options->ready(options->data, backplane->endpoint);
+		loop_run(&backplane->loop);
+	}
+	deinit(backplane);
+	return failed;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the Backplane's control side share: one struct, on one loop.
+ *
+ *   backplane.c      puts the parts together, takes them apart
+ *   outside.c        the effects of the state machines: Platform, Runners, store, routes
+ *   service_*.c      BackplaneService, method by method: turns requests into events and events into answers
+ *   control*.c       the state machines
+ */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "backplane/backplane.h"
+#include "backplane/control.h"
+#include "backplane/logbook.h"
+#include "backplane/store_queue.h"
+#include "backplane/worker.h"
+#include "platform/platform.h"
+#include "rpc/listener.h"
+#include "rpc/unary.h"
+#include "store/artefacts.h"
+
+enum { WORKERS_MAX = 64 };
+
+struct backplane {
+	const struct backplane_options *options;
+	int64_t started_wall_ms;
+	char endpoint[ENDPOINT_MAX]; /* where it serves */
+
+	struct loop loop; /* of the control side */
+	struct listener listener;
+	struct rpc_server *server; /* of the control side, for the workers */
+	struct worker *workers[WORKERS_MAX];
+	size_t worker_count, next_worker;
+
+	struct control control;
+	struct outside outside;
+	struct timer tick;
+	struct map runner_channels; /* struct rpc_channel by Runner's key */
+	struct list registrations;
+	uint64_t last_registration;
+
+	struct platform *platform;
+	struct store *store;
+	struct store_queue store_queue;
+	struct artefacts *artefacts;
+	struct logbook *logbook;
+
+	struct route_table *routes;
+	struct route_module *changed[256]; /* since the last publication */
+	size_t changed_count;
+
+	struct list watchers; /* of deployments */
+	struct list histories; /* struct history: the steps of deployments so far */
+	size_t history_count;
+	struct list followers; /* of logs */
+
+	struct {
+		uv_signal_t terminate, interrupt;
+		struct timer limit;
+		unsigned busy_workers;
+		enum { SERVING, DRAINING_CALLS, ENDING_RUNNERS, STOPPED } state;
+	} stopping;
+};
+
+/* To be wrapped around every event: sets the time before, and the alarm for what is due next behind. */
+struct control *backplane_event(struct backplane *backplane);
+void backplane_event_done(struct backplane *backplane);
+
+/* outside.c */
+void outside_init(struct backplane *backplane);
+void outside_close(struct backplane *backplane); /* no more effects */
+void outside_deinit(struct backplane *backplane);
+
+/* service_runners.c */
+extern const struct rpc_method runner_methods[];
+extern const size_t runner_method_count;
+void registrations_init(struct backplane *backplane);
+void registrations_deinit(struct backplane *backplane);
+void registration_accept(struct backplane *backplane, uint64_t registration, const struct runner *runner);
+void registration_refuse(struct backplane *backplane, uint64_t registration, const struct error *why);
+
+/* service_deployments.c */
+extern const struct rpc_method deployment_methods[];
+extern const size_t deployment_method_count;
+
+/* service_artefacts.c */
+extern const struct rpc_method artefact_methods[];
+extern const size_t artefact_method_count;
+
+/* service_watch.c */
+extern const struct rpc_method watch_methods[];
+extern const size_t watch_method_count;
+void watch_init(struct backplane *backplane);
+void watch_deinit(struct backplane *backplane);
+void watch_step(struct backplane *backplane, const struct deployment_step *step);
+
+/* service_status.c */
+extern const struct rpc_method status_methods[];
+extern const size_t status_method_count;
+
+/* service_logs.c */
+extern const struct rpc_method log_methods[];
+extern const size_t log_method_count;
+void logs_init(struct backplane *backplane);

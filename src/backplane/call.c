@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way of a call through the Backplane:
+ *
+ *   its first bytes arrive ─▶ verb_peek reads the verb ─▶ the routing table gives the module ─▶ a replica is chosen
+ *   ─▶ a relay passes the message on unopened, and the answer back
+ *
+ * A call that certainly did not begin is sent to another replica; one that may have run never is.
+ */
+#include "backplane/call.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/verb_peek.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+#include "rpc/relay.h"
+#include "rpc/unary.h"
+
+enum {
+	/* "max-verb-offset": a verb must stand in this many first bytes of its message. */
+	PEEK_MAX = 1 << 20,
+	/* "max-call-depth": calls that a call may lead to, one within the other. */
+	CHAIN_MAX = 64,
+	ATTEMPTS_MAX = 4,
+	REQUEST_ID_SIZE = 20,
+	TRACE_SIZE = 55,
+};
+
+/* A call on its way. */
+struct call {
+	struct worker *worker;
+	struct rpc_stream *from;
+	struct buf peeked; /* the first bytes, when the verb did not stand in the first piece */
+	size_t message_size;
+	size_t need; /* no use in looking before there are as many */
+	size_t unpaid; /* of the piece at hand, not given back to the sender yet */
+	bool has_message;
+
+	struct route_module *module; /* a reference: the label of the replica lives in it */
+	char *verb; /* "module.verb" */
+	struct http_headers headers; /* added for the Runner, in from's arena */
+	unsigned attempts;
+	const struct route_replica *tried;
+};
+
+static void call_free(struct call *call) {
+	struct worker *worker = call->worker;
+	buf_deinit(&call->peeked);
+	route_module_unref(call->module);
+	free(call->verb);
+	free(call);
+	worker->calls--;
+	worker_tell_if_idle(worker);
+}
+
+/* --- headers ------------------------------------------------------------------------------------------------------- */
+
+static const struct str header_verb = STR_INIT("ftl-verb");
+static const struct str header_request_id = STR_INIT("ftl-request-id");
+static const struct str header_deployment = STR_INIT("ftl-deployment");
+static const struct str header_trace = STR_INIT("traceparent");
+
+/* The calls that led to this one, oldest first, as "a.b → c.d". */
+static void print_chain(const struct http_headers *headers, const char *last, struct buf *ret_text) {
+	for (size_t i = 0; i < headers->count; i++)
+		if (str_eq(headers->items[i].name, header_verb) &&
+		    buf_printf(ret_text, "%.*s \xE2\x86\x92 ", STR_ARG(headers->items[i].value)) < 0)
+			return;
+	(void)!buf_printf(ret_text, "%s", last);
+}
+
+static int check_chain(const struct call *call, struct error *err) {
+	const struct http_headers *headers = &call->from->http.received;
+	size_t depth = 0;
+	bool loops = false;
+	for (size_t i = 0; i < headers->count; i++) {
+		if (!str_eq(headers->items[i].name, header_verb))
+			continue;
+		depth++;
+		loops |= str_eq_c(headers->items[i].value, call->verb);
+	}
+	if (!loops && depth < CHAIN_MAX)
+		return 0;
+	struct buf text = BUF_INIT(KIB(1) - 200);
+	print_chain(headers, call->verb, &text);
+	struct str chain = buf_view(&text);
+	if (loops)
+		error_set(err, CODE_FAILED_PRECONDITION, "this call would go round in a circle: %.*s", STR_ARG(chain));
+	else
+		error_set(err, CODE_FAILED_PRECONDITION, "%zu calls lie within each other, and max-call-depth is %d: %.*s", depth + 1,
+			  CHAIN_MAX, STR_ARG(chain));
+	buf_deinit(&text);
+	return -1;
+}
+
+static struct str make_request_id(struct call *call) {
+	char *id = arena_alloc(&call->from->http.arena, REQUEST_ID_SIZE + 1);
+	snprintf(id, REQUEST_ID_SIZE + 1, "req-%016" PRIx64, worker_random(call->worker));
+	return str_from(id);
+}
+
+/* W3C trace context: version, trace, span, flags. */
+static struct str make_trace(struct call *call) {
+	char *trace = arena_alloc(&call->from->http.arena, TRACE_SIZE + 1);
+	uint64_t high = worker_random(call->worker), low = worker_random(call->worker), span = worker_random(call->worker);
+	snprintf(trace, TRACE_SIZE + 1, "00-%016" PRIx64 "%016" PRIx64 "-%016" PRIx64 "-01", high, low | 1, span | 1);
+	return str_from(trace);
+}
+
+/* What only the Backplane may say. */
+static void drop_header(struct http_headers *headers, struct str name) {
+	size_t kept = 0;
+	for (size_t i = 0; i < headers->count; i++)
+		if (!str_eq(headers->items[i].name, name))
+			headers->items[kept++] = headers->items[i];
+	headers->count = kept;
+}
+
+static void add_headers(struct call *call) {
+	struct arena *arena = &call->from->http.arena;
+	const struct http_headers *received = &call->from->http.received;
+	drop_header(&call->from->http.received, header_deployment);
+	struct str id = http_headers_get(received, header_request_id);
+	if (id.ptr == NULL) {
+		id = make_request_id(call);
+		http_headers_add(&call->headers, arena, header_request_id, id);
+	}
+	if (http_headers_find(received, header_trace) == NULL)
+		http_headers_add(&call->headers, arena, header_trace, make_trace(call));
+	http_headers_add(&call->headers, arena, header_verb, str_from(call->verb));
+	http_headers_add(&call->from->response_headers, arena, header_request_id, id);
+}
+
+/* --- routing ------------------------------------------------------------------------------------------------------- */
+
+static int no_such_module(const struct worker *worker, const struct verb_name *verb, struct error *err) {
+	const char *near = route_table_nearest(worker->routes, verb->module);
+	if (near == NULL)
+		return error_set(err, CODE_NOT_FOUND, "there is no module %.*s", STR_ARG(verb->module));
+	return error_set(err, CODE_NOT_FOUND, "there is no module %.*s; did you mean %s?", STR_ARG(verb->module), near);
+}
+
+static int no_such_verb(const struct route_module *module, const struct verb_name *verb, struct error *err) {
+	const char *near = route_module_nearest(module, verb->name), *name = module->name.ptr;
+	if (near == NULL)
+		return error_set(err, CODE_NOT_FOUND, "the module %s has no verb %.*s", name, STR_ARG(verb->name));
+	return error_set(err, CODE_NOT_FOUND, "the module %s has no verb %.*s; did you mean %s.%s?", name,
+			 STR_ARG(verb->name), name, near);
+}
+
+static int find_module(struct call *call, const struct verb_name *verb, struct error *err) {
+	struct route_module *module = route_table_find(call->worker->routes, verb->module);
+	if (module == NULL)
+		return no_such_module(call->worker, verb, err);
+	if (module->verb_count > 0 && !route_module_has(module, verb->name))
+		return no_such_verb(module, verb, err);
+	if (module->replica_count == 0)
+		return error_set(err, CODE_UNAVAILABLE, "nothing of the module %s is alive: %s", module->name.ptr,
+				 module->problem);
+	call->module = route_module_ref(module);
+	return 0;
+}
+
+/* The less busy of two that are drawn at random: nearly as good as the least busy of all, at no cost. */
+static const struct route_replica *pick_replica(struct call *call) {
+	const struct route_module *module = call->module;
+	size_t count = module->replica_count;
+	if (count == 1)
+		return &module->replicas[0];
+	uint64_t random = worker_random(call->worker);
+	size_t first = (size_t)(random >> 32) % count;
+	size_t second = (first + 1 + (size_t)(random & 0xFFFFFFFF) % (count - 1)) % count;
+	const struct route_replica *a = &module->replicas[first], *b = &module->replicas[second];
+	if (call->tried == a || call->tried == b)
+		return call->tried == a ? b : a;
+	size_t busy_a = rpc_channel_calls(worker_channel(call->worker, &a->endpoint));
+	size_t busy_b = rpc_channel_calls(worker_channel(call->worker, &b->endpoint));
+	return busy_a <= busy_b ? a : b;
+}
+
+/* The headers for one replica: what is the same for all, and the deployment that it must host. */
+static struct http_headers headers_for(struct call *call, const struct route_replica *replica) {
+	struct http_headers headers = {0};
+	struct arena *arena = &call->from->http.arena;
+	for (size_t i = 0; i < call->headers.count; i++)
+		http_headers_add(&headers, arena, call->headers.items[i].name, call->headers.items[i].value);
+	http_headers_add(&headers, arena, header_deployment, str_from(replica->deployment_key));
+	return headers;
+}
+
+static void on_untouched(struct relay *relay, const struct error *why) {
+	struct call *call = relay_owner(relay);
+	/* The table may have moved on since: a replica that is gone is not asked again. */
+	struct route_module *module = route_table_find(call->worker->routes, call->module->name);
+	if (++call->attempts >= ATTEMPTS_MAX || module == NULL || module->replica_count == 0) {
+		relay_give_up(relay, why);
+		return;
+	}
+	if (module != call->module) {
+		route_module_unref(call->module);
+		call->module = route_module_ref(module);
+		call->tried = NULL;
+	}
+	const struct route_replica *replica = pick_replica(call);
+	call->tried = replica;
+	struct http_headers headers = headers_for(call, replica);
+	relay_retry(relay, worker_channel(call->worker, &replica->endpoint), replica->label, &headers);
+}
+
+static void on_relay_done(struct relay *relay) {
+	call_free(relay_owner(relay));
+}
+
+static void route(struct call *call, const struct verb_name *verb, struct str taken) {
+	struct rpc_stream *from = call->from;
+	struct error err;
+	call->verb = mem_printf("%.*s.%.*s", STR_ARG(verb->module), STR_ARG(verb->name));
+	if (find_module(call, verb, &err) < 0 || check_chain(call, &err) < 0) {
+		rpc_fail(from, &err);
+		return;
+	}
+	add_headers(call);
+	const struct route_replica *replica = pick_replica(call);
+	call->tried = replica;
+	struct http_headers headers = headers_for(call, replica);
+	relay_start(from, worker_channel(call->worker, &replica->endpoint),
+		    &(struct relay_options){.peer = replica->label,
+					    .headers = &headers,
+					    .taken = taken,
+					    .owed = call->unpaid,
+					    .message_size = call->message_size,
+					    .has_message = true,
+					    .untouched = on_untouched,
+					    .done = on_relay_done,
+					    .owner = call});
+}
+
+/* --- the first bytes ------------------------------------------------------------------------------------------------ */
+
+static void look(struct call *call, struct str bytes) {
+	struct verb_name verb;
+	struct error err;
+	switch (verb_peek(bytes, call->message_size, &verb, &call->need, &err)) {
+	case VERB_PEEK_FOUND:
+		route(call, &verb, bytes);
+		return;
+	case VERB_PEEK_BAD:
+		rpc_fail(call->from, &err);
+		return;
+	case VERB_PEEK_MORE:
+		if (call->need <= PEEK_MAX)
+			return;
+		error_set(&err, CODE_RESOURCE_EXHAUSTED,
+			  "the verb does not stand in the first bytes of the message, and max-verb-offset is %d: put it before the body",
+			  PEEK_MAX);
+		rpc_fail(call->from, &err);
+		return;
+	}
+}
+
+static void hold(struct call *call, struct str bytes) {
+	int over = buf_append(&call->peeked, bytes);
+	ASSERT(over == 0);
+}
+
+static void on_message(struct rpc_stream *stream, size_t size) {
+	struct call *call = stream->owner;
+	call->has_message = true;
+	call->message_size = size;
+	if (size == 0)
+		look(call, str_new("", 0));
+}
+
+static void on_data(struct rpc_stream *stream, struct str bytes) {
+	struct call *call = stream->owner;
+	bool first = buf_len(&call->peeked) == 0;
+	call->unpaid = bytes.len;
+	if (!first)
+		hold(call, bytes);
+	struct str view = first ? bytes : buf_view(&call->peeked);
+	if (view.len >= call->need)
+		look(call, view);
+	/* The relay has them, or nobody wants them. */
+	if (stream->owner != call || stream->finished)
+		return;
+	if (first)
+		hold(call, bytes);
+	/* The sender is paid at once: max-verb-offset is the limit here, and not its window. */
+	rpc_consume(stream, bytes.len);
+}
+
+static void on_end(struct rpc_stream *stream) {
+	struct call *call = stream->owner;
+	rpc_finish(stream, CODE_INVALID_ARGUMENT,
+		   call->has_message ? "the message was cut short" : "the request has no message");
+}
+
+static void on_closed(struct rpc_stream *stream) {
+	call_free(stream->owner);
+}
+
+static const struct rpc_events peek_events = {
+	.message = on_message,
+	.data = on_data,
+	.end = on_end,
+	.closed = on_closed,
+};
+
+static void start_call(struct rpc_stream *stream) {
+	struct worker *worker = stream->service;
+	struct call *call = mem_zalloc(sizeof *call);
+	*call = (struct call){.worker = worker, .from = stream, .peeked = BUF_INIT(PEEK_MAX + LOOP_READ_SIZE)};
+	worker->calls++;
+	stream->owner = call;
+	stream->events = &peek_events;
+	/* A call that another one waits for must get through for that one to end. */
+	bool outermost = http_headers_find(&stream->http.received, header_verb) == NULL;
+	if (worker->draining && outermost)
+		rpc_finish(stream, CODE_UNAVAILABLE, "the Backplane is stopping, so the call did not run");
+}
+
+/* --- the rest of VerbService ----------------------------------------------------------------------------------------- */
+
+static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
+	Ftl__PingResponse response;
+	ftl__ping_response__init(&response);
+	rpc_unary_reply(unary, &response.base);
+}
+
+static void on_list(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
+	const struct worker *worker = unary->service;
+	size_t count = 0, cursor = 0;
+	for (const struct route_module *module; (module = route_table_next(worker->routes, &cursor)) != NULL;)
+		count += module->verb_count;
+	Schema__VerbRef *refs = mem_alloc((count + 1) * sizeof *refs);
+	Schema__VerbRef **list = mem_alloc((count + 1) * sizeof *list);
+	size_t at = 0;
+	cursor = 0;
+	for (const struct route_module *module; (module = route_table_next(worker->routes, &cursor)) != NULL;) {
+		for (size_t i = 0; i < module->verb_count; i++, at++) {
+			schema__verb_ref__init(&refs[at]);
+			refs[at].module = (char *)module->name.ptr;
+			refs[at].name = (char *)module->verbs[i].ptr;
+			list[at] = &refs[at];
+		}
+	}
+	Ftl__ListResponse response;
+	ftl__list_response__init(&response);
+	response.n_verbs = count;
+	response.verbs = list;
+	rpc_unary_reply(unary, &response.base);
+	free(list);
+	free(refs);
+}
+
+const struct rpc_method call_methods[] = {
+	{.path = "/xyz.block.ftl.v1.VerbService/Call", .start = start_call},
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.VerbService/Ping", on_ping, ftl__ping_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.VerbService/List", on_list, ftl__list_request__descriptor),
+};
+const size_t call_method_count = ARRAY_LEN(call_methods);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * VerbService as the Backplane serves it: Call goes to a Runner, List and Ping are answered here.
+ */
+#pragma once
+
+#include "backplane/worker.h"
+
+/* To be added to a worker's server, with the worker as service. */
+extern const struct rpc_method call_methods[];
+extern const size_t call_method_count;

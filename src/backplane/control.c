@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Compares what is wanted with what is there, after every event, and brings the one closer to the other: gives idle
+ * Runners to deployments that lack one, asks the Platform for those that are missing, lets the surplus go, switches a
+ * module over when its next deployment is up, and publishes the routes that changed.
+ */
+#include "backplane/control_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+const struct control_config control_config_default = {
+	.warm = 1,
+	.create_timeout_ms = 10000,
+	.ping_interval_ms = 2000,
+	.deploy_timeout_ms = 600000,
+	.drain_timeout_ms = 30000,
+	.kill_timeout_ms = 15000,
+	.idle_timeout_ms = 30000,
+	.adopt_timeout_ms = 1500,
+	.attempts_max = 3,
+};
+
+/* --- modules and languages -------------------------------------------------------------------------------------- */
+
+void module_mark_dirty(struct control *control, struct module *module) {
+	control->unsettled = true;
+	if (list_is_empty(&module->in_dirty))
+		list_append(&control->dirty, &module->in_dirty);
+}
+
+struct module *module_find_or_add(struct control *control, const char *name) {
+	struct module *module = map_get(&control->modules, str_from(name));
+	if (module != NULL)
+		return module;
+	module = mem_zalloc(sizeof *module);
+	module->name = mem_strdup(name);
+	module->replicas = 1;
+	list_init(&module->in_dirty);
+	list_append(&control->all_modules, &module->in_control);
+	map_put(&control->modules, str_from(name), module);
+	return module;
+}
+
+struct language *language_find_or_add(struct control *control, const char *name) {
+	struct language *language = map_get(&control->languages, str_from(name));
+	if (language != NULL)
+		return language;
+	language = mem_zalloc(sizeof *language);
+	snprintf(language->name, sizeof language->name, "%s", name);
+	list_append(&control->all_languages, &language->in_control);
+	map_put(&control->languages, str_from(name), language);
+	return language;
+}
+
+/* --- settling --------------------------------------------------------------------------------------------------- */
+
+/* Whether Runners of the Backplane before may still come back to it. */
+static bool is_awaited(const struct control *control, const struct deployment *deployment) {
+	return deployment->from_store && control->now_ms < control->adopt_until_ms;
+}
+
+static void drain_surplus(struct control *control, struct deployment *deployment, unsigned surplus) {
+	/* Those that are not up yet go first. */
+	static const enum runner_state order[] = {RUNNER_DEPLOYING, RUNNER_ALIVE};
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		LIST_FOREACH(link, &deployment->runners) {
+			struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
+			if (surplus > 0 && runner->state == order[i]) {
+				runner_drain(control, runner);
+				surplus--;
+			}
+		}
+	}
+}
+
+static void settle_deployment(struct control *control, struct deployment *deployment) {
+	struct language *language = language_find_or_add(control, deployment->language);
+	unsigned want = deployment->module->replicas, have = deployment_assigned(deployment);
+	language->in_use |= want > 0;
+	if (have > want)
+		drain_surplus(control, deployment, have - want);
+	if (is_awaited(control, deployment) || control->now_ms < deployment->retry_due_ms)
+		return;
+	for (; have < want; have++) {
+		struct runner *runner = runner_find_idle(control, deployment->language);
+		if (runner == NULL) {
+			language->missing += want - have;
+			return;
+		}
+		runner_assign(control, runner, deployment);
+	}
+}
+
+static void settle_module(struct control *control, struct module *module) {
+	if (module->active != NULL)
+		settle_deployment(control, module->active);
+	if (module->next == NULL)
+		return;
+	settle_deployment(control, module->next);
+	if (module->next->alive >= module->replicas)
+		deployment_switch(control, module);
+}
+
+/* Idle Runners of a language, and those on their way to be. */
+static unsigned count_supply(const struct control *control, const struct language *language) {
+	unsigned supply = 0;
+	LIST_FOREACH(link, &control->all_runners) {
+		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		bool coming = runner->state == RUNNER_CREATING || runner->state == RUNNER_PROBING || runner->state == RUNNER_IDLE;
+		if (coming && strcmp(runner->language, language->name) == 0)
+			supply++;
+	}
+	return supply;
+}
+
+static void end_surplus(struct control *control, const struct language *language, unsigned surplus) {
+	LIST_FOREACH(link, &control->all_runners) {
+		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		bool idle = runner->state == RUNNER_IDLE && runner->managed && runner->due_ms <= control->now_ms;
+		if (surplus > 0 && idle && strcmp(runner->language, language->name) == 0) {
+			runner_drain(control, runner);
+			surplus--;
+		}
+	}
+}
+
+static void settle_language(struct control *control, struct language *language) {
+	unsigned need = language->missing + (language->in_use ? control->config.warm : 0);
+	unsigned supply = count_supply(control, language);
+	if (supply > need)
+		end_surplus(control, language, supply - need);
+	if (control->now_ms < language->retry_due_ms)
+		return;
+	for (; supply < need; supply++)
+		runner_create(control, language->name);
+}
+
+static void publish_routes(struct control *control) {
+	if (list_is_empty(&control->dirty))
+		return;
+	while (!list_is_empty(&control->dirty)) {
+		struct module *module = LIST_ENTRY(control->dirty.next, struct module, in_dirty);
+		list_remove(&module->in_dirty);
+		control->outside->ops->route(control->outside, module);
+	}
+	control->outside->ops->publish(control->outside, ++control->version);
+}
+
+static void settle_once(struct control *control) {
+	LIST_FOREACH(link, &control->all_languages) {
+		struct language *language = LIST_ENTRY(link, struct language, in_control);
+		language->in_use = false;
+		language->missing = 0;
+	}
+	LIST_FOREACH(link, &control->all_modules)
+		settle_module(control, LIST_ENTRY(link, struct module, in_control));
+	LIST_FOREACH(link, &control->all_languages)
+		settle_language(control, LIST_ENTRY(link, struct language, in_control));
+}
+
+static void tell_when_all_gone(struct control *control) {
+	LIST_FOREACH(link, &control->all_runners)
+		if (LIST_ENTRY(link, struct runner, in_control)->managed)
+			return;
+	if (control->told_all_gone)
+		return;
+	control->told_all_gone = true;
+	control->outside->ops->all_gone(control->outside);
+}
+
+void control_settle(struct control *control) {
+	/* Settling may change more, as a switch that sets the Runners of the deployment before free. */
+	while (control->unsettled && !control->shutting_down) {
+		control->unsettled = false;
+		settle_once(control);
+	}
+	deployments_release(control);
+	publish_routes(control);
+	if (control->shutting_down)
+		tell_when_all_gone(control);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------------- */
+
+void control_advance(struct control *control, uint64_t now_ms) {
+	ASSERT(now_ms >= control->now_ms);
+	control->now_ms = now_ms;
+}
+
+static uint64_t later_than(const struct control *control, uint64_t due_ms) {
+	return due_ms > control->now_ms ? due_ms : UINT64_MAX;
+}
+
+static uint64_t next_due(const struct control *control) {
+	uint64_t due = later_than(control, control->adopt_until_ms);
+	LIST_FOREACH(link, &control->all_runners)
+		due = MIN(due, runner_due(LIST_ENTRY(link, struct runner, in_control)));
+	LIST_FOREACH(link, &control->all_languages)
+		due = MIN(due, later_than(control, LIST_ENTRY(link, struct language, in_control)->retry_due_ms));
+	LIST_FOREACH(link, &control->all_modules) {
+		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+		if (module->active != NULL)
+			due = MIN(due, deployment_due(control, module->active));
+		if (module->next != NULL)
+			due = MIN(due, deployment_due(control, module->next));
+	}
+	return due;
+}
+
+uint64_t control_tick(struct control *control) {
+	LIST_FOREACH(link, &control->all_runners)
+		runner_tick(control, LIST_ENTRY(link, struct runner, in_control));
+	LIST_FOREACH(link, &control->all_modules) {
+		struct module *module = LIST_ENTRY(link, struct module, in_control);
+		if (module->next != NULL)
+			deployment_tick(control, module->next);
+	}
+	/* A retry that is due now waits for no event but this. */
+	control->unsettled = true;
+	control_settle(control);
+	return next_due(control);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+void control_init(struct control *control, const struct control_config *config, struct outside *outside, uint64_t now_ms) {
+	*control = (struct control){.config = *config, .outside = outside, .now_ms = now_ms};
+	map_init(&control->runners);
+	map_init(&control->deployments);
+	map_init(&control->modules);
+	map_init(&control->languages);
+	list_init(&control->all_runners);
+	list_init(&control->all_modules);
+	list_init(&control->all_languages);
+	list_init(&control->dirty);
+	list_init(&control->ending);
+	control->adopt_until_ms = now_ms + config->adopt_timeout_ms;
+}
+
+void control_deinit(struct control *control) {
+	LIST_FOREACH(link, &control->all_runners) {
+		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		free(runner->endpoint);
+		free(runner);
+	}
+	for (size_t cursor = 0;;) {
+		struct deployment *deployment = map_next(&control->deployments, &cursor);
+		if (deployment == NULL)
+			break;
+		free(deployment->schema);
+		free(deployment->detail);
+		free(deployment);
+	}
+	LIST_FOREACH(link, &control->all_modules) {
+		struct module *module = LIST_ENTRY(link, struct module, in_control);
+		free(module->name);
+		free(module->failure);
+		free(module);
+	}
+	LIST_FOREACH(link, &control->all_languages)
+		free(LIST_ENTRY(link, struct language, in_control));
+	map_deinit(&control->runners);
+	map_deinit(&control->deployments);
+	map_deinit(&control->modules);
+	map_deinit(&control->languages);
+}
+
+void control_shut_down(struct control *control) {
+	control->shutting_down = true;
+	LIST_FOREACH(link, &control->all_runners) {
+		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		/* Those of a person stay: they look for the next Backplane. */
+		if (runner->managed && runner->state != RUNNER_DRAINING)
+			runner_drain(control, runner);
+	}
+	control_settle(control);
+}
+
+/* --- queries ---------------------------------------------------------------------------------------------------- */
+
+const struct module *control_module(const struct control *control, struct str name) {
+	return map_get(&control->modules, name);
+}
+
+const struct deployment *control_deployment(const struct control *control, struct str key) {
+	return map_get(&control->deployments, key);
+}
+
+void control_module_problem(const struct control *control, const struct module *module, char *ret_text, size_t size) {
+	const struct deployment *deployment = module->active ? module->active : module->next;
+	const struct language *language = deployment ? map_get(&control->languages, str_from(deployment->language)) : NULL;
+	if (deployment == NULL && module->failure != NULL)
+		snprintf(ret_text, size, "%s", module->failure);
+	else if (deployment == NULL)
+		snprintf(ret_text, size, "it was stopped; deploy it again");
+	else if (module->replicas == 0)
+		snprintf(ret_text, size, "it is scaled to 0; ftl scale %s 1 starts it", module->name);
+	else if (language != NULL && language->problem[0] != '\0' && deployment_assigned(deployment) == 0)
+		snprintf(ret_text, size, "%s waits for a Runner for %s: %s", deployment->key, language->name, language->problem);
+	else if (deployment->failures > 0 && deployment->detail != NULL && deployment->detail[0] != '\0')
+		snprintf(ret_text, size, "%s is starting again: %s", deployment->key, deployment->detail);
+	else
+		snprintf(ret_text, size, "%s is starting", deployment->key);
+}

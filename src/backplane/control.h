@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control side: which Runners there are, what each hosts, and which deployment of a module takes its calls.
+ *
+ * It does no I/O. Events come in by the functions below; effects go out by struct outside, whose functions return at
+ * once and whose results come back as later events. Time is passed in by control_advance before each event, and
+ * randomness by the outside. So the whole of it runs in a simulator, and a run can be repeated.
+ *
+ * It owns all runners, deployments and modules. What it lends (in effects and queries) is valid until the next event.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/random.h"
+#include "store/store.h"
+
+/*
+ * A Runner, as the Backplane sees it. "gone" is no state: the record is freed.
+ *
+ *             create                register               pong
+ *   (none) ───────────▶ CREATING ─────────────▶ PROBING ──────────▶ IDLE ◀──────────────┐
+ *      │                   │                     ▲  │ │               │ assign           │ ended
+ *      │ register          │ limit, exit         │  │ └─hosts one──┐  ▼                  │
+ *      └───────────────────┼─────────────────────┘  │              │ DEPLOYING ──failed──┤
+ *                          ▼                        │              │  │ alive            │
+ *                        gone ◀──no pong, refused───┘              └─▶▼                  │
+ *                          ▲                                        ALIVE ──────died─────┤
+ *                          │  lost, from every state                  │ drain            │
+ *                          └──────────────────────────────────────  DRAINING ────────────┘
+ */
+enum runner_state {
+	RUNNER_CREATING, /* the Platform was asked for it */
+	RUNNER_PROBING, /* it registered; it is pinged back before it counts */
+	RUNNER_IDLE,
+	RUNNER_DEPLOYING, /* told to host a deployment; neither alive nor failed yet */
+	RUNNER_ALIVE, /* hosts a deployment that answers */
+	RUNNER_DRAINING, /* gets no new calls; finishes those it has, then ends what it hosts */
+};
+
+enum { RUNNER_STATE_COUNT = 6, LANGUAGE_MAX = 64 };
+
+struct runner {
+	char key[KEY_MAX];
+	char language[LANGUAGE_MAX];
+	char *endpoint; /* NULL until it registered */
+	enum runner_state state;
+	int64_t since_wall_ms; /* of the state */
+	uint64_t due_ms; /* limit of the state; 0: none */
+	bool managed; /* the Platform made it, and can end it */
+	uint64_t registration; /* its live stream; 0: none */
+	struct deployment *deployment; /* DEPLOYING, ALIVE, DRAINING */
+	struct list in_deployment;
+	struct list in_control; /* in the order of arrival */
+	char claimed[KEY_MAX]; /* PROBING: the deployment that it says it hosts */
+	uint64_t ping_due_ms;
+	bool pinging;
+	unsigned pings_missed;
+	uint64_t drain_version; /* DRAINING: told to end once the routes of this version are out; 0: told */
+	uint64_t fetch_us, start_us;
+};
+
+struct deployment {
+	char key[KEY_MAX];
+	struct module *module;
+	char language[LANGUAGE_MAX];
+	struct digest identity;
+	char *schema; /* packed schema.Module */
+	size_t schema_len;
+	enum deployment_state state;
+	char *detail; /* why it is in this state */
+	int64_t since_wall_ms;
+	struct list runners;
+	struct list in_ending; /* not wanted any more */
+	unsigned alive;
+	unsigned failures; /* in a row */
+	uint64_t retry_due_ms; /* no new attempt before */
+	uint64_t due_ms; /* STARTING: limit of the state */
+	bool from_store; /* loaded at the start: its Runners may still come back */
+	uint64_t live_version; /* live once the routes of this version are out; 0: told */
+	uint64_t fetch_us, start_us; /* of the replica that came up last */
+};
+
+struct module {
+	char *name;
+	struct deployment *active; /* takes the calls */
+	struct deployment *next; /* being brought up to replace it */
+	unsigned replicas;
+	char *failure; /* why the last deployment did not come up; NULL: it did */
+	struct list in_dirty; /* its routes changed */
+	struct list in_control;
+};
+
+struct control_config {
+	unsigned warm; /* idle Runners kept for each language in use */
+	uint64_t create_timeout_ms; /* from the Platform's word to the registration */
+	uint64_t ping_interval_ms;
+	uint64_t deploy_timeout_ms; /* from Deploy to Deployed */
+	uint64_t drain_timeout_ms;
+	uint64_t kill_timeout_ms; /* beyond the drain, until the Platform ends it */
+	uint64_t idle_timeout_ms; /* an idle Runner that nothing needs for this long is ended */
+	uint64_t adopt_timeout_ms; /* after a start: how long Runners of the Backplane before are waited for */
+	unsigned attempts_max; /* Runners that a new deployment may lose before it counts as failed */
+};
+
+extern const struct control_config control_config_default;
+
+/* A step in the life of a deployment, for those who watch. */
+struct deployment_step {
+	const struct deployment *deployment;
+	const char *text;
+	const char *const *lines; /* the last that it wrote */
+	size_t line_count;
+};
+
+/* The outside world: one of the three seams. Everything is borrowed during the call. */
+struct outside {
+	const struct outside_ops *ops;
+};
+
+struct outside_ops {
+	uint64_t (*random)(struct outside *outside);
+	int64_t (*wall_ms)(struct outside *outside);
+
+	/* The Platform. control_runner_exited follows when it fails, or whenever it ends. */
+	void (*create_runner)(struct outside *outside, const char *runner_key, const char *language);
+	/* Ends it without asking, if it is still there. */
+	void (*destroy_runner)(struct outside *outside, const char *runner_key);
+
+	/* Runners. control_pinged, control_deploy_answered. */
+	void (*ping_runner)(struct outside *outside, const struct runner *runner);
+	void (*deploy)(struct outside *outside, const struct runner *runner, const struct deployment *deployment);
+	/* deployment NULL: the Runner itself. control_deployed with an error, or control_runner_exited follows. */
+	void (*terminate)(struct outside *outside, const struct runner *runner, const struct deployment *deployment,
+			  uint64_t grace_ms);
+	/* The Runner is no longer in the books: connections to it may go. */
+	void (*forget_runner)(struct outside *outside, const struct runner *runner);
+
+	/* Registrations: exactly one of the two, or none when the stream is lost before. */
+	void (*accept)(struct outside *outside, uint64_t registration, const struct runner *runner);
+	void (*refuse)(struct outside *outside, uint64_t registration, const struct error *why);
+
+	/* Keeps what changed. Retried by the outside until it is done. */
+	void (*save)(struct outside *outside, const struct deployment *deployment, const struct module *module);
+
+	/* Routes changed: each module in turn, then the version. control_published follows. */
+	void (*route)(struct outside *outside, const struct module *module);
+	void (*publish)(struct outside *outside, uint64_t version);
+
+	void (*step)(struct outside *outside, const struct deployment_step *step);
+
+	/* After control_shut_down: nothing that the Platform made is left. */
+	void (*all_gone)(struct outside *outside);
+};
+
+struct control {
+	struct control_config config;
+	struct outside *outside;
+	uint64_t now_ms;
+	/* Maps to find one, lists to walk them in an order that a second run repeats. */
+	struct map runners; /* by key */
+	struct list all_runners;
+	struct map deployments; /* by key: those that are wanted or still end */
+	struct map modules; /* by name */
+	struct list all_modules;
+	struct map languages; /* by name */
+	struct list all_languages;
+	struct list dirty; /* modules whose routes changed */
+	struct list ending; /* deployments that are freed once no Runner hosts them */
+	uint64_t version; /* of the routes */
+	uint64_t adopt_until_ms; /* no new Runner replaces one that may still come back */
+	bool unsettled; /* something changed: what is wanted and what is there are to be compared */
+	bool shutting_down;
+	bool told_all_gone;
+};
+
+/* The Platform's side of a language. */
+struct language {
+	char name[LANGUAGE_MAX];
+	unsigned failures; /* of the Platform or of young Runners, in a row */
+	uint64_t retry_due_ms;
+	char problem[256]; /* why Runners cannot be had; empty: they can */
+	struct list in_control;
+	/* While settling: */
+	bool in_use; /* a deployment of it is wanted */
+	unsigned missing; /* Runners that deployments wait for */
+};
+
+void control_init(struct control *control, const struct control_config *config, struct outside *outside, uint64_t now_ms);
+void control_deinit(struct control *control);
+
+/* Sets the time of the events that follow. */
+void control_advance(struct control *control, uint64_t now_ms);
+
+/* Does what is due, and says when something is due next (UINT64_MAX: nothing). */
+uint64_t control_tick(struct control *control);
+
+/* --- events --------------------------------------------------------------------------------------------------- */
+
+/* At the start, once for each deployment in the store that is wanted. `active` tells which of its module it is. */
+void control_load(struct control *control, const struct deployment_record *record, uint32_t replicas, bool active);
+
+/* The same for a module of which nothing is wanted. failure: why its last deployment did not come up, or empty. */
+void control_load_module(struct control *control, const char *name, uint32_t replicas, const char *failure);
+
+/* A deployment is in the store, by a client's wish: a new one, or one that is wanted again. */
+void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas);
+
+/* Ends what runs of a module. ret_key is the deployment that ends, or empty. */
+void control_kill(struct control *control, struct str module, char ret_key[KEY_MAX]);
+
+struct registration {
+	uint64_t id;
+	struct str language, endpoint, runner_key, deployment_key;
+	bool managed; /* the Platform knows the key */
+};
+
+void control_register(struct control *control, const struct registration *registration);
+/* The stream ended. polite: by its client's half close, after which pings alone tell whether the Runner lives. */
+void control_registration_ended(struct control *control, uint64_t registration, bool polite);
+
+void control_pinged(struct control *control, const char *runner_key, const struct error *err);
+void control_deploy_answered(struct control *control, const char *runner_key, const char *deployment_key,
+			     const struct error *err);
+
+struct deployed {
+	const char *runner_key, *deployment_key;
+	const char *error; /* empty: alive */
+	const char *const *lines;
+	size_t line_count;
+	uint64_t fetch_us, start_us;
+};
+
+/* -1 when the Runner does not host that deployment as far as we know; it should end it. */
+int control_deployed(struct control *control, const struct deployed *deployed, struct error *err);
+
+void control_runner_exited(struct control *control, const char *runner_key, const char *why);
+void control_published(struct control *control, uint64_t version);
+void control_shut_down(struct control *control);
+
+/* --- queries -------------------------------------------------------------------------------------------------- */
+
+const char *runner_state_name(enum runner_state state);
+const char *deployment_state_name(enum deployment_state state);
+const struct module *control_module(const struct control *control, struct str name);
+const struct deployment *control_deployment(const struct control *control, struct str key);
+
+/* Why no call reaches a module just now, in plain words. */
+void control_module_problem(const struct control *control, const struct module *module, char *ret_text, size_t size);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine of a deployment:
+ *
+ *   created ──▶ STARTING ──all replicas alive──▶ LIVE ──replaced, killed──▶ DRAINING ──nothing left──▶ STOPPED
+ *    again ▲       │ │                             ▲                           │                          │
+ *          │       │ └──replaced, killed───────────┼──────────────────────────▶│                          │
+ *          │       └──cannot come up──▶ FAILED     └───────────────────────────┘                          │
+ *          └──────────────────────────────┴────────────────────── deployed again, rolled back to ─────────┘
+ *
+ * While the next deployment of a module is STARTING the active one keeps its calls. A replica that dies while LIVE
+ * is replaced, later and later if it goes on dying.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/control_internal.h"
+#include "base/memory.h"
+
+const char *deployment_state_name(enum deployment_state state) {
+	switch (state) {
+	case DEPLOYMENT_STARTING:
+		return "starting";
+	case DEPLOYMENT_LIVE:
+		return "live";
+	case DEPLOYMENT_DRAINING:
+		return "draining";
+	case DEPLOYMENT_STOPPED:
+		return "stopped";
+	case DEPLOYMENT_FAILED:
+		return "failed";
+	}
+	return "unknown";
+}
+
+static void set_state(struct control *control, struct deployment *deployment, enum deployment_state state,
+		      const char *detail) {
+	char *copy = mem_strdup(detail); /* detail may be the one that is replaced */
+	free(deployment->detail);
+	deployment->detail = copy;
+	deployment->state = state;
+	deployment->since_wall_ms = control->outside->ops->wall_ms(control->outside);
+	deployment->due_ms = state == DEPLOYMENT_STARTING ? control->now_ms + control->config.deploy_timeout_ms : 0;
+	control->unsettled = true;
+}
+
+static void tell(struct control *control, struct deployment *deployment, const char *text, const char *const *lines,
+		 size_t line_count) {
+	const struct deployment_step step = {deployment, text, lines, line_count};
+	control->outside->ops->step(control->outside, &step);
+}
+
+void deployment_step(struct control *control, struct deployment *deployment, const char *format, ...) {
+	char text[1024];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	tell(control, deployment, text, NULL, 0);
+}
+
+static void save(struct control *control, const struct deployment *deployment, const struct module *module) {
+	control->outside->ops->save(control->outside, deployment, module);
+}
+
+/* --- queries --------------------------------------------------------------------------------------------------------- */
+
+unsigned deployment_assigned(const struct deployment *deployment) {
+	unsigned assigned = 0;
+	LIST_FOREACH(link, &deployment->runners) {
+		enum runner_state state = LIST_ENTRY(link, struct runner, in_deployment)->state;
+		assigned += state == RUNNER_DEPLOYING || state == RUNNER_ALIVE;
+	}
+	return assigned;
+}
+
+bool deployment_is_wanted(const struct deployment *deployment) {
+	return deployment == deployment->module->active || deployment == deployment->module->next;
+}
+
+/* --- coming ---------------------------------------------------------------------------------------------------------- */
+
+static struct deployment *find_or_add(struct control *control, const struct deployment_record *record) {
+	struct deployment *deployment = map_get(&control->deployments, str_from(record->key));
+	if (deployment != NULL)
+		return deployment;
+	deployment = mem_zalloc(sizeof *deployment);
+	snprintf(deployment->key, sizeof deployment->key, "%s", record->key);
+	snprintf(deployment->language, sizeof deployment->language, "%s", record->language);
+	deployment->identity = record->identity;
+	deployment->schema = mem_strndup(record->schema.ptr, record->schema.len);
+	deployment->schema_len = record->schema.len;
+	deployment->detail = mem_strdup("");
+	deployment->module = module_find_or_add(control, record->module);
+	list_init(&deployment->runners);
+	list_init(&deployment->in_ending);
+	map_put(&control->deployments, str_from(record->key), deployment);
+	return deployment;
+}
+
+void control_load(struct control *control, const struct deployment_record *record, uint32_t replicas, bool active) {
+	struct deployment *deployment = find_or_add(control, record);
+	struct module *module = deployment->module;
+	module->replicas = replicas;
+	deployment->from_store = true;
+	set_state(control, deployment, active ? DEPLOYMENT_LIVE : DEPLOYMENT_STARTING, record->detail);
+	if (active)
+		module->active = deployment;
+	else
+		module->next = deployment;
+	module_mark_dirty(control, module);
+}
+
+void control_load_module(struct control *control, const char *name, uint32_t replicas, const char *failure) {
+	struct module *module = module_find_or_add(control, name);
+	module->replicas = replicas;
+	module->failure = failure[0] != '\0' ? mem_strdup(failure) : NULL;
+	module_mark_dirty(control, module);
+}
+
+/* Takes a deployment that is not wanted any more out of service. */
+static void wind_down(struct control *control, struct deployment *deployment, const char *why) {
+	set_state(control, deployment, DEPLOYMENT_DRAINING, why);
+	deployment->live_version = 0;
+	list_append(&control->ending, &deployment->in_ending);
+	tell(control, deployment, why, NULL, 0);
+	save(control, deployment, NULL);
+	LIST_FOREACH(link, &deployment->runners) {
+		struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
+		if (runner->state != RUNNER_DRAINING)
+			runner_drain(control, runner);
+	}
+}
+
+void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas) {
+	struct module *module = module_find_or_add(control, record->module);
+	if (replicas > 0)
+		module->replicas = replicas;
+	module->replicas = MAX(module->replicas, 1u);
+	free(module->failure);
+	module->failure = NULL;
+	struct deployment *before = module->next;
+	struct deployment *deployment = find_or_add(control, record);
+	if (deployment != module->active && deployment != before) {
+		module->next = deployment;
+		list_remove(&deployment->in_ending);
+		deployment->failures = 0;
+		deployment->retry_due_ms = 0;
+		deployment->from_store = false;
+		set_state(control, deployment, DEPLOYMENT_STARTING, "");
+		deployment_step(control, deployment, "created");
+	} else if (deployment == module->active) {
+		/* The active one is wanted after all, perhaps in other numbers. */
+		module->next = NULL;
+		save(control, NULL, module);
+		if (deployment->state == DEPLOYMENT_LIVE)
+			deployment_step(control, deployment, "is live already");
+	}
+	if (before != NULL && before != module->next)
+		wind_down(control, before, "replaced before it was up");
+	module_mark_dirty(control, module);
+	control_settle(control);
+}
+
+/* --- replicas --------------------------------------------------------------------------------------------------------- */
+
+static uint64_t backoff_ms(unsigned failures) {
+	return failures == 0 ? 0 : MIN((uint64_t)60000, (uint64_t)100 << MIN(failures - 1, 10u));
+}
+
+static void fail_or_retry(struct control *control, struct deployment *deployment, bool own_fault, const char *why,
+			  const char *const *lines, size_t line_count) {
+	if (!deployment_is_wanted(deployment))
+		return;
+	bool starting = deployment->state == DEPLOYMENT_STARTING;
+	deployment->failures++;
+	if (starting && (own_fault || deployment->failures >= control->config.attempts_max)) {
+		deployment_fail(control, deployment, why, lines, line_count);
+		return;
+	}
+	uint64_t delay_ms = backoff_ms(deployment->failures);
+	deployment->retry_due_ms = control->now_ms + delay_ms;
+	char text[1024];
+	snprintf(text, sizeof text, "%s; trying again in %llu ms", why, (unsigned long long)delay_ms);
+	if (!starting)
+		set_state(control, deployment, deployment->state, why);
+	tell(control, deployment, text, lines, line_count);
+	control->unsettled = true;
+}
+
+void deployment_lost_runner(struct control *control, struct deployment *deployment, const char *why) {
+	fail_or_retry(control, deployment, false, why, NULL, 0);
+}
+
+void deployment_fail(struct control *control, struct deployment *deployment, const char *why, const char *const *lines,
+		     size_t line_count) {
+	struct module *module = deployment->module;
+	ASSERT(deployment == module->next);
+	module->next = NULL;
+	free(module->failure);
+	module->failure = mem_printf("%s failed: %s", deployment->key, why);
+	set_state(control, deployment, DEPLOYMENT_FAILED, why);
+	list_append(&control->ending, &deployment->in_ending);
+	tell(control, deployment, why, lines, line_count);
+	save(control, deployment, module);
+	LIST_FOREACH(link, &deployment->runners) {
+		struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
+		if (runner->state != RUNNER_DRAINING)
+			runner_drain(control, runner);
+	}
+	module_mark_dirty(control, module);
+}
+
+void deployment_gained_runner(struct control *control, struct deployment *deployment, struct runner *runner) {
+	deployment->fetch_us = runner->fetch_us;
+	deployment->start_us = runner->start_us;
+	module_mark_dirty(control, deployment->module);
+}
+
+void deployment_switch(struct control *control, struct module *module) {
+	struct deployment *before = module->active, *deployment = module->next;
+	module->active = deployment;
+	module->next = NULL;
+	set_state(control, deployment, DEPLOYMENT_LIVE, "");
+	deployment->failures = 0;
+	module_mark_dirty(control, module);
+	deployment->live_version = control->version + 1;
+	save(control, deployment, module);
+	if (before == NULL)
+		return;
+	char why[KEY_MAX + 32];
+	snprintf(why, sizeof why, "replaced by %s", deployment->key);
+	wind_down(control, before, why);
+}
+
+/* --- going ------------------------------------------------------------------------------------------------------------ */
+
+static void release(struct control *control, struct deployment *deployment) {
+	if (deployment->state == DEPLOYMENT_DRAINING) {
+		set_state(control, deployment, DEPLOYMENT_STOPPED, deployment->detail);
+		tell(control, deployment, "stopped", NULL, 0);
+		save(control, deployment, NULL);
+	}
+	list_remove(&deployment->in_ending);
+	map_remove(&control->deployments, str_from(deployment->key));
+	free(deployment->schema);
+	free(deployment->detail);
+	free(deployment);
+}
+
+void deployments_release(struct control *control) {
+	LIST_FOREACH(link, &control->ending) {
+		struct deployment *deployment = LIST_ENTRY(link, struct deployment, in_ending);
+		if (list_is_empty(&deployment->runners))
+			release(control, deployment);
+	}
+}
+
+void control_kill(struct control *control, struct str name, char ret_key[KEY_MAX]) {
+	struct module *module = map_get(&control->modules, name);
+	ret_key[0] = '\0';
+	if (module == NULL || (module->active == NULL && module->next == NULL))
+		return;
+	struct deployment *active = module->active, *next = module->next;
+	snprintf(ret_key, KEY_MAX, "%s", active ? active->key : next->key);
+	module->active = NULL;
+	module->next = NULL;
+	save(control, NULL, module);
+	module_mark_dirty(control, module);
+	if (next != NULL)
+		wind_down(control, next, "killed");
+	if (active != NULL)
+		wind_down(control, active, "killed");
+	control_settle(control);
+}
+
+/* --- events ------------------------------------------------------------------------------------------------------------ */
+
+static void replica_came_up(struct control *control, struct runner *runner, const struct deployed *deployed) {
+	struct deployment *deployment = runner->deployment;
+	runner->fetch_us = deployed->fetch_us;
+	runner->start_us = deployed->start_us;
+	runner_set_state(control, runner, RUNNER_ALIVE, 0);
+	deployment->alive++;
+	deployment_step(control, deployment, "alive on %s: fetched in %.1f ms, started in %.1f ms", runner->key,
+			(double)deployed->fetch_us / 1000, (double)deployed->start_us / 1000);
+	deployment_gained_runner(control, deployment, runner);
+}
+
+static void replica_ended(struct control *control, struct runner *runner, const struct deployed *deployed) {
+	struct deployment *deployment = runner->deployment;
+	bool expected = runner->state == RUNNER_DRAINING;
+	runner_detach(control, runner);
+	runner->drain_version = 0;
+	/* One that the Platform made was told to end itself: its exit is still to come. */
+	if (!expected || !runner->managed)
+		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms);
+	if (!expected)
+		fail_or_retry(control, deployment, true, deployed->error, deployed->lines, deployed->line_count);
+}
+
+int control_deployed(struct control *control, const struct deployed *deployed, struct error *err) {
+	struct runner *runner = runner_find(control, deployed->runner_key);
+	bool failed = deployed->error[0] != '\0';
+	if (runner == NULL)
+		return error_set(err, CODE_NOT_FOUND, "there is no Runner %s; register first", deployed->runner_key);
+	if (runner->deployment == NULL || strcmp(runner->deployment->key, deployed->deployment_key) != 0) {
+		/* What has ended already may end. */
+		if (failed)
+			return 0;
+		return error_set(err, CODE_FAILED_PRECONDITION, "the Runner %s was not given the deployment %s",
+				 runner->key, deployed->deployment_key);
+	}
+	if (failed)
+		replica_ended(control, runner, deployed);
+	else if (runner->state == RUNNER_DEPLOYING)
+		replica_came_up(control, runner, deployed);
+	control_settle(control);
+	return 0;
+}
+
+void control_published(struct control *control, uint64_t version) {
+	LIST_FOREACH(link, &control->all_runners) {
+		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		if (runner->drain_version > 0 && runner->drain_version <= version)
+			runner_end(control, runner, control->config.drain_timeout_ms);
+	}
+	LIST_FOREACH(link, &control->all_modules) {
+		struct deployment *active = LIST_ENTRY(link, struct module, in_control)->active;
+		if (active == NULL || active->live_version == 0 || active->live_version > version)
+			continue;
+		active->live_version = 0;
+		deployment_step(control, active, "live");
+	}
+	control_settle(control);
+}
+
+/* --- time -------------------------------------------------------------------------------------------------------------- */
+
+uint64_t deployment_due(const struct control *control, const struct deployment *deployment) {
+	uint64_t limit = deployment->due_ms > 0 ? deployment->due_ms : UINT64_MAX;
+	uint64_t retry = deployment->retry_due_ms > control->now_ms ? deployment->retry_due_ms : UINT64_MAX;
+	return MIN(limit, retry);
+}
+
+void deployment_tick(struct control *control, struct deployment *deployment) {
+	if (deployment->due_ms == 0 || deployment->due_ms > control->now_ms)
+		return;
+	char why[128];
+	snprintf(why, sizeof why, "it was not up within %llu ms", (unsigned long long)control->config.deploy_timeout_ms);
+	deployment_fail(control, deployment, why, NULL, 0);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the control side share: control.c compares what is wanted with what is there, control_runner.c and
+ * control_deployment.c hold the two state machines.
+ */
+#pragma once
+
+#include "backplane/control.h"
+
+/* --- control.c ------------------------------------------------------------------------------------------------ */
+
+/* To be called at the end of every event. */
+void control_settle(struct control *control);
+
+void module_mark_dirty(struct control *control, struct module *module);
+struct module *module_find_or_add(struct control *control, const char *name);
+struct language *language_find_or_add(struct control *control, const char *name);
+
+/* --- control_runner.c ------------------------------------------------------------------------------------------ */
+
+struct runner *runner_find(const struct control *control, const char *key);
+struct runner *runner_find_idle(const struct control *control, const char *language);
+/* Asks the Platform for one. */
+void runner_create(struct control *control, const char *language);
+void runner_set_state(struct control *control, struct runner *runner, enum runner_state state, uint64_t limit_ms);
+/* IDLE → DEPLOYING */
+void runner_assign(struct control *control, struct runner *runner, struct deployment *deployment);
+/* DEPLOYING, ALIVE → DRAINING; IDLE → gone. */
+void runner_drain(struct control *control, struct runner *runner);
+/* Tells it to end what it hosts, now that no call is routed to it. */
+void runner_end(struct control *control, struct runner *runner, uint64_t grace_ms);
+/* Takes it off its deployment, whose alive count and routes follow. */
+void runner_detach(struct control *control, struct runner *runner);
+/* Frees the record; the Platform ends what is left of it. */
+void runner_remove(struct control *control, struct runner *runner);
+void runner_tick(struct control *control, struct runner *runner);
+uint64_t runner_due(const struct runner *runner);
+
+/* --- control_deployment.c -------------------------------------------------------------------------------------- */
+
+/* Runners that host it or are about to. */
+unsigned deployment_assigned(const struct deployment *deployment);
+bool deployment_is_wanted(const struct deployment *deployment);
+void deployment_step(struct control *control, struct deployment *deployment, const char *format, ...) PRINTF_LIKE(3, 4);
+/* STARTING → FAILED */
+void deployment_fail(struct control *control, struct deployment *deployment, const char *why, const char *const *lines,
+		     size_t line_count);
+/* A Runner of it is gone, through no fault of the deployment. */
+void deployment_lost_runner(struct control *control, struct deployment *deployment, const char *why);
+/* A Runner says that it is alive: on the way to LIVE. */
+void deployment_gained_runner(struct control *control, struct deployment *deployment, struct runner *runner);
+/* The module's next deployment takes over from the active one. */
+void deployment_switch(struct control *control, struct module *module);
+/* Frees those that nothing wants and of which nothing is left. Nothing else frees a deployment, so an event may hold on
+ * to one until it settles. */
+void deployments_release(struct control *control);
+void deployment_tick(struct control *control, struct deployment *deployment);
+uint64_t deployment_due(const struct control *control, const struct deployment *deployment);

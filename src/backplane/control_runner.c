@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine of a Runner; its diagram is in control.h.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/control_internal.h"
+#include "base/memory.h"
+
+static const char *const state_names[RUNNER_STATE_COUNT] = {
+	[RUNNER_CREATING] = "creating",	  [RUNNER_PROBING] = "probing", [RUNNER_IDLE] = "idle",
+	[RUNNER_DEPLOYING] = "deploying", [RUNNER_ALIVE] = "alive",	[RUNNER_DRAINING] = "draining",
+};
+
+#define TO(state) (1u << (state))
+
+/* The states that may follow each. Removal may follow all. */
+static const unsigned allowed[RUNNER_STATE_COUNT] = {
+	[RUNNER_CREATING] = TO(RUNNER_PROBING) | TO(RUNNER_DRAINING),
+	[RUNNER_PROBING] = TO(RUNNER_IDLE) | TO(RUNNER_ALIVE) | TO(RUNNER_DRAINING),
+	[RUNNER_IDLE] = TO(RUNNER_DEPLOYING) | TO(RUNNER_PROBING) | TO(RUNNER_DRAINING),
+	[RUNNER_DEPLOYING] = TO(RUNNER_ALIVE) | TO(RUNNER_IDLE) | TO(RUNNER_DRAINING),
+	[RUNNER_ALIVE] = TO(RUNNER_IDLE) | TO(RUNNER_DRAINING),
+	[RUNNER_DRAINING] = TO(RUNNER_IDLE),
+};
+
+const char *runner_state_name(enum runner_state state) {
+	return state_names[state];
+}
+
+void runner_set_state(struct control *control, struct runner *runner, enum runner_state state, uint64_t limit_ms) {
+	ASSERT(allowed[runner->state] & TO(state));
+	runner->state = state;
+	runner->since_wall_ms = control->outside->ops->wall_ms(control->outside);
+	runner->due_ms = limit_ms > 0 ? control->now_ms + limit_ms : 0;
+	control->unsettled = true;
+}
+
+static void become_idle(struct control *control, struct runner *runner) {
+	runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms);
+}
+
+/* --- coming and going -------------------------------------------------------------------------------------------- */
+
+struct runner *runner_find(const struct control *control, const char *key) {
+	return map_get(&control->runners, str_from(key));
+}
+
+struct runner *runner_find_idle(const struct control *control, const char *language) {
+	LIST_FOREACH(link, &control->all_runners) {
+		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		if (runner->state == RUNNER_IDLE && strcmp(runner->language, language) == 0)
+			return runner;
+	}
+	return NULL;
+}
+
+static struct runner *runner_add(struct control *control, const char *key, const char *language, bool managed,
+				 enum runner_state state, uint64_t limit_ms) {
+	struct runner *runner = mem_zalloc(sizeof *runner);
+	snprintf(runner->key, sizeof runner->key, "%s", key);
+	snprintf(runner->language, sizeof runner->language, "%s", language);
+	runner->managed = managed;
+	runner->state = state;
+	runner->since_wall_ms = control->outside->ops->wall_ms(control->outside);
+	runner->due_ms = control->now_ms + limit_ms;
+	runner->ping_due_ms = UINT64_MAX;
+	list_init(&runner->in_deployment);
+	list_append(&control->all_runners, &runner->in_control);
+	map_put(&control->runners, str_from(key), runner);
+	control->unsettled = true;
+	return runner;
+}
+
+void runner_create(struct control *control, const char *language) {
+	char key[KEY_MAX];
+	key_make(key, "rnr", language, control->outside->ops->random(control->outside));
+	runner_add(control, key, language, true, RUNNER_CREATING, control->config.create_timeout_ms);
+	control->outside->ops->create_runner(control->outside, key, language);
+}
+
+void runner_detach(struct control *control, struct runner *runner) {
+	struct deployment *deployment = runner->deployment;
+	if (deployment == NULL)
+		return;
+	if (runner->state == RUNNER_ALIVE) {
+		deployment->alive--;
+		module_mark_dirty(control, deployment->module);
+	}
+	list_remove(&runner->in_deployment);
+	runner->deployment = NULL;
+	control->unsettled = true;
+}
+
+void runner_remove(struct control *control, struct runner *runner) {
+	ASSERT(runner->deployment == NULL);
+	control->outside->ops->forget_runner(control->outside, runner);
+	if (runner->managed)
+		control->outside->ops->destroy_runner(control->outside, runner->key);
+	map_remove(&control->runners, str_from(runner->key));
+	list_remove(&runner->in_control);
+	free(runner->endpoint);
+	free(runner);
+	control->unsettled = true;
+}
+
+/* A Runner that never came to anything speaks of its language; one that was at work, of itself alone. */
+static void blame_language(struct control *control, const struct runner *runner, const char *why) {
+	struct language *language = language_find_or_add(control, runner->language);
+	snprintf(language->problem, sizeof language->problem, "%s", why);
+	language->retry_due_ms = control->now_ms + MIN((uint64_t)60000, (uint64_t)100 << MIN(language->failures, 10u));
+	language->failures++;
+	if (language->failures < control->config.attempts_max)
+		return;
+	LIST_FOREACH(link, &control->all_modules) {
+		struct deployment *next = LIST_ENTRY(link, struct module, in_control)->next;
+		if (next == NULL || strcmp(next->language, language->name) != 0 || deployment_assigned(next) > 0)
+			continue;
+		char text[512];
+		snprintf(text, sizeof text, "no Runner for the language %s could be had: %s", language->name, why);
+		deployment_fail(control, next, text, NULL, 0);
+	}
+}
+
+/* It is gone, and did not mean to. */
+static void lose(struct control *control, struct runner *runner, const char *why) {
+	struct deployment *deployment = runner->deployment;
+	bool expected = runner->state == RUNNER_DRAINING;
+	bool young = runner->state == RUNNER_CREATING || (runner->state == RUNNER_PROBING && runner->managed);
+	char text[512];
+	snprintf(text, sizeof text, "the Runner %s %s", runner->key, why);
+	runner_detach(control, runner);
+	if (young && !control->shutting_down)
+		blame_language(control, runner, why);
+	runner_remove(control, runner);
+	if (deployment != NULL && !expected)
+		deployment_lost_runner(control, deployment, text);
+}
+
+void runner_assign(struct control *control, struct runner *runner, struct deployment *deployment) {
+	runner_set_state(control, runner, RUNNER_DEPLOYING, control->config.deploy_timeout_ms);
+	runner->deployment = deployment;
+	list_append(&deployment->runners, &runner->in_deployment);
+	control->outside->ops->deploy(control->outside, runner, deployment);
+}
+
+void runner_end(struct control *control, struct runner *runner, uint64_t grace_ms) {
+	runner->drain_version = 0;
+	/* The Platform makes a fresh one faster than an old one is made clean. */
+	control->outside->ops->terminate(control->outside, runner, runner->managed ? NULL : runner->deployment, grace_ms);
+}
+
+void runner_drain(struct control *control, struct runner *runner) {
+	bool routed = runner->state == RUNNER_ALIVE;
+	if (routed) {
+		runner->deployment->alive--;
+		module_mark_dirty(control, runner->deployment->module);
+	}
+	if (runner->endpoint == NULL) {
+		/* Nobody to tell: it has not registered yet. */
+		runner_remove(control, runner);
+		return;
+	}
+	runner_set_state(control, runner, RUNNER_DRAINING, control->config.drain_timeout_ms + control->config.kill_timeout_ms);
+	if (routed)
+		runner->drain_version = control->version + 1;
+	else
+		runner_end(control, runner, 0);
+}
+
+/* --- registration and pings ----------------------------------------------------------------------------------------- */
+
+static struct runner *find_by_endpoint(const struct control *control, struct str endpoint) {
+	LIST_FOREACH(link, &control->all_runners) {
+		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		if (runner->endpoint != NULL && str_eq_c(endpoint, runner->endpoint))
+			return runner;
+	}
+	return NULL;
+}
+
+static bool is_name(struct str text, size_t max) {
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+			  c == '+' || c == '.' || c == '#';
+		if (!ok)
+			return false;
+	}
+	return text.len > 0 && text.len < max;
+}
+
+static int check_registration(const struct control *control, const struct registration *registration,
+			      struct error *err) {
+	if (control->shutting_down)
+		return error_set(err, CODE_UNAVAILABLE, "the Backplane is stopping");
+	if (!is_name(registration->language, LANGUAGE_MAX))
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "language must be a name of 1 to %d letters, digits, or - _ + . #; it is \"%.*s\"",
+				 LANGUAGE_MAX - 1, (int)MIN(registration->language.len, (size_t)80), registration->language.ptr);
+	if (registration->runner_key.len > 0 && !is_name(registration->runner_key, KEY_MAX))
+		return error_set(err, CODE_INVALID_ARGUMENT, "runner_key is not a key: \"%.*s\"",
+				 (int)MIN(registration->runner_key.len, (size_t)80), registration->runner_key.ptr);
+	const struct runner *other = find_by_endpoint(control, registration->endpoint);
+	if (other != NULL && !str_eq_c(registration->runner_key, other->key))
+		return error_set(err, CODE_ALREADY_EXISTS,
+				 "the endpoint %.*s is registered already, by the Runner %s; stop that one or choose another",
+				 STR_ARG(registration->endpoint), other->key);
+	return 0;
+}
+
+static void ping(struct control *control, struct runner *runner) {
+	runner->pinging = true;
+	runner->ping_due_ms = UINT64_MAX;
+	control->outside->ops->ping_runner(control->outside, runner);
+}
+
+/* A known Runner registers again: its stream broke, not it. It keeps what it hosts. */
+static void renew(struct control *control, struct runner *runner, const struct registration *registration) {
+	runner->registration = registration->id;
+	control->outside->ops->accept(control->outside, registration->id, runner);
+}
+
+void control_register(struct control *control, const struct registration *registration) {
+	struct error err;
+	if (check_registration(control, registration, &err) < 0) {
+		control->outside->ops->refuse(control->outside, registration->id, &err);
+		return;
+	}
+	struct runner *runner = map_get(&control->runners, registration->runner_key);
+	if (runner != NULL && runner->state != RUNNER_CREATING) {
+		if (runner->registration != 0 || runner->state == RUNNER_PROBING) {
+			error_set(&err, CODE_ALREADY_EXISTS, "a Runner with the key %s is registered already", runner->key);
+			control->outside->ops->refuse(control->outside, registration->id, &err);
+			return;
+		}
+		renew(control, runner, registration);
+		return;
+	}
+	char key[KEY_MAX], language[LANGUAGE_MAX];
+	snprintf(language, sizeof language, "%.*s", STR_ARG(registration->language));
+	if (registration->runner_key.len > 0)
+		snprintf(key, sizeof key, "%.*s", STR_ARG(registration->runner_key));
+	else
+		key_make(key, "rnr", language, control->outside->ops->random(control->outside));
+	if (runner == NULL)
+		runner = runner_add(control, key, language, registration->managed, RUNNER_PROBING,
+				    control->config.create_timeout_ms);
+	else
+		runner_set_state(control, runner, RUNNER_PROBING, control->config.create_timeout_ms);
+	runner->registration = registration->id;
+	runner->endpoint = mem_strndup(registration->endpoint.ptr, registration->endpoint.len);
+	snprintf(runner->claimed, sizeof runner->claimed, "%.*s", STR_ARG(registration->deployment_key));
+	ping(control, runner);
+	control_settle(control);
+}
+
+static struct runner *find_by_registration(const struct control *control, uint64_t registration) {
+	LIST_FOREACH(link, &control->all_runners) {
+		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		if (runner->registration == registration)
+			return runner;
+	}
+	return NULL;
+}
+
+void control_registration_ended(struct control *control, uint64_t registration, bool polite) {
+	struct runner *runner = find_by_registration(control, registration);
+	if (runner == NULL)
+		return;
+	runner->registration = 0;
+	if (!polite && !(runner->state == RUNNER_DRAINING && runner->managed))
+		lose(control, runner, "closed its connection");
+	control_settle(control);
+}
+
+/* It hosts a deployment of the Backplane before us, or of before its connection broke. */
+static void adopt(struct control *control, struct runner *runner) {
+	struct deployment *deployment = map_get(&control->deployments, str_from(runner->claimed));
+	bool wanted = deployment != NULL && deployment_is_wanted(deployment) &&
+		      deployment_assigned(deployment) < deployment->module->replicas &&
+		      strcmp(deployment->language, runner->language) == 0;
+	if (!wanted) {
+		runner_set_state(control, runner, RUNNER_DRAINING,
+				 control->config.drain_timeout_ms + control->config.kill_timeout_ms);
+		runner_end(control, runner, control->config.drain_timeout_ms);
+		return;
+	}
+	runner_set_state(control, runner, RUNNER_ALIVE, 0);
+	runner->deployment = deployment;
+	list_append(&deployment->runners, &runner->in_deployment);
+	deployment->alive++;
+	deployment_step(control, deployment, "found alive on the Runner %s", runner->key);
+	deployment_gained_runner(control, deployment, runner);
+}
+
+static void count_in(struct control *control, struct runner *runner) {
+	struct language *language = language_find_or_add(control, runner->language);
+	language->failures = 0;
+	language->problem[0] = '\0';
+	if (runner->registration != 0)
+		control->outside->ops->accept(control->outside, runner->registration, runner);
+	if (runner->claimed[0] != '\0')
+		adopt(control, runner);
+	else
+		become_idle(control, runner);
+}
+
+static void refuse_unreachable(struct control *control, struct runner *runner, const struct error *why) {
+	struct error err;
+	error_set(&err, CODE_FAILED_PRECONDITION, "%s does not answer a ping from the Backplane: %s", runner->endpoint,
+		  why->msg);
+	if (runner->registration != 0)
+		control->outside->ops->refuse(control->outside, runner->registration, &err);
+	runner->registration = 0;
+	lose(control, runner, "did not answer a ping");
+}
+
+enum { PINGS_MISSED_MAX = 2 };
+
+void control_pinged(struct control *control, const char *runner_key, const struct error *err) {
+	struct runner *runner = runner_find(control, runner_key);
+	if (runner == NULL || !runner->pinging)
+		return;
+	runner->pinging = false;
+	runner->pings_missed = err != NULL ? runner->pings_missed + 1 : 0;
+	/* A second ping at once tells a hiccup from a death. */
+	runner->ping_due_ms = control->now_ms + (err != NULL ? 100 : control->config.ping_interval_ms);
+	if (runner->state == RUNNER_PROBING && err != NULL)
+		refuse_unreachable(control, runner, err);
+	else if (runner->state == RUNNER_PROBING)
+		count_in(control, runner);
+	else if (runner->pings_missed >= PINGS_MISSED_MAX)
+		lose(control, runner, "does not answer pings");
+	control_settle(control);
+}
+
+void control_runner_exited(struct control *control, const char *runner_key, const char *why) {
+	struct runner *runner = runner_find(control, runner_key);
+	if (runner == NULL)
+		return;
+	lose(control, runner, why);
+	control_settle(control);
+}
+
+void control_deploy_answered(struct control *control, const char *runner_key, const char *deployment_key,
+			     const struct error *err) {
+	struct runner *runner = runner_find(control, runner_key);
+	if (err == NULL || runner == NULL || runner->state != RUNNER_DEPLOYING ||
+	    strcmp(runner->deployment->key, deployment_key) != 0)
+		return;
+	/* Whatever it is, this Runner is of no use for it. */
+	char why[ERROR_TEXT_MAX + 32];
+	snprintf(why, sizeof why, "refused to deploy: %s", err->msg);
+	lose(control, runner, why);
+	control_settle(control);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------------------ */
+
+uint64_t runner_due(const struct runner *runner) {
+	uint64_t limit = runner->due_ms > 0 ? runner->due_ms : UINT64_MAX;
+	/* An idle one past its time may still be needed: then its time is no event. */
+	if (runner->state == RUNNER_IDLE)
+		limit = UINT64_MAX;
+	return MIN(limit, runner->ping_due_ms);
+}
+
+static void on_limit(struct control *control, struct runner *runner) {
+	char why[128];
+	switch (runner->state) {
+	case RUNNER_CREATING:
+		snprintf(why, sizeof why, "did not register within %" PRIu64 " ms", control->config.create_timeout_ms);
+		lose(control, runner, why);
+		return;
+	case RUNNER_PROBING:
+		lose(control, runner, "did not answer a ping in time");
+		return;
+	case RUNNER_DEPLOYING:
+		snprintf(why, sizeof why, "did not bring the deployment up within %" PRIu64 " ms",
+			 control->config.deploy_timeout_ms);
+		lose(control, runner, why);
+		return;
+	case RUNNER_DRAINING:
+		lose(control, runner, "did not end in time");
+		return;
+	case RUNNER_IDLE:
+	case RUNNER_ALIVE:
+		return;
+	}
+}
+
+void runner_tick(struct control *control, struct runner *runner) {
+	if (!runner->pinging && runner->ping_due_ms <= control->now_ms)
+		ping(control, runner);
+	if (runner->due_ms > 0 && runner->due_ms <= control->now_ms)
+		on_limit(control, runner);
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The outside world of the state machines, as it really is. Every function starts something and returns; what comes of it
+ * is an event later.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/backplane_internal.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+
+enum { PING_TIMEOUT_MS = 2000, DEPLOY_TIMEOUT_MS = 5000, TERMINATE_TIMEOUT_MS = 5000, SAVE_RETRY_MS = 1000 };
+
+static struct backplane *backplane_of(struct outside *outside) {
+	return CONTAINER_OF(outside, struct backplane, outside);
+}
+
+static uint64_t out_random(struct outside *outside UNUSED) {
+	return random_u64();
+}
+
+static int64_t out_wall_ms(struct outside *outside UNUSED) {
+	return clock_wall_ms();
+}
+
+/* --- the Platform ------------------------------------------------------------------------------------------------------ */
+
+static void out_create_runner(struct outside *outside, const char *runner_key, const char *language) {
+	struct backplane *backplane = backplane_of(outside);
+	log_debug("starting the Runner %s", runner_key);
+	backplane->platform->ops->create(backplane->platform, runner_key, language);
+}
+
+static void out_destroy_runner(struct outside *outside, const char *runner_key) {
+	struct backplane *backplane = backplane_of(outside);
+	backplane->platform->ops->destroy(backplane->platform, runner_key);
+}
+
+/* --- Runners ------------------------------------------------------------------------------------------------------------ */
+
+static struct rpc_channel *channel_to(struct backplane *backplane, const struct runner *runner) {
+	struct rpc_channel *channel = map_get(&backplane->runner_channels, str_from(runner->key));
+	if (channel != NULL)
+		return channel;
+	struct endpoint endpoint;
+	struct error err;
+	int failed = endpoint_parse(str_from(runner->endpoint), &endpoint, &err);
+	ASSERT(failed == 0); /* it was checked when the Runner registered */
+	channel = rpc_channel_new(&backplane->loop, &endpoint, &rpc_channel_options_default);
+	map_put(&backplane->runner_channels, str_from(runner->key), channel);
+	return channel;
+}
+
+struct runner_call {
+	struct backplane *backplane;
+	char runner_key[KEY_MAX];
+	char deployment_key[KEY_MAX];
+};
+
+static struct runner_call *runner_call_new(struct backplane *backplane, const struct runner *runner,
+					   const struct deployment *deployment) {
+	struct runner_call *call = mem_zalloc(sizeof *call);
+	call->backplane = backplane;
+	snprintf(call->runner_key, sizeof call->runner_key, "%s", runner->key);
+	snprintf(call->deployment_key, sizeof call->deployment_key, "%s", deployment ? deployment->key : "");
+	return call;
+}
+
+static void on_pinged(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
+	struct runner_call *call = owner;
+	control_pinged(backplane_event(call->backplane), call->runner_key, err);
+	backplane_event_done(call->backplane);
+	free(call);
+}
+
+static void out_ping_runner(struct outside *outside, const struct runner *runner) {
+	struct backplane *backplane = backplane_of(outside);
+	Ftl__PingRequest request;
+	ftl__ping_request__init(&request);
+	rpc_unary_call(channel_to(backplane, runner),
+		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Ping",
+						   .timeout_ms = PING_TIMEOUT_MS,
+						   .response = &ftl__ping_response__descriptor,
+						   .done = on_pinged,
+						   .owner = runner_call_new(backplane, runner, NULL)},
+		       &request.base);
+}
+
+static void on_deploy_answered(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
+	struct runner_call *call = owner;
+	control_deploy_answered(backplane_event(call->backplane), call->runner_key, call->deployment_key, err);
+	backplane_event_done(call->backplane);
+	free(call);
+}
+
+static void out_deploy(struct outside *outside, const struct runner *runner, const struct deployment *deployment) {
+	struct backplane *backplane = backplane_of(outside);
+	Ftl__DeployRequest request;
+	ftl__deploy_request__init(&request);
+	request.deployment_key = (char *)deployment->key;
+	rpc_unary_call(channel_to(backplane, runner),
+		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Deploy",
+						   .timeout_ms = DEPLOY_TIMEOUT_MS,
+						   .response = &ftl__deploy_response__descriptor,
+						   .done = on_deploy_answered,
+						   .owner = runner_call_new(backplane, runner, deployment)},
+		       &request.base);
+}
+
+static void on_terminate_answered(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
+	struct runner_call *call = owner;
+	/* Its end is an event of its own, and has a limit. */
+	if (err != NULL && err->code != CODE_CANCELLED)
+		log_debug("the Runner %s could not be told to end: %s", call->runner_key, err->msg);
+	free(call);
+}
+
+static void out_terminate(struct outside *outside, const struct runner *runner, const struct deployment *deployment,
+			  uint64_t grace_ms) {
+	struct backplane *backplane = backplane_of(outside);
+	Ftl__TerminateRequest request;
+	ftl__terminate_request__init(&request);
+	request.deployment_key = (char *)(deployment ? deployment->key : "");
+	request.grace_ms = grace_ms;
+	rpc_unary_call(channel_to(backplane, runner),
+		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Terminate",
+						   .timeout_ms = TERMINATE_TIMEOUT_MS,
+						   .response = &ftl__terminate_response__descriptor,
+						   .done = on_terminate_answered,
+						   .owner = runner_call_new(backplane, runner, deployment)},
+		       &request.base);
+}
+
+static void out_forget_runner(struct outside *outside, const struct runner *runner) {
+	struct backplane *backplane = backplane_of(outside);
+	rpc_channel_close(map_remove(&backplane->runner_channels, str_from(runner->key)));
+	if (runner->registration != 0) {
+		struct error err;
+		error_set(&err, CODE_UNAVAILABLE, "the Backplane has given the Runner %s up", runner->key);
+		registration_refuse(backplane, runner->registration, &err);
+	}
+	struct endpoint endpoint;
+	if (runner->endpoint == NULL || endpoint_parse(str_from(runner->endpoint), &endpoint, NULL) < 0)
+		return;
+	for (size_t i = 0; i < backplane->worker_count; i++)
+		worker_forget(backplane->workers[i], &endpoint);
+}
+
+static void out_accept(struct outside *outside, uint64_t registration, const struct runner *runner) {
+	log_info("the Runner %s for %s is at %s", runner->key, runner->language, runner->endpoint);
+	registration_accept(backplane_of(outside), registration, runner);
+}
+
+static void out_refuse(struct outside *outside, uint64_t registration, const struct error *why) {
+	log_warn("refused a Runner: %s", why->msg);
+	registration_refuse(backplane_of(outside), registration, why);
+}
+
+/* --- the store ------------------------------------------------------------------------------------------------------------ */
+
+struct save {
+	struct store_job job;
+	struct backplane *backplane;
+	struct timer retry;
+	bool has_deployment, has_module;
+	char key[KEY_MAX], active[KEY_MAX], next[KEY_MAX];
+	enum deployment_state state;
+	char *detail, *name;
+	uint32_t replicas;
+	bool failed, told;
+	struct error err;
+};
+
+static void save_work(struct store_job *job, struct store *store) {
+	struct save *save = CONTAINER_OF(job, struct save, job);
+	struct module_record module = {
+		.name = save->name, .active_key = save->active, .next_key = save->next, .replicas = save->replicas};
+	save->failed = store->ops->update(store, save->has_deployment ? save->key : NULL, save->state, save->detail,
+					  save->has_module ? &module : NULL, &save->err) < 0;
+}
+
+static void save_retry(struct timer *timer) {
+	struct save *save = CONTAINER_OF(timer, struct save, retry);
+	store_queue_add(&save->backplane->store_queue, &save->job);
+}
+
+static void save_done(struct store_job *job) {
+	struct save *save = CONTAINER_OF(job, struct save, job);
+	if (save->failed && save->err.code != CODE_NOT_FOUND && save->backplane->stopping.state == SERVING) {
+		if (!save->told)
+			log_error("could not keep a change, and will try again: %s", save->err.msg);
+		save->told = true;
+		timer_start(&save->backplane->loop, &save->retry, SAVE_RETRY_MS);
+		return;
+	}
+	free(save->detail);
+	free(save->name);
+	free(save);
+}
+
+static void out_save(struct outside *outside, const struct deployment *deployment, const struct module *module) {
+	struct backplane *backplane = backplane_of(outside);
+	struct save *save = mem_zalloc(sizeof *save);
+	save->backplane = backplane;
+	save->job = (struct store_job){.work = save_work, .done = save_done};
+	save->retry.fire = save_retry;
+	save->has_deployment = deployment != NULL;
+	save->has_module = module != NULL;
+	save->state = deployment ? deployment->state : DEPLOYMENT_STOPPED;
+	save->detail = mem_strdup(deployment ? deployment->detail : "");
+	snprintf(save->key, sizeof save->key, "%s", deployment ? deployment->key : "");
+	if (module != NULL) {
+		save->name = mem_strdup(module->name);
+		save->replicas = module->replicas;
+		snprintf(save->active, sizeof save->active, "%s", module->active ? module->active->key : "");
+		snprintf(save->next, sizeof save->next, "%s", module->next ? module->next->key : "");
+	}
+	store_queue_add(&backplane->store_queue, &save->job);
+}
+
+/* --- routes ---------------------------------------------------------------------------------------------------------------- */
+
+static size_t list_verbs(const Schema__Module *schema, struct str *verbs) {
+	size_t count = 0;
+	for (size_t i = 0; i < schema->n_decls; i++)
+		if (schema->decls[i]->value_case == SCHEMA__DECL__VALUE_VERB)
+			verbs[count++] = str_from(schema->decls[i]->verb->name);
+	return count;
+}
+
+static struct route_replica *list_replicas(const struct deployment *deployment, size_t *ret_count) {
+	struct route_replica *replicas = mem_zalloc((deployment->alive + 1) * sizeof *replicas);
+	size_t count = 0;
+	LIST_FOREACH(link, &deployment->runners) {
+		const struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
+		if (runner->state != RUNNER_ALIVE)
+			continue;
+		struct route_replica *replica = &replicas[count++];
+		snprintf(replica->runner_key, sizeof replica->runner_key, "%s", runner->key);
+		snprintf(replica->deployment_key, sizeof replica->deployment_key, "%s", deployment->key);
+		replica->label = mem_printf("the deployment %s of %s", deployment->key, deployment->module->name);
+		int failed = endpoint_parse(str_from(runner->endpoint), &replica->endpoint, NULL);
+		ASSERT(failed == 0);
+	}
+	*ret_count = count;
+	return replicas;
+}
+
+static struct route_module *make_route(const struct backplane *backplane, const struct module *module) {
+	char problem[ERROR_TEXT_MAX] = "";
+	const struct deployment *active = module->active;
+	if (active == NULL || active->alive == 0)
+		control_module_problem(&backplane->control, module, problem, sizeof problem);
+	if (active == NULL)
+		return route_module_new(str_from(module->name), NULL, 0, NULL, 0, problem);
+	struct arena arena = ARENA_INIT(pb_arena_max(active->schema_len));
+	ProtobufCMessage *schema;
+	struct error err;
+	int failed = pb_unpack(&schema__module__descriptor, str_new(active->schema, active->schema_len), &arena, &schema, &err);
+	ASSERT(failed == 0); /* it was checked when the deployment was created */
+	const Schema__Module *message = (const Schema__Module *)schema;
+	struct str *verbs = mem_alloc((message->n_decls + 1) * sizeof *verbs);
+	size_t replica_count, verb_count = list_verbs(message, verbs);
+	struct route_replica *replicas = list_replicas(active, &replica_count);
+	struct route_module *route =
+		route_module_new(str_from(module->name), verbs, verb_count, replicas, replica_count, problem);
+	free(verbs);
+	arena_deinit(&arena);
+	return route;
+}
+
+static void take_in_changes(struct backplane *backplane) {
+	if (backplane->changed_count == 0)
+		return;
+	struct route_table *table = route_table_with(backplane->routes, backplane->changed, backplane->changed_count);
+	route_table_unref(backplane->routes);
+	backplane->routes = table;
+	backplane->changed_count = 0;
+}
+
+static void out_route(struct outside *outside, const struct module *module) {
+	struct backplane *backplane = backplane_of(outside);
+	if (backplane->changed_count == ARRAY_LEN(backplane->changed))
+		take_in_changes(backplane);
+	backplane->changed[backplane->changed_count++] = make_route(backplane, module);
+}
+
+/* A table on its way to the workers. The last one that has it sends word back. */
+struct publication {
+	struct task task;
+	struct backplane *backplane;
+	uint64_t version;
+	atomic_uint left;
+};
+
+static void on_published(struct task *task) {
+	struct publication *publication = CONTAINER_OF(task, struct publication, task);
+	struct backplane *backplane = publication->backplane;
+	control_published(backplane_event(backplane), publication->version);
+	backplane_event_done(backplane);
+	free(publication);
+}
+
+static void on_worker_has_it(void *data) {
+	struct publication *publication = data;
+	if (atomic_fetch_sub(&publication->left, 1) == 1)
+		loop_post(&publication->backplane->loop, &publication->task);
+}
+
+static void out_publish(struct outside *outside, uint64_t version) {
+	struct backplane *backplane = backplane_of(outside);
+	if (backplane->worker_count == 0)
+		return; /* they have been stopped: nobody is left to call */
+	take_in_changes(backplane);
+	struct publication *publication = mem_alloc(sizeof *publication);
+	*publication = (struct publication){.task.run = on_published,
+					    .backplane = backplane,
+					    .version = version,
+					    .left = (unsigned)backplane->worker_count};
+	for (size_t i = 0; i < backplane->worker_count; i++)
+		worker_set_routes(backplane->workers[i], route_table_ref(backplane->routes), on_worker_has_it, publication);
+}
+
+/* --- people ----------------------------------------------------------------------------------------------------------------- */
+
+static void out_step(struct outside *outside, const struct deployment_step *step) {
+	log_info("%s: %s", step->deployment->key, step->text);
+	watch_step(backplane_of(outside), step);
+}
+
+static void out_all_gone(struct outside *outside) {
+	struct backplane *backplane = backplane_of(outside);
+	backplane->stopping.state = STOPPED;
+	loop_stop(&backplane->loop);
+}
+
+static const struct outside_ops ops = {
+	.random = out_random,
+	.wall_ms = out_wall_ms,
+	.create_runner = out_create_runner,
+	.destroy_runner = out_destroy_runner,
+	.ping_runner = out_ping_runner,
+	.deploy = out_deploy,
+	.terminate = out_terminate,
+	.forget_runner = out_forget_runner,
+	.accept = out_accept,
+	.refuse = out_refuse,
+	.save = out_save,
+	.route = out_route,
+	.publish = out_publish,
+	.step = out_step,
+	.all_gone = out_all_gone,
+};
+
+void outside_init(struct backplane *backplane) {
+	backplane->outside.ops = &ops;
+	map_init(&backplane->runner_channels);
+	backplane->routes = route_table_new();
+}
+
+void outside_close(struct backplane *backplane) {
+	for (size_t cursor = 0;;) {
+		struct rpc_channel *channel = map_next(&backplane->runner_channels, &cursor);
+		if (channel == NULL)
+			break;
+		rpc_channel_close(channel);
+	}
+	map_deinit(&backplane->runner_channels);
+}
+
+void outside_deinit(struct backplane *backplane) {
+	for (size_t i = 0; i < backplane->changed_count; i++)
+		route_module_unref(backplane->changed[i]);
+	route_table_unref(backplane->routes);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The routing table: where the calls of each module go. Immutable once published, shared by all threads, and swapped
+ * as a whole; a new table shares with the old one every module that did not change.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/random.h"
+#include "base/str.h"
+#include "rpc/endpoint.h"
+
+struct route_replica {
+	char runner_key[KEY_MAX];
+	char deployment_key[KEY_MAX];
+	char *label; /* "the deployment dpl-… of echo", for errors */
+	struct endpoint endpoint;
+};
+
+struct route_module {
+	atomic_uint refs;
+	struct str name;
+	struct str *verbs; /* sorted */
+	size_t verb_count;
+	struct route_replica *replicas;
+	size_t replica_count;
+	char *problem; /* without replicas: why */
+};
+
+/* Takes over replicas (an array on the heap, with their labels). Copies the rest. */
+struct route_module *route_module_new(struct str name, const struct str *verbs, size_t verb_count,
+				      struct route_replica *replicas, size_t replica_count, const char *problem);
+struct route_module *route_module_ref(struct route_module *module);
+void route_module_unref(struct route_module *module); /* takes NULL */
+bool route_module_has(const struct route_module *module, struct str verb);
+/* The verb whose name is nearest, or NULL when none is near. */
+const char *route_module_nearest(const struct route_module *module, struct str verb);
+
+struct route_table;
+
+struct route_table *route_table_new(void);
+/* A copy of table with module, which it takes, in the place of the one of that name. */
+struct route_table *route_table_with(const struct route_table *table, struct route_module *const *modules, size_t count);
+struct route_table *route_table_ref(struct route_table *table);
+void route_table_unref(struct route_table *table);
+
+struct route_module *route_table_find(const struct route_table *table, struct str module);
+const char *route_table_nearest(const struct route_table *table, struct str module);
+
+/* Walks: start with *cursor = 0; NULL at the end. */
+struct route_module *route_table_next(const struct route_table *table, size_t *cursor);

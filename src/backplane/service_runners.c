@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What Runners ask: RegisterRunner, whose stream is as long as the Runner's life, and Deployed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/backplane_internal.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+
+enum { REGISTRATION_MAX = 64 << 10 };
+
+struct registration_stream {
+	struct list link;
+	struct backplane *backplane;
+	struct rpc_stream *stream;
+	uint64_t id; /* 0: the control side does not know it yet, or no longer */
+	struct buf received; /* the first message */
+	bool complete; /* what comes after the first message is of no interest */
+	bool accepted;
+	bool polite; /* the client sends no more: it knows the unary form only */
+};
+
+static void answer_polite(struct registration_stream *registration) {
+	Ftl__RegisterRunnerResponse response;
+	ftl__register_runner_response__init(&response);
+	struct arena arena = ARENA_INIT(KIB(1));
+	rpc_send(registration->stream, pb_pack(&response.base, &arena));
+	rpc_finish(registration->stream, CODE_OK, "");
+	arena_deinit(&arena);
+}
+
+static struct registration_stream *find(struct backplane *backplane, uint64_t id) {
+	LIST_FOREACH(link, &backplane->registrations) {
+		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
+		if (registration->id == id)
+			return registration;
+	}
+	return NULL;
+}
+
+void registration_accept(struct backplane *backplane, uint64_t id, const struct runner *runner) {
+	struct registration_stream *registration = find(backplane, id);
+	if (registration == NULL || registration->stream->finished)
+		return;
+	struct rpc_stream *stream = registration->stream;
+	http_headers_add(&stream->response_headers, &stream->http.arena, STR("ftl-runner-key"),
+			 arena_copy(&stream->http.arena, str_from(runner->key)));
+	rpc_respond(stream);
+	registration->accepted = true;
+	if (registration->polite)
+		answer_polite(registration);
+}
+
+void registration_refuse(struct backplane *backplane, uint64_t id, const struct error *why) {
+	struct registration_stream *registration = find(backplane, id);
+	if (registration == NULL)
+		return;
+	registration->id = 0;
+	if (!registration->stream->finished)
+		rpc_fail(registration->stream, why);
+}
+
+static int read_registration(struct registration_stream *registration, struct arena *arena,
+			     Ftl__RegisterRunnerRequest **ret_request, struct error *err) {
+	struct str bytes = buf_view(&registration->received);
+	ProtobufCMessage *message;
+	struct endpoint endpoint;
+	arena_init(arena, pb_arena_max(bytes.len));
+	if (pb_unpack(&ftl__register_runner_request__descriptor, bytes, arena, &message, err) < 0)
+		return -1;
+	*ret_request = (Ftl__RegisterRunnerRequest *)message;
+	if (endpoint_parse(str_from((*ret_request)->endpoint), &endpoint, err) < 0)
+		return -1;
+	if (endpoint.kind == ENDPOINT_TCP && endpoint.port == 0)
+		return error_set(err, CODE_INVALID_ARGUMENT, "the endpoint %s has port 0; give the port that the Runner listens on",
+				 (*ret_request)->endpoint);
+	return 0;
+}
+
+static void take_registration(struct registration_stream *registration) {
+	struct backplane *backplane = registration->backplane;
+	struct arena arena = ARENA_INIT(0);
+	Ftl__RegisterRunnerRequest *request;
+	struct error err;
+	registration->complete = true;
+	if (read_registration(registration, &arena, &request, &err) < 0) {
+		rpc_fail(registration->stream, &err);
+		arena_deinit(&arena);
+		return;
+	}
+	registration->id = ++backplane->last_registration;
+	struct registration event = {
+		.id = registration->id,
+		.language = str_from(request->language),
+		.endpoint = str_from(request->endpoint),
+		.runner_key = str_from(request->runner_key),
+		.deployment_key = str_from(request->deployment_key),
+		.managed = backplane->platform->ops->knows(backplane->platform, request->runner_key),
+	};
+	control_register(backplane_event(backplane), &event);
+	backplane_event_done(backplane);
+	arena_deinit(&arena);
+}
+
+static void on_message(struct rpc_stream *stream, size_t size) {
+	struct registration_stream *registration = stream->owner;
+	if (!registration->complete && size == 0)
+		take_registration(registration);
+}
+
+static void on_data(struct rpc_stream *stream, struct str bytes) {
+	struct registration_stream *registration = stream->owner;
+	rpc_consume(stream, bytes.len);
+	if (registration->complete)
+		return;
+	int over = buf_append(&registration->received, bytes);
+	ASSERT(over == 0);
+	if (stream->message_left == 0)
+		take_registration(registration);
+}
+
+static void on_end(struct rpc_stream *stream) {
+	struct registration_stream *registration = stream->owner;
+	registration->polite = true;
+	if (!registration->complete)
+		rpc_finish(stream, CODE_INVALID_ARGUMENT, "the request has no message");
+	else if (registration->accepted)
+		answer_polite(registration);
+}
+
+static void on_closed(struct rpc_stream *stream) {
+	struct registration_stream *registration = stream->owner;
+	struct backplane *backplane = registration->backplane;
+	list_remove(&registration->link);
+	if (registration->id != 0) {
+		control_registration_ended(backplane_event(backplane), registration->id,
+					   registration->polite && registration->accepted);
+		backplane_event_done(backplane);
+	}
+	buf_deinit(&registration->received);
+	free(registration);
+}
+
+static const struct rpc_events registration_events = {
+	.message = on_message,
+	.data = on_data,
+	.end = on_end,
+	.closed = on_closed,
+};
+
+static void start_registration(struct rpc_stream *stream) {
+	struct backplane *backplane = stream->service;
+	struct registration_stream *registration = mem_alloc(sizeof *registration);
+	*registration = (struct registration_stream){
+		.backplane = backplane, .stream = stream, .received = BUF_INIT(REGISTRATION_MAX)};
+	list_append(&backplane->registrations, &registration->link);
+	stream->message_max = REGISTRATION_MAX;
+	stream->owner = registration;
+	stream->events = &registration_events;
+}
+
+static void on_deployed(struct rpc_unary *unary, const ProtobufCMessage *message) {
+	struct backplane *backplane = unary->service;
+	const Ftl__DeployedRequest *request = (const Ftl__DeployedRequest *)message;
+	struct error err;
+	const struct deployed event = {
+		.runner_key = request->runner_key,
+		.deployment_key = request->deployment_key,
+		.error = request->error,
+		.lines = (const char *const *)request->last_lines,
+		.line_count = request->n_last_lines,
+		.fetch_us = request->fetch_us,
+		.start_us = request->start_us,
+	};
+	int failed = control_deployed(backplane_event(backplane), &event, &err);
+	backplane_event_done(backplane);
+	if (failed) {
+		rpc_unary_fail(unary, &err);
+		return;
+	}
+	Ftl__DeployedResponse response;
+	ftl__deployed_response__init(&response);
+	rpc_unary_reply(unary, &response.base);
+}
+
+const struct rpc_method runner_methods[] = {
+	{.path = "/xyz.block.ftl.v1.BackplaneService/RegisterRunner", .start = start_registration},
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Deployed", on_deployed, ftl__deployed_request__descriptor),
+};
+const size_t runner_method_count = ARRAY_LEN(runner_methods);
+
+void registrations_init(struct backplane *backplane) {
+	list_init(&backplane->registrations);
+}
+
+void registrations_deinit(struct backplane *backplane) {
+	ASSERT(list_is_empty(&backplane->registrations));
+}

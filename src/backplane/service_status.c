@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is there now: Ping, Status, GetSchema.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/backplane_internal.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+
+static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
+	struct backplane *backplane = unary->service;
+	Ftl__PingResponse response;
+	ftl__ping_response__init(&response);
+	if (backplane->stopping.state != SERVING)
+		response.not_ready = (char *)"the Backplane is stopping";
+	rpc_unary_reply(unary, &response.base);
+}
+
+/* --- Status ---------------------------------------------------------------------------------------------------------------- */
+
+/* Everything of the answer lives in arena, or is borrowed from the control side for as long as the call lasts. */
+static Ftl__StatusResponse__Runner *describe_runner(const struct runner *runner, struct arena *arena) {
+	Ftl__StatusResponse__Runner *shown = arena_alloc(arena, sizeof *shown);
+	ftl__status_response__runner__init(shown);
+	shown->key = (char *)runner->key;
+	shown->language = (char *)runner->language;
+	shown->endpoint = (char *)(runner->endpoint ? runner->endpoint : "");
+	shown->state = (char *)runner_state_name(runner->state);
+	shown->deployment_key = (char *)(runner->deployment ? runner->deployment->key : "");
+	shown->since_ms = runner->since_wall_ms;
+	shown->managed = runner->managed;
+	return shown;
+}
+
+static Ftl__StatusResponse__Deployment *describe_deployment(const struct deployment *deployment, struct arena *arena) {
+	Ftl__StatusResponse__Deployment *shown = arena_alloc(arena, sizeof *shown);
+	ftl__status_response__deployment__init(shown);
+	shown->key = (char *)deployment->key;
+	shown->module = deployment->module->name;
+	shown->language = (char *)deployment->language;
+	shown->state = (Ftl__DeploymentState)deployment->state;
+	shown->replicas = deployment->state == DEPLOYMENT_DRAINING ? 0 : deployment->module->replicas;
+	shown->alive = deployment->alive;
+	shown->since_ms = deployment->since_wall_ms;
+	shown->detail = deployment->detail;
+	shown->fetch_us = deployment->fetch_us;
+	shown->start_us = deployment->start_us;
+	return shown;
+}
+
+static int compare_deployments(const void *a, const void *b) {
+	const Ftl__StatusResponse__Deployment *left = *(Ftl__StatusResponse__Deployment *const *)a;
+	const Ftl__StatusResponse__Deployment *right = *(Ftl__StatusResponse__Deployment *const *)b;
+	int order = strcmp(left->module, right->module);
+	return order != 0 ? order : strcmp(left->key, right->key);
+}
+
+static void add_runners(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
+	response->runners = arena_alloc(arena, (control->runners.len + 1) * sizeof *response->runners);
+	LIST_FOREACH(link, &control->all_runners)
+		response->runners[response->n_runners++] =
+			describe_runner(LIST_ENTRY(link, struct runner, in_control), arena);
+}
+
+static void add_deployments(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
+	response->deployments = arena_alloc(arena, (control->deployments.len + 1) * sizeof *response->deployments);
+	for (size_t cursor = 0;;) {
+		const struct deployment *deployment = map_next(&control->deployments, &cursor);
+		if (deployment == NULL)
+			break;
+		response->deployments[response->n_deployments++] = describe_deployment(deployment, arena);
+	}
+	qsort(response->deployments, response->n_deployments, sizeof *response->deployments, compare_deployments);
+}
+
+static void add_problems(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
+	size_t room = control->modules.len + control->languages.len;
+	response->problems = arena_alloc(arena, (room + 1) * sizeof *response->problems);
+	LIST_FOREACH(link, &control->all_languages) {
+		const struct language *language = LIST_ENTRY(link, struct language, in_control);
+		if (language->problem[0] != '\0')
+			response->problems[response->n_problems++] =
+				arena_printf(arena, "Runners for %s cannot be had: the last one %s", language->name, language->problem);
+	}
+	LIST_FOREACH(link, &control->all_modules) {
+		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+		bool should_run = module->active != NULL && module->replicas > 0;
+		if ((should_run && module->active->alive >= module->replicas) || (!should_run && module->failure == NULL))
+			continue;
+		char text[ERROR_TEXT_MAX];
+		control_module_problem(control, module, text, sizeof text);
+		response->problems[response->n_problems++] =
+			arena_printf(arena, "%s has %u of %u replicas alive: %s", module->name,
+				     module->active ? module->active->alive : 0, module->replicas, text);
+	}
+}
+
+static void on_status(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
+	const struct backplane *backplane = unary->service;
+	const struct control *control = &backplane->control;
+	struct arena arena = ARENA_INIT(MIB(64));
+	Ftl__StatusResponse response;
+	ftl__status_response__init(&response);
+	response.version = (char *)FTL_VERSION;
+	response.started_ms = backplane->started_wall_ms;
+	response.endpoint = (char *)backplane->endpoint;
+	add_runners(control, &response, &arena);
+	add_deployments(control, &response, &arena);
+	add_problems(control, &response, &arena);
+	rpc_unary_reply(unary, &response.base);
+	arena_deinit(&arena);
+}
+
+/* --- GetSchema ------------------------------------------------------------------------------------------------------------- */
+
+static Schema__Module *unpack_schema(const struct module *module, struct arena *arena) {
+	const struct deployment *deployment = module->active ? module->active : module->next;
+	ProtobufCMessage *schema;
+	struct error err;
+	if (deployment == NULL)
+		return NULL;
+	int failed = pb_unpack(&schema__module__descriptor, str_new(deployment->schema, deployment->schema_len), arena, &schema,
+			       &err);
+	ASSERT(failed == 0); /* it was checked when the deployment was created */
+	return (Schema__Module *)schema;
+}
+
+static int compare_modules(const void *a, const void *b) {
+	return strcmp((*(Schema__Module *const *)a)->name, (*(Schema__Module *const *)b)->name);
+}
+
+static void on_get_schema(struct rpc_unary *unary, const ProtobufCMessage *message) {
+	const struct backplane *backplane = unary->service;
+	const struct control *control = &backplane->control;
+	struct str wanted = str_from(((const Ftl__GetSchemaRequest *)message)->module);
+	struct error err;
+	if (wanted.len > 0 && control_module(control, wanted) == NULL) {
+		const char *near = route_table_nearest(backplane->routes, wanted);
+		error_set(&err, CODE_NOT_FOUND, "there is no module %.*s%s%s%s", STR_ARG(wanted), near ? "; did you mean " : "",
+			  near ? near : "", near ? "?" : "");
+		rpc_unary_fail(unary, &err);
+		return;
+	}
+	struct arena arena = ARENA_INIT(SIZE_MAX);
+	Ftl__GetSchemaResponse response;
+	ftl__get_schema_response__init(&response);
+	response.modules = arena_alloc(&arena, (control->modules.len + 1) * sizeof *response.modules);
+	LIST_FOREACH(link, &control->all_modules) {
+		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+		if (wanted.len > 0 && !str_eq_c(wanted, module->name))
+			continue;
+		Schema__Module *schema = unpack_schema(module, &arena);
+		if (schema != NULL)
+			response.modules[response.n_modules++] = schema;
+	}
+	qsort(response.modules, response.n_modules, sizeof *response.modules, compare_modules);
+	rpc_unary_reply(unary, &response.base);
+	arena_deinit(&arena);
+}
+
+const struct rpc_method status_methods[] = {
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Ping", on_ping, ftl__ping_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Status", on_status, ftl__status_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetSchema", on_get_schema, ftl__get_schema_request__descriptor),
+};
+const size_t status_method_count = ARRAY_LEN(status_methods);

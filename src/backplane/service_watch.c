@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * WatchDeployment: the steps of a deployment so far, and those to come, until it is live or has ended.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/backplane_internal.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+
+/* Steps kept for those who ask later: of so many deployments, so many each. */
+enum { HISTORIES_MAX = 200, STEPS_MAX = 64, LINES_MAX = 50 };
+
+struct kept_step {
+	struct str packed; /* WatchDeploymentResponse */
+	enum deployment_state state;
+};
+
+struct history {
+	struct list link; /* the one that changed last is last */
+	char key[KEY_MAX];
+	struct kept_step steps[STEPS_MAX];
+	size_t count;
+};
+
+struct watcher {
+	struct list link;
+	struct backplane *backplane;
+	struct rpc_stream *stream;
+	struct buf received;
+	char key[KEY_MAX];
+};
+
+static bool is_last(enum deployment_state state) {
+	return state == DEPLOYMENT_LIVE || state == DEPLOYMENT_STOPPED || state == DEPLOYMENT_FAILED;
+}
+
+/* --- histories ------------------------------------------------------------------------------------------------------------ */
+
+static void clear(struct history *history) {
+	for (size_t i = 0; i < history->count; i++)
+		free((char *)history->steps[i].packed.ptr);
+	history->count = 0;
+}
+
+static void history_free(struct backplane *backplane, struct history *history) {
+	clear(history);
+	list_remove(&history->link);
+	backplane->history_count--;
+	free(history);
+}
+
+static struct history *find_history(struct backplane *backplane, const char *key) {
+	LIST_FOREACH(link, &backplane->histories) {
+		struct history *history = LIST_ENTRY(link, struct history, link);
+		if (strcmp(history->key, key) == 0)
+			return history;
+	}
+	return NULL;
+}
+
+static struct history *find_or_add_history(struct backplane *backplane, const char *key) {
+	struct history *history = find_history(backplane, key);
+	if (history != NULL)
+		return history;
+	if (backplane->history_count == HISTORIES_MAX)
+		history_free(backplane, LIST_ENTRY(backplane->histories.next, struct history, link));
+	history = mem_zalloc(sizeof *history);
+	snprintf(history->key, sizeof history->key, "%s", key);
+	list_append(&backplane->histories, &history->link);
+	backplane->history_count++;
+	return history;
+}
+
+static struct kept_step *keep(struct history *history, struct str packed, enum deployment_state state) {
+	/* It begins anew: what went before is another story. */
+	if (history->count > 0 && is_last(history->steps[history->count - 1].state) && state == DEPLOYMENT_STARTING)
+		clear(history);
+	if (history->count == STEPS_MAX) {
+		free((char *)history->steps[0].packed.ptr);
+		memmove(&history->steps[0], &history->steps[1], (STEPS_MAX - 1) * sizeof history->steps[0]);
+		history->count--;
+	}
+	struct kept_step *step = &history->steps[history->count++];
+	*step = (struct kept_step){str_new(mem_strndup(packed.ptr, packed.len), packed.len), state};
+	return step;
+}
+
+/* --- watchers ------------------------------------------------------------------------------------------------------------- */
+
+static void show(struct watcher *watcher, const struct kept_step *step) {
+	if (watcher->stream->finished)
+		return;
+	rpc_send(watcher->stream, step->packed);
+	if (is_last(step->state))
+		rpc_finish(watcher->stream, CODE_OK, "");
+}
+
+static struct str pack_step(struct arena *arena, enum deployment_state state, const char *text, const char *const *lines,
+			    size_t line_count) {
+	Ftl__WatchDeploymentResponse response;
+	ftl__watch_deployment_response__init(&response);
+	response.time_ms = clock_wall_ms();
+	response.state = (Ftl__DeploymentState)state;
+	response.text = (char *)text;
+	response.n_last_lines = MIN(line_count, (size_t)LINES_MAX);
+	response.last_lines = (char **)lines;
+	return pb_pack(&response.base, arena);
+}
+
+void watch_step(struct backplane *backplane, const struct deployment_step *step) {
+	const struct deployment *deployment = step->deployment;
+	struct arena arena = ARENA_INIT(RPC_UNARY_MAX + KIB(64));
+	struct str packed = pack_step(&arena, deployment->state, step->text, step->lines, step->line_count);
+	struct history *history = find_or_add_history(backplane, deployment->key);
+	const struct kept_step *kept = keep(history, packed, deployment->state);
+	list_remove(&history->link);
+	list_append(&backplane->histories, &history->link);
+	LIST_FOREACH(link, &backplane->watchers) {
+		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
+		if (strcmp(watcher->key, deployment->key) == 0)
+			show(watcher, kept);
+	}
+	arena_deinit(&arena);
+}
+
+/* From before this process: all that is known is how it is now. */
+static void show_present(struct watcher *watcher, enum deployment_state state, const char *detail) {
+	struct arena arena = ARENA_INIT(KIB(16));
+	struct kept_step step = {pack_step(&arena, state, detail, NULL, 0), state};
+	show(watcher, &step);
+	arena_deinit(&arena);
+}
+
+struct look_up {
+	struct store_job job;
+	struct backplane *backplane;
+	char key[KEY_MAX];
+	struct arena arena;
+	struct deployment_record record;
+	bool failed;
+	struct error err;
+};
+
+static void look_up_work(struct store_job *job, struct store *store) {
+	struct look_up *look_up = CONTAINER_OF(job, struct look_up, job);
+	look_up->failed =
+		store->ops->get_deployment(store, look_up->key, &look_up->arena, &look_up->record, &look_up->err) < 0;
+}
+
+static void look_up_done(struct store_job *job) {
+	struct look_up *look_up = CONTAINER_OF(job, struct look_up, job);
+	LIST_FOREACH(link, &look_up->backplane->watchers) {
+		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
+		if (strcmp(watcher->key, look_up->key) != 0 || watcher->stream->finished)
+			continue;
+		if (look_up->failed)
+			rpc_fail(watcher->stream, &look_up->err);
+		else
+			show_present(watcher, look_up->record.state, look_up->record.detail);
+	}
+	arena_deinit(&look_up->arena);
+	free(look_up);
+}
+
+static void look_up(struct watcher *watcher) {
+	struct look_up *look_up = mem_zalloc(sizeof *look_up);
+	look_up->backplane = watcher->backplane;
+	look_up->job = (struct store_job){.work = look_up_work, .done = look_up_done};
+	snprintf(look_up->key, sizeof look_up->key, "%s", watcher->key);
+	arena_init(&look_up->arena, MIB(256));
+	store_queue_add(&watcher->backplane->store_queue, &look_up->job);
+}
+
+static void begin(struct watcher *watcher) {
+	struct backplane *backplane = watcher->backplane;
+	const struct history *history = find_history(backplane, watcher->key);
+	const struct deployment *deployment = control_deployment(&backplane->control, str_from(watcher->key));
+	for (size_t i = 0; history != NULL && i < history->count; i++)
+		show(watcher, &history->steps[i]);
+	if (history == NULL && deployment != NULL)
+		show_present(watcher, deployment->state, deployment->detail);
+	else if (history == NULL)
+		look_up(watcher);
+}
+
+/* --- the stream ------------------------------------------------------------------------------------------------------------ */
+
+enum { REQUEST_MAX = 4096 };
+
+static void on_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
+}
+
+static void on_data(struct rpc_stream *stream, struct str bytes) {
+	struct watcher *watcher = stream->owner;
+	rpc_consume(stream, bytes.len);
+	if (buf_append(&watcher->received, bytes) < 0)
+		rpc_finish(stream, CODE_INVALID_ARGUMENT, "this method takes one message");
+}
+
+static void on_end(struct rpc_stream *stream) {
+	struct watcher *watcher = stream->owner;
+	struct str bytes = buf_view(&watcher->received);
+	struct arena arena = ARENA_INIT(pb_arena_max(bytes.len));
+	ProtobufCMessage *message;
+	struct error err;
+	if (pb_unpack(&ftl__watch_deployment_request__descriptor, bytes, &arena, &message, &err) < 0) {
+		rpc_fail(stream, &err);
+	} else {
+		snprintf(watcher->key, sizeof watcher->key, "%s", ((Ftl__WatchDeploymentRequest *)message)->deployment_key);
+		begin(watcher);
+	}
+	arena_deinit(&arena);
+}
+
+static void on_closed(struct rpc_stream *stream) {
+	struct watcher *watcher = stream->owner;
+	list_remove(&watcher->link);
+	buf_deinit(&watcher->received);
+	free(watcher);
+}
+
+static const struct rpc_events watcher_events = {
+	.message = on_message,
+	.data = on_data,
+	.end = on_end,
+	.closed = on_closed,
+};
+
+static void start_watch(struct rpc_stream *stream) {
+	struct backplane *backplane = stream->service;
+	struct watcher *watcher = mem_zalloc(sizeof *watcher);
+	watcher->backplane = backplane;
+	watcher->stream = stream;
+	watcher->received = BUF_INIT(REQUEST_MAX);
+	list_append(&backplane->watchers, &watcher->link);
+	stream->message_max = REQUEST_MAX;
+	stream->owner = watcher;
+	stream->events = &watcher_events;
+}
+
+const struct rpc_method watch_methods[] = {
+	{.path = "/xyz.block.ftl.v1.BackplaneService/WatchDeployment", .start = start_watch},
+};
+const size_t watch_method_count = ARRAY_LEN(watch_methods);
+
+void watch_init(struct backplane *backplane) {
+	list_init(&backplane->watchers);
+	list_init(&backplane->histories);
+}
+
+void watch_deinit(struct backplane *backplane) {
+	LIST_FOREACH(link, &backplane->histories)
+		history_free(backplane, LIST_ENTRY(link, struct history, link));
+}

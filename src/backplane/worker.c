@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backplane/worker.h"
+
+#include <stdlib.h>
+
+#include "backplane/call.h"
+#include "base/memory.h"
+#include "rpc/relay.h"
+
+/* --- what is not a call ---------------------------------------------------------------------------------------------- */
+
+static void relay_to_control(struct rpc_stream *stream) {
+	struct worker *worker = stream->service;
+	/* Each method of the control side has its own limit. */
+	stream->message_max = UINT32_MAX;
+	relay_start(stream, worker->control, &(struct relay_options){.peer = "the control side"});
+}
+
+/* --- tasks from other threads ------------------------------------------------------------------------------------------ */
+
+struct order {
+	struct task task;
+	struct worker *worker;
+	int fd;
+	struct route_table *routes;
+	struct endpoint endpoint;
+	void (*done)(void *data);
+	void *data;
+	void (*idle)(struct worker *worker);
+};
+
+static void post(struct worker *worker, void (*run)(struct task *task), const struct order *filled) {
+	struct order *order = mem_alloc(sizeof *order);
+	*order = *filled;
+	order->worker = worker;
+	order->task.run = run;
+	loop_post(&worker->loop, &order->task);
+}
+
+static void run_accept(struct task *task) {
+	struct order *order = CONTAINER_OF(task, struct order, task);
+	rpc_server_accept(order->worker->server, order->fd);
+	free(order);
+}
+
+void worker_accept(struct worker *worker, int fd) {
+	post(worker, run_accept, &(struct order){.fd = fd});
+}
+
+static void run_set_routes(struct task *task) {
+	struct order *order = CONTAINER_OF(task, struct order, task);
+	route_table_unref(order->worker->routes);
+	order->worker->routes = order->routes;
+	order->done(order->data);
+	free(order);
+}
+
+void worker_set_routes(struct worker *worker, struct route_table *routes, void (*done)(void *data), void *data) {
+	post(worker, run_set_routes, &(struct order){.routes = routes, .done = done, .data = data});
+}
+
+static void run_forget(struct task *task) {
+	struct order *order = CONTAINER_OF(task, struct order, task);
+	char text[ENDPOINT_MAX];
+	endpoint_format(&order->endpoint, text);
+	rpc_channel_close(map_remove(&order->worker->channels, str_from(text)));
+	free(order);
+}
+
+void worker_forget(struct worker *worker, const struct endpoint *endpoint) {
+	post(worker, run_forget, &(struct order){.endpoint = *endpoint});
+}
+
+void worker_tell_if_idle(struct worker *worker) {
+	void (*idle)(struct worker *worker) = worker->idle;
+	if (!worker->draining || worker->calls > 0 || idle == NULL)
+		return;
+	worker->idle = NULL;
+	idle(worker);
+}
+
+static void run_drain(struct task *task) {
+	struct order *order = CONTAINER_OF(task, struct order, task);
+	struct worker *worker = order->worker;
+	worker->draining = true;
+	worker->idle = order->idle;
+	worker_tell_if_idle(worker);
+	free(order);
+}
+
+void worker_drain(struct worker *worker, void (*idle)(struct worker *worker)) {
+	post(worker, run_drain, &(struct order){.idle = idle});
+}
+
+/* --- for calls ----------------------------------------------------------------------------------------------------------- */
+
+struct rpc_channel *worker_channel(struct worker *worker, const struct endpoint *endpoint) {
+	char text[ENDPOINT_MAX];
+	endpoint_format(endpoint, text);
+	struct rpc_channel *channel = map_get(&worker->channels, str_from(text));
+	if (channel != NULL)
+		return channel;
+	struct rpc_channel_options options = rpc_channel_options_default;
+	options.keepalive_ms = 2000;
+	channel = rpc_channel_new(&worker->loop, endpoint, &options);
+	map_put(&worker->channels, str_from(text), channel);
+	return channel;
+}
+
+/* splitmix64: for spreading and for ids that only have to differ. */
+uint64_t worker_random(struct worker *worker) {
+	uint64_t z = worker->random += 0x9E3779B97F4A7C15u;
+	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+	z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+	return z ^ (z >> 31);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------------------- */
+
+static void *run(void *data) {
+	struct worker *worker = data;
+	loop_run(&worker->loop);
+	rpc_server_close(worker->server);
+	rpc_channel_close(worker->control);
+	for (size_t cursor = 0;;) {
+		struct rpc_channel *channel = map_next(&worker->channels, &cursor);
+		if (channel == NULL)
+			break;
+		rpc_channel_close(channel);
+	}
+	loop_run_out(&worker->loop);
+	loop_deinit(&worker->loop);
+	return NULL;
+}
+
+struct worker *worker_start(const struct worker_options *options) {
+	struct worker *worker = mem_zalloc(sizeof *worker);
+	loop_init(&worker->loop);
+	map_init(&worker->channels);
+	worker->routes = route_table_new();
+	worker->random = random_u64();
+	worker->owner = options->owner;
+	worker->server = rpc_server_new(&worker->loop, &options->server);
+	rpc_server_add(worker->server, call_methods, call_method_count, worker);
+	rpc_server_set_fallback(worker->server, relay_to_control, worker);
+	struct rpc_channel_options control = rpc_channel_options_default;
+	control.dial = options->dial_control;
+	control.dial_data = options->dial_data;
+	worker->control = rpc_channel_new(&worker->loop, &options->control_name, &control);
+	int failed = pthread_create(&worker->thread, NULL, run, worker);
+	ASSERT(failed == 0);
+	return worker;
+}
+
+static void run_stop(struct task *task) {
+	struct order *order = CONTAINER_OF(task, struct order, task);
+	loop_stop(&order->worker->loop);
+	free(order);
+}
+
+void worker_stop(struct worker *worker) {
+	post(worker, run_stop, &(struct order){0});
+	pthread_join(worker->thread, NULL);
+	route_table_unref(worker->routes);
+	map_deinit(&worker->channels);
+	free(worker);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A thread that carries calls: its own loop, its own connections to clients and Runners, and the routing table of the
+ * moment. It never waits for a disk or a database; what is not a call is relayed to the control side, as to any peer.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "backplane/route.h"
+#include "base/map.h"
+#include "rpc/channel.h"
+#include "rpc/server.h"
+
+struct worker {
+	struct loop loop;
+	pthread_t thread;
+	struct rpc_server *server;
+	struct route_table *routes; /* this worker's reference */
+	struct map channels; /* struct rpc_channel by endpoint text, of Runners */
+	struct rpc_channel *control; /* to the control side of this process */
+	uint64_t random; /* state of this worker's generator */
+	bool draining; /* takes no calls but those of calls that are under way */
+	size_t calls; /* under way */
+	void (*idle)(struct worker *worker); /* to be told once when calls came down to 0 while draining */
+	void *owner;
+};
+
+struct worker_options {
+	struct rpc_server_options server;
+	/* Makes a connection to the control side; called on the worker's thread. */
+	int (*dial_control)(void *data);
+	void *dial_data;
+	struct endpoint control_name; /* for errors only */
+	void *owner;
+};
+
+/* Starts the thread. */
+struct worker *worker_start(const struct worker_options *options);
+/* Stops the thread and frees all. The calls that are left are cut off. */
+void worker_stop(struct worker *worker);
+
+/* From any thread. */
+void worker_accept(struct worker *worker, int fd);
+/* Takes the caller's reference to routes; done runs on the worker when it is in use. */
+void worker_set_routes(struct worker *worker, struct route_table *routes, void (*done)(void *data), void *data);
+/* Closes connections to a Runner that is gone. */
+void worker_forget(struct worker *worker, const struct endpoint *endpoint);
+/* Answers new calls with Unavailable; idle(worker) runs once, on the worker, when none is under way. */
+void worker_drain(struct worker *worker, void (*idle)(struct worker *worker));
+
+/* The connection to a Runner, made when it is first wanted. On the worker's thread. */
+struct rpc_channel *worker_channel(struct worker *worker, const struct endpoint *endpoint);
+uint64_t worker_random(struct worker *worker);
+void worker_tell_if_idle(struct worker *worker);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runners as processes of this machine: FOLDER/KEY.pid, KEY.sock and KEY.d/ belong to the Runner with that key.
+ *
+ * A Runner outlives a Backplane that was killed. The next one finds its pid file, makes sure by the start time that
+ * the process is still that one, and watches it by a pidfd, as it is nobody's child any more.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "base/path.h"
+#include "base/random.h"
+#include "platform/platform.h"
+#include "rpc/endpoint.h"
+
+struct local {
+	struct platform platform;
+	struct platform_options options;
+	char *program, *backplane, *folder;
+	struct map processes; /* struct process by Runner's key */
+	bool closing;
+};
+
+struct process {
+	struct local *local;
+	char key[KEY_MAX];
+	pid_t pid;
+	uv_process_t child; /* ours */
+	int pidfd; /* not ours; -1: ours */
+	uv_poll_t poll;
+	struct timer failed; /* reports a start that failed in its own turn */
+	char why[256];
+};
+
+static char *file_of(const struct local *local, const char *key, const char *suffix) {
+	return mem_printf("%s/%s%s", local->folder, key, suffix);
+}
+
+static void remove_file(const struct local *local, const char *key, const char *suffix) {
+	char *path = file_of(local, key, suffix);
+	unlink(path);
+	free(path);
+}
+
+static void clean_up(const struct local *local, const char *key) {
+	struct error err;
+	char *work = file_of(local, key, ".d");
+	if (path_remove_tree(work, &err) < 0)
+		log_warn("%s", err.msg);
+	free(work);
+	remove_file(local, key, ".sock");
+	remove_file(local, key, ".pid");
+}
+
+/* --- ends -------------------------------------------------------------------------------------------------------------- */
+
+static void free_local_if_done(struct local *local) {
+	if (!local->closing || local->processes.len > 0)
+		return;
+	map_deinit(&local->processes);
+	free(local->program);
+	free(local->backplane);
+	free(local->folder);
+	free(local);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+	struct process *process = handle->data;
+	struct local *local = process->local;
+	if (process->pidfd >= 0)
+		close(process->pidfd);
+	map_remove(&local->processes, str_from(process->key));
+	free(process);
+	free_local_if_done(local);
+}
+
+static void report_and_forget(struct process *process) {
+	struct local *local = process->local;
+	clean_up(local, process->key);
+	if (!local->closing)
+		local->options.exited(local->options.owner, process->key, process->why);
+	uv_handle_t *handle = process->pidfd >= 0 ? (uv_handle_t *)&process->poll : (uv_handle_t *)&process->child;
+	if (!uv_is_closing(handle))
+		uv_close(handle, on_handle_closed);
+}
+
+static void on_exit_of_child(uv_process_t *child, int64_t status, int signal_number) {
+	struct process *process = child->data;
+	if (signal_number != 0)
+		snprintf(process->why, sizeof process->why, "was killed by signal %d (%s)", signal_number,
+			 strsignal(signal_number));
+	else
+		snprintf(process->why, sizeof process->why, "exited with status %" PRId64, status);
+	report_and_forget(process);
+}
+
+static void on_exit_of_found(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
+	struct process *process = poll->data;
+	uv_poll_stop(poll);
+	snprintf(process->why, sizeof process->why, "exited");
+	report_and_forget(process);
+}
+
+static void on_start_failed(struct timer *timer) {
+	report_and_forget(CONTAINER_OF(timer, struct process, failed));
+}
+
+/* --- pid files ----------------------------------------------------------------------------------------------------------- */
+
+/* The time that a process started, in clock ticks since the machine did (proc(5), stat, field 22); 0: it is gone. */
+static uint64_t start_time(pid_t pid) {
+	char path[64], *text;
+	size_t len;
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	if (file_read(path, 4096, &text, &len, NULL) < 0)
+		return 0;
+	uint64_t ticks = 0;
+	/* The name, field 2, may hold anything; it ends with the last bracket. */
+	char *at = strrchr(text, ')');
+	for (int field = 2; at != NULL && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (at != NULL)
+		ticks = strtoull(at + 1, NULL, 10);
+	free(text);
+	return ticks;
+}
+
+static void write_pid(const struct process *process) {
+	char *path = file_of(process->local, process->key, ".pid");
+	char text[64];
+	struct error err;
+	snprintf(text, sizeof text, "%d %" PRIu64 "\n", (int)process->pid, start_time(process->pid));
+	if (file_write_whole(path, str_from(text), 0600, &err) < 0)
+		log_warn("%s; a Backplane that takes over could not end this Runner", err.msg);
+	free(path);
+}
+
+static bool read_pid(const struct local *local, const char *key, pid_t *ret_pid) {
+	char *path = file_of(local, key, ".pid"), *text;
+	size_t len;
+	int failed = file_read(path, 64, &text, &len, NULL);
+	free(path);
+	if (failed)
+		return false;
+	int pid = 0;
+	uint64_t ticks = 0;
+	bool whole = sscanf(text, "%d %" SCNu64, &pid, &ticks) == 2 && pid > 1 && ticks > 0;
+	free(text);
+	*ret_pid = (pid_t)pid;
+	return whole && start_time((pid_t)pid) == ticks;
+}
+
+/* --- starting and finding ------------------------------------------------------------------------------------------------- */
+
+static struct process *add_process(struct local *local, const char *key) {
+	struct process *process = mem_zalloc(sizeof *process);
+	process->local = local;
+	process->pidfd = -1;
+	snprintf(process->key, sizeof process->key, "%s", key);
+	process->failed.fire = on_start_failed;
+	process->child.data = process->poll.data = process;
+	map_put(&local->processes, str_from(key), process);
+	return process;
+}
+
+static void local_create(struct platform *platform, const char *runner_key, const char *language) {
+	struct local *local = CONTAINER_OF(platform, struct local, platform);
+	struct process *process = add_process(local, runner_key);
+	char *socket = file_of(local, runner_key, ".sock"), *work = file_of(local, runner_key, ".d");
+	/* A path that is too long for a socket address leaves the loopback. */
+	bool fits = strlen(socket) < sizeof ((struct endpoint *)NULL)->path;
+	char *bind = fits ? mem_printf("unix:%s", socket) : mem_strdup("http://127.0.0.1:0");
+	char start_timeout[32], orphan_timeout[32];
+	snprintf(start_timeout, sizeof start_timeout, "%" PRIu64 "ms", local->options.start_timeout_ms);
+	snprintf(orphan_timeout, sizeof orphan_timeout, "%" PRIu64 "ms", local->options.orphan_timeout_ms);
+	const char *args[] = {
+		local->program,	   "runner",	     "--endpoint", local->backplane, "--bind",	      bind,
+		"--language",	   language,	     "--key",	   runner_key,	     "--work-folder", work,
+		"--start-timeout", start_timeout, "--orphan-timeout", orphan_timeout, NULL,
+	};
+	uv_stdio_container_t stdio[] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
+	uv_process_options_t options = {
+		.file = local->program,
+		.args = (char **)args, /* libuv copies nothing and changes nothing */
+		.exit_cb = on_exit_of_child,
+		/* Its own group: what a terminal sends to ours is not meant for it. */
+		.flags = UV_PROCESS_DETACHED,
+		.stdio = stdio,
+		.stdio_count = ARRAY_LEN(stdio),
+	};
+	int failed = uv_spawn(&local->options.loop->uv, &process->child, &options);
+	if (failed != 0) {
+		snprintf(process->why, sizeof process->why, "could not be started: %s: %s", local->program, uv_strerror(failed));
+		timer_start(local->options.loop, &process->failed, 0);
+	} else {
+		process->pid = process->child.pid;
+		write_pid(process);
+	}
+	free(bind);
+	free(work);
+	free(socket);
+}
+
+static int watch_found(struct local *local, const char *key, pid_t pid) {
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return -1;
+	struct process *process = add_process(local, key);
+	process->pid = pid;
+	process->pidfd = pidfd;
+	uv_poll_init(&local->options.loop->uv, &process->poll, pidfd);
+	uv_poll_start(&process->poll, UV_READABLE, on_exit_of_found);
+	return 0;
+}
+
+/* What an earlier process left: Runners that live are found, the rest is swept up. */
+static int find_survivors(struct local *local, struct error *err) {
+	DIR *folder = opendir(local->folder);
+	if (folder == NULL)
+		return error_set_errno(err, errno, "could not read %s", local->folder);
+	for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+		struct str name = str_from(entry->d_name);
+		if (!str_ends_with(name, STR(".pid")) || name.len - 4 >= KEY_MAX)
+			continue;
+		char key[KEY_MAX];
+		snprintf(key, sizeof key, "%.*s", (int)(name.len - 4), name.ptr);
+		pid_t pid;
+		if (!read_pid(local, key, &pid) || watch_found(local, key, pid) < 0)
+			clean_up(local, key);
+	}
+	closedir(folder);
+	return 0;
+}
+
+/* --- the rest of the interface ---------------------------------------------------------------------------------------------- */
+
+static void local_destroy(struct platform *platform, const char *runner_key) {
+	struct local *local = CONTAINER_OF(platform, struct local, platform);
+	struct process *process = map_get(&local->processes, str_from(runner_key));
+	if (process == NULL || process->pid == 0)
+		return;
+	if (process->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
+	else if (uv_is_active((uv_handle_t *)&process->child))
+		uv_process_kill(&process->child, SIGKILL);
+}
+
+static bool local_knows(struct platform *platform, const char *runner_key) {
+	struct local *local = CONTAINER_OF(platform, struct local, platform);
+	return map_get(&local->processes, str_from(runner_key)) != NULL;
+}
+
+static void local_close(struct platform *platform) {
+	struct local *local = CONTAINER_OF(platform, struct local, platform);
+	local->closing = true;
+	for (size_t cursor = 0;;) {
+		struct process *process = map_next(&local->processes, &cursor);
+		if (process == NULL)
+			break;
+		uv_handle_t *handle = process->pidfd >= 0 ? (uv_handle_t *)&process->poll : (uv_handle_t *)&process->child;
+		timer_stop(local->options.loop, &process->failed);
+		if (!uv_is_closing(handle))
+			uv_close(handle, on_handle_closed);
+	}
+	free_local_if_done(local);
+}
+
+static const struct platform_ops local_ops = {
+	.create = local_create,
+	.destroy = local_destroy,
+	.knows = local_knows,
+	.close = local_close,
+};
+
+int platform_local_new(const struct platform_options *options, struct platform **ret_platform, struct error *err) {
+	if (path_make_folders(options->folder, err) < 0)
+		return -1;
+	struct local *local = mem_alloc(sizeof *local);
+	*local = (struct local){
+		.platform.ops = &local_ops,
+		.options = *options,
+		.program = mem_strdup(options->program),
+		.backplane = mem_strdup(options->backplane),
+		.folder = mem_strdup(options->folder),
+	};
+	map_init(&local->processes);
+	if (find_survivors(local, err) < 0) {
+		local_close(&local->platform);
+		return -1;
+	}
+	*ret_platform = &local->platform;
+	return 0;
+}

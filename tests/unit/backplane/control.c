@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control side under a clock of the test's own: every effect is written down as a line, and answered by the test.
+ */
+#include "backplane/control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../cmocka_test.h"
+
+#include "base/buf.h"
+
+struct stage {
+	struct control control;
+	struct outside outside;
+	struct buf log; /* effects since the last look, a line each */
+	uint64_t now_ms, random;
+	uint64_t published; /* the last version */
+	char last_created[KEY_MAX];
+};
+
+static struct stage *stage;
+
+static void note(const char *format, ...) PRINTF_LIKE(1, 2);
+
+static void note(const char *format, ...) {
+	char line[512];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	assert_int_equal(buf_printf(&stage->log, "%s\n", line), 0);
+}
+
+static uint64_t out_random(struct outside *outside UNUSED) {
+	return ++stage->random;
+}
+
+static int64_t out_wall_ms(struct outside *outside UNUSED) {
+	return (int64_t)stage->now_ms;
+}
+
+static void out_create(struct outside *outside UNUSED, const char *runner_key, const char *language) {
+	snprintf(stage->last_created, sizeof stage->last_created, "%s", runner_key);
+	note("create %s", language);
+}
+
+static void out_destroy(struct outside *outside UNUSED, const char *runner_key UNUSED) {
+	note("destroy");
+}
+
+static void out_ping(struct outside *outside UNUSED, const struct runner *runner) {
+	note("ping %s", runner->endpoint);
+}
+
+static void out_deploy(struct outside *outside UNUSED, const struct runner *runner, const struct deployment *deployment) {
+	note("deploy %s to %s", deployment->key, runner->endpoint);
+}
+
+static void out_terminate(struct outside *outside UNUSED, const struct runner *runner, const struct deployment *deployment,
+			  uint64_t grace_ms UNUSED) {
+	note("terminate %s at %s", deployment ? deployment->key : "all", runner->endpoint);
+}
+
+static void out_forget(struct outside *outside UNUSED, const struct runner *runner UNUSED) {
+}
+
+static void out_accept(struct outside *outside UNUSED, uint64_t registration, const struct runner *runner UNUSED) {
+	note("accept %d", (int)registration);
+}
+
+static void out_refuse(struct outside *outside UNUSED, uint64_t registration, const struct error *why) {
+	note("refuse %d: %s", (int)registration, code_name(why->code));
+}
+
+static void out_save(struct outside *outside UNUSED, const struct deployment *deployment, const struct module *module) {
+	note("save %s %s / %s", deployment ? deployment->key : "-", deployment ? deployment_state_name(deployment->state) : "-",
+	     module && module->active ? module->active->key : "-");
+}
+
+static void out_route(struct outside *outside UNUSED, const struct module *module) {
+	note("route %s to %d", module->name, module->active ? (int)module->active->alive : -1);
+}
+
+static void out_publish(struct outside *outside UNUSED, uint64_t version) {
+	stage->published = version;
+}
+
+static void out_step(struct outside *outside UNUSED, const struct deployment_step *step) {
+	note("%s: %s", step->deployment->key, step->text);
+}
+
+static void out_all_gone(struct outside *outside UNUSED) {
+	note("all gone");
+}
+
+static const struct outside_ops ops = {
+	.random = out_random,
+	.wall_ms = out_wall_ms,
+	.create_runner = out_create,
+	.destroy_runner = out_destroy,
+	.ping_runner = out_ping,
+	.deploy = out_deploy,
+	.terminate = out_terminate,
+	.forget_runner = out_forget,
+	.accept = out_accept,
+	.refuse = out_refuse,
+	.save = out_save,
+	.route = out_route,
+	.publish = out_publish,
+	.step = out_step,
+	.all_gone = out_all_gone,
+};
+
+static int set_up(void **state UNUSED) {
+	stage = calloc(1, sizeof *stage);
+	stage->log = BUF_INIT(KIB(64));
+	stage->outside.ops = &ops;
+	stage->now_ms = 1000000;
+	struct control_config config = control_config_default;
+	config.warm = 0;
+	control_init(&stage->control, &config, &stage->outside, stage->now_ms);
+	return 0;
+}
+
+static int tear_down(void **state UNUSED) {
+	control_deinit(&stage->control);
+	buf_deinit(&stage->log);
+	free(stage);
+	return 0;
+}
+
+/* --- what the test does ---------------------------------------------------------------------------------------------------- */
+
+/* The effects since the last time are exactly these lines. */
+static void expect(const char *lines) {
+	struct str seen = buf_view(&stage->log);
+	if (!str_eq_c(seen, lines))
+		fail_msg("expected:\n%s\ngot:\n%.*s", lines, STR_ARG(seen));
+	buf_clear(&stage->log);
+}
+
+static const char *log_text(void) {
+	char *end = buf_reserve(&stage->log, 1);
+	assert_non_null(end);
+	*end = '\0';
+	return buf_view(&stage->log).ptr;
+}
+
+static void forget_log(void) {
+	buf_clear(&stage->log);
+}
+
+static void pass(uint64_t ms) {
+	stage->now_ms += ms;
+	control_advance(&stage->control, stage->now_ms);
+	control_tick(&stage->control);
+}
+
+static void deploy(const char *key, const char *module, unsigned replicas) {
+	const struct deployment_record record = {.key = key, .module = module, .language = "c", .schema = STR(""), .detail = ""};
+	control_deployment_created(&stage->control, &record, replicas);
+}
+
+static void register_runner(uint64_t id, const char *endpoint, const char *key, const char *hosts) {
+	control_register(&stage->control, &(struct registration){.id = id,
+								 .language = STR("c"),
+								 .endpoint = str_from(endpoint),
+								 .runner_key = str_from(key),
+								 .deployment_key = str_from(hosts),
+								 .managed = strncmp(key, "rnr-", 4) == 0});
+}
+
+/* A hand-started Runner up to the point where it counts. */
+static void bring_runner(uint64_t id, const char *key) {
+	char endpoint[64];
+	snprintf(endpoint, sizeof endpoint, "unix:/%s", key);
+	register_runner(id, endpoint, key, "");
+	control_pinged(&stage->control, key, NULL);
+}
+
+static void report(const char *runner, const char *deployment, const char *error) {
+	struct error err;
+	const struct deployed deployed = {.runner_key = runner, .deployment_key = deployment, .error = error};
+	assert_int_equal(control_deployed(&stage->control, &deployed, &err), 0);
+}
+
+static void publish(void) {
+	control_published(&stage->control, stage->published);
+}
+
+/* --- tests ------------------------------------------------------------------------------------------------------------------ */
+
+static void brings_a_deployment_up(void **state UNUSED) {
+	deploy("dpl-1", "echo", 1);
+	expect("dpl-1: created\ncreate c\nroute echo to -1\n");
+	register_runner(1, "unix:/a", stage->last_created, "");
+	expect("ping unix:/a\n");
+	control_pinged(&stage->control, stage->last_created, NULL);
+	expect("accept 1\ndeploy dpl-1 to unix:/a\n");
+	report(stage->last_created, "dpl-1", "");
+	assert_non_null(strstr(log_text(), "save dpl-1 live / dpl-1\nroute echo to 1\n"));
+	forget_log();
+	publish();
+	expect("dpl-1: live\n");
+}
+
+static void refuses_what_it_cannot_reach(void **state UNUSED) {
+	struct error err;
+	error_set(&err, CODE_UNAVAILABLE, "nobody there");
+	register_runner(1, "unix:/a", "", "");
+	forget_log();
+	control_pinged(&stage->control, LIST_ENTRY(stage->control.all_runners.next, struct runner, in_control)->key, &err);
+	expect("refuse 1: FailedPrecondition\n");
+	assert_int_equal(stage->control.runners.len, 0);
+}
+
+static void refuses_a_second_one_at_the_same_place(void **state UNUSED) {
+	bring_runner(1, "one");
+	forget_log();
+	register_runner(2, "unix:/one", "two", "");
+	expect("refuse 2: AlreadyExists\n");
+	register_runner(3, "unix:/other", "one", "");
+	expect("refuse 3: AlreadyExists\n");
+	control_register(&stage->control, &(struct registration){.id = 4, .language = STR(""), .endpoint = STR("unix:/x")});
+	expect("refuse 4: InvalidArgument\n");
+}
+
+static void keeps_the_old_one_until_the_new_one_is_up(void **state UNUSED) {
+	bring_runner(1, "one");
+	bring_runner(2, "two");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	forget_log();
+	deploy("dpl-2", "echo", 0);
+	expect("dpl-2: created\ndeploy dpl-2 to unix:/two\nroute echo to 1\n");
+	report("two", "dpl-2", "");
+	const char *log = log_text();
+	assert_non_null(strstr(log, "save dpl-2 live / dpl-2\n"));
+	assert_non_null(strstr(log, "save dpl-1 draining / -\n"));
+	/* The old one is told to end only when no thread routes to it any more. */
+	assert_null(strstr(log, "terminate"));
+	forget_log();
+	publish();
+	expect("terminate dpl-1 at unix:/one\ndpl-2: live\n");
+	report("one", "dpl-1", "terminated");
+	expect("dpl-1: stopped\nsave dpl-1 stopped / -\n");
+	assert_null(control_deployment(&stage->control, STR("dpl-1")));
+}
+
+static void fails_without_touching_the_old_one(void **state UNUSED) {
+	bring_runner(1, "one");
+	bring_runner(2, "two");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	deploy("dpl-2", "echo", 0);
+	forget_log();
+	report("two", "dpl-2", "exited with status 3");
+	expect("dpl-2: exited with status 3\nsave dpl-2 failed / dpl-1\nroute echo to 1\n");
+	assert_string_equal(control_module(&stage->control, STR("echo"))->active->key, "dpl-1");
+}
+
+static void replaces_a_replica_later_and_later(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	forget_log();
+	report("one", "dpl-1", "was killed");
+	expect("dpl-1: was killed; trying again in 100 ms\nroute echo to 0\n");
+	pass(99);
+	expect("");
+	pass(1);
+	expect("deploy dpl-1 to unix:/one\n");
+	report("one", "dpl-1", "was killed");
+	assert_non_null(strstr(log_text(), "trying again in 200 ms"));
+}
+
+static void gives_the_work_of_a_lost_runner_to_another(void **state UNUSED) {
+	bring_runner(1, "one");
+	bring_runner(2, "two");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	forget_log();
+	control_registration_ended(&stage->control, 1, false);
+	expect("dpl-1: the Runner one closed its connection; trying again in 100 ms\nroute echo to 0\n");
+	pass(100);
+	expect("deploy dpl-1 to unix:/two\n");
+}
+
+static void finds_runners_again_after_a_restart(void **state UNUSED) {
+	const struct deployment_record record = {
+		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	control_load(&stage->control, &record, 1, true);
+	control_tick(&stage->control);
+	expect("route echo to 0\n"); /* and no new Runner: the old one may still come back */
+	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
+	control_pinged(&stage->control, "rnr-a", NULL);
+	expect("ping unix:/a\naccept 1\ndpl-1: found alive on the Runner rnr-a\nroute echo to 1\n");
+	/* A second one of it is one too many. */
+	register_runner(2, "unix:/b", "rnr-b", "dpl-1");
+	control_pinged(&stage->control, "rnr-b", NULL);
+	expect("ping unix:/b\naccept 2\nterminate all at unix:/b\n");
+}
+
+static void starts_anew_what_did_not_come_back(void **state UNUSED) {
+	const struct deployment_record record = {
+		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	control_load(&stage->control, &record, 1, true);
+	control_tick(&stage->control);
+	forget_log();
+	pass(control_config_default.adopt_timeout_ms);
+	expect("create c\n");
+}
+
+static void gives_up_when_no_runner_can_be_had(void **state UNUSED) {
+	deploy("dpl-1", "echo", 1);
+	for (int attempt = 0; attempt < 3; attempt++) {
+		control_runner_exited(&stage->control, stage->last_created, "exited with status 1");
+		pass(1000);
+	}
+	const char *log = log_text();
+	assert_non_null(strstr(log, "no Runner for the language c could be had: exited with status 1\n"));
+	assert_non_null(strstr(log, "save dpl-1 failed / -\n"));
+	char problem[256];
+	control_module_problem(&stage->control, control_module(&stage->control, STR("echo")), problem, sizeof problem);
+	assert_non_null(strstr(problem, "dpl-1 failed: no Runner"));
+}
+
+static void kills_and_takes_back(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	forget_log();
+	char key[KEY_MAX];
+	control_kill(&stage->control, STR("echo"), key);
+	assert_string_equal(key, "dpl-1");
+	expect("save - - / -\ndpl-1: killed\nsave dpl-1 draining / -\nroute echo to -1\n");
+	publish();
+	expect("terminate dpl-1 at unix:/one\n");
+	report("one", "dpl-1", "terminated");
+	forget_log();
+	deploy("dpl-1", "echo", 0);
+	expect("dpl-1: created\ndeploy dpl-1 to unix:/one\nroute echo to -1\n");
+}
+
+static void notices_a_silent_runner(void **state UNUSED) {
+	struct error err;
+	error_set(&err, CODE_DEADLINE_EXCEEDED, "no answer");
+	bring_runner(1, "one");
+	forget_log();
+	pass(control_config_default.ping_interval_ms);
+	expect("ping unix:/one\n");
+	control_pinged(&stage->control, "one", &err);
+	pass(100);
+	expect("ping unix:/one\n");
+	control_pinged(&stage->control, "one", &err);
+	assert_int_equal(stage->control.runners.len, 0);
+}
+
+static void ends_all_that_it_made(void **state UNUSED) {
+	deploy("dpl-1", "echo", 1);
+	register_runner(1, "unix:/a", stage->last_created, "");
+	control_pinged(&stage->control, stage->last_created, NULL);
+	report(stage->last_created, "dpl-1", "");
+	publish();
+	bring_runner(2, "by-hand");
+	forget_log();
+	control_shut_down(&stage->control);
+	expect("route echo to 0\n");
+	publish();
+	expect("terminate all at unix:/a\n");
+	control_runner_exited(&stage->control, stage->last_created, "exited with status 0");
+	assert_non_null(strstr(log_text(), "all gone\n"));
+	assert_int_equal(stage->control.runners.len, 1);
+}
+
+#define STAGE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		STAGE_TEST(brings_a_deployment_up),
+		STAGE_TEST(refuses_what_it_cannot_reach),
+		STAGE_TEST(refuses_a_second_one_at_the_same_place),
+		STAGE_TEST(keeps_the_old_one_until_the_new_one_is_up),
+		STAGE_TEST(fails_without_touching_the_old_one),
+		STAGE_TEST(replaces_a_replica_later_and_later),
+		STAGE_TEST(gives_the_work_of_a_lost_runner_to_another),
+		STAGE_TEST(finds_runners_again_after_a_restart),
+		STAGE_TEST(starts_anew_what_did_not_come_back),
+		STAGE_TEST(gives_up_when_no_runner_can_be_had),
+		STAGE_TEST(kills_and_takes_back),
+		STAGE_TEST(notices_a_silent_runner),
+		STAGE_TEST(ends_all_that_it_made),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
