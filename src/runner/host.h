@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What runs a deployment's code: a child process (host_process.c) or a shared object in this process (host_library.c).
+ *
+ * A host is started once, comes alive at most once, and ends exactly once; whoever made it learns of both by events. It
+ * takes calls while it is alive. When it has ended nothing of it runs any more, and it frees itself.
+ */
+#pragma once
+
+#include "rpc/server.h"
+#include "rpc/unary.h"
+#include "runner/last_lines.h"
+#include "runner/logs.h"
+
+struct host;
+
+struct host_events {
+	void (*alive)(struct host *host);
+	/* The last call was answered; comes as often as that happens. */
+	void (*idle)(struct host *host);
+	/* It is over: why says how, also after host_stop. host->last_lines are still there. The host is gone when this
+	 * returns. */
+	void (*ended)(struct host *host, const struct error *why);
+};
+
+struct host_ops {
+	/* Takes over a stream whose method is VerbService.Call. */
+	void (*call)(struct host *host, struct rpc_stream *stream);
+	/* The same for VerbService.List. */
+	void (*list)(struct host *host, struct rpc_stream *stream);
+	void (*stop)(struct host *host);
+};
+
+struct host_options {
+	struct loop *loop;
+	const char *deployment_key;
+	const char *module;
+	const char *folder; /* of the deployment's files; absolute */
+	const char *working_dir; /* private to it; there already */
+	const char *entry; /* in folder; there already */
+	bool unix_socket; /* a child is to listen on one, where the path is short enough */
+	const char *backplane_endpoint;
+	struct rpc_channel *backplane;
+	struct logs *logs;
+	uint64_t start_timeout_ms;
+	uint64_t kill_timeout_ms;
+	const struct host_events *events;
+	void *owner;
+};
+
+struct host {
+	const struct host_ops *ops;
+	struct host_options options; /* its texts are the owner's and outlive the host */
+	size_t calls; /* in progress */
+	struct last_lines last_lines;
+};
+
+/* Both return NULL when the code could not even be started; err says why and nothing is left of it. */
+struct host *host_process_start(const struct host_options *options, struct error *err);
+struct host *host_library_start(const struct host_options *options, struct error *err);
+
+/* Ends it, whatever calls are in progress. `ended` follows. Again is harmless. */
+static inline void host_stop(struct host *host) {
+	host->ops->stop(host);
+}

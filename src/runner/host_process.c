@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A deployment as a child process that serves VerbService on FTL_BIND.
+ *
+ *  PROBING ──Ping answered──▶ ALIVE
+ *     │ start-up limit, stop    │ stop
+ *     ▼                         ▼
+ *  STOPPING ──kill limit──▶ (SIGKILL)
+ *     every state ──the child exits──▶ ended
+ *
+ * Calls are relayed unopened to the child, over a channel of their own. When the child dies its connections break, and
+ * the relay answers the calls in progress.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+#include "rpc/relay.h"
+#include "runner/child.h"
+#include "runner/host.h"
+
+enum {
+	PROBE_FIRST_MS = 1, /* between two Pings; doubled each time */
+	PROBE_LAST_MS = 50,
+	PROBE_TIMEOUT_MS = 1000, /* of one Ping */
+};
+
+enum process_state { PROCESS_PROBING, PROCESS_ALIVE, PROCESS_STOPPING };
+
+struct process {
+	struct host host;
+	enum process_state state;
+	struct child *child;
+	struct rpc_channel *channel;
+	struct rpc_unary_call *ping; /* in progress */
+	struct timer probe; /* the next Ping */
+	struct timer limit; /* of the start-up, then of the stop */
+	uint64_t probe_delay_ms;
+	char bind[ENDPOINT_MAX];
+	char not_ready[256]; /* what the last Ping was answered */
+	char label[256]; /* for the errors of calls */
+	struct error failure; /* why it is being stopped; CODE_OK: it was asked for */
+	struct line_splitter lines[CHILD_OUTPUTS];
+	int wait_status;
+	bool exited;
+};
+
+static struct process *process_of(struct host *host) {
+	return CONTAINER_OF(host, struct process, host);
+}
+
+/* --- its log --------------------------------------------------------------------------------------------------- */
+
+static void take_line(struct process *process, enum log_level level, struct str text) {
+	struct arena arena = ARENA_INIT(LOG_LINE_ARENA_MAX);
+	struct log_line line;
+	last_lines_add(&process->host.last_lines, text);
+	log_line_read(text, clock_wall_ms(), level, &arena, &line);
+	logs_add(process->host.options.logs, process->host.options.module, process->host.options.deployment_key, &line);
+	arena_deinit(&arena);
+}
+
+static void on_stdout_line(void *data, struct str line) {
+	take_line(data, LOG_INFO, line);
+}
+
+static void on_stderr_line(void *data, struct str line) {
+	take_line(data, LOG_WARN, line);
+}
+
+static line_function *const on_line[CHILD_OUTPUTS] = {[CHILD_STDOUT] = on_stdout_line, [CHILD_STDERR] = on_stderr_line};
+
+static void on_output(void *owner, enum child_output which, struct str bytes) {
+	struct process *process = owner;
+	line_splitter_feed(&process->lines[which], bytes, on_line[which], process);
+}
+
+/* --- the end --------------------------------------------------------------------------------------------------- */
+
+static void free_process(struct process *process) {
+	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
+		line_splitter_deinit(&process->lines[i]);
+	last_lines_deinit(&process->host.last_lines);
+	free(process);
+}
+
+/* When the child has exited and every call has found its connection broken. */
+static void end_if_done(struct process *process) {
+	if (!process->exited || process->ping != NULL || process->host.calls > 0)
+		return;
+	struct host *host = &process->host;
+	struct error why = process->failure;
+	char status[EXIT_TEXT_MAX];
+	exit_status_format(process->wait_status, status);
+	if (why.code == CODE_OK && process->state == PROCESS_STOPPING)
+		error_set(&why, CODE_CANCELLED, "it was stopped");
+	else if (why.code == CODE_OK && process->state == PROCESS_PROBING)
+		error_set(&why, CODE_FAILED_PRECONDITION, "%s %s before it answered Ping", host->options.entry, status);
+	else if (why.code == CODE_OK)
+		error_set(&why, CODE_UNAVAILABLE, "%s %s", host->options.entry, status);
+	rpc_channel_close(process->channel);
+	host->options.events->ended(host, &why);
+	free_process(process);
+}
+
+static void on_exited(void *owner, int wait_status) {
+	struct process *process = owner;
+	process->child = NULL;
+	process->exited = true;
+	process->wait_status = wait_status;
+	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
+		line_splitter_end(&process->lines[i], on_line[i], process);
+	timer_stop(process->host.options.loop, &process->probe);
+	timer_stop(process->host.options.loop, &process->limit);
+	end_if_done(process);
+}
+
+static const struct child_events child_events = {.output = on_output, .exited = on_exited};
+
+static void on_kill_limit(struct timer *timer) {
+	struct process *process = CONTAINER_OF(timer, struct process, limit);
+	child_signal(process->child, SIGKILL);
+}
+
+static void stop_child(struct process *process, int number) {
+	if (process->exited)
+		return;
+	process->state = PROCESS_STOPPING;
+	timer_stop(process->host.options.loop, &process->probe);
+	child_signal(process->child, number);
+	process->limit.fire = on_kill_limit;
+	timer_start(process->host.options.loop, &process->limit, process->host.options.kill_timeout_ms);
+}
+
+static void process_stop(struct host *host) {
+	struct process *process = process_of(host);
+	if (process->state != PROCESS_STOPPING)
+		stop_child(process, SIGTERM);
+}
+
+/* --- until it is alive ------------------------------------------------------------------------------------------ */
+
+static void on_start_limit(struct timer *timer) {
+	struct process *process = CONTAINER_OF(timer, struct process, limit);
+	char limit[TIME_TEXT_MAX];
+	duration_format(limit, (int64_t)process->host.options.start_timeout_ms);
+	bool told = process->not_ready[0] != '\0';
+	error_set(&process->failure, CODE_DEADLINE_EXCEEDED, "%s did not answer Ping on FTL_BIND=%s within %s%s%s",
+		  process->host.options.entry, process->bind, limit, told ? "; it says: " : "", process->not_ready);
+	stop_child(process, SIGKILL);
+}
+
+static void become_alive(struct process *process) {
+	process->state = PROCESS_ALIVE;
+	timer_stop(process->host.options.loop, &process->limit);
+	process->host.options.events->alive(&process->host);
+}
+
+static void on_pinged(void *owner, const ProtobufCMessage *message, const struct error *err) {
+	struct process *process = owner;
+	process->ping = NULL;
+	if (process->state != PROCESS_PROBING || process->exited) {
+		end_if_done(process);
+		return;
+	}
+	const Ftl__PingResponse *response = (const Ftl__PingResponse *)message;
+	if (err == NULL && response->not_ready[0] == '\0') {
+		become_alive(process);
+		return;
+	}
+	if (err == NULL)
+		snprintf(process->not_ready, sizeof process->not_ready, "%s", response->not_ready);
+	timer_start(process->host.options.loop, &process->probe, process->probe_delay_ms);
+	process->probe_delay_ms = MIN(process->probe_delay_ms * 2, (uint64_t)PROBE_LAST_MS);
+}
+
+static void on_probe(struct timer *timer) {
+	struct process *process = CONTAINER_OF(timer, struct process, probe);
+	Ftl__PingRequest request = FTL__PING_REQUEST__INIT;
+	process->ping = rpc_unary_call(process->channel,
+				       &(struct rpc_unary_options){
+					       .path = "/xyz.block.ftl.v1.VerbService/Ping",
+					       .timeout_ms = PROBE_TIMEOUT_MS,
+					       .response = &ftl__ping_response__descriptor,
+					       .done = on_pinged,
+					       .owner = process,
+				       },
+				       &request.base);
+}
+
+/* --- calls ------------------------------------------------------------------------------------------------------ */
+
+static void on_call_done(struct relay *relay) {
+	struct process *process = relay_owner(relay);
+	if (--process->host.calls > 0)
+		return;
+	if (process->exited)
+		end_if_done(process);
+	else
+		process->host.options.events->idle(&process->host);
+}
+
+static void process_call(struct host *host, struct rpc_stream *stream) {
+	struct process *process = process_of(host);
+	if (process->exited) {
+		rpc_refuse(stream);
+		return;
+	}
+	host->calls++;
+	relay_start(stream, process->channel,
+		    &(struct relay_options){.peer = process->label, .done = on_call_done, .owner = process});
+}
+
+static const struct host_ops process_ops = {.call = process_call, .list = process_call, .stop = process_stop};
+
+/* --- the start --------------------------------------------------------------------------------------------------- */
+
+/* A port of the loopback that is free now. Someone else may take it before the child does: the child then ends with an
+ * error of its own, and its last lines tell. */
+static int choose_port(struct endpoint *ret_endpoint, struct error *err) {
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof address;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool failed = fd < 0 || bind(fd, (struct sockaddr *)&address, len) < 0 ||
+		      getsockname(fd, (struct sockaddr *)&address, &len) < 0;
+	int number = errno;
+	if (fd >= 0)
+		close(fd);
+	if (failed)
+		return error_set_errno(err, number, "could not find a free port");
+	*ret_endpoint = (struct endpoint){.kind = ENDPOINT_TCP, .port = ntohs(address.sin_port), .host = "127.0.0.1"};
+	return 0;
+}
+
+static int choose_bind(const struct host_options *options, struct endpoint *ret_endpoint, struct error *err) {
+	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
+	int len = snprintf(endpoint.path, sizeof endpoint.path, "%s/socket", options->working_dir);
+	/* The path of a socket is short; a child that can serve on one can serve on a port as well. */
+	if (!options->unix_socket || len >= (int)sizeof endpoint.path)
+		return choose_port(ret_endpoint, err);
+	*ret_endpoint = endpoint;
+	return 0;
+}
+
+/* The child's environment: ours, with what it is told. */
+static char **make_environment(const struct process *process, struct arena *arena) {
+	const struct host_options *options = &process->host.options;
+	const char *told[] = {
+		arena_printf(arena, "FTL_BIND=%s", process->bind),
+		arena_printf(arena, "FTL_ENDPOINT=%s", options->backplane_endpoint),
+		arena_printf(arena, "FTL_WORKING_DIR=%s", options->working_dir),
+		arena_printf(arena, "FTL_MODULE=%s", options->module),
+		arena_printf(arena, "FTL_DEPLOYMENT=%s", options->deployment_key),
+	};
+	size_t inherited = 0, count = 0;
+	while (environ[inherited] != NULL)
+		inherited++;
+	char **environment = arena_alloc(arena, (inherited + ARRAY_LEN(told) + 1) * sizeof *environment);
+	for (size_t i = 0; i < inherited; i++)
+		/* FTL_ names are between us and those that we start; what the Runner was told is not for the child. */
+		if (strncmp(environ[i], "FTL_", 4) != 0)
+			environment[count++] = environ[i];
+	for (size_t i = 0; i < ARRAY_LEN(told); i++)
+		environment[count++] = (char *)told[i];
+	environment[count] = NULL;
+	return environment;
+}
+
+static int start_child(struct process *process, struct error *err) {
+	const struct host_options *options = &process->host.options;
+	struct arena arena = ARENA_INIT(MIB(4));
+	process->child = child_start(options->loop,
+				     &(struct child_options){
+					     .program = arena_printf(&arena, "%s/%s", options->folder, options->entry),
+					     .folder = options->folder,
+					     .environment = make_environment(process, &arena),
+					     .events = &child_events,
+					     .owner = process,
+				     },
+				     err);
+	arena_deinit(&arena);
+	return process->child == NULL ? -1 : 0;
+}
+
+struct host *host_process_start(const struct host_options *options, struct error *err) {
+	struct endpoint endpoint;
+	if (choose_bind(options, &endpoint, err) < 0)
+		return NULL;
+	struct process *process = mem_zalloc(sizeof *process);
+	*process = (struct process){
+		.host = {.ops = &process_ops, .options = *options},
+		.probe.fire = on_probe,
+		.probe_delay_ms = PROBE_FIRST_MS,
+		.limit.fire = on_start_limit,
+	};
+	endpoint_format(&endpoint, process->bind);
+	snprintf(process->label, sizeof process->label, "the deployment %s of %s", options->deployment_key, options->module);
+	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
+		line_splitter_init(&process->lines[i]);
+	if (start_child(process, err) < 0) {
+		free_process(process);
+		return NULL;
+	}
+	process->channel = rpc_channel_new(options->loop, &endpoint, &rpc_channel_options_default);
+	timer_start(options->loop, &process->limit, options->start_timeout_ms);
+	timer_start(options->loop, &process->probe, PROBE_FIRST_MS);
+	return &process->host;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/log_line.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <time.h>
+
+/* --- bytes to lines -------------------------------------------------------------------------------------------- */
+
+void line_splitter_init(struct line_splitter *splitter) {
+	*splitter = (struct line_splitter){.begun = BUF_INIT(LOG_LINE_MAX)};
+}
+
+void line_splitter_deinit(struct line_splitter *splitter) {
+	buf_deinit(&splitter->begun);
+}
+
+/* The length of the valid UTF-8 sequence that text begins with; 0: none. */
+static size_t sequence_len(struct str text) {
+	for (size_t len = 1; len <= MIN(text.len, (size_t)4); len++)
+		if (str_is_text(str_new(text.ptr, len)))
+			return len;
+	return 0;
+}
+
+static void append(struct buf *to, struct str bytes) {
+	int over = buf_append(to, bytes);
+	ASSERT(over == 0);
+}
+
+/* Makes what a process wrote fit for people and protobuf. */
+static void append_repaired(struct buf *to, struct str bytes) {
+	while (bytes.len > 0) {
+		size_t len = sequence_len(bytes);
+		unsigned char first = (unsigned char)bytes.ptr[0];
+		if (len == 0)
+			append(to, STR("\xEF\xBF\xBD"));
+		else if (len == 1 && ((first < 0x20 && first != '\t') || first == 0x7F))
+			append(to, STR(" "));
+		else
+			append(to, str_new(bytes.ptr, len));
+		bytes = str_from_offset(bytes, MAX(len, (size_t)1));
+	}
+}
+
+static void finish_line(struct line_splitter *splitter, line_function *on_line, void *data) {
+	struct str line = buf_view(&splitter->begun);
+	if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	if (line.len > 0) {
+		/* Each byte becomes three at most. */
+		struct buf repaired = BUF_INIT((size_t)LOG_LINE_MAX * 3 + 64);
+		append_repaired(&repaired, line);
+		if (splitter->cut > 0) {
+			int over = buf_printf(&repaired, "… (%zu more bytes)", splitter->cut);
+			ASSERT(over == 0);
+		}
+		on_line(data, buf_view(&repaired));
+		buf_deinit(&repaired);
+	}
+	buf_clear(&splitter->begun);
+	buf_trim(&splitter->begun);
+	splitter->cut = 0;
+}
+
+void line_splitter_feed(struct line_splitter *splitter, struct str bytes, line_function *on_line, void *data) {
+	while (bytes.len > 0) {
+		const char *end = memchr(bytes.ptr, '\n', bytes.len);
+		size_t len = end ? (size_t)(end - bytes.ptr) : bytes.len;
+		size_t keep = MIN(len, buf_room(&splitter->begun));
+		append(&splitter->begun, str_new(bytes.ptr, keep));
+		splitter->cut += len - keep;
+		bytes = str_from_offset(bytes, end ? len + 1 : len);
+		if (end != NULL)
+			finish_line(splitter, on_line, data);
+	}
+}
+
+void line_splitter_end(struct line_splitter *splitter, line_function *on_line, void *data) {
+	finish_line(splitter, on_line, data);
+}
+
+/* --- a line to what it says ------------------------------------------------------------------------------------ */
+
+static bool take_digits(struct str *text, size_t count, int *ret_number) {
+	uint64_t number;
+	if (text->len < count || !str_to_u64(str_new(text->ptr, count), &number))
+		return false;
+	*ret_number = (int)number;
+	*text = str_from_offset(*text, count);
+	return true;
+}
+
+static bool take_char(struct str *text, const char *one_of) {
+	if (text->len == 0 || text->ptr[0] == '\0' || strchr(one_of, text->ptr[0]) == NULL)
+		return false;
+	*text = str_from_offset(*text, 1);
+	return true;
+}
+
+/* "Z" or "+hh:mm", as minutes. */
+static bool take_zone(struct str *text, int *ret_minutes) {
+	char sign = text->len > 0 ? text->ptr[0] : '\0';
+	if (take_char(text, "Zz")) {
+		*ret_minutes = 0;
+		return true;
+	}
+	int hours, minutes;
+	if (!take_char(text, "+-") || !take_digits(text, 2, &hours) || !take_char(text, ":") || !take_digits(text, 2, &minutes))
+		return false;
+	*ret_minutes = (hours * 60 + minutes) * (sign == '-' ? -1 : 1);
+	return true;
+}
+
+static int take_fraction_ms(struct str *text) {
+	int ms = 0, digit, scale = 100;
+	while (take_digits(text, 1, &digit)) {
+		ms += digit * scale;
+		scale /= 10;
+	}
+	return ms;
+}
+
+bool time_parse(struct str text, int64_t *ret_ms) {
+	struct tm parts = {0};
+	int ms = 0, zone;
+	if (!take_digits(&text, 4, &parts.tm_year) || !take_char(&text, "-") || !take_digits(&text, 2, &parts.tm_mon) ||
+	    !take_char(&text, "-") || !take_digits(&text, 2, &parts.tm_mday) || !take_char(&text, "Tt ") ||
+	    !take_digits(&text, 2, &parts.tm_hour) || !take_char(&text, ":") || !take_digits(&text, 2, &parts.tm_min) ||
+	    !take_char(&text, ":") || !take_digits(&text, 2, &parts.tm_sec))
+		return false;
+	if (take_char(&text, "."))
+		ms = take_fraction_ms(&text);
+	if (!take_zone(&text, &zone) || text.len > 0)
+		return false;
+	parts.tm_year -= 1900;
+	parts.tm_mon -= 1;
+	*ret_ms = ((int64_t)timegm(&parts) - zone * 60) * 1000 + ms;
+	return true;
+}
+
+/* The names that loggers of other languages give to ours. */
+static bool level_from_name(const char *name, enum log_level *ret_level) {
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} names[] = {
+		{"trace", LOG_DEBUG}, {"debug", LOG_DEBUG},	 {"info", LOG_INFO},   {"notice", LOG_INFO}, {"warn", LOG_WARN},
+		{"warning", LOG_WARN}, {"error", LOG_ERROR}, {"err", LOG_ERROR}, {"fatal", LOG_ERROR}, {"panic", LOG_ERROR},
+		{"critical", LOG_ERROR},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcasecmp(name, names[i].name) == 0) {
+			*ret_level = names[i].level;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Takes a field out of the object when read understands it; what it does not understand stays an attribute. */
+static void take_level(json_t *object, struct log_line *line) {
+	const json_t *level = json_object_get(object, "level");
+	if (json_is_string(level) && level_from_name(json_string_value(level), &line->level))
+		json_object_del(object, "level");
+}
+
+static void take_time(json_t *object, struct log_line *line) {
+	const json_t *time = json_object_get(object, "time");
+	if (json_is_string(time) && time_parse(str_from(json_string_value(time)), &line->time_ms))
+		json_object_del(object, "time");
+}
+
+static bool take_message(json_t *object, const char *key, struct arena *arena, struct log_line *line) {
+	const json_t *message = json_object_get(object, key);
+	if (!json_is_string(message))
+		return false;
+	line->message = arena_strdup(arena, str_from(json_string_value(message)));
+	json_object_del(object, key);
+	return true;
+}
+
+static bool read_object(struct str text, struct arena *arena, struct log_line *line) {
+	json_t *object = text.ptr[0] == '{' ? json_loadb(text.ptr, text.len, 0, NULL) : NULL;
+	if (object == NULL)
+		return false;
+	take_level(object, line);
+	take_time(object, line);
+	if (!take_message(object, "message", arena, line) && !take_message(object, "msg", arena, line))
+		line->message = "";
+	if (json_object_size(object) > 0) {
+		char *attributes = json_dumps(object, JSON_COMPACT);
+		if (attributes != NULL)
+			line->attributes = arena_strdup(arena, str_from(attributes));
+		free(attributes);
+	}
+	json_decref(object);
+	return true;
+}
+
+void log_line_read(struct str text, int64_t now_ms, enum log_level level, struct arena *arena, struct log_line *ret_line) {
+	*ret_line = (struct log_line){.time_ms = now_ms, .level = level, .attributes = ""};
+	if (text.len == 0 || !read_object(text, arena, ret_line))
+		ret_line->message = arena_strdup(arena, text);
+}

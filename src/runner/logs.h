@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sends log lines to the Backplane: queued from any thread, batched, over a PublishLogs stream that is opened when there
+ * is something to say.
+ *
+ * While the Backplane is away lines wait; past LOGS_WAITING_MAX bytes the oldest are dropped, and the next line that gets
+ * through is preceded by one that says how many.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "rpc/channel.h"
+#include "runner/log_line.h"
+
+/* "max-waiting-logs" */
+#define LOGS_WAITING_MAX MIB(1)
+
+struct logs {
+	struct loop *loop;
+	struct rpc_channel *backplane;
+	const char *runner_key; /* borrowed */
+	struct rpc_stream *stream; /* NULL: none is open */
+	struct timer batch; /* the next attempt to send */
+	uint64_t retry_ms;
+	bool ending;
+	struct {
+		pthread_mutex_t lock;
+		struct list waiting; /* of struct entry, oldest first */
+		size_t waiting_bytes;
+		uint64_t dropped;
+		bool posted;
+		struct task wake;
+	} shared;
+};
+
+void logs_init(struct logs *logs, struct loop *loop, struct rpc_channel *backplane, const char *runner_key);
+/* After the loop is done with the stream. */
+void logs_deinit(struct logs *logs);
+
+/* Any thread. Copies all. */
+void logs_add(struct logs *logs, const char *module, const char *deployment_key, const struct log_line *line);
+
+/* Sends what waits and ends the stream; logs_is_sent tells when the Backplane has it all. */
+void logs_end(struct logs *logs);
+bool logs_is_sent(struct logs *logs);

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *   REGISTERING ──accepted──▶ SERVING ──lost──▶ REGISTERING      (registration.c; calls go on meanwhile)
+ *        │ refused, orphaned     │
+ *        └──────────┬────────────┘ SIGTERM, Terminate, a library's end
+ *                   ▼
+ *               STOPPING ──nothing is hosted──▶ FINISHING ──all is said, or it takes too long──▶ the end
+ *
+ * What is hosted has a machine of its own (deployment.c); a Runner without one is idle.
+ */
+#include "runner/runner.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/path.h"
+#include "ftl.pb-c.h"
+#include "rpc/listener.h"
+#include "rpc/unary.h"
+#include "runner/deployment.h"
+#include "runner/registration.h"
+#include "runner/reports.h"
+
+enum {
+	KEEPALIVE_MS = 2000, /* a Backplane that is silent for twice as long is gone */
+	STOP_GRACE_MS = 30000, /* for calls in progress, when the Runner is told to stop by a signal */
+	FINISHING_MAX_MS = 1000, /* for the last words */
+	FINISHING_POLL_MS = 5,
+};
+
+enum runner_state { RUNNER_REGISTERING, RUNNER_SERVING, RUNNER_STOPPING, RUNNER_FINISHING };
+
+struct runner {
+	const struct runner_options *options;
+	enum runner_state state;
+	struct loop loop;
+	struct listener listener;
+	struct rpc_server *server;
+	struct rpc_channel *backplane;
+	char endpoint[ENDPOINT_MAX]; /* our own */
+	char *work_folder;
+	bool made_work_folder;
+	struct registration registration;
+	struct logs logs;
+	struct reports reports;
+	struct deployment *deployment; /* NULL: idle */
+	struct {
+		uv_signal_t handle;
+		int number;
+	} signals[2];
+	struct timer finishing;
+	uint64_t finishing_since_ms;
+	struct error failure; /* CODE_OK: it ended in order */
+};
+
+/* --- stopping --------------------------------------------------------------------------------------------------- */
+
+static void on_finishing(struct timer *timer) {
+	struct runner *runner = CONTAINER_OF(timer, struct runner, finishing);
+	bool said = reports_are_sent(&runner->reports) && logs_is_sent(&runner->logs) && rpc_server_calls(runner->server) == 0;
+	if (said || loop_now_ms(&runner->loop) - runner->finishing_since_ms > FINISHING_MAX_MS)
+		loop_stop(&runner->loop);
+	else
+		timer_start(&runner->loop, timer, FINISHING_POLL_MS);
+}
+
+static void finish_when_idle(struct runner *runner) {
+	if (runner->state != RUNNER_STOPPING || runner->deployment != NULL)
+		return;
+	runner->state = RUNNER_FINISHING;
+	logs_end(&runner->logs);
+	runner->finishing_since_ms = loop_now_ms(&runner->loop);
+	runner->finishing.fire = on_finishing;
+	timer_start(&runner->loop, &runner->finishing, FINISHING_POLL_MS);
+}
+
+static void stop(struct runner *runner, uint64_t grace_ms) {
+	if (runner->state == RUNNER_FINISHING)
+		return;
+	runner->state = RUNNER_STOPPING;
+	registration_leave(&runner->registration);
+	if (runner->deployment != NULL)
+		deployment_terminate(runner->deployment, grace_ms);
+	finish_when_idle(runner);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+	struct runner *runner = handle->data;
+	/* Who asks twice does not want to wait. */
+	bool again = runner->state == RUNNER_STOPPING;
+	log_info("stopping: %s", sigdescr_np(number));
+	stop(runner, again ? 0 : STOP_GRACE_MS);
+}
+
+/* --- registration ----------------------------------------------------------------------------------------------- */
+
+static void on_accepted(struct registration *registration) {
+	struct runner *runner = registration->owner;
+	log_info("%s for %s at %s, registered with %s", registration->key, runner->options->language, runner->endpoint,
+		 runner->options->backplane);
+	if (runner->state == RUNNER_REGISTERING)
+		runner->state = RUNNER_SERVING;
+}
+
+static void on_refused(struct registration *registration, const struct error *why) {
+	struct runner *runner = registration->owner;
+	runner->failure = *why;
+	error_wrap(&runner->failure, "the Backplane at %s does not accept this Runner", runner->options->backplane);
+	stop(runner, STOP_GRACE_MS);
+}
+
+static void on_orphaned(struct registration *registration) {
+	struct runner *runner = registration->owner;
+	char limit[TIME_TEXT_MAX];
+	duration_format(limit, (int64_t)runner->options->orphan_timeout_ms);
+	log_warn("stopping: no Backplane at %s for %s", runner->options->backplane, limit);
+	stop(runner, STOP_GRACE_MS);
+}
+
+static const struct registration_events registration_events = {
+	.accepted = on_accepted,
+	.refused = on_refused,
+	.orphaned = on_orphaned,
+};
+
+/* --- the deployment --------------------------------------------------------------------------------------------- */
+
+static void on_alive(struct deployment *deployment) {
+	struct runner *runner = deployment_owner(deployment);
+	registration_set_hosted(&runner->registration, deployment_key(deployment));
+	reports_send(&runner->reports, &(struct report_options){
+					       .deployment_key = deployment_key(deployment),
+					       .fetch_us = deployment_fetch_us(deployment),
+					       .start_us = deployment_start_us(deployment),
+				       });
+	log_info("%s is alive", deployment_key(deployment));
+}
+
+static void on_ended(struct deployment *deployment, const struct error *why, const struct last_lines *last_lines) {
+	struct runner *runner = deployment_owner(deployment);
+	registration_set_hosted(&runner->registration, "");
+	reports_send(&runner->reports, &(struct report_options){
+					       .deployment_key = deployment_key(deployment),
+					       .error = why,
+					       .last_lines = last_lines,
+				       });
+	log_info("%s ended: %s", deployment_key(deployment), why->msg);
+	runner->deployment = NULL;
+	/* What a shared object has left in this process no later deployment shall meet. */
+	if (deployment_is_library(deployment) && runner->state < RUNNER_STOPPING)
+		stop(runner, 0);
+	finish_when_idle(runner);
+}
+
+static const struct deployment_events deployment_events = {.alive = on_alive, .ended = on_ended};
+
+static int deploy(struct runner *runner, const char *key, struct error *err) {
+	if (deployment_check_key(key, err) < 0)
+		return -1;
+	if (runner->state >= RUNNER_STOPPING)
+		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner is stopping");
+	if (runner->deployment != NULL && strcmp(deployment_key(runner->deployment), key) == 0)
+		return 0;
+	if (runner->deployment != NULL)
+		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner hosts %s already, which is %s",
+				 deployment_key(runner->deployment), deployment_state_name(runner->deployment));
+	runner->deployment = deployment_new(key, &(struct deployment_options){
+							 .loop = &runner->loop,
+							 .work_folder = runner->work_folder,
+							 .backplane_endpoint = runner->options->backplane,
+							 .backplane = runner->backplane,
+							 .logs = &runner->logs,
+							 .start_timeout_ms = runner->options->start_timeout_ms,
+							 .kill_timeout_ms = runner->options->kill_timeout_ms,
+							 .events = &deployment_events,
+							 .owner = runner,
+						 });
+	return 0;
+}
+
+static int terminate(struct runner *runner, const char *key, uint64_t grace_ms, struct error *err) {
+	if (key[0] == '\0') {
+		stop(runner, grace_ms);
+		return 0;
+	}
+	/* What ended already needs no order. */
+	if (runner->deployment == NULL)
+		return 0;
+	if (strcmp(deployment_key(runner->deployment), key) != 0)
+		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner hosts %s and not %s",
+				 deployment_key(runner->deployment), key);
+	deployment_terminate(runner->deployment, grace_ms);
+	return 0;
+}
+
+/* --- the services ----------------------------------------------------------------------------------------------- */
+
+static void on_runner_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
+	Ftl__PingResponse response = FTL__PING_RESPONSE__INIT;
+	rpc_unary_reply(unary, &response.base);
+}
+
+static void on_deploy(struct rpc_unary *unary, const ProtobufCMessage *message) {
+	const Ftl__DeployRequest *request = (const Ftl__DeployRequest *)message;
+	Ftl__DeployResponse response = FTL__DEPLOY_RESPONSE__INIT;
+	struct error err;
+	if (deploy(unary->service, request->deployment_key, &err) < 0)
+		rpc_unary_fail(unary, &err);
+	else
+		rpc_unary_reply(unary, &response.base);
+}
+
+static void on_terminate(struct rpc_unary *unary, const ProtobufCMessage *message) {
+	const Ftl__TerminateRequest *request = (const Ftl__TerminateRequest *)message;
+	Ftl__TerminateResponse response = FTL__TERMINATE_RESPONSE__INIT;
+	struct error err;
+	if (terminate(unary->service, request->deployment_key, request->grace_ms, &err) < 0)
+		rpc_unary_fail(unary, &err);
+	else
+		rpc_unary_reply(unary, &response.base);
+}
+
+static void on_verb_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
+	const struct runner *runner = unary->service;
+	Ftl__PingResponse response = FTL__PING_RESPONSE__INIT;
+	char text[KEY_MAX + 64] = "nothing is deployed here";
+	if (runner->deployment != NULL)
+		snprintf(text, sizeof text, "%s is %s", deployment_key(runner->deployment),
+			 deployment_state_name(runner->deployment));
+	if (runner->deployment == NULL || !deployment_is_alive(runner->deployment))
+		response.not_ready = text;
+	rpc_unary_reply(unary, &response.base);
+}
+
+/* Answers a call that is not for what is alive here; false: it is. */
+static bool turn_away(const struct runner *runner, struct rpc_stream *stream) {
+	bool alive = runner->deployment != NULL && deployment_is_alive(runner->deployment);
+	struct str wanted = http_headers_get(&stream->http.received, STR("ftl-deployment"));
+	if (wanted.len > 0) {
+		/* From the Backplane, which tries elsewhere. */
+		if (alive && str_eq_c(wanted, deployment_key(runner->deployment)))
+			return false;
+		rpc_refuse(stream);
+		return true;
+	}
+	if (!alive)
+		rpc_finish(stream, CODE_UNAVAILABLE, "nothing that takes calls is deployed here");
+	return !alive;
+}
+
+static void start_call(struct rpc_stream *stream) {
+	const struct runner *runner = stream->service;
+	if (!turn_away(runner, stream))
+		deployment_call(runner->deployment, stream);
+}
+
+static void start_list(struct rpc_stream *stream) {
+	const struct runner *runner = stream->service;
+	if (!turn_away(runner, stream))
+		deployment_list(runner->deployment, stream);
+}
+
+static const struct rpc_method methods[] = {
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.RunnerService/Ping", on_runner_ping, ftl__ping_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.RunnerService/Deploy", on_deploy, ftl__deploy_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.RunnerService/Terminate", on_terminate, ftl__terminate_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.VerbService/Ping", on_verb_ping, ftl__ping_request__descriptor),
+	{.path = "/xyz.block.ftl.v1.VerbService/Call", .start = start_call},
+	{.path = "/xyz.block.ftl.v1.VerbService/List", .start = start_list},
+};
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+static void on_accept(struct listener *listener, int fd) {
+	struct runner *runner = listener->owner;
+	rpc_server_accept(runner->server, fd);
+}
+
+/* Only a folder that was made here is removed as a whole at the end. */
+static int make_work_folder(struct runner *runner, struct error *err) {
+	if (runner->options->work_folder != NULL) {
+		if (path_make_folders(runner->options->work_folder, err) < 0)
+			return -1;
+		runner->work_folder = realpath(runner->options->work_folder, NULL);
+		if (runner->work_folder == NULL)
+			return error_set_errno(err, errno, "could not use the folder %s", runner->options->work_folder);
+		return 0;
+	}
+	const char *base = getenv("TMPDIR");
+	runner->work_folder = mem_printf("%s/ftl-runner-XXXXXX", base && base[0] == '/' ? base : "/tmp");
+	if (mkdtemp(runner->work_folder) == NULL)
+		return error_set_errno(err, errno, "could not make the folder %s", runner->work_folder);
+	runner->made_work_folder = true;
+	return 0;
+}
+
+static int check_options(const struct runner_options *options, struct endpoint *ret_backplane, struct endpoint *ret_bind,
+			 struct error *err) {
+	if (endpoint_parse(str_from(options->backplane), ret_backplane, err) < 0)
+		return error_wrap(err, "the Backplane's endpoint");
+	if (endpoint_parse(str_from(options->bind), ret_bind, err) < 0)
+		return error_wrap(err, "the endpoint to serve on");
+	if (options->language == NULL || options->language[0] == '\0')
+		return error_set(err, CODE_INVALID_ARGUMENT, "the language is missing");
+	if (options->key != NULL && strlen(options->key) >= KEY_MAX)
+		return error_set(err, CODE_INVALID_ARGUMENT, "the Runner's key has %zu bytes; at most %d are allowed",
+				 strlen(options->key), KEY_MAX - 1);
+	return 0;
+}
+
+static void catch_signals(struct runner *runner) {
+	static const int numbers[] = {SIGTERM, SIGINT};
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++) {
+		uv_signal_init(&runner->loop.uv, &runner->signals[i].handle);
+		runner->signals[i].handle.data = runner;
+		uv_signal_start(&runner->signals[i].handle, on_signal, numbers[i]);
+	}
+}
+
+static void start_registration(struct runner *runner) {
+	const struct runner_options *options = runner->options;
+	runner->registration = (struct registration){
+		.loop = &runner->loop,
+		.backplane = runner->backplane,
+		.language = options->language,
+		.endpoint = runner->endpoint,
+		.orphan_timeout_ms = options->orphan_timeout_ms,
+		.events = &registration_events,
+		.owner = runner,
+	};
+	snprintf(runner->registration.key, sizeof runner->registration.key, "%s", options->key ? options->key : "");
+	registration_start(&runner->registration);
+}
+
+/* Runs with everything open, and returns when the Runner is at its end. */
+static void serve(struct runner *runner, const struct endpoint *backplane) {
+	struct rpc_channel_options channel_options = rpc_channel_options_default;
+	channel_options.keepalive_ms = KEEPALIVE_MS;
+	runner->backplane = rpc_channel_new(&runner->loop, backplane, &channel_options);
+	endpoint_format(&runner->listener.endpoint, runner->endpoint);
+	logs_init(&runner->logs, &runner->loop, runner->backplane, runner->registration.key);
+	reports_init(&runner->reports, &runner->loop, runner->backplane, runner->registration.key);
+	catch_signals(runner);
+	start_registration(runner);
+	loop_run(&runner->loop);
+	registration_end(&runner->registration);
+	reports_end(&runner->reports);
+	rpc_channel_close(runner->backplane);
+	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++)
+		uv_close((uv_handle_t *)&runner->signals[i].handle, NULL);
+}
+
+static int run(struct runner *runner, struct error *err) {
+	struct endpoint backplane, bind;
+	if (check_options(runner->options, &backplane, &bind, err) < 0 || make_work_folder(runner, err) < 0)
+		return -1;
+	loop_init(&runner->loop);
+	runner->server = rpc_server_new(&runner->loop, &rpc_server_options_default);
+	rpc_server_add(runner->server, methods, ARRAY_LEN(methods), runner);
+	int result = listener_open(&runner->listener, &runner->loop, &bind, on_accept, runner, err);
+	if (result == 0) {
+		serve(runner, &backplane);
+		listener_close(&runner->listener);
+	}
+	rpc_server_close(runner->server);
+	loop_run_out(&runner->loop);
+	if (result == 0)
+		logs_deinit(&runner->logs);
+	loop_deinit(&runner->loop);
+	if (runner->failure.code == CODE_OK)
+		return result;
+	*err = runner->failure;
+	return -1;
+}
+
+int runner_run(const struct runner_options *options, struct error *err) {
+	struct runner *runner = mem_zalloc(sizeof *runner);
+	runner->options = options;
+	int result = run(runner, err);
+	struct error left;
+	if (runner->made_work_folder && path_remove_tree(runner->work_folder, &left) < 0)
+		log_warn("%s", left.msg);
+	free(runner->work_folder);
+	free(runner);
+	return result;
+}
