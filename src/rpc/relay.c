@@ -162,6 +162,11 @@ static bool can_answer(const struct relay *relay) {
 	return relay->from != NULL && !relay->from->finished;
 }
 
+static bool peer_gave_status(const struct rpc_stream *to) {
+	return http_headers_find(&to->http.trailers, STR("grpc-status")) != NULL ||
+	       http_headers_find(&to->http.received, STR("grpc-status")) != NULL;
+}
+
 static void begin_answering(struct relay *relay) {
 	if (relay->state != RELAY_SENDING)
 		return;
@@ -172,8 +177,12 @@ static void begin_answering(struct relay *relay) {
 static void on_peer_headers(struct rpc_stream *to) {
 	struct relay *relay = to->owner;
 	begin_answering(relay);
-	if (can_answer(relay))
-		copy_headers(&relay->from->response_headers, &relay->from->http.arena, &to->http.received);
+	if (!can_answer(relay))
+		return;
+	copy_headers(&relay->from->response_headers, &relay->from->http.arena, &to->http.received);
+	/* Headers with a status are all that comes; others may be waited for, long before a message. */
+	if (!peer_gave_status(to))
+		rpc_respond(relay->from);
 }
 
 static void on_peer_message(struct rpc_stream *to, size_t size) {
@@ -210,11 +219,6 @@ static void on_untouched(struct relay *relay, const struct rpc_stream *to) {
 	} else {
 		answer(relay, err.code, err.msg);
 	}
-}
-
-static bool peer_gave_status(const struct rpc_stream *to) {
-	return http_headers_find(&to->http.trailers, STR("grpc-status")) != NULL ||
-	       http_headers_find(&to->http.received, STR("grpc-status")) != NULL;
 }
 
 static void pass_status(struct relay *relay, const struct rpc_stream *to) {
