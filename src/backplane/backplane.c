@@ -320,7 +320,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	outside_init(backplane);
 	registrations_init(backplane);
 	watch_init(backplane);
-	logs_init(backplane);
+	service_logs_init(backplane);
 	control_init(&backplane->control, &config, &backplane->outside, loop_now_ms(&backplane->loop));
 }
 

@@ -103,4 +103,4 @@ extern const size_t status_method_count;
 /* service_logs.c */
 extern const struct rpc_method log_methods[];
 extern const size_t log_method_count;
-void logs_init(struct backplane *backplane);
+void service_logs_init(struct backplane *backplane);

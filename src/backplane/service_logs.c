@@ -204,6 +204,6 @@ const struct rpc_method log_methods[] = {
 };
 const size_t log_method_count = ARRAY_LEN(log_methods);
 
-void logs_init(struct backplane *backplane) {
+void service_logs_init(struct backplane *backplane) {
 	list_init(&backplane->followers);
 }

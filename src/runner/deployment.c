@@ -315,7 +315,7 @@ bool deployment_is_alive(const struct deployment *deployment) {
 	return deployment->state == ALIVE;
 }
 
-const char *deployment_state_name(const struct deployment *deployment) {
+const char *deployment_state_text(const struct deployment *deployment) {
 	return states[deployment->state].name;
 }
 

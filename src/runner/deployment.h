@@ -47,7 +47,7 @@ const char *deployment_key(const struct deployment *deployment);
 void *deployment_owner(const struct deployment *deployment);
 bool deployment_is_alive(const struct deployment *deployment);
 /* What it is doing: "fetching", "alive", … */
-const char *deployment_state_name(const struct deployment *deployment);
+const char *deployment_state_text(const struct deployment *deployment);
 /* It runs code in this process, or did. */
 bool deployment_is_library(const struct deployment *deployment);
 uint64_t deployment_fetch_us(const struct deployment *deployment);

@@ -169,7 +169,7 @@ static int deploy(struct runner *runner, const char *key, struct error *err) {
 		return 0;
 	if (runner->deployment != NULL)
 		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner hosts %s already, which is %s",
-				 deployment_key(runner->deployment), deployment_state_name(runner->deployment));
+				 deployment_key(runner->deployment), deployment_state_text(runner->deployment));
 	runner->deployment = deployment_new(key, &(struct deployment_options){
 							 .loop = &runner->loop,
 							 .work_folder = runner->work_folder,
@@ -232,7 +232,7 @@ static void on_verb_ping(struct rpc_unary *unary, const ProtobufCMessage *reques
 	char text[KEY_MAX + 64] = "nothing is deployed here";
 	if (runner->deployment != NULL)
 		snprintf(text, sizeof text, "%s is %s", deployment_key(runner->deployment),
-			 deployment_state_name(runner->deployment));
+			 deployment_state_text(runner->deployment));
 	if (runner->deployment == NULL || !deployment_is_alive(runner->deployment))
 		response.not_ready = text;
 	rpc_unary_reply(unary, &response.base);
