@@ -13,8 +13,9 @@ static const struct args_option option_endpoint = {
 	.kind = ARGS_TEXT,
 	.offset = offsetof(struct common_options, endpoint),
 	.value = "URL",
-	.help = "the Backplane: http://HOST:PORT or unix:PATH (or FTL_ENDPOINT, or \"endpoint\" in ftl.toml or in\n"
-		"~/.config/ftl/config.toml; without any, http://127.0.0.1:8892)",
+	.help = "the Backplane: http://HOST:PORT or unix:PATH (else FTL_ENDPOINT,\n"
+		"else \"endpoint\" in ftl.toml or in ~/.config/ftl/config.toml,\n"
+		"else http://127.0.0.1:8892)",
 };
 static const struct args_option option_output = {
 	.name = "output",

@@ -36,6 +36,8 @@ struct common_options {
 	enum output_format output;
 };
 
+#define ARGS_OPERANDS_ANY SIZE_MAX
+
 enum { COMMON_ENDPOINT = 1, COMMON_OUTPUT = 2 };
 
 struct cli;
@@ -44,7 +46,7 @@ struct command {
 	const char *name;
 	const char *summary; /* half a line */
 	const char *operands; /* "MODULE.VERB [JSON]"; "": none */
-	size_t operands_min, operands_max;
+	size_t operands_min, operands_max; /* ARGS_OPERANDS_ANY: no maximum */
 	const char *examples; /* lines */
 	const char *notes; /* lines; NULL: none */
 	const struct args_option *options;

@@ -27,7 +27,7 @@ static const struct args_option options[] = {
 	 .offset = offsetof(struct call_options, timeout_ms),
 	 .value = "DURATION",
 	 .standard = "30s",
-	 .help = "give up after this long, all along the chain of calls; 0: never"},
+	 .help = "give up after this long, all along the chain; 0: never"},
 	{.name = "verbose",
 	 .letter = 'v',
 	 .kind = ARGS_FLAG,
@@ -185,8 +185,8 @@ const struct command command_call = {
 	.examples = "ftl call echo.echo '{\"name\":\"Bob\"}'\n"
 		    "ftl call echo.echo @request.json\n"
 		    "jq … | ftl call echo.echo -",
-	.notes = "The request is JSON: as an argument, from standard input (-) or from a file (@FILE); {} if not given.\n"
-		 "The answer's JSON goes to standard output. Exits with 1 if the verb failed or could not be reached.",
+	.notes = "The request is JSON: an argument, standard input (-) or a file (@FILE); {} if not given. The answer's\n"
+		 "JSON goes to standard output. Exits with 1 if the verb failed or could not be reached.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct call_options),

@@ -10,7 +10,7 @@
 #include "cli/project.h"
 
 int cli_fail(const struct cli *cli, const struct error *err) {
-	if (cli->client != NULL && client_is_interrupted(cli->client)) {
+	if (cli->interrupted || (cli->client != NULL && client_is_interrupted(cli->client))) {
 		progress_clear();
 		return EXIT_INTERRUPTED;
 	}
@@ -38,7 +38,7 @@ static int read_project(struct cli *cli, const char **ret_endpoint, struct error
 	return 0;
 }
 
-int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err) {
+int cli_endpoint(struct cli *cli, const char *project_endpoint, const char **ret_endpoint, struct error *err) {
 	struct config_sources sources = {
 		.flag = cli->common->endpoint,
 		.environment = getenv("FTL_ENDPOINT"),
@@ -48,8 +48,12 @@ int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err
 	bool settled = sources.flag != NULL || (sources.environment != NULL && sources.environment[0] != '\0');
 	if (!settled && project_endpoint == NULL && read_project(cli, &sources.project, err) < 0)
 		return -1;
+	return config_endpoint(&sources, &cli->arena, ret_endpoint, err);
+}
+
+int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err) {
 	const char *endpoint;
-	if (config_endpoint(&sources, &cli->arena, &endpoint, err) < 0)
+	if (cli_endpoint(cli, project_endpoint, &endpoint, err) < 0)
 		return -1;
 	if (cli->client != NULL && strcmp(client_endpoint(cli->client), endpoint) == 0)
 		return 0;

@@ -23,6 +23,7 @@ struct cli {
 	size_t operand_count;
 	struct arena arena; /* until the command ends */
 	struct client *client; /* NULL: none was wanted yet */
+	bool interrupted; /* a child process was, by SIGINT */
 };
 
 /* Every answer of a Backplane is in it, so it may be large. */
@@ -45,8 +46,11 @@ int cli_fail(const struct cli *cli, const struct error *err);
 /* Says what is wrong with how the command was used, and how to get help; returns the exit code. */
 int cli_usage(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* The client for the Backplane that this run is about; opened when it is first wanted. project_endpoint is what an
- * ftl.toml says, NULL: what that of the current folder says, if there is one. */
+/* The Backplane that this run is about. project_endpoint is what an ftl.toml says; NULL: what that of the current folder
+ * says, if there is one. */
+int cli_endpoint(struct cli *cli, const char *project_endpoint, const char **ret_endpoint, struct error *err);
+
+/* Opens cli->client for it, unless it is open. */
 int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err);
 
 /* Calls a method of the BackplaneService: "Status". */

@@ -36,7 +36,8 @@ int config_endpoint(const struct config_sources *sources, struct arena *arena, c
 
 const char *config_path(const char *variable, const char *fallback, const char *name, struct arena *arena) {
 	const char *folder = getenv(variable), *home = getenv("HOME");
+	const char *slash = name ? "/" : "", *last = name ? name : "";
 	if (is_given(folder) && folder[0] == '/')
-		return arena_printf(arena, "%s/ftl/%s", folder, name);
-	return is_given(home) ? arena_printf(arena, "%s/%s/ftl/%s", home, fallback, name) : NULL;
+		return arena_printf(arena, "%s/ftl%s%s", folder, slash, last);
+	return is_given(home) ? arena_printf(arena, "%s/%s/ftl%s%s", home, fallback, slash, last) : NULL;
 }

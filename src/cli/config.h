@@ -22,5 +22,5 @@ int config_endpoint(const struct config_sources *sources, struct arena *arena, c
 		    struct error *err);
 
 /* By the XDG base directory specification: $VARIABLE/ftl/NAME, or with VARIABLE not set or relative,
- * $HOME/FALLBACK/ftl/NAME. NULL: there is no home either. */
+ * $HOME/FALLBACK/ftl/NAME. Without name, the folder. NULL: there is no home either. */
 const char *config_path(const char *variable, const char *fallback, const char *name, struct arena *arena);

@@ -13,6 +13,7 @@
  *   config.c     which endpoint: flag, environment, ftl.toml, config.toml
  *   project.c    a module's ftl.toml
  *   settings.c   a TOML file with a fixed set of keys, over toml.cpp, which is toml++ for C
+ *   toolchain.c  where the C SDK lies, and this program itself
  *   files.c      the files that "deploy" in ftl.toml names
  *   upload.c     files to the Backplane: hashed, and sent if they are missing there
  *
@@ -27,9 +28,8 @@
 #include "schema/nearest.h"
 
 const struct command *const commands[] = {
-	&command_call,
-	&command_ping,
-	NULL,
+	&command_serve,	 &command_build, &command_deploy, &command_call, &command_ps,	  &command_status,
+	&command_schema, &command_logs,	 &command_kill,	  &command_ping, &command_runner, NULL,
 };
 
 const struct command *command_find(const char *name) {

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line, as a user meets it: what it prints, where, and the code it exits with."""
 
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from fake_backplane import FakeBackplane, ftl
+from fake_backplane import FAILED, LIVE, STARTING, STOPPED, FakeBackplane, ftl, schema, step
 
 FTL = os.environ.get("FTL", str(Path(__file__).resolve().parents[2] / "build" / "ftl"))
 
@@ -223,3 +225,682 @@ def test_ping_waits_in_vain_until_sigint(start):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=5)
     assert (process.returncode, out, err) == (130, "", "")
+
+
+# --- ftl deploy -------------------------------------------------------------------------------------------------
+
+SCHEMA = """module echo {
+  data EchoRequest {
+    name String
+  }
+
+  data EchoResponse {
+    message String
+  }
+
+  verb echo(echo.EchoRequest) echo.EchoResponse
+}
+"""
+
+
+class Module:
+    """A module's folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.settings = {"module": '"echo"', "language": '"c"', "deploy": '["main"]'}
+        folder.mkdir()
+        self.write("main", "#!/bin/sh\n")
+        (folder / "main").chmod(0o755)
+        self.write("echo.ftl", SCHEMA)
+        self.set()
+
+    def set(self, **settings):
+        self.settings.update(settings)
+        lines = [f"{key} = {value}\n" for key, value in self.settings.items() if value is not None]
+        self.write("ftl.toml", "".join(lines))
+
+    def write(self, path, content):
+        path = self.folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+
+@pytest.fixture
+def module(tmp_path):
+    return Module(tmp_path / "echo")
+
+
+def digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_deploy_uploads_creates_and_waits(run, fake, module):
+    result = run("deploy", "echo")
+    assert (result.code, result.err) == (0, "")
+    assert re.fullmatch(r"echo: dpl-echo-0123456789abc is live \(\d+ ms\)\n", result.out)
+    assert fake.artefacts == {digest(b"#!/bin/sh\n"): b"#!/bin/sh\n"}
+    (created,) = fake.requested("CreateDeployment")
+    runtime = created.schema.runtime
+    assert (created.schema.name, runtime.language, runtime.entry, runtime.bind) == ("echo", "c", "main", "")
+    assert [(a.path, a.digest, a.executable) for a in created.artefacts] == [("main", digest(b"#!/bin/sh\n"), True)]
+    assert created.replicas == 0
+    assert [decl.WhichOneof("value") for decl in created.schema.decls] == ["data", "data", "verb"]
+    (watched,) = fake.requested("WatchDeployment")
+    assert watched.deployment_key == fake.key
+
+
+def test_deploy_works_in_the_current_folder(run, module):
+    assert run("deploy", cwd=module.folder).code == 0
+
+
+def test_deploy_uploads_only_what_is_missing(run, fake, module):
+    module.write("lib/a.so", b"a" * 700_000)
+    module.write("lib/b.so", b"a" * 700_000)
+    module.write("lib/empty", b"")
+    module.set(deploy='["main", "lib"]')
+    assert run("deploy", "echo").code == 0
+    assert sorted(sum(pieces) for pieces in fake.pieces) == [0, 10, 700_000]
+    assert max(max(pieces) for pieces in fake.pieces) <= 1 << 20
+    assert run("deploy", "echo").code == 0
+    assert len(fake.pieces) == 3
+    created = fake.requested("CreateDeployment")[1]
+    assert [a.path for a in created.artefacts] == ["lib/a.so", "lib/b.so", "lib/empty", "main"]
+    assert [a.executable for a in created.artefacts] == [False, False, False, True]
+
+
+def test_deploy_shows_each_step_on_demand(run, fake, module):
+    result = run("deploy", "echo", "-v")
+    lines = result.err.splitlines()
+    assert re.fullmatch(r"echo: +\d+ ms  starting started a Runner", lines[0])
+    assert re.fullmatch(r"echo: +\d+ ms  live     calls reach it", lines[1])
+
+
+def test_deploy_tells_progress_on_a_terminal(environment, fake, module):
+    code, out, err = on_a_terminal([FTL, "deploy", "echo"], module.folder.parent, environment, fake)
+    assert code == 0
+    assert "\r\033[Kecho: uploading 1 of 1 files, 10 bytes" in err
+    assert "echo: uploaded 1 of 1 files, 10 bytes\r\n" in err
+    assert "live     calls reach it\r\n" in err
+
+
+def test_deploy_tells_the_replicas(run, fake, module):
+    fake.status.deployments.add(key=fake.key, alive=3, replicas=3)
+    result = run("deploy", "echo", "--replicas", "3")
+    assert re.fullmatch(r"echo: dpl-echo-0123456789abc is live \(3 replicas, \d+ ms\)\n", result.out)
+    assert fake.requested("CreateDeployment")[0].replicas == 3
+
+
+def test_deploy_says_that_nothing_changed(run, fake, module):
+    fake.existed = True
+    fake.steps = lambda: iter([step(LIVE, "calls reach it")])
+    assert "is live, unchanged (" in run("deploy", "echo").out
+
+
+def test_deploy_answers_json(run, fake, module):
+    result = json.loads(run("deploy", "echo", "-o", "json").out)
+    took = result.pop("took_ms")
+    assert took >= 0
+    assert result == {"module": "echo", "deployment_key": fake.key, "state": "live", "existed": False, "replicas": 0}
+
+
+def test_deploy_does_not_wait(run, fake, module):
+    result = run("deploy", "echo", "--no-wait")
+    assert result.out.startswith("echo: dpl-echo-0123456789abc was created (")
+    assert fake.requested("WatchDeployment") == []
+
+
+def test_deploy_dry_run_changes_nothing(run, fake, module):
+    module.write("data.txt", b"x" * 2000)
+    module.set(deploy='["main", "data.txt"]')
+    fake.artefacts[digest(b"#!/bin/sh\n")] = b""
+    result = run("deploy", "echo", "--dry-run")
+    assert result.code == 0
+    assert result.out == (
+        "upload   data.txt (2 KB)\n"
+        "present  main (10 bytes, executable)\n"
+        "echo: would upload 1 of 2 files, 2 KB\n"
+    )
+    assert [name for name, _ in fake.requests] == ["GetArtefactDiffs"]
+    plan = json.loads(run("deploy", "echo", "--dry-run", "-o", "json").out)
+    assert [(file["path"], file["missing"]) for file in plan["files"]] == [("data.txt", True), ("main", False)]
+
+
+def test_deploy_builds_first(run, fake, module):
+    module.set(build='"echo built for $FTL_MODULE; echo 1 > main"')
+    result = run("deploy", "echo")
+    assert (result.code, result.err) == (0, "built for echo\n")
+    assert digest(b"1\n") in fake.artefacts
+
+
+def test_deploy_does_not_build_if_told(run, fake, module):
+    module.set(build='"exit 1"')
+    assert run("deploy", "echo", "--no-build").code == 0
+
+
+def test_deploy_stops_at_the_first_that_fails(run, fake, module):
+    result = run("deploy", "echo", "nowhere", "echo")
+    assert result.code == 1
+    assert result.out.startswith("echo: dpl-echo-")
+    assert result.err == "error: could not open nowhere/ftl.toml: No such file or directory\n"
+    assert len(fake.requested("CreateDeployment")) == 1
+
+
+def test_deploy_shows_the_last_lines_of_what_failed(run, fake, module):
+    lines = ["Traceback:", "  no module \x1b[31mnumpy"]
+    fake.steps = lambda: iter([step(STARTING, "started"), step(FAILED, "main exited with 1", lines)])
+    result = run("deploy", "echo")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        "  | Traceback:\n"
+        "  |   no module ?[31mnumpy\n"
+        "error: echo: dpl-echo-0123456789abc failed: main exited with 1\n"
+    )
+
+
+def test_deploy_says_that_it_was_replaced(run, fake, module):
+    fake.steps = lambda: iter([step(STOPPED, "replaced by dpl-echo-2")])
+    result = run("deploy", "echo")
+    assert result.err == (
+        "error: echo: dpl-echo-0123456789abc was stopped before it was live: replaced by dpl-echo-2\n"
+    )
+
+
+def test_deploy_gives_up_waiting(run, fake, module):
+    def steps():
+        yield step(STARTING, "started")
+        fake.stopping.wait(30)
+
+    fake.steps = steps
+    result = run("deploy", "echo", "--timeout", "200ms")
+    assert result.code == 1
+    assert result.err == (
+        "error: echo: dpl-echo-0123456789abc is not live after 200 ms; the Backplane goes on with it, see: ftl ps\n"
+    )
+
+
+def test_deploy_is_interrupted_while_it_waits(start, fake, module):
+    def steps():
+        yield step(STARTING, "started")
+        fake.stopping.wait(30)
+
+    fake.steps = steps
+    process = start("deploy", "echo")
+    wait_for(lambda: fake.requested("WatchDeployment"))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=5)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_deploy_says_that_the_steps_ended_early(run, fake, module):
+    fake.steps = lambda: iter([step(STARTING, "started")])
+    result = run("deploy", "echo")
+    assert result.err == "error: the Backplane stopped telling before dpl-echo-0123456789abc was live\n"
+
+
+def test_deploy_passes_on_why_it_was_refused(run, fake, module):
+    fake.fail["CreateDeployment"] = (grpc.StatusCode.INVALID_ARGUMENT, "no such entry")
+    assert run("deploy", "echo").err == "error: echo: no such entry\n"
+
+
+@pytest.mark.parametrize("method", ["GetArtefactDiffs", "UploadArtefact", "WatchDeployment"])
+def test_deploy_fails_where_the_backplane_fails(run, fake, module, method):
+    fake.fail[method] = (grpc.StatusCode.RESOURCE_EXHAUSTED, "the disk is full")
+    assert run("deploy", "echo") == Result(1, "", "error: the disk is full\n")
+
+
+def test_deploy_notices_a_file_that_changes(run, fake, module):
+    module.write("big", b"a" * 1000)
+    module.set(deploy='["main", "big"]', entry='"main"')
+    fake.before_diffs = lambda: module.write("big", b"b" * 1000)
+    result = run("deploy", "echo")
+    assert result == Result(1, "", "error: echo/big changed while it was being deployed; deploy again\n")
+    fake.artefacts.clear()
+    fake.before_diffs = lambda: module.write("big", b"c" * 999)
+    assert run("deploy", "echo").err == "error: echo/big changed while it was being deployed; deploy again\n"
+
+
+def test_deploy_notices_a_file_that_goes(run, fake, module):
+    fake.before_diffs = lambda: (module.folder / "main").unlink()
+    assert run("deploy", "echo").err == "error: could not open echo/main: No such file or directory\n"
+
+
+def test_deploy_notices_an_upload_that_was_spoiled(run, fake, module):
+    fake.spoil_upload = True
+    result = run("deploy", "echo")
+    assert result.err == (
+        "error: echo/main did not arrive as it was sent: the Backplane has another digest\n"
+    )
+
+
+def test_deploy_uses_constant_memory(start, fake, module):
+    with module.write("main", b"").open("wb") as big:
+        big.truncate(300 << 20)
+    process = start("deploy", "echo")
+    peak = 0
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        peak = max(peak, int(found.group(1)) if found else 0)
+        time.sleep(0.02)
+    assert process.returncode == 0
+    assert len(fake.artefacts[digest(bytes(300 << 20))]) == 300 << 20
+    if not os.environ.get("FTL_SANITIZED"):
+        assert peak < 32 << 10
+
+
+# --- ftl.toml ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"module": None}, 'echo/ftl.toml: the module has no name; add: module = "NAME"'),
+        ({"module": '"1"'}, 'echo/ftl.toml: module is "1"; it must be a letter, then letters, digits and underscores, at most 64'),
+        ({"module": "1"}, 'echo/ftl.toml:1:10: "module" must be a string that is not empty'),
+        ({"language": None}, 'echo/ftl.toml: the language is missing; add, for example: language = "c"'),
+        ({"deploy": None}, 'echo/ftl.toml: it does not say which files to deploy; add, for example: deploy = ["main"]'),
+        ({"deploy": '"main"'}, 'echo/ftl.toml:3:10: "deploy" must be an array of strings that are not empty'),
+        ({"deploy": '["main", 2]'}, 'echo/ftl.toml:3:19: "deploy" must be an array of strings that are not empty'),
+        ({"entri": '"x"'}, 'echo/ftl.toml:4:1: there is no setting "entri"; did you mean "entry"?'),
+        ({"colour": '"x"'}, 'echo/ftl.toml:4:1: there is no setting "colour"'),
+        ({"bind": '"tcp"'}, 'echo/ftl.toml: bind is "tcp"; it must be "http" or "unix"'),
+        ({"entry": '"mian"'}, 'echo/ftl.toml: the entry "mian" is not among the files of "deploy"; did you mean "main"?'),
+        ({"deploy": '["main", "dist/*"]'}, 'echo: "dist/*" in "deploy" stands for no file; was it built?'),
+        ({"deploy": '["../x"]'}, 'the path "../x" has the part ".."; empty parts, "." and ".." are not allowed'),
+        ({"deploy": '["/etc"]'}, 'the path "/etc" is absolute; give it relative to the module\'s folder'),
+        ({"schema": '"no.ftl"'}, "the schema of echo: could not open echo/no.ftl: No such file or directory"),
+        ({"build": '"exit 3"'}, "echo/ftl.toml: the build command exited with 3: exit 3"),
+        ({"build": '"kill -9 $$"'}, "echo/ftl.toml: the build command was ended by signal 9 (Killed): kill -9 $$"),
+    ],
+)
+def test_deploy_says_what_is_wrong_with_the_settings(run, fake, module, settings, error):
+    module.set(**settings)
+    assert run("deploy", "echo") == Result(1, "", f"error: {error}\n")
+    assert fake.requests == []
+
+
+def test_deploy_says_where_the_settings_are_no_toml(run, module):
+    module.write("ftl.toml", 'module = "echo\n')
+    result = run("deploy", "echo")
+    assert result.code == 1
+    assert result.err.startswith("error: echo/ftl.toml:1:15: ")
+
+
+def test_deploy_shows_the_errors_of_a_schema(run, module):
+    module.write("echo.ftl", "module echo {\n  verb echo(echo.Wrong) echo.Wrong\n}\n")
+    result = run("deploy", "echo")
+    assert result.code == 1
+    assert "echo/echo.ftl:2:" in result.err
+    assert "^" in result.err
+    assert result.err.splitlines()[-1].startswith("error: echo/echo.ftl has ")
+
+
+def test_deploy_wants_the_schema_of_the_module(run, module):
+    module.write("echo.ftl", SCHEMA.replace("module echo", "module ecko").replace("echo.E", "ecko.E"))
+    result = run("deploy", "echo")
+    assert result.err == 'error: echo/echo.ftl is of the module "ecko", but echo/ftl.toml says "echo"\n'
+
+
+def test_deploy_refuses_a_link_that_leaves_the_folder(run, module):
+    (module.folder / "secrets").symlink_to("/etc/passwd")
+    module.set(deploy='["main", "secrets"]')
+    result = run("deploy", "echo")
+    assert result.err == (
+        "error: echo/secrets is a link to /etc/passwd, outside of the module's folder; deploy a copy instead\n"
+    )
+
+
+# --- the endpoint -----------------------------------------------------------------------------------------------
+
+
+def test_the_endpoint_comes_from_the_nearest_place(run, environment, fake, module, tmp_path):
+    nobody = '"http://127.0.0.1:1"'
+    config = tmp_path / "home/.config/ftl/config.toml"
+    config.parent.mkdir(parents=True)
+    bare = {"env": environment}
+
+    config.write_text(f'endpoint = "{fake.endpoint}"\n')
+    assert run("ping", **bare).code == 0
+
+    config.write_text(f"endpoint = {nobody}\n")
+    assert run("ping", **bare).code == 1
+    module.set(endpoint=f'"{fake.endpoint}"')
+    assert run("ping", **bare, cwd=module.folder).code == 0
+    assert run("deploy", "echo", **bare).code == 0
+
+    module.set(endpoint=nobody)
+    assert run("ping", **bare, cwd=module.folder).code == 1
+    assert run("ping", env={**environment, "FTL_ENDPOINT": fake.endpoint}, cwd=module.folder).code == 0
+
+    wrong = {**environment, "FTL_ENDPOINT": "http://127.0.0.1:1"}
+    assert run("ping", env=wrong).code == 1
+    assert run("ping", "--endpoint", fake.endpoint, env=wrong).code == 0
+    assert run("--endpoint", fake.endpoint, "ping", env=wrong).code == 0
+
+
+def test_a_wrong_config_file_is_an_error(run, environment, tmp_path):
+    config = tmp_path / "config/ftl/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('endpiont = "x"\n')
+    result = run("ping", env={**environment, "XDG_CONFIG_HOME": str(tmp_path / "config")})
+    assert result.err == f'error: {config}:1:1: there is no setting "endpiont"; did you mean "endpoint"?\n'
+
+
+# --- ftl build --------------------------------------------------------------------------------------------------
+
+
+def test_build_passes_the_output_through(run, module):
+    module.set(build='"pwd; echo oh >&2"')
+    result = run("build", "echo")
+    assert result == Result(0, f"{module.folder}\n", "oh\n")
+
+
+def test_build_says_what_failed(run, module):
+    module.set(build='"echo no; false"')
+    result = run("build", "echo")
+    assert result == Result(1, "no\n", "error: echo/ftl.toml: the build command exited with 1: echo no; false\n")
+
+
+def test_build_is_interrupted_with_its_command(start, module):
+    module.set(build='"echo started; exec sleep 60"')
+    process = start("build", "echo", start_new_session=True)
+    assert process.stdout.readline() == "started\n"
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode in (130, -signal.SIGINT)
+
+
+# --- ftl ps, status, schema, kill, logs -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def busy(fake):
+    now = int(time.time() * 1000)
+    fake.status.MergeFrom(
+        ftl.StatusResponse(version="0.1.0", started_ms=now - 200_000, endpoint="http://127.0.0.1:8892")
+    )
+    fake.status.deployments.add(
+        key="dpl-echo-1", module="echo", language="c", state=LIVE, replicas=2, alive=1, since_ms=now - 12_500,
+        fetch_us=1200, start_us=3400, detail="one Runner died",
+    )
+    fake.status.deployments.add(
+        key="dpl-time-1", module="time", language="c", state=STARTING, replicas=1, since_ms=now - 5000
+    )
+    fake.status.deployments.add(key="dpl-old-1", module="old", state=FAILED, replicas=1, since_ms=now)
+    fake.status.runners.add(
+        key="rnr-1", language="c", endpoint="unix:/r/1", state="alive", deployment_key="dpl-echo-1",
+        since_ms=now - 12_500, managed=True, calls=7,
+    )
+    fake.status.runners.add(key="rnr-2", language="c", endpoint="unix:/r/2", state="idle", since_ms=now - 12_500)
+    return fake
+
+
+def columns(text):
+    return [re.split(r"  +", line.strip()) for line in text.splitlines()]
+
+
+def test_ps_lists_what_runs(run, busy):
+    result = run("ps")
+    assert (result.code, result.err) == (0, "")
+    title, echo, time_ = columns(result.out)
+    assert title == ["MODULE", "DEPLOYMENT", "STATE", "ALIVE", "AGE", "RUNNER", "RUNNER IS", "CALLS", "START"]
+    assert echo[:4] == ["echo", "dpl-echo-1", "live", "1/2"]
+    assert echo[5:] == ["rnr-1", "alive", "7", "fetch 1.2 ms, start 3.4 ms"]
+    assert time_[:4] == ["time", "dpl-time-1", "starting", "0/1"]
+    assert time_[5:] == ["-", "-", "-", "-"]
+
+
+def test_ps_lists_all_on_demand(run, busy):
+    assert [row[2] for row in columns(run("ps", "--all").out)] == ["STATE", "live", "starting", "failed"]
+
+
+def test_ps_answers_json(run, busy):
+    echo, time_ = json.loads(run("ps", "-o", "json").out)
+    assert (echo["key"], echo["state"], echo["start_us"]) == ("dpl-echo-1", "live", 3400)
+    assert [runner["key"] for runner in echo["runners"]] == ["rnr-1"]
+    assert time_["runners"] == []
+
+
+def test_ps_is_quiet_when_nothing_runs(run, fake):
+    assert run("ps") == Result(0, "", "")
+    assert json.loads(run("ps", "-o", "json").out) == []
+
+
+def test_status_tells_everything(run, busy):
+    busy.status.problems.append("echo has 1 of 2 replicas")
+    result = run("status")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("FTL 0.1.0 at http://127.0.0.1:8892, up 3 min\n\nMODULE ")
+    assert "one Runner died" in result.out
+    assert ["rnr-2", "c", "idle"] == [row for row in columns(result.out) if row[0] == "rnr-2"][0][:3]
+    assert result.out.endswith("\n1 problem:\n  echo has 1 of 2 replicas\n")
+
+
+def test_status_is_glad(run, fake):
+    assert run("status").out.endswith("\nNo problems.\n")
+
+
+def test_status_answers_json(run, busy):
+    status = json.loads(run("status", "-o", "json").out)
+    assert [deployment["state"] for deployment in status["deployments"]] == ["live", "starting", "failed"]
+    assert status["problems"] == []
+    assert status["runners"][0]["managed"] is True
+
+
+def test_schema_prints_text_that_deploys_again(run, fake, module):
+    run("deploy", "echo")
+    deployed = fake.requested("CreateDeployment")[0].schema
+    fake.modules = [deployed]
+    result = run("schema", "echo")
+    assert (result.code, result.err) == (0, "")
+    assert fake.requested("GetSchema")[0].module == "echo"
+    module.write("echo.ftl", result.out)
+    assert run("deploy", "echo").code == 0
+    again = fake.requested("CreateDeployment")[1].schema
+    assert [decl.WhichOneof("value") for decl in again.decls] == ["data", "data", "verb"]
+
+
+def test_schema_answers_json(run, fake, module):
+    run("deploy", "echo")
+    fake.modules = [fake.requested("CreateDeployment")[0].schema]
+    (echo,) = json.loads(run("schema", "-o", "json").out)
+    assert echo["name"] == "echo"
+    assert echo["decls"][2]["verb"]["request"]["name"] == "EchoRequest"
+
+
+def test_schema_says_that_it_does_not_understand(run, fake):
+    fake.modules = [schema.Module(name="odd", decls=[schema.Decl()])]
+    result = run("schema")
+    assert result.code == 1
+    assert result.err.startswith('error: the schema of "odd" is not one that this program understands: ')
+
+
+def test_kill_tells_what_ends(run, fake):
+    assert run("kill", "echo") == Result(
+        0, "echo: dpl-echo-0123456789abc is ending; calls that it has may finish\n", ""
+    )
+    assert fake.requested("KillModule")[0].module == "echo"
+    assert json.loads(run("kill", "echo", "-o", "json").out) == {"module": "echo", "deployment_key": fake.key}
+    fake.killed = ""
+    assert run("kill", "echo").out == "echo: nothing of it ran\n"
+    fake.fail["KillModule"] = (grpc.StatusCode.NOT_FOUND, "no such module")
+    assert run("kill", "echo") == Result(1, "", "error: no such module\n")
+
+
+def entry(**fields):
+    fields = {"time_ms": 1_700_000_000_123, "level": "info", "message": "hello", "module": "echo", **fields}
+    return ftl.StreamLogsResponse(entry=ftl.LogEntry(**fields))
+
+
+def test_logs_prints_lines(run, fake):
+    attributes = '{"user":"Bob Ross","n":3,"why":"x","deep":{"a":[1]}}'
+    fake.logs = lambda request: iter([
+        entry(),
+        entry(level="error", message="no \x1b[2J", attributes=attributes),
+        ftl.StreamLogsResponse(dropped=7),
+        entry(attributes="odd"),
+    ])
+    result = run("logs", "echo", "--tail", "5")
+    assert result.code == 0
+    assert result.out == (
+        "2023-11-14T22:13:20.123Z info  echo hello\n"
+        '2023-11-14T22:13:20.123Z error echo no ?[2J user="Bob Ross" n=3 why=x deep={"a":[1]}\n'
+        "2023-11-14T22:13:20.123Z info  echo hello odd\n"
+    )
+    assert result.err == "warning: 7 lines were dropped here, as they were not read fast enough\n"
+    (request,) = fake.requested("StreamLogs")
+    assert (request.module, request.tail, request.follow) == ("echo", 5, False)
+
+
+def test_logs_answers_json(run, fake):
+    fake.logs = lambda request: iter([entry(attributes='{"n":3}'), entry(message="again")])
+    first, second = [json.loads(line) for line in run("logs", "-o", "json").out.splitlines()]
+    assert (first["message"], first["attributes"]) == ("hello", {"n": 3})
+    assert second["message"] == "again"
+
+
+def test_logs_follows_until_sigint(start, fake):
+    def logs(request):
+        assert request.follow
+        yield entry()
+        fake.stopping.wait(30)
+
+    fake.logs = logs
+    process = start("logs", "-f")
+    assert process.stdout.readline() == "2023-11-14T22:13:20.123Z info  echo hello\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=5)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_logs_takes_more_than_a_window(run, fake):
+    fake.logs = lambda request: (entry(message="x" * 10_000) for _ in range(500))
+    assert len(run("logs").out.splitlines()) == 500
+
+
+def test_logs_fails_with_the_backplane(run, fake):
+    fake.fail["StreamLogs"] = (grpc.StatusCode.UNAVAILABLE, "going down")
+    assert run("logs", "-f") == Result(1, "", "error: going down\n")
+
+
+def test_logs_ends_with_its_reader(start, fake):
+    fake.logs = lambda request: (entry(message="x" * 10_000) for _ in range(100_000))
+    process = start("logs", "-f")
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=10) == 1
+    assert process.stderr.read() == ""
+
+
+# --- help and wrong usage ---------------------------------------------------------------------------------------
+
+COMMANDS = "serve build deploy call ps status schema logs kill ping runner".split()
+
+
+def test_help_names_every_command(run):
+    result = run()
+    assert (result.code, result.err) == (0, "")
+    listed = [line.split()[0] for line in result.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
+    assert listed == [*COMMANDS, "help", "version"]
+    assert run("help").out == run("--help").out == result.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_begins_with_an_example(run, command):
+    result = run("help", command)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"Example:\n  ftl {command}")
+    assert f"\nUsage:\n  ftl {command} [OPTION…]" in result.out
+    assert run(command, "--help").out == run(command, "-h").out == result.out
+    assert max(len(line) for line in result.out.splitlines()) <= 105
+
+
+def test_help_of_a_command(run):
+    assert run("help", "kill").out == """Example:
+  ftl kill echo
+
+Usage:
+  ftl kill [OPTION…] MODULE
+
+Options:
+  -o, --output FORMAT           "table" for people or "json" for programs (default table)
+      --endpoint URL            the Backplane: http://HOST:PORT or unix:PATH (else FTL_ENDPOINT,
+                                else "endpoint" in ftl.toml or in ~/.config/ftl/config.toml,
+                                else http://127.0.0.1:8892)
+  -h, --help                    this text
+"""
+
+
+def test_version(run):
+    assert re.fullmatch(r"ftl \d+\.\d+\.\d+\n", run("version").out)
+    assert run("--version").out == run("version").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["depoly"], 'there is no command "depoly"; did you mean "deploy"?\nsee: ftl help'),
+        (["xyzzy"], 'there is no command "xyzzy"\nsee: ftl help'),
+        (["help", "cal"], 'there is no command "cal"; did you mean "call"?\nsee: ftl help'),
+        (["call", "a.b", "--timout", "3"], "there is no option --timout; did you mean --timeout?\nsee: ftl help call"),
+        (["call", "a.b", "--timout=3"], "there is no option --timout; did you mean --timeout?\nsee: ftl help call"),
+        (["call", "-x", "a.b"], "there is no option -x\nsee: ftl help call"),
+        (["call", "a.b", "--timeout"], "--timeout needs a value: a time such as 500ms, 30s or 2m\nsee: ftl help call"),
+        (["call", "a.b", "--timeout", "3x"],
+         '--timeout is "3x"; it must be a time such as 500ms, 30s or 2m\nsee: ftl help call'),
+        (["call", "a.b", "--verbose=1"], "--verbose takes no value\nsee: ftl help call"),
+        (["call"], "an argument is missing: MODULE.VERB [JSON | - | @FILE]\nsee: ftl help call"),
+        (["call", "a.b", "{}", "c"], '"c" is one argument too many\nsee: ftl help call'),
+        (["ps", "-o", "yaml"], '--output is "yaml"; it must be "table" or "json"\nsee: ftl help ps'),
+        (["deploy", "-n", "-1"], '--replicas is "-1"; it must be a number from 0 to 100000\nsee: ftl help deploy'),
+        (["serve", "--max-message", "1mb"],
+         '--max-message is "1mb"; it must be a size such as 64MiB or 1MB\nsee: ftl help serve'),
+        (["serve", "--max-message", "1GiB"],
+         "--max-message is 1073741824 bytes; it must be from 1 byte to 64MiB\nsee: ftl help serve"),
+        (["serve", "--db", "postgres"], '--db is "postgres"; there is only "sqlite" so far\nsee: ftl help serve'),
+        (["serve", "--platform", "k8s"], '--platform is "k8s"; there is only "local" so far\nsee: ftl help serve'),
+        (["serve", "--bind", "8892"],
+         '--bind: "8892" is not an endpoint: it has no scheme that is known; give http://HOST:PORT, https://HOST:PORT '
+         "or unix:PATH\nsee: ftl help serve"),
+        (["runner"], "say for which language: --language NAME\nsee: ftl help runner"),
+    ],
+)
+def test_wrong_usage(run, arguments, error):
+    assert run(*arguments) == Result(2, "", f"error: {error}\n")
+
+
+def test_a_full_disk_is_a_failure(run):
+    with open("/dev/full", "w") as full:
+        result = run("help", stdout=full)
+    assert result.code == 1
+    assert result.err == "error: could not write to standard output: No space left on device\n"
+
+
+def on_a_terminal(command, folder, environment, fake):
+    """Runs a command with standard error on a terminal. Returns its exit code and what it wrote."""
+    terminal, end = os.openpty()
+    given = {**environment, "FTL_ENDPOINT": fake.endpoint, "TERM": "xterm", "NO_COLOR": ""}
+    process = subprocess.Popen(command, cwd=folder, env=given, stdout=subprocess.PIPE, stderr=end, text=True)
+    os.close(end)
+    err = b""
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:
+            piece = b""
+        if not piece:
+            break
+        err += piece
+    out, _ = process.communicate(timeout=20)
+    os.close(terminal)
+    return process.returncode, out, err.decode()
+
+
+def test_colour_is_for_terminals(run, environment, fake, tmp_path):
+    command = [FTL, "call", "echo"]
+    _, _, err = on_a_terminal(command, tmp_path, environment, fake)
+    assert err.startswith('\033[31merror: \033[0m"echo" names no verb')
+    _, _, err = on_a_terminal(["env", "NO_COLOR=1", *command], tmp_path, environment, fake)
+    assert err.startswith('error: "echo" names no verb')

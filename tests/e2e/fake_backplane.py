@@ -56,7 +56,7 @@ class FakeBackplane:
         self.modules = []
         self.logs = lambda request: iter([])
         self.spoil_upload = False
-        self.before_upload = lambda: None
+        self.before_diffs = lambda: None
         self.stopping = threading.Event()
         self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 80 << 20)])
         ftl_grpc.add_VerbServiceServicer_to_server(_Verbs(self), self._server)
@@ -110,11 +110,11 @@ class _Backplane(ftl_grpc.BackplaneServiceServicer):
 
     def GetArtefactDiffs(self, request, context):
         self.fake.enter("GetArtefactDiffs", request, context)
+        self.fake.before_diffs()
         missing = [digest for digest in request.client_digests if digest not in self.fake.artefacts]
         return ftl.GetArtefactDiffsResponse(missing_digests=missing)
 
     def UploadArtefact(self, requests, context):
-        self.fake.before_upload()
         self.fake.enter("UploadArtefact", None, context)
         pieces = [request.content for request in requests]
         self.fake.pieces.append([len(piece) for piece in pieces])

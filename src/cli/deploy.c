@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * build ─▶ read the schema ─▶ find the files ─▶ ask what is missing ─▶ upload that ─▶ create ─▶ watch until it is live
+ *                                                    └── --dry-run ends here      --no-wait ──┘
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/path.h"
+#include "base/size.h"
+#include "cli/build.h"
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/output.h"
+#include "cli/upload.h"
+#include "ftl.pb-c.h"
+#include "schema/check.h"
+#include "schema/nearest.h"
+#include "schema/parse.h"
+#include "schema/proto.h"
+
+struct deploy_options {
+	struct common_options common;
+	bool no_build, no_wait, dry_run, verbose;
+	unsigned replicas;
+	uint64_t timeout_ms;
+};
+
+static const struct args_option options[] = {
+	{.name = "replicas",
+	 .letter = 'n',
+	 .kind = ARGS_COUNT,
+	 .offset = offsetof(struct deploy_options, replicas),
+	 .value = "N",
+	 .help = "how many copies run (default: as many as now, 1 for a new module)"},
+	{.name = "no-build",
+	 .kind = ARGS_FLAG,
+	 .offset = offsetof(struct deploy_options, no_build),
+	 .help = "deploy what is there"},
+	{.name = "no-wait",
+	 .kind = ARGS_FLAG,
+	 .offset = offsetof(struct deploy_options, no_wait),
+	 .help = "do not wait until calls reach it"},
+	{.name = "timeout",
+	 .letter = 't',
+	 .kind = ARGS_DURATION,
+	 .offset = offsetof(struct deploy_options, timeout_ms),
+	 .value = "DURATION",
+	 .standard = "60s",
+	 .help = "how long to wait for that; 0: for ever"},
+	{.name = "dry-run",
+	 .kind = ARGS_FLAG,
+	 .offset = offsetof(struct deploy_options, dry_run),
+	 .help = "only show which files would be deployed, and which uploaded"},
+	{.name = "verbose",
+	 .letter = 'v',
+	 .kind = ARGS_FLAG,
+	 .offset = offsetof(struct deploy_options, verbose),
+	 .help = "show each step also if standard error is no terminal"},
+};
+
+struct deploy {
+	struct cli *cli;
+	const struct deploy_options *options;
+	struct project project;
+	struct schema_module *schema;
+	struct files files;
+	const char *key;
+	bool existed;
+	uint64_t start_ms;
+};
+
+/* --- what is deployed ----------------------------------------------------------------------------------------- */
+
+static int check_project(const struct project *project, struct error *err) {
+	if (project->language == NULL)
+		return error_set(err, CODE_INVALID_ARGUMENT, "%s: the language is missing; add, for example: language = \"c\"",
+				 project->file);
+	if (project->deploy_count == 0)
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "%s: it does not say which files to deploy; add, for example: deploy = [\"%s\"]", project->file,
+				 project->entry);
+	return 0;
+}
+
+/* All that is wrong with the schema, as people read it; the error says only how much. */
+static int refuse_schema(struct schema_diagnostics *diagnostics, const char *path, struct error *err) {
+	struct buf text = BUF_INIT(MIB(1));
+	schema_diagnostics_sort(diagnostics);
+	int over = schema_diagnostics_print(diagnostics, &text);
+	(void)over; /* the rest is cut off */
+	progress_clear();
+	output_lines(stderr, "", buf_view(&text));
+	buf_deinit(&text);
+	size_t count = diagnostics->count + diagnostics->left_out;
+	return error_set(err, CODE_INVALID_ARGUMENT, "%s has %zu error%s", path, count, count == 1 ? "" : "s");
+}
+
+static int parse_schema(struct deploy *deploy, const char *path, struct str text, struct error *err) {
+	struct schema_diagnostics diagnostics;
+	struct schema_module *schema = NULL;
+	schema_diagnostics_init(&diagnostics);
+	int result = schema_parse(text, path, &deploy->cli->arena, &schema, &diagnostics);
+	if (result == 0)
+		result = schema_check(schema, &diagnostics);
+	if (result < 0)
+		refuse_schema(&diagnostics, path, err);
+	schema_diagnostics_deinit(&diagnostics);
+	deploy->schema = schema;
+	return result;
+}
+
+static int read_schema(struct deploy *deploy, struct error *err) {
+	const struct project *project = &deploy->project;
+	bool here = strcmp(project->folder, ".") == 0;
+	const char *path = here ? project->schema
+				: arena_printf(&deploy->cli->arena, "%s/%s", project->folder, project->schema);
+	char *text;
+	size_t len;
+	if (file_read(path, SCHEMA_TEXT_MAX, &text, &len, err) < 0)
+		return error_wrap(err, "the schema of %s", project->module);
+	int result = parse_schema(deploy, path, str_new(text, len), err);
+	free(text);
+	if (result == 0 && strcmp(deploy->schema->name, project->module) != 0)
+		return error_set(err, CODE_INVALID_ARGUMENT, "%s is of the module \"%s\", but %s says \"%s\"", path,
+				 deploy->schema->name, project->file, project->module);
+	return result;
+}
+
+static int check_entry(const struct deploy *deploy, struct error *err) {
+	const struct project *project = &deploy->project;
+	if (files_find(&deploy->files, project->entry) != NULL)
+		return 0;
+	struct nearest nearest;
+	nearest_init(&nearest, str_from(project->entry));
+	for (size_t i = 0; i < deploy->files.count; i++)
+		nearest_offer(&nearest, deploy->files.items[i].path);
+	char hint[NEAREST_HINT_MAX];
+	const char *meant = nearest_hint(&nearest, hint);
+	return error_set(err, CODE_INVALID_ARGUMENT, "%s: the entry \"%s\" is not among the files of \"deploy\"%s%s",
+			 project->file, project->entry, meant ? "; " : "", meant ? meant : "");
+}
+
+static int prepare(struct deploy *deploy, struct error *err) {
+	const struct project *project = &deploy->project;
+	struct cli *cli = deploy->cli;
+	/* Standard output is for what was deployed. */
+	if (!deploy->options->no_build && build_run(cli, project, STDERR_FILENO, err) < 0)
+		return -1;
+	if (read_schema(deploy, err) < 0)
+		return -1;
+	if (files_collect(project->folder, project->deploy, project->deploy_count, &cli->arena, &deploy->files, err) < 0)
+		return -1;
+	return check_entry(deploy, err);
+}
+
+/* --- dry run -------------------------------------------------------------------------------------------------- */
+
+static void print_plan(const struct deploy *deploy) {
+	const char *module = deploy->project.module;
+	struct upload_size missing = upload_size(&deploy->files);
+	if (deploy->options->common.output == FORMAT_JSON) {
+		json_t *files = json_array();
+		for (size_t i = 0; i < deploy->files.count; i++) {
+			const struct file *file = &deploy->files.items[i];
+			json_array_append_new(files, json_pack("{s:s, s:s, s:I, s:b, s:b}", "path", file->path, "digest",
+							       digest_to_hex(&file->digest).text, "size", (json_int_t)file->size,
+							       "executable", file->executable, "missing", file->missing));
+		}
+		output_json(json_pack("{s:s, s:o}", "module", module, "files", files), JSON_ONE_LINE);
+		return;
+	}
+	for (size_t i = 0; i < deploy->files.count; i++) {
+		const struct file *file = &deploy->files.items[i];
+		char size[SIZE_TEXT_MAX];
+		size_format(size, file->size);
+		printf("%s  %s (%s%s)\n", file->missing ? "upload " : "present", file->path, size,
+		       file->executable ? ", executable" : "");
+	}
+	char size[SIZE_TEXT_MAX];
+	size_format(size, missing.bytes);
+	printf("%s: would upload %zu of %zu files, %s\n", module, missing.files, deploy->files.count, size);
+}
+
+/* --- creating ------------------------------------------------------------------------------------------------- */
+
+static Ftl__DeploymentArtefact **list_artefacts(struct deploy *deploy) {
+	struct arena *arena = &deploy->cli->arena;
+	Ftl__DeploymentArtefact **list = arena_alloc(arena, (deploy->files.count + 1) * sizeof(void *));
+	for (size_t i = 0; i < deploy->files.count; i++) {
+		const struct file *file = &deploy->files.items[i];
+		list[i] = arena_alloc(arena, sizeof **list);
+		ftl__deployment_artefact__init(list[i]);
+		list[i]->digest = arena_strdup(arena, str_from(digest_to_hex(&file->digest).text));
+		list[i]->path = (char *)file->path;
+		list[i]->executable = file->executable;
+	}
+	return list;
+}
+
+static int create(struct deploy *deploy, struct error *err) {
+	deploy->schema->language = deploy->project.language;
+	deploy->schema->entry = deploy->project.entry;
+	deploy->schema->bind = deploy->project.bind;
+	Ftl__CreateDeploymentRequest request = FTL__CREATE_DEPLOYMENT_REQUEST__INIT;
+	request.schema = schema_to_proto(deploy->schema, &deploy->cli->arena);
+	request.artefacts = list_artefacts(deploy);
+	request.n_artefacts = deploy->files.count;
+	request.replicas = deploy->options->replicas;
+	deploy->start_ms = clock_ms();
+	const ProtobufCMessage *response;
+	if (cli_unary(deploy->cli, "CreateDeployment", &request.base, &ftl__create_deployment_response__descriptor, &response,
+		      err) < 0)
+		return error_wrap(err, "%s", deploy->project.module);
+	const Ftl__CreateDeploymentResponse *created = (const Ftl__CreateDeploymentResponse *)response;
+	deploy->key = created->deployment_key;
+	deploy->existed = created->existed;
+	return 0;
+}
+
+/* --- watching ------------------------------------------------------------------------------------------------- */
+
+static void show_step(const struct deploy *deploy, const Ftl__WatchDeploymentResponse *step) {
+	char elapsed[TIME_TEXT_MAX], word[ENUM_WORD_MAX];
+	duration_format(elapsed, (int64_t)(clock_ms() - deploy->start_ms));
+	enum_word(&ftl__deployment_state__descriptor, (int)step->state, word);
+	if (output_is_terminal(stderr)) {
+		progress_note("%s: %8s  %-8s %s", deploy->project.module, elapsed, word, step->text);
+	} else if (deploy->options->verbose) {
+		fprintf(stderr, "%s: %8s  %-8s ", deploy->project.module, elapsed, word);
+		output_text(stderr, str_from(step->text));
+		putc('\n', stderr);
+	}
+}
+
+static int failed(const struct deploy *deploy, const Ftl__WatchDeploymentResponse *step, const char *what,
+		  struct error *err) {
+	progress_clear();
+	for (size_t i = 0; i < step->n_last_lines; i++)
+		output_lines(stderr, "  | ", str_from(step->last_lines[i]));
+	return error_set(err, CODE_UNAVAILABLE, "%s: %s %s%s%s", deploy->project.module, deploy->key, what,
+			 step->text[0] != '\0' ? ": " : "", step->text);
+}
+
+/* One step: *ret_over once nothing more is to come. */
+static int take_step(const struct deploy *deploy, const Ftl__WatchDeploymentResponse *step, bool *ret_over,
+		     struct error *err) {
+	show_step(deploy, step);
+	*ret_over = step->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_LIVE;
+	if (step->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_FAILED)
+		return failed(deploy, step, "failed", err);
+	if (step->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_STOPPED)
+		return failed(deploy, step, "was stopped before it was live", err);
+	return 0;
+}
+
+static int follow(struct deploy *deploy, struct client_stream *stream, struct error *err) {
+	for (bool over = false; !over;) {
+		const ProtobufCMessage *message;
+		if (client_receive(stream, &message, err) < 0)
+			return -1;
+		if (message == NULL)
+			return error_set(err, CODE_INTERNAL, "the Backplane stopped telling before %s was live", deploy->key);
+		if (take_step(deploy, (const Ftl__WatchDeploymentResponse *)message, &over, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int watch(struct deploy *deploy, struct error *err) {
+	Ftl__WatchDeploymentRequest request = FTL__WATCH_DEPLOYMENT_REQUEST__INIT;
+	request.deployment_key = (char *)deploy->key;
+	struct client_stream *stream = cli_start(deploy->cli, "WatchDeployment", &ftl__watch_deployment_response__descriptor,
+						 deploy->options->timeout_ms);
+	int result = client_send(stream, &request.base, err);
+	if (result == 0) {
+		client_half_close(stream);
+		progress_show("%s: waiting for %s", deploy->project.module, deploy->key);
+		result = follow(deploy, stream, err);
+	}
+	client_stream_free(stream);
+	if (result < 0 && err->code == CODE_DEADLINE_EXCEEDED) {
+		char waited[TIME_TEXT_MAX];
+		duration_format(waited, (int64_t)deploy->options->timeout_ms);
+		error_set(err, CODE_DEADLINE_EXCEEDED,
+			  "%s: %s is not live after %s; the Backplane goes on with it, see: ftl ps", deploy->project.module,
+			  deploy->key, waited);
+	}
+	return result;
+}
+
+/* How many copies run, to tell. 0: it cannot be told. */
+static unsigned count_replicas(struct deploy *deploy) {
+	const Ftl__StatusRequest request = FTL__STATUS_REQUEST__INIT;
+	const ProtobufCMessage *response;
+	struct error ignored;
+	if (cli_unary(deploy->cli, "Status", &request.base, &ftl__status_response__descriptor, &response, &ignored) < 0)
+		return 0;
+	const Ftl__StatusResponse *status = (const Ftl__StatusResponse *)response;
+	for (size_t i = 0; i < status->n_deployments; i++)
+		if (strcmp(status->deployments[i]->key, deploy->key) == 0)
+			return status->deployments[i]->alive;
+	return 0;
+}
+
+static void report(struct deploy *deploy, bool live) {
+	uint64_t took_ms = clock_ms() - deploy->start_ms;
+	unsigned replicas = live ? count_replicas(deploy) : 0;
+	progress_clear();
+	if (deploy->options->common.output == FORMAT_JSON) {
+		output_json(json_pack("{s:s, s:s, s:s, s:b, s:i, s:I}", "module", deploy->project.module, "deployment_key",
+				      deploy->key, "state", live ? "live" : "created", "existed", deploy->existed, "replicas",
+				      (int)replicas, "took_ms", (json_int_t)took_ms),
+			    JSON_ONE_LINE);
+		return;
+	}
+	char took[TIME_TEXT_MAX];
+	duration_format(took, (int64_t)took_ms);
+	const char *state = live ? "is live" : "was created";
+	if (deploy->existed)
+		state = live ? "is live, unchanged" : "existed already";
+	printf("%s: ", deploy->project.module);
+	output_text(stdout, str_from(deploy->key));
+	printf(" %s (", state);
+	if (replicas > 0)
+		printf("%u replica%s, ", replicas, replicas == 1 ? "" : "s");
+	printf("%s)\n", took);
+}
+
+/* --- the command ---------------------------------------------------------------------------------------------- */
+
+static int deploy_folder(struct cli *cli, const char *folder, struct error *err) {
+	struct deploy deploy = {.cli = cli, .options = cli->options};
+	if (project_read(folder, &cli->arena, &deploy.project, err) < 0 || check_project(&deploy.project, err) < 0)
+		return -1;
+	if (prepare(&deploy, err) < 0 || cli_connect(cli, deploy.project.endpoint, err) < 0)
+		return -1;
+	if (upload_find_missing(cli, &deploy.project, &deploy.files, err) < 0)
+		return -1;
+	if (deploy.options->dry_run) {
+		progress_clear();
+		print_plan(&deploy);
+		return 0;
+	}
+	if (upload_missing(cli, &deploy.project, &deploy.files, err) < 0 || create(&deploy, err) < 0)
+		return -1;
+	bool live = !deploy.options->no_wait;
+	if (live && watch(&deploy, err) < 0)
+		return -1;
+	report(&deploy, live);
+	fflush(stdout);
+	return 0;
+}
+
+static int run(struct cli *cli) {
+	size_t count;
+	char *const *folders = build_folders(cli, &count);
+	struct error err;
+	for (size_t i = 0; i < count; i++)
+		if (deploy_folder(cli, folders[i], &err) < 0)
+			return cli_fail(cli, &err);
+	return EXIT_DONE;
+}
+
+const struct command command_deploy = {
+	.name = "deploy",
+	.summary = "build modules, upload what is missing, and wait until they are live",
+	.operands = "[DIR…]",
+	.operands_max = ARGS_OPERANDS_ANY,
+	.examples = "ftl deploy\n"
+		    "ftl deploy examples/time examples/echo\n"
+		    "ftl deploy --replicas 3 --timeout 2m greeter",
+	.notes = "Deploys the module of DIR/ftl.toml (default \".\"), several in the order given. Until the new deployment\n"
+		 "is live, calls go to what ran before; if it does not come up, they go on doing so.",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.options_size = sizeof(struct deploy_options),
+	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
+	.run = run,
+};

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/output.h"
+#include "ftl.pb-c.h"
+
+struct logs_options {
+	struct common_options common;
+	bool follow;
+	unsigned tail;
+};
+
+static const struct args_option options[] = {
+	{.name = "follow",
+	 .letter = 'f',
+	 .kind = ARGS_FLAG,
+	 .offset = offsetof(struct logs_options, follow),
+	 .help = "go on with new lines as they come"},
+	{.name = "tail",
+	 .letter = 'n',
+	 .kind = ARGS_COUNT,
+	 .offset = offsetof(struct logs_options, tail),
+	 .value = "N",
+	 .standard = "100",
+	 .help = "begin with the last N lines"},
+};
+
+/* --- one line ------------------------------------------------------------------------------------------------- */
+
+/* Numbers, words and the like as they are, the rest as JSON. */
+static void print_attribute(const char *name, const json_t *value) {
+	putchar(' ');
+	output_style(stdout, STYLE_DIM);
+	output_text(stdout, str_from(name));
+	putchar('=');
+	output_style(stdout, STYLE_PLAIN);
+	const char *text = json_string_value(value);
+	if (text != NULL && text[0] != '\0' && strpbrk(text, " \"=\t\n\r") == NULL)
+		output_text(stdout, str_from(text));
+	else
+		json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
+}
+
+static void print_attributes(const char *attributes) {
+	json_t *object = json_loads(attributes, 0, NULL);
+	if (!json_is_object(object)) {
+		/* Not what it should be, but perhaps what somebody looks for. */
+		putchar(' ');
+		output_text(stdout, str_from(attributes));
+	}
+	const char *name;
+	json_t *value;
+	json_object_foreach(object, name, value) {
+		print_attribute(name, value);
+	}
+	json_decref(object);
+}
+
+static enum style level_style(const char *level) {
+	if (strcmp(level, "error") == 0)
+		return STYLE_RED;
+	if (strcmp(level, "warn") == 0)
+		return STYLE_YELLOW;
+	return strcmp(level, "debug") == 0 ? STYLE_DIM : STYLE_GREEN;
+}
+
+static void print_line(const Ftl__LogEntry *entry) {
+	char time[TIME_TEXT_MAX];
+	time_format(time, entry->time_ms);
+	output_style(stdout, STYLE_DIM);
+	fputs(time, stdout);
+	output_style(stdout, STYLE_PLAIN);
+	putchar(' ');
+	output_style(stdout, level_style(entry->level));
+	output_text(stdout, str_from(entry->level));
+	output_style(stdout, STYLE_PLAIN);
+	printf("%*s ", (int)(5 - MIN(strlen(entry->level), (size_t)5)), "");
+	output_style(stdout, STYLE_BOLD);
+	output_text(stdout, str_from(entry->module));
+	output_style(stdout, STYLE_PLAIN);
+	putchar(' ');
+	output_text(stdout, str_from(entry->message));
+	if (entry->attributes[0] != '\0')
+		print_attributes(entry->attributes);
+	putchar('\n');
+}
+
+static void print_json(const Ftl__LogEntry *entry) {
+	json_t *object = json_from_message(&entry->base);
+	json_t *attributes = json_loads(entry->attributes, 0, NULL);
+	if (attributes != NULL)
+		json_object_set_new(object, "attributes", attributes);
+	output_json(object, JSON_ONE_LINE);
+}
+
+/* --- the command ---------------------------------------------------------------------------------------------- */
+
+static int follow(const struct cli *cli, struct client_stream *stream, struct error *err) {
+	while (!ferror(stdout)) {
+		const ProtobufCMessage *message;
+		if (client_receive(stream, &message, err) < 0)
+			return -1;
+		if (message == NULL)
+			return 0;
+		const Ftl__StreamLogsResponse *response = (const Ftl__StreamLogsResponse *)message;
+		if (response->dropped > 0)
+			output_warning("%llu lines were dropped here, as they were not read fast enough",
+				       (unsigned long long)response->dropped);
+		if (response->entry == NULL)
+			continue;
+		if (cli->common->output == FORMAT_JSON)
+			print_json(response->entry);
+		else
+			print_line(response->entry);
+		fflush(stdout);
+	}
+	return 0;
+}
+
+static int stream_logs(struct cli *cli, struct error *err) {
+	const struct logs_options *given = cli->options;
+	Ftl__StreamLogsRequest request = FTL__STREAM_LOGS_REQUEST__INIT;
+	if (cli->operand_count > 0)
+		request.module = cli->operands[0];
+	request.tail = given->tail;
+	request.follow = given->follow;
+	struct client_stream *stream = cli_start(cli, "StreamLogs", &ftl__stream_logs_response__descriptor, 0);
+	int result = client_send(stream, &request.base, err);
+	if (result == 0) {
+		client_half_close(stream);
+		result = follow(cli, stream, err);
+	}
+	client_stream_free(stream);
+	return result;
+}
+
+static int run(struct cli *cli) {
+	struct error err;
+	if (cli_connect(cli, NULL, &err) < 0 || stream_logs(cli, &err) < 0)
+		return cli_fail(cli, &err);
+	return EXIT_DONE;
+}
+
+const struct command command_logs = {
+	.name = "logs",
+	.summary = "what modules wrote, and write",
+	.operands = "[MODULE]",
+	.operands_max = 1,
+	.examples = "ftl logs echo --tail 20\nftl logs -f\nftl logs -f -o json | jq 'select(.level == \"error\")'",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.options_size = sizeof(struct logs_options),
+	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
+	.run = run,
+};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/runner.h"
+
+#include "base/log.h"
+#include "cli/cli.h"
+
+struct run_options {
+	struct common_options common;
+	const char *bind, *language, *key, *work_folder;
+	uint64_t start_timeout_ms, orphan_timeout_ms, kill_timeout_ms;
+	enum log_level log_level;
+};
+
+#define OPTION(member) offsetof(struct run_options, member)
+
+static const struct args_option options[] = {
+	{.name = "language",
+	 .letter = 'l',
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(language),
+	 .value = "NAME",
+	 .help = "host deployments of this language; must be given"},
+	{.name = "bind",
+	 .letter = 'b',
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(bind),
+	 .value = "URL",
+	 .standard = "http://127.0.0.1:0",
+	 .help = "where to listen: http://HOST:PORT or unix:PATH;\n"
+		 "port 0: any that is free"},
+	{.name = "key",
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(key),
+	 .value = "KEY",
+	 .help = "its name at the Backplane (default: the Backplane gives it one)"},
+	{.name = "work-folder",
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(work_folder),
+	 .value = "DIR",
+	 .help = "deployments go below it (default: a new folder in TMPDIR or /tmp)"},
+	{.name = "start-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = OPTION(start_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "30s",
+	 .help = "what a deployment gets to come alive"},
+	{.name = "orphan-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = OPTION(orphan_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "2m",
+	 .help = "stop after this long without a Backplane"},
+	{.name = "kill-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = OPTION(kill_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "10s",
+	 .help = "what a process gets between SIGTERM and SIGKILL"},
+	{.name = "log-level",
+	 .kind = ARGS_LEVEL,
+	 .offset = OPTION(log_level),
+	 .value = "LEVEL",
+	 .standard = "info",
+	 .help = "\"debug\", \"info\", \"warn\" or \"error\", on standard error"},
+};
+
+static int run(struct cli *cli) {
+	const struct run_options *given = cli->options;
+	struct error err;
+	if (given->language == NULL)
+		return cli_usage(cli, "say for which language: --language NAME");
+	struct runner_options runner = {
+		.bind = given->bind,
+		.language = given->language,
+		.key = given->key,
+		.work_folder = given->work_folder,
+		.start_timeout_ms = given->start_timeout_ms,
+		.orphan_timeout_ms = given->orphan_timeout_ms,
+		.kill_timeout_ms = given->kill_timeout_ms,
+	};
+	if (cli_endpoint(cli, NULL, &runner.backplane, &err) < 0)
+		return cli_fail(cli, &err);
+	log_init(given->log_level, given->key != NULL ? given->key : "runner");
+	return runner_run(&runner, &err) < 0 ? cli_fail(cli, &err) : EXIT_DONE;
+}
+
+const struct command command_runner = {
+	.name = "runner",
+	.summary = "run a Runner, beside those that the Backplane starts",
+	.operands = "",
+	.examples = "ftl runner --language python\nftl runner --language c --endpoint http://10.0.0.1:8892",
+	.notes = "Registers with the Backplane and hosts what it is given, until SIGTERM or SIGINT, or it is told.",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.options_size = sizeof(struct run_options),
+	.common = COMMON_ENDPOINT,
+	.run = run,
+};

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/output.h"
+#include "ftl.pb-c.h"
+#include "schema/print.h"
+#include "schema/proto.h"
+
+static int print_module(struct cli *cli, const Schema__Module *message, struct error *err) {
+	struct schema_diagnostics diagnostics;
+	struct schema_module *module;
+	schema_diagnostics_init(&diagnostics);
+	int result = schema_from_proto(message, &cli->arena, &module, &diagnostics);
+	if (result < 0)
+		schema_diagnostics_to_error(&diagnostics, err);
+	schema_diagnostics_deinit(&diagnostics);
+	if (result < 0)
+		return error_wrap(err, "the schema of \"%s\" is not one that this program understands", message->name);
+	struct buf text = BUF_INIT(MIB(16));
+	result = schema_print(module, &text);
+	if (result == 0)
+		output_lines(stdout, "", buf_view(&text));
+	else
+		error_set(err, CODE_RESOURCE_EXHAUSTED, "the schema of \"%s\" has more than 16 MiB as text", message->name);
+	buf_deinit(&text);
+	return result;
+}
+
+static int print_text(struct cli *cli, const Ftl__GetSchemaResponse *response, struct error *err) {
+	for (size_t i = 0; i < response->n_modules; i++) {
+		if (i > 0)
+			putchar('\n');
+		if (print_module(cli, response->modules[i], err) < 0)
+			return -1;
+	}
+	if (response->n_modules == 0)
+		progress_note("nothing is deployed");
+	return 0;
+}
+
+static void print_json(const Ftl__GetSchemaResponse *response) {
+	json_t *modules = json_array();
+	for (size_t i = 0; i < response->n_modules; i++)
+		json_array_append_new(modules, json_from_message(&response->modules[i]->base));
+	output_json(modules, JSON_MANY_LINES);
+}
+
+static int get(struct cli *cli, const Ftl__GetSchemaResponse **ret_response, struct error *err) {
+	Ftl__GetSchemaRequest request = FTL__GET_SCHEMA_REQUEST__INIT;
+	if (cli->operand_count > 0)
+		request.module = cli->operands[0];
+	const ProtobufCMessage *response;
+	if (cli_connect(cli, NULL, err) < 0)
+		return -1;
+	if (cli_unary(cli, "GetSchema", &request.base, &ftl__get_schema_response__descriptor, &response, err) < 0)
+		return -1;
+	*ret_response = (const Ftl__GetSchemaResponse *)response;
+	return 0;
+}
+
+static int run(struct cli *cli) {
+	const Ftl__GetSchemaResponse *response;
+	struct error err;
+	if (get(cli, &response, &err) < 0)
+		return cli_fail(cli, &err);
+	if (cli->common->output == FORMAT_JSON)
+		print_json(response);
+	else if (print_text(cli, response, &err) < 0)
+		return cli_fail(cli, &err);
+	return EXIT_DONE;
+}
+
+const struct command command_schema = {
+	.name = "schema",
+	.summary = "the schemas of what is deployed, as text",
+	.operands = "[MODULE]",
+	.operands_max = 1,
+	.examples = "ftl schema\nftl schema echo > echo.ftl",
+	.options_size = sizeof(struct common_options),
+	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
+	.run = run,
+};

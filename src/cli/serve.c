@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backplane/backplane.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "cli/cli.h"
+#include "cli/config.h"
+#include "cli/output.h"
+#include "cli/toolchain.h"
+#include "rpc/endpoint.h"
+
+struct serve_options {
+	struct common_options common;
+	const char *bind, *data, *db, *platform, *port_file;
+	unsigned threads, warm;
+	uint64_t start_timeout_ms, orphan_timeout_ms, drain_timeout_ms;
+	uint64_t message_max, artefact_max;
+	enum log_level log_level;
+};
+
+#define OPTION(member) offsetof(struct serve_options, member)
+
+static const struct args_option options[] = {
+	{.name = "bind",
+	 .letter = 'b',
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(bind),
+	 .value = "URL",
+	 .standard = CONFIG_ENDPOINT_DEFAULT,
+	 .help = "where to listen: http://HOST:PORT or unix:PATH;\n"
+		 "port 0: any that is free"},
+	{.name = "data",
+	 .letter = 'd',
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(data),
+	 .value = "DIR",
+	 .help = "where to keep deployments and artefacts (default $XDG_DATA_HOME/ftl,\n"
+		 "else ~/.local/share/ftl)"},
+	{.name = "db",
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(db),
+	 .value = "KIND",
+	 .standard = "sqlite",
+	 .help = "the database: \"sqlite\", a file in the data folder"},
+	{.name = "platform",
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(platform),
+	 .value = "KIND",
+	 .standard = "local",
+	 .help = "where Runners live: \"local\", processes of this machine"},
+	{.name = "threads",
+	 .kind = ARGS_COUNT,
+	 .offset = OPTION(threads),
+	 .value = "N",
+	 .standard = "0",
+	 .help = "threads for calls; 0: as many as cores"},
+	{.name = "warm",
+	 .kind = ARGS_COUNT,
+	 .offset = OPTION(warm),
+	 .value = "N",
+	 .standard = "1",
+	 .help = "idle Runners kept for each language in use"},
+	{.name = "start-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = OPTION(start_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "30s",
+	 .help = "what a deployment gets to come alive"},
+	{.name = "orphan-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = OPTION(orphan_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "2m",
+	 .help = "after this long without a Backplane a Runner stops itself"},
+	{.name = "drain-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = OPTION(drain_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "30s",
+	 .help = "what a replaced deployment gets to finish its calls"},
+	{.name = "max-message",
+	 .kind = ARGS_SIZE,
+	 .offset = OPTION(message_max),
+	 .value = "SIZE",
+	 .standard = "64MiB",
+	 .help = "the largest request or answer of a verb"},
+	{.name = "max-artefact",
+	 .kind = ARGS_SIZE,
+	 .offset = OPTION(artefact_max),
+	 .value = "SIZE",
+	 .standard = "4GiB",
+	 .help = "the largest file of a deployment"},
+	{.name = "log-level",
+	 .kind = ARGS_LEVEL,
+	 .offset = OPTION(log_level),
+	 .value = "LEVEL",
+	 .standard = "info",
+	 .help = "\"debug\", \"info\", \"warn\" or \"error\", on standard error"},
+	{.name = "port-file",
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(port_file),
+	 .value = "FILE",
+	 .help = "write the endpoint that it listens on to FILE, once it is ready"},
+};
+
+/* A message is built up and passed on in memory: past this the promise of a small process cannot be kept. */
+#define MESSAGE_MAX_MAX MIB(64)
+
+static void on_ready(void *data, const char *endpoint) {
+	const struct serve_options *given = data;
+	fprintf(stderr, "FTL serves on %s\n", endpoint);
+	struct error err;
+	if (given->port_file == NULL)
+		return;
+	if (file_write_whole(given->port_file, str_from(endpoint), 0644, &err) < 0)
+		log_error("%s", err.msg);
+}
+
+static int check_kinds(struct cli *cli, const struct serve_options *given) {
+	if (strcmp(given->db, "sqlite") != 0)
+		return cli_usage(cli, "--db is \"%s\"; there is only \"sqlite\" so far", given->db);
+	if (strcmp(given->platform, "local") != 0)
+		return cli_usage(cli, "--platform is \"%s\"; there is only \"local\" so far", given->platform);
+	if (given->message_max == 0 || given->message_max > MESSAGE_MAX_MAX)
+		return cli_usage(cli, "--max-message is %llu bytes; it must be from 1 byte to 64MiB",
+				 (unsigned long long)given->message_max);
+	return EXIT_DONE;
+}
+
+static int serve(struct cli *cli, const struct backplane_options *backplane, const struct serve_options *given) {
+	struct endpoint endpoint;
+	struct error err;
+	if (endpoint_parse(str_from(backplane->bind), &endpoint, &err) < 0)
+		return cli_usage(cli, "--bind: %s", err.msg);
+	if (!endpoint_is_loopback(&endpoint))
+		output_warning("%s can be reached from other machines, and FTL does not ask yet who calls: whoever reaches it may "
+			       "deploy and run code here",
+			       backplane->bind);
+	/* One of a run before would tell a script that this one is ready. */
+	if (given->port_file != NULL)
+		unlink(given->port_file);
+	log_init(given->log_level, "backplane");
+	int result = backplane_run(backplane, &err);
+	if (given->port_file != NULL)
+		unlink(given->port_file);
+	return result < 0 ? cli_fail(cli, &err) : EXIT_DONE;
+}
+
+static int run(struct cli *cli) {
+	const struct serve_options *given = cli->options;
+	int wrong = check_kinds(cli, given);
+	if (wrong != EXIT_DONE)
+		return wrong;
+	struct backplane_options backplane = {
+		.bind = given->bind,
+		.data_folder = given->data,
+		.platform = given->platform,
+		.program = toolchain_program(&cli->arena),
+		.threads = given->threads,
+		.warm = given->warm,
+		.start_timeout_ms = given->start_timeout_ms,
+		.orphan_timeout_ms = given->orphan_timeout_ms,
+		.drain_timeout_ms = given->drain_timeout_ms,
+		.message_max = (size_t)given->message_max,
+		.artefact_max = given->artefact_max,
+		.ready = on_ready,
+		.data = (void *)given,
+	};
+	if (backplane.data_folder == NULL)
+		backplane.data_folder = config_path("XDG_DATA_HOME", ".local/share", NULL, &cli->arena);
+	if (backplane.data_folder == NULL)
+		return cli_usage(cli, "there is no HOME to keep data in; say where by --data DIR");
+	if (backplane.program == NULL) {
+		output_error("could not find the path of this program, which Runners are started with; is /proc mounted?");
+		return EXIT_FAILED;
+	}
+	return serve(cli, &backplane, given);
+}
+
+const struct command command_serve = {
+	.name = "serve",
+	.summary = "run the Backplane",
+	.operands = "",
+	.examples = "ftl serve\nftl serve --bind http://127.0.0.1:0 --data /tmp/ftl --port-file /tmp/ftl.endpoint",
+	.notes = "Runs until SIGTERM or SIGINT, and then stops all that it started.",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.options_size = sizeof(struct serve_options),
+	.run = run,
+};

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state of the whole system.
+ */
+#pragma once
+
+#include "cli/cli.h"
+#include "ftl.pb-c.h"
+
+/* Connects and asks; the answer is in the arena of cli. */
+int status_get(struct cli *cli, const Ftl__StatusResponse **ret_status, struct error *err);
