@@ -9,7 +9,10 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/random.h"
+#include "rpc/h1.h"
 #include "rpc/h2.h"
+#include "rpc/tls.h"
 
 struct rpc_channel {
 	struct loop *loop;
@@ -20,6 +23,9 @@ struct rpc_channel {
 	struct list connections;
 	size_t connection_count;
 	struct list waiting; /* calls without a connection, by http.link */
+	struct list preparing; /* calls whose headers depend on their message */
+	unsigned failures; /* attempts to connect, since the last that worked */
+	struct timer retry; /* no attempt before it fires */
 	struct timer sweep; /* closes given-up calls among the waiting, in its own turn */
 	size_t calls;
 	bool closing;
@@ -38,6 +44,7 @@ const struct rpc_channel_options rpc_channel_options_default = {
 	.http = {.streams = 256, .window = 256 << 10, .header_bytes = 16 << 10},
 	.message_max = RPC_MESSAGE_MAX_DEFAULT,
 	.keepalive_ms = 0,
+	.backoff_max_ms = 5000,
 	.connections_max = 16,
 };
 
@@ -57,7 +64,7 @@ static void on_keepalive(struct timer *timer) {
 		http_connection_close(connection->http, &err);
 		return;
 	}
-	if (connection->http->stream_count > 0) {
+	if (connection->http->stream_count > 0 && connection->http->ops->ping != NULL) {
 		connection->pinged = true;
 		connection->http->ops->ping(connection->http);
 	}
@@ -72,6 +79,7 @@ static void on_pong(struct http_connection *http) {
 static void on_ready(struct http_connection *http) {
 	struct channel_connection *connection = http->owner;
 	connection->ready = true;
+	connection->channel->failures = 0;
 	if (connection->channel->options.keepalive_ms > 0)
 		timer_start(connection->channel->loop, &connection->keepalive, connection->channel->options.keepalive_ms);
 	assign_waiting(connection->channel);
@@ -111,7 +119,24 @@ static void destroy_if_done(struct rpc_channel *channel) {
 	if (!channel->closing || channel->connection_count > 0 || channel->calls > 0)
 		return;
 	timer_stop(channel->loop, &channel->sweep);
+	timer_stop(channel->loop, &channel->retry);
+	tls_config_unref(channel->options.tls);
 	free(channel);
+}
+
+/* Peers that come back after an outage are not to be met by all their clients at once. */
+static void back_off(struct rpc_channel *channel) {
+	uint64_t ms = channel->options.backoff_ms, max = MAX(channel->options.backoff_max_ms, channel->options.backoff_ms);
+	for (unsigned i = 0; i < channel->failures && ms < max; i++)
+		ms *= 2;
+	channel->failures++;
+	ms = MIN(ms, max);
+	if (ms > 0)
+		timer_start(channel->loop, &channel->retry, ms * 4 / 5 + random_u64() % (ms * 2 / 5 + 1));
+}
+
+static void on_retry(struct timer *timer) {
+	assign_waiting(CONTAINER_OF(timer, struct rpc_channel, retry));
 }
 
 static void on_connection_closed(struct http_connection *http, const struct error *why) {
@@ -122,6 +147,8 @@ static void on_connection_closed(struct http_connection *http, const struct erro
 	list_remove(&connection->link);
 	free(connection);
 	channel->calls++; /* holds the channel while its calls are told */
+	if (!was_ready && !channel->closing)
+		back_off(channel);
 	if (!was_ready && !is_connecting(channel))
 		fail_all_waiting(channel, why);
 	channel->connection_count--;
@@ -144,12 +171,16 @@ static void open_connection(struct rpc_channel *channel) {
 	list_append(&channel->connections, &connection->link);
 	channel->connection_count++;
 	const struct rpc_channel_options *options = &channel->options;
+	bool is_tls = channel->endpoint.kind == ENDPOINT_TCP && channel->endpoint.tls;
+	if (is_tls)
+		tls_config_refresh(options->tls);
 	if (options->dial != NULL)
 		connection->http = h2_attach(channel->loop, options->dial(options->dial_data), &options->http,
 					     &connection_events, connection);
 	else
-		connection->http =
-			h2_connect(channel->loop, &channel->endpoint, &options->http, &connection_events, connection);
+		connection->http = (options->http1 ? h1_connect : h2_connect)(channel->loop, &channel->endpoint,
+									      is_tls ? options->tls : NULL, &options->http,
+									      &connection_events, connection);
 }
 
 static struct http_connection *find_room(struct rpc_channel *channel) {
@@ -174,22 +205,27 @@ static void assign_waiting(struct rpc_channel *channel) {
 		http_request(http, &stream->http, &stream->request_headers);
 	}
 	if (!list_is_empty(&channel->waiting) && !is_connecting(channel) &&
-	    channel->connection_count < channel->options.connections_max)
+	    channel->connection_count < channel->options.connections_max && channel->retry.place == 0)
 		open_connection(channel);
 }
 
 /* --- calls --------------------------------------------------------------------------------------------------- */
 
+static void take_given_up(struct list *from, struct list *to) {
+	LIST_FOREACH(link, from) {
+		if (LIST_ENTRY(link, struct rpc_stream, http.link)->broken) {
+			list_remove(link);
+			list_append(to, link);
+		}
+	}
+}
+
 static void on_sweep(struct timer *timer) {
 	struct rpc_channel *channel = CONTAINER_OF(timer, struct rpc_channel, sweep);
 	struct list given_up;
 	list_init(&given_up);
-	LIST_FOREACH(link, &channel->waiting) {
-		if (LIST_ENTRY(link, struct rpc_stream, http.link)->broken) {
-			list_remove(link);
-			list_append(&given_up, link);
-		}
-	}
+	take_given_up(&channel->waiting, &given_up);
+	take_given_up(&channel->preparing, &given_up);
 	channel->calls++;
 	while (!list_is_empty(&given_up))
 		close_waiting(LIST_ENTRY(given_up.next, struct rpc_stream, http.link), NULL);
@@ -217,6 +253,14 @@ static void copy_headers(struct http_headers *to, struct arena *arena, const str
 /* Every call passes here on its way out, so the channel can count. */
 static void on_call_closed(struct rpc_stream *stream);
 
+static void on_half_closed(struct rpc_stream *stream) {
+	struct rpc_channel *channel = stream->channel;
+	stream->codec->request_headers(stream, &stream->request_headers);
+	list_remove(&stream->http.link);
+	list_append(&channel->waiting, &stream->http.link);
+	assign_waiting(channel);
+}
+
 struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_options *options) {
 	ASSERT(!channel->closing);
 	struct rpc_stream *stream = mem_alloc(sizeof *stream);
@@ -225,7 +269,7 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 	stream->channel = channel;
 	stream->events = options->events;
 	stream->owner = options->owner;
-	stream->message_max = channel->options.message_max;
+	stream->message_max = options->message_max ? options->message_max : channel->options.message_max;
 	stream->on_client_closed = on_call_closed;
 	struct arena *arena = &stream->http.arena;
 	stream->http.method = STR("POST");
@@ -233,10 +277,23 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 	stream->http.authority = channel->authority;
 	if (options->timeout_ms > 0)
 		rpc_set_deadline(stream, options->timeout_ms);
-	stream->codec->request_headers(stream, &stream->request_headers);
+	const struct rpc_channel_options *chosen = &channel->options;
+	protocol_start(stream, &(struct protocol_options){.protocol = chosen->protocol,
+							  .types = chosen->types,
+							  .json = chosen->json,
+							  .gzip = chosen->gzip,
+							  .get = chosen->get,
+							  .base64 = chosen->base64});
+	if (!stream->codec->is_plain)
+		stream->codec->request_headers(stream, &stream->request_headers);
 	if (options->headers != NULL)
 		copy_headers(&stream->request_headers, arena, options->headers);
 	channel->calls++;
+	if (stream->codec->is_plain) {
+		stream->on_half_closed = on_half_closed;
+		list_append(&channel->preparing, &stream->http.link);
+		return stream;
+	}
 	list_append(&channel->waiting, &stream->http.link);
 	assign_waiting(channel);
 	return stream;
@@ -254,7 +311,9 @@ static void on_call_closed(struct rpc_stream *stream) {
 struct rpc_channel *rpc_channel_new(struct loop *loop, const struct endpoint *endpoint,
 				    const struct rpc_channel_options *options) {
 	struct rpc_channel *channel = mem_alloc(sizeof *channel);
-	*channel = (struct rpc_channel){.loop = loop, .endpoint = *endpoint, .options = *options, .sweep.fire = on_sweep};
+	*channel = (struct rpc_channel){.loop = loop, .endpoint = *endpoint, .options = *options, .sweep.fire = on_sweep, .retry.fire = on_retry};
+	list_init(&channel->preparing);
+	tls_config_ref(channel->options.tls);
 	list_init(&channel->connections);
 	list_init(&channel->waiting);
 	/* A socket's path is no authority; "localhost" is what gRPC's own clients send. */
@@ -269,6 +328,8 @@ void rpc_channel_close(struct rpc_channel *channel) {
 		return;
 	channel->closing = true;
 	LIST_FOREACH(link, &channel->waiting)
+		rpc_cancel(LIST_ENTRY(link, struct rpc_stream, http.link), CODE_CANCELLED, "the channel was closed");
+	LIST_FOREACH(link, &channel->preparing)
 		rpc_cancel(LIST_ENTRY(link, struct rpc_stream, http.link), CODE_CANCELLED, "the channel was closed");
 	LIST_FOREACH(link, &channel->connections)
 		http_connection_close(LIST_ENTRY(link, struct channel_connection, link)->http, NULL);

@@ -8,9 +8,11 @@
 #pragma once
 
 #include "rpc/endpoint.h"
+#include "rpc/protocol.h"
 #include "rpc/rpc.h"
 
 struct rpc_channel;
+struct tls_config;
 
 struct rpc_channel_options {
 	struct http_limits http;
@@ -21,6 +23,17 @@ struct rpc_channel_options {
 	 * endpoint is connected to. */
 	int (*dial)(void *data);
 	void *dial_data;
+	const struct types *types; /* for JSON and for Connect. Borrowed */
+	struct tls_config *tls; /* for https:// endpoints; NULL: made of the system's authorities. Keeps a reference */
+	enum rpc_protocol protocol; /* RPC_GRPC */
+	bool json; /* messages are JSON on the wire */
+	bool gzip; /* requests are compressed, and answers may be */
+	bool get; /* Connect: methods without side effects are called by GET */
+	bool base64; /* gRPC-Web's text form */
+	bool http1; /* HTTP/1.1: Connect and gRPC-Web only */
+	uint32_t backoff_ms; /* after a failed connection attempt, calls wait this long before the next, then twice as long
+				and so on, give or take a fifth; 0: never */
+	uint32_t backoff_max_ms;
 	size_t connections_max; /* calls past the peer's stream limit on all of them wait in line */
 };
 
@@ -38,6 +51,7 @@ struct rpc_call_options {
 	uint64_t timeout_ms; /* 0: none */
 	const struct rpc_events *events;
 	void *owner;
+	size_t message_max; /* 0: the channel's */
 };
 
 /* Starts a call; messages may be written at once. */

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "rpc/details.h"
+#include "rpc/recode.h"
+
 static const struct str hex_digits = STR_INIT("0123456789ABCDEF");
 
 /* --- texts --------------------------------------------------------------------------------------------------- */
@@ -122,13 +125,21 @@ static void begin_received(struct rpc_stream *stream) {
 		return;
 	}
 	if (prefix[0] == 1)
-		error_set(&err, CODE_UNIMPLEMENTED, "the message is compressed; send it with grpc-encoding identity");
+		error_set(&err, CODE_INTERNAL, "the message is marked as compressed, and the headers name no encoding");
 	else
 		error_set(&err, CODE_INTERNAL, "the message has the flags %u; gRPC knows 0 and 1", prefix[0]);
 	rpc_break(stream, &err);
 }
 
+static enum rpc_frame grpc_frame(struct rpc_stream *stream UNUSED, unsigned char flags) {
+	return flags == 0 ? RPC_FRAME_MESSAGE : RPC_FRAME_WRONG;
+}
+
 static void grpc_receive(struct rpc_stream *stream, struct str bytes) {
+	if (stream->recode != NULL) {
+		recode_receive(stream->recode, bytes);
+		return;
+	}
 	while (bytes.len > 0 && !stream->broken) {
 		if (stream->message_left == 0) {
 			bytes = take_prefix(stream, bytes);
@@ -145,6 +156,10 @@ static void grpc_receive(struct rpc_stream *stream, struct str bytes) {
 }
 
 static void grpc_receive_end(struct rpc_stream *stream) {
+	if (stream->recode != NULL) {
+		recode_receive_end(stream->recode);
+		return;
+	}
 	if (stream->message_left > 0 || stream->prefix.len > 0) {
 		/* With a status of its own the peer said more than we could. */
 		if (stream->is_client && grpc_codec.read_status(stream) && stream->status != CODE_OK)
@@ -162,49 +177,83 @@ static void grpc_receive_end(struct rpc_stream *stream) {
 	}
 }
 
-static void grpc_receive_headers(struct rpc_stream *stream) {
-	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
-	struct error err;
-	if (stream->http.status != 200) {
-		error_set(&err, code_from_http(stream->http.status), "the peer answered with HTTP status %u",
-			  stream->http.status);
-		rpc_break(stream, &err);
-	} else if (!str_starts_with(type, STR("application/grpc"))) {
-		error_set(&err, CODE_UNKNOWN, "the peer answered with content of type \"%.*s\", which is not gRPC",
-			  STR_ARG(str_new(type.ptr ? type.ptr : "", MIN(type.len, (size_t)80))));
-		rpc_break(stream, &err);
-	} else if (stream->events->headers != NULL) {
-		stream->events->headers(stream);
-	}
+/* What the response is encoded with. */
+static int start_decoding(struct rpc_stream *stream, struct error *err) {
+	struct str encoding = http_headers_get(&stream->http.received, STR("grpc-encoding"));
+	struct recode_options options = stream->recode ? *recode_options(stream->recode) : (struct recode_options){0};
+	if (encoding.ptr == NULL || str_eq(encoding, STR("identity")))
+		return 0;
+	if (!str_eq(encoding, STR("gzip")))
+		return error_set(err, CODE_INTERNAL, "the peer answered with grpc-encoding %.*s, which it was not offered",
+				 STR_ARG(str_new(encoding.ptr, MIN(encoding.len, (size_t)60))));
+	options.gzip_receive = true;
+	recode_start(stream, &options);
+	return 0;
 }
 
-static bool grpc_read_status(struct rpc_stream *stream) {
-	const struct http_headers *where = &stream->http.trailers;
-	const struct http_header *status = http_headers_find(where, STR("grpc-status"));
-	if (status == NULL) {
-		/* A response without messages has everything in its headers. */
-		where = &stream->http.received;
-		status = http_headers_find(where, STR("grpc-status"));
-	}
+bool grpc_check_headers(struct rpc_stream *stream, struct str content_type) {
+	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
+	struct error err;
+	if (stream->http.status != 200)
+		error_set(&err, code_from_http(stream->http.status), "the peer answered with HTTP status %u", stream->http.status);
+	else if (!rpc_is_content_type(type, content_type))
+		error_set(&err, str_starts_with(type, STR("application/grpc")) ? CODE_INTERNAL : CODE_UNKNOWN,
+			  "the peer answered with content of type \"%.*s\", which is not %.*s",
+			  STR_ARG(str_new(type.ptr ? type.ptr : "", MIN(type.len, (size_t)80))), STR_ARG(content_type));
+	else if (start_decoding(stream, &err) == 0)
+		return true;
+	rpc_break(stream, &err);
+	return false;
+}
+
+static bool is_json(const struct rpc_stream *stream) {
+	return stream->recode != NULL && recode_options(stream->recode)->send != NULL;
+}
+
+static void grpc_receive_headers(struct rpc_stream *stream) {
+	if (grpc_check_headers(stream, is_json(stream) ? STR("application/grpc+json") : STR("application/grpc")) &&
+	    stream->events->headers != NULL)
+		stream->events->headers(stream);
+}
+
+bool grpc_take_status(struct rpc_stream *stream, const struct http_headers *headers) {
+	const struct http_header *status = http_headers_find(headers, STR("grpc-status"));
 	if (status == NULL)
 		return false;
 	uint64_t number;
 	enum code code = str_to_u64(status->value, &number) ? code_from_number((long)MIN(number, (uint64_t)99)) : CODE_UNKNOWN;
-	struct str text = http_headers_get(where, STR("grpc-message"));
+	struct str text = http_headers_get(headers, STR("grpc-message"));
+	struct str details = http_headers_get(headers, STR("grpc-status-details-bin"));
 	rpc_set_status(stream, code, grpc_decode_text(&stream->http.arena, text));
+	if (details.ptr != NULL)
+		details_from_grpc(stream, details);
 	return true;
+}
+
+static bool grpc_read_status(struct rpc_stream *stream) {
+	/* A response without messages has everything in its headers. */
+	return grpc_take_status(stream, &stream->http.trailers) || grpc_take_status(stream, &stream->http.received);
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------- */
 
-static void grpc_respond(struct rpc_stream *stream) {
+void grpc_send_headers(struct rpc_stream *stream, struct str content_type) {
 	struct http_headers headers = {0};
 	struct arena *arena = &stream->http.arena;
-	http_headers_add(&headers, arena, STR("content-type"), STR("application/grpc"));
+	http_headers_add(&headers, arena, STR("content-type"), content_type);
+	if (stream->recode != NULL) {
+		http_headers_add(&headers, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
+		if (recode_options(stream->recode)->gzip_send)
+			http_headers_add(&headers, arena, STR("grpc-encoding"), STR("gzip"));
+	}
 	for (size_t i = 0; i < stream->response_headers.count; i++)
 		http_headers_add(&headers, arena, stream->response_headers.items[i].name,
 				 stream->response_headers.items[i].value);
 	http_respond(&stream->http, 200, &headers);
+}
+
+static void grpc_respond(struct rpc_stream *stream) {
+	grpc_send_headers(stream, is_json(stream) ? STR("application/grpc+json") : STR("application/grpc"));
 }
 
 static void grpc_begin(struct rpc_stream *stream, size_t size) {
@@ -213,22 +262,24 @@ static void grpc_begin(struct rpc_stream *stream, size_t size) {
 	http_stream_write(&stream->http, str_new(prefix, sizeof prefix));
 }
 
-static void add_status(struct rpc_stream *stream, struct http_headers *headers) {
+void grpc_add_status(struct rpc_stream *stream, struct http_headers *headers) {
 	struct arena *arena = &stream->http.arena;
 	http_headers_add(headers, arena, STR("grpc-status"), str_from(arena_printf(arena, "%d", stream->status)));
 	if (stream->status_text.len > 0)
 		http_headers_add(headers, arena, STR("grpc-message"), grpc_encode_text(arena, stream->status_text));
+	if (stream->details.count > 0)
+		http_headers_add(headers, arena, STR("grpc-status-details-bin"), details_to_grpc(stream));
 }
 
 static void grpc_finish(struct rpc_stream *stream) {
 	if (stream->responded) {
-		add_status(stream, &stream->http.send_trailers);
+		grpc_add_status(stream, &stream->http.send_trailers);
 		http_stream_finish(&stream->http);
 		return;
 	}
 	/* Headers alone: they hold the status, and what would have been trailers. */
 	stream->responded = true;
-	add_status(stream, &stream->response_headers);
+	grpc_add_status(stream, &stream->response_headers);
 	for (size_t i = 0; i < stream->http.send_trailers.count; i++)
 		http_headers_add(&stream->response_headers, &stream->http.arena, stream->http.send_trailers.items[i].name,
 				 stream->http.send_trailers.items[i].value);
@@ -237,16 +288,25 @@ static void grpc_finish(struct rpc_stream *stream) {
 	grpc_respond(stream);
 }
 
-static void grpc_request_headers(struct rpc_stream *stream, struct http_headers *headers) {
+void grpc_add_request_headers(struct rpc_stream *stream, struct http_headers *headers, struct str content_type) {
 	struct arena *arena = &stream->http.arena;
 	http_headers_add(headers, arena, STR("te"), STR("trailers"));
-	http_headers_add(headers, arena, STR("content-type"), STR("application/grpc"));
+	http_headers_add(headers, arena, STR("content-type"), content_type);
+	if (stream->recode != NULL && recode_options(stream->recode)->gzip_send)
+		http_headers_add(headers, arena, STR("grpc-encoding"), STR("gzip"));
+	if (stream->recode != NULL)
+		http_headers_add(headers, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
 	if (stream->deadline_ms != 0)
 		http_headers_add(headers, arena, STR("grpc-timeout"), grpc_format_timeout(arena, rpc_time_left_ms(stream)));
 }
 
+static void grpc_request_headers(struct rpc_stream *stream, struct http_headers *headers) {
+	grpc_add_request_headers(stream, headers, is_json(stream) ? STR("application/grpc+json") : STR("application/grpc"));
+}
+
 const struct rpc_codec grpc_codec = {
 	.name = "gRPC",
+	.frame = grpc_frame,
 	.respond = grpc_respond,
 	.begin = grpc_begin,
 	.finish = grpc_finish,

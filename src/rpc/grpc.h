@@ -13,3 +13,12 @@ struct str grpc_decode_text(struct arena *arena, struct str text);
 /* "grpc-timeout": at most eight digits and one of H, M, S, m, u, n; rounded up to milliseconds. */
 bool grpc_parse_timeout(struct str text, uint64_t *ret_ms);
 struct str grpc_format_timeout(struct arena *arena, uint64_t ms);
+
+/* For gRPC-Web, which has much of it in common. */
+void grpc_add_status(struct rpc_stream *stream, struct http_headers *headers);
+bool grpc_take_status(struct rpc_stream *stream, const struct http_headers *headers);
+/* Sends the response's headers: ours, then those of the method. */
+void grpc_send_headers(struct rpc_stream *stream, struct str content_type);
+/* Checks the response's headers; false: the call has been given up. */
+bool grpc_check_headers(struct rpc_stream *stream, struct str content_type);
+void grpc_add_request_headers(struct rpc_stream *stream, struct http_headers *headers, struct str content_type);

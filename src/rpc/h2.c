@@ -6,15 +6,17 @@
  * Output is pulled once a turn (flush): as many frames as fit one buffer are laid one after the other and leave in
  * one write. While the kernel does not take them nothing more is produced, so a slow peer costs one buffer.
  *
+ * A peer has a budget of frames that cost us more than it: see `charge`.
+ *
  * Windows: the connection's window is given back at once, the stream's when its owner has consumed the bytes. So a
  * stream that stands still holds up nobody else on its connection.
  */
 #include "rpc/h2.h"
 
 #include <nghttp2/nghttp2.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/memory.h"
 
 enum {
@@ -22,22 +24,31 @@ enum {
 	FRAME_HEADER_SIZE = 9,
 	CONNECTION_WINDOW = 16 << 20,
 	HEADERS_MAX = 128, /* of one request, ours included */
+	RESETS_MAX = 1000, /* "max-resets": streams ended by an error or taken back, in one second */
+	CONTROL_FRAMES_MAX = 2000, /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, in one second */
+};
+
+struct budget {
+	uint64_t since_ms;
+	unsigned spent;
 };
 
 struct h2 {
 	struct http_connection http;
-	struct transport transport;
+	struct loop *loop;
 	struct flushable flushable;
 	struct http_limits limits;
 	nghttp2_session *session;
 	char *output; /* lent by the flush in progress, else NULL */
 	size_t output_len;
-	bool is_server;
+	struct budget resets, control_frames;
+	int32_t last_id; /* the highest of the peer's streams */
 	bool closing;
 	bool shutting_down;
 	struct timer attached; /* reports a socket that was connected already, in its own turn */
+	bool condemned; /* closes when the peer has been told */
 	struct error why; /* of the close; CODE_OK: in order */
-	char peer[64];
+	char invalid[128]; /* what was wrong with a frame, last */
 };
 
 static void on_transport_connected(struct transport *transport, const struct error *err);
@@ -52,6 +63,7 @@ static void h2_output(struct http_stream *stream);
 static void h2_consume(struct http_stream *stream, size_t size);
 static void h2_reset(struct http_stream *stream, bool refused);
 static void h2_ping(struct http_connection *connection);
+static void h2_receive(struct http_connection *connection, struct str bytes);
 static void h2_shutdown(struct http_connection *connection);
 static void h2_close(struct http_connection *connection, const struct error *why);
 
@@ -70,6 +82,7 @@ static const struct http_connection_ops h2_ops = {
 	.consume = h2_consume,
 	.reset = h2_reset,
 	.ping = h2_ping,
+	.receive = h2_receive,
 	.shutdown = h2_shutdown,
 	.close = h2_close,
 };
@@ -84,7 +97,63 @@ static struct h2 *h2_of_stream(struct http_stream *stream) {
 
 static void mark_dirty(struct h2 *h2) {
 	if (!h2->closing)
-		loop_mark_dirty(h2->transport.loop, &h2->flushable);
+		loop_mark_dirty(h2->loop, &h2->flushable);
+}
+
+/* --- peers that mean harm ------------------------------------------------------------------------------------- */
+
+/* Tells the peer to go away and why, and closes. */
+static void condemn(struct h2 *h2, uint32_t number, enum code code, const char *text) {
+	if (h2->condemned || h2->closing)
+		return;
+	h2->condemned = true;
+	error_set(&h2->why, code, "%s", text);
+	nghttp2_session_terminate_session(h2->session, number);
+	mark_dirty(h2);
+}
+
+/* One frame on the account of what is cheap to send and dear to handle. */
+static void charge(struct h2 *h2, struct budget *budget, unsigned max, const char *limit, const char *what) {
+	uint64_t now = loop_now_ms(h2->loop);
+	if (now - budget->since_ms >= 1000)
+		*budget = (struct budget){.since_ms = now};
+	if (++budget->spent <= max)
+		return;
+	char text[160];
+	snprintf(text, sizeof text, "it sent more than %u %s in a second; %s is %u", max, what, limit, max);
+	condemn(h2, NGHTTP2_ENHANCE_YOUR_CALM, CODE_RESOURCE_EXHAUSTED, text);
+}
+
+static void charge_reset(struct h2 *h2) {
+	if (h2->http.is_server)
+		charge(h2, &h2->resets, RESETS_MAX, "max-resets", "streams that were reset");
+}
+
+/* Before its payload is looked at. */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *header, void *data) {
+	struct h2 *h2 = data;
+	switch (header->type) {
+	case NGHTTP2_DATA:
+	case NGHTTP2_CONTINUATION:
+		if (header->length > 0 || (header->flags & NGHTTP2_FLAG_END_STREAM))
+			return 0;
+		break;
+	case NGHTTP2_HEADERS:
+		/* nghttp2 overlooks these; the stream is none that was ever there (RFC 9113 section 5.1.1). */
+		if (h2->http.is_server && header->stream_id < h2->last_id &&
+		    nghttp2_session_find_stream(session, header->stream_id) == NULL)
+			condemn(h2, NGHTTP2_PROTOCOL_ERROR, CODE_INVALID_ARGUMENT, "it opened a stream with a lower number than the last");
+		return 0;
+	case NGHTTP2_WINDOW_UPDATE:
+		return 0;
+	case NGHTTP2_RST_STREAM:
+		charge_reset(h2);
+		return 0;
+	default:
+		break;
+	}
+	charge(h2, &h2->control_frames, CONTROL_FRAMES_MAX, "max-control-frames", "frames that carry nothing");
+	return 0;
 }
 
 /* --- receiving: nghttp2's callbacks ------------------------------------------------------------------------- */
@@ -95,6 +164,7 @@ static struct http_stream *stream_of(nghttp2_session *session, int32_t id) {
 
 static void attach(struct h2 *h2, struct http_stream *stream) {
 	stream->connection = &h2->http;
+	stream->progress_ms = loop_now_ms(h2->loop);
 	list_append(&h2->http.streams, &stream->link);
 	h2->http.stream_count++;
 }
@@ -113,7 +183,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 		struct http_stream *stream = h2->http.events->new_stream(&h2->http);
 		if (stream == NULL)
 			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-		stream->id = frame->hd.stream_id;
+		stream->id = h2->last_id = frame->hd.stream_id;
 		attach(h2, stream);
 		nghttp2_session_set_stream_user_data(session, stream->id, stream);
 		return 0;
@@ -145,8 +215,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 		return 0;
 	/* The size as RFC 9113 section 6.5.2 counts it: what a header costs, 32 bytes for the entry included. */
 	stream->header_bytes += name_len + value_len + 32;
-	if (stream->header_bytes > h2->limits.header_bytes)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (stream->header_bytes > h2->limits.header_bytes) {
+		/* A server can still say so; what is over is not kept. */
+		stream->headers_over = true;
+		return h2->http.is_server && !stream->in_trailers ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
 	struct str name = arena_copy(&stream->arena, str_new(name_bytes, name_len));
 	struct str value = arena_copy(&stream->arena, str_new(value_bytes, value_len));
 	if (name_len > 0 && name.ptr[0] == ':')
@@ -202,11 +275,15 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 }
 
 static int on_data_chunk(nghttp2_session *session, uint8_t flags UNUSED, int32_t id, const uint8_t *bytes, size_t len,
-			 void *data UNUSED) {
+			 void *data) {
+	struct h2 *h2 = data;
 	nghttp2_session_consume_connection(session, len);
 	struct http_stream *stream = stream_of(session, id);
-	if (stream != NULL && len > 0)
-		stream->events->data(stream, str_new(bytes, len));
+	if (stream == NULL || len == 0)
+		return 0;
+	stream->lent += len;
+	stream->progress_ms = h2->http.progress_ms;
+	stream->events->data(stream, str_new(bytes, len));
 	return 0;
 }
 
@@ -238,8 +315,17 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
  * (RFC 9113 section 8.1). */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
 	struct h2 *h2 = data;
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !h2->condemned) {
+		h2->condemned = true;
+		error_set(&h2->why, CODE_INVALID_ARGUMENT, "it broke the rules of HTTP/2 (%s)%s%s",
+			  nghttp2_http2_strerror(frame->goaway.error_code), h2->invalid[0] ? ": " : "", h2->invalid);
+	}
+	/* What the peer brings about by frames that are wrong for their stream costs the same as its own resets. */
+	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+	    frame->rst_stream.error_code != NGHTTP2_CANCEL)
+		charge_reset(h2);
 	bool ends = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-	if (!h2->is_server || !ends || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+	if (!h2->http.is_server || !ends || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
 	struct http_stream *stream = stream_of(session, frame->hd.stream_id);
 	if (stream != NULL && !stream->received_end)
@@ -249,8 +335,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 
 static int on_invalid_frame(nghttp2_session *session UNUSED, const nghttp2_frame *frame, int code, void *data) {
 	struct h2 *h2 = data;
-	log_debug("%s: invalid frame of type %d on stream %d: %s", h2->peer, frame->hd.type, frame->hd.stream_id,
-		  nghttp2_strerror(code));
+	snprintf(h2->invalid, sizeof h2->invalid, "a frame of type %u on stream %d: %s", frame->hd.type, frame->hd.stream_id,
+		 nghttp2_strerror(code));
 	return 0;
 }
 
@@ -293,6 +379,7 @@ static int send_body(nghttp2_session *session UNUSED, nghttp2_frame *frame UNUSE
 	if (len > 0)
 		memcpy(h2->output + h2->output_len + FRAME_HEADER_SIZE, buf_view(&stream->unsent).ptr, len);
 	h2->output_len += FRAME_HEADER_SIZE + len;
+	stream->progress_ms = loop_now_ms(h2->loop);
 	buf_consume(&stream->unsent, len);
 	if (buf_len(&stream->unsent) == 0)
 		stream->events->writable(stream);
@@ -314,19 +401,26 @@ static bool is_finished(const struct h2 *h2) {
 	return nghttp2_session_want_read(h2->session) == 0 && nghttp2_session_want_write(h2->session) == 0;
 }
 
+/* Closes after our last word. */
+static void end(struct h2 *h2, const struct error *why) {
+	if (h2->http.is_server)
+		transport_linger(h2->http.transport);
+	h2_close(&h2->http, why);
+}
+
 static void flush(struct flushable *flushable) {
 	/* Shared by the connections of a thread: it is empty between two flushes. */
 	static _Thread_local char output[OUTPUT_SIZE];
 	struct h2 *h2 = CONTAINER_OF(flushable, struct h2, flushable);
 	int failed = 0;
-	while (!h2->closing && !transport_is_backed_up(&h2->transport)) {
+	while (!h2->closing && !transport_is_backed_up(h2->http.transport)) {
 		h2->output = output;
 		h2->output_len = 0;
 		failed = nghttp2_session_send(h2->session);
 		h2->output = NULL;
 		if (h2->output_len == 0 || failed != 0)
 			break;
-		transport_write(&h2->transport, str_new(output, h2->output_len));
+		transport_write(h2->http.transport, str_new(output, h2->output_len));
 	}
 	if (h2->closing)
 		return;
@@ -335,8 +429,8 @@ static void flush(struct flushable *flushable) {
 		error_set(&err, CODE_INTERNAL, "HTTP/2: %s", nghttp2_strerror(failed));
 	if (failed != 0)
 		h2_close(&h2->http, &err);
-	else if (is_finished(h2) && !transport_is_backed_up(&h2->transport))
-		h2_close(&h2->http, NULL);
+	else if (is_finished(h2) && !transport_is_backed_up(h2->http.transport))
+		end(h2, h2->condemned ? &h2->why : NULL);
 }
 
 /* --- operations ---------------------------------------------------------------------------------------------- */
@@ -356,7 +450,7 @@ static void h2_request(struct http_connection *connection, struct http_stream *s
 	struct h2 *h2 = h2_of(connection);
 	nghttp2_nv fields[HEADERS_MAX] = {
 		field(STR(":method"), stream->method),
-		field(STR(":scheme"), h2->transport.endpoint.tls ? STR("https") : STR("http")),
+		field(STR(":scheme"), h2->http.is_tls ? STR("https") : STR("http")),
 		field(STR(":path"), stream->path),
 		field(STR(":authority"), stream->authority),
 	};
@@ -422,19 +516,23 @@ static void h2_shutdown(struct http_connection *connection) {
 	int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
 	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
 	mark_dirty(h2);
-	if (!h2->is_server && connection->stream_count == 0)
+	if (!h2->http.is_server && connection->stream_count == 0)
 		h2_close(connection, NULL);
 }
 
 static void h2_close(struct http_connection *connection, const struct error *why) {
 	struct h2 *h2 = h2_of(connection);
-	if (h2->closing)
+	if (h2->closing) {
+		transport_close(h2->http.transport); /* it may linger */
 		return;
+	}
 	h2->closing = true;
-	h2->why = why ? *why : (struct error){.code = CODE_OK};
+	if (why != &h2->why)
+		h2->why = why ? *why : (struct error){.code = CODE_OK};
 	flushable_deinit(&h2->flushable);
-	timer_stop(h2->transport.loop, &h2->attached);
-	transport_close(&h2->transport);
+	timer_stop(h2->loop, &h2->attached);
+	if (!h2->http.transport->lingering)
+		transport_close(h2->http.transport);
 }
 
 /* --- the transport's events ---------------------------------------------------------------------------------- */
@@ -444,6 +542,7 @@ static nghttp2_session_callbacks *make_callbacks(void) {
 	int failed = nghttp2_session_callbacks_new(&callbacks);
 	ASSERT(failed == 0);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
@@ -461,9 +560,10 @@ static void start_session(struct h2 *h2) {
 	int failed = nghttp2_option_new(&option);
 	ASSERT(failed == 0);
 	nghttp2_option_set_no_auto_window_update(option, 1);
-	nghttp2_option_set_no_closed_streams(option, 1);
+	/* A server remembers the streams that ended, to know what comes late for them from what is wrong. */
+	nghttp2_option_set_no_closed_streams(option, !h2->http.is_server);
 	nghttp2_session_callbacks *callbacks = make_callbacks();
-	failed = h2->is_server ? nghttp2_session_server_new2(&h2->session, callbacks, h2, option)
+	failed = h2->http.is_server ? nghttp2_session_server_new2(&h2->session, callbacks, h2, option)
 			       : nghttp2_session_client_new2(&h2->session, callbacks, h2, option);
 	ASSERT(failed == 0);
 	nghttp2_session_callbacks_del(callbacks);
@@ -475,14 +575,20 @@ static void start_session(struct h2 *h2) {
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
 	};
 	/* A server has no push to refuse. */
-	nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings) - (h2->is_server ? 1 : 0));
+	nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings) - (h2->http.is_server ? 1 : 0));
 	nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
-	transport_start_reading(&h2->transport);
+	transport_start_reading(h2->http.transport);
 	mark_dirty(h2);
 }
 
 static void on_transport_connected(struct transport *transport, const struct error *err) {
-	struct h2 *h2 = CONTAINER_OF(transport, struct h2, transport);
+	struct h2 *h2 = transport->owner;
+	struct error other;
+	if (err == NULL && transport->tls != NULL && !str_eq(transport_protocol(transport), STR("h2"))) {
+		error_set(&other, CODE_UNAVAILABLE, "the peer does not speak HTTP/2 over TLS (it chose \"%.*s\" by ALPN)",
+			  STR_ARG(transport_protocol(transport)));
+		err = &other;
+	}
 	if (err != NULL) {
 		h2_close(&h2->http, err);
 		return;
@@ -492,17 +598,19 @@ static void on_transport_connected(struct transport *transport, const struct err
 }
 
 static void on_attached(struct timer *timer) {
-	on_transport_connected(&CONTAINER_OF(timer, struct h2, attached)->transport, NULL);
+	on_transport_connected(CONTAINER_OF(timer, struct h2, attached)->http.transport, NULL);
 }
 
 static void on_transport_read(struct transport *transport, struct str bytes) {
-	struct h2 *h2 = CONTAINER_OF(transport, struct h2, transport);
+	struct h2 *h2 = transport->owner;
+	h2->http.progress_ms = loop_now_ms(h2->loop);
 	ssize_t taken = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, bytes.len);
 	if (h2->closing)
 		return;
 	if (taken < 0) {
 		struct error err;
-		error_set(&err, CODE_UNAVAILABLE, "%s sent what is not HTTP/2: %s", h2->peer, nghttp2_strerror((int)taken));
+		error_set(&err, taken == NGHTTP2_ERR_FLOODED ? CODE_RESOURCE_EXHAUSTED : CODE_INVALID_ARGUMENT,
+			  "it sent what HTTP/2 does not bear: %s", nghttp2_strerror((int)taken));
 		h2_close(&h2->http, &err);
 		return;
 	}
@@ -510,19 +618,23 @@ static void on_transport_read(struct transport *transport, struct str bytes) {
 }
 
 static void on_transport_end(struct transport *transport, const struct error *err) {
-	struct h2 *h2 = CONTAINER_OF(transport, struct h2, transport);
+	struct h2 *h2 = transport->owner;
 	struct error lost;
-	if (err == NULL && h2->http.stream_count > 0)
+	if (h2->condemned)
+		err = &h2->why;
+	else if (err == NULL && h2->http.stream_count > 0)
 		error_set(&lost, CODE_UNAVAILABLE, "the peer closed the connection");
 	h2_close(&h2->http, err ? err : h2->http.stream_count > 0 ? &lost : NULL);
 }
 
 static void on_transport_drained(struct transport *transport) {
-	mark_dirty(CONTAINER_OF(transport, struct h2, transport));
+	struct h2 *h2 = transport->owner;
+	h2->http.progress_ms = loop_now_ms(h2->loop);
+	mark_dirty(h2);
 }
 
 static void on_transport_closed(struct transport *transport) {
-	struct h2 *h2 = CONTAINER_OF(transport, struct h2, transport);
+	struct h2 *h2 = transport->owner;
 	const struct error *why = h2->why.code == CODE_OK ? NULL : &h2->why;
 	while (!list_is_empty(&h2->http.streams)) {
 		struct http_stream *stream = LIST_ENTRY(h2->http.streams.next, struct http_stream, link);
@@ -540,9 +652,12 @@ static void on_transport_closed(struct transport *transport) {
 
 /* --- life ---------------------------------------------------------------------------------------------------- */
 
-static struct h2 *h2_new(const struct http_limits *limits, const struct http_connection_events *events, void *owner) {
+static struct h2 *h2_new(struct loop *loop, const struct http_limits *limits, const struct http_connection_events *events,
+			 void *owner) {
 	struct h2 *h2 = mem_zalloc(sizeof *h2);
-	h2->http = (struct http_connection){.ops = &h2_ops, .events = events, .owner = owner};
+	h2->http = (struct http_connection){.ops = &h2_ops, .version = 2, .events = events, .owner = owner};
+	h2->http.progress_ms = loop_now_ms(loop);
+	h2->loop = loop;
 	h2->limits = *limits;
 	h2->http.stream_limit = 100; /* until the peer's settings are there */
 	list_init(&h2->http.streams);
@@ -550,40 +665,43 @@ static struct h2 *h2_new(const struct http_limits *limits, const struct http_con
 	return h2;
 }
 
-struct http_connection *h2_connect(struct loop *loop, const struct endpoint *endpoint, const struct http_limits *limits,
-				   const struct http_connection_events *events, void *owner) {
-	struct h2 *h2 = h2_new(limits, events, owner);
-	transport_connect(&h2->transport, loop, endpoint, &transport_events);
+struct http_connection *h2_connect(struct loop *loop, const struct endpoint *endpoint, struct tls_config *tls,
+				   const struct http_limits *limits, const struct http_connection_events *events,
+				   void *owner) {
+	struct h2 *h2 = h2_new(loop, limits, events, owner);
+	h2->http.is_tls = tls != NULL;
+	h2->http.transport = transport_connect(loop, endpoint, tls, &transport_events, h2);
 	return &h2->http;
 }
 
 struct http_connection *h2_attach(struct loop *loop, int fd, const struct http_limits *limits,
 				  const struct http_connection_events *events, void *owner) {
-	struct h2 *h2 = h2_new(limits, events, owner);
-	if (transport_open(&h2->transport, loop, fd, &transport_events) == 0) {
-		h2->attached.fire = on_attached;
-		timer_start(loop, &h2->attached, 0);
+	static const struct endpoint nowhere = {.kind = ENDPOINT_UNIX};
+	struct h2 *h2 = h2_new(loop, limits, events, owner);
+	h2->http.transport = transport_open(loop, fd, &transport_events, h2);
+	if (h2->http.transport == NULL) {
+		/* The system refused the socket: fails in its own turn. */
+		h2->http.transport = transport_connect(loop, &nowhere, NULL, &transport_events, h2);
 		return &h2->http;
 	}
-	struct error err;
-	error_set(&err, CODE_UNAVAILABLE, "could not use a socket");
-	h2_close(&h2->http, &err);
+	h2->attached.fire = on_attached;
+	timer_start(loop, &h2->attached, 0);
 	return &h2->http;
 }
 
-struct http_connection *h2_accept(struct loop *loop, int fd, const struct http_limits *limits,
+struct http_connection *h2_accept(struct transport *transport, const struct http_limits *limits,
 				  const struct http_connection_events *events, void *owner) {
-	struct h2 *h2 = h2_new(limits, events, owner);
-	h2->is_server = true;
-	int failed = transport_open(&h2->transport, loop, fd, &transport_events);
-	transport_peer_name(&h2->transport, h2->peer);
-	if (failed)
-		h2_close(&h2->http, NULL);
-	else
-		start_session(h2);
+	struct h2 *h2 = h2_new(transport->loop, limits, events, owner);
+	h2->http.is_server = true;
+	h2->http.is_tls = transport->tls != NULL;
+	h2->http.transport = transport;
+	transport_hand_over(transport, &transport_events, h2);
+	transport_peer_name(transport, h2->http.peer);
+	start_session(h2);
 	return &h2->http;
 }
 
-const char *h2_peer_name(struct http_connection *connection) {
-	return h2_of(connection)->peer;
+static void h2_receive(struct http_connection *connection, struct str bytes) {
+	if (bytes.len > 0)
+		on_transport_read(connection->transport, bytes);
 }

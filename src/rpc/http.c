@@ -5,6 +5,9 @@ const struct http_limits http_limits_default = {
 	.streams = 256,
 	.window = KIB(256),
 	.header_bytes = KIB(16),
+	.header_ms = 10000,
+	.stall_ms = 60000,
+	.idle_ms = 600000,
 };
 
 const struct http_header *http_headers_find(const struct http_headers *headers, struct str name) {

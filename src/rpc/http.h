@@ -24,7 +24,13 @@ struct http_limits {
 	uint32_t streams; /* "max-streams": open at a time on one connection; 256 */
 	uint32_t window; /* "stream-window": bytes that a peer may send ahead on a stream; 256 KiB */
 	uint32_t header_bytes; /* "max-header-bytes": names and values of one header block; 16 KiB */
+	/* Of servers. 0 is the default, HTTP_NEVER none. */
+	uint32_t header_ms; /* "header-timeout": from the first byte of a connection or request to its headers; 10 s */
+	uint32_t stall_ms; /* "stall-timeout": a message half sent, or an answer that is not read; 60 s */
+	uint32_t idle_ms; /* "idle-timeout": a connection without requests; 10 min */
 };
+
+#define HTTP_NEVER UINT32_MAX
 
 extern const struct http_limits http_limits_default;
 
@@ -48,6 +54,7 @@ struct str http_headers_get(const struct http_headers *headers, struct str name)
 void http_headers_add(struct http_headers *headers, struct arena *arena, struct str name, struct str value);
 
 struct http_stream;
+struct transport;
 
 struct http_stream_events {
 	/* Client: the response's status and headers are there (1xx are passed over). */
@@ -76,6 +83,9 @@ struct http_stream {
 	size_t header_bytes; /* received so far in this block */
 	bool in_trailers;
 	bool received_end;
+	bool headers_over; /* server: header_bytes passed the limit, and what came after is not kept */
+	size_t lent; /* bytes of `data` that the owner has not given back */
+	uint64_t progress_ms; /* when the peer last sent, or took, some of it */
 
 	struct buf unsent; /* body that the connection did not take yet */
 	struct http_headers send_trailers;
@@ -98,7 +108,9 @@ struct http_connection_ops {
 	void (*output)(struct http_stream *stream); /* unsent or finished changed */
 	void (*consume)(struct http_stream *stream, size_t size);
 	void (*reset)(struct http_stream *stream, bool refused);
-	void (*ping)(struct http_connection *connection);
+	void (*ping)(struct http_connection *connection); /* NULL: HTTP/1.1 has none */
+	/* Server: what the peer had sent before the connection was made. Once, before all else. */
+	void (*receive)(struct http_connection *connection, struct str bytes);
 	void (*shutdown)(struct http_connection *connection);
 	void (*close)(struct http_connection *connection, const struct error *why);
 };
@@ -120,6 +132,13 @@ struct http_connection_events {
 
 struct http_connection {
 	const struct http_connection_ops *ops;
+	struct transport *transport;
+	unsigned version; /* 1 or 2 */
+	bool is_server;
+	bool is_tls;
+	uint64_t progress_ms; /* when the peer last sent something, or took something that it had kept waiting */
+	uint64_t head_ms; /* HTTP/1.1 server: when the head that is not whole yet began; 0: there is none */
+	char peer[64];
 	const struct http_connection_events *events;
 	struct list streams;
 	size_t stream_count;
@@ -148,6 +167,8 @@ void http_stream_finish(struct http_stream *stream);
 
 /* Lets the peer send size bytes more. */
 static inline void http_stream_consume(struct http_stream *stream, size_t size) {
+	ASSERT(size <= stream->lent);
+	stream->lent -= size;
 	if (stream->connection != NULL)
 		stream->connection->ops->consume(stream, size);
 }
@@ -161,6 +182,11 @@ static inline void http_stream_reset(struct http_stream *stream, bool refused) {
 /* Takes no new requests and closes when those in progress are done. */
 static inline void http_connection_shutdown(struct http_connection *connection) {
 	connection->ops->shutdown(connection);
+}
+
+/* Server: see ops->receive. */
+static inline void http_connection_receive(struct http_connection *connection, struct str bytes) {
+	connection->ops->receive(connection, bytes);
 }
 
 /* Ends now; every stream is closed with why. */

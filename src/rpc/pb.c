@@ -5,52 +5,10 @@
  */
 #include "rpc/pb.h"
 
-enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
+#include "rpc/wire.h"
 
 size_t pb_arena_max(size_t size) {
 	return size * 16 + KIB(64);
-}
-
-static bool take_varint(struct str *bytes, uint64_t *ret_value) {
-	uint64_t value = 0;
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		if (bytes->len == 0)
-			return false;
-		unsigned char byte = (unsigned char)bytes->ptr[0];
-		*bytes = str_from_offset(*bytes, 1);
-		value |= (uint64_t)(byte & 0x7F) << shift;
-		if ((byte & 0x80) == 0) {
-			*ret_value = value;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Takes the value of a field off bytes; *ret_value is what it shows, for WIRE_BYTES. */
-static bool take_value(struct str *bytes, unsigned wire_type, struct str *ret_value) {
-	uint64_t number = 0;
-	switch (wire_type) {
-	case WIRE_VARINT:
-		return take_varint(bytes, &number);
-	case WIRE_64:
-		number = 8;
-		break;
-	case WIRE_32:
-		number = 4;
-		break;
-	case WIRE_BYTES:
-		if (!take_varint(bytes, &number))
-			return false;
-		break;
-	default:
-		return false;
-	}
-	if (number > bytes->len)
-		return false;
-	*ret_value = str_new(bytes->ptr, (size_t)number);
-	*bytes = str_from_offset(*bytes, (size_t)number);
-	return true;
 }
 
 static int check(const ProtobufCMessageDescriptor *descriptor, struct str bytes, unsigned depth, struct error *err) {
@@ -58,18 +16,17 @@ static int check(const ProtobufCMessageDescriptor *descriptor, struct str bytes,
 		return error_set(err, CODE_INVALID_ARGUMENT, "%s: messages are nested deeper than %d", descriptor->name,
 				 PB_DEPTH_MAX);
 	while (bytes.len > 0) {
-		uint64_t tag;
-		struct str value = {0};
-		if (!take_varint(&bytes, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1FFFFFFF || !take_value(&bytes, tag & 7, &value))
+		struct wire_field wire;
+		if (!wire_take(&bytes, &wire))
 			return error_set(err, CODE_INVALID_ARGUMENT, "%s: the message is malformed or cut short", descriptor->name);
 		const ProtobufCFieldDescriptor *field =
-			protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(tag >> 3));
-		if (field == NULL || (tag & 7) != WIRE_BYTES)
+			protobuf_c_message_descriptor_get_field(descriptor, wire.number);
+		if (field == NULL || wire.type != WIRE_BYTES)
 			continue;
-		if (field->type == PROTOBUF_C_TYPE_STRING && !str_is_text(value))
+		if (field->type == PROTOBUF_C_TYPE_STRING && !str_is_text(wire.bytes))
 			return error_set(err, CODE_INVALID_ARGUMENT, "%s.%s: not UTF-8 text, or it has a NUL", descriptor->name,
 					 field->name);
-		if (field->type == PROTOBUF_C_TYPE_MESSAGE && check(field->descriptor, value, depth + 1, err) < 0)
+		if (field->type == PROTOBUF_C_TYPE_MESSAGE && check(field->descriptor, wire.bytes, depth + 1, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -132,8 +132,12 @@ static const struct rpc_events client_events = {
 static bool is_of_one_hop(struct str name) {
 	static const struct str names[] = {
 		STR_INIT("te"),		STR_INIT("content-type"), STR_INIT("content-length"), STR_INIT("connection"),
-		STR_INIT("host"),	STR_INIT("accept-encoding"),
+		STR_INIT("host"),	STR_INIT("accept-encoding"), STR_INIT("content-encoding"),
+		STR_INIT("transfer-encoding"), STR_INIT("keep-alive"), STR_INIT("upgrade"), STR_INIT("origin"),
+		STR_INIT("x-grpc-web"), STR_INIT("accept"), STR_INIT("expect"),
 	};
+	if (str_starts_with(name, STR("connect-")) || str_starts_with(name, STR("access-control-")))
+		return true;
 	if (str_starts_with(name, STR("grpc-")))
 		/* gRPC keeps this prefix to itself; only these two are said by one end to the other. */
 		return !str_eq(name, STR("grpc-trace-bin")) && !str_eq(name, STR("grpc-tags-bin"));
@@ -224,8 +228,10 @@ static void on_untouched(struct relay *relay, const struct rpc_stream *to) {
 static void pass_status(struct relay *relay, const struct rpc_stream *to) {
 	if (can_answer(relay))
 		copy_headers(&relay->from->http.send_trailers, &relay->from->http.arena, &to->http.trailers);
+	for (size_t i = 0; can_answer(relay) && i < to->details.count; i++)
+		rpc_add_detail(relay->from, to->details.items[i].type, to->details.items[i].value);
 	struct error err;
-	if (to->broken || peer_gave_status(to))
+	if (to->broken || to->has_peer_status)
 		error_set(&err, to->status == CODE_OK ? CODE_UNKNOWN : to->status, "%.*s", STR_ARG(to->status_text));
 	else
 		error_set(&err, CODE_UNAVAILABLE, "%s was lost during the call, which may have run: %.*s",

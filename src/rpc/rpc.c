@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "rpc/recode.h"
 
 static struct rpc_stream *rpc_of(struct http_stream *http) {
 	return CONTAINER_OF(http, struct rpc_stream, http);
@@ -37,7 +38,7 @@ static void on_http_end(struct http_stream *http) {
 
 static void on_http_writable(struct http_stream *http) {
 	struct rpc_stream *stream = rpc_of(http);
-	if (stream->events->writable != NULL && !stream->broken && !stream->finished)
+	if (!stream->broken && !stream->finished && stream->events->writable != NULL)
 		stream->events->writable(stream);
 }
 
@@ -55,7 +56,10 @@ const struct http_stream_events rpc_http_events = {
 
 /* What a client's call came to, when it was not given up by us. */
 static void settle_status(struct rpc_stream *stream, const struct error *why) {
-	if (stream->broken || stream->codec->read_status(stream))
+	if (stream->broken)
+		return;
+	stream->has_peer_status = stream->codec->read_status(stream);
+	if (stream->has_peer_status)
 		return;
 	if (why != NULL)
 		rpc_set_status(stream, why->code, str_from(why->msg));
@@ -96,6 +100,7 @@ void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct 
 }
 
 void rpc_stream_free(struct rpc_stream *stream) {
+	recode_free(stream->recode);
 	http_stream_deinit(&stream->http);
 	free(stream);
 }
@@ -113,6 +118,16 @@ uint64_t rpc_time_left_ms(const struct rpc_stream *stream) {
 }
 
 /* --- receiving ----------------------------------------------------------------------------------------------- */
+
+bool rpc_is_content_type(struct str type, struct str wanted) {
+	if (!str_starts_with(type, wanted))
+		return false;
+	struct str rest = str_from_offset(type, wanted.len);
+	if (str_starts_with(rest, STR("+proto")) && memchr(wanted.ptr, '+', wanted.len) == NULL)
+		rest = str_from_offset(rest, 6);
+	rest = str_trim(rest);
+	return rest.len == 0 || rest.ptr[0] == ';';
+}
 
 void rpc_deliver_begin(struct rpc_stream *stream, size_t size) {
 	if (size > stream->message_max) {
@@ -145,6 +160,25 @@ void rpc_set_status(struct rpc_stream *stream, enum code status, struct str text
 	stream->status_text = arena_copy(&stream->http.arena, str_new(text.ptr, MIN(text.len, KIB(8))));
 }
 
+void rpc_add_detail(struct rpc_stream *stream, struct str type, struct str value) {
+	struct arena *arena = &stream->http.arena;
+	size_t size = type.len + value.len;
+	for (size_t i = 0; i < stream->details.count; i++)
+		size += stream->details.items[i].type.len + stream->details.items[i].value.len;
+	if (size > RPC_DETAILS_MAX || stream->details.count >= 64)
+		return;
+	if (stream->details.count == stream->details.capacity) {
+		size_t capacity = MAX(stream->details.capacity * 2, (size_t)4);
+		struct rpc_detail *items = arena_alloc(arena, capacity * sizeof *items);
+		if (stream->details.count > 0)
+			memcpy(items, stream->details.items, stream->details.count * sizeof *items);
+		stream->details.items = items;
+		stream->details.capacity = capacity;
+	}
+	stream->details.items[stream->details.count++] =
+		(struct rpc_detail){arena_copy(arena, type), arena_copy(arena, value)};
+}
+
 void rpc_respond(struct rpc_stream *stream) {
 	if (stream->responded)
 		return;
@@ -157,13 +191,19 @@ void rpc_begin(struct rpc_stream *stream, size_t size) {
 	stream->write_left = size;
 	if (!stream->is_client)
 		rpc_respond(stream);
-	stream->codec->begin(stream, size);
+	if (stream->recode == NULL)
+		stream->codec->begin(stream, size);
+	else
+		recode_begin(stream->recode, size);
 }
 
 void rpc_write(struct rpc_stream *stream, struct str bytes) {
 	ASSERT(bytes.len <= stream->write_left);
 	stream->write_left -= bytes.len;
-	http_stream_write(&stream->http, bytes);
+	if (stream->recode == NULL)
+		http_stream_write(&stream->http, bytes);
+	else
+		recode_write(stream->recode, bytes);
 }
 
 void rpc_send(struct rpc_stream *stream, struct str message) {
@@ -177,6 +217,8 @@ void rpc_finish(struct rpc_stream *stream, enum code status, const char *text) {
 	stream->finished = true;
 	stream->broken = true;
 	rpc_set_status(stream, status, str_from(text));
+	if (stream->recode != NULL && status == CODE_OK)
+		recode_settle(stream->recode);
 	stream->codec->finish(stream);
 }
 
@@ -186,6 +228,11 @@ void rpc_fail(struct rpc_stream *stream, const struct error *err) {
 
 void rpc_refuse(struct rpc_stream *stream) {
 	ASSERT(!stream->is_client && !stream->finished && !stream->responded);
+	if (stream->http.connection != NULL && stream->http.connection->version == 1) {
+		/* HTTP/1.1 has no word for it but a status. */
+		rpc_finish(stream, CODE_UNAVAILABLE, "the call did not run; call again");
+		return;
+	}
 	stream->finished = true;
 	stream->broken = true;
 	http_stream_reset(&stream->http, true);
@@ -194,5 +241,9 @@ void rpc_refuse(struct rpc_stream *stream) {
 void rpc_half_close(struct rpc_stream *stream) {
 	ASSERT(stream->is_client && !stream->finished && stream->write_left == 0);
 	stream->finished = true;
+	if (stream->codec->half_close != NULL && !stream->broken)
+		stream->codec->half_close(stream);
 	http_stream_finish(&stream->http);
+	if (stream->on_half_closed != NULL && !stream->broken)
+		stream->on_half_closed(stream);
 }

@@ -14,8 +14,10 @@
 #include "rpc/http.h"
 #include "rpc/loop.h"
 
+struct recode;
 struct rpc_stream;
 struct rpc_method;
+struct type_method;
 
 struct rpc_events {
 	/* Client: the response's headers are there (stream->http.received). Optional. */
@@ -33,9 +35,24 @@ struct rpc_events {
 	void (*closed)(struct rpc_stream *stream);
 };
 
+/* What a piece of the wire, between two prefixes, is. */
+enum rpc_frame { RPC_FRAME_MESSAGE, RPC_FRAME_END, RPC_FRAME_WRONG };
+
+/* A detail of an error: a message of any type. */
+struct rpc_detail {
+	struct str type; /* its full name */
+	struct str value; /* its wire format */
+};
+
 /* How a protocol does it. Statuses and errors in, bytes and headers out. */
 struct rpc_codec {
 	const char *name;
+	/* Connect's calls with one message each way are bodies of plain HTTP: no prefixes. */
+	bool is_plain;
+	/* Messages with a prefix, when they are recoded (recode.h): what the prefix's first byte means, and the content of
+	 * what is no message. */
+	enum rpc_frame (*frame)(struct rpc_stream *stream, unsigned char flags);
+	void (*receive_last)(struct rpc_stream *stream, struct str bytes);
 	void (*respond)(struct rpc_stream *stream); /* server: send the response's headers */
 	void (*begin)(struct rpc_stream *stream, size_t size); /* start a message */
 	void (*finish)(struct rpc_stream *stream); /* server: end with stream->status */
@@ -46,9 +63,10 @@ struct rpc_codec {
 	bool (*read_status)(struct rpc_stream *stream);
 	/* Client: the headers of a request, ours before the caller's. */
 	void (*request_headers)(struct rpc_stream *stream, struct http_headers *headers);
+	void (*half_close)(struct rpc_stream *stream); /* client, plain: before the request's headers */
 };
 
-extern const struct rpc_codec grpc_codec;
+extern const struct rpc_codec grpc_codec, grpc_web_codec, connect_codec, connect_plain_codec;
 
 enum { RPC_PREFIX_SIZE = 5 };
 
@@ -74,6 +92,14 @@ struct rpc_stream {
 		size_t len;
 	} prefix; /* of the next message */
 	size_t write_left; /* of the message that is being sent */
+	struct recode *recode; /* messages that are JSON, compressed or not gRPC; NULL: bytes go as they are */
+	struct {
+		struct rpc_detail *items;
+		size_t count, capacity;
+	} details; /* of status */
+	uint64_t timeout_ms; /* as the caller said it; 0: none */
+	const struct type_method *type; /* if it is known */
+	bool has_peer_status; /* client: status is what the peer said */
 
 	/* Server only. */
 	const struct rpc_method *method;
@@ -84,8 +110,14 @@ struct rpc_stream {
 	/* Client only. */
 	struct rpc_channel *channel;
 	struct http_headers request_headers; /* while it waits for a connection */
+	void (*on_half_closed)(struct rpc_stream *stream); /* plain: the channel's; the request is ready */
 	void (*on_client_closed)(struct rpc_stream *stream); /* the channel's, after `closed` */
 };
+
+/* "max-error-details": bytes of them all. */
+#define RPC_DETAILS_MAX KIB(8)
+
+void recode_consume(struct recode *recode, size_t size);
 
 /* Headers of one call all together; the arena of a stream holds them and what else lives as long. */
 #define RPC_ARENA_MAX KIB(256)
@@ -109,8 +141,14 @@ static inline size_t rpc_unsent(const struct rpc_stream *stream) {
 
 /* Gives back what `data` lent, so that the peer may send as much again. */
 static inline void rpc_consume(struct rpc_stream *stream, size_t size) {
-	http_stream_consume(&stream->http, size);
+	if (stream->recode == NULL)
+		http_stream_consume(&stream->http, size);
+	else
+		recode_consume(stream->recode, size);
 }
+
+/* Adds a detail to the error that rpc_finish will send; copies both. What is over RPC_DETAILS_MAX is left out. */
+void rpc_add_detail(struct rpc_stream *stream, struct str type, struct str value);
 
 /* Server: sends the response's headers now instead of with the first message. */
 void rpc_respond(struct rpc_stream *stream);
@@ -138,6 +176,8 @@ uint64_t rpc_time_left_ms(const struct rpc_stream *stream);
 
 extern const struct http_stream_events rpc_http_events;
 
+/* Whether type is wanted, "wanted+proto" or either with parameters; for a wanted with "+json", just that. */
+bool rpc_is_content_type(struct str type, struct str wanted);
 /* Ends a stream over what the peer sent: the server answers with the error, the client gives up with it. */
 void rpc_break(struct rpc_stream *stream, const struct error *err);
 void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms);

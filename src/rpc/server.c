@@ -7,8 +7,18 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
-#include "rpc/grpc.h"
+#include "rpc/cors.h"
+#include "rpc/door.h"
+#include "rpc/h1.h"
 #include "rpc/h2.h"
+#include "rpc/protocol.h"
+#include "rpc/recode.h"
+#include "rpc/tls.h"
+
+enum {
+	HEADER_BYTES_MOST = 48 << 10, /* what a stream's arena has room for, twice over and with the answer's */
+	WARN_EVERY_MS = 1000, /* of peers that mean harm: they can be many */
+};
 
 struct rpc_server {
 	struct loop *loop;
@@ -20,6 +30,10 @@ struct rpc_server {
 	size_t connection_count;
 	bool full; /* told of, once */
 	bool closing;
+	uint32_t sweep_ms;
+	struct timer sweep; /* looks for peers that are too slow */
+	uint64_t warned_ms;
+	size_t unwarned; /* since */
 	struct timer drained; /* reports the end of a drain in its own turn */
 	void (*on_drained)(void *data);
 	void *drain_data;
@@ -32,12 +46,18 @@ struct route {
 
 struct server_connection {
 	struct rpc_server *server;
-	struct http_connection *http;
+	struct door *door; /* until it is known what it speaks */
+	struct http_connection *http; /* from then on */
 	struct list link;
 };
 
 const struct rpc_server_options rpc_server_options_default = {
-	.http = {.streams = 256, .window = 256 << 10, .header_bytes = 16 << 10},
+	.http = {.streams = 256,
+		 .window = 256 << 10,
+		 .header_bytes = 16 << 10,
+		 .header_ms = 10000,
+		 .stall_ms = 60000,
+		 .idle_ms = 600000},
 	.message_max = RPC_MESSAGE_MAX_DEFAULT,
 	.connections_max = 20000,
 };
@@ -55,23 +75,58 @@ static struct http_stream *on_new_stream(struct http_connection *http) {
 	return &stream->http;
 }
 
-/* Answers in plain HTTP what is no rpc at all. */
-static void answer_plain(struct rpc_stream *stream, unsigned status, const char *text) {
+/* --- what is no rpc at all ------------------------------------------------------------------------------------ */
+
+struct plain_answer {
+	unsigned status;
+	const char *text;
+};
+
+static void send_plain(struct rpc_stream *stream) {
+	const struct plain_answer *answer = stream->owner;
 	struct http_headers headers = {0};
-	http_headers_add(&headers, &stream->http.arena, STR("content-type"), STR("text/plain; charset=utf-8"));
-	stream->broken = true;
+	struct arena *arena = &stream->http.arena;
+	if (answer->status != 204)
+		http_headers_add(&headers, arena, STR("content-type"), STR("text/plain; charset=utf-8"));
+	if (answer->status == 405)
+		http_headers_add(&headers, arena, STR("allow"), STR("POST, GET"));
+	if (answer->status == 415)
+		http_headers_add(&headers, arena, STR("accept-post"),
+				 STR("application/grpc, application/grpc-web, application/grpc-web-text, application/json, "
+				     "application/proto, application/connect+json, application/connect+proto"));
+	if (answer->status != 403)
+		cors_add_headers(&stream->http, &headers);
 	stream->finished = true;
-	http_respond(&stream->http, status, &headers);
-	http_stream_write(&stream->http, str_from(text));
+	http_respond(&stream->http, answer->status, &headers);
+	http_stream_write(&stream->http, str_from(answer->text));
 	http_stream_finish(&stream->http);
 }
 
-static bool is_grpc(struct str type) {
-	static const struct str grpc = STR_INIT("application/grpc");
-	if (!str_starts_with(type, grpc))
-		return false;
-	struct str rest = str_from_offset(type, grpc.len);
-	return rest.len == 0 || rest.ptr[0] == ';' || str_eq(rest, STR("+proto")) || str_starts_with(rest, STR("+proto;"));
+static void drop_body(struct rpc_stream *stream, struct str bytes) {
+	http_stream_consume(&stream->http, bytes.len);
+}
+
+static void finish_plain(struct rpc_stream *stream) {
+	stream->broken = true;
+	send_plain(stream);
+}
+
+static const struct rpc_codec plain_codec = {
+	.name = "HTTP",
+	.receive = drop_body,
+	.receive_end = finish_plain,
+	.finish = finish_plain,
+};
+
+/* Answers in plain HTTP when the request is over: a client that still sends may not look at what comes before. */
+static void answer_plain(struct rpc_stream *stream, unsigned status, const char *text) {
+	struct plain_answer *answer = arena_alloc(&stream->http.arena, sizeof *answer);
+	*answer = (struct plain_answer){status, text};
+	timer_stop(stream->loop, &stream->deadline_timer);
+	recode_free(stream->recode);
+	stream->recode = NULL;
+	stream->owner = answer;
+	stream->codec = &plain_codec;
 }
 
 static void start_method(struct rpc_server *server, struct rpc_stream *stream) {
@@ -79,6 +134,10 @@ static void start_method(struct rpc_server *server, struct rpc_stream *stream) {
 	if (route == NULL && server->fallback != NULL) {
 		stream->service = server->fallback_service;
 		server->fallback(stream);
+		return;
+	}
+	if (route == NULL && stream->codec->is_plain) {
+		answer_plain(stream, 404, "There is no such method here.\n");
 		return;
 	}
 	if (route == NULL) {
@@ -92,27 +151,46 @@ static void start_method(struct rpc_server *server, struct rpc_stream *stream) {
 	route->method->start(stream);
 }
 
+/* Answers what cannot become a call. */
+static bool answer_early(struct rpc_server *server, struct rpc_stream *stream) {
+	struct http_stream *http = &stream->http;
+	if (http->headers_over) {
+		answer_plain(stream, 431, arena_printf(&http->arena, "The headers have %zu bytes; max-header-bytes is %u.\n",
+						       http->header_bytes, server->options.http.header_bytes));
+		return true;
+	}
+	if (!cors_allows(server->options.origins, http)) {
+		answer_plain(stream, 403, "Pages of this origin may not call here; add it to the allowed origins.\n");
+		return true;
+	}
+	if (cors_is_preflight(http)) {
+		answer_plain(stream, 204, "");
+		return true;
+	}
+	return false;
+}
+
+static bool has_method(const struct rpc_server *server, const struct rpc_stream *stream) {
+	return server->fallback != NULL || map_get(&server->routes, stream->http.path) != NULL;
+}
+
 static void on_request(struct http_connection *http, struct http_stream *http_stream) {
 	struct server_connection *connection = http->owner;
+	struct rpc_server *server = connection->server;
 	struct rpc_stream *stream = CONTAINER_OF(http_stream, struct rpc_stream, http);
-	if (!str_eq(http_stream->method, STR("POST"))) {
-		answer_plain(stream, 405, "This is an FTL endpoint: call a method with POST.\n");
+	struct error err;
+	if (answer_early(server, stream))
+		return;
+	unsigned status = protocol_choose(stream, server->options.types, &err);
+	if (status != 0) {
+		answer_plain(stream, status, arena_printf(&http_stream->arena, "%s\n", err.msg));
 		return;
 	}
-	if (!is_grpc(http_headers_get(&http_stream->received, STR("content-type")))) {
-		answer_plain(stream, 415, "The content type must be application/grpc.\n");
-		return;
-	}
-	struct str timeout = http_headers_get(&http_stream->received, STR("grpc-timeout"));
-	uint64_t timeout_ms;
-	if (timeout.ptr != NULL && !grpc_parse_timeout(timeout, &timeout_ms)) {
-		rpc_finish(stream, CODE_INVALID_ARGUMENT,
-			   "the header grpc-timeout must be at most eight digits and one of H, M, S, m, u, n");
-		return;
-	}
-	if (timeout.ptr != NULL)
-		rpc_set_deadline(stream, timeout_ms);
-	start_method(connection->server, stream);
+	cors_add_headers(http_stream, &stream->response_headers);
+	if (err.code != CODE_OK && has_method(server, stream))
+		rpc_fail(stream, &err);
+	else
+		start_method(server, stream);
 }
 
 /* --- connections --------------------------------------------------------------------------------------------- */
@@ -121,6 +199,8 @@ static void destroy_if_done(struct rpc_server *server) {
 	if (!server->closing || server->connection_count > 0)
 		return;
 	timer_stop(server->loop, &server->drained);
+	timer_stop(server->loop, &server->sweep);
+	tls_config_unref(server->options.tls);
 	for (size_t cursor = 0;;) {
 		struct route *route = map_next(&server->routes, &cursor);
 		if (route == NULL)
@@ -131,11 +211,26 @@ static void destroy_if_done(struct rpc_server *server) {
 	free(server);
 }
 
-static void on_connection_closed(struct http_connection *http, const struct error *why) {
-	struct server_connection *connection = http->owner;
+/* Whoever broke a rule or passed a limit is named, once; many of them at a time are counted. */
+static void tell_why(struct rpc_server *server, const char *peer, const struct error *why) {
+	if (why->code == CODE_UNAVAILABLE || why->code == CODE_CANCELLED) {
+		log_debug("a connection from %s ended: %s", peer, why->msg);
+		return;
+	}
+	uint64_t now = loop_now_ms(server->loop);
+	if (server->warned_ms != 0 && now - server->warned_ms < WARN_EVERY_MS) {
+		server->unwarned++;
+		return;
+	}
+	if (server->unwarned > 0)
+		log_warn("closed %zu more connections for reasons like the following", server->unwarned);
+	log_warn("closed the connection from %s: %s", peer, why->msg);
+	server->warned_ms = now;
+	server->unwarned = 0;
+}
+
+static void forget(struct server_connection *connection) {
 	struct rpc_server *server = connection->server;
-	if (why != NULL)
-		log_debug("a connection from %s ended: %s", h2_peer_name(http), why->msg);
 	list_remove(&connection->link);
 	free(connection);
 	server->connection_count--;
@@ -143,6 +238,13 @@ static void on_connection_closed(struct http_connection *http, const struct erro
 	if (server->on_drained != NULL && server->connection_count == 0)
 		timer_start(server->loop, &server->drained, 0);
 	destroy_if_done(server);
+}
+
+static void on_connection_closed(struct http_connection *http, const struct error *why) {
+	struct server_connection *connection = http->owner;
+	if (why != NULL)
+		tell_why(connection->server, http->peer, why);
+	forget(connection);
 }
 
 static void on_nothing(struct http_connection *http UNUSED) {
@@ -157,6 +259,26 @@ static const struct http_connection_events connection_events = {
 	.closed = on_connection_closed,
 };
 
+static void on_entered(void *owner, struct transport *transport, unsigned version, struct str first) {
+	struct server_connection *connection = owner;
+	struct rpc_server *server = connection->server;
+	connection->door = NULL;
+	connection->http =
+		(version == 2 ? h2_accept : h1_accept)(transport, &server->options.http, &connection_events, connection);
+	if (server->on_drained != NULL)
+		http_connection_shutdown(connection->http);
+	http_connection_receive(connection->http, first);
+}
+
+static void on_left(void *owner, const char *peer, const struct error *why) {
+	struct server_connection *connection = owner;
+	if (why != NULL)
+		tell_why(connection->server, peer, why);
+	forget(connection);
+}
+
+static const struct door_events door_events = {.entered = on_entered, .left = on_left};
+
 void rpc_server_accept(struct rpc_server *server, int fd) {
 	bool full = server->connection_count >= server->options.connections_max;
 	if (full && !server->full)
@@ -167,11 +289,89 @@ void rpc_server_accept(struct rpc_server *server, int fd) {
 		close(fd);
 		return;
 	}
-	struct server_connection *connection = mem_alloc(sizeof *connection);
+	if (server->options.tls != NULL)
+		tls_config_refresh(server->options.tls);
+	struct server_connection *connection = mem_zalloc(sizeof *connection);
 	connection->server = server;
+	connection->door = door_open(server->loop, fd, server->options.tls, &door_events, connection);
+	if (connection->door == NULL) {
+		free(connection);
+		return;
+	}
 	list_append(&server->connections, &connection->link);
 	server->connection_count++;
-	connection->http = h2_accept(server->loop, fd, &server->options.http, &connection_events, connection);
+	if (server->sweep.place == 0)
+		timer_start(server->loop, &server->sweep, server->sweep_ms);
+}
+
+/* --- peers that are too slow --------------------------------------------------------------------------------- */
+
+static bool is_over(uint64_t now, uint64_t since, uint32_t limit) {
+	return limit != HTTP_NEVER && now > since && now - since > limit;
+}
+
+static int too_slow(struct error *err, const char *what, const char *limit, uint32_t ms) {
+	return error_set(err, CODE_DEADLINE_EXCEEDED, "%s; %s is %u ms", what, limit, ms);
+}
+
+static bool is_within_message(const struct rpc_stream *stream) {
+	if (stream->http.received_end || stream->broken)
+		return false;
+	return stream->codec == &plain_codec || stream->message_left > 0 || stream->prefix.len > 0 ||
+	       (stream->recode != NULL && recode_is_within_message(stream->recode));
+}
+
+/* Whether a stream waits for its peer for too long. What waits for us is not the peer's fault. */
+static int check_stream(const struct rpc_server *server, const struct rpc_stream *stream, uint64_t now, struct error *err) {
+	const struct http_limits *limits = &server->options.http;
+	const struct http_stream *http = &stream->http;
+	if (http->path.ptr == NULL && is_over(now, http->progress_ms, limits->header_ms))
+		return too_slow(err, "it did not complete the headers of a request", "header-timeout", limits->header_ms);
+	if (!is_over(now, http->progress_ms, limits->stall_ms))
+		return 0;
+	if (is_within_message(stream) && http->lent < limits->window)
+		return too_slow(err, "it stopped in the middle of a message", "stall-timeout", limits->stall_ms);
+	if (buf_len(&http->unsent) > 0 && stream->responded)
+		return too_slow(err, "it does not read its answer", "stall-timeout", limits->stall_ms);
+	return 0;
+}
+
+static int check_connection(const struct rpc_server *server, const struct server_connection *connection, uint64_t now,
+			    struct error *err) {
+	const struct http_limits *limits = &server->options.http;
+	const struct http_connection *http = connection->http;
+	if (http == NULL)
+		return is_over(now, door_since_ms(connection->door), limits->header_ms)
+			       ? too_slow(err, "it did not tell what it speaks", "header-timeout", limits->header_ms)
+			       : 0;
+	if (http->head_ms != 0 && is_over(now, http->head_ms, limits->header_ms))
+		return too_slow(err, "it did not complete the headers of a request", "header-timeout", limits->header_ms);
+	if (transport_is_backed_up(http->transport) && is_over(now, http->progress_ms, limits->stall_ms))
+		return too_slow(err, "it does not read what is sent to it", "stall-timeout", limits->stall_ms);
+	LIST_FOREACH(link, &http->streams)
+		if (check_stream(server, LIST_ENTRY(link, struct rpc_stream, http.link), now, err) < 0)
+			return -1;
+	return 0;
+}
+
+static void on_sweep(struct timer *timer) {
+	struct rpc_server *server = CONTAINER_OF(timer, struct rpc_server, sweep);
+	uint64_t now = loop_now_ms(server->loop);
+	LIST_FOREACH(link, &server->connections) {
+		struct server_connection *connection = LIST_ENTRY(link, struct server_connection, link);
+		struct error err;
+		if (check_connection(server, connection, now, &err) < 0) {
+			if (connection->http != NULL)
+				http_connection_close(connection->http, &err);
+			else
+				door_close(connection->door, &err);
+		} else if (connection->http != NULL && connection->http->stream_count == 0 &&
+			   is_over(now, connection->http->progress_ms, server->options.http.idle_ms)) {
+			http_connection_shutdown(connection->http);
+		}
+	}
+	if (server->connection_count > 0)
+		timer_start(server->loop, timer, server->sweep_ms);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------- */
@@ -183,7 +383,14 @@ static void report_drained(struct timer *timer) {
 
 struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_options *options) {
 	struct rpc_server *server = mem_alloc(sizeof *server);
-	*server = (struct rpc_server){.loop = loop, .options = *options, .drained.fire = report_drained};
+	*server = (struct rpc_server){.loop = loop, .options = *options, .drained.fire = report_drained, .sweep.fire = on_sweep};
+	struct http_limits *limits = &server->options.http;
+	limits->header_ms = limits->header_ms ? limits->header_ms : http_limits_default.header_ms;
+	limits->stall_ms = limits->stall_ms ? limits->stall_ms : http_limits_default.stall_ms;
+	limits->idle_ms = limits->idle_ms ? limits->idle_ms : http_limits_default.idle_ms;
+	ASSERT(limits->header_bytes <= HEADER_BYTES_MOST);
+	server->sweep_ms = MIN(MAX(MIN(limits->header_ms, limits->stall_ms) / 4, 20U), 2500U);
+	tls_config_ref(server->options.tls);
 	map_init(&server->routes);
 	list_init(&server->connections);
 	return server;
@@ -203,11 +410,21 @@ void rpc_server_set_fallback(struct rpc_server *server, void (*start)(struct rpc
 	server->fallback_service = service;
 }
 
+const struct rpc_method *rpc_server_next_method(const struct rpc_server *server, size_t *cursor) {
+	const struct route *route = map_next(&server->routes, cursor);
+	return route ? route->method : NULL;
+}
+
 void rpc_server_drain(struct rpc_server *server, void (*done)(void *data), void *data) {
 	server->on_drained = done;
 	server->drain_data = data;
-	LIST_FOREACH(link, &server->connections)
-		http_connection_shutdown(LIST_ENTRY(link, struct server_connection, link)->http);
+	LIST_FOREACH(link, &server->connections) {
+		struct server_connection *connection = LIST_ENTRY(link, struct server_connection, link);
+		if (connection->http != NULL)
+			http_connection_shutdown(connection->http);
+		else
+			door_close(connection->door, NULL);
+	}
 	if (server->connection_count == 0)
 		timer_start(server->loop, &server->drained, 0);
 }
@@ -216,14 +433,20 @@ void rpc_server_close(struct rpc_server *server) {
 	if (server == NULL)
 		return;
 	server->closing = true;
-	LIST_FOREACH(link, &server->connections)
-		http_connection_close(LIST_ENTRY(link, struct server_connection, link)->http, NULL);
+	LIST_FOREACH(link, &server->connections) {
+		struct server_connection *connection = LIST_ENTRY(link, struct server_connection, link);
+		if (connection->http != NULL)
+			http_connection_close(connection->http, NULL);
+		else
+			door_close(connection->door, NULL);
+	}
 	destroy_if_done(server);
 }
 
 size_t rpc_server_calls(const struct rpc_server *server) {
 	size_t calls = 0;
 	LIST_FOREACH(link, &server->connections)
-		calls += LIST_ENTRY(link, struct server_connection, link)->http->stream_count;
+		if (LIST_ENTRY(link, struct server_connection, link)->http != NULL)
+			calls += LIST_ENTRY(link, struct server_connection, link)->http->stream_count;
 	return calls;
 }

@@ -9,6 +9,8 @@
 #include "rpc/rpc.h"
 
 struct rpc_unary;
+struct tls_config;
+struct types;
 
 /* A method is a constant; service is what was given with it to rpc_server_add. */
 struct rpc_method {
@@ -24,6 +26,10 @@ struct rpc_server_options {
 	struct http_limits http;
 	size_t message_max;
 	size_t connections_max; /* "max-connections": a further one is closed at once */
+	const struct types *types; /* of the methods: for JSON and Connect's GET. NULL: protobuf only. Borrowed */
+	struct tls_config *tls; /* NULL: in clear only. With it, TLS and clear text are told apart by the first bytes */
+	bool tls_only; /* refuses clear text */
+	const char *const *origins; /* cors.h; NULL-terminated, borrowed. NULL: pages of this machine only */
 };
 
 extern const struct rpc_server_options rpc_server_options_default;
@@ -37,6 +43,9 @@ void rpc_server_add(struct rpc_server *server, const struct rpc_method *methods,
 
 /* What is started for a path that no method has; without it such a call is Unimplemented. */
 void rpc_server_set_fallback(struct rpc_server *server, void (*start)(struct rpc_stream *stream), void *service);
+
+/* Walks the methods in no order, from *cursor = 0; NULL at the end. */
+const struct rpc_method *rpc_server_next_method(const struct rpc_server *server, size_t *cursor);
 
 /* Takes a connected socket. */
 void rpc_server_accept(struct rpc_server *server, int fd);

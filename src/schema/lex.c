@@ -62,9 +62,7 @@ static void read_comment(struct lexer *lexer) {
 		step(lexer);
 	size_t start = lexer->at;
 	while (!at_end(lexer) && peek(lexer, 0) != '\n') {
-		char c = peek(lexer, 0);
-		bool ends_line = c == '\r' && (peek(lexer, 1) == '\n' || peek(lexer, 1) == '\0');
-		if (is_control(c) && c != '\t' && !ends_line)
+		if (is_control(peek(lexer, 0)) && !is_blank(peek(lexer, 0)))
 			schema_diagnose(lexer->diagnostics, lexer->pos, NULL, "a comment has a control character in it");
 		step(lexer);
 	}
@@ -191,11 +189,8 @@ static enum token_kind read_token(struct lexer *lexer, struct str *ret_text) {
 	else if (c != '\0' && strchr(marks, c))
 		kind = TOKEN_MARK;
 	step(lexer);
-	if (kind == TOKEN_NAME || kind == TOKEN_NUMBER)
-		while (is_name_part(peek(lexer, 0))) {
-			lexer->at++;
-			lexer->pos.column++;
-		}
+	while (kind != TOKEN_MARK && kind != TOKEN_END && is_name_part(peek(lexer, 0)))
+		step(lexer);
 	*ret_text = text_from(lexer, start);
 	return kind;
 }

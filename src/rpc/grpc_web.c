@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gRPC-Web, as its PROTOCOL-WEB document says: gRPC for those who see no HTTP trailers. They come as a last frame of
+ * the body, written like headers of HTTP/1.1. In the text form the whole body is base 64.
+ */
+#include <stdio.h>
+
+#include "rpc/grpc.h"
+#include "rpc/recode.h"
+
+enum { FLAG_TRAILERS = 0x80, TRAILERS_MAX = 128 << 10 };
+
+static enum rpc_frame web_frame(struct rpc_stream *stream, unsigned char flags) {
+	if (flags == FLAG_TRAILERS && stream->is_client)
+		return RPC_FRAME_END;
+	return flags == 0 && stream->http.trailers.count == 0 ? RPC_FRAME_MESSAGE : RPC_FRAME_WRONG;
+}
+
+static void web_receive(struct rpc_stream *stream, struct str bytes) {
+	recode_receive(stream->recode, bytes);
+}
+
+static void web_receive_end(struct rpc_stream *stream) {
+	recode_receive_end(stream->recode);
+}
+
+/* The trailers. */
+static void web_receive_last(struct rpc_stream *stream, struct str bytes) {
+	struct arena *arena = &stream->http.arena;
+	while (bytes.len > 0) {
+		struct str value, line = str_trim(str_cut(bytes, '\n', &bytes));
+		struct str name = str_cut(line, ':', &value);
+		if (value.ptr == NULL)
+			continue;
+		name = arena_copy(arena, str_trim(name));
+		for (size_t i = 0; i < name.len; i++)
+			if (name.ptr[i] >= 'A' && name.ptr[i] <= 'Z')
+				((char *)name.ptr)[i] |= 0x20;
+		http_headers_add(&stream->http.trailers, arena, name, arena_copy(arena, str_trim(value)));
+	}
+}
+
+static struct str content_type(const struct rpc_stream *stream) {
+	const struct recode_options *options = recode_options(stream->recode);
+	if (options->base64)
+		return STR("application/grpc-web-text+proto");
+	return options->send ? STR("application/grpc-web+json") : STR("application/grpc-web+proto");
+}
+
+static void web_receive_headers(struct rpc_stream *stream) {
+	const struct recode_options *options = recode_options(stream->recode);
+	struct str wanted = options->base64 ? STR("application/grpc-web-text")
+			    : options->send ? STR("application/grpc-web+json")
+					    : STR("application/grpc-web");
+	if (grpc_check_headers(stream, wanted) && stream->events->headers != NULL)
+		stream->events->headers(stream);
+}
+
+static bool web_read_status(struct rpc_stream *stream) {
+	return grpc_take_status(stream, &stream->http.trailers) || grpc_take_status(stream, &stream->http.received);
+}
+
+static void web_respond(struct rpc_stream *stream) {
+	grpc_send_headers(stream, content_type(stream));
+}
+
+static void web_finish(struct rpc_stream *stream) {
+	struct http_headers *trailers = &stream->http.send_trailers;
+	struct buf text = BUF_INIT(TRAILERS_MAX);
+	if (!stream->responded)
+		web_respond(stream);
+	stream->responded = true;
+	grpc_add_status(stream, trailers);
+	for (size_t i = 0; i < trailers->count; i++) {
+		const struct http_header *trailer = &trailers->items[i];
+		/* A line that does not fit is left out rather than cut. */
+		if (memchr(trailer->value.ptr, '\n', trailer->value.len) == NULL)
+			(void)!buf_printf(&text, "%.*s: %.*s\r\n", STR_ARG(trailer->name), STR_ARG(trailer->value));
+	}
+	trailers->count = 0;
+	recode_send_frame(stream->recode, FLAG_TRAILERS, buf_view(&text));
+	buf_deinit(&text);
+	http_stream_finish(&stream->http);
+}
+
+static void web_request_headers(struct rpc_stream *stream, struct http_headers *headers) {
+	struct arena *arena = &stream->http.arena;
+	grpc_add_request_headers(stream, headers, content_type(stream));
+	http_headers_add(headers, arena, STR("accept"), content_type(stream));
+	http_headers_add(headers, arena, STR("x-grpc-web"), STR("1"));
+}
+
+const struct rpc_codec grpc_web_codec = {
+	.name = "gRPC-Web",
+	.frame = web_frame,
+	.receive_last = web_receive_last,
+	.respond = web_respond,
+	.finish = web_finish,
+	.receive = web_receive,
+	.receive_end = web_receive_end,
+	.receive_headers = web_receive_headers,
+	.read_status = web_read_status,
+	.request_headers = web_request_headers,
+};

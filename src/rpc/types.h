@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What services and messages look like, read from the FileDescriptorSet that `protoc --include_imports
+ * --descriptor_set_out` makes. protobuf-c's own descriptors lack the JSON names, the maps and the rpcs' properties,
+ * and server reflection hands out the files as they are.
+ *
+ * Immutable once made, so that any thread may read it. Names are full names without the dot in front.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/str.h"
+
+struct types;
+struct type_message;
+struct type_enum;
+
+/* FieldDescriptorProto.Type. */
+enum type_kind {
+	KIND_DOUBLE = 1,
+	KIND_FLOAT = 2,
+	KIND_INT64 = 3,
+	KIND_UINT64 = 4,
+	KIND_INT32 = 5,
+	KIND_FIXED64 = 6,
+	KIND_FIXED32 = 7,
+	KIND_BOOL = 8,
+	KIND_STRING = 9,
+	KIND_MESSAGE = 11,
+	KIND_BYTES = 12,
+	KIND_UINT32 = 13,
+	KIND_ENUM = 14,
+	KIND_SFIXED32 = 15,
+	KIND_SFIXED64 = 16,
+	KIND_SINT32 = 17,
+	KIND_SINT64 = 18,
+};
+
+struct type_field {
+	const char *name, *json_name;
+	unsigned number;
+	enum type_kind kind;
+	bool repeated;
+	bool implicit; /* absent and zero are the same */
+	int oneof; /* its index, or -1 */
+	const struct type_message *message; /* KIND_MESSAGE */
+	const struct type_enum *enumeration; /* KIND_ENUM */
+};
+
+/* Messages that JSON writes in a way of their own. */
+enum type_special {
+	SPECIAL_NONE,
+	SPECIAL_ANY,
+	SPECIAL_TIMESTAMP,
+	SPECIAL_DURATION,
+	SPECIAL_FIELD_MASK,
+	SPECIAL_STRUCT,
+	SPECIAL_VALUE,
+	SPECIAL_LIST_VALUE,
+	SPECIAL_WRAPPER,
+};
+
+struct type_message {
+	const char *name;
+	struct type_field *fields; /* by number */
+	size_t field_count;
+	bool is_map_entry; /* field 1 is the key, 2 the value */
+	enum type_special special;
+};
+
+struct type_enum {
+	const char *name;
+	bool is_null_value;
+	struct type_enum_value {
+		const char *name;
+		int32_t number;
+	} *values;
+	size_t value_count;
+};
+
+struct type_method {
+	const char *path; /* "/package.Service/Method" */
+	const struct type_message *request, *response;
+	bool client_streaming, server_streaming;
+	bool no_side_effects;
+};
+
+struct type_file {
+	const char *name;
+	struct str bytes; /* its FileDescriptorProto */
+	const char **imports;
+	size_t import_count;
+};
+
+/* The sets are borrowed. Files that stand in several are taken once. A set that is wrong is our own mistake and
+ * refused with an error for the programmer. */
+int types_new(const struct str *sets, size_t count, struct types **ret_types, struct error *err);
+void types_free(struct types *types);
+
+/* NULL: there is none. */
+const struct type_message *types_message(const struct types *types, struct str name);
+const struct type_method *types_method(const struct types *types, struct str path);
+const struct type_file *types_file(const struct types *types, struct str name);
+/* The file that defines a message, field, enum, enum value, service or method. */
+const struct type_file *types_file_of(const struct types *types, struct str symbol);
+
+const struct type_field *type_field_by_number(const struct type_message *message, unsigned number);
+const struct type_field *type_field_by_json_name(const struct type_message *message, struct str name);

@@ -1,1 +1,0 @@
-module a { data D<T> { t T next D<[T]>? } }

@@ -1,1 +1,0 @@
-module a { typealias A [A] enum S { A S B D } data D { s S } }

@@ -1,1 +1,0 @@
-module a { data D { f {String Int } g: [Int x
