@@ -8,22 +8,26 @@
 #include "schema/reach.h"
 #include "schema/recursion.h"
 
-enum { PLACE_MAX = 2 * SCHEMA_NAME_MAX + 2 };
+/* Up to so many names are compared each with each, which is faster than a map. */
+enum { FEW_NAMES = 16 };
 
 struct checker {
 	const struct schema_module *module;
 	struct schema_diagnostics *diagnostics;
-	const struct schema_decl *decl; /* being checked */
-	struct schema_pos pos; /* of the part of it that is being checked */
-	char place[PLACE_MAX]; /* "EchoRequest.name" */
+	const struct schema_decl *decl; /* being checked; NULL: the module itself */
+	const char *part; /* its field or variant; NULL: itself */
+	struct schema_pos pos; /* of that */
 };
 
+/* "EchoRequest.name: …", "EchoRequest: …" or "module echo: …" */
 #define COMPLAIN(checker, at, hint, format, ...) \
-	schema_diagnose((checker)->diagnostics, (at).line ? (at) : (checker)->pos, hint, "%s: " format, \
-			(checker)->place, __VA_ARGS__)
+	schema_diagnose((checker)->diagnostics, (at).line ? (at) : (checker)->pos, hint, "%s%s%s%s: " format, \
+			(checker)->decl ? "" : "module ", \
+			(checker)->decl ? (checker)->decl->name : (checker)->module->name, (checker)->part ? "." : "", \
+			(checker)->part ? (checker)->part : "", __VA_ARGS__)
 
 static void set_place(struct checker *checker, const char *part, struct schema_pos pos) {
-	snprintf(checker->place, sizeof checker->place, "%s%s%s", checker->decl->name, part ? "." : "", part ? part : "");
+	checker->part = part;
 	checker->pos = pos.line ? pos : checker->decl->pos;
 }
 
@@ -131,15 +135,30 @@ static void check_metadata(struct checker *checker, const struct schema_metadata
 	}
 }
 
-/* Says so when name was there before. */
-static void check_unique(struct checker *checker, struct map *seen, const char *name, const char *what) {
-	if (map_put(seen, str_from(name), checker) != NULL)
+/* Names that must differ, in the order in which they come. */
+struct names {
+	struct map many; /* in use past FEW_NAMES */
+	const char *few[FEW_NAMES];
+	size_t count;
+};
+
+static bool was_there(struct names *names, const char *name) {
+	for (size_t i = 0; i < MIN(names->count, (size_t)FEW_NAMES); i++)
+		if (strcmp(names->few[i], name) == 0)
+			return true;
+	if (names->count >= FEW_NAMES)
+		return map_put(&names->many, str_from(name), names) != NULL;
+	names->few[names->count++] = name;
+	return false;
+}
+
+static void check_unique(const struct checker *checker, struct names *names, const char *name, const char *what) {
+	if (was_there(names, name))
 		COMPLAIN(checker, checker->pos, NULL, "a second %s \"%s\"", what, name);
 }
 
 static void check_params(struct checker *checker) {
-	struct map seen;
-	map_init(&seen);
+	struct names seen = {.count = 0};
 	for (size_t i = 0; i < checker->decl->data.param_count; i++) {
 		const struct schema_param *param = &checker->decl->data.params[i];
 		set_place(checker, NULL, param->pos);
@@ -150,13 +169,12 @@ static void check_params(struct checker *checker) {
 			COMPLAIN(checker, param->pos, "choose another",
 				 "the type parameter \"%s\" is also a declaration of the module", param->name);
 	}
-	map_deinit(&seen);
+	map_deinit(&seen.many);
 }
 
 static void check_data(struct checker *checker) {
 	check_params(checker);
-	struct map seen;
-	map_init(&seen);
+	struct names seen = {.count = 0};
 	for (size_t i = 0; i < checker->decl->data.field_count; i++) {
 		const struct schema_field *field = &checker->decl->data.fields[i];
 		set_place(checker, field->name, field->pos);
@@ -164,13 +182,13 @@ static void check_data(struct checker *checker) {
 		check_type(checker, &field->type);
 		check_metadata(checker, &field->metadata, false);
 	}
-	map_deinit(&seen);
+	map_deinit(&seen.many);
 }
 
 static void check_enum(struct checker *checker) {
 	const struct schema_decl *decl = checker->decl;
-	struct map names, values;
-	map_init(&names);
+	struct names names = {.count = 0};
+	struct map values;
 	map_init(&values);
 	if (decl->enumeration.variant_count == 0)
 		COMPLAIN(checker, decl->pos, NULL, "%s", "an enum without variants");
@@ -184,9 +202,11 @@ static void check_enum(struct checker *checker) {
 		}
 		char number[32];
 		snprintf(number, sizeof number, "%lld", (long long)variant->number);
-		check_unique(checker, &values, variant->text ? variant->text : number, "variant with the value");
+		const char *value = variant->text ? variant->text : number;
+		if (map_put(&values, str_from(value), checker) != NULL)
+			COMPLAIN(checker, variant->pos, NULL, "a second variant with the value \"%s\"", value);
 	}
-	map_deinit(&names);
+	map_deinit(&names.many);
 	map_deinit(&values);
 }
 
@@ -227,7 +247,6 @@ static void check_decl(struct checker *checker, const struct schema_decl *decl) 
 int schema_check(const struct schema_module *module, struct schema_diagnostics *diagnostics) {
 	struct checker checker = {.module = module, .diagnostics = diagnostics, .pos = module->pos};
 	size_t known = diagnostics->count;
-	snprintf(checker.place, sizeof checker.place, "module %s", module->name);
 	if (schema_is_reserved(str_from(module->name)))
 		COMPLAIN(&checker, module->pos, "choose another", "the name \"%s\" has a meaning already", module->name);
 	check_metadata(&checker, &module->metadata, false);

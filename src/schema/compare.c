@@ -32,7 +32,8 @@ struct comparer {
 	const struct schema_module *old_module, *new_module;
 	struct schema_change *changes;
 	const struct schema_decl *old_decl, *new_decl; /* being compared */
-	bool *in_request, *in_response; /* new declarations: an exported verb had and has them there */
+	/* New declarations that an exported verb had and has there; NULL until the first difference. */
+	bool *in_request, *in_response;
 	size_t deep_pairs;
 	struct map seen; /* pairs of declarations compared in depth, for one pair of types */
 };
@@ -64,11 +65,40 @@ static struct schema_change new_change(struct comparer *comparer, const char *pa
 	};
 }
 
+/* Marks what the exported verbs of one of the two modules have in their requests or responses. */
+static bool *new_marks(const struct schema_module *module, bool requests) {
+	bool *marks = mem_zalloc(MAX(module->decl_count, (size_t)1) * sizeof *marks);
+	for (const struct schema_decl *verb = NULL; (verb = schema_next_verb(module, verb)) != NULL;)
+		if (verb->exported)
+			schema_reach(module, requests ? &verb->verb.request : &verb->verb.response, marks);
+	return marks;
+}
+
+/* Those of the new module that were in use before and still are. Where one was replaced by another, that is said there. */
+static bool *new_marks_of_both(const struct comparer *comparer, bool requests) {
+	bool *before = new_marks(comparer->old_module, requests);
+	bool *marks = new_marks(comparer->new_module, requests);
+	for (size_t i = 0; i < comparer->new_module->decl_count; i++) {
+		const struct schema_decl *old_decl =
+			schema_find_decl(comparer->old_module, comparer->new_module->decls[i].name);
+		marks[i] = marks[i] && old_decl != NULL && before[old_decl - comparer->old_module->decls];
+	}
+	free(before);
+	return marks;
+}
+
+static void find_uses(struct comparer *comparer) {
+	comparer->in_request = new_marks_of_both(comparer, true);
+	comparer->in_response = new_marks_of_both(comparer, false);
+}
+
 /* A change of a type: who is hurt depends on where it is used. */
 static void add_difference(struct comparer *comparer, const char *part, struct schema_pos pos,
 			   struct difference difference, const char *text) {
 	struct schema_change change = new_change(comparer, part, ".", pos);
 	size_t index = (size_t)(comparer->new_decl - comparer->new_module->decls);
+	if (comparer->in_request == NULL)
+		find_uses(comparer);
 	change.text = text;
 	change.narrows = difference.narrows;
 	change.widens = difference.widens;
@@ -477,28 +507,6 @@ static void report_all(struct comparer *comparer) {
 	}
 }
 
-/* Marks what the exported verbs of one of the two modules have in their requests or responses. */
-static bool *new_marks(const struct schema_module *module, bool requests) {
-	bool *marks = mem_zalloc(MAX(module->decl_count, (size_t)1) * sizeof *marks);
-	for (const struct schema_decl *verb = NULL; (verb = schema_next_verb(module, verb)) != NULL;)
-		if (verb->exported)
-			schema_reach(module, requests ? &verb->verb.request : &verb->verb.response, marks);
-	return marks;
-}
-
-/* Those of the new module that were in use before and still are. Where one was replaced by another, that is said there. */
-static bool *new_marks_of_both(const struct comparer *comparer, bool requests) {
-	bool *before = new_marks(comparer->old_module, requests);
-	bool *marks = new_marks(comparer->new_module, requests);
-	for (size_t i = 0; i < comparer->new_module->decl_count; i++) {
-		const struct schema_decl *old_decl =
-			schema_find_decl(comparer->old_module, comparer->new_module->decls[i].name);
-		marks[i] = marks[i] && old_decl != NULL && before[old_decl - comparer->old_module->decls];
-	}
-	free(before);
-	return marks;
-}
-
 static int rank(const struct schema_change *change) {
 	return change->breaks_callers * 2 + change->breaks_data;
 }
@@ -524,8 +532,6 @@ void schema_compare(const struct schema_module *old_module, const struct schema_
 		.new_module = new_module,
 	};
 	map_init(&comparer.seen);
-	comparer.in_request = new_marks_of_both(&comparer, true);
-	comparer.in_response = new_marks_of_both(&comparer, false);
 	report_all(&comparer);
 	ret_comparison->changes = sort_changes(&comparer);
 	free(comparer.in_request);

@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/memory.h"
-#include "schema/json_read.h"
+#include "schema/json_scan.h"
 #include "schema/nearest.h"
 #include "schema/print.h"
 #include "schema/timestamp.h"
@@ -42,7 +42,7 @@ struct key_set {
 
 struct checker {
 	const struct schema_json *json;
-	struct json_reader reader;
+	struct scanner scanner;
 	struct buf scratch; /* the last string that had escapes */
 	struct key_set keys;
 	uint64_t maps; /* counts those that were entered */
@@ -97,31 +97,31 @@ static int refuse(const struct checker *checker, const struct place *place, cons
 
 static int refuse_syntax(const struct checker *checker, const struct place *place) {
 	size_t line = 1, column = 1;
-	for (size_t i = 0; i < checker->reader.at; i++) {
-		column = checker->reader.text.ptr[i] == '\n' ? 1 : column + 1;
-		line += checker->reader.text.ptr[i] == '\n';
+	for (size_t i = 0; i < checker->scanner.at; i++) {
+		column = checker->scanner.text.ptr[i] == '\n' ? 1 : column + 1;
+		line += checker->scanner.text.ptr[i] == '\n';
 	}
-	return refuse(checker, place, "not JSON at line %zu, column %zu: %s", line, column, checker->reader.problem);
+	return refuse(checker, place, "not JSON at line %zu, column %zu: %s", line, column, checker->scanner.problem);
 }
 
-static const char *kind_word(enum json_kind kind) {
+static const char *kind_word(enum scan_kind kind) {
 	static const char *const words[] = {
-		[JSON_INVALID] = "nothing",   [JSON_NULL] = "null",   [JSON_BOOLEAN] = "boolean", [JSON_NUMBER] = "number",
-		[JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object",
+		[SCAN_INVALID] = "nothing",   [SCAN_NULL] = "null",   [SCAN_BOOLEAN] = "boolean", [SCAN_NUMBER] = "number",
+		[SCAN_STRING] = "string", [SCAN_ARRAY] = "array", [SCAN_OBJECT] = "object",
 	};
 	return words[kind];
 }
 
 /* Something else came than what is expected; what text is not JSON is said first. */
 static int refuse_kind(struct checker *checker, const char *expected, const struct place *place) {
-	enum json_kind kind = json_peek(&checker->reader);
-	if (kind == JSON_INVALID)
+	enum scan_kind kind = scan_peek(&checker->scanner);
+	if (kind == SCAN_INVALID)
 		return refuse_syntax(checker, place);
 	return refuse(checker, place, "expected %s, got %s", expected, kind_word(kind));
 }
 
-static bool comes(struct checker *checker, enum json_kind kind) {
-	return json_peek(&checker->reader) == kind;
+static bool comes(struct checker *checker, enum scan_kind kind) {
+	return scan_peek(&checker->scanner) == kind;
 }
 
 /* For a message: quoted, and cut when it is long. */
@@ -142,15 +142,15 @@ static struct str plain(struct checker *checker, struct str raw, bool escaped) {
 		return raw;
 	buf_clear(&checker->scratch);
 	char *room = buf_reserve(&checker->scratch, raw.len);
-	return str_new(room, json_unescape(raw, room));
+	return str_new(room, scan_unescape(raw, room));
 }
 
 static int read_string(struct checker *checker, const char *expected, const struct place *place, struct str *ret_text) {
 	struct str raw;
 	bool escaped;
-	if (!comes(checker, JSON_STRING))
+	if (!comes(checker, SCAN_STRING))
 		return refuse_kind(checker, expected, place);
-	if (!json_read_string(&checker->reader, &raw, &escaped))
+	if (!scan_string(&checker->scanner, &raw, &escaped))
 		return refuse_syntax(checker, place);
 	*ret_text = plain(checker, raw, escaped);
 	return 0;
@@ -158,20 +158,20 @@ static int read_string(struct checker *checker, const char *expected, const stru
 
 static int read_number(struct checker *checker, const char *expected, const struct place *place,
 		       struct str *ret_digits) {
-	if (!comes(checker, JSON_NUMBER))
+	if (!comes(checker, SCAN_NUMBER))
 		return refuse_kind(checker, expected, place);
-	return json_read_number(&checker->reader, ret_digits) ? 0 : refuse_syntax(checker, place);
+	return scan_number(&checker->scanner, ret_digits) ? 0 : refuse_syntax(checker, place);
 }
 
 static int check_int(struct checker *checker, const char *expected, const struct place *place, int64_t *ret_number) {
 	struct str digits;
 	if (read_number(checker, expected, place, &digits) != 0)
 		return -1;
-	if (json_to_int(digits, ret_number))
+	if (scan_to_int(digits, ret_number))
 		return 0;
 	digits.len = MIN(digits.len, (size_t)VALUE_TEXT_MAX);
 	return refuse(checker, place, "expected %s, got %.*s%s", expected, STR_ARG(digits),
-		      json_is_whole(digits) ? ", which is over 64 bits" : "");
+		      scan_is_whole(digits) ? ", which is over 64 bits" : "");
 }
 
 static double to_double(struct str digits) {
@@ -248,13 +248,13 @@ static int check_bytes(struct checker *checker, const struct place *place) {
 
 static int check_boolean(struct checker *checker, const struct place *place) {
 	bool value;
-	if (!comes(checker, JSON_BOOLEAN))
+	if (!comes(checker, SCAN_BOOLEAN))
 		return refuse_kind(checker, "Bool", place);
-	return json_read_boolean(&checker->reader, &value) ? 0 : refuse_syntax(checker, place);
+	return scan_boolean(&checker->scanner, &value) ? 0 : refuse_syntax(checker, place);
 }
 
 static int check_any(struct checker *checker, const struct place *place) {
-	return json_skip(&checker->reader) ? 0 : refuse_syntax(checker, place);
+	return scan_skip(&checker->scanner) ? 0 : refuse_syntax(checker, place);
 }
 
 static int check_verb_name(struct checker *checker, const struct schema_type *type, const struct place *place) {
@@ -272,15 +272,15 @@ static int check_verb_name(struct checker *checker, const struct schema_type *ty
 static int check_array(struct checker *checker, const struct schema_type *type, const struct scope *scope,
 		       const struct place *place) {
 	char expected[SCHEMA_TYPE_TEXT_MAX];
-	if (!comes(checker, JSON_ARRAY))
+	if (!comes(checker, SCAN_ARRAY))
 		return refuse_kind(checker, schema_type_text(type, expected), place);
-	if (!json_enter(&checker->reader))
+	if (!scan_enter(&checker->scanner))
 		return refuse_syntax(checker, place);
 	struct place inner = {.outer = place};
-	for (; json_next(&checker->reader, inner.index); inner.index++)
+	for (; scan_next(&checker->scanner, inner.index); inner.index++)
 		if (check_value(checker, type->element, scope, &inner) != 0)
 			return -1;
-	return checker->reader.problem ? refuse_syntax(checker, place) : 0;
+	return checker->scanner.problem ? refuse_syntax(checker, place) : 0;
 }
 
 static bool put_hash(struct key_set *set, uint64_t hash) {
@@ -370,7 +370,7 @@ static int check_enum(struct checker *checker, const struct schema_decl *decl, c
 	char values[LIST_TEXT_MAX];
 	struct str text = {0};
 	int64_t number = 0;
-	if (!comes(checker, decl->enumeration.of_int ? JSON_NUMBER : JSON_STRING))
+	if (!comes(checker, decl->enumeration.of_int ? SCAN_NUMBER : SCAN_STRING))
 		return refuse_kind(checker, list_values(decl, values), place);
 	if (decl->enumeration.of_int ? check_int(checker, decl->name, place, &number) != 0
 				     : read_string(checker, decl->name, place, &text) != 0)
@@ -400,7 +400,7 @@ static int check_key(struct checker *checker, const struct schema_type *type, co
 	int64_t number = 0;
 	char quoted[VALUE_TEXT_MAX + 8], canonical[32];
 	if (of_int) {
-		if (!json_to_int(key, &number))
+		if (!scan_to_int(key, &number))
 			return refuse(checker, place, "expected a key that is an Int, got %s", quote(key, quoted));
 		snprintf(canonical, sizeof canonical, "%lld", (long long)number);
 		if (!str_eq_c(key, canonical))
@@ -417,14 +417,14 @@ static int check_key(struct checker *checker, const struct schema_type *type, co
 static int check_map(struct checker *checker, const struct schema_type *type, const struct scope *scope,
 		     const struct place *place) {
 	char expected[SCHEMA_TYPE_TEXT_MAX];
-	if (!comes(checker, JSON_OBJECT))
+	if (!comes(checker, SCAN_OBJECT))
 		return refuse_kind(checker, schema_type_text(type, expected), place);
-	if (!json_enter(&checker->reader))
+	if (!scan_enter(&checker->scanner))
 		return refuse_syntax(checker, place);
 	uint64_t map = ++checker->maps;
 	struct place inner = {.outer = place};
 	bool escaped;
-	for (size_t i = 0; json_next_key(&checker->reader, i, &inner.key, &escaped); i++) {
+	for (size_t i = 0; scan_next_key(&checker->scanner, i, &inner.key, &escaped); i++) {
 		struct str key = plain(checker, inner.key, escaped);
 		if (check_key(checker, type->key, scope, key, place) != 0)
 			return -1;
@@ -433,7 +433,7 @@ static int check_map(struct checker *checker, const struct schema_type *type, co
 		if (check_value(checker, type->element, scope, &inner) != 0)
 			return -1;
 	}
-	return checker->reader.problem ? refuse_syntax(checker, place) : 0;
+	return checker->scanner.problem ? refuse_syntax(checker, place) : 0;
 }
 
 static int refuse_field(struct checker *checker, const struct schema_decl *data, struct str name,
@@ -508,7 +508,7 @@ static int check_fields(struct checker *checker, const struct scope *scope, cons
 	size_t index = 0, count = data->data.field_count;
 	struct str raw;
 	bool escaped;
-	for (size_t i = 0; json_next_key(&checker->reader, i, &raw, &escaped); i++) {
+	for (size_t i = 0; scan_next_key(&checker->scanner, i, &raw, &escaped); i++) {
 		struct str name = plain(checker, raw, escaped);
 		index = find_field(data, name, index);
 		if (index == count && !checker->json->skip_unknown)
@@ -525,13 +525,13 @@ static int check_fields(struct checker *checker, const struct scope *scope, cons
 			return -1;
 		index++;
 	}
-	return checker->reader.problem ? refuse_syntax(checker, place) : check_missing(checker, &seen, scope, place);
+	return checker->scanner.problem ? refuse_syntax(checker, place) : check_missing(checker, &seen, scope, place);
 }
 
 static int check_data(struct checker *checker, const struct scope *scope, const struct place *place) {
-	if (!comes(checker, JSON_OBJECT))
+	if (!comes(checker, SCAN_OBJECT))
 		return refuse_kind(checker, scope->data->name, place);
-	if (!json_enter(&checker->reader))
+	if (!scan_enter(&checker->scanner))
 		return refuse_syntax(checker, place);
 	return check_fields(checker, scope, place);
 }
@@ -539,17 +539,17 @@ static int check_data(struct checker *checker, const struct scope *scope, const 
 static int check_unit(struct checker *checker, const struct place *place) {
 	struct str raw;
 	bool escaped;
-	if (!comes(checker, JSON_OBJECT))
+	if (!comes(checker, SCAN_OBJECT))
 		return refuse_kind(checker, "Unit, which is {}", place);
-	if (!json_enter(&checker->reader))
+	if (!scan_enter(&checker->scanner))
 		return refuse_syntax(checker, place);
-	for (size_t i = 0; json_next_key(&checker->reader, i, &raw, &escaped); i++) {
+	for (size_t i = 0; scan_next_key(&checker->scanner, i, &raw, &escaped); i++) {
 		if (!checker->json->skip_unknown)
 			return refuse_field(checker, NULL, plain(checker, raw, escaped), place);
 		if (check_any(checker, place) != 0)
 			return -1;
 	}
-	return checker->reader.problem ? refuse_syntax(checker, place) : 0;
+	return checker->scanner.problem ? refuse_syntax(checker, place) : 0;
 }
 
 /* A sum type's value on its way through the object. */
@@ -557,7 +557,7 @@ struct sum {
 	const struct schema_decl *decl;
 	const struct schema_variant *variant; /* NULL: "name" was not there yet */
 	bool has_value;
-	struct json_reader before_value; /* where it is, when it came before the name */
+	struct scanner before_value; /* where it is, when it came before the name */
 };
 
 static int check_sum_name(struct checker *checker, struct sum *sum, const struct place *place) {
@@ -565,7 +565,7 @@ static int check_sum_name(struct checker *checker, struct sum *sum, const struct
 	struct str text;
 	if (sum->variant != NULL)
 		return refuse(checker, place, "the field is there twice");
-	if (!comes(checker, JSON_STRING))
+	if (!comes(checker, SCAN_STRING))
 		return refuse_kind(checker, list_values(sum->decl, values), place);
 	if (read_string(checker, sum->decl->name, place, &text) != 0)
 		return -1;
@@ -582,7 +582,7 @@ static int check_sum_value(struct checker *checker, struct sum *sum, const struc
 	sum->has_value = true;
 	if (sum->variant != NULL)
 		return check_value(checker, sum->variant->type, scope, place);
-	sum->before_value = checker->reader;
+	sum->before_value = checker->scanner;
 	return check_any(checker, place);
 }
 
@@ -595,11 +595,11 @@ static int check_sum_field(struct checker *checker, struct sum *sum, const struc
 			return -1;
 		if (!waiting)
 			return 0;
-		struct json_reader after = checker->reader;
-		checker->reader = sum->before_value;
+		struct scanner after = checker->scanner;
+		checker->scanner = sum->before_value;
 		int result = check_value(checker, sum->variant->type, scope, &value);
 		if (result == 0)
-			checker->reader = after;
+			checker->scanner = after;
 		return result;
 	}
 	if (str_eq(key, STR("value")))
@@ -615,17 +615,17 @@ static int check_sum(struct checker *checker, const struct schema_decl *decl, co
 		     const struct place *place) {
 	char expected[SCHEMA_NAME_MAX + 64];
 	snprintf(expected, sizeof expected, "%s, {\"name\": …, \"value\": …}", decl->name);
-	if (!comes(checker, JSON_OBJECT))
+	if (!comes(checker, SCAN_OBJECT))
 		return refuse_kind(checker, expected, place);
-	if (!json_enter(&checker->reader))
+	if (!scan_enter(&checker->scanner))
 		return refuse_syntax(checker, place);
 	struct sum sum = {.decl = decl};
 	struct str raw;
 	bool escaped;
-	for (size_t i = 0; json_next_key(&checker->reader, i, &raw, &escaped); i++)
+	for (size_t i = 0; scan_next_key(&checker->scanner, i, &raw, &escaped); i++)
 		if (check_sum_field(checker, &sum, scope, plain(checker, raw, escaped), place) != 0)
 			return -1;
-	if (checker->reader.problem != NULL)
+	if (checker->scanner.problem != NULL)
 		return refuse_syntax(checker, place);
 	if (sum.variant == NULL || !sum.has_value)
 		return refuse(checker, place, "expected %s, but \"%s\" is missing", expected, sum.variant ? "value" : "name");
@@ -668,9 +668,9 @@ static int check_ref(struct checker *checker, const struct schema_type *type, co
 
 static int check_optional(struct checker *checker, const struct schema_type *type, const struct scope *scope,
 			  const struct place *place) {
-	if (json_peek(&checker->reader) != JSON_NULL)
+	if (scan_peek(&checker->scanner) != SCAN_NULL)
 		return check_value(checker, type->element, scope, place);
-	return json_read_null(&checker->reader) ? 0 : refuse_syntax(checker, place);
+	return scan_null(&checker->scanner) ? 0 : refuse_syntax(checker, place);
 }
 
 static int check_value(struct checker *checker, const struct schema_type *type, const struct scope *scope,
@@ -712,9 +712,9 @@ int schema_check_json(const struct schema_json *json, const struct schema_type *
 	struct checker checker = {.json = json, .err = err};
 	struct scope scope = {.module = json->module};
 	buf_init(&checker.scratch, text.len);
-	json_start(&checker.reader, text);
+	scan_start(&checker.scanner, text);
 	int result = check_value(&checker, type, &scope, NULL);
-	if (result == 0 && !json_finish(&checker.reader))
+	if (result == 0 && !scan_finish(&checker.scanner))
 		result = refuse_syntax(&checker, NULL);
 	free(checker.keys.hashes);
 	buf_deinit(&checker.scratch);

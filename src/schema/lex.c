@@ -62,7 +62,9 @@ static void read_comment(struct lexer *lexer) {
 		step(lexer);
 	size_t start = lexer->at;
 	while (!at_end(lexer) && peek(lexer, 0) != '\n') {
-		if (is_control(peek(lexer, 0)) && !is_blank(peek(lexer, 0)))
+		char c = peek(lexer, 0);
+		bool ends_line = c == '\r' && (peek(lexer, 1) == '\n' || peek(lexer, 1) == '\0');
+		if (is_control(c) && c != '\t' && !ends_line)
 			schema_diagnose(lexer->diagnostics, lexer->pos, NULL, "a comment has a control character in it");
 		step(lexer);
 	}
@@ -189,8 +191,11 @@ static enum token_kind read_token(struct lexer *lexer, struct str *ret_text) {
 	else if (c != '\0' && strchr(marks, c))
 		kind = TOKEN_MARK;
 	step(lexer);
-	while (kind != TOKEN_MARK && kind != TOKEN_END && is_name_part(peek(lexer, 0)))
-		step(lexer);
+	if (kind == TOKEN_NAME || kind == TOKEN_NUMBER)
+		while (is_name_part(peek(lexer, 0))) {
+			lexer->at++;
+			lexer->pos.column++;
+		}
 	*ret_text = text_from(lexer, start);
 	return kind;
 }

@@ -179,6 +179,7 @@ static const struct {
 	{"module a { enum E: String { A = \"\x01\" } }",
 	 "t.ftl:1:34: a string has a control character in it\n    hint: write it as \\uXXXX\n"},
 	{"// \x1B[2J\nmodule a {}", "t.ftl:1:4: a comment has a control character in it\n"},
+	{"// a\rb\r\nmodule a {} // c\r", "t.ftl:1:5: a comment has a control character in it\n"},
 	{"module a { ; }", "t.ftl:1:12: ';' has no meaning here\n    hint: a declaration ends without a mark\n"},
 	{"module a { \xC3\xBC }", "t.ftl:1:12: '\xC3\xBC' has no meaning here\n"},
 	{"module a { \x02 }", "t.ftl:1:12: a control character (0x02)\n"},

@@ -3,21 +3,21 @@
  * What is JSON and what is not, after RFC 8259. The cases follow the kinds of JSONTestSuite: y is to be taken, n to be
  * refused.
  */
-#include "schema/json_read.h"
+#include "schema/json_scan.h"
 
 #include "../cmocka_test.h"
 
 static const char *problem_of(struct str text) {
-	struct json_reader reader;
-	json_start(&reader, text);
-	if (json_skip(&reader) && json_finish(&reader)) {
-		assert_null(reader.problem);
-		assert_int_equal(reader.depth, 0);
+	struct scanner scanner;
+	scan_start(&scanner, text);
+	if (scan_skip(&scanner) && scan_finish(&scanner)) {
+		assert_null(scanner.problem);
+		assert_int_equal(scanner.depth, 0);
 		return NULL;
 	}
-	assert_non_null(reader.problem);
-	assert_int_equal(json_peek(&reader), JSON_INVALID);
-	return reader.problem;
+	assert_non_null(scanner.problem);
+	assert_int_equal(scan_peek(&scanner), SCAN_INVALID);
+	return scanner.problem;
 }
 
 static const struct str taken[] = {
@@ -134,13 +134,13 @@ static void refuses_what_is_not(void **state UNUSED) {
 }
 
 static void keeps_to_its_depth(void **state UNUSED) {
-	char text[2 * JSON_DEPTH_MAX + 2];
-	memset(text, '[', JSON_DEPTH_MAX);
-	memset(text + JSON_DEPTH_MAX, ']', JSON_DEPTH_MAX);
-	assert_null(problem_of(str_new(text, (size_t)2 * JSON_DEPTH_MAX)));
-	memset(text, '[', JSON_DEPTH_MAX + 1);
-	memset(text + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
-	assert_string_equal(problem_of(str_new(text, (size_t)2 * JSON_DEPTH_MAX + 2)), "it is nested deeper than 100");
+	char text[2 * SCAN_DEPTH_MAX + 2];
+	memset(text, '[', SCAN_DEPTH_MAX);
+	memset(text + SCAN_DEPTH_MAX, ']', SCAN_DEPTH_MAX);
+	assert_null(problem_of(str_new(text, (size_t)2 * SCAN_DEPTH_MAX)));
+	memset(text, '[', SCAN_DEPTH_MAX + 1);
+	memset(text + SCAN_DEPTH_MAX + 1, ']', SCAN_DEPTH_MAX + 1);
+	assert_string_equal(problem_of(str_new(text, (size_t)2 * SCAN_DEPTH_MAX + 2)), "it is nested deeper than 100");
 }
 
 static void unescapes(void **state UNUSED) {
@@ -153,7 +153,7 @@ static void unescapes(void **state UNUSED) {
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char out[64];
-		size_t len = json_unescape(str_from(cases[i][0]), out);
+		size_t len = scan_unescape(str_from(cases[i][0]), out);
 		assert_int_equal(len, strlen(cases[i][1]));
 		assert_memory_equal(out, cases[i][1], len);
 	}
@@ -182,7 +182,7 @@ static void keeps_whole_numbers_exact(void **state UNUSED) {
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		int64_t number = 7;
-		assert_int_equal(json_to_int(str_from(cases[i].digits), &number), cases[i].fits);
+		assert_int_equal(scan_to_int(str_from(cases[i].digits), &number), cases[i].fits);
 		assert_true(number == (cases[i].fits ? cases[i].number : 7));
 	}
 }

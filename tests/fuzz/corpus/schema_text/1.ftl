@@ -1,0 +1,1 @@
+module a { data D<T> { t T next D<[T]>? } }

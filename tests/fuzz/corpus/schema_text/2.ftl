@@ -1,0 +1,1 @@
+module a { typealias A [A] enum S { A S B D } data D { s S } }

@@ -1,0 +1,1 @@
+module a { data D { f {String Int } g: [Int x

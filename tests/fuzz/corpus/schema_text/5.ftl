@@ -1,0 +1,1 @@
+module a { enum E: String { A = "\u00fc\"" } enum F: Int { A = -1 } }
