@@ -15,7 +15,8 @@ import grpc
 import pytest
 from fake_backplane import FAILED, LIVE, STARTING, STOPPED, FakeBackplane, ftl, schema, step
 
-FTL = os.environ.get("FTL", str(Path(__file__).resolve().parents[2] / "build" / "ftl"))
+BUILD = Path(os.environ.get("FTL_BUILD", Path(__file__).resolve().parents[2] / "build"))
+FTL = os.environ.get("FTL", str(BUILD / "ftl"))
 
 
 @dataclass

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+import shutil
+import tempfile
+from pathlib import Path
+
+import grpc
+import pytest
+from whole import Backplane, FakeRunner
+
+
+@pytest.fixture
+def tmp_path():
+    """Shorter than pytest's own, as the path of a socket has at most 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="ftl-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def make_backplane(tmp_path):
+    """Makes Backplanes that have not started yet, each with a folder of its own."""
+    made = []
+
+    def make(*options, **settings):
+        folder = tmp_path / f"backplane{len(made)}"
+        folder.mkdir()
+        made.append(Backplane(folder, *options, **settings))
+        return made[-1]
+
+    yield make
+    for backplane in made:
+        backplane.clean_up()
+
+
+@pytest.fixture
+def backplane(make_backplane):
+    """Without warm Runners: the Platform makes one only when no other is there."""
+    return make_backplane("--warm", "0", "--drain-timeout", "5s").start()
+
+
+@pytest.fixture
+def make_runner(backplane):
+    """Makes Runners that have not registered yet."""
+    made = []
+
+    def make(**settings):
+        made.append(FakeRunner(settings.pop("backplane", backplane), **settings))
+        return made[-1]
+
+    yield make
+    for runner in made:
+        runner.stop()
+
+
+@pytest.fixture
+def runner(make_runner):
+    """An idle Runner for the language "test"."""
+    return make_runner().register()
+
+
+@pytest.fixture
+def refused():
+    """Checks that a call fails, and with what."""
+
+    def refused(code, *words):
+        return _Refused(code, words)
+
+    return refused
+
+
+class _Refused:
+    def __init__(self, code, words):
+        self.code = getattr(grpc.StatusCode, code)
+        self.words = words
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        assert isinstance(error, grpc.RpcError), f"expected {self.code}, got {error!r}"
+        self.text = error.details()
+        assert error.code() == self.code, f"{error.code()}: {self.text}"
+        for word in self.words:
+            assert word in self.text
+        return True

@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Backplane, and peers of it that are not ours: grpcio as client, as Runner and as deployment."""
+
+import hashlib
+import os
+import queue
+import re
+import signal
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+from fake_backplane import ftl, ftl_grpc, schema
+
+HERE = Path(__file__).resolve().parent
+BUILD = Path(os.environ.get("FTL_BUILD", HERE.parents[1] / "build")).resolve()
+FTL = BUILD / "ftl"
+SANITIZED = b"__asan_" in FTL.read_bytes() or b"__tsan_" in FTL.read_bytes() or b"__ubsan_" in FTL.read_bytes()
+REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion|ASSERT")
+# Generous: a bound that is never to be met, and never to be waited for.
+LONG = 60 if SANITIZED else 20
+NO_LIMIT = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+
+
+def wait_for(condition, what, seconds=LONG):
+    """Waits until the condition holds, and answers what it answered."""
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited in vain: {what}"
+        time.sleep(0.02)
+
+
+def digest_of(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def artefact(path, content, executable=False):
+    return ftl.DeploymentArtefact(digest=digest_of(content), path=path, executable=executable)
+
+
+def module(name="echo", verbs=("echo",), language="test", comments=(), calls=(), entry=""):
+    """The schema of a module whose verbs take and give {"text": String}."""
+    text = schema.Field(name="text", type=schema.Type(string=schema.String()))
+    decls = [schema.Decl(data=schema.Data(name="Text", fields=[text]))]
+    ref = schema.DataRef(name="Text", module=name)
+    metadata = [schema.Metadata(calls=schema.MetadataCalls(calls=calls))] if calls else []
+    for verb in verbs:
+        decls.append(schema.Decl(verb=schema.Verb(name=verb, request=ref, response=ref, metadata=metadata)))
+    runtime = schema.ModuleRuntime(language=language, entry=entry)
+    return schema.Module(name=name, runtime=runtime, comments=comments, decls=decls)
+
+
+def processes_that_name(text):
+    """Processes whose command line has the text, as (pid, command line)."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in line and int(folder.name) != os.getpid():
+            found.append((int(folder.name), line))
+    return found
+
+
+def memory_peak(pid):
+    """Bytes resident at most so far."""
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()).group(1)) * 1024
+
+
+class Backplane:
+    """A process of `ftl serve` on a data folder of its own."""
+
+    def __init__(self, folder, *options, bind="http://127.0.0.1:0"):
+        self.folder = Path(folder)
+        self.data = self.folder / "data"
+        self.log_path = self.folder / "backplane.log"
+        self.options = options
+        self.endpoint = bind
+        self.process = None
+        self.channel = None
+
+    def spawn(self, *more, bind=None, **popen):
+        """Starts a process, without waiting for anything of it."""
+        self.port_file = self.folder / "endpoint"
+        self.port_file.unlink(missing_ok=True)
+        command = [FTL, "serve", "--bind", bind or self.endpoint, "--data", self.data, "--port-file", self.port_file]
+        command += ["--log-level", "debug", "--threads", "2", *self.options, *more]
+        with self.log_path.open("ab") as log:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **popen)
+
+    def start(self, *more, **popen):
+        self.process = self.spawn(*more, **popen)
+        wait_for(lambda: self.port_file.exists() or self.process.poll() is not None, "the port file")
+        assert self.process.poll() is None, self.log()
+        self.endpoint = self.port_file.read_text()
+        self.connect()
+        return self
+
+    def connect(self):
+        self.disconnect()
+        self.target = self.endpoint.removeprefix("http://")
+        self.channel = self.new_channel()
+        self.rpc = ftl_grpc.BackplaneServiceStub(self.channel)
+        self.verbs = ftl_grpc.VerbServiceStub(self.channel)
+
+    def new_channel(self):
+        # A pool of its own for each: grpcio shares connections else, and what broke with them.
+        return grpc.insecure_channel(self.target, [*NO_LIMIT, ("grpc.use_local_subchannel_pool", 1)])
+
+    def disconnect(self):
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    # --- ends
+
+    def kill(self):
+        """As a power cut would."""
+        self.disconnect()
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def stop(self, timeout=LONG):
+        """Politely, and checks that it leaves nothing."""
+        if self.process is None:
+            return
+        self.disconnect()
+        process, self.process = self.process, None
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError("the Backplane did not stop:\n" + self.log()) from None
+        assert code == 0, f"exit status {code}\n{self.log()}"
+        wait_for(lambda: not self.processes(), "the end of " + repr(self.processes()))
+        assert self.sockets() == []
+
+    def processes(self):
+        return processes_that_name(str(self.folder))
+
+    def sockets(self):
+        return [str(path) for path in self.folder.rglob("*") if path.is_socket()]
+
+    def clean_up(self):
+        """At the end of a test, however it ended."""
+        try:
+            self.stop()
+        finally:
+            for pid, _ in self.processes():
+                os.kill(pid, signal.SIGKILL)
+            found = REPORT.search(self.log())
+            assert not found, self.log()[max(0, found.start() - 2000) :]
+
+    # --- the flow of creating a deployment
+
+    def upload(self, content, piece=1 << 20):
+        pieces = [content[at : at + piece] for at in range(0, len(content), piece)] or [b""]
+        response = self.rpc.UploadArtefact((ftl.UploadArtefactRequest(content=one) for one in pieces), timeout=LONG)
+        assert response.digest.hex() == digest_of(content)
+
+    def create(self, schema, artefacts=(), replicas=0):
+        request = ftl.CreateDeploymentRequest(schema=schema, artefacts=artefacts, replicas=replicas)
+        return self.rpc.CreateDeployment(request, timeout=LONG)
+
+    def deploy(self, schema, files=None, replicas=0):
+        """Uploads {path: content} and creates the deployment. Returns its key."""
+        artefacts = []
+        for path, content in (files or {}).items():
+            self.upload(content)
+            artefacts.append(artefact(path, content, executable=path == "main"))
+        return self.create(schema, artefacts, replicas).deployment_key
+
+    def watch(self, key, timeout=LONG):
+        """The steps of a deployment, to the last."""
+        return list(self.rpc.WatchDeployment(ftl.WatchDeploymentRequest(deployment_key=key), timeout=timeout))
+
+    def wait_live(self, key, timeout=LONG):
+        steps = self.watch(key, timeout)
+        assert steps[-1].state == ftl.DEPLOYMENT_STATE_LIVE, steps
+
+    def artefacts_of(self, key, have=()):
+        """{path: content} of a deployment, as it is streamed to Runners."""
+        request = ftl.GetDeploymentArtefactsRequest(deployment_key=key, have_artefacts=have)
+        contents = {}
+        for response in self.rpc.GetDeploymentArtefacts(request, timeout=LONG):
+            assert len(response.chunk) <= 1 << 20
+            contents[response.artefact.path] = contents.get(response.artefact.path, b"") + response.chunk
+        return contents
+
+    def call(self, name, body=b"{}", timeout=LONG, metadata=(), **settings):
+        return self.call_future(name, body, timeout, metadata, **settings).result()
+
+    def call_future(self, name, body=b"{}", timeout=LONG, metadata=(), **settings):
+        module_name, verb = name.split(".")
+        request = ftl.CallRequest(verb=schema.VerbRef(module=module_name, name=verb), body=body)
+        return self.verbs.Call.future(request, timeout=timeout, metadata=metadata, **settings)
+
+    def status(self):
+        return self.rpc.Status(ftl.StatusRequest(), timeout=LONG)
+
+    def runners(self, state=None):
+        return [runner for runner in self.status().runners if state in (None, runner.state)]
+
+
+class Refused(Exception):
+    """What a fake Runner's part of a call answers instead of a response."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+
+class FakeRunner:
+    """A Runner and the deployment that it hosts, in one server. `verbs` maps a verb's name to a function of the
+    request and the context; what it returns is the body."""
+
+    def __init__(self, backplane, language="test", key="", bind="127.0.0.1:0", verbs=None, claims=""):
+        self.backplane = backplane
+        self.language = language
+        self.key = key
+        self.claims = claims
+        self.verbs = {"echo": lambda request, context: request.body, **(verbs or {})}
+        self.log = []  # of what it was asked, in order
+        self.lock = threading.Lock()
+        self.deploys = queue.Queue()
+        self.terminated = queue.Queue()
+        self.calls = queue.Queue()
+        self.answers_pings = True
+        self.brings_up = True  # fetches and reports what it is told to deploy
+        self.failure = ""  # that it reports
+        self.hosts = ""
+        self.fetched = None
+        self.registration = None
+        self.gone = threading.Event()
+        self.server = grpc.server(ThreadPoolExecutor(24), options=[*NO_LIMIT, ("grpc.so_reuseport", 0)])
+        ftl_grpc.add_RunnerServiceServicer_to_server(_RunnerService(self), self.server)
+        ftl_grpc.add_VerbServiceServicer_to_server(_VerbService(self), self.server)
+        port = self.server.add_insecure_port(bind)
+        self.endpoint = bind if bind.startswith("unix:") else f"http://127.0.0.1:{port}"
+        self.server.start()
+
+    def note(self, what):
+        with self.lock:
+            self.log.append(what)
+
+    # --- registration
+
+    def request(self, **changes):
+        fields = dict(language=self.language, endpoint=self.endpoint, runner_key=self.key, deployment_key=self.claims)
+        return ftl.RegisterRunnerRequest(**{**fields, **changes})
+
+    def register(self, **changes):
+        """As a stream that is as long as the Runner's life. Returns once the Runner counts."""
+        self.note("RegisterRunner")
+        ended = threading.Event()
+
+        def requests():
+            yield self.request(**changes)
+            ended.wait()
+
+        self.leave = ended
+        self.registration = self.backplane.rpc.RegisterRunner.future(requests())
+        headers = dict(self.registration.initial_metadata())
+        if "ftl-runner-key" not in headers:
+            ended.set()
+            self.registration.result()  # raises what it was refused with
+        self.key = headers["ftl-runner-key"]
+        return self
+
+    def register_unary(self, **changes):
+        call = self.backplane.rpc.RegisterRunner.with_call
+        _, answer = call(iter([self.request(**changes)]), timeout=LONG)
+        self.key = dict(answer.initial_metadata())["ftl-runner-key"]
+        return self
+
+    # --- what a deployment takes
+
+    def bring_up(self, key):
+        rpc = self.backplane.rpc
+        try:
+            self.note("GetDeployment")
+            told = rpc.GetDeployment(ftl.GetDeploymentRequest(deployment_key=key), timeout=LONG)
+            self.note("GetDeploymentArtefacts")
+            self.fetched = self.backplane.artefacts_of(key)
+            assert set(self.fetched) == {one.path for one in told.artefacts}
+            assert all(digest_of(self.fetched[one.path]) == one.digest for one in told.artefacts)
+            self.hosts = "" if self.failure else key
+            self.report(key, error=self.failure)
+        except grpc.RpcError as error:
+            self.note(f"{error.code().name}: {error.details()}")
+
+    def report(self, key, error="", lines=()):
+        self.note("Deployed")
+        request = ftl.DeployedRequest(deployment_key=key, runner_key=self.key, error=error, last_lines=lines)
+        self.backplane.rpc.Deployed(request, timeout=LONG)
+
+    # --- ends
+
+    def die(self):
+        """At once: connections break, nothing answers."""
+        self.gone.set()
+        if self.registration is not None:
+            self.registration.cancel()
+            self.leave.set()
+        self.server.stop(None).wait()
+
+    stop = die
+
+
+class _RunnerService(ftl_grpc.RunnerServiceServicer):
+    def __init__(self, runner):
+        self.runner = runner
+
+    def Ping(self, request, context):
+        self.runner.note("Ping")
+        if not self.runner.answers_pings:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not in the mood")
+        return ftl.PingResponse()
+
+    def Deploy(self, request, context):
+        runner = self.runner
+        runner.note("Deploy")
+        runner.deploys.put(request.deployment_key)
+        if runner.brings_up:
+            threading.Thread(target=runner.bring_up, args=[request.deployment_key], daemon=True).start()
+        return ftl.DeployResponse()
+
+    def Terminate(self, request, context):
+        runner = self.runner
+        runner.note("Terminate")
+        runner.terminated.put(request)
+        hosted, runner.hosts = runner.hosts, ""
+        if hosted:
+            threading.Thread(target=runner.report, args=[hosted, "it was told to end"], daemon=True).start()
+        return ftl.TerminateResponse()
+
+
+class _VerbService(ftl_grpc.VerbServiceServicer):
+    def __init__(self, runner):
+        self.runner = runner
+
+    def Ping(self, request, context):
+        return ftl.PingResponse()
+
+    def Call(self, request, context):
+        metadata = context.invocation_metadata()
+        self.runner.calls.put((request, [tuple(pair) for pair in metadata], context.time_remaining()))
+        verb = self.runner.verbs.get(request.verb.name)
+        if verb is None:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"no verb {request.verb.name}")
+        try:
+            answer = verb(request, context)
+        except Refused as error:
+            context.abort(error.code, str(error))
+        return answer if isinstance(answer, ftl.CallResponse) else ftl.CallResponse(body=answer)
