@@ -91,13 +91,14 @@ static void check_type(const struct schema_type *type, void *context) {
 	if (before == NULL || !before->exported || before->kind == SCHEMA_VERB)
 		return;
 	const char *text = after == NULL || after->kind == SCHEMA_VERB ? "is gone"
-			   : !after->exported			       ? "is no longer exported"
+			   : !after->exported                          ? "is no longer exported"
 			   : type->arg_count != (after->kind == SCHEMA_DATA ? after->data.param_count : 0)
 				   ? "has other type parameters"
 				   : NULL;
 	if (text != NULL)
-		schema_diagnose(use->callers->diagnostics, after ? after->pos : before->pos, NULL, "%s.%s uses %s.%s: it %s",
-				use->callers->caller->name, use->decl->name, type->ref.module, type->ref.name, text);
+		schema_diagnose(use->callers->diagnostics, after ? after->pos : before->pos, NULL,
+				"%s.%s uses %s.%s: it %s", use->callers->caller->name, use->decl->name,
+				type->ref.module, type->ref.name, text);
 }
 
 static void check_caller(const struct callers *callers) {

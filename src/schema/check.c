@@ -20,9 +20,9 @@ struct checker {
 };
 
 /* "EchoRequest.name: …", "EchoRequest: …" or "module echo: …" */
-#define COMPLAIN(checker, at, hint, format, ...) \
-	schema_diagnose((checker)->diagnostics, (at).line ? (at) : (checker)->pos, hint, "%s%s%s%s: " format, \
-			(checker)->decl ? "" : "module ", \
+#define COMPLAIN(checker, at, hint, format, ...)                                                                       \
+	schema_diagnose((checker)->diagnostics, (at).line ? (at) : (checker)->pos, hint, "%s%s%s%s: " format,          \
+			(checker)->decl ? "" : "module ",                                                              \
 			(checker)->decl ? (checker)->decl->name : (checker)->module->name, (checker)->part ? "." : "", \
 			(checker)->part ? (checker)->part : "", __VA_ARGS__)
 
@@ -38,9 +38,9 @@ static bool is_own(const struct checker *checker, const struct schema_ref *ref) 
 /* Words that other languages have for a type of ours. */
 static const char *familiar_type(const char *name) {
 	static const char *const pairs[][2] = {
-		{"integer", "Int"},  {"long", "Int"},	  {"int64", "Int"},   {"int32", "Int"},	 {"number", "Float"},
-		{"double", "Float"}, {"str", "String"},	  {"text", "String"}, {"boolean", "Bool"}, {"Boolean", "Bool"},
-		{"date", "Time"},    {"datetime", "Time"}, {"object", "Any"},  {"void", "Unit"},	 {"blob", "Bytes"},
+		{"integer", "Int"},  {"long", "Int"},      {"int64", "Int"},   {"int32", "Int"},    {"number", "Float"},
+		{"double", "Float"}, {"str", "String"},    {"text", "String"}, {"boolean", "Bool"}, {"Boolean", "Bool"},
+		{"date", "Time"},    {"datetime", "Time"}, {"object", "Any"},  {"void", "Unit"},    {"blob", "Bytes"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
 		if (strcmp(pairs[i][0], name) == 0)
@@ -164,7 +164,8 @@ static void check_params(struct checker *checker) {
 		set_place(checker, NULL, param->pos);
 		check_unique(checker, &seen, param->name, "type parameter");
 		if (schema_is_reserved(str_from(param->name)))
-			COMPLAIN(checker, param->pos, "choose another", "the name \"%s\" has a meaning already", param->name);
+			COMPLAIN(checker, param->pos, "choose another", "the name \"%s\" has a meaning already",
+				 param->name);
 		else if (schema_find_decl(checker->module, param->name) != NULL)
 			COMPLAIN(checker, param->pos, "choose another",
 				 "the type parameter \"%s\" is also a declaration of the module", param->name);
@@ -248,7 +249,8 @@ int schema_check(const struct schema_module *module, struct schema_diagnostics *
 	struct checker checker = {.module = module, .diagnostics = diagnostics, .pos = module->pos};
 	size_t known = diagnostics->count;
 	if (schema_is_reserved(str_from(module->name)))
-		COMPLAIN(&checker, module->pos, "choose another", "the name \"%s\" has a meaning already", module->name);
+		COMPLAIN(&checker, module->pos, "choose another", "the name \"%s\" has a meaning already",
+			 module->name);
 	check_metadata(&checker, &module->metadata, false);
 	for (size_t i = 0; i < module->decl_count; i++)
 		check_decl(&checker, &module->decls[i]);

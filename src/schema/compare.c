@@ -74,7 +74,7 @@ static bool *new_marks(const struct schema_module *module, bool requests) {
 	return marks;
 }
 
-/* Those of the new module that were in use before and still are. Where one was replaced by another, that is said there. */
+/* Those of the new module that were in use before and still are. Where one was replaced, that is said there. */
 static bool *new_marks_of_both(const struct comparer *comparer, bool requests) {
 	bool *before = new_marks(comparer->old_module, requests);
 	bool *marks = new_marks(comparer->new_module, requests);
@@ -181,7 +181,7 @@ static struct difference compare_data(struct comparer *comparer, const struct sc
 static const struct schema_variant *find_variant(const struct schema_decl *decl, const struct schema_variant *like) {
 	for (size_t i = 0; i < decl->enumeration.variant_count; i++) {
 		const struct schema_variant *variant = &decl->enumeration.variants[i];
-		if (like->type != NULL    ? strcmp(variant->name, like->name) == 0
+		if (like->type != NULL   ? strcmp(variant->name, like->name) == 0
 		    : like->text != NULL ? strcmp(variant->text, like->text) == 0
 					 : variant->number == like->number)
 			return variant;
@@ -329,7 +329,8 @@ static bool is_same_metadata(const struct schema_metadata *a, const struct schem
 		if (strcmp(a->args[i], b->args[i]) != 0)
 			return false;
 	for (size_t i = 0; i < a->call_count; i++)
-		if (strcmp(a->calls[i].name, b->calls[i].name) != 0 || strcmp(a->calls[i].module, b->calls[i].module) != 0)
+		if (strcmp(a->calls[i].name, b->calls[i].name) != 0 ||
+		    strcmp(a->calls[i].module, b->calls[i].module) != 0)
 			return false;
 	return true;
 }
@@ -352,7 +353,8 @@ static void report_fields(struct comparer *comparer) {
 		const struct schema_field *old_field = &old_data->data.fields[i];
 		const struct schema_field *new_field = schema_find_field(new_data, old_field->name);
 		if (new_field == NULL) {
-			add_difference(comparer, old_field->name, old_field->pos, removed_field(comparer, old_field), "is gone");
+			add_difference(comparer, old_field->name, old_field->pos, removed_field(comparer, old_field),
+				       "is gone");
 			continue;
 		}
 		report_type(comparer, new_field->name, new_field->pos, &old_field->type, &new_field->type);
@@ -385,7 +387,8 @@ static void report_variants(struct comparer *comparer) {
 			add_difference(comparer, old_variant->name, old_variant->pos, narrower,
 				       old_variant->type ? "is gone" : "is gone, or has another value");
 		else if (new_variant->type != NULL)
-			report_type(comparer, new_variant->name, new_variant->pos, old_variant->type, new_variant->type);
+			report_type(comparer, new_variant->name, new_variant->pos, old_variant->type,
+				    new_variant->type);
 		else if (strcmp(old_variant->name, new_variant->name) != 0)
 			add_difference(comparer, new_variant->name, new_variant->pos, same,
 				       arena_printf(comparer->arena, "was called %s", old_variant->name));
@@ -522,8 +525,8 @@ static const struct schema_change *sort_changes(struct comparer *comparer) {
 	return sorted;
 }
 
-void schema_compare(const struct schema_module *old_module, const struct schema_module *new_module,
-		    struct arena *arena, struct schema_comparison *ret_comparison) {
+void schema_compare(const struct schema_module *old_module, const struct schema_module *new_module, struct arena *arena,
+		    struct schema_comparison *ret_comparison) {
 	*ret_comparison = (struct schema_comparison){.old_module = old_module, .new_module = new_module};
 	struct comparer comparer = {
 		.arena = arena,

@@ -33,8 +33,8 @@ struct schema_comparison {
 };
 
 /* Both were checked and have one name. *ret_comparison is in arena, which has SCHEMA_ARENA_MAX room. */
-void schema_compare(const struct schema_module *old_module, const struct schema_module *new_module,
-		    struct arena *arena, struct schema_comparison *ret_comparison);
+void schema_compare(const struct schema_module *old_module, const struct schema_module *new_module, struct arena *arena,
+		    struct schema_comparison *ret_comparison);
 
 /* "unsafe for callers, stored data", … or "safe"; never NULL. */
 const char *schema_change_effect(const struct schema_change *change);

@@ -102,8 +102,8 @@ static const char *make_excerpt(struct schema_diagnostics *diagnostics, struct s
 			    mark);
 }
 
-int schema_diagnose(struct schema_diagnostics *diagnostics, struct schema_pos pos, const char *hint,
-		    const char *format, ...) {
+int schema_diagnose(struct schema_diagnostics *diagnostics, struct schema_pos pos, const char *hint, const char *format,
+		    ...) {
 	if (diagnostics->count == SCHEMA_DIAGNOSTICS_MAX) {
 		diagnostics->left_out++;
 		return -1;

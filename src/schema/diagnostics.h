@@ -33,8 +33,8 @@ void schema_diagnostics_deinit(struct schema_diagnostics *diagnostics);
 void schema_diagnostics_set_text(struct schema_diagnostics *diagnostics, const char *file, struct str text);
 
 /* Returns -1, so that a finder reads `return schema_diagnose(…)`. hint may be NULL. */
-int schema_diagnose(struct schema_diagnostics *diagnostics, struct schema_pos pos, const char *hint,
-		    const char *format, ...) PRINTF_LIKE(4, 5);
+int schema_diagnose(struct schema_diagnostics *diagnostics, struct schema_pos pos, const char *hint, const char *format,
+		    ...) PRINTF_LIKE(4, 5);
 
 /* In the order of their places: found by parse and check together, they read from top to bottom. */
 void schema_diagnostics_sort(struct schema_diagnostics *diagnostics);

@@ -39,7 +39,8 @@ static const char *read_text(struct reader *reader, const char *what, const char
 	reader->text_bytes += bytes.len;
 	if (reader->text_bytes > SCHEMA_TEXT_MAX) {
 		if (reader->text_bytes - bytes.len <= SCHEMA_TEXT_MAX)
-			COMPLAIN(reader, "split the module", "the module has more than %d bytes of text", SCHEMA_TEXT_MAX);
+			COMPLAIN(reader, "split the module", "the module has more than %d bytes of text",
+				 SCHEMA_TEXT_MAX);
 		return "";
 	}
 	if (!str_is_text(bytes)) {
@@ -69,8 +70,7 @@ static const char *read_name(struct reader *reader, const char *what, const char
 	if (copy[0] == '\0' && (text == NULL || text[0] == '\0'))
 		COMPLAIN(reader, NULL, "%s has no name", what);
 	else if (copy[0] != '\0' && !schema_is_name(str_from(copy)))
-		COMPLAIN(reader, "letters, digits and underscores, at most 64",
-			 "the name of %s is not a name", what);
+		COMPLAIN(reader, "letters, digits and underscores, at most 64", "the name of %s is not a name", what);
 	return copy;
 }
 
@@ -129,8 +129,9 @@ static struct schema_ref read_ref(struct reader *reader, const char *what, const
 		return ref;
 	ref.name = read_name(reader, what, name);
 	if (module[0] != '\0')
-		ref.module = strcmp(module, reader->module) == 0 ? reader->module
-								 : read_name(reader, "the module of a reference", module);
+		ref.module = strcmp(module, reader->module) == 0
+				     ? reader->module
+				     : read_name(reader, "the module of a reference", module);
 	else if (may_be_param && is_param(reader, ref.name))
 		ref.module = "";
 	return ref;
@@ -363,9 +364,9 @@ static void read_variant_value(struct reader *reader, const Schema__EnumVariant 
 	}
 	if (!fits)
 		COMPLAIN(reader, NULL, "the variant has no %s",
-			 decl->kind == SCHEMA_SUM	  ? "type"
+			 decl->kind == SCHEMA_SUM   ? "type"
 			 : decl->enumeration.of_int ? "value that is an Int"
-						  : "value that is a String");
+						    : "value that is a String");
 }
 
 static void read_variant(struct reader *reader, const Schema__EnumVariant *message, struct schema_decl *decl) {
@@ -374,8 +375,8 @@ static void read_variant(struct reader *reader, const Schema__EnumVariant *messa
 	variant.name = read_name(reader, "the variant", message->name);
 	read_comments(reader, message->comments, message->n_comments, &variant.comments);
 	read_variant_value(reader, message, decl, &variant);
-	decl->enumeration.variants = array_grow(reader->arena, decl->enumeration.variants,
-						decl->enumeration.variant_count, sizeof variant);
+	decl->enumeration.variants =
+		array_grow(reader->arena, decl->enumeration.variants, decl->enumeration.variant_count, sizeof variant);
 	decl->enumeration.variants[decl->enumeration.variant_count++] = variant;
 	reader->pos = outer;
 }

@@ -106,8 +106,9 @@ static int refuse_syntax(const struct checker *checker, const struct place *plac
 
 static const char *kind_word(enum scan_kind kind) {
 	static const char *const words[] = {
-		[SCAN_INVALID] = "nothing",   [SCAN_NULL] = "null",   [SCAN_BOOLEAN] = "boolean", [SCAN_NUMBER] = "number",
-		[SCAN_STRING] = "string", [SCAN_ARRAY] = "array", [SCAN_OBJECT] = "object",
+		[SCAN_INVALID] = "nothing", [SCAN_NULL] = "null",     [SCAN_BOOLEAN] = "boolean",
+		[SCAN_NUMBER] = "number",   [SCAN_STRING] = "string", [SCAN_ARRAY] = "array",
+		[SCAN_OBJECT] = "object",
 	};
 	return words[kind];
 }
@@ -411,7 +412,8 @@ static int check_key(struct checker *checker, const struct schema_type *type, co
 	if (!of_int)
 		return refuse_variant(checker, decl, key, place);
 	char values[LIST_TEXT_MAX];
-	return refuse(checker, place, "expected a key that is %s, got %s", list_values(decl, values), quote(key, quoted));
+	return refuse(checker, place, "expected a key that is %s, got %s", list_values(decl, values),
+		      quote(key, quoted));
 }
 
 static int check_map(struct checker *checker, const struct schema_type *type, const struct scope *scope,
@@ -444,7 +446,8 @@ static int refuse_field(struct checker *checker, const struct schema_decl *data,
 	for (size_t i = 0; data != NULL && i < data->data.field_count; i++)
 		nearest_offer(&nearest, data->data.fields[i].name);
 	const char *found = nearest_hint(&nearest, hint);
-	return refuse(checker, place, "unknown field %s%s%s", quote(name, quoted), found ? "; " : "", found ? found : "");
+	return refuse(checker, place, "unknown field %s%s%s", quote(name, quoted), found ? "; " : "",
+		      found ? found : "");
 }
 
 /* Most texts have the fields in the order of the schema, so the search begins behind the last one. */
@@ -496,7 +499,8 @@ static int check_missing(const struct checker *checker, const struct field_set *
 		char text[SCHEMA_TYPE_TEXT_MAX];
 		struct place inner = {.outer = place, .field = field->name};
 		if ((seen->bits[i / 64] >> i % 64 & 1) == 0 && !may_be_missing(checker, &field->type, scope))
-			return refuse(checker, &inner, "expected %s, but it is missing", schema_type_text(&field->type, text));
+			return refuse(checker, &inner, "expected %s, but it is missing",
+				      schema_type_text(&field->type, text));
 	}
 	return 0;
 }
@@ -628,7 +632,8 @@ static int check_sum(struct checker *checker, const struct schema_decl *decl, co
 	if (checker->scanner.problem != NULL)
 		return refuse_syntax(checker, place);
 	if (sum.variant == NULL || !sum.has_value)
-		return refuse(checker, place, "expected %s, but \"%s\" is missing", expected, sum.variant ? "value" : "name");
+		return refuse(checker, place, "expected %s, but \"%s\" is missing", expected,
+			      sum.variant ? "value" : "name");
 	return 0;
 }
 

@@ -65,7 +65,8 @@ static void read_comment(struct lexer *lexer) {
 		char c = peek(lexer, 0);
 		bool ends_line = c == '\r' && (peek(lexer, 1) == '\n' || peek(lexer, 1) == '\0');
 		if (is_control(c) && c != '\t' && !ends_line)
-			schema_diagnose(lexer->diagnostics, lexer->pos, NULL, "a comment has a control character in it");
+			schema_diagnose(lexer->diagnostics, lexer->pos, NULL,
+					"a comment has a control character in it");
 		step(lexer);
 	}
 	struct str text = text_from(lexer, start);
@@ -205,10 +206,13 @@ static void complain_about_character(struct lexer *lexer, struct schema_pos pos,
 		step(lexer);
 		text.len++;
 	}
-	const char *hint = text.ptr[0] == '/' ? "a comment begins with //" : text.ptr[0] == '\'' ? "a string stands in \""
-		: text.ptr[0] == ';' ? "a declaration ends without a mark" : NULL;
+	const char *hint = text.ptr[0] == '/'    ? "a comment begins with //"
+			   : text.ptr[0] == '\'' ? "a string stands in \""
+			   : text.ptr[0] == ';'  ? "a declaration ends without a mark"
+						 : NULL;
 	if (is_control(text.ptr[0]))
-		schema_diagnose(lexer->diagnostics, pos, hint, "a control character (%#04x)", (unsigned char)text.ptr[0]);
+		schema_diagnose(lexer->diagnostics, pos, hint, "a control character (%#04x)",
+				(unsigned char)text.ptr[0]);
 	else
 		schema_diagnose(lexer->diagnostics, pos, hint, "'%.*s' has no meaning here", STR_ARG(text));
 }

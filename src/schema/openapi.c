@@ -87,7 +87,8 @@ static struct schema_type close_type(struct maker *maker, const struct schema_ty
 	struct schema_type closed = *type;
 	if (scope->data == NULL)
 		return closed;
-	for (size_t i = 0; type->kind == SCHEMA_REF && type->ref.module[0] == '\0' && i < scope->data->data.param_count; i++)
+	for (size_t i = 0; type->kind == SCHEMA_REF && type->ref.module[0] == '\0' && i < scope->data->data.param_count;
+	     i++)
 		if (strcmp(scope->data->data.params[i].name, type->ref.name) == 0)
 			return scope->args[i];
 	if (type->element != NULL) {
@@ -138,7 +139,9 @@ static const struct component *find_component(struct maker *maker, const struct 
 		component = arena_alloc(&maker->arena, sizeof *component);
 		*component = (struct component){
 			.name = arena_strdup(&maker->arena, buf_view(&name)),
-			.scope = {.module = module, .data = decl->kind == SCHEMA_DATA ? decl : NULL, .args = type->args},
+			.scope = {.module = module,
+				  .data = decl->kind == SCHEMA_DATA ? decl : NULL,
+				  .args = type->args},
 			.decl = decl,
 			.open = maker->open,
 		};
@@ -183,7 +186,7 @@ static json_t *new_values(const struct schema_decl *decl, bool as_text) {
 	for (size_t i = 0; i < decl->enumeration.variant_count; i++) {
 		const struct schema_variant *variant = &decl->enumeration.variants[i];
 		add(values, variant->text ? json_string(variant->text)
-			    : as_text	  ? json_sprintf("%lld", (long long)variant->number)
+			    : as_text     ? json_sprintf("%lld", (long long)variant->number)
 					  : json_integer(variant->number));
 	}
 	return values;
@@ -264,7 +267,8 @@ static json_t *new_schema(struct maker *maker, const struct schema_type *type, c
 	case SCHEMA_REF: {
 		struct schema_type closed = close_type(maker, type, scope);
 		/* A type parameter may stand for anything. */
-		return type->ref.module[0] == '\0' ? new_schema(maker, &closed, &(struct scope){0}) : new_ref(maker, &closed);
+		return type->ref.module[0] == '\0' ? new_schema(maker, &closed, &(struct scope){0})
+						   : new_ref(maker, &closed);
 	}
 	}
 	return NULL;
@@ -380,8 +384,8 @@ static json_t *new_content(json_t *schema) {
 static json_t *new_responses(json_t *schema) {
 	json_t *good = sure(new_content(schema));
 	set_text(good, "description", "What the verb answers");
-	json_t *bad = sure(new_content(json_pack("{s:s, s:{s:{s:s}, s:{s:s}}}", "type", "object", "properties", "code", "type",
-						 "string", "message", "type", "string")));
+	json_t *bad = sure(new_content(json_pack("{s:s, s:{s:{s:s}, s:{s:s}}}", "type", "object", "properties", "code",
+						 "type", "string", "message", "type", "string")));
 	set_text(bad, "description", "Why it failed");
 	return json_pack("{s:o, s:o}", "200", good, "default", bad);
 }
@@ -408,7 +412,8 @@ static void make_bodies(struct maker *maker, const struct schema_openapi *option
 		for (const struct schema_decl *verb = NULL; (verb = schema_next_verb(module, verb)) != NULL;) {
 			maker->open = responses;
 			if (verb->exported)
-				add(bodies, new_schema(maker, responses ? &verb->verb.response : &verb->verb.request, &scope));
+				add(bodies,
+				    new_schema(maker, responses ? &verb->verb.response : &verb->verb.request, &scope));
 		}
 	}
 	make_components(maker);

@@ -25,7 +25,7 @@ struct schema_openapi {
 /* Appends JSON text. ResourceExhausted: more than the named limits or the buffer's maximum. */
 int schema_openapi(const struct schema_openapi *options, struct buf *buf, struct error *err) MUST_USE;
 
-/* The same for one type that is written in module, which is among modules. As a response it may have fields that it does
- * not name. */
+/* The same for one type that is written in module, which is among modules. As a response it may have fields that it
+ * does not name. */
 int schema_json_schema(const struct schema_module *module, const struct map *modules, const struct schema_type *type,
 		       bool is_response, struct buf *buf, struct error *err) MUST_USE;

@@ -94,8 +94,7 @@ static int take_name(struct parser *parser, const char *what, const char **ret_n
 static void take_comments(struct parser *parser, size_t count, struct schema_comments *comments) {
 	struct lexer *lexer = &parser->lexer;
 	for (size_t i = 0; i < count && count_node(parser) == 0; i++) {
-		comments->lines =
-			array_grow(parser->arena, comments->lines, comments->count, sizeof *comments->lines);
+		comments->lines = array_grow(parser->arena, comments->lines, comments->count, sizeof *comments->lines);
 		comments->lines[comments->count++] = arena_strdup(parser->arena, lexer->comments[i].text);
 	}
 	lexer->comment_count -= count;
@@ -169,7 +168,8 @@ static int parse_named_type(struct parser *parser, size_t depth, struct schema_t
 	const char *first;
 	if (take_name(parser, "a type", &first, NULL) != 0)
 		return -1;
-	if (strcmp(first, "verb") == 0 && parser->lexer.token.kind == TOKEN_NAME && !parser->lexer.token.first_on_line) {
+	if (strcmp(first, "verb") == 0 && parser->lexer.token.kind == TOKEN_NAME &&
+	    !parser->lexer.token.first_on_line) {
 		type->kind = SCHEMA_VERB_REF;
 		return parse_ref(parser, "the name of a verb", &type->ref);
 	}
@@ -292,8 +292,8 @@ static const char *misplaced_mark_hint(const struct parser *parser, const char *
 }
 
 static int complain_about_members(struct parser *parser, const struct schema_decl *decl, const char *members) {
-	schema_diagnose(parser->diagnostics, decl->pos, "split it", "%s: more than %d %s", decl->name, SCHEMA_MEMBERS_MAX,
-			members);
+	schema_diagnose(parser->diagnostics, decl->pos, "split it", "%s: more than %d %s", decl->name,
+			SCHEMA_MEMBERS_MAX, members);
 	stop(parser);
 	return -1;
 }
@@ -348,8 +348,7 @@ static int parse_params(struct parser *parser, struct schema_decl *data) {
 			return COMPLAIN(parser, NULL, "more than %d type parameters", SCHEMA_PARAMS_MAX);
 		if (take_name(parser, "the name of a type parameter", &param.name, &param.pos) != 0)
 			return -1;
-		data->data.params =
-			array_grow(parser->arena, data->data.params, data->data.param_count, sizeof param);
+		data->data.params = array_grow(parser->arena, data->data.params, data->data.param_count, sizeof param);
 		data->data.params[data->data.param_count++] = param;
 	} while (take_mark_if(parser, ','));
 	return take_mark(parser, '>', NULL);
@@ -378,7 +377,8 @@ static int parse_verb(struct parser *parser, struct schema_decl *decl) {
 		return -1;
 	bool next_begins = parser->lexer.token.first_on_line && at_keyword(parser);
 	if (next_begins || lex_is(&parser->lexer, '+') || lex_is(&parser->lexer, '}'))
-		return COMPLAIN(parser, "write Unit when it answers nothing", "verb \"%s\" has no response", decl->name);
+		return COMPLAIN(parser, "write Unit when it answers nothing", "verb \"%s\" has no response",
+				decl->name);
 	return parse_type(parser, 0, &decl->verb.response);
 }
 
@@ -413,15 +413,15 @@ static int add_variant(struct parser *parser, struct schema_decl *decl, struct s
 	take_comments_within(parser, &variant->comments);
 	if (decl->enumeration.variant_count == SCHEMA_MEMBERS_MAX)
 		return complain_about_members(parser, decl, "variants");
-	decl->enumeration.variants = array_grow(parser->arena, decl->enumeration.variants,
-						decl->enumeration.variant_count, sizeof *variant);
+	decl->enumeration.variants =
+		array_grow(parser->arena, decl->enumeration.variants, decl->enumeration.variant_count, sizeof *variant);
 	decl->enumeration.variants[decl->enumeration.variant_count++] = *variant;
 	return 0;
 }
 
 static int parse_value_variant(struct parser *parser, struct schema_decl *decl) {
-	const char *hint = decl->enumeration.of_int ? "a variant is written: Name = 1"
-						    : "a variant is written: Name = \"value\"";
+	const char *hint =
+		decl->enumeration.of_int ? "a variant is written: Name = 1" : "a variant is written: Name = \"value\"";
 	struct schema_variant variant = {0};
 	take_comments_before(parser, &variant.comments);
 	if (parser->lexer.token.kind != TOKEN_NAME)
@@ -429,7 +429,8 @@ static int parse_value_variant(struct parser *parser, struct schema_decl *decl) 
 	if (take_name(parser, "the name of a variant", &variant.name, &variant.pos) != 0)
 		return -1;
 	if (!lex_is(&parser->lexer, '='))
-		return schema_diagnose(parser->diagnostics, variant.pos, hint, "variant \"%s\" has no value", variant.name);
+		return schema_diagnose(parser->diagnostics, variant.pos, hint, "variant \"%s\" has no value",
+				       variant.name);
 	lex_next(&parser->lexer);
 	if (parse_value(parser, decl, &variant) != 0)
 		return -1;
@@ -437,8 +438,9 @@ static int parse_value_variant(struct parser *parser, struct schema_decl *decl) 
 }
 
 static int parse_type_variant(struct parser *parser, struct schema_decl *decl) {
-	static const char hint[] = "a variant is written: Name Type; one of values needs ': String' or ': Int' after the "
-				   "enum's name";
+	static const char hint[] =
+		"a variant is written: Name Type; one of values needs ': String' or ': Int' after the "
+		"enum's name";
 	struct schema_variant variant = {.type = new_type(parser, SCHEMA_ANY, parser->lexer.token.pos)};
 	take_comments_before(parser, &variant.comments);
 	if (parser->lexer.token.kind != TOKEN_NAME)
@@ -446,7 +448,8 @@ static int parse_type_variant(struct parser *parser, struct schema_decl *decl) {
 	if (take_name(parser, "the name of a variant", &variant.name, &variant.pos) != 0)
 		return -1;
 	if (parser->lexer.token.first_on_line || lex_is(&parser->lexer, '}') || lex_is(&parser->lexer, '='))
-		return schema_diagnose(parser->diagnostics, variant.pos, hint, "variant \"%s\" has no type", variant.name);
+		return schema_diagnose(parser->diagnostics, variant.pos, hint, "variant \"%s\" has no type",
+				       variant.name);
 	if (parse_type(parser, 0, variant.type) != 0)
 		return -1;
 	return add_variant(parser, decl, &variant);
@@ -608,9 +611,10 @@ static int parse_module(struct parser *parser) {
 	}
 	if (!take_mark_if(parser, '}')) {
 		/* After another error it may well be there. */
-		return parser->diagnostics->count > 0 ? -1
-			: schema_diagnose(parser->diagnostics, module->pos, NULL, "module \"%s\" is not closed by a '}'",
-					  module->name);
+		return parser->diagnostics->count > 0
+			       ? -1
+			       : schema_diagnose(parser->diagnostics, module->pos, NULL,
+						 "module \"%s\" is not closed by a '}'", module->name);
 	}
 	take_comments_before(parser, &module->comments);
 	return lexer->token.kind == TOKEN_END ? 0 : expected(parser, "a file holds one module", "the end of the file");
@@ -619,8 +623,8 @@ static int parse_module(struct parser *parser) {
 static int check_text(struct str text, const char *file, struct schema_diagnostics *diagnostics) {
 	struct schema_pos pos = {.file = file, .line = 1, .column = 1};
 	if (text.len > SCHEMA_TEXT_MAX)
-		return schema_diagnose(diagnostics, pos, "split the module", "a schema of %zu bytes; at most %d are allowed",
-				       text.len, SCHEMA_TEXT_MAX);
+		return schema_diagnose(diagnostics, pos, "split the module",
+				       "a schema of %zu bytes; at most %d are allowed", text.len, SCHEMA_TEXT_MAX);
 	for (struct str rest = text; rest.ptr != NULL; pos.line++)
 		if (!str_is_text(str_cut(rest, '\n', &rest)))
 			return schema_diagnose(diagnostics, pos, NULL, "the line is not UTF-8");

@@ -80,8 +80,8 @@ static bool alias_is_circle(const struct graph *graph, const struct schema_decl 
 	if (node->done)
 		return false;
 	if (node->on_path) {
-		schema_diagnose(graph->diagnostics, alias->pos, "put a data in between", "%s: a type alias made of itself",
-				alias->name);
+		schema_diagnose(graph->diagnostics, alias->pos, "put a data in between",
+				"%s: a type alias made of itself", alias->name);
 		return true;
 	}
 	node->on_path = true;
@@ -249,13 +249,15 @@ static void check_growth(const struct schema_type *type, void *context) {
 	    node_of(growth->graph, decl)->component != node_of(growth->graph, growth->data)->component)
 		return;
 	schema_diagnose(growth->graph->diagnostics, type->ref.pos.line ? type->ref.pos : growth->field->pos,
-			"hand type parameters on as they are", "%s.%s: %s contains itself with ever larger type arguments",
-			growth->data->name, growth->field->name, growth->data->name);
+			"hand type parameters on as they are",
+			"%s.%s: %s contains itself with ever larger type arguments", growth->data->name,
+			growth->field->name, growth->data->name);
 }
 
 static void check_decl(struct graph *graph, const struct schema_decl *decl) {
 	if (!node_of(graph, decl)->finite && (decl->kind == SCHEMA_DATA || decl->kind == SCHEMA_SUM))
-		schema_diagnose(graph->diagnostics, decl->pos, "make a field on the way back to it optional or an array",
+		schema_diagnose(graph->diagnostics, decl->pos,
+				"make a field on the way back to it optional or an array",
 				"%s: a value would have to contain another of the same type without end", decl->name);
 	if (decl->kind != SCHEMA_DATA || decl->data.param_count == 0)
 		return;

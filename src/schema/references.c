@@ -17,10 +17,10 @@ struct checker {
 	struct schema_pos pos;
 };
 
-#define COMPLAIN(checker, ref, hint, format, ...) \
-	schema_diagnose((checker)->diagnostics, (ref)->pos.line ? (ref)->pos : (checker)->pos, hint, "%s%s%s: " format, \
-			(checker)->decl->name, (checker)->part ? "." : "", (checker)->part ? (checker)->part : "", \
-			__VA_ARGS__)
+#define COMPLAIN(checker, ref, hint, format, ...)                                                    \
+	schema_diagnose((checker)->diagnostics, (ref)->pos.line ? (ref)->pos : (checker)->pos, hint, \
+			"%s%s%s: " format, (checker)->decl->name, (checker)->part ? "." : "",        \
+			(checker)->part ? (checker)->part : "", __VA_ARGS__)
 
 static bool is_foreign(const struct checker *checker, const struct schema_ref *ref) {
 	return ref->module[0] != '\0' && strcmp(ref->module, checker->module->name) != 0;

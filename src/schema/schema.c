@@ -5,19 +5,13 @@
 #include "schema/nearest.h"
 
 static const char *const type_words[] = {
-	[SCHEMA_INT] = "Int",
-	[SCHEMA_FLOAT] = "Float",
-	[SCHEMA_STRING] = "String",
-	[SCHEMA_BYTES] = "Bytes",
-	[SCHEMA_BOOL] = "Bool",
-	[SCHEMA_TIME] = "Time",
-	[SCHEMA_ANY] = "Any",
-	[SCHEMA_UNIT] = "Unit",
+	[SCHEMA_INT] = "Int",   [SCHEMA_FLOAT] = "Float", [SCHEMA_STRING] = "String", [SCHEMA_BYTES] = "Bytes",
+	[SCHEMA_BOOL] = "Bool", [SCHEMA_TIME] = "Time",   [SCHEMA_ANY] = "Any",       [SCHEMA_UNIT] = "Unit",
 };
 
 static const char *const decl_words[] = {
-	[SCHEMA_DATA] = "data", [SCHEMA_VERB] = "verb",	      [SCHEMA_ENUM] = "enum",
-	[SCHEMA_SUM] = "enum",	[SCHEMA_ALIAS] = "typealias",
+	[SCHEMA_DATA] = "data", [SCHEMA_VERB] = "verb",       [SCHEMA_ENUM] = "enum",
+	[SCHEMA_SUM] = "enum",  [SCHEMA_ALIAS] = "typealias",
 };
 
 const char *schema_type_word(enum schema_type_kind kind) {
@@ -129,7 +123,8 @@ bool schema_verb_calls(const struct schema_decl *verb, const char *module, const
 	for (size_t i = 0; i < verb->metadata.count; i++) {
 		const struct schema_metadata *metadata = &verb->metadata.items[i];
 		for (size_t j = 0; j < metadata->call_count; j++)
-			if (strcmp(metadata->calls[j].name, name) == 0 && strcmp(metadata->calls[j].module, module) == 0)
+			if (strcmp(metadata->calls[j].name, name) == 0 &&
+			    strcmp(metadata->calls[j].module, module) == 0)
 				return true;
 	}
 	return false;

@@ -125,9 +125,9 @@ void timestamp_format(char ret_text[TIMESTAMP_TEXT_MAX], struct timestamp time) 
 	int64_t clock = from_first % DAY_SECONDS;
 	int64_t year, month, day;
 	date_from_days((time.seconds - clock) / DAY_SECONDS, &year, &month, &day);
-	size_t used = (size_t)snprintf(ret_text, TIMESTAMP_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year,
-				       (int)month, (int)day, (int)(clock / 3600), (int)(clock / 60 % 60),
-				       (int)(clock % 60));
+	size_t used =
+		(size_t)snprintf(ret_text, TIMESTAMP_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, (int)month,
+				 (int)day, (int)(clock / 3600), (int)(clock / 60 % 60), (int)(clock % 60));
 	if (time.nanos != 0) {
 		used += (size_t)snprintf(ret_text + used, TIMESTAMP_TEXT_MAX - used, ".%09d", (int)time.nanos);
 		while (ret_text[used - 1] == '0')

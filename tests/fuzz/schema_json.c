@@ -43,11 +43,13 @@ static const struct schema_type *choose_type(uint8_t number) {
 /* Where both have an opinion they have the same one: numbers that are too large, depth and NUL are matters of taste. */
 static void ask_another(struct str text, bool is_json, const char *problem) {
 	json_error_t error;
-	json_t *tree = json_loadb(text.ptr, text.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error);
+	json_t *tree =
+		json_loadb(text.ptr, text.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error);
 	if (tree == NULL)
 		ASSERT(!is_json || json_error_code(&error) == json_error_numeric_overflow);
 	else
-		ASSERT(is_json || strstr(problem, "nested deeper") || strstr(problem, "NUL") || strstr(problem, "UTF-8"));
+		ASSERT(is_json || strstr(problem, "nested deeper") || strstr(problem, "NUL") ||
+		       strstr(problem, "UTF-8"));
 	json_decref(tree);
 }
 

@@ -9,9 +9,9 @@ static const struct {
 	const char *said;
 } errors[] = {
 	{"data String {}", "1:17: String: the name \"String\" has a meaning already\n    hint: choose another\n"},
-	{"verb export(Unit) Unit", "1:17: export: the name \"export\" has a meaning already\n    hint: choose another\n"},
-	{"data D {} verb D(D) D",
-	 "1:27: D: declared twice, first as a data\n"},
+	{"verb export(Unit) Unit",
+	 "1:17: export: the name \"export\" has a meaning already\n    hint: choose another\n"},
+	{"data D {} verb D(D) D", "1:27: D: declared twice, first as a data\n"},
 	{"data D { a Int  a Int }", "1:28: D.a: a second field \"a\"\n"},
 	{"data D<T, T> { a T }", "1:22: D: a second type parameter \"T\"\n"},
 	{"data D<E> { a E } data E {}",
@@ -48,7 +48,8 @@ static const struct {
 	{"typealias A B", "1:24: A: there is no type \"B\"\n"},
 	{"verb v(X) Y", "1:19: v.request: there is no type \"X\"\n"
 			"1:22: v.response: there is no type \"Y\"\n"},
-	{"verb list(Unit) Unit +calls m.lst", "1:40: list: there is no verb \"lst\"\n    hint: did you mean \"list\"?\n"},
+	{"verb list(Unit) Unit +calls m.lst",
+	 "1:40: list: there is no verb \"lst\"\n    hint: did you mean \"list\"?\n"},
 	{"data D {} +calls time.time", "1:22: D: +calls is for a verb\n"},
 	{"data D { a Int +calls time.time\n }", "1:27: D.a: +calls is for a verb\n"},
 	{"typealias A [A]", "1:22: A: a type alias made of itself\n    hint: put a data in between\n"},
@@ -70,9 +71,8 @@ static const struct {
 	 "    hint: make a field on the way back to it optional or an array\n"
 	 "1:38: D: a value would have to contain another of the same type without end\n"
 	 "    hint: make a field on the way back to it optional or an array\n"},
-	{"data A<T> { t T  next A<[T]>? }",
-	 "1:34: A.next: A contains itself with ever larger type arguments\n"
-	 "    hint: hand type parameters on as they are\n"},
+	{"data A<T> { t T  next A<[T]>? }", "1:34: A.next: A contains itself with ever larger type arguments\n"
+					    "    hint: hand type parameters on as they are\n"},
 	{"data A<T> { b B<T?>? }  data B<T> { all {String: A<T>} }",
 	 "1:26: A.b: A contains itself with ever larger type arguments\n"
 	 "    hint: hand type parameters on as they are\n"},
@@ -170,15 +170,14 @@ static void marks_the_place(void **state UNUSED) {
 	struct world *world = world_new();
 	struct schema_module *module = parse_good(world, "module verb {\n  data D {\n    a\tStrng\n  }\n}\n");
 	assert_int_equal(schema_check(module, &world->diagnostics), -1);
-	assert_string_equal(diagnostics_text(world),
-			    "t.ftl:1:8: module verb: the name \"verb\" has a meaning already\n"
-			    "    module verb {\n"
-			    "           ^~~~\n"
-			    "    hint: choose another\n"
-			    "t.ftl:3:7: D.a: there is no type \"Strng\"\n"
-			    "        a\tStrng\n"
-			    "         \t^~~~~\n"
-			    "    hint: did you mean \"String\"?\n");
+	assert_string_equal(diagnostics_text(world), "t.ftl:1:8: module verb: the name \"verb\" has a meaning already\n"
+						     "    module verb {\n"
+						     "           ^~~~\n"
+						     "    hint: choose another\n"
+						     "t.ftl:3:7: D.a: there is no type \"Strng\"\n"
+						     "        a\tStrng\n"
+						     "         \t^~~~~\n"
+						     "    hint: did you mean \"String\"?\n");
 	world_free(world);
 }
 

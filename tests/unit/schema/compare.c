@@ -34,7 +34,8 @@ static const struct {
 	{"data D { a Int +x\n }", "data D { a Int +y\n }", "safe: D.a has other metadata\n"},
 
 	/* The same for an exported verb: what it takes may widen, what it answers may narrow. */
-	{"data D {} export verb v(D) Unit", "data D { a Int? } export verb v(D) Unit", "safe: D.a is new and optional\n"},
+	{"data D {} export verb v(D) Unit", "data D { a Int? } export verb v(D) Unit",
+	 "safe: D.a is new and optional\n"},
 	{"data D {} export verb v(D) Unit", "data D { a Int } export verb v(D) Unit",
 	 "unsafe for callers, stored data: D.a is new and required\n"},
 	{"data D { a Int? } export verb v(D) Unit", "data D {} export verb v(D) Unit",
@@ -67,11 +68,13 @@ static const struct {
 	{"enum E: Int { A = 1 }", "enum E: Int { C = 1 }", "safe: E.C was called A\n"},
 	{"enum E: String { A = \"1\" } export verb v(E) E", "enum E: String { A = \"1\" B = \"2\" } export verb v(E) E",
 	 "unsafe for callers: E.B is new\n"},
-	{"enum E: String { A = \"1\" B = \"2\" } export verb v(E) Unit", "enum E: String { A = \"1\" } export verb v(E) Unit",
+	{"enum E: String { A = \"1\" B = \"2\" } export verb v(E) Unit",
+	 "enum E: String { A = \"1\" } export verb v(E) Unit",
 	 "unsafe for callers, stored data: E.B is gone, or has another value\n"},
 	{"enum E: String { A = \"1\" }", "enum E: Int { A = 1 }",
 	 "unsafe for stored data: E was an enum of String, is now an enum of Int\n"},
-	{"enum E: Int { A = 1 } data D { e E }", "enum E: Int { A = 1 } data D { e Int }", "safe: D.e was m.E, is now Int\n"},
+	{"enum E: Int { A = 1 } data D { e E }", "enum E: Int { A = 1 } data D { e Int }",
+	 "safe: D.e was m.E, is now Int\n"},
 	{"enum E: String { A = \"\" } data D { e String }", "enum E: String { A = \"\" } data D { e E }",
 	 "unsafe for stored data: D.e was String, is now m.E\n"},
 	/* Sum types. */
@@ -100,7 +103,8 @@ static const struct {
 	{"data A { x A2? } data A2 { y A? } export verb v(A) Unit",
 	 "data A { x A2? } data A2 { y A? } data B { x B2? } data B2 { y B? z Int } export verb v(B) Unit",
 	 "unsafe for callers: v request was m.A, is now m.B\nsafe: B is new\nsafe: B2 is new\n"},
-	{"enum A: Int { X = 1 } export verb v(A) A", "enum B: Int { X = 1 Y = 2 } enum A: Int { X = 1 } export verb v(B) A",
+	{"enum A: Int { X = 1 } export verb v(A) A",
+	 "enum B: Int { X = 1 Y = 2 } enum A: Int { X = 1 } export verb v(B) A",
 	 "safe: v request was m.A, is now m.B\nsafe: B is new\n"},
 	{"data A {} export verb v(A) Unit", "data A {} export verb v(Int) Unit",
 	 "unsafe for callers: v request was m.A, is now Int\n"},
@@ -146,8 +150,8 @@ static void sorts_changes(void **state UNUSED) {
 			const struct schema_change *change = &comparison.changes[j];
 			breaks_callers |= change->breaks_callers;
 			breaks_data |= change->breaks_data;
-			assert_int_equal(buf_printf(&world->buf, "%s: %s %s\n", schema_change_effect(change), change->path,
-						    change->text),
+			assert_int_equal(buf_printf(&world->buf, "%s: %s %s\n", schema_change_effect(change),
+						    change->path, change->text),
 					 0);
 		}
 		if (strcmp(buf_text(&world->buf), cases[i].said) != 0)
@@ -162,7 +166,8 @@ static void prints_a_line_for_each(void **state UNUSED) {
 	struct world *world = world_new();
 	struct schema_comparison comparison;
 	schema_compare(body(world, "data D { a Int } export verb v(D) Unit"),
-		       body(world, "data D { a String } export verb v(D) Unit verb w(D) D"), &world->arena, &comparison);
+		       body(world, "data D { a String } export verb v(D) Unit verb w(D) D"), &world->arena,
+		       &comparison);
 	buf_clear(&world->buf);
 	assert_int_equal(schema_comparison_print(&comparison, &world->buf), 0);
 	assert_string_equal(buf_text(&world->buf), "unsafe for callers, stored data  D.a was Int, is now String\n"

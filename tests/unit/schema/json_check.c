@@ -7,25 +7,24 @@
 #include "schema/json_check.h"
 
 /* Each case is of a type within this module. */
-static const char module_text[] =
-	"module m {\n"
-	"  data Item { name String  price Float?  next Item? }\n"
-	"  data Order { items [Item]  counts {String: Int}  note Maybe }\n"
-	"  data Page<T> { items [T]  more Box<T>? }\n"
-	"  data Box<U> { value U }\n"
-	"  data Both<A, B> { a A  b Box<B> }\n"
-	"  typealias Maybe String?\n"
-	"  typealias Alias Item\n"
-	"  enum Mood: String { Happy = \"happy\"  Sad = \"sad\" }\n"
-	"  enum Level: Int { Low = -1  High = 5 }\n"
-	"  enum Shape { Circle Float  Named [Mood]  None Unit }\n"
-	"  typealias Key Mood\n"
-	"  typealias Levels {Level: Bool}\n"
-	"  typealias Ints {Int: Bool}\n"
-	"  typealias Moods {Key: Bool}\n"
-	"  typealias Foreign {other.Key: other.Thing}\n"
-	"  data Refs { verb verb time.time  thing other.Thing  kind other.Kind }\n"
-	"}\n";
+static const char module_text[] = "module m {\n"
+				  "  data Item { name String  price Float?  next Item? }\n"
+				  "  data Order { items [Item]  counts {String: Int}  note Maybe }\n"
+				  "  data Page<T> { items [T]  more Box<T>? }\n"
+				  "  data Box<U> { value U }\n"
+				  "  data Both<A, B> { a A  b Box<B> }\n"
+				  "  typealias Maybe String?\n"
+				  "  typealias Alias Item\n"
+				  "  enum Mood: String { Happy = \"happy\"  Sad = \"sad\" }\n"
+				  "  enum Level: Int { Low = -1  High = 5 }\n"
+				  "  enum Shape { Circle Float  Named [Mood]  None Unit }\n"
+				  "  typealias Key Mood\n"
+				  "  typealias Levels {Level: Bool}\n"
+				  "  typealias Ints {Int: Bool}\n"
+				  "  typealias Moods {Key: Bool}\n"
+				  "  typealias Foreign {other.Key: other.Thing}\n"
+				  "  data Refs { verb verb time.time  thing other.Thing  kind other.Kind }\n"
+				  "}\n";
 
 static const char other_text[] = "module other { export data Thing { of m.Item }  export typealias Key Kind\n"
 				 "  export enum Kind: String { A = \"a\" } }";
@@ -56,8 +55,7 @@ static const struct {
 	{"Bool", "0", "expected Bool, got number"},
 	{"Bool", "trup", "not JSON at line 1, column 1: expected null, true or false"},
 	{"Time", "\"2026-01-02T03:04:05+02:00\"", NULL},
-	{"Time", "\"\\u00326-01-02\"",
-	 "expected Time, as in \"2026-01-02T03:04:05Z\", got \"26-01-02\""},
+	{"Time", "\"\\u00326-01-02\"", "expected Time, as in \"2026-01-02T03:04:05Z\", got \"26-01-02\""},
 	{"Time", "\"2026-01-02T03:04:05\"",
 	 "expected Time, as in \"2026-01-02T03:04:05Z\", got \"2026-01-02T03:04:05\""},
 	{"Time", "0", "expected Time, as in \"2026-01-02T03:04:05Z\", got number"},
@@ -116,7 +114,8 @@ static const struct {
 	{"m.Alias", "{\"name\": 1}", ".name: expected String, got number"},
 	{"m.Maybe", "null", NULL},
 	{"m.Order", "{\"items\": [{\"name\": \"\"}], \"counts\": {}}", NULL},
-	{"m.Order", "{\"items\": [{\"name\": \"\"}, {\"name\": \"\"}, {\"name\": \"\"}, {\"name\": 5}], \"counts\": {}}",
+	{"m.Order",
+	 "{\"items\": [{\"name\": \"\"}, {\"name\": \"\"}, {\"name\": \"\"}, {\"name\": 5}], \"counts\": {}}",
 	 ".items[3].name: expected String, got number"},
 	{"m.Order", "{\"items\": [], \"counts\": {\"x\": 1.5}}", ".counts[\"x\"]: expected Int, got 1.5"},
 	{"m.Page<Int>", "{\"items\": [1], \"more\": {\"value\": 2}}", NULL},

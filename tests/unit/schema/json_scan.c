@@ -21,18 +21,45 @@ static const char *problem_of(struct str text) {
 }
 
 static const struct str taken[] = {
-	STR_INIT("null"), STR_INIT("true"), STR_INIT("false"), STR_INIT(" \t\r\n1 \t\r\n"),
+	STR_INIT("null"),
+	STR_INIT("true"),
+	STR_INIT("false"),
+	STR_INIT(" \t\r\n1 \t\r\n"),
 	/* numbers */
-	STR_INIT("0"), STR_INIT("-0"), STR_INIT("-1"), STR_INIT("123"), STR_INIT("1.5"), STR_INIT("-0.1"), STR_INIT("0e1"),
-	STR_INIT("1e5"), STR_INIT("1E5"), STR_INIT("1e+5"), STR_INIT("1e-5"), STR_INIT("1.5E+10"),
-	STR_INIT("123456789012345678901234567890"), STR_INIT("1e400"),
+	STR_INIT("0"),
+	STR_INIT("-0"),
+	STR_INIT("-1"),
+	STR_INIT("123"),
+	STR_INIT("1.5"),
+	STR_INIT("-0.1"),
+	STR_INIT("0e1"),
+	STR_INIT("1e5"),
+	STR_INIT("1E5"),
+	STR_INIT("1e+5"),
+	STR_INIT("1e-5"),
+	STR_INIT("1.5E+10"),
+	STR_INIT("123456789012345678901234567890"),
+	STR_INIT("1e400"),
 	/* strings */
-	STR_INIT("\"\""), STR_INIT("\"a\""), STR_INIT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), STR_INIT("\"\\u0061\""),
-	STR_INIT("\"\\uD83D\\uDE80\""), STR_INIT("\"\\uffff\""), STR_INIT("\"\xF0\x9F\x9A\x80\""),
-	STR_INIT("\"\xE2\x80\xA8\""), STR_INIT("\"\x7F\""), STR_INIT("\"// no comment\""),
+	STR_INIT("\"\""),
+	STR_INIT("\"a\""),
+	STR_INIT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""),
+	STR_INIT("\"\\u0061\""),
+	STR_INIT("\"\\uD83D\\uDE80\""),
+	STR_INIT("\"\\uffff\""),
+	STR_INIT("\"\xF0\x9F\x9A\x80\""),
+	STR_INIT("\"\xE2\x80\xA8\""),
+	STR_INIT("\"\x7F\""),
+	STR_INIT("\"// no comment\""),
 	/* arrays and objects */
-	STR_INIT("[]"), STR_INIT("[ ]"), STR_INIT("[1,2]"), STR_INIT("[null , [[]] ]"), STR_INIT("{}"),
-	STR_INIT("{\"a\":1}"), STR_INIT(" { \"a\" : [ ] , \"\" : { } } "), STR_INIT("{\"a\":1,\"a\":2}"),
+	STR_INIT("[]"),
+	STR_INIT("[ ]"),
+	STR_INIT("[1,2]"),
+	STR_INIT("[null , [[]] ]"),
+	STR_INIT("{}"),
+	STR_INIT("{\"a\":1}"),
+	STR_INIT(" { \"a\" : [ ] , \"\" : { } } "),
+	STR_INIT("{\"a\":1,\"a\":2}"),
 };
 
 static const struct {
@@ -189,8 +216,8 @@ static void keeps_whole_numbers_exact(void **state UNUSED) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(takes_what_is_json), cmocka_unit_test(refuses_what_is_not),
-		cmocka_unit_test(keeps_to_its_depth), cmocka_unit_test(unescapes),
+		cmocka_unit_test(takes_what_is_json),        cmocka_unit_test(refuses_what_is_not),
+		cmocka_unit_test(keeps_to_its_depth),        cmocka_unit_test(unescapes),
 		cmocka_unit_test(keeps_whole_numbers_exact),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

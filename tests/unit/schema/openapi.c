@@ -6,33 +6,35 @@
 #include "base/map.h"
 #include "schema/openapi.h"
 
-static const char shop_text[] = "// Sells.\n"
-				"module shop {\n"
-				"  data Item {\n"
-				"    // What it is called.\n"
-				"    name String\n"
-				"    count Int?\n"
-				"    parts [Item]\n"
-				"  }\n"
-				"  data Page<T> { items [T]  more Page<T>? }\n"
-				"  enum Kind: String { A = \"a\"  B = \"b\" }\n"
-				"  enum Level: Int { Low = 1  High = 2 }\n"
-				"  // One of two.\n"
-				"  enum Sum {\n"
-				"    // A circle.\n"
-				"    Circle Float\n"
-				"    Item Item\n"
-				"  }\n"
-				"  typealias Maybe Bytes?\n"
-				"  data All { a Bool  b Time  c Bytes  d Any  e Unit  f {Int: Kind}  g {Level: Int}  h Maybe\n"
-				"    i verb time.time  j time.Zone  k gone.Thing  l Sum }\n"
-				"  // Orders.\n"
-				"  export verb order(Item) Page<[Item]>\n"
-				"  export verb all(All) Unit\n"
-				"  verb hidden(Kind) Kind\n"
-				"}\n";
+static const char shop_text[] =
+	"// Sells.\n"
+	"module shop {\n"
+	"  data Item {\n"
+	"    // What it is called.\n"
+	"    name String\n"
+	"    count Int?\n"
+	"    parts [Item]\n"
+	"  }\n"
+	"  data Page<T> { items [T]  more Page<T>? }\n"
+	"  enum Kind: String { A = \"a\"  B = \"b\" }\n"
+	"  enum Level: Int { Low = 1  High = 2 }\n"
+	"  // One of two.\n"
+	"  enum Sum {\n"
+	"    // A circle.\n"
+	"    Circle Float\n"
+	"    Item Item\n"
+	"  }\n"
+	"  typealias Maybe Bytes?\n"
+	"  data All { a Bool  b Time  c Bytes  d Any  e Unit  f {Int: Kind}  g {Level: Int}  h Maybe\n"
+	"    i verb time.time  j time.Zone  k gone.Thing  l Sum }\n"
+	"  // Orders.\n"
+	"  export verb order(Item) Page<[Item]>\n"
+	"  export verb all(All) Unit\n"
+	"  verb hidden(Kind) Kind\n"
+	"}\n";
 
-static const char time_text[] = "module time { export enum Zone: String { Utc = \"UTC\" }  export verb time(Unit) Time }";
+static const char time_text[] =
+	"module time { export enum Zone: String { Utc = \"UTC\" }  export verb time(Unit) Time }";
 
 struct described {
 	struct map modules;
@@ -95,36 +97,40 @@ static void describes_exported_verbs(void **state UNUSED) {
 	assert_member(document, "paths|/x/time.time|post|requestBody|content|application/json|schema",
 		      "{\"type\":\"object\",\"additionalProperties\":false}");
 	/* In a response, so other fields may come. */
-	assert_member(document, "components|schemas|shop.Item",
-		      "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"description\":\"What it is called.\"},"
-		      "\"count\":{\"anyOf\":[{\"type\":\"integer\",\"format\":\"int64\"},{\"type\":\"null\"}]},"
-		      "\"parts\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/shop.Item\"}}},"
-		      "\"required\":[\"name\",\"parts\"]}");
-	assert_member(document, "components|schemas|shop.Page-Array-shop.Item",
-		      "{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":"
-		      "{\"$ref\":\"#/components/schemas/shop.Item\"}}},\"more\":{\"anyOf\":[{\"$ref\":"
-		      "\"#/components/schemas/shop.Page-Array-shop.Item\"},{\"type\":\"null\"}]}},\"required\":[\"items\"]}");
-	assert_member(document, "components|schemas|shop.All",
-		      "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"boolean\"},\"b\":{\"type\":\"string\",\"format\":"
-		      "\"date-time\"},\"c\":{\"type\":\"string\",\"contentEncoding\":\"base64\"},\"d\":{},\"e\":{\"type\":"
-		      "\"object\",\"additionalProperties\":false},\"f\":{\"type\":\"object\",\"propertyNames\":{\"pattern\":"
-		      "\"^(0|-?[1-9][0-9]*)$\"},\"additionalProperties\":{\"$ref\":\"#/components/schemas/shop.Kind\"}},"
-		      "\"g\":{\"type\":\"object\",\"propertyNames\":{\"enum\":[\"1\",\"2\"]},\"additionalProperties\":"
-		      "{\"type\":\"integer\",\"format\":\"int64\"}},\"h\":{\"$ref\":\"#/components/schemas/shop.Maybe\"},"
-		      "\"i\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z_][A-Za-z0-9_]*\\\\.[A-Za-z_][A-Za-z0-9_]*$\"},"
-		      "\"j\":{\"$ref\":\"#/components/schemas/time.Zone\"},\"k\":{},\"l\":{\"$ref\":"
-		      "\"#/components/schemas/shop.Sum\"}},\"required\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"i\",\"j\","
-		      "\"l\"],\"additionalProperties\":false}");
+	assert_member(
+		document, "components|schemas|shop.Item",
+		"{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"description\":\"What it is called.\"},"
+		"\"count\":{\"anyOf\":[{\"type\":\"integer\",\"format\":\"int64\"},{\"type\":\"null\"}]},"
+		"\"parts\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/shop.Item\"}}},"
+		"\"required\":[\"name\",\"parts\"]}");
+	assert_member(
+		document, "components|schemas|shop.Page-Array-shop.Item",
+		"{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":"
+		"{\"$ref\":\"#/components/schemas/shop.Item\"}}},\"more\":{\"anyOf\":[{\"$ref\":"
+		"\"#/components/schemas/shop.Page-Array-shop.Item\"},{\"type\":\"null\"}]}},\"required\":[\"items\"]}");
+	assert_member(
+		document, "components|schemas|shop.All",
+		"{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"boolean\"},\"b\":{\"type\":\"string\",\"format\":"
+		"\"date-time\"},\"c\":{\"type\":\"string\",\"contentEncoding\":\"base64\"},\"d\":{},\"e\":{\"type\":"
+		"\"object\",\"additionalProperties\":false},\"f\":{\"type\":\"object\",\"propertyNames\":{\"pattern\":"
+		"\"^(0|-?[1-9][0-9]*)$\"},\"additionalProperties\":{\"$ref\":\"#/components/schemas/shop.Kind\"}},"
+		"\"g\":{\"type\":\"object\",\"propertyNames\":{\"enum\":[\"1\",\"2\"]},\"additionalProperties\":"
+		"{\"type\":\"integer\",\"format\":\"int64\"}},\"h\":{\"$ref\":\"#/components/schemas/shop.Maybe\"},"
+		"\"i\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z_][A-Za-z0-9_]*\\\\.[A-Za-z_][A-Za-z0-9_]*$\"},"
+		"\"j\":{\"$ref\":\"#/components/schemas/time.Zone\"},\"k\":{},\"l\":{\"$ref\":"
+		"\"#/components/schemas/shop.Sum\"}},\"required\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"i\",\"j\","
+		"\"l\"],\"additionalProperties\":false}");
 	assert_member(document, "components|schemas|shop.Kind", "{\"type\":\"string\",\"enum\":[\"a\",\"b\"]}");
 	assert_member(document, "components|schemas|time.Zone", "{\"type\":\"string\",\"enum\":[\"UTC\"]}");
 	assert_member(document, "components|schemas|shop.Maybe",
 		      "{\"anyOf\":[{\"type\":\"string\",\"contentEncoding\":\"base64\"},{\"type\":\"null\"}]}");
-	assert_member(document, "components|schemas|shop.Sum",
-		      "{\"oneOf\":[{\"type\":\"object\",\"description\":\"A circle.\",\"properties\":{\"name\":{\"const\":"
-		      "\"Circle\"},\"value\":{\"type\":\"number\",\"format\":\"double\"}},\"required\":[\"name\",\"value\"],"
-		      "\"additionalProperties\":false},{\"type\":\"object\",\"properties\":{\"name\":{\"const\":\"Item\"},"
-		      "\"value\":{\"$ref\":\"#/components/schemas/shop.Item\"}},\"required\":[\"name\",\"value\"],"
-		      "\"additionalProperties\":false}],\"description\":\"One of two.\"}");
+	assert_member(
+		document, "components|schemas|shop.Sum",
+		"{\"oneOf\":[{\"type\":\"object\",\"description\":\"A circle.\",\"properties\":{\"name\":{\"const\":"
+		"\"Circle\"},\"value\":{\"type\":\"number\",\"format\":\"double\"}},\"required\":[\"name\",\"value\"],"
+		"\"additionalProperties\":false},{\"type\":\"object\",\"properties\":{\"name\":{\"const\":\"Item\"},"
+		"\"value\":{\"$ref\":\"#/components/schemas/shop.Item\"}},\"required\":[\"name\",\"value\"],"
+		"\"additionalProperties\":false}],\"description\":\"One of two.\"}");
 	json_decref(document);
 	map_deinit(&described.modules);
 	world_free(world);
@@ -136,8 +142,9 @@ static void makes_the_schema_of_one_type(void **state UNUSED) {
 	describe(world, &described);
 	const struct schema_decl *order = schema_find_verb(described.shop, "order");
 	struct error err;
-	assert_int_equal(schema_json_schema(described.shop, &described.modules, &order->verb.request, false, &world->buf, &err),
-			 0);
+	assert_int_equal(
+		schema_json_schema(described.shop, &described.modules, &order->verb.request, false, &world->buf, &err),
+		0);
 	json_t *document = json_loads(buf_text(&world->buf), JSON_REJECT_DUPLICATES, NULL);
 	assert_member(document, "$schema", "\"https://json-schema.org/draft/2020-12/schema\"");
 	assert_member(document, "$ref", "\"#/$defs/shop.Item\"");
@@ -146,9 +153,12 @@ static void makes_the_schema_of_one_type(void **state UNUSED) {
 	json_decref(document);
 	buf_clear(&world->buf);
 	const struct schema_decl *time = schema_find_verb(described.time, "time");
-	assert_int_equal(schema_json_schema(described.time, &described.modules, &time->verb.response, true, &world->buf, &err), 0);
-	assert_string_equal(buf_text(&world->buf), "{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
-						   "  \"type\": \"string\",\n  \"format\": \"date-time\"\n}");
+	assert_int_equal(
+		schema_json_schema(described.time, &described.modules, &time->verb.response, true, &world->buf, &err),
+		0);
+	assert_string_equal(buf_text(&world->buf),
+			    "{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
+			    "  \"type\": \"string\",\n  \"format\": \"date-time\"\n}");
 	map_deinit(&described.modules);
 	world_free(world);
 }

@@ -4,24 +4,25 @@
 static void reads_the_whole_language(void **state UNUSED) {
 	struct world *world = world_new();
 	const struct schema_module *module = check_good(
-		world, "// Greets people.\n"
-		       "module echo {\n"
-		       "  +language c\n"
-		       "  +entry bin/main\n"
-		       "  +bind unix\n"
-		       "  +created 2026-01-02T03:04:05.5+01:00\n"
-		       "  // Who to greet.\n"
-		       "  export data EchoRequest { name String? }\n"
-		       "  data EchoResponse { message String  at Time  tags [String]  counts {String: Int} }\n"
-		       "  enum Mood: String { Happy = \"happy\"  Sad = \"sad\" }\n"
-		       "  enum Level: Int { Low = -1  High = 9223372036854775807 }\n"
-		       "  enum Shape { Circle Float  Named echo.Mood }\n"
-		       "  typealias Id String\n"
-		       "  data Page<T, U> { items [T]  extra {Mood: U?}  raw Bytes  any Any  ok Bool  next verb time.time }\n"
-		       "  export verb echo(echo.EchoRequest) echo.EchoResponse\n"
-		       "      +calls time.time, echo.list\n"
-		       "  verb list(Unit) Page<Id, [Int]>\n"
-		       "}\n");
+		world,
+		"// Greets people.\n"
+		"module echo {\n"
+		"  +language c\n"
+		"  +entry bin/main\n"
+		"  +bind unix\n"
+		"  +created 2026-01-02T03:04:05.5+01:00\n"
+		"  // Who to greet.\n"
+		"  export data EchoRequest { name String? }\n"
+		"  data EchoResponse { message String  at Time  tags [String]  counts {String: Int} }\n"
+		"  enum Mood: String { Happy = \"happy\"  Sad = \"sad\" }\n"
+		"  enum Level: Int { Low = -1  High = 9223372036854775807 }\n"
+		"  enum Shape { Circle Float  Named echo.Mood }\n"
+		"  typealias Id String\n"
+		"  data Page<T, U> { items [T]  extra {Mood: U?}  raw Bytes  any Any  ok Bool  next verb time.time }\n"
+		"  export verb echo(echo.EchoRequest) echo.EchoResponse\n"
+		"      +calls time.time, echo.list\n"
+		"  verb list(Unit) Page<Id, [Int]>\n"
+		"}\n");
 	assert_string_equal(module->name, "echo");
 	assert_string_equal(module->comments.lines[0], "Greets people.");
 	assert_string_equal(module->language, "c");
@@ -84,15 +85,15 @@ static void reads_the_whole_language(void **state UNUSED) {
 
 static void keeps_metadata_of_other_names(void **state UNUSED) {
 	struct world *world = world_new();
-	const struct schema_module *module = check_good(
-		world, "module a {\n"
-		       "  +owner team-a \"two words\"\n"
-		       "  data D { f String +alias json \"rqn\" +secret\n g Int +x y } +sensitive\n"
-		       "  verb v(D) D +ingress GET /users/{id} +x +calls a.v, b.w // end\n"
-		       "  verb w(D) D\n"
-		       "    +cron 5m\n"
-		       "    +quoted \"\" \"+\" \"//\" \"}\" \"\\\"\"\n"
-		       "}");
+	const struct schema_module *module =
+		check_good(world, "module a {\n"
+				  "  +owner team-a \"two words\"\n"
+				  "  data D { f String +alias json \"rqn\" +secret\n g Int +x y } +sensitive\n"
+				  "  verb v(D) D +ingress GET /users/{id} +x +calls a.v, b.w // end\n"
+				  "  verb w(D) D\n"
+				  "    +cron 5m\n"
+				  "    +quoted \"\" \"+\" \"//\" \"}\" \"\\\"\"\n"
+				  "}");
 	assert_string_equal(module->metadata.items[0].args[1], "two words");
 	const struct schema_decl *data = schema_find_decl(module, "D");
 	assert_int_equal(data->data.field_count, 2);
@@ -115,7 +116,8 @@ static void keeps_metadata_of_other_names(void **state UNUSED) {
 static void reads_strings(void **state UNUSED) {
 	struct world *world = world_new();
 	const struct schema_module *module = check_good(
-		world, "module a { enum E: String { A = \"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00fc\\u20AC\"  B = \"\xC3\xBC\"  C = \"\" } }");
+		world,
+		"module a { enum E: String { A = \"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00fc\\u20AC\"  B = \"\xC3\xBC\"  C = \"\" } }");
 	const struct schema_variant *variants = module->decls[0].enumeration.variants;
 	assert_string_equal(variants[0].text, "\"\\/\b\f\n\r\t\xC3\xBC\xE2\x82\xAC");
 	assert_string_equal(variants[1].text, "\xC3\xBC");
@@ -128,7 +130,8 @@ static const struct {
 	const char *text;
 	const char *said;
 } errors[] = {
-	{"", "t.ftl:1:1: expected module, found the end of the file\n    hint: a schema is written: module name { … }\n"},
+	{"",
+	 "t.ftl:1:1: expected module, found the end of the file\n    hint: a schema is written: module name { … }\n"},
 	{"module", "t.ftl:1:7: expected the name of the module, found the end of the file\n"},
 	{"module a", "t.ftl:1:9: expected '{', found the end of the file\n"},
 	{"module a {", "t.ftl:1:8: module \"a\" is not closed by a '}'\n"},
@@ -145,7 +148,8 @@ static const struct {
 	 "    hint: nothing stands between two of them but a blank or a new line\n"},
 	{"module a { data X { f {String Int} } }",
 	 "t.ftl:1:31: expected ':', found \"Int\"\n    hint: a map is written {String: Int}\n"},
-	{"module a { data X { f [Int } }", "t.ftl:1:28: expected ']', found '}'\n    hint: an array is written [String]\n"},
+	{"module a { data X { f [Int } }",
+	 "t.ftl:1:28: expected ']', found '}'\n    hint: an array is written [String]\n"},
 	{"module a { data X { f Int?? } }", "t.ftl:1:27: a type is optional or not: one '?' is enough\n"},
 	{"module a { data X { f b. } }", "t.ftl:1:26: expected a name after the '.', found '}'\n"},
 	{"module a { data X { f Int\n}", "t.ftl:1:8: module \"a\" is not closed by a '}'\n"},
@@ -256,7 +260,8 @@ static void shows_only_a_part_of_a_long_line(void **state UNUSED) {
 	assert_null(parse(world, text));
 	const char *excerpt = world->diagnostics.items[0].excerpt;
 	assert_non_null(strstr(excerpt, " wrong more"));
-	assert_non_null(strstr(excerpt, "\n" "                                                      ^~~~~\n"));
+	assert_non_null(strstr(excerpt, "\n"
+					"                                                      ^~~~~\n"));
 	assert_true(strlen(excerpt) < 250);
 	world_free(world);
 }

@@ -152,7 +152,8 @@ static void prints_types_for_messages(void **state UNUSED) {
 	struct schema_type args[20];
 	for (size_t i = 0; i < ARRAY_LEN(args); i++)
 		args[i] = type;
-	struct schema_type many = {.kind = SCHEMA_REF, .ref = {.module = "echo", .name = "Page"}, .args = args, .arg_count = 20};
+	struct schema_type many = {
+		.kind = SCHEMA_REF, .ref = {.module = "echo", .name = "Page"}, .args = args, .arg_count = 20};
 	schema_type_text(&many, text);
 	assert_true(strlen(text) < SCHEMA_TYPE_TEXT_MAX);
 	assert_string_equal(text + strlen(text) - 3, "…");

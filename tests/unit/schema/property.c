@@ -47,8 +47,11 @@ static void *room(struct maker *maker, size_t count, size_t size) {
 
 static const char *any_text(struct maker *maker) {
 	static const char *const pieces[] = {
-		"a", "Z", "0", " ", "  ", "\"", "\\", "\n", "\t", "//", "+", "{", "}", "\xC3\xBC", "\xF0\x9F\x9A\x80", "\x01",
-		"\x7F", ".", ",", "'", "?", "module", "\r", "/x/{id}",
+		"a",    "Z",      "0",  " ",        "  ",
+		"\"",   "\\",     "\n", "\t",       "//",
+		"+",    "{",      "}",  "\xC3\xBC", "\xF0\x9F\x9A\x80",
+		"\x01", "\x7F",   ".",  ",",        "'",
+		"?",    "module", "\r", "/x/{id}",
 	};
 	char text[128] = "";
 	for (size_t i = below(maker, 8); i > 0; i--)
@@ -57,7 +60,8 @@ static const char *any_text(struct maker *maker) {
 }
 
 static const char *comment_text(struct maker *maker) {
-	static const char *const lines[] = {"", "Plain words.", "  indented", "// slashes", "gr\xC3\xBC\xC3\x9F", "\ttab", "+x {"};
+	static const char *const lines[] = {"",      "Plain words.", "  indented", "// slashes", "gr\xC3\xBC\xC3\x9F",
+					    "\ttab", "+x {"};
 	return lines[below(maker, ARRAY_LEN(lines))];
 }
 
@@ -147,7 +151,8 @@ static struct schema_type make_ref(struct maker *maker, size_t depth, bool stric
 static struct schema_type make_key(struct maker *maker) {
 	const struct schema_decl *decl = &maker->module->decls[below(maker, maker->module->decl_count)];
 	if (decl->kind == SCHEMA_ENUM)
-		return (struct schema_type){.kind = SCHEMA_REF, .ref = {.module = maker->module->name, .name = decl->name}};
+		return (struct schema_type){.kind = SCHEMA_REF,
+					    .ref = {.module = maker->module->name, .name = decl->name}};
 	return (struct schema_type){.kind = maybe(maker) ? SCHEMA_STRING : SCHEMA_INT};
 }
 
@@ -197,12 +202,14 @@ static void make_variants(struct maker *maker, struct schema_decl *decl) {
 		if (decl->kind == SCHEMA_SUM)
 			variant->type = new_type(maker, 0, true);
 		else if (decl->enumeration.of_int)
-			variant->number = (int64_t)((next(maker) >> below(maker, 64)) * 8 + i) * (maybe(maker) ? 1 : -1);
+			variant->number =
+				(int64_t)((next(maker) >> below(maker, 64)) * 8 + i) * (maybe(maker) ? 1 : -1);
 		else
 			variant->text = arena_printf(&maker->world->arena, "%s%zu", any_text(maker), i);
 	}
 	/* Values that are there twice are an error. */
-	for (size_t i = 0; decl->kind == SCHEMA_ENUM && decl->enumeration.of_int && i < decl->enumeration.variant_count; i++)
+	for (size_t i = 0; decl->kind == SCHEMA_ENUM && decl->enumeration.of_int && i < decl->enumeration.variant_count;
+	     i++)
 		for (size_t j = 0; j < i; j++)
 			if (decl->enumeration.variants[i].number == decl->enumeration.variants[j].number)
 				decl->enumeration.variant_count = i;
@@ -238,7 +245,8 @@ static void make_decls(struct maker *maker) {
 	for (size_t i = 0; i < module->decl_count; i++) {
 		struct schema_decl *decl = &module->decls[i];
 		decl->kind = (enum schema_decl_kind)below(maker, SCHEMA_ALIAS + 1);
-		decl->name = arena_printf(&maker->world->arena, "%s%zu", below(maker, 9) ? "D" : "_aVeryLongNameForADeclaration", i);
+		decl->name = arena_printf(&maker->world->arena, "%s%zu",
+					  below(maker, 9) ? "D" : "_aVeryLongNameForADeclaration", i);
 		if (decl->kind != SCHEMA_DATA || maybe(maker))
 			continue;
 		decl->data.param_count = below(maker, 3);
@@ -394,7 +402,8 @@ static void put_fields(struct maker *maker, const struct schema_decl *decl, cons
 }
 
 static void put_variant(struct maker *maker, const struct schema_decl *decl, const struct scope *scope, size_t depth) {
-	const struct schema_variant *variant = &decl->enumeration.variants[below(maker, decl->enumeration.variant_count)];
+	const struct schema_variant *variant =
+		&decl->enumeration.variants[below(maker, decl->enumeration.variant_count)];
 	if (depth > 6) /* the first that ends soon */
 		variant = &decl->enumeration.variants[0];
 	if (variant->text != NULL) {
@@ -403,11 +412,13 @@ static void put_variant(struct maker *maker, const struct schema_decl *decl, con
 		assert_int_equal(buf_printf(&maker->value, "%lld", (long long)variant->number), 0);
 	} else {
 		bool name_first = maybe(maker);
-		assert_int_equal(buf_printf(&maker->value, name_first ? "{\"name\":\"%s\",\"value\":" : "{\"value\":%.0s",
+		assert_int_equal(buf_printf(&maker->value,
+					    name_first ? "{\"name\":\"%s\",\"value\":" : "{\"value\":%.0s",
 					    variant->name),
 				 0);
 		put_value(maker, variant->type, scope, depth + 1);
-		assert_int_equal(buf_printf(&maker->value, name_first ? "}%.0s" : ",\"name\":\"%s\"}", variant->name), 0);
+		assert_int_equal(buf_printf(&maker->value, name_first ? "}%.0s" : ",\"name\":\"%s\"}", variant->name),
+				 0);
 	}
 }
 
@@ -432,7 +443,8 @@ static void put_ref(struct maker *maker, const struct schema_type *type, const s
 }
 
 static void put_key(struct maker *maker, const struct schema_type *type, size_t index) {
-	const struct schema_decl *decl = type->kind == SCHEMA_REF ? schema_find_decl(maker->module, type->ref.name) : NULL;
+	const struct schema_decl *decl =
+		type->kind == SCHEMA_REF ? schema_find_decl(maker->module, type->ref.name) : NULL;
 	if (decl == NULL) {
 		assert_int_equal(buf_printf(&maker->value, "\"%zu\"", index), 0);
 	} else if (decl->enumeration.of_int) {
@@ -467,7 +479,8 @@ static void put_value(struct maker *maker, const struct schema_type *type, const
 		[SCHEMA_STRING] = {"\"\"", "\"\\ud83d\\ude80\"", "\"gr\xC3\xBC\xC3\x9F\""},
 		[SCHEMA_BYTES] = {"\"\"", "\"AA==\"", "\"+/8=\""},
 		[SCHEMA_BOOL] = {"true", "false", " true "},
-		[SCHEMA_TIME] = {"\"2026-01-02T03:04:05Z\"", "\"0001-01-01T00:00:00.5Z\"", "\"2024-02-29T23:59:60+01:00\""},
+		[SCHEMA_TIME] = {"\"2026-01-02T03:04:05Z\"", "\"0001-01-01T00:00:00.5Z\"",
+				 "\"2024-02-29T23:59:60+01:00\""},
 		[SCHEMA_ANY] = {"null", "[[], {}]", "{\"a\": {\"a\": 1e999}}"},
 		[SCHEMA_UNIT] = {"{}", "{ }", " {\n} "},
 	};
@@ -494,7 +507,8 @@ static void values_of_a_type_are_taken_for_one(struct maker *maker) {
 		struct error err;
 		if (schema_check_json(&json, &verb->verb.request, buf_view(&maker->value), &err) != 0 &&
 		    strstr(err.msg, "nested deeper") == NULL)
-			fail_msg("%s\n%.*s\n%s", err.msg, STR_ARG(buf_view(&maker->value)), print(maker->world, module));
+			fail_msg("%s\n%.*s\n%s", err.msg, STR_ARG(buf_view(&maker->value)),
+				 print(maker->world, module));
 	}
 }
 
@@ -503,8 +517,12 @@ static void each_can_be_described(struct maker *maker) {
 	struct map modules;
 	map_init(&modules);
 	(void)map_put(&modules, str_from(module->name), (void *)module);
-	const struct schema_openapi options = {
-		.described = &module, .described_count = 1, .modules = &modules, .title = "t", .version = "1", .path_prefix = "/"};
+	const struct schema_openapi options = {.described = &module,
+					       .described_count = 1,
+					       .modules = &modules,
+					       .title = "t",
+					       .version = "1",
+					       .path_prefix = "/"};
 	struct error err;
 	buf_clear(&maker->world->buf);
 	if (schema_openapi(&options, &maker->world->buf, &err) != 0)

@@ -107,7 +107,8 @@ static bool same_identity(struct world *world, const char *left, const char *rig
 
 static void canonical_bytes_stand_for_the_schema(void **state UNUSED) {
 	struct world *world = world_new();
-	static const char plain[] = "module a { +language c\n +created 2026-01-02T03:04:05Z\n data D { f a.E } data E {} }";
+	static const char plain[] =
+		"module a { +language c\n +created 2026-01-02T03:04:05Z\n data D { f a.E } data E {} }";
 	assert_true(same_identity(world, plain, "module a {\n+language c\n\n data\nD { f E } data E {} }"));
 	assert_true(same_identity(world, "module a {}", "module a { +created 2026-01-02T03:04:05Z\n }"));
 	static const char *const others[] = {
@@ -284,8 +285,7 @@ static void refuses_broken_enums(void **state UNUSED) {
 	variant.string = text("x");
 	assert_string_equal(said_of_enum(world, &enumeration), "");
 	type.value_case = SCHEMA__TYPE__VALUE_TIME;
-	assert_string_equal(said_of_enum(world, &enumeration),
-			    "E: the values of an enum are Int or String\n");
+	assert_string_equal(said_of_enum(world, &enumeration), "E: the values of an enum are Int or String\n");
 	world_free(world);
 }
 
@@ -353,6 +353,36 @@ static void refuses_what_is_over_a_limit(void **state UNUSED) {
 	world_free(world);
 }
 
+static void refuses_too_many_of_a_kind(void **state UNUSED) {
+	struct world *world = world_new();
+	enum { MANY = SCHEMA_DECLS_MAX + 1 };
+	Schema__Data data = SCHEMA__DATA__INIT;
+	data.name = text("D");
+	Schema__Decl decl = SCHEMA__DECL__INIT, *decls[MANY];
+	decl.value_case = SCHEMA__DECL__VALUE_DATA;
+	decl.data = &data;
+	Schema__Field field = SCHEMA__FIELD__INIT, *fields[MANY];
+	Schema__TypeParameter param = SCHEMA__TYPE_PARAMETER__INIT, *params[SCHEMA_PARAMS_MAX + 1];
+	param.name = text("T");
+	for (size_t i = 0; i < MANY; i++) {
+		decls[i] = &decl;
+		fields[i] = &field;
+		params[i % ARRAY_LEN(params)] = &param;
+	}
+	Schema__Module module = module_of(decls, MANY);
+	assert_string_equal(said_of(world, &module), "module m: more than 4000 declarations\n"
+						     "    hint: split the module\n");
+	data.n_fields = MANY;
+	data.fields = fields;
+	assert_string_equal(said_of_data(world, &data), "D: more than 4000 fields\n"
+							"    hint: split it\n");
+	data.n_fields = 0;
+	data.n_type_parameters = ARRAY_LEN(params);
+	data.type_parameters = params;
+	assert_string_equal(said_of_data(world, &data), "D: more than 16 type parameters\n");
+	world_free(world);
+}
+
 static void fills_in_its_own_name(void **state UNUSED) {
 	struct world *world = world_new();
 	Schema__DataRef bare = SCHEMA__DATA_REF__INIT;
@@ -380,6 +410,7 @@ int main(void) {
 		cmocka_unit_test(refuses_broken_enums),
 		cmocka_unit_test(refuses_broken_texts_and_metadata),
 		cmocka_unit_test(refuses_what_is_over_a_limit),
+		cmocka_unit_test(refuses_too_many_of_a_kind),
 		cmocka_unit_test(fills_in_its_own_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
