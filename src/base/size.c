@@ -19,7 +19,8 @@ void size_format(char ret_text[SIZE_TEXT_MAX], uint64_t bytes) {
 			continue;
 		uint64_t tenths = bytes / (units[i].bytes / 10);
 		if (tenths < 100 && tenths % 10 != 0)
-			snprintf(ret_text, SIZE_TEXT_MAX, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[i].name);
+			snprintf(ret_text, SIZE_TEXT_MAX, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10,
+				 units[i].name);
 		else
 			snprintf(ret_text, SIZE_TEXT_MAX, "%" PRIu64 " %s", tenths / 10, units[i].name);
 		return;
@@ -29,8 +30,16 @@ void size_format(char ret_text[SIZE_TEXT_MAX], uint64_t bytes) {
 
 _Bool size_parse(const char *text, uint64_t *ret_bytes) {
 	static const struct unit units[] = {
-		{"", 1},      {"B", 1},          {"KiB", 1 << 10}, {"MiB", 1 << 20},    {"GiB", 1 << 30}, {"TiB", 1LL << 40},
-		{"KB", 1000}, {"MB", 1000 * 1000}, {"GB", 1000000000}, {"TB", 1000000000000},
+		{"", 1},
+		{"B", 1},
+		{"KiB", 1 << 10},
+		{"MiB", 1 << 20},
+		{"GiB", 1 << 30},
+		{"TiB", 1LL << 40},
+		{"KB", 1000},
+		{"MB", 1000 * 1000},
+		{"GB", 1000000000},
+		{"TB", 1000000000000},
 	};
 	size_t digits = strspn(text, "0123456789");
 	uint64_t number;

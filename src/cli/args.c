@@ -177,10 +177,11 @@ static int parse_options(const struct parser *parser, int argc, char **argv, voi
 		const struct args_option *option = find(parser, got == ':' ? optopt : got);
 		ASSERT(option != NULL);
 		if (got == ':')
-			return error_set(err, CODE_INVALID_ARGUMENT, "--%s needs a value: %s", option->name, expected(option->kind));
-		if (!set_value(option, options, optarg))
-			return error_set(err, CODE_INVALID_ARGUMENT, "--%s is \"%s\"; it must be %s", option->name, optarg,
+			return error_set(err, CODE_INVALID_ARGUMENT, "--%s needs a value: %s", option->name,
 					 expected(option->kind));
+		if (!set_value(option, options, optarg))
+			return error_set(err, CODE_INVALID_ARGUMENT, "--%s is \"%s\"; it must be %s", option->name,
+					 optarg, expected(option->kind));
 	}
 	return 0;
 }

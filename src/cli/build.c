@@ -31,7 +31,8 @@ static int spawn(const struct project *project, int output, pid_t *ret_pid, stru
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	if (failed != 0)
-		return error_set_errno(err, failed, "%s: could not start \"/bin/sh -c %s\"", project->folder, project->build);
+		return error_set_errno(err, failed, "%s: could not start \"/bin/sh -c %s\"", project->folder,
+				       project->build);
 	return 0;
 }
 
@@ -51,7 +52,8 @@ static int judge(struct cli *cli, const struct project *project, int status, str
 	else
 		snprintf(how, sizeof how, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	cli->interrupted = WIFSIGNALED(status) && WTERMSIG(status) == SIGINT;
-	return error_set(err, CODE_FAILED_PRECONDITION, "%s: the build command %s: %s", project->file, how, project->build);
+	return error_set(err, CODE_FAILED_PRECONDITION, "%s: the build command %s: %s", project->file, how,
+			 project->build);
 }
 
 int build_run(struct cli *cli, const struct project *project, int output, struct error *err) {
@@ -113,8 +115,8 @@ const struct command command_build = {
 	.operands = "[DIR…]",
 	.operands_max = ARGS_OPERANDS_ANY,
 	.examples = "ftl build\nftl build examples/time examples/echo",
-	.notes = "Runs \"build\" of DIR/ftl.toml by /bin/sh in DIR (default \".\"). The command sees FTL_MODULE, and for\n"
-		 "modules in C FTL_CFLAGS and FTL_LIBS:\n"
+	.notes = "Runs \"build\" of DIR/ftl.toml by /bin/sh in DIR (default \".\"). The command sees FTL_MODULE, and\n"
+		 "for modules in C FTL_CFLAGS and FTL_LIBS:\n"
 		 "  cc -shared -fPIC $FTL_CFLAGS -o echo.so echo.c    a shared object that the Runner loads\n"
 		 "  cc $FTL_CFLAGS -o main echo.c $FTL_LIBS           a process of its own",
 	.options_size = sizeof(struct common_options),

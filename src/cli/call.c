@@ -59,8 +59,8 @@ static int check_json(struct str body, struct error *err) {
 	json_error_t wrong;
 	json_t *value = json_loadb(body.ptr, body.len, JSON_DECODE_ANY, &wrong);
 	if (value == NULL)
-		return error_set(err, CODE_INVALID_ARGUMENT, "the request is no JSON: line %d, column %d: %s", wrong.line,
-				 wrong.column, wrong.text);
+		return error_set(err, CODE_INVALID_ARGUMENT, "the request is no JSON: line %d, column %d: %s",
+				 wrong.line, wrong.column, wrong.text);
 	json_decref(value);
 	return 0;
 }
@@ -110,8 +110,9 @@ static void add_hint(struct cli *cli, const char *wanted, struct error *err) {
 	struct nearest nearest;
 	nearest_init(&nearest, str_from(wanted));
 	for (size_t i = 0; i < list->n_verbs; i++)
-		nearest_offer(&nearest, arena_printf(&cli->arena, "%s.%s", list->verbs[i]->module, list->verbs[i]->name));
-	if (nearest.name == NULL || strstr(err->msg, nearest.name) != NULL)
+		nearest_offer(&nearest,
+			      arena_printf(&cli->arena, "%s.%s", list->verbs[i]->module, list->verbs[i]->name));
+	if (nearest.name == NULL || strstr(err->msg, nearest.name) != NULL || strstr(err->msg, "did you mean") != NULL)
 		return;
 	size_t used = strlen(err->msg);
 	snprintf(err->msg + used, sizeof err->msg - used, "; did you mean \"%s\"?", nearest.name);
@@ -164,7 +165,8 @@ static int run(struct cli *cli) {
 	struct str name;
 	struct str module = str_cut(str_from(cli->operands[0]), '.', &name);
 	if (module.len == 0 || name.len == 0 || strlen(cli->operands[0]) > VERB_MAX)
-		return cli_usage(cli, "\"%.150s\" names no verb; write MODULE.VERB, such as echo.echo", cli->operands[0]);
+		return cli_usage(cli, "\"%.150s\" names no verb; write MODULE.VERB, such as echo.echo",
+				 cli->operands[0]);
 	char *bytes;
 	size_t len;
 	struct error err;
@@ -185,8 +187,8 @@ const struct command command_call = {
 	.examples = "ftl call echo.echo '{\"name\":\"Bob\"}'\n"
 		    "ftl call echo.echo @request.json\n"
 		    "jq … | ftl call echo.echo -",
-	.notes = "The request is JSON: an argument, standard input (-) or a file (@FILE); {} if not given. The answer's\n"
-		 "JSON goes to standard output. Exits with 1 if the verb failed or could not be reached.",
+	.notes = "The request is JSON: an argument, standard input (-) or a file (@FILE); {} if not given. The\n"
+		 "answer's JSON goes to standard output. Exits with 1 if the verb failed or could not be reached.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct call_options),

@@ -46,8 +46,8 @@ int cli_fail(const struct cli *cli, const struct error *err);
 /* Says what is wrong with how the command was used, and how to get help; returns the exit code. */
 int cli_usage(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* The Backplane that this run is about. project_endpoint is what an ftl.toml says; NULL: what that of the current folder
- * says, if there is one. */
+/* The Backplane that this run is about. project_endpoint is what an ftl.toml says; NULL: what that of the current
+ * folder says, if there is one. */
 int cli_endpoint(struct cli *cli, const char *project_endpoint, const char **ret_endpoint, struct error *err);
 
 /* Opens cli->client for it, unless it is open. */
@@ -60,4 +60,5 @@ struct client_stream *cli_start(struct cli *cli, const char *method, const Proto
 				uint64_t timeout_ms);
 
 void help_print(void);
+void help_print_project(void); /* ftl.toml */
 void help_print_command(const struct command *command);

@@ -116,18 +116,21 @@ int client_sleep(struct client *client, uint64_t ms, struct error *err) {
 
 /* --- what arrives --------------------------------------------------------------------------------------------- */
 
-/* The size of the first message that was received; false: not even that is there. */
-static bool first_size(const struct client_stream *stream, size_t *ret_size) {
+/* The message that was received first, once all of it is there. */
+static bool first_message(const struct client_stream *stream, struct str *ret_message) {
 	struct str bytes = buf_view(&stream->received);
-	if (bytes.len < sizeof *ret_size)
+	size_t size;
+	if (bytes.len < sizeof size)
 		return false;
-	memcpy(ret_size, bytes.ptr, sizeof *ret_size);
+	memcpy(&size, bytes.ptr, sizeof size);
+	if (bytes.len - sizeof size < size)
+		return false;
+	*ret_message = str_new(bytes.ptr + sizeof size, size);
 	return true;
 }
 
 static bool has_message(const struct client_stream *stream) {
-	size_t size;
-	return first_size(stream, &size) && buf_len(&stream->received) - sizeof size >= size;
+	return first_message(stream, &(struct str){0});
 }
 
 static void keep(struct client_stream *stream, struct str bytes) {
@@ -168,7 +171,8 @@ static void on_closed(struct rpc_stream *rpc) {
 		error_set(&stream->why, rpc->status, "%.*s", STR_ARG(rpc->status_text));
 	bool unreachable = rpc->status == CODE_UNAVAILABLE && rpc_is_untouched(rpc);
 	if (unreachable && rpc->http.status == 0)
-		error_set(&stream->why, rpc->status, "%.*s; is \"ftl serve\" running there?", STR_ARG(rpc->status_text));
+		error_set(&stream->why, rpc->status, "%.*s; is \"ftl serve\" running there?",
+			  STR_ARG(rpc->status_text));
 	stream->rpc = NULL;
 	loop_stop(rpc->loop);
 }
@@ -241,14 +245,12 @@ void client_half_close(struct client_stream *stream) {
 		rpc_half_close(stream->rpc);
 }
 
-static int take_message(struct client_stream *stream, struct arena *arena, const ProtobufCMessage **ret_message,
-			struct error *err) {
-	size_t size = 0;
+/* bytes are those of the first message. */
+static int take_message(struct client_stream *stream, struct str bytes, struct arena *arena,
+			const ProtobufCMessage **ret_message, struct error *err) {
 	ProtobufCMessage *message;
-	first_size(stream, &size);
-	struct str bytes = str_new(buf_view(&stream->received).ptr + sizeof size, size);
 	int result = pb_unpack(stream->response, bytes, arena, &message, err);
-	buf_consume(&stream->received, sizeof size + size);
+	buf_consume(&stream->received, sizeof bytes.len + bytes.len);
 	if (stream->rpc != NULL && stream->owed > 0)
 		rpc_consume(stream->rpc, stream->owed);
 	stream->owed = 0;
@@ -263,13 +265,12 @@ static void wait_for_message(struct client_stream *stream) {
 }
 
 int client_receive(struct client_stream *stream, const ProtobufCMessage **ret_message, struct error *err) {
+	struct str bytes;
 	wait_for_message(stream);
-	if (has_message(stream)) {
-		size_t size = 0;
-		first_size(stream, &size);
+	if (first_message(stream, &bytes)) {
 		arena_deinit(&stream->arena);
-		arena_init(&stream->arena, pb_arena_max(size));
-		return take_message(stream, &stream->arena, ret_message, err);
+		arena_init(&stream->arena, pb_arena_max(bytes.len));
+		return take_message(stream, bytes, &stream->arena, ret_message, err);
 	}
 	if (stream->why.code != CODE_OK) {
 		*err = stream->why;
@@ -289,8 +290,9 @@ struct str client_header(const struct client_stream *stream, const char *name) {
 static int receive_only(struct client_stream *stream, struct arena *arena, const ProtobufCMessage **ret_response,
 			struct error *err) {
 	const ProtobufCMessage *response = NULL;
+	struct str bytes;
 	wait_for_message(stream);
-	if (has_message(stream) && take_message(stream, arena, &response, err) < 0)
+	if (first_message(stream, &bytes) && take_message(stream, bytes, arena, &response, err) < 0)
 		return -1;
 	wait_for_message(stream);
 	if (has_message(stream))

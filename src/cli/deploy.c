@@ -70,18 +70,19 @@ struct deploy {
 	const char *key;
 	bool existed;
 	uint64_t start_ms;
+	int64_t first_step_ms;
 };
 
 /* --- what is deployed ----------------------------------------------------------------------------------------- */
 
 static int check_project(const struct project *project, struct error *err) {
 	if (project->language == NULL)
-		return error_set(err, CODE_INVALID_ARGUMENT, "%s: the language is missing; add, for example: language = \"c\"",
-				 project->file);
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "%s: the language is missing; add, for example: language = \"c\"", project->file);
 	if (project->deploy_count == 0)
 		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "%s: it does not say which files to deploy; add, for example: deploy = [\"%s\"]", project->file,
-				 project->entry);
+				 "%s: it does not say which files to deploy; add, for example: deploy = [\"%s\"]",
+				 project->file, project->entry);
 	return 0;
 }
 
@@ -120,7 +121,7 @@ static int read_schema(struct deploy *deploy, struct error *err) {
 	char *text;
 	size_t len;
 	if (file_read(path, SCHEMA_TEXT_MAX, &text, &len, err) < 0)
-		return error_wrap(err, "the schema of %s", project->module);
+		return error_wrap(err, "there is no schema of %s", project->module);
 	int result = parse_schema(deploy, path, str_new(text, len), err);
 	free(text);
 	if (result == 0 && strcmp(deploy->schema->name, project->module) != 0)
@@ -151,9 +152,12 @@ static int prepare(struct deploy *deploy, struct error *err) {
 		return -1;
 	if (read_schema(deploy, err) < 0)
 		return -1;
-	if (files_collect(project->folder, project->deploy, project->deploy_count, &cli->arena, &deploy->files, err) < 0)
+	struct files *files = &deploy->files;
+	if (files_collect(project->folder, project->deploy, project->deploy_count, &cli->arena, files, err) < 0)
 		return -1;
-	return check_entry(deploy, err);
+	if (check_entry(deploy, err) < 0)
+		return -1;
+	return upload_hash(project, &deploy->files, err);
 }
 
 /* --- dry run -------------------------------------------------------------------------------------------------- */
@@ -165,9 +169,10 @@ static void print_plan(const struct deploy *deploy) {
 		json_t *files = json_array();
 		for (size_t i = 0; i < deploy->files.count; i++) {
 			const struct file *file = &deploy->files.items[i];
-			json_array_append_new(files, json_pack("{s:s, s:s, s:I, s:b, s:b}", "path", file->path, "digest",
-							       digest_to_hex(&file->digest).text, "size", (json_int_t)file->size,
-							       "executable", file->executable, "missing", file->missing));
+			json_array_append_new(files, json_pack("{s:s, s:s, s:I, s:b, s:b}", "path", file->path,
+							       "digest", digest_to_hex(&file->digest).text, "size",
+							       (json_int_t)file->size, "executable", file->executable,
+							       "missing", file->missing));
 		}
 		output_json(json_pack("{s:s, s:o}", "module", module, "files", files), JSON_ONE_LINE);
 		return;
@@ -211,8 +216,8 @@ static int create(struct deploy *deploy, struct error *err) {
 	request.replicas = deploy->options->replicas;
 	deploy->start_ms = clock_ms();
 	const ProtobufCMessage *response;
-	if (cli_unary(deploy->cli, "CreateDeployment", &request.base, &ftl__create_deployment_response__descriptor, &response,
-		      err) < 0)
+	if (cli_unary(deploy->cli, "CreateDeployment", &request.base, &ftl__create_deployment_response__descriptor,
+		      &response, err) < 0)
 		return error_wrap(err, "%s", deploy->project.module);
 	const Ftl__CreateDeploymentResponse *created = (const Ftl__CreateDeploymentResponse *)response;
 	deploy->key = created->deployment_key;
@@ -222,9 +227,12 @@ static int create(struct deploy *deploy, struct error *err) {
 
 /* --- watching ------------------------------------------------------------------------------------------------- */
 
-static void show_step(const struct deploy *deploy, const Ftl__WatchDeploymentResponse *step) {
+/* Times are from the first step on, by the Backplane's clock: of a deployment that existed they are long gone. */
+static void show_step(struct deploy *deploy, const Ftl__WatchDeploymentResponse *step) {
 	char elapsed[TIME_TEXT_MAX], word[ENUM_WORD_MAX];
-	duration_format(elapsed, (int64_t)(clock_ms() - deploy->start_ms));
+	if (deploy->first_step_ms == 0)
+		deploy->first_step_ms = step->time_ms;
+	duration_format(elapsed, step->time_ms - deploy->first_step_ms);
 	enum_word(&ftl__deployment_state__descriptor, (int)step->state, word);
 	if (output_is_terminal(stderr)) {
 		progress_note("%s: %8s  %-8s %s", deploy->project.module, elapsed, word, step->text);
@@ -244,8 +252,19 @@ static int failed(const struct deploy *deploy, const Ftl__WatchDeploymentRespons
 			 step->text[0] != '\0' ? ": " : "", step->text);
 }
 
+/* The stream broke off, which says nothing of the deployment. */
+static int lost_sight(const struct deploy *deploy, struct error *err) {
+	char waited[TIME_TEXT_MAX];
+	duration_format(waited, (int64_t)deploy->options->timeout_ms);
+	if (err->code == CODE_DEADLINE_EXCEEDED)
+		return error_set(err, CODE_DEADLINE_EXCEEDED,
+				 "%s: %s is not live after %s; the Backplane goes on with it, see: ftl ps",
+				 deploy->project.module, deploy->key, waited);
+	return error_wrap(err, "%s: %s was created, but could not be watched", deploy->project.module, deploy->key);
+}
+
 /* One step: *ret_over once nothing more is to come. */
-static int take_step(const struct deploy *deploy, const Ftl__WatchDeploymentResponse *step, bool *ret_over,
+static int take_step(struct deploy *deploy, const Ftl__WatchDeploymentResponse *step, bool *ret_over,
 		     struct error *err) {
 	show_step(deploy, step);
 	*ret_over = step->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_LIVE;
@@ -260,9 +279,10 @@ static int follow(struct deploy *deploy, struct client_stream *stream, struct er
 	for (bool over = false; !over;) {
 		const ProtobufCMessage *message;
 		if (client_receive(stream, &message, err) < 0)
-			return -1;
+			return lost_sight(deploy, err);
 		if (message == NULL)
-			return error_set(err, CODE_INTERNAL, "the Backplane stopped telling before %s was live", deploy->key);
+			return error_set(err, CODE_INTERNAL, "%s: the Backplane stopped telling before %s was live",
+					 deploy->project.module, deploy->key);
 		if (take_step(deploy, (const Ftl__WatchDeploymentResponse *)message, &over, err) < 0)
 			return -1;
 	}
@@ -272,7 +292,8 @@ static int follow(struct deploy *deploy, struct client_stream *stream, struct er
 static int watch(struct deploy *deploy, struct error *err) {
 	Ftl__WatchDeploymentRequest request = FTL__WATCH_DEPLOYMENT_REQUEST__INIT;
 	request.deployment_key = (char *)deploy->key;
-	struct client_stream *stream = cli_start(deploy->cli, "WatchDeployment", &ftl__watch_deployment_response__descriptor,
+	struct client_stream *stream = cli_start(deploy->cli, "WatchDeployment",
+						 &ftl__watch_deployment_response__descriptor,
 						 deploy->options->timeout_ms);
 	int result = client_send(stream, &request.base, err);
 	if (result == 0) {
@@ -281,13 +302,6 @@ static int watch(struct deploy *deploy, struct error *err) {
 		result = follow(deploy, stream, err);
 	}
 	client_stream_free(stream);
-	if (result < 0 && err->code == CODE_DEADLINE_EXCEEDED) {
-		char waited[TIME_TEXT_MAX];
-		duration_format(waited, (int64_t)deploy->options->timeout_ms);
-		error_set(err, CODE_DEADLINE_EXCEEDED,
-			  "%s: %s is not live after %s; the Backplane goes on with it, see: ftl ps", deploy->project.module,
-			  deploy->key, waited);
-	}
 	return result;
 }
 
@@ -310,9 +324,9 @@ static void report(struct deploy *deploy, bool live) {
 	unsigned replicas = live ? count_replicas(deploy) : 0;
 	progress_clear();
 	if (deploy->options->common.output == FORMAT_JSON) {
-		output_json(json_pack("{s:s, s:s, s:s, s:b, s:i, s:I}", "module", deploy->project.module, "deployment_key",
-				      deploy->key, "state", live ? "live" : "created", "existed", deploy->existed, "replicas",
-				      (int)replicas, "took_ms", (json_int_t)took_ms),
+		output_json(json_pack("{s:s, s:s, s:s, s:b, s:i, s:I}", "module", deploy->project.module,
+				      "deployment_key", deploy->key, "state", live ? "live" : "created", "existed",
+				      deploy->existed, "replicas", (int)replicas, "took_ms", (json_int_t)took_ms),
 			    JSON_ONE_LINE);
 		return;
 	}
@@ -337,7 +351,7 @@ static int deploy_folder(struct cli *cli, const char *folder, struct error *err)
 		return -1;
 	if (prepare(&deploy, err) < 0 || cli_connect(cli, deploy.project.endpoint, err) < 0)
 		return -1;
-	if (upload_find_missing(cli, &deploy.project, &deploy.files, err) < 0)
+	if (upload_find_missing(cli, &deploy.files, err) < 0)
 		return -1;
 	if (deploy.options->dry_run) {
 		progress_clear();
@@ -351,6 +365,9 @@ static int deploy_folder(struct cli *cli, const char *folder, struct error *err)
 		return -1;
 	report(&deploy, live);
 	fflush(stdout);
+	/* While nobody waits for the Backplane, as in the next build, SIGINT simply ends the process. */
+	client_close(cli->client);
+	cli->client = NULL;
 	return 0;
 }
 
@@ -372,8 +389,8 @@ const struct command command_deploy = {
 	.examples = "ftl deploy\n"
 		    "ftl deploy examples/time examples/echo\n"
 		    "ftl deploy --replicas 3 --timeout 2m greeter",
-	.notes = "Deploys the module of DIR/ftl.toml (default \".\"), several in the order given. Until the new deployment\n"
-		 "is live, calls go to what ran before; if it does not come up, they go on doing so.",
+	.notes = "Deploys the module of DIR/ftl.toml (default \".\"), several in the order given. Until the new\n"
+		 "deployment is live, calls go to what ran before; if it does not come up, they go on doing so.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct deploy_options),

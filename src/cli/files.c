@@ -53,7 +53,8 @@ static int check_stays_inside(const struct collector *collector, const char *pat
 	bool inside = strcmp(collector->real_folder, "/") == 0 ||
 		      (strncmp(real, collector->real_folder, len) == 0 && real[len] == '/');
 	if (!inside)
-		error_set(err, CODE_INVALID_ARGUMENT, "%s is a link to %s, outside of the module's folder; deploy a copy instead",
+		error_set(err, CODE_INVALID_ARGUMENT,
+			  "%s is a link to %s, outside of the module's folder; deploy a copy instead",
 			  full_path(collector, path), real);
 	free(real);
 	return inside ? 0 : -1;
@@ -83,6 +84,8 @@ static int add_file(struct collector *collector, const char *path, struct error 
 static int enter(const struct collector *collector, const char *path, const struct ancestor *above,
 		 struct ancestor *ret_entered, struct error *err) {
 	struct stat status;
+	if (path[0] != '\0' && check_stays_inside(collector, path, err) < 0)
+		return -1;
 	if (stat(full_path(collector, path), &status) < 0)
 		return error_set_errno(err, errno, "could not look at %s", full_path(collector, path));
 	*ret_entered = (struct ancestor){above, status.st_dev, status.st_ino, above ? above->depth + 1 : 0};
@@ -142,14 +145,16 @@ static int add(struct collector *collector, const char *path, const struct ances
 	case FOLDER_THERE:
 		return files_only ? 0 : add_all(collector, path, above, err);
 	case OTHER_THERE:
-		return error_set(err, CODE_INVALID_ARGUMENT, "%s is neither a file nor a folder", full_path(collector, path));
+		return error_set(err, CODE_INVALID_ARGUMENT, "%s is neither a file nor a folder",
+				 full_path(collector, path));
 	case NOTHING:
 		break;
 	}
 	/* Not there, which is the pattern's business, or a link that leads nowhere. */
 	struct stat status;
 	if (lstat(full_path(collector, path), &status) == 0)
-		return error_set(err, CODE_INVALID_ARGUMENT, "%s is a link that leads nowhere", full_path(collector, path));
+		return error_set(err, CODE_INVALID_ARGUMENT, "%s is a link that leads nowhere",
+				 full_path(collector, path));
 	return 0;
 }
 
@@ -176,7 +181,12 @@ static int expand_child(struct collector *collector, const char *child, struct s
 	return look(collector, child) == FOLDER_THERE ? expand(collector, child, rest, files_only, here, err) : 0;
 }
 
-/* "**": the folder itself, and all those below it. */
+static bool is_folder_itself(const struct collector *collector, const char *path) {
+	struct stat status;
+	return lstat(full_path(collector, path), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* "**": the folder itself, and all those below it, but for links. */
 static int expand_below(struct collector *collector, const char *path, struct str pattern, struct str rest,
 			const struct ancestor *above, struct error *err) {
 	struct ancestor here;
@@ -189,7 +199,7 @@ static int expand_below(struct collector *collector, const char *path, struct st
 	int result = 0;
 	for (int i = 0; i < listing.count && result == 0; i++) {
 		const char *child = join(collector, path, listing.entries[i]->d_name);
-		if (listing.entries[i]->d_name[0] != '.' && look(collector, child) == FOLDER_THERE)
+		if (listing.entries[i]->d_name[0] != '.' && is_folder_itself(collector, child))
 			result = expand(collector, child, pattern, false, &here, err);
 	}
 	free_listing(&listing);
@@ -214,8 +224,8 @@ static int expand(struct collector *collector, const char *path, struct str patt
 	int result = 0;
 	for (int i = 0; i < listing.count && result == 0; i++)
 		if (fnmatch(name, listing.entries[i]->d_name, FNM_PERIOD | FNM_NOESCAPE) == 0)
-			result = expand_child(collector, join(collector, path, listing.entries[i]->d_name), rest, files_only,
-					      &here, err);
+			result = expand_child(collector, join(collector, path, listing.entries[i]->d_name), rest,
+					      files_only, &here, err);
 	free_listing(&listing);
 	return result;
 }
@@ -235,8 +245,7 @@ static int collect(struct collector *collector, const char *text, struct error *
 	if (str_eq(pattern, STR("."))) {
 		if (add_all(collector, "", NULL, err) < 0)
 			return -1;
-	} else if (path_check_relative(pattern, err) < 0 ||
-		   expand(collector, "", pattern, false, NULL, err) < 0) {
+	} else if (path_check_relative(pattern, err) < 0 || expand(collector, "", pattern, false, NULL, err) < 0) {
 		return -1;
 	}
 	if (collector->matched == 0)

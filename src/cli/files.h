@@ -4,7 +4,7 @@
  *
  * A pattern is relative to the module's folder. "*", "?" and "[…]" stand for characters within a name, "**" for any
  * number of folders; none of them for a dot that a name begins with. A folder stands for all that is in it. A link is
- * followed, as long as it stays within the module's folder.
+ * followed, as long as it stays within the module's folder; but "**" stands for no links.
  */
 #pragma once
 

@@ -30,7 +30,32 @@ void help_print(void) {
 		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	puts("  help      what a command does: ftl help COMMAND, or ftl COMMAND --help");
 	puts("  version   the version of this program");
-	puts("\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
+	puts("\nftl help ftl.toml explains the file in a module's folder.");
+	puts("Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
+}
+
+void help_print_project(void) {
+	print_title("Example:");
+	print_indented("module = \"echo\"\n"
+		       "language = \"c\"\n"
+		       "build = \"cc $FTL_CFLAGS -o main echo.c $FTL_LIBS\"\n"
+		       "deploy = [\"main\", \"data/**/*.json\"]",
+		       2);
+	putchar('\n');
+	puts("ftl.toml makes a folder a module's.\n");
+	print_title("Settings:");
+	print_indented(
+		"module     its name; must be given\n"
+		"language   Runners of this language host it; must be given to deploy\n"
+		"build      the command that builds it, run by /bin/sh in the folder\n"
+		"deploy     the files to deploy: paths and patterns (*, ?, […], ** for any folders), relative to\n"
+		"           the folder; a folder stands for all that is in it; must be given to deploy\n"
+		"entry      the file of these that starts it (default \"main\"); one that ends in .so is loaded\n"
+		"           by the Runner, any other is run\n"
+		"schema     the file with its schema (default \"MODULE.ftl\")\n"
+		"bind       \"unix\" if it can listen on a UNIX socket (default: a port of the loopback)\n"
+		"endpoint   the Backplane to deploy it to, unless --endpoint or FTL_ENDPOINT says",
+		2);
 }
 
 /* "  -o, --output FORMAT". Returns its width. */
@@ -38,7 +63,8 @@ static int print_option(const struct args_option *option) {
 	char letter[8] = "    ";
 	if (option->letter != 0)
 		snprintf(letter, sizeof letter, "-%c, ", option->letter);
-	return printf("  %s--%s%s%s", letter, option->name, option->value ? " " : "", option->value ? option->value : "");
+	return printf("  %s--%s%s%s", letter, option->name, option->value ? " " : "",
+		      option->value ? option->value : "");
 }
 
 static void print_options(const struct args_option *options, size_t count) {

@@ -28,8 +28,8 @@
 #include "schema/nearest.h"
 
 const struct command *const commands[] = {
-	&command_serve,	 &command_build, &command_deploy, &command_call, &command_ps,	  &command_status,
-	&command_schema, &command_logs,	 &command_kill,	  &command_ping, &command_runner, NULL,
+	&command_serve,  &command_build, &command_deploy, &command_call, &command_ps,     &command_status,
+	&command_schema, &command_logs,  &command_kill,   &command_ping, &command_runner, NULL,
 };
 
 const struct command *command_find(const char *name) {
@@ -109,9 +109,12 @@ static int help(int argc, char **argv) {
 		return flush(EXIT_DONE);
 	}
 	const struct command *command = command_find(name);
-	if (command == NULL)
+	if (strcmp(name, "ftl.toml") == 0)
+		help_print_project();
+	else if (command == NULL)
 		return refuse_command(name);
-	help_print_command(command);
+	else
+		help_print_command(command);
 	return flush(EXIT_DONE);
 }
 

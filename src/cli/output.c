@@ -28,7 +28,6 @@ void output_style(FILE *file, enum style style) {
 		[STYLE_RED] = "31",
 		[STYLE_GREEN] = "32",
 		[STYLE_YELLOW] = "33",
-		[STYLE_BLUE] = "34",
 	};
 	if (has_colour(file))
 		fprintf(file, "\033[%sm", codes[style]);

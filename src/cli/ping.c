@@ -81,7 +81,8 @@ static int run(struct cli *cli) {
 	progress_clear();
 	const char *endpoint = client_endpoint(cli->client);
 	if (cli->common->output == FORMAT_JSON)
-		output_json(json_pack("{s:s, s:f}", "endpoint", endpoint, "took_ms", (double)took_us / 1000), JSON_ONE_LINE);
+		output_json(json_pack("{s:s, s:f}", "endpoint", endpoint, "took_ms", (double)took_us / 1000),
+			    JSON_ONE_LINE);
 	else
 		printf("%s is ready (%.1f ms)\n", endpoint, (double)took_us / 1000);
 	return EXIT_DONE;

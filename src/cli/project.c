@@ -10,9 +10,9 @@ static int read_settings(const struct settings *settings, struct project *projec
 		const char **text;
 		bool may_be_empty;
 	} texts[] = {
-		{"module", &project->module, false}, {"language", &project->language, false},
-		{"build", &project->build, false},   {"entry", &project->entry, false},
-		{"bind", &project->bind, true},      {"schema", &project->schema, false},
+		{"module", &project->module, false},     {"language", &project->language, false},
+		{"build", &project->build, false},       {"entry", &project->entry, false},
+		{"bind", &project->bind, true},          {"schema", &project->schema, false},
 		{"endpoint", &project->endpoint, false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -27,7 +27,7 @@ static int check(const struct project *project, struct error *err) {
 				 project->file);
 	if (!schema_is_name(str_from(project->module)))
 		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "%s: module is \"%.80s\"; it must be a letter, then letters, digits and underscores, at most %d",
+				 "%s: module is \"%.80s\"; a name is a letter, then letters, digits and underscores, at most %d",
 				 project->file, project->module, SCHEMA_NAME_MAX);
 	if (strcmp(project->bind, "") != 0 && strcmp(project->bind, "http") != 0 && strcmp(project->bind, "unix") != 0)
 		return error_set(err, CODE_INVALID_ARGUMENT, "%s: bind is \"%.80s\"; it must be \"http\" or \"unix\"",
@@ -42,8 +42,13 @@ int project_read(const char *folder, struct arena *arena, struct project *ret_pr
 	bool here = strcmp(folder, ".") == 0;
 	project.file = here ? "ftl.toml" : arena_printf(arena, "%s/ftl.toml", folder);
 	struct settings settings;
-	if (settings_open(&settings, project.file, keys, ARRAY_LEN(keys), arena, err) < 0)
+	if (settings_open(&settings, project.file, keys, ARRAY_LEN(keys), arena, err) < 0) {
+		if (err->code == CODE_NOT_FOUND)
+			error_set(err, CODE_NOT_FOUND,
+				  "there is no %s, so this is not a module's folder; see: ftl help ftl.toml",
+				  project.file);
 		return -1;
+	}
 	int result = read_settings(&settings, &project, err);
 	settings_close(&settings);
 	if (result < 0 || check(&project, err) < 0)

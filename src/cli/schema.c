@@ -24,7 +24,8 @@ static int print_module(struct cli *cli, const Schema__Module *message, struct e
 	if (result == 0)
 		output_lines(stdout, "", buf_view(&text));
 	else
-		error_set(err, CODE_RESOURCE_EXHAUSTED, "the schema of \"%s\" has more than 16 MiB as text", message->name);
+		error_set(err, CODE_RESOURCE_EXHAUSTED, "the schema of \"%s\" has more than 16 MiB as text",
+			  message->name);
 	buf_deinit(&text);
 	return result;
 }

@@ -111,12 +111,10 @@ static const struct args_option options[] = {
 
 static void on_ready(void *data, const char *endpoint) {
 	const struct serve_options *given = data;
-	fprintf(stderr, "FTL serves on %s\n", endpoint);
 	struct error err;
-	if (given->port_file == NULL)
-		return;
-	if (file_write_whole(given->port_file, str_from(endpoint), 0644, &err) < 0)
+	if (given->port_file != NULL && file_write_whole(given->port_file, str_from(endpoint), 0644, &err) < 0)
 		log_error("%s", err.msg);
+	fprintf(stderr, "FTL serves on %s\n", endpoint);
 }
 
 static int check_kinds(struct cli *cli, const struct serve_options *given) {
@@ -136,8 +134,8 @@ static int serve(struct cli *cli, const struct backplane_options *backplane, con
 	if (endpoint_parse(str_from(backplane->bind), &endpoint, &err) < 0)
 		return cli_usage(cli, "--bind: %s", err.msg);
 	if (!endpoint_is_loopback(&endpoint))
-		output_warning("%s can be reached from other machines, and FTL does not ask yet who calls: whoever reaches it may "
-			       "deploy and run code here",
+		output_warning("%s can be reached from other machines, and FTL does not ask yet who calls: whoever "
+			       "reaches it may deploy and run code here",
 			       backplane->bind);
 	/* One of a run before would tell a script that this one is ready. */
 	if (given->port_file != NULL)
@@ -174,7 +172,8 @@ static int run(struct cli *cli) {
 	if (backplane.data_folder == NULL)
 		return cli_usage(cli, "there is no HOME to keep data in; say where by --data DIR");
 	if (backplane.program == NULL) {
-		output_error("could not find the path of this program, which Runners are started with; is /proc mounted?");
+		output_error(
+			"could not find the path of this program, which Runners are started with; is /proc mounted?");
 		return EXIT_FAILED;
 	}
 	return serve(cli, &backplane, given);

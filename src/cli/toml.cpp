@@ -25,7 +25,8 @@ struct toml_document *toml_parse(const char *text, size_t len, struct toml_error
 		ret_error->line = error.source().begin.line;
 		ret_error->column = error.source().begin.column;
 		std::string_view message = error.description();
-		snprintf(ret_error->message, sizeof ret_error->message, "%.*s", static_cast<int>(message.size()), message.data());
+		snprintf(ret_error->message, sizeof ret_error->message, "%.*s", static_cast<int>(message.size()),
+			 message.data());
 		return nullptr;
 	}
 	return new toml_document{std::move(result).table()};

@@ -22,7 +22,7 @@ struct upload_size upload_size(const struct files *files) {
 
 /* --- what is missing ------------------------------------------------------------------------------------------ */
 
-static int hash_all(const struct project *project, struct files *files, struct error *err) {
+int upload_hash(const struct project *project, struct files *files, struct error *err) {
 	for (size_t i = 0; i < files->count; i++) {
 		progress_show("%s: reading %zu of %zu files", project->module, i + 1, files->count);
 		if (files_hash(project->folder, &files->items[i], err) < 0)
@@ -32,8 +32,8 @@ static int hash_all(const struct project *project, struct files *files, struct e
 }
 
 /* Asks for each content once. by_digest gets the first file of each. */
-static int ask(struct cli *cli, struct files *files, struct map *by_digest, const Ftl__GetArtefactDiffsResponse **ret_diffs,
-	       struct error *err) {
+static int ask(struct cli *cli, struct files *files, struct map *by_digest,
+	       const Ftl__GetArtefactDiffsResponse **ret_diffs, struct error *err) {
 	Ftl__GetArtefactDiffsRequest request = FTL__GET_ARTEFACT_DIFFS_REQUEST__INIT;
 	request.client_digests = arena_alloc(&cli->arena, (files->count + 1) * sizeof *request.client_digests);
 	for (size_t i = 0; i < files->count; i++) {
@@ -44,24 +44,23 @@ static int ask(struct cli *cli, struct files *files, struct map *by_digest, cons
 		request.client_digests[request.n_client_digests++] = arena_strdup(&cli->arena, str_from(hex.text));
 	}
 	const ProtobufCMessage *response;
-	if (cli_unary(cli, "GetArtefactDiffs", &request.base, &ftl__get_artefact_diffs_response__descriptor, &response, err) <
-	    0)
+	if (cli_unary(cli, "GetArtefactDiffs", &request.base, &ftl__get_artefact_diffs_response__descriptor, &response,
+		      err) < 0)
 		return -1;
 	*ret_diffs = (const Ftl__GetArtefactDiffsResponse *)response;
 	return 0;
 }
 
-int upload_find_missing(struct cli *cli, const struct project *project, struct files *files, struct error *err) {
+int upload_find_missing(struct cli *cli, struct files *files, struct error *err) {
 	const Ftl__GetArtefactDiffsResponse *diffs;
 	struct map by_digest;
-	if (hash_all(project, files, err) < 0)
-		return -1;
 	map_init(&by_digest);
 	int result = ask(cli, files, &by_digest, &diffs, err);
 	for (size_t i = 0; result == 0 && i < diffs->n_missing_digests; i++) {
 		struct file *file = map_get(&by_digest, str_from(diffs->missing_digests[i]));
 		if (file == NULL)
-			result = error_set(err, CODE_INTERNAL, "the Backplane misses the content %.64s, which it was not asked for",
+			result = error_set(err, CODE_INTERNAL,
+					   "the Backplane misses the content %.64s, which it was not asked for",
 					   diffs->missing_digests[i]);
 		else
 			file->missing = true;
@@ -82,12 +81,13 @@ struct upload {
 static void show_progress(const struct upload *upload) {
 	char size[SIZE_TEXT_MAX];
 	size_format(size, upload->sent);
-	progress_show("%s: uploading %zu of %zu files, %s", upload->project->module, upload->file, upload->total.files, size);
+	progress_show("%s: uploading %zu of %zu files, %s", upload->project->module, upload->file, upload->total.files,
+		      size);
 }
 
 static int changed(const struct upload *upload, const struct file *file, struct error *err) {
-	return error_set(err, CODE_ABORTED, "%s/%s changed while it was being deployed; deploy again", upload->project->folder,
-			 file->path);
+	return error_set(err, CODE_ABORTED, "%s/%s changed while it was being deployed; deploy again",
+			 upload->project->folder, file->path);
 }
 
 static int send_piece(struct upload *upload, struct client_stream *stream, struct str piece, struct error *err) {
@@ -110,7 +110,8 @@ static int send_content(struct upload *upload, int fd, const struct file *file, 
 	while (result == 0 && !client_is_over(stream)) {
 		ssize_t got = read(fd, chunk, FILES_CHUNK);
 		if (got < 0) {
-			result = error_set_errno(err, errno, "could not read %s/%s", upload->project->folder, file->path);
+			result = error_set_errno(err, errno, "could not read %s/%s", upload->project->folder,
+						 file->path);
 		} else if ((uint64_t)got > left || (got == 0 && left > 0)) {
 			result = changed(upload, file, err);
 		} else if (got > 0 || file->size == 0) {
@@ -132,7 +133,8 @@ static int check_answer(const struct upload *upload, const struct file *file, co
 	if (memcmp(sent->bytes, file->digest.bytes, DIGEST_SIZE) != 0)
 		return changed(upload, file, err);
 	if (answer->digest.len != DIGEST_SIZE || memcmp(answer->digest.data, sent->bytes, DIGEST_SIZE) != 0)
-		return error_set(err, CODE_DATA_LOSS, "%s/%s did not arrive as it was sent: the Backplane has another digest",
+		return error_set(err, CODE_DATA_LOSS,
+				 "%s/%s did not arrive as it was sent: the Backplane has another digest",
 				 upload->project->folder, file->path);
 	return 0;
 }
@@ -148,7 +150,8 @@ static int send_and_check(struct upload *upload, int fd, const struct file *file
 	if (client_receive(stream, &answer, err) < 0)
 		return -1;
 	if (cut_short || answer == NULL)
-		return error_set(err, CODE_INTERNAL, "the Backplane ended the upload of %s/%s in the middle, without an error",
+		return error_set(err, CODE_INTERNAL,
+				 "the Backplane ended the upload of %s/%s in the middle, without an error",
 				 upload->project->folder, file->path);
 	return check_answer(upload, file, &sent, (const Ftl__UploadArtefactResponse *)answer, err);
 }

@@ -8,8 +8,11 @@
 #include "cli/files.h"
 #include "cli/project.h"
 
-/* Hashes the files and asks which contents the Backplane lacks; these are marked as missing. */
-int upload_find_missing(struct cli *cli, const struct project *project, struct files *files, struct error *err);
+/* Reads the files for their digests. */
+int upload_hash(const struct project *project, struct files *files, struct error *err);
+
+/* Asks which contents the Backplane lacks; these are marked as missing. */
+int upload_find_missing(struct cli *cli, struct files *files, struct error *err);
 
 /* Sends those that are missing. A file that has changed since it was hashed is an error that names it. */
 int upload_missing(struct cli *cli, const struct project *project, const struct files *files, struct error *err);

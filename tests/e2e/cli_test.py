@@ -384,7 +384,7 @@ def test_deploy_stops_at_the_first_that_fails(run, fake, module):
     result = run("deploy", "echo", "nowhere", "echo")
     assert result.code == 1
     assert result.out.startswith("echo: dpl-echo-")
-    assert result.err == "error: could not open nowhere/ftl.toml: No such file or directory\n"
+    assert result.err == "error: there is no nowhere/ftl.toml, so this is not a module's folder; see: ftl help ftl.toml\n"
     assert len(fake.requested("CreateDeployment")) == 1
 
 
@@ -437,7 +437,7 @@ def test_deploy_is_interrupted_while_it_waits(start, fake, module):
 def test_deploy_says_that_the_steps_ended_early(run, fake, module):
     fake.steps = lambda: iter([step(STARTING, "started")])
     result = run("deploy", "echo")
-    assert result.err == "error: the Backplane stopped telling before dpl-echo-0123456789abc was live\n"
+    assert result.err == "error: echo: the Backplane stopped telling before dpl-echo-0123456789abc was live\n"
 
 
 def test_deploy_passes_on_why_it_was_refused(run, fake, module):
@@ -448,7 +448,10 @@ def test_deploy_passes_on_why_it_was_refused(run, fake, module):
 @pytest.mark.parametrize("method", ["GetArtefactDiffs", "UploadArtefact", "WatchDeployment"])
 def test_deploy_fails_where_the_backplane_fails(run, fake, module, method):
     fake.fail[method] = (grpc.StatusCode.RESOURCE_EXHAUSTED, "the disk is full")
-    assert run("deploy", "echo") == Result(1, "", "error: the disk is full\n")
+    result = run("deploy", "echo")
+    assert (result.code, result.out) == (1, "")
+    watched = "echo: dpl-echo-0123456789abc was created, but could not be watched: "
+    assert result.err == f"error: {watched if method == 'WatchDeployment' else ''}the disk is full\n"
 
 
 def test_deploy_notices_a_file_that_changes(run, fake, module):
@@ -498,7 +501,7 @@ def test_deploy_uses_constant_memory(start, fake, module):
     ("settings", "error"),
     [
         ({"module": None}, 'echo/ftl.toml: the module has no name; add: module = "NAME"'),
-        ({"module": '"1"'}, 'echo/ftl.toml: module is "1"; it must be a letter, then letters, digits and underscores, at most 64'),
+        ({"module": '"1"'}, 'echo/ftl.toml: module is "1"; a name is a letter, then letters, digits and underscores, at most 64'),
         ({"module": "1"}, 'echo/ftl.toml:1:10: "module" must be a string that is not empty'),
         ({"language": None}, 'echo/ftl.toml: the language is missing; add, for example: language = "c"'),
         ({"deploy": None}, 'echo/ftl.toml: it does not say which files to deploy; add, for example: deploy = ["main"]'),
@@ -511,7 +514,7 @@ def test_deploy_uses_constant_memory(start, fake, module):
         ({"deploy": '["main", "dist/*"]'}, 'echo: "dist/*" in "deploy" stands for no file; was it built?'),
         ({"deploy": '["../x"]'}, 'the path "../x" has the part ".."; empty parts, "." and ".." are not allowed'),
         ({"deploy": '["/etc"]'}, 'the path "/etc" is absolute; give it relative to the module\'s folder'),
-        ({"schema": '"no.ftl"'}, "the schema of echo: could not open echo/no.ftl: No such file or directory"),
+        ({"schema": '"no.ftl"'}, "there is no schema of echo: could not open echo/no.ftl: No such file or directory"),
         ({"build": '"exit 3"'}, "echo/ftl.toml: the build command exited with 3: exit 3"),
         ({"build": '"kill -9 $$"'}, "echo/ftl.toml: the build command was ended by signal 9 (Killed): kill -9 $$"),
     ],
@@ -795,6 +798,52 @@ def test_logs_ends_with_its_reader(start, fake):
     assert process.stderr.read() == ""
 
 
+# --- ftl serve --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def serve(start, tmp_path):
+    """A Backplane of its own; returns the process and its endpoint."""
+
+    def serve(bind="http://127.0.0.1:0"):
+        arguments = ["--bind", bind, "--data", str(tmp_path / "data"), "--port-file", str(tmp_path / "endpoint")]
+        return start("serve", *arguments)
+
+    return serve
+
+
+def test_serve_tells_where_it_listens(serve, run, tmp_path):
+    (tmp_path / "endpoint").write_text("http://127.0.0.1:1")
+    process = serve()
+    said = process.stderr.readline()
+    endpoint = (tmp_path / "endpoint").read_text()
+    assert said == f"FTL serves on {endpoint}\n"
+    assert run("ping", "--endpoint", endpoint).code == 0
+    process.terminate()
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (0, "")
+    assert not (tmp_path / "endpoint").exists()
+
+
+def test_serve_warns_of_strangers(serve):
+    process = serve("http://0.0.0.0:0")
+    warning = process.stderr.readline()
+    assert warning.startswith("warning: http://0.0.0.0:0 can be reached from other machines, and FTL does not ask yet")
+
+
+def test_serve_keeps_its_data_where_xdg_says(start, environment, tmp_path):
+    process = start("serve", "--bind", "http://127.0.0.1:0", env={**environment, "XDG_DATA_HOME": str(tmp_path / "xdg")})
+    assert process.stderr.readline().startswith("FTL serves on ")
+    assert (tmp_path / "xdg/ftl").is_dir()
+
+
+def test_serve_says_that_the_port_is_taken(run, fake, tmp_path):
+    result = run("serve", "--bind", fake.endpoint, "--data", str(tmp_path / "data"))
+    assert result.code == 1
+    assert result.err.startswith("error: ")
+    assert fake.endpoint.split(":")[-1] in result.err
+
+
 # --- help and wrong usage ---------------------------------------------------------------------------------------
 
 COMMANDS = "serve build deploy call ps status schema logs kill ping runner".split()
@@ -803,6 +852,7 @@ COMMANDS = "serve build deploy call ps status schema logs kill ping runner".spli
 def test_help_names_every_command(run):
     result = run()
     assert (result.code, result.err) == (0, "")
+    assert "\nftl help ftl.toml explains" in result.out
     listed = [line.split()[0] for line in result.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
     assert listed == [*COMMANDS, "help", "version"]
     assert run("help").out == run("--help").out == result.out
@@ -816,6 +866,12 @@ def test_help_begins_with_an_example(run, command):
     assert f"\nUsage:\n  ftl {command} [OPTION…]" in result.out
     assert run(command, "--help").out == run(command, "-h").out == result.out
     assert max(len(line) for line in result.out.splitlines()) <= 105
+
+
+def test_help_names_every_setting(run):
+    result = run("help", "ftl.toml")
+    listed = [line.split()[0] for line in result.out.split("Settings:\n")[1].splitlines() if line[2] != " "]
+    assert listed == "module language build deploy entry schema bind endpoint".split()
 
 
 def test_help_of_a_command(run):

@@ -8,8 +8,15 @@ static void parses(void **state UNUSED) {
 		const char *text;
 		uint64_t bytes;
 	} good[] = {
-		{"0", 0},         {"4096", 4096},         {"17B", 17},   {"64MiB", 64 << 20}, {"4GiB", 4ull << 30},
-		{"1MB", 1000000}, {"1 KB", 1000}, {"2TiB", 2ull << 40},  {"16777215TiB", 16777215ull << 40},
+		{"0", 0},
+		{"4096", 4096},
+		{"17B", 17},
+		{"64MiB", 64 << 20},
+		{"4GiB", 4ull << 30},
+		{"1MB", 1000000},
+		{"1 KB", 1000},
+		{"2TiB", 2ull << 40},
+		{"16777215TiB", 16777215ull << 40},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		uint64_t bytes;
@@ -19,8 +26,8 @@ static void parses(void **state UNUSED) {
 }
 
 static void refuses(void **state UNUSED) {
-	static const char *const bad[] = {"", "MiB", "-1", "1.5MB", "1mb", "1 ", "1  KB", "16777216TiB", "1KiBs", " 1",
-					  "99999999999999999999"};
+	static const char *const bad[] = {
+		"", "MiB", "-1", "1.5MB", "1mb", "1 ", "1  KB", "16777216TiB", "1KiBs", " 1", "99999999999999999999"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		uint64_t bytes;
 		assert_false(size_parse(bad[i], &bytes));
@@ -32,8 +39,10 @@ static void formats(void **state UNUSED) {
 		uint64_t bytes;
 		const char *text;
 	} cases[] = {
-		{0, "0 bytes"},         {1, "1 byte"},         {999, "999 bytes"},   {1000, "1 KB"},
-		{1449, "1.4 KB"},       {212345, "212 KB"},    {1400000, "1.4 MB"},  {9990000, "9.9 MB"},
+		{0, "0 bytes"},         {1, "1 byte"},
+		{999, "999 bytes"},     {1000, "1 KB"},
+		{1449, "1.4 KB"},       {212345, "212 KB"},
+		{1400000, "1.4 MB"},    {9990000, "9.9 MB"},
 		{25900000000, "25 GB"}, {UINT64_MAX, "18446744 TB"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
