@@ -279,6 +279,15 @@ static int load_module(struct backplane *backplane, const struct module_record *
 	return failed;
 }
 
+static void load_runners(struct backplane *backplane) {
+	for (size_t cursor = 0;;) {
+		const char *key = backplane->platform->ops->next(backplane->platform, &cursor);
+		if (key == NULL)
+			return;
+		control_found(&backplane->control, key);
+	}
+}
+
 static int load(struct backplane *backplane, struct error *err) {
 	struct arena arena = ARENA_INIT(MIB(256));
 	struct module_record *modules;
@@ -301,6 +310,7 @@ static int start(struct backplane *backplane, struct error *err) {
 	start_workers(backplane);
 	if (load(backplane, err) < 0)
 		return -1;
+	load_runners(backplane);
 	watch_signals(backplane);
 	on_tick(&backplane->tick);
 	return 0;

@@ -43,7 +43,7 @@ enum { RUNNER_STATE_COUNT = 6, LANGUAGE_MAX = 64 };
 
 struct runner {
 	char key[KEY_MAX];
-	char language[LANGUAGE_MAX];
+	char language[LANGUAGE_MAX]; /* empty: found, and not registered yet */
 	char *endpoint; /* NULL until it registered */
 	enum runner_state state;
 	int64_t since_wall_ms; /* of the state */
@@ -203,6 +203,9 @@ void control_load(struct control *control, const struct deployment_record *recor
 
 /* The same for a module of which nothing is wanted. failure: why its last deployment did not come up, or empty. */
 void control_load_module(struct control *control, const char *name, uint32_t replicas, const char *failure);
+
+/* The Platform found a Runner of the Backplane before us. It has as long to register as one that is created. */
+void control_found(struct control *control, const char *runner_key);
 
 /* A deployment is in the store, by a client's wish: a new one, or one that is wanted again. */
 void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas);

@@ -81,6 +81,10 @@ void runner_create(struct control *control, const char *language) {
 	control->outside->ops->create_runner(control->outside, key, language);
 }
 
+void control_found(struct control *control, const char *runner_key) {
+	runner_add(control, runner_key, "", true, RUNNER_CREATING, control->config.create_timeout_ms);
+}
+
 void runner_detach(struct control *control, struct runner *runner) {
 	struct deployment *deployment = runner->deployment;
 	if (deployment == NULL)
@@ -132,7 +136,7 @@ static void lose(struct control *control, struct runner *runner, const char *why
 	char text[512];
 	snprintf(text, sizeof text, "the Runner %s %s", runner->key, why);
 	runner_detach(control, runner);
-	if (young && !control->shutting_down)
+	if (young && runner->language[0] != '\0' && !control->shutting_down)
 		blame_language(control, runner, why);
 	runner_remove(control, runner);
 	if (deployment != NULL && !expected)
@@ -250,6 +254,7 @@ void control_register(struct control *control, const struct registration *regist
 				    control->config.create_timeout_ms);
 	else
 		runner_set_state(control, runner, RUNNER_PROBING, control->config.create_timeout_ms);
+	snprintf(runner->language, sizeof runner->language, "%s", language);
 	runner->registration = registration->id;
 	runner->endpoint = mem_strndup(registration->endpoint.ptr, registration->endpoint.len);
 	snprintf(runner->claimed, sizeof runner->claimed, "%.*s", STR_ARG(registration->deployment_key));

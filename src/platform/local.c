@@ -38,6 +38,7 @@ struct process {
 	uv_process_t child; /* ours */
 	int pidfd; /* not ours; -1: ours */
 	uv_poll_t poll;
+	bool destroyed; /* its end is near, and waited for */
 	struct timer failed; /* reports a start that failed in its own turn */
 	char why[256];
 };
@@ -249,6 +250,7 @@ static void local_destroy(struct platform *platform, const char *runner_key) {
 	struct process *process = map_get(&local->processes, str_from(runner_key));
 	if (process == NULL || process->pid == 0)
 		return;
+	process->destroyed = true;
 	if (process->pidfd >= 0)
 		syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
 	else if (uv_is_active((uv_handle_t *)&process->child))
@@ -260,6 +262,12 @@ static bool local_knows(struct platform *platform, const char *runner_key) {
 	return map_get(&local->processes, str_from(runner_key)) != NULL;
 }
 
+static const char *local_next(struct platform *platform, size_t *cursor) {
+	struct local *local = CONTAINER_OF(platform, struct local, platform);
+	const struct process *process = map_next(&local->processes, cursor);
+	return process ? process->key : NULL;
+}
+
 static void local_close(struct platform *platform) {
 	struct local *local = CONTAINER_OF(platform, struct local, platform);
 	local->closing = true;
@@ -269,7 +277,7 @@ static void local_close(struct platform *platform) {
 			break;
 		uv_handle_t *handle = process->pidfd >= 0 ? (uv_handle_t *)&process->poll : (uv_handle_t *)&process->child;
 		timer_stop(local->options.loop, &process->failed);
-		if (!uv_is_closing(handle))
+		if (!process->destroyed && !uv_is_closing(handle))
 			uv_close(handle, on_handle_closed);
 	}
 	free_local_if_done(local);
@@ -279,6 +287,7 @@ static const struct platform_ops local_ops = {
 	.create = local_create,
 	.destroy = local_destroy,
 	.knows = local_knows,
+	.next = local_next,
 	.close = local_close,
 };
 

@@ -307,6 +307,25 @@ static void finds_runners_again_after_a_restart(void **state UNUSED) {
 	expect("ping unix:/b\naccept 2\nterminate all at unix:/b\n");
 }
 
+static void ends_what_was_found_and_never_registers(void **state UNUSED) {
+	control_found(&stage->control, "rnr-a");
+	control_found(&stage->control, "rnr-b");
+	pass(1);
+	expect("");
+	register_runner(1, "unix:/a", "rnr-a", "");
+	control_pinged(&stage->control, "rnr-a", NULL);
+	expect("ping unix:/a\naccept 1\n");
+	pass(control_config_default.create_timeout_ms);
+	assert_non_null(strstr(log_text(), "destroy\n"));
+	assert_int_equal(stage->control.runners.len, 1);
+}
+
+static void ends_at_its_stop_what_was_found(void **state UNUSED) {
+	control_found(&stage->control, "rnr-a");
+	control_shut_down(&stage->control);
+	expect("destroy\nall gone\n");
+}
+
 static void starts_anew_what_did_not_come_back(void **state UNUSED) {
 	const struct deployment_record record = {
 		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
@@ -392,6 +411,8 @@ int main(void) {
 		STAGE_TEST(replaces_a_replica_later_and_later),
 		STAGE_TEST(gives_the_work_of_a_lost_runner_to_another),
 		STAGE_TEST(finds_runners_again_after_a_restart),
+		STAGE_TEST(ends_what_was_found_and_never_registers),
+		STAGE_TEST(ends_at_its_stop_what_was_found),
 		STAGE_TEST(starts_anew_what_did_not_come_back),
 		STAGE_TEST(gives_up_when_no_runner_can_be_had),
 		STAGE_TEST(kills_and_takes_back),
