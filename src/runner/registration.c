@@ -18,7 +18,7 @@
 enum {
 	OPENING_MAX_MS = 10000,
 	DELAY_FIRST_MS = 50,
-	DELAY_LAST_MS = 1000,
+	DELAY_LAST_MS = 250, /* a Backplane that comes back is answered through within a second */
 };
 
 static void open_stream(struct registration *registration);
