@@ -89,8 +89,14 @@ static struct rpc_stream *take_stream(struct rpc_unary *unary) {
 
 void rpc_unary_reply(struct rpc_unary *unary, const ProtobufCMessage *response) {
 	struct rpc_stream *stream = take_stream(unary);
-	if (stream != NULL) {
-		struct arena arena = ARENA_INIT(protobuf_c_message_get_packed_size(response) + 64);
+	size_t size = stream != NULL ? protobuf_c_message_get_packed_size(response) : 0;
+	struct error err;
+	if (size > RPC_MESSAGE_MAX_DEFAULT) {
+		error_set(&err, CODE_RESOURCE_EXHAUSTED, "the answer has %zu bytes; an answer has at most %zu", size,
+			  (size_t)RPC_MESSAGE_MAX_DEFAULT);
+		rpc_fail(stream, &err);
+	} else if (stream != NULL) {
+		struct arena arena = ARENA_INIT(size + 64);
 		rpc_send(stream, pb_pack(response, &arena));
 		rpc_finish(stream, CODE_OK, "");
 		arena_deinit(&arena);
