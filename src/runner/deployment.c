@@ -56,6 +56,7 @@ struct deployment {
 	struct timer grace;
 	struct error why; /* it ended; CODE_OK: it did not */
 	struct last_lines last_lines;
+	bool stuck; /* something of it still runs, in this process */
 	uint64_t began_us, fetched_us, alive_us;
 };
 
@@ -77,6 +78,8 @@ static void on_end(struct timer *timer) {
 	remove_folder(deployment->folder);
 	remove_folder(deployment->working_dir);
 	deployment->options.events->ended(deployment, &deployment->why, &deployment->last_lines);
+	if (deployment->stuck)
+		return; /* what still runs reads our texts */
 	layout_deinit(&deployment->fetch.layout);
 	last_lines_deinit(&deployment->last_lines);
 	free(deployment->folder);
@@ -116,8 +119,9 @@ static void on_idle(struct host *host) {
 		stop(deployment);
 }
 
-static void on_ended(struct host *host, const struct error *why) {
+static void on_ended(struct host *host, const struct error *why, bool stuck) {
 	struct deployment *deployment = host->options.owner;
+	deployment->stuck = stuck;
 	deployment->last_lines = host->last_lines;
 	host->last_lines = (struct last_lines){0};
 	deployment->host = NULL;
@@ -266,7 +270,7 @@ static void drain(struct deployment *deployment, uint64_t grace_ms) {
 	bool is_first = deployment->state == ALIVE;
 	if (is_first)
 		move_to(deployment, DRAINING);
-	if (deployment->host->calls == 0)
+	if (host_calls(deployment->host) == 0)
 		stop(deployment);
 	else if (is_first || loop_now_ms(loop) + grace_ms < deployment->grace.due_ms)
 		timer_start(loop, &deployment->grace, grace_ms);
@@ -288,8 +292,7 @@ void deployment_terminate(struct deployment *deployment, uint64_t grace_ms) {
 		break;
 	case STARTING:
 		deployment->why = why;
-		if (deployment->host != NULL)
-			stop(deployment);
+		stop(deployment);
 		break;
 	case ALIVE:
 	case DRAINING:
@@ -317,6 +320,10 @@ bool deployment_is_alive(const struct deployment *deployment) {
 
 const char *deployment_state_text(const struct deployment *deployment) {
 	return states[deployment->state].name;
+}
+
+bool deployment_is_stuck(const struct deployment *deployment) {
+	return deployment->stuck;
 }
 
 uint64_t deployment_fetch_us(const struct deployment *deployment) {

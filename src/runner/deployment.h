@@ -50,6 +50,8 @@ bool deployment_is_alive(const struct deployment *deployment);
 const char *deployment_state_text(const struct deployment *deployment);
 /* It runs code in this process, or did. */
 bool deployment_is_library(const struct deployment *deployment);
+/* In `ended`: some of it still runs in this process, and only the end of the process will end it. */
+bool deployment_is_stuck(const struct deployment *deployment);
 uint64_t deployment_fetch_us(const struct deployment *deployment);
 uint64_t deployment_start_us(const struct deployment *deployment);
 

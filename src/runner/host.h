@@ -19,8 +19,8 @@ struct host_events {
 	/* The last call was answered; comes as often as that happens. */
 	void (*idle)(struct host *host);
 	/* It is over: why says how, also after host_stop. host->last_lines are still there. The host is gone when this
-	 * returns. */
-	void (*ended)(struct host *host, const struct error *why);
+	 * returns. stuck: it could not be ended, and only the end of this process will. */
+	void (*ended)(struct host *host, const struct error *why, bool stuck);
 };
 
 struct host_ops {
@@ -29,6 +29,7 @@ struct host_ops {
 	/* The same for VerbService.List. */
 	void (*list)(struct host *host, struct rpc_stream *stream);
 	void (*stop)(struct host *host);
+	size_t (*calls)(const struct host *host);
 };
 
 struct host_options {
@@ -51,13 +52,17 @@ struct host_options {
 struct host {
 	const struct host_ops *ops;
 	struct host_options options; /* its texts are the owner's and outlive the host */
-	size_t calls; /* in progress */
 	struct last_lines last_lines;
 };
 
 /* Both return NULL when the code could not even be started; err says why and nothing is left of it. */
 struct host *host_process_start(const struct host_options *options, struct error *err);
 struct host *host_library_start(const struct host_options *options, struct error *err);
+
+/* Calls in progress. */
+static inline size_t host_calls(const struct host *host) {
+	return host->ops->calls(host);
+}
 
 /* Ends it, whatever calls are in progress. `ended` follows. Again is harmless. */
 static inline void host_stop(struct host *host) {

@@ -1,7 +1,218 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A deployment as a shared object in this process.
+ *
+ *  STARTING ──started──▶ ALIVE ──stop──▶ CANCELLING ──no calls──▶ STOPPING ──stopped──▶ ended
+ *     │ failed             (a stop in STARTING waits for its end)     │
+ *     ▼                                                               │
+ *   ended ◀──kill limit: stuck────────────────────────────────────────┘
+ *
+ * It is never unloaded: threads that it started may still run its code, and a Runner that loaded a shared object ends
+ * after it anyway.
+ */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "module/module_host.h"
+#include "module/text.h"
 #include "runner/host.h"
 
-struct host *host_library_start(const struct host_options *options, struct error *err) {
-	error_set(err, CODE_UNIMPLEMENTED, "%s: shared objects are not hosted yet", options->entry);
+enum library_state { LIBRARY_STARTING, LIBRARY_ALIVE, LIBRARY_CANCELLING, LIBRARY_STOPPING };
+
+struct library {
+	struct host host;
+	enum library_state state;
+	struct module_host *module;
+	struct timer limit; /* of the start, then of the stop */
+	bool stop_asked;
+	struct {
+		pthread_mutex_t lock;
+		struct last_lines lines; /* the host's, until the end */
+	} shared;
+};
+
+static struct library *library_of(struct host *host) {
+	return CONTAINER_OF(host, struct library, host);
+}
+
+/* --- its log ------------------------------------------------------------------------------------------------------- */
+
+static void on_log(void *owner, const struct module_log *said) {
+	struct library *library = owner;
+	struct buf attributes = BUF_INIT(KIB(64));
+	if (said->verb[0] != '\0' && strlen(said->request_id) < KIB(4)) {
+		int over = buf_append(&attributes, STR("{\"verb\":"));
+		text_quote(&attributes, str_from(said->verb));
+		over |= buf_append(&attributes, STR(",\"request_id\":"));
+		text_quote(&attributes, str_from(said->request_id));
+		over |= buf_append(&attributes, STR("}"));
+		ASSERT(over == 0);
+	}
+	int over = buf_append(&attributes, str_new("", 1));
+	ASSERT(over == 0);
+	const struct log_line line = {.time_ms = clock_wall_ms(),
+				      .level = said->level,
+				      .message = said->message,
+				      .attributes = buf_view(&attributes).ptr};
+	logs_add(library->host.options.logs, library->host.options.module, library->host.options.deployment_key, &line);
+	buf_deinit(&attributes);
+	pthread_mutex_lock(&library->shared.lock);
+	last_lines_add(&library->shared.lines, str_from(said->message));
+	pthread_mutex_unlock(&library->shared.lock);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------- */
+
+static void end(struct library *library, const struct error *why, bool stuck) {
+	struct host *host = &library->host;
+	timer_stop(host->options.loop, &library->limit);
+	pthread_mutex_lock(&library->shared.lock);
+	host->last_lines = library->shared.lines;
+	library->shared.lines = (struct last_lines){0};
+	pthread_mutex_unlock(&library->shared.lock);
+	host->options.events->ended(host, why, stuck);
+	last_lines_deinit(&host->last_lines);
+	if (stuck)
+		return; /* a thread still uses it */
+	module_host_free(library->module);
+	pthread_mutex_destroy(&library->shared.lock);
+	free(library);
+}
+
+static void on_limit(struct timer *timer) {
+	struct library *library = CONTAINER_OF(timer, struct library, limit);
+	struct error why;
+	char limit[TIME_TEXT_MAX];
+	duration_format(limit, (int64_t)library->host.options.start_timeout_ms);
+	if (library->state == LIBRARY_STARTING && !library->stop_asked)
+		error_set(&why, CODE_DEADLINE_EXCEEDED, "the start of module %s did not return within %s",
+			  library->host.options.module, limit);
+	else
+		error_set(&why, CODE_CANCELLED, "it was stopped while %zu calls were running",
+			  module_host_calls(library->module));
+	end(library, &why, true);
+}
+
+static void stop_when_idle(struct library *library) {
+	if (library->state != LIBRARY_CANCELLING || module_host_calls(library->module) > 0)
+		return;
+	library->state = LIBRARY_STOPPING;
+	module_host_stop(library->module);
+}
+
+static void cancel(struct library *library) {
+	library->state = LIBRARY_CANCELLING;
+	module_host_cancel(library->module);
+	stop_when_idle(library);
+}
+
+static void library_stop(struct host *host) {
+	struct library *library = library_of(host);
+	if (library->stop_asked)
+		return;
+	library->stop_asked = true;
+	timer_start(host->options.loop, &library->limit, host->options.kill_timeout_ms);
+	if (library->state == LIBRARY_ALIVE)
+		cancel(library);
+}
+
+/* --- the module's events ------------------------------------------------------------------------------------------- */
+
+static void on_started(void *owner, const struct error *err) {
+	struct library *library = owner;
+	if (err != NULL) {
+		end(library, err, false);
+	} else if (library->stop_asked) {
+		cancel(library);
+	} else {
+		timer_stop(library->host.options.loop, &library->limit);
+		library->state = LIBRARY_ALIVE;
+		library->host.options.events->alive(&library->host);
+	}
+}
+
+static void on_idle(void *owner) {
+	struct library *library = owner;
+	if (library->state == LIBRARY_CANCELLING)
+		stop_when_idle(library);
+	else
+		library->host.options.events->idle(&library->host);
+}
+
+static void on_stopped(void *owner) {
+	struct error why;
+	error_set(&why, CODE_CANCELLED, "it was stopped");
+	end(owner, &why, false);
+}
+
+static const struct module_events module_events = {
+	.started = on_started, .idle = on_idle, .stopped = on_stopped, .log = on_log};
+
+/* --- calls --------------------------------------------------------------------------------------------------------- */
+
+static void library_call(struct host *host, struct rpc_stream *stream) {
+	module_host_call(library_of(host)->module, stream);
+}
+
+static void library_list(struct host *host, struct rpc_stream *stream) {
+	module_host_list(library_of(host)->module, stream);
+}
+
+static size_t library_calls(const struct host *host) {
+	return module_host_calls(CONTAINER_OF(host, const struct library, host)->module);
+}
+
+static const struct host_ops library_ops = {
+	.call = library_call, .list = library_list, .stop = library_stop, .calls = library_calls};
+
+/* --- the start ------------------------------------------------------------------------------------------------------ */
+
+static const struct ftl_module *load(const char *path, struct error *err) {
+	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (handle == NULL) {
+		error_set(err, CODE_FAILED_PRECONDITION, "it could not be loaded: %s", dlerror());
+		return NULL;
+	}
+	const struct ftl_module *module = dlsym(handle, "ftl_module");
+	if (module == NULL)
+		error_set(err, CODE_FAILED_PRECONDITION, "it exports no ftl_module (see FTL_MODULE in ftl/module.h)");
+	return module;
+}
+
+static const struct ftl_module *load_module(const struct host_options *options, struct error *err) {
+	char *path = mem_printf("%s/%s", options->folder, options->entry);
+	const struct ftl_module *module = load(path, err);
+	free(path);
+	if (module == NULL || module_check(module, err) < 0)
+		return NULL;
+	if (strcmp(module->name, options->module) == 0)
+		return module;
+	error_set(err, CODE_FAILED_PRECONDITION, "it is the module %.100s, and was deployed as %s", module->name, options->module);
 	return NULL;
+}
+
+struct host *host_library_start(const struct host_options *options, struct error *err) {
+	const struct ftl_module *module = load_module(options, err);
+	if (module == NULL) {
+		error_wrap(err, "%s", options->entry);
+		return NULL;
+	}
+	struct library *library = mem_zalloc(sizeof *library);
+	library->host = (struct host){.ops = &library_ops, .options = *options};
+	library->limit.fire = on_limit;
+	pthread_mutex_init(&library->shared.lock, NULL);
+	library->module = module_host_new(&(struct module_host_options){
+		.loop = options->loop,
+		.module = module,
+		.deployment = options->deployment_key,
+		.working_dir = options->working_dir,
+		.backplane = options->backplane,
+		.events = &module_events,
+		.owner = library,
+	});
+	timer_start(options->loop, &library->limit, options->start_timeout_ms);
+	return &library->host;
 }

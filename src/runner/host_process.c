@@ -39,6 +39,7 @@ struct process {
 	struct child *child;
 	struct rpc_channel *channel;
 	struct rpc_unary_call *ping; /* in progress */
+	size_t calls; /* in progress */
 	struct timer probe; /* the next Ping */
 	struct timer limit; /* of the start-up, then of the stop */
 	uint64_t probe_delay_ms;
@@ -92,7 +93,7 @@ static void free_process(struct process *process) {
 
 /* When the child has exited and every call has found its connection broken. */
 static void end_if_done(struct process *process) {
-	if (!process->exited || process->ping != NULL || process->host.calls > 0)
+	if (!process->exited || process->ping != NULL || process->calls > 0)
 		return;
 	struct host *host = &process->host;
 	struct error why = process->failure;
@@ -105,7 +106,7 @@ static void end_if_done(struct process *process) {
 	else if (why.code == CODE_OK)
 		error_set(&why, CODE_UNAVAILABLE, "%s %s", host->options.entry, status);
 	rpc_channel_close(process->channel);
-	host->options.events->ended(host, &why);
+	host->options.events->ended(host, &why, false);
 	free_process(process);
 }
 
@@ -198,7 +199,7 @@ static void on_probe(struct timer *timer) {
 
 static void on_call_done(struct relay *relay) {
 	struct process *process = relay_owner(relay);
-	if (--process->host.calls > 0)
+	if (--process->calls > 0)
 		return;
 	if (process->exited)
 		end_if_done(process);
@@ -212,12 +213,17 @@ static void process_call(struct host *host, struct rpc_stream *stream) {
 		rpc_refuse(stream);
 		return;
 	}
-	host->calls++;
+	process->calls++;
 	relay_start(stream, process->channel,
 		    &(struct relay_options){.peer = process->label, .done = on_call_done, .owner = process});
 }
 
-static const struct host_ops process_ops = {.call = process_call, .list = process_call, .stop = process_stop};
+static size_t process_calls(const struct host *host) {
+	return CONTAINER_OF(host, const struct process, host)->calls;
+}
+
+static const struct host_ops process_ops = {
+	.call = process_call, .list = process_call, .stop = process_stop, .calls = process_calls};
 
 /* --- the start --------------------------------------------------------------------------------------------------- */
 

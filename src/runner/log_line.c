@@ -7,6 +7,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "module/text.h"
+
 /* --- bytes to lines -------------------------------------------------------------------------------------------- */
 
 void line_splitter_init(struct line_splitter *splitter) {
@@ -17,32 +19,16 @@ void line_splitter_deinit(struct line_splitter *splitter) {
 	buf_deinit(&splitter->begun);
 }
 
-/* The length of the valid UTF-8 sequence that text begins with; 0: none. */
-static size_t sequence_len(struct str text) {
-	for (size_t len = 1; len <= MIN(text.len, (size_t)4); len++)
-		if (str_is_text(str_new(text.ptr, len)))
-			return len;
-	return 0;
-}
-
 static void append(struct buf *to, struct str bytes) {
 	int over = buf_append(to, bytes);
 	ASSERT(over == 0);
 }
 
-/* Makes what a process wrote fit for people and protobuf. */
-static void append_repaired(struct buf *to, struct str bytes) {
-	while (bytes.len > 0) {
-		size_t len = sequence_len(bytes);
-		unsigned char first = (unsigned char)bytes.ptr[0];
-		if (len == 0)
-			append(to, STR("\xEF\xBF\xBD"));
-		else if (len == 1 && ((first < 0x20 && first != '\t') || first == 0x7F))
-			append(to, STR(" "));
-		else
-			append(to, str_new(bytes.ptr, len));
-		bytes = str_from_offset(bytes, MAX(len, (size_t)1));
-	}
+/* What could steer a terminal is of no use in a log. */
+static void blank_controls(char *text, size_t len) {
+	for (size_t i = 0; i < len; i++)
+		if (((unsigned char)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7F)
+			text[i] = ' ';
 }
 
 static void finish_line(struct line_splitter *splitter, line_function *on_line, void *data) {
@@ -52,7 +38,8 @@ static void finish_line(struct line_splitter *splitter, line_function *on_line, 
 	if (line.len > 0) {
 		/* Each byte becomes three at most. */
 		struct buf repaired = BUF_INIT((size_t)LOG_LINE_MAX * 3 + 64);
-		append_repaired(&repaired, line);
+		text_repair(&repaired, line);
+		blank_controls((char *)buf_view(&repaired).ptr, buf_len(&repaired));
 		if (splitter->cut > 0) {
 			int over = buf_printf(&repaired, "… (%zu more bytes)", splitter->cut);
 			ASSERT(over == 0);

@@ -83,6 +83,9 @@ void logs_add(struct logs *logs, const char *module, const char *deployment_key,
 
 static void on_wake(struct task *task) {
 	struct logs *logs = CONTAINER_OF(task, struct logs, shared.wake);
+	pthread_mutex_lock(&logs->shared.lock);
+	logs->shared.posted = false;
+	pthread_mutex_unlock(&logs->shared.lock);
 	if (logs->batch.place == 0)
 		timer_start(logs->loop, &logs->batch, BATCH_DELAY_MS);
 }
@@ -143,7 +146,6 @@ static struct entry *make_gap(const struct logs *logs, const struct entry *next,
 static size_t take_batch(struct logs *logs, struct entry *entries[BATCH_LINES_MAX]) {
 	size_t count = 0, bytes = 0;
 	pthread_mutex_lock(&logs->shared.lock);
-	logs->shared.posted = false;
 	while (count + 2 <= BATCH_LINES_MAX && bytes < BATCH_BYTES_MAX) {
 		struct entry *entry = take_oldest(logs);
 		if (entry == NULL)

@@ -29,7 +29,7 @@ struct logs {
 		struct list waiting; /* of struct entry, oldest first */
 		size_t waiting_bytes;
 		uint64_t dropped;
-		bool posted;
+		bool posted; /* wake is on its way */
 		struct task wake;
 	} shared;
 };

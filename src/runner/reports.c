@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "module/text.h"
 #include "rpc/unary.h"
 
 enum { DELAY_FIRST_MS = 50, DELAY_LAST_MS = 1000, ANSWER_MAX_MS = 5000 };
@@ -86,7 +87,11 @@ static void fill_in(struct report *report, const struct report_options *options)
 	report->message.start_us = options->start_us;
 	if (options->error == NULL)
 		return;
-	report->message.error = arena_strdup(arena, str_from(options->error->msg));
+	/* A text that was cut may end within a character. */
+	struct buf text = BUF_INIT(sizeof options->error->msg * 3);
+	text_repair(&text, str_from(options->error->msg));
+	report->message.error = arena_strdup(arena, buf_view(&text));
+	buf_deinit(&text);
 	size_t count = options->last_lines->count;
 	report->message.last_lines = arena_alloc(arena, MAX(count, (size_t)1) * sizeof(char *));
 	report->message.n_last_lines = count;

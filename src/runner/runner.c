@@ -54,6 +54,7 @@ struct runner {
 		uv_signal_t handle;
 		int number;
 	} signals[2];
+	bool stuck; /* a thread of a shared object could not be ended */
 	struct timer finishing;
 	uint64_t finishing_since_ms;
 	struct error failure; /* CODE_OK: it ended in order */
@@ -152,6 +153,7 @@ static void on_ended(struct deployment *deployment, const struct error *why, con
 				       });
 	log_info("%s ended: %s", deployment_key(deployment), why->msg);
 	runner->deployment = NULL;
+	runner->stuck |= deployment_is_stuck(deployment);
 	/* What a shared object has left in this process no later deployment shall meet. */
 	if (deployment_is_library(deployment) && runner->state < RUNNER_STOPPING)
 		stop(runner, 0);
@@ -339,6 +341,16 @@ static void start_registration(struct runner *runner) {
 	registration_start(&runner->registration);
 }
 
+/* A thread that we cannot end uses what we would free: the loop, the log, the module itself. */
+_Noreturn static void end_at_once(struct runner *runner) {
+	struct error err;
+	log_warn("a verb still runs, and is ended with this process");
+	listener_close(&runner->listener);
+	if (runner->made_work_folder && path_remove_tree(runner->work_folder, &err) < 0)
+		log_warn("%s", err.msg);
+	_exit(0);
+}
+
 /* Runs with everything open, and returns when the Runner is at its end. */
 static void serve(struct runner *runner, const struct endpoint *backplane) {
 	struct rpc_channel_options channel_options = rpc_channel_options_default;
@@ -350,6 +362,8 @@ static void serve(struct runner *runner, const struct endpoint *backplane) {
 	catch_signals(runner);
 	start_registration(runner);
 	loop_run(&runner->loop);
+	if (runner->stuck)
+		end_at_once(runner);
 	registration_end(&runner->registration);
 	reports_end(&runner->reports);
 	rpc_channel_close(runner->backplane);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A verb calls another: its thread waits, and the loop makes the call.
+ *
+ *   verb's thread: ask ──task──▶ loop: start ──rpc──▶ closed ──signal──▶ verb's thread: read the answer
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+#include "module/module_call.h"
+#include "module/text.h"
+#include "rpc/pb.h"
+
+/* Lives on the stack of the verb's thread until it is done. */
+struct call_out {
+	struct list link;
+	struct module_call *call;
+	struct task start;
+	struct str message; /* the CallRequest */
+	struct rpc_stream *stream;
+	struct buf received;
+	bool has_message;
+	struct error err; /* CODE_OK: answered */
+	bool done; /* under the call's lock */
+};
+
+/* --- on the loop ------------------------------------------------------------------------------------------------- */
+
+static void finish(struct call_out *out) {
+	struct module_call *call = out->call;
+	list_remove(&out->link);
+	pthread_mutex_lock(&call->shared.lock);
+	out->done = true; /* from here on it may be gone */
+	pthread_cond_signal(&call->shared.answered);
+	pthread_mutex_unlock(&call->shared.lock);
+}
+
+static void on_message(struct rpc_stream *stream, size_t size) {
+	struct call_out *out = stream->owner;
+	if (out->has_message)
+		rpc_cancel(stream, CODE_INTERNAL, "the Backplane answered with more than one message");
+	out->has_message = true;
+	out->received.max = MAX(size, out->received.max);
+}
+
+static void on_data(struct rpc_stream *stream, struct str bytes) {
+	struct call_out *out = stream->owner;
+	int over = buf_append(&out->received, bytes);
+	ASSERT(over == 0);
+	rpc_consume(stream, bytes.len);
+}
+
+static void on_closed(struct rpc_stream *stream) {
+	struct call_out *out = stream->owner;
+	if (stream->status != CODE_OK)
+		error_set(&out->err, stream->status, "%.*s", STR_ARG(stream->status_text));
+	finish(out);
+}
+
+static const struct rpc_events events = {.message = on_message, .data = on_data, .closed = on_closed};
+
+static void give_up(struct call_out *out, enum code code, const char *text) {
+	error_set(&out->err, code, "%s", text);
+	finish(out);
+}
+
+static void on_start(struct task *task) {
+	struct call_out *out = CONTAINER_OF(task, struct call_out, start);
+	struct module_call *call = out->call;
+	struct rpc_channel *backplane = module_host_options(call->host)->backplane;
+	uint64_t left = call->loop.stream ? rpc_time_left_ms(call->loop.stream) : UINT64_MAX;
+	list_append(&call->loop.calls_out, &out->link);
+	if (backplane == NULL)
+		give_up(out, CODE_FAILED_PRECONDITION, "this process knows no Backplane: FTL_ENDPOINT is not set");
+	else if (atomic_load(&call->cancelled))
+		give_up(out, CODE_CANCELLED, "nobody waits for the answer any more");
+	else if (left == 0)
+		give_up(out, CODE_DEADLINE_EXCEEDED, "the deadline of the call passed");
+	else {
+		out->stream = rpc_call(backplane, &(struct rpc_call_options){.path = STR("/xyz.block.ftl.v1.VerbService/Call"),
+									     .headers = &call->carried,
+									     .timeout_ms = left == UINT64_MAX ? 0 : left,
+									     .events = &events,
+									     .owner = out});
+		rpc_send(out->stream, out->message);
+		rpc_half_close(out->stream);
+	}
+}
+
+void module_cancel_calls_out(struct module_call *call) {
+	LIST_FOREACH(link, &call->loop.calls_out)
+		rpc_cancel(LIST_ENTRY(link, struct call_out, link)->stream, CODE_CANCELLED, "nobody waits for the answer any more");
+}
+
+/* --- on the verb's thread ---------------------------------------------------------------------------------------- */
+
+static int make_message(struct module_call *call, struct str verb, const char *request, struct str *ret_message,
+			struct error *err) {
+	struct str name, module = str_cut(verb, '.', &name);
+	if (module.len == 0 || name.len == 0 || memchr(name.ptr, '.', name.len) != NULL || request == NULL)
+		return error_set(err, CODE_INVALID_ARGUMENT, "ftl_call takes \"module.verb\" and a request");
+	Schema__VerbRef ref = SCHEMA__VERB_REF__INIT;
+	ref.module = mem_strndup(module.ptr, module.len);
+	ref.name = (char *)name.ptr; /* the end of verb, so it is terminated */
+	Ftl__CallRequest message = FTL__CALL_REQUEST__INIT;
+	message.verb = &ref;
+	message.body = (ProtobufCBinaryData){.data = (uint8_t *)request, .len = strlen(request)};
+	size_t size = protobuf_c_message_get_packed_size(&message.base);
+	int result = 0;
+	uint8_t *bytes = NULL;
+	if (size > RPC_MESSAGE_MAX_DEFAULT)
+		result = error_set(err, CODE_RESOURCE_EXHAUSTED, "the request has %zu bytes; max-message is %zu", size,
+				   (size_t)RPC_MESSAGE_MAX_DEFAULT);
+	else if ((bytes = arena_try_alloc(&call->arena, size)) == NULL)
+		result = error_set(err, CODE_RESOURCE_EXHAUSTED, "the call needs more memory than max-call-memory, 256 MiB");
+	else
+		*ret_message = str_new(bytes, protobuf_c_message_pack(&message.base, bytes));
+	free(ref.module);
+	return result;
+}
+
+static void wait_for_answer(struct call_out *out) {
+	struct module_call *call = out->call;
+	loop_post(module_host_options(call->host)->loop, &out->start);
+	pthread_mutex_lock(&call->shared.lock);
+	while (!out->done)
+		pthread_cond_wait(&call->shared.answered, &call->shared.lock);
+	pthread_mutex_unlock(&call->shared.lock);
+}
+
+static int read_answer(struct module_call *call, const struct call_out *out, const char **ret_answer, struct error *err) {
+	if (out->err.code != CODE_OK) {
+		*err = out->err;
+		return -1;
+	}
+	ProtobufCMessage *message;
+	if (pb_unpack(&ftl__call_response__descriptor, buf_view(&out->received), &call->arena, &message, err) < 0)
+		return -1;
+	const Ftl__CallResponse *response = (const Ftl__CallResponse *)message;
+	if (response->response_case == FTL__CALL_RESPONSE__RESPONSE_ERROR)
+		return error_set(err, CODE_UNKNOWN, "%s", response->error->message);
+	bool has_body = response->response_case == FTL__CALL_RESPONSE__RESPONSE_BODY;
+	if (!has_body || (response->body.len > 0 && memchr(response->body.data, '\0', response->body.len) != NULL))
+		return error_set(err, CODE_INTERNAL, "it answered with what is no JSON");
+	char *text = arena_try_alloc(&call->arena, response->body.len + 1);
+	if (text == NULL)
+		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the answer needs more memory than max-call-memory, 256 MiB");
+	if (response->body.len > 0)
+		memcpy(text, response->body.data, response->body.len);
+	text[response->body.len] = '\0';
+	*ret_answer = text;
+	return 0;
+}
+
+static int ask(struct module_call *call, const char *verb, const char *request, const char **ret_answer, struct error *err) {
+	if (call->on_loop)
+		return error_set(err, CODE_FAILED_PRECONDITION, "a verb that is FTL_VERB_NONBLOCKING calls no other");
+	struct call_out out = {.call = call, .start.run = on_start};
+	list_init(&out.link);
+	list_init(&out.start.link);
+	if (make_message(call, str_from(verb), request, &out.message, err) < 0)
+		return -1;
+	wait_for_answer(&out);
+	int result = read_answer(call, &out, ret_answer, err);
+	buf_deinit(&out.received);
+	return result;
+}
+
+const char *module_call_out(struct ftl_context *context, const char *verb, const char *request) {
+	struct module_call *call = call_of(context);
+	struct error err;
+	const char *answer = NULL;
+	context->error_code = 0;
+	context->error = NULL;
+	if (ask(call, verb, request, &answer, &err) == 0)
+		return answer;
+	error_wrap(&err, "%.100s", verb ? verb : "NULL");
+	/* A text that was cut may end within a character. */
+	struct buf text = BUF_INIT(sizeof err.msg * 3);
+	text_repair(&text, str_from(err.msg));
+	char *copy = arena_try_alloc(&call->arena, buf_len(&text) + 1);
+	if (copy != NULL) {
+		memcpy(copy, buf_view(&text).ptr, buf_len(&text));
+		copy[buf_len(&text)] = '\0';
+	}
+	buf_deinit(&text);
+	context->error_code = (enum ftl_code)err.code;
+	context->error = copy ? copy : "the call needs more memory than max-call-memory, 256 MiB";
+	return NULL;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "module/text.h"
+
+#include <stdio.h>
+
+static void append(struct buf *to, struct str bytes) {
+	int over = buf_append(to, bytes);
+	ASSERT(over == 0);
+}
+
+/* The length of the valid UTF-8 character that text begins with; 0: none. */
+static size_t character_len(struct str text) {
+	if ((unsigned char)text.ptr[0] < 0x80)
+		return text.ptr[0] != '\0';
+	for (size_t len = 2; len <= MIN(text.len, (size_t)4); len++)
+		if (str_is_text(str_new(text.ptr, len)))
+			return len;
+	return 0;
+}
+
+void text_repair(struct buf *to, struct str bytes) {
+	if (str_is_text(bytes)) {
+		append(to, bytes);
+		return;
+	}
+	while (bytes.len > 0) {
+		size_t len = character_len(bytes);
+		append(to, len > 0 ? str_new(bytes.ptr, len) : STR("\xEF\xBF\xBD"));
+		bytes = str_from_offset(bytes, MAX(len, (size_t)1));
+	}
+}
+
+/* RFC 8259 section 7: the quote, the backslash and what is below the space. */
+static void append_quoted(struct buf *to, struct str character) {
+	char escaped[8];
+	unsigned char c = (unsigned char)character.ptr[0];
+	if (c == '"' || c == '\\')
+		snprintf(escaped, sizeof escaped, "\\%c", c);
+	else if (c == '\n')
+		snprintf(escaped, sizeof escaped, "\\n");
+	else if (c < 0x20)
+		snprintf(escaped, sizeof escaped, "\\u%04x", c);
+	else
+		escaped[0] = '\0';
+	append(to, escaped[0] != '\0' ? str_from(escaped) : character);
+}
+
+void text_quote(struct buf *to, struct str bytes) {
+	append(to, STR("\""));
+	while (bytes.len > 0) {
+		/* NUL is no text but JSON can say it. */
+		size_t len = bytes.ptr[0] == '\0' ? 1 : character_len(bytes);
+		append_quoted(to, len > 0 ? str_new(bytes.ptr, len) : STR("\xEF\xBF\xBD"));
+		bytes = str_from_offset(bytes, MAX(len, (size_t)1));
+	}
+	append(to, STR("\""));
+}

@@ -1,0 +1,409 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modules in C, from one source: as a shared object in the Runner, and as a process."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+from fake_backplane import ftl, schema
+from runner_backplane import Artefact, Deployment
+from runner_test import BUILD, HERE, KEY, backplane, start, terminate  # noqa: F401
+
+ROOT = HERE.parents[1]
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+CFLAGS = [f"-I{ROOT}/include", "-O1", *WARNINGS]
+LIBRARY = BUILD / "sdk/c/libftl-module.a"
+LIBS = [str(LIBRARY), *"-luv -lnghttp2 -lprotobuf-c -ljansson -lssl -lcrypto -lz -pthread".split()]
+for name, option in {b"__asan_init": "address", b"__tsan_init": "thread", b"__ubsan_handle": "undefined"}.items():
+    if name in LIBRARY.read_bytes():
+        LIBS.append(f"-fsanitize={option}")
+ENTRIES = {"library": "probe.so", "process": "main"}
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """Builds a C source as "library" or "process"; gives the content."""
+    folder = tmp_path_factory.mktemp("modules")
+    built = {}
+
+    def build(kind, source=HERE / "probe.c", flags=()):
+        key = (kind, source, tuple(flags))
+        if key not in built:
+            output = folder / f"{len(built)}"
+            shared = ["-shared", "-fPIC"] if kind == "library" else []
+            libs = LIBS if kind == "process" else []
+            command = [os.environ.get("CC", "cc"), *CFLAGS, *flags, *shared, "-o", output, source, *libs]
+            subprocess.run(command, check=True)
+            built[key] = output.read_bytes()
+        return built[key]
+
+    return build
+
+
+@pytest.fixture(params=["library", "process"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def deploy(start, backplane, build):
+    def deploy(kind, module="probe", flags=(), bind="", **settings):
+        runner = start(**settings)
+        runner.wait_registered()
+        artefact = Artefact(ENTRIES[kind], build(kind, flags=flags), executable=kind == "process")
+        backplane.add(Deployment(KEY, module, [artefact], entry=ENTRIES[kind], bind=bind))
+        report = runner.deploy()
+        runner.report = report
+
+        def ask(verb, body=b"{}", **more):
+            return runner.call(verb, body if isinstance(body, bytes) else json.dumps(body).encode(), module="probe", **more)
+
+        runner.ask = ask
+        return runner
+
+    return deploy
+
+
+@pytest.fixture
+def probe(deploy, kind):
+    runner = deploy(kind)
+    assert runner.report.error == ""
+    return runner
+
+
+def refusal(call):
+    with pytest.raises(grpc.RpcError) as refused:
+        call.result()
+    return refused.value.code().name, refused.value.details()
+
+
+# --- answers
+
+
+def test_answers(probe):
+    assert probe.ask("echo", {"a": [1, "é\n"]}).result().body == b'{"a": [1, "\\u00e9\\n"]}'
+    assert probe.ask("echoDirectly", b"[]").result().body == b"[]"
+    assert probe.ask("changedItsMind").result().body == b'"after all"'
+    large = b'"' + b"x" * (3 << 20) + b'"'
+    assert probe.ask("echo", large).result().body == large
+
+
+@pytest.mark.parametrize("name", ["Bob", "", 'O"Brien\\', "名前 é 🎉", "\x01\x1f\x7f\n\t", "%s%n"])
+def test_text_of_every_kind(probe, name):
+    response = json.loads(probe.ask("greet", {"name": name}).result().body)
+    assert response == {"message": f"Hello, {name}!"}
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"name":1}', b"[]", b'{"name":"x"', b'{"name":"\xff"}', b"[" * 1_000_000])
+def test_a_request_that_does_not_fit(probe, body):
+    assert refusal(probe.ask("greet", body)) == ("INVALID_ARGUMENT", "request.name: expected String")
+
+
+def test_failures_are_answers(probe):
+    for verb in ("fail", "failDirectly"):
+        assert probe.ask(verb).result().error.message == "no luck with this\ufffd"
+    assert "without an answer" in probe.ask("sayNothing").result().error.message
+    assert "did not say why" in probe.ask("giveUp").result().error.message
+
+
+def test_what_is_missing_or_not_there(probe):
+    assert refusal(probe.call("", module="probe")) == ("INVALID_ARGUMENT", "verb.name is missing")
+    assert refusal(probe.call("echo", module="")) == ("INVALID_ARGUMENT", "verb.module is missing")
+    code, text = refusal(probe.call("ecko", module="probe"))
+    assert code == "NOT_FOUND" and 'no verb "ecko"; did you mean echo?' in text
+    code, text = refusal(probe.call("echo", module="other"))
+    assert code == "NOT_FOUND" and "this is probe" in text
+    code, text = refusal(probe.ask("echo", b"a\0b"))
+    assert code == "INVALID_ARGUMENT" and "NUL" in text
+
+
+def test_lists_its_verbs(probe):
+    listed = [f"{ref.module}.{ref.name}" for ref in probe.verbs.List(ftl.ListRequest(), timeout=5).verbs]
+    assert listed[:3] == ["probe.echo", "probe.echoDirectly", "probe.greet"]
+
+
+def test_knows_its_call(probe):
+    told = json.loads(probe.ask("tell", b"{ }", timeout=50, metadata=(("ftl-request-id", "req-7"),)).result().body).split("|")
+    assert told[:3] == ["probe", "tell", KEY]
+    assert os.path.isabs(told[3])
+    assert told[4:] == ["req-7", "3", "1", "0"]
+
+
+def test_start_and_stop(probe, backplane):
+    assert probe.ask("count").result().body == b"7"
+    backplane.wait_for_log("starting")
+    terminate(probe, 1000)
+    assert backplane.deployed.get(timeout=5).error == "it was terminated"
+    backplane.wait_for_log("stopping with 7")
+
+
+def test_a_call_has_limited_memory(probe):
+    code, text = refusal(probe.ask("useMemory"))
+    assert code == "RESOURCE_EXHAUSTED" and "max-call-memory" in text
+
+
+def test_a_verb_has_some_stack(probe):
+    assert probe.ask("useStack").result().body == b"{}"
+
+
+def test_names_of_the_author_do_not_meet_ours(probe):
+    assert probe.ask("useOwnNames").result().body == b"42"
+
+
+def test_many_calls_at_once(probe):
+    calls = [probe.ask("sleep", b"300") for _ in range(100)]
+    began = time.monotonic()
+    assert {call.result().body for call in calls} == {b'"slept"'}
+    assert time.monotonic() - began < 3
+    assert {probe.ask("echo", b"1").result().body for _ in range(300)} == {b"1"}
+
+
+def test_logs(probe, backplane):
+    probe.ask("sleep", b"1", metadata=(("ftl-request-id", "req-9"),)).result()
+    line = backplane.wait_for_log("sleeping")
+    assert (line.level, line.module, line.deployment_key) == ("info", "probe", KEY)
+    assert json.loads(line.attributes) == {"verb": "probe.sleep", "request_id": "req-9"}
+
+
+# --- calls out
+
+
+def test_calls_another_verb(probe, backplane):
+    backplane.answer = lambda request, context: ftl.CallResponse(body=b'{"got":' + request.body + b"}")
+    sent = (("ftl-verb", "a.b"), ("ftl-verb", "probe.call"), ("ftl-request-id", "r1"), ("traceparent", "00-1-2-01"), ("other", "x"))
+    body = {"verb": "time.time", "request": '{"zone":"é"}'}
+    assert json.loads(probe.ask("call", body, timeout=30, metadata=sent).result().body) == {"got": {"zone": "é"}}
+    metadata, request, context = backplane.calls[0]
+    assert (request.verb.module, request.verb.name) == ("time", "time")
+    carried = [tuple(pair) for pair in metadata if pair[0] in ("ftl-verb", "ftl-request-id", "traceparent", "other", "ftl-deployment")]
+    assert sorted(carried, key=lambda pair: pair[0]) == sorted(sent[:4], key=lambda pair: pair[0])
+
+
+def test_hands_on_the_deadline(probe, backplane):
+    left = []
+
+    def answer(request, context):
+        left.append(context.time_remaining())
+        return ftl.CallResponse(body=b"{}")
+
+    backplane.answer = answer
+    probe.ask("call", {"verb": "time.time"}, timeout=10).result()
+    assert 5 < left[0] < 10.5  # gRPC rounds up
+
+
+def test_hands_on_the_cancellation(probe, backplane):
+    entered, left = threading.Event(), threading.Event()
+
+    def answer(request, context):
+        context.add_callback(left.set)
+        entered.set()
+        left.wait(10)
+        return ftl.CallResponse(body=b"{}")
+
+    backplane.answer = answer
+    call = probe.ask("call", {"verb": "time.time"})
+    assert entered.wait(5)
+    call.cancel()
+    assert left.wait(5)
+
+
+def test_sees_that_its_caller_has_gone(probe, backplane):
+    call = probe.ask("waitForTheEnd")
+    backplane.wait_for_log("waiting")
+    call.cancel()
+    assert backplane.wait_for_log("the caller has gone").level == "warn"
+
+
+def test_sees_why_a_call_failed(probe, backplane):
+    backplane.answer = lambda request, context: ftl.CallResponse(error=ftl.CallResponse.Error(message="broken clock"))
+    assert probe.ask("call", {"verb": "time.time"}).result().error.message == "time.time: broken clock"
+    told = json.loads(probe.ask("callAndTell", {"verb": "time.time"}).result().body)
+    assert told == {"code": 2, "error": "time.time: broken clock"}
+
+    def refuse(request, context):
+        context.abort(grpc.StatusCode.NOT_FOUND, "there is no module time")
+
+    backplane.answer = refuse
+    told = json.loads(probe.ask("callAndTell", {"verb": "time.time"}).result().body)
+    assert told == {"code": 5, "error": "time.time: there is no module time"}
+    for verb in ("time", "", "a.b.c", ".b", "a."):
+        assert json.loads(probe.ask("callAndTell", {"verb": verb}).result().body)["code"] == 3
+    assert "FTL_VERB_NONBLOCKING" in probe.ask("callDirectly", {"verb": "time.time"}).result().error.message
+
+
+def test_calls_out_while_the_backplane_is_away(probe, backplane):
+    backplane.stop()
+    told = json.loads(probe.ask("callAndTell", {"verb": "time.time"}).result().body)
+    assert told["code"] == 14
+
+
+# --- life of a shared object
+
+
+def test_a_process_may_serve_on_a_socket(deploy):
+    assert deploy("process", bind="unix").report.error == ""
+
+
+def test_a_runner_that_loaded_a_library_is_not_used_again(deploy, backplane):
+    runner = deploy("library")
+    terminate(runner, 1000)
+    assert backplane.deployed.get(timeout=5).error == "it was terminated"
+    assert runner.wait_exit() == 0
+
+
+def test_a_runner_that_hosted_a_process_is(deploy, backplane, build):
+    runner = deploy("process")
+    terminate(runner, 1000)
+    backplane.deployed.get(timeout=5)
+    assert runner.deploy().error == ""
+
+
+def test_terminate_lets_verbs_finish(deploy, backplane, kind):
+    runner = deploy(kind)
+    slow = runner.ask("sleep", b"700")
+    backplane.wait_for_log("sleeping")
+    terminate(runner, 10000)
+    assert slow.result().body == b'"slept"'
+    assert backplane.deployed.get(timeout=5).error == "it was terminated"
+
+
+def test_a_verb_that_does_not_end_ends_with_the_runner(deploy, backplane, kind):
+    runner = deploy(kind, KILL_TIMEOUT_MS=300)
+    slow = runner.ask("sleep", b"30000")
+    backplane.wait_for_log("sleeping")
+    terminate(runner, 200)
+    code, text = refusal(slow)
+    assert code == "UNAVAILABLE"
+    assert backplane.deployed.get(timeout=5).error == "it was terminated"
+    if kind == "library":
+        assert runner.wait_exit() == 0
+
+
+def test_a_verb_that_looks_ends_in_time(deploy, backplane):
+    runner = deploy("library")
+    slow = runner.ask("waitForTheEnd")
+    backplane.wait_for_log("waiting")
+    terminate(runner, 100)
+    assert slow.result().body == b"{}"
+    assert runner.wait_exit() == 0
+    assert "ended with this process" not in runner.text()
+
+
+def test_a_start_that_fails(deploy, backplane, kind):
+    runner = deploy(kind, PROBE_START="fail")
+    if kind == "library":
+        assert runner.report.error == "the start of module probe failed: the database is not there"
+        assert runner.wait_exit() == 0
+    else:
+        assert "main exited with status 1 before it answered Ping" in runner.report.error
+        assert "probe: the start of module probe failed: the database is not there" in runner.report.last_lines
+
+
+def test_a_start_that_hangs(deploy, backplane, kind):
+    runner = deploy(kind, PROBE_START="hang", START_TIMEOUT_MS=500)
+    expected = "did not return within 500 ms" if kind == "library" else "within 500 ms; it says: the module's start is running"
+    assert expected in runner.report.error
+    if kind == "library":
+        assert runner.wait_exit() == 0
+
+
+def test_a_crash_of_a_process(deploy, backplane):
+    runner = deploy("process")
+    code, text = refusal(runner.ask("crash"))
+    assert code == "UNAVAILABLE" and "may have run" in text
+    assert backplane.deployed.get(timeout=5).error == "main was killed by SIGABRT (Aborted)"
+
+
+def test_versions(deploy, kind):
+    runner = deploy(kind, flags=["-DPROBE_VERSION=9"])
+    told = runner.report.error + "".join(runner.report.last_lines)
+    assert "it was built for version 9 of ftl/module.h, and this Runner knows version 1" in told
+
+
+def test_a_module_deployed_as_another(deploy, kind):
+    runner = deploy(kind, module="child")
+    told = runner.report.error + "".join(runner.report.last_lines)
+    assert "the module probe, and was deployed as child" in told
+
+
+@pytest.mark.parametrize("content", [b"no shared object", b""])
+def test_a_library_that_is_none(start, backplane, content):
+    runner = start()
+    runner.wait_registered()
+    backplane.add(Deployment(KEY, "probe", [Artefact("probe.so", content)], entry="probe.so"))
+    assert "probe.so: it could not be loaded" in runner.deploy().error
+
+
+def test_a_library_without_the_constant(start, backplane, build, tmp_path):
+    source = tmp_path / "empty.c"
+    source.write_text("int nothing;\n")
+    runner = start()
+    runner.wait_registered()
+    backplane.add(Deployment(KEY, "probe", [Artefact("probe.so", build("library", source=source))], entry="probe.so"))
+    assert "exports no ftl_module" in runner.deploy().error
+
+
+# --- by hand
+
+
+def test_a_process_says_what_it_needs(build, tmp_path):
+    main = tmp_path / "main"
+    main.write_bytes(build("process"))
+    main.chmod(0o700)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FTL_")}
+    result = subprocess.run([main], env=environment, capture_output=True, text=True, timeout=10)
+    assert result.returncode == 1
+    assert result.stderr.startswith("probe: FTL_BIND is not set")
+    result = subprocess.run([main], env={**environment, "FTL_BIND": "nowhere"}, capture_output=True, text=True, timeout=10)
+    assert result.returncode == 1
+    assert result.stderr.startswith('probe: FTL_BIND: "nowhere" is not an endpoint')
+
+
+def test_a_process_ends_in_order(build, tmp_path):
+    main = tmp_path / "main"
+    main.write_bytes(build("process"))
+    main.chmod(0o700)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FTL_")}
+    environment["FTL_BIND"] = f"unix:{tmp_path}/s"
+    process = subprocess.Popen([main], env=environment, stdout=subprocess.PIPE, text=True)
+    with grpc.insecure_channel(environment["FTL_BIND"]) as channel:
+        grpc.channel_ready_future(channel).result(timeout=5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+    assert not (tmp_path / "s").exists()
+    assert [json.loads(line)["message"] for line in process.stdout] == ["starting", "stopping with 7"]
+
+
+# --- the examples
+
+
+EXAMPLES = {"time": ("time.so", False), "echo": ("main", True)}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples(start, backplane, name, tmp_path):
+    entry, executable = EXAMPLES[name]
+    folder = tmp_path / name
+    subprocess.run(["cp", "-r", ROOT / "examples" / name, folder], check=True)
+    command = next(line for line in (folder / "ftl.toml").read_text().splitlines() if line.startswith("build = "))
+    environment = {**os.environ, "FTL_CFLAGS": shlex.join(CFLAGS), "FTL_LIBS": shlex.join(LIBS)}
+    subprocess.run(["sh", "-c", json.loads(command.removeprefix("build = "))], cwd=folder, env=environment, check=True)
+    artefact = Artefact(entry, (folder / entry).read_bytes(), executable=executable)
+    backplane.add(Deployment(KEY, name, [artefact], entry=entry, bind="unix"))
+    runner = start()
+    runner.wait_registered()
+    assert runner.deploy().error == ""
+    if name == "time":
+        answer = json.loads(runner.call("time", module="time").result().body)
+        assert abs(time.time() - time.mktime(time.strptime(answer["time"][:19] + "GMT", "%Y-%m-%dT%H:%M:%S%Z")) + time.timezone) < 5
+        return
+    backplane.answer = lambda request, context: ftl.CallResponse(body=b'{"time":"2026-01-02T03:04:05.678Z"}')
+    answer = json.loads(runner.call("echo", b'{"name":"Bob"}', module="echo").result().body)
+    assert answer == {"message": "Hello, Bob! The time is 2026-01-02T03:04:05.678Z."}
+    assert refusal(runner.call("echo", b"{}", module="echo"))[0] == "INVALID_ARGUMENT"

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A module that shows what a module can do and get wrong. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ftl/module.h>
+
+/* These are names inside of FTL as well. */
+int str_distance(void);
+void log_write(const char *text);
+
+int str_distance(void) {
+	return 42;
+}
+
+void log_write(const char *text) {
+	printf("own %s\n", text);
+	fflush(stdout);
+}
+
+static int echo(struct ftl_context *ftl) {
+	return ftl_reply(ftl, ftl->request);
+}
+
+static int greet(struct ftl_context *ftl) {
+	const char *name = ftl_get_string(ftl, ftl->request, "name");
+	if (name == NULL)
+		return ftl_refuse(ftl, "request.name: expected String");
+	return ftl_reply(ftl, ftl_format(ftl, "{\"message\":%s}", ftl_quote(ftl, ftl_format(ftl, "Hello, %s!", name))));
+}
+
+static int fail(struct ftl_context *ftl) {
+	return ftl_fail(ftl, "no luck with %s\xFF", "this");
+}
+
+static int say_nothing(struct ftl_context *ftl) {
+	(void)ftl;
+	return 0;
+}
+
+static int give_up(struct ftl_context *ftl) {
+	(void)ftl;
+	return -1;
+}
+
+static int changed_its_mind(struct ftl_context *ftl) {
+	ftl_fail(ftl, "not now");
+	return ftl_reply(ftl, "\"after all\"");
+}
+
+/* {"verb":…,"request":…}: calls it and answers with what it answered. */
+static int call(struct ftl_context *ftl) {
+	const char *verb = ftl_get_string(ftl, ftl->request, "verb");
+	const char *request = ftl_get_string(ftl, ftl->request, "request");
+	const char *answer = ftl_call(ftl, verb ? verb : "none", request ? request : "{}");
+	return answer == NULL ? -1 : ftl_reply(ftl, answer);
+}
+
+static int call_and_tell(struct ftl_context *ftl) {
+	const char *answer = ftl_call(ftl, ftl_get_string(ftl, ftl->request, "verb"), "{}");
+	if (answer != NULL)
+		return ftl_reply(ftl, answer);
+	return ftl_reply(ftl, ftl_format(ftl, "{\"code\":%d,\"error\":%s}", (int)ftl->error_code, ftl_quote(ftl, ftl->error)));
+}
+
+static int tell(struct ftl_context *ftl) {
+	const char *text = ftl_format(ftl, "%s|%s|%s|%s|%s|%zu|%d|%d", ftl->module, ftl->verb, ftl->deployment, ftl->working_dir,
+				      ftl->request_id, ftl->request_size, ftl_time_left_ms(ftl) <= 60000,
+				      ftl_time_left_ms(ftl) == UINT64_MAX);
+	return ftl_reply(ftl, ftl_quote(ftl, text));
+}
+
+static int wait_for_the_end(struct ftl_context *ftl) {
+	ftl_log(ftl, FTL_INFO, "waiting");
+	for (int i = 0; i < 2000 && !ftl_is_cancelled(ftl); i++)
+		usleep(10000);
+	ftl_log(ftl, FTL_WARN, "%s", ftl_is_cancelled(ftl) ? "the caller has gone" : "nobody told me");
+	return ftl_reply(ftl, "{}");
+}
+
+static int sleep_ms(struct ftl_context *ftl) {
+	ftl_log(ftl, FTL_INFO, "sleeping");
+	usleep((useconds_t)atoi(ftl->request) * 1000);
+	return ftl_reply(ftl, "\"slept\"");
+}
+
+static int use_memory(struct ftl_context *ftl) {
+	for (size_t size = 1 << 20; size > 0; size /= 2)
+		while (ftl_alloc(ftl, size) != NULL)
+			;
+	return ftl_reply(ftl, ftl_format(ftl, "%s", "{}"));
+}
+
+static int use_stack(struct ftl_context *ftl) {
+	volatile char bytes[512 << 10];
+	for (size_t i = 0; i < sizeof bytes; i += 1024)
+		bytes[i] = 1;
+	return ftl_reply(ftl, "{}");
+}
+
+static int use_own_names(struct ftl_context *ftl) {
+	log_write("line");
+	return ftl_reply(ftl, ftl_format(ftl, "%d", str_distance()));
+}
+
+static int count(struct ftl_context *ftl) {
+	return ftl_reply(ftl, ftl_format(ftl, "%d", *(int *)ftl->user));
+}
+
+static int crash(struct ftl_context *ftl) {
+	(void)ftl;
+	abort();
+}
+
+static const struct ftl_verb verbs[] = {
+	{.name = "echo", .run = echo},
+	{.name = "echoDirectly", .run = echo, .flags = FTL_VERB_NONBLOCKING},
+	{.name = "greet", .run = greet},
+	{.name = "fail", .run = fail},
+	{.name = "failDirectly", .run = fail, .flags = FTL_VERB_NONBLOCKING},
+	{.name = "sayNothing", .run = say_nothing},
+	{.name = "giveUp", .run = give_up},
+	{.name = "changedItsMind", .run = changed_its_mind},
+	{.name = "call", .run = call},
+	{.name = "callDirectly", .run = call, .flags = FTL_VERB_NONBLOCKING},
+	{.name = "callAndTell", .run = call_and_tell},
+	{.name = "tell", .run = tell},
+	{.name = "waitForTheEnd", .run = wait_for_the_end},
+	{.name = "sleep", .run = sleep_ms},
+	{.name = "useMemory", .run = use_memory},
+	{.name = "useStack", .run = use_stack},
+	{.name = "useOwnNames", .run = use_own_names},
+	{.name = "count", .run = count},
+	{.name = "crash", .run = crash},
+};
+
+static int started = 7;
+
+static int start(struct ftl_context *ftl) {
+	ftl_log(ftl, FTL_INFO, "starting");
+	const char *how = getenv("PROBE_START");
+	if (how != NULL && strcmp(how, "fail") == 0)
+		return ftl_fail(ftl, "the database is not there");
+	if (how != NULL && strcmp(how, "hang") == 0)
+		sleep(60);
+	ftl->user = &started;
+	return 0;
+}
+
+static void stop(struct ftl_context *ftl) {
+	ftl_log(ftl, FTL_INFO, "stopping with %d", *(int *)ftl->user);
+}
+
+#ifndef PROBE_VERSION
+#define PROBE_VERSION FTL_MODULE_VERSION
+#endif
+
+const struct ftl_module ftl_module = {
+	.version = PROBE_VERSION,
+	.verb_count = sizeof verbs / sizeof verbs[0],
+	.name = "probe",
+	.verbs = verbs,
+	.start = start,
+	.stop = stop,
+};
