@@ -69,7 +69,7 @@ void connect_write_query(struct rpc_stream *stream, struct str message, bool gzi
 	for (size_t i = 0; i < len; i++)
 		text[i] = (char)(text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i]);
 	bool json = recode_options(stream->recode)->send != NULL;
-	stream->http.path = str_from(arena_printf(arena, "%.*s?connect=v1&encoding=%s%s&base64=1&message=%.*s",
-						  STR_ARG(stream->http.path), json ? "json" : "proto",
-						  gzip ? "&compression=gzip" : "", (int)len, text));
+	stream->http.path = str_from(arena_printf(arena, "%.*s?connect=v1&base64=1%s&encoding=%s&message=%.*s",
+						  STR_ARG(stream->http.path), gzip ? "&compression=gzip" : "",
+						  json ? "json" : "proto", (int)len, text));
 }

@@ -165,11 +165,12 @@ static void grpc_receive_end(struct rpc_stream *stream) {
 		if (stream->is_client && grpc_codec.read_status(stream) && stream->status != CODE_OK)
 			return;
 		struct error err;
+		enum code code = stream->is_client ? CODE_INTERNAL : CODE_INVALID_ARGUMENT;
 		if (stream->prefix.len > 0)
-			error_set(&err, CODE_INVALID_ARGUMENT, "the message was cut short: %zu of the 5 bytes before it came",
+			error_set(&err, code, "the message was cut short: %zu of the 5 bytes before it came",
 				  stream->prefix.len);
 		else
-			error_set(&err, CODE_INVALID_ARGUMENT, "the message was cut short: its last %zu bytes did not come",
+			error_set(&err, code, "the message was cut short: its last %zu bytes did not come",
 				  stream->message_left);
 		rpc_break(stream, &err);
 	} else if (!stream->is_client) {
@@ -232,7 +233,8 @@ bool grpc_take_status(struct rpc_stream *stream, const struct http_headers *head
 
 static bool grpc_read_status(struct rpc_stream *stream) {
 	/* A response without messages has everything in its headers. */
-	return grpc_take_status(stream, &stream->http.trailers) || grpc_take_status(stream, &stream->http.received);
+	return grpc_take_status(stream, &stream->http.trailers) ||
+	       (!stream->has_body && grpc_take_status(stream, &stream->http.received));
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------- */

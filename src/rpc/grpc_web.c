@@ -57,7 +57,8 @@ static void web_receive_headers(struct rpc_stream *stream) {
 }
 
 static bool web_read_status(struct rpc_stream *stream) {
-	return grpc_take_status(stream, &stream->http.trailers) || grpc_take_status(stream, &stream->http.received);
+	return grpc_take_status(stream, &stream->http.trailers) ||
+	       (!stream->has_body && grpc_take_status(stream, &stream->http.received));
 }
 
 static void web_respond(struct rpc_stream *stream) {

@@ -280,7 +280,7 @@ void recode_receive_end(struct recode *recode) {
 	} else if (is_cut_short(recode)) {
 		if (stream->is_client && stream->codec->read_status(stream) && stream->status != CODE_OK)
 			return; /* the peer said more than we could */
-		error_set(&err, CODE_INVALID_ARGUMENT, "the message was cut short");
+		error_set(&err, stream->is_client ? CODE_INTERNAL : CODE_INVALID_ARGUMENT, "the message was cut short");
 		rpc_break(stream, &err);
 		return;
 	}

@@ -21,6 +21,7 @@ static void on_http_headers(struct http_stream *http) {
 
 static void on_http_data(struct http_stream *http, struct str bytes) {
 	struct rpc_stream *stream = rpc_of(http);
+	stream->has_body = true;
 	if (stream->broken)
 		http_stream_consume(http, bytes.len);
 	else

@@ -99,6 +99,7 @@ struct rpc_stream {
 	} details; /* of status */
 	uint64_t timeout_ms; /* as the caller said it; 0: none */
 	const struct type_method *type; /* if it is known */
+	bool has_body; /* something has come after the headers */
 	bool has_peer_status; /* client: status is what the peer said */
 
 	/* Server only. */
