@@ -55,6 +55,12 @@ const struct http_stream_events rpc_http_events = {
 	.closed = on_http_closed,
 };
 
+/* A server's clock may ring first, and its reset be read before our own timers are looked at. */
+static bool is_late(const struct rpc_stream *stream) {
+	uv_update_time(&stream->loop->uv);
+	return stream->deadline_ms != 0 && rpc_time_left_ms(stream) <= 1;
+}
+
 /* What a client's call came to, when it was not given up by us. */
 static void settle_status(struct rpc_stream *stream, const struct error *why) {
 	if (stream->broken)
@@ -62,7 +68,9 @@ static void settle_status(struct rpc_stream *stream, const struct error *why) {
 	stream->has_peer_status = stream->codec->read_status(stream);
 	if (stream->has_peer_status)
 		return;
-	if (why != NULL)
+	if (why != NULL && why->code == CODE_CANCELLED && is_late(stream))
+		rpc_set_status(stream, CODE_DEADLINE_EXCEEDED, STR("the deadline of the call passed"));
+	else if (why != NULL)
 		rpc_set_status(stream, why->code, str_from(why->msg));
 	else
 		rpc_set_status(stream, CODE_INTERNAL, STR("the peer ended the call without a status"));

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/health.h"
+
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/memory.h"
+#include "rpc/whole.h"
+#include "rpc/wire.h"
+
+enum { SERVING = 1, NOT_SERVING = 2, SERVICE_UNKNOWN = 3, REQUEST_MAX = 4 << 10 };
+
+struct rpc_health {
+	struct map services; /* of a struct state */
+	struct list watchers;
+};
+
+struct state {
+	int status;
+};
+
+/* A call of either method. */
+struct check {
+	struct rpc_whole whole;
+	struct rpc_health *health;
+	struct list link; /* of the watchers */
+	bool watches, asked;
+	char *service;
+	int told;
+};
+
+static int status_of(const struct rpc_health *health, const char *service) {
+	const struct state *state = map_get(&health->services, str_from(service));
+	return state ? state->status : SERVICE_UNKNOWN;
+}
+
+static void send_status(struct check *check, int status) {
+	const char message[] = {1 << 3 | WIRE_VARINT, (char)status};
+	check->told = status;
+	rpc_send(check->whole.stream, str_new(message, sizeof message));
+}
+
+static void on_request(struct rpc_whole *whole, struct str bytes) {
+	struct check *check = CONTAINER_OF(whole, struct check, whole);
+	struct wire_field field;
+	struct str service = STR("");
+	if (check->asked) {
+		rpc_finish(whole->stream, CODE_UNIMPLEMENTED, "this method takes one message, and a second one came");
+		return;
+	}
+	while (wire_take(&bytes, &field))
+		if (field.number == 1 && field.type == WIRE_BYTES)
+			service = field.bytes;
+	check->asked = true;
+	check->service = mem_strndup(service.ptr, service.len);
+}
+
+static void on_end(struct rpc_whole *whole) {
+	struct check *check = CONTAINER_OF(whole, struct check, whole);
+	if (!check->asked) {
+		rpc_finish(whole->stream, CODE_UNIMPLEMENTED, "this method takes one message, and none came");
+		return;
+	}
+	int status = status_of(check->health, check->service);
+	if (check->watches) {
+		send_status(check, status);
+		list_append(&check->health->watchers, &check->link);
+	} else if (status == SERVICE_UNKNOWN) {
+		rpc_finish(whole->stream, CODE_NOT_FOUND, "there is no service of this name here");
+	} else {
+		send_status(check, status);
+		rpc_finish(whole->stream, CODE_OK, "");
+	}
+}
+
+static void on_closed(struct rpc_whole *whole) {
+	struct check *check = CONTAINER_OF(whole, struct check, whole);
+	list_remove(&check->link);
+	free(check->service);
+	free(check);
+}
+
+static void start(struct rpc_stream *stream, bool watches) {
+	struct check *check = mem_zalloc(sizeof *check);
+	check->health = stream->service;
+	check->watches = watches;
+	check->whole.message = on_request;
+	check->whole.end = on_end;
+	check->whole.closed = on_closed;
+	list_init(&check->link);
+	rpc_whole_start(&check->whole, stream, REQUEST_MAX);
+}
+
+static void start_check(struct rpc_stream *stream) {
+	start(stream, false);
+}
+
+static void start_watch(struct rpc_stream *stream) {
+	start(stream, true);
+}
+
+static const struct rpc_method methods[] = {
+	{.path = "/grpc.health.v1.Health/Check", .start = start_check},
+	{.path = "/grpc.health.v1.Health/Watch", .start = start_watch},
+};
+
+struct rpc_health *rpc_health_new(struct rpc_server *server) {
+	struct rpc_health *health = mem_zalloc(sizeof *health);
+	list_init(&health->watchers);
+	rpc_health_set(health, STR(""), true);
+	rpc_server_add(server, methods, ARRAY_LEN(methods), health);
+	return health;
+}
+
+void rpc_health_free(struct rpc_health *health) {
+	if (health == NULL)
+		return;
+	ASSERT(list_is_empty(&health->watchers));
+	size_t cursor = 0;
+	for (struct state *state; (state = map_next(&health->services, &cursor)) != NULL;)
+		free(state);
+	map_deinit(&health->services);
+	free(health);
+}
+
+void rpc_health_set(struct rpc_health *health, struct str service, bool serving) {
+	struct state *state = map_get(&health->services, service);
+	if (state == NULL) {
+		state = mem_alloc(sizeof *state);
+		map_put(&health->services, service, state);
+	}
+	state->status = serving ? SERVING : NOT_SERVING;
+	LIST_FOREACH(link, &health->watchers) {
+		struct check *check = LIST_ENTRY(link, struct check, link);
+		int status = status_of(health, check->service);
+		if (status != check->told && !check->whole.stream->finished)
+			send_status(check, status);
+	}
+}

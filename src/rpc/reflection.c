@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/reflection.h"
+
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/memory.h"
+#include "rpc/whole.h"
+#include "rpc/wire.h"
+
+enum { REQUEST_MAX = 16 << 10, RESPONSE_MAX = 4 << 20, FILES_MAX = 1000 };
+
+/* Of the request, and of the response. */
+enum {
+	ASKED_FILE = 3, ASKED_SYMBOL = 4, ASKED_EXTENSION = 5, ASKED_EXTENSION_NUMBERS = 6, ASKED_SERVICES = 7,
+	RESPONSE_HOST = 1, RESPONSE_REQUEST = 2, RESPONSE_FILES = 4, RESPONSE_SERVICES = 6, RESPONSE_ERROR = 7,
+};
+
+struct rpc_reflection {
+	const struct rpc_server *server;
+	const struct types *types;
+};
+
+struct inquiry {
+	struct rpc_whole whole;
+	const struct rpc_reflection *reflection;
+};
+
+/* --- answers: fields of the response, added to it ------------------------------------------------------------- */
+
+static int answer_error(struct buf *response, enum code code, const char *text) {
+	size_t offset = buf_len(response);
+	return wire_put_tag(response, 1, WIRE_VARINT) | wire_put_varint(response, code) |
+	       wire_put_bytes(response, 2, str_from(text)) | wire_wrap(response, offset, RESPONSE_ERROR);
+}
+
+struct walk {
+	const struct types *types;
+	const struct type_file *files[FILES_MAX];
+	size_t count;
+};
+
+static void walk_file(struct walk *walk, const struct type_file *file) {
+	if (file == NULL || walk->count == FILES_MAX)
+		return;
+	for (size_t i = 0; i < walk->count; i++)
+		if (walk->files[i] == file)
+			return;
+	walk->files[walk->count++] = file;
+}
+
+/* A file and all that it needs, itself first. */
+static int answer_file(const struct rpc_reflection *reflection, struct buf *response, const struct type_file *file) {
+	struct walk *walk = mem_zalloc(sizeof *walk);
+	size_t offset = buf_len(response);
+	int over = 0;
+	walk_file(walk, file);
+	for (size_t i = 0; i < walk->count; i++) {
+		over |= wire_put_bytes(response, 1, walk->files[i]->bytes);
+		for (size_t k = 0; k < walk->files[i]->import_count; k++)
+			walk_file(walk, types_file(reflection->types, str_from(walk->files[i]->imports[k])));
+	}
+	free(walk);
+	return over | wire_wrap(response, offset, RESPONSE_FILES);
+}
+
+static int answer_services(const struct rpc_reflection *reflection, struct buf *response) {
+	struct map told;
+	size_t cursor = 0, offset = buf_len(response);
+	int over = 0;
+	map_init(&told);
+	for (const struct rpc_method *method; (method = rpc_server_next_method(reflection->server, &cursor)) != NULL;) {
+		struct str rest, service = str_cut(str_from(method->path + 1), '/', &rest);
+		if (types_method(reflection->types, str_from(method->path)) == NULL ||
+		    map_put(&told, service, (void *)reflection) != NULL)
+			continue;
+		size_t inner = buf_len(response);
+		over |= wire_put_bytes(response, 1, service) | wire_wrap(response, inner, 1);
+	}
+	map_deinit(&told);
+	return over | wire_wrap(response, offset, RESPONSE_SERVICES);
+}
+
+static int answer(const struct rpc_reflection *reflection, struct str request, struct buf *response) {
+	struct wire_field field, asked = {0};
+	struct str rest = request;
+	int over = 0;
+	while (wire_take(&rest, &field)) {
+		if (field.number == 1 && field.type == WIRE_BYTES)
+			over |= wire_put_bytes(response, RESPONSE_HOST, field.bytes);
+		else if (field.type == WIRE_BYTES)
+			asked = field;
+	}
+	over |= wire_put_bytes(response, RESPONSE_REQUEST, request);
+	const struct type_file *file = NULL;
+	switch (asked.number) {
+	case ASKED_FILE:
+		file = types_file(reflection->types, asked.bytes);
+		break;
+	case ASKED_SYMBOL:
+		file = types_file_of(reflection->types, asked.bytes);
+		break;
+	case ASKED_SERVICES:
+		return over | answer_services(reflection, response);
+	case ASKED_EXTENSION:
+	case ASKED_EXTENSION_NUMBERS:
+		return over | answer_error(response, CODE_NOT_FOUND, "proto3 has no extensions");
+	default:
+		return over | answer_error(response, CODE_INVALID_ARGUMENT, "the request asks for nothing that is known");
+	}
+	return over | (file ? answer_file(reflection, response, file)
+			    : answer_error(response, CODE_NOT_FOUND, "there is nothing of this name here"));
+}
+
+/* --- the call ------------------------------------------------------------------------------------------------ */
+
+static void on_request(struct rpc_whole *whole, struct str bytes) {
+	const struct inquiry *inquiry = CONTAINER_OF(whole, struct inquiry, whole);
+	struct buf response = BUF_INIT(RESPONSE_MAX);
+	if (rpc_unsent(whole->stream) > RESPONSE_MAX)
+		rpc_finish(whole->stream, CODE_RESOURCE_EXHAUSTED, "the answers are not read");
+	else if (answer(inquiry->reflection, bytes, &response) != 0)
+		rpc_finish(whole->stream, CODE_RESOURCE_EXHAUSTED, "the answer has more than 4 MiB");
+	else
+		rpc_send(whole->stream, buf_view(&response));
+	buf_deinit(&response);
+}
+
+static void on_end(struct rpc_whole *whole) {
+	rpc_finish(whole->stream, CODE_OK, "");
+}
+
+static void on_closed(struct rpc_whole *whole) {
+	free(CONTAINER_OF(whole, struct inquiry, whole));
+}
+
+static void start(struct rpc_stream *stream) {
+	struct inquiry *inquiry = mem_zalloc(sizeof *inquiry);
+	inquiry->reflection = stream->service;
+	inquiry->whole.message = on_request;
+	inquiry->whole.end = on_end;
+	inquiry->whole.closed = on_closed;
+	rpc_whole_start(&inquiry->whole, stream, REQUEST_MAX);
+}
+
+static const struct rpc_method methods[] = {
+	{.path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", .start = start},
+	{.path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", .start = start},
+};
+
+struct rpc_reflection *rpc_reflection_new(struct rpc_server *server, const struct types *types) {
+	struct rpc_reflection *reflection = mem_alloc(sizeof *reflection);
+	*reflection = (struct rpc_reflection){.server = server, .types = types};
+	rpc_server_add(server, methods, ARRAY_LEN(methods), reflection);
+	return reflection;
+}
+
+void rpc_reflection_free(struct rpc_reflection *reflection) {
+	free(reflection);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gRPC's server reflection, v1 and v1alpha: tells clients such as grpcurl what the server has.
+ */
+#pragma once
+
+#include "rpc/server.h"
+#include "rpc/types.h"
+
+struct rpc_reflection;
+
+/* The descriptors of the services of this folder: reflection and health. To be given to types_new as one more set. */
+extern const struct str rpc_own_descriptors;
+
+/* Adds both services to a server. Lists the services of the server's methods that types knows. Borrows types. */
+struct rpc_reflection *rpc_reflection_new(struct rpc_server *server, const struct types *types);
+void rpc_reflection_free(struct rpc_reflection *reflection);
