@@ -12,6 +12,13 @@
 
 #include "base/memory.h"
 
+static bool is_plain_text(struct str path) {
+	for (size_t i = 0; i < path.len; i++)
+		if ((unsigned char)path.ptr[i] < ' ' || path.ptr[i] == 0x7F || path.ptr[i] == '\\')
+			return false;
+	return str_is_text(path);
+}
+
 int path_check_relative(struct str path, struct error *err) {
 	int shown = (int)MIN(path.len, (size_t)120);
 	if (path.len == 0)
@@ -19,9 +26,10 @@ int path_check_relative(struct str path, struct error *err) {
 	if (path.len > ARTEFACT_PATH_MAX)
 		return error_set(err, CODE_INVALID_ARGUMENT, "the path \"%.*s…\" has %zu bytes; at most %d are allowed", shown,
 				 path.ptr, path.len, ARTEFACT_PATH_MAX);
-	if (!str_is_text(path) || memchr(path.ptr, '\\', path.len) != NULL)
-		return error_set(err, CODE_INVALID_ARGUMENT, "a path of %zu bytes is not UTF-8 text or has a backslash",
-				 path.len);
+	/* Such a path is not shown: what it does to a terminal is its sender's choice. */
+	if (!is_plain_text(path))
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "a path of %zu bytes is not UTF-8 text, or has a control character or a backslash", path.len);
 	if (path.ptr[0] == '/')
 		return error_set(err, CODE_INVALID_ARGUMENT,
 				 "the path \"%.*s\" is absolute; give it relative to the module's folder", shown, path.ptr);
