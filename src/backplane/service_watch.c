@@ -98,6 +98,13 @@ static void show(struct watcher *watcher, const struct kept_step *step) {
 		rpc_finish(watcher->stream, CODE_OK, "");
 }
 
+/* The steps so far: one that was live once may have ended since, so only the last of them can be the end. */
+static void show_history(struct watcher *watcher, const struct history *history) {
+	for (size_t i = 0; i + 1 < history->count; i++)
+		rpc_send(watcher->stream, history->steps[i].packed);
+	show(watcher, &history->steps[history->count - 1]);
+}
+
 static struct str pack_step(struct arena *arena, enum deployment_state state, const char *text, const char *const *lines,
 			    size_t line_count) {
 	Ftl__WatchDeploymentResponse response;
@@ -178,11 +185,11 @@ static void begin(struct watcher *watcher) {
 	struct backplane *backplane = watcher->backplane;
 	const struct history *history = find_history(backplane, watcher->key);
 	const struct deployment *deployment = control_deployment(&backplane->control, str_from(watcher->key));
-	for (size_t i = 0; history != NULL && i < history->count; i++)
-		show(watcher, &history->steps[i]);
-	if (history == NULL && deployment != NULL)
+	if (history != NULL)
+		show_history(watcher, history);
+	else if (deployment != NULL)
 		show_present(watcher, deployment->state, deployment->detail);
-	else if (history == NULL)
+	else
 		look_up(watcher);
 }
 
