@@ -196,6 +196,9 @@ void control_advance(struct control *control, uint64_t now_ms);
 /* Does what is due, and says when something is due next (UINT64_MAX: nothing). */
 uint64_t control_tick(struct control *control);
 
+/* A language is part of a Runner's key, and with it of file names, and of command lines. */
+int language_check(struct str language, struct error *err);
+
 /* --- events --------------------------------------------------------------------------------------------------- */
 
 /* At the start, once for each deployment in the store that is wanted. `active` tells which of its module it is. */

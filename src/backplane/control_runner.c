@@ -196,14 +196,20 @@ static bool is_name(struct str text, size_t max) {
 	return text.len > 0 && text.len < max;
 }
 
+int language_check(struct str language, struct error *err) {
+	if (is_name(language, LANGUAGE_MAX) && language.ptr[0] != '-')
+		return 0;
+	return error_set(err, CODE_INVALID_ARGUMENT,
+			 "language must be a name of 1 to %d letters, digits, or - _ + . #, with no - in front; it is \"%.*s\"",
+			 LANGUAGE_MAX - 1, (int)MIN(language.len, (size_t)80), language.ptr);
+}
+
 static int check_registration(const struct control *control, const struct registration *registration,
 			      struct error *err) {
 	if (control->shutting_down)
 		return error_set(err, CODE_UNAVAILABLE, "the Backplane is stopping");
-	if (!is_name(registration->language, LANGUAGE_MAX))
-		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "language must be a name of 1 to %d letters, digits, or - _ + . #; it is \"%.*s\"",
-				 LANGUAGE_MAX - 1, (int)MIN(registration->language.len, (size_t)80), registration->language.ptr);
+	if (language_check(registration->language, err) < 0)
+		return -1;
 	if (registration->runner_key.len > 0 && !is_name(registration->runner_key, KEY_MAX))
 		return error_set(err, CODE_INVALID_ARGUMENT, "runner_key is not a key: \"%.*s\"",
 				 (int)MIN(registration->runner_key.len, (size_t)80), registration->runner_key.ptr);

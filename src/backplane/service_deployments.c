@@ -182,6 +182,8 @@ static int check_schema(const Schema__Module *message, struct arena *arena, stru
 		return error_wrap(err, "the schema is refused");
 	if ((*ret_module)->language[0] == '\0')
 		return error_set(err, CODE_INVALID_ARGUMENT, "schema.runtime.language is missing: name the language of the Runners that host it");
+	if (language_check(str_from((*ret_module)->language), err) < 0)
+		return error_wrap(err, "schema.runtime");
 	return 0;
 }
 
