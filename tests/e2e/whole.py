@@ -303,6 +303,8 @@ class FakeRunner:
             self.report(key, error=self.failure)
         except grpc.RpcError as error:
             self.note(f"{error.code().name}: {error.details()}")
+        except ValueError:
+            self.note("the test is over")
 
     def report(self, key, error="", lines=()):
         self.note("Deployed")
