@@ -19,7 +19,7 @@ ROOT = HERE.parents[1]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 CFLAGS = [f"-I{ROOT}/include", "-O1", *WARNINGS]
 LIBRARY = BUILD / "sdk/c/libftl-module.a"
-LIBS = [str(LIBRARY), *"-luv -lnghttp2 -lprotobuf-c -ljansson -lssl -lcrypto -lz -pthread".split()]
+LIBS = [str(LIBRARY), *"-luv -lnghttp2 -lprotobuf-c -ljansson -lssl -lcrypto -lz -lm -pthread".split()]
 for name, option in {b"__asan_init": "address", b"__tsan_init": "thread", b"__ubsan_handle": "undefined"}.items():
     if name in LIBRARY.read_bytes():
         LIBS.append(f"-fsanitize={option}")
