@@ -187,11 +187,12 @@ const struct command command_call = {
 	.examples = "ftl call echo.echo '{\"name\":\"Bob\"}'\n"
 		    "ftl call echo.echo @request.json\n"
 		    "jq … | ftl call echo.echo -",
-	.notes = "The request is JSON: an argument, standard input (-) or a file (@FILE); {} if not given. The\n"
-		 "answer's JSON goes to standard output. Exits with 1 if the verb failed or could not be reached.",
+	.notes = "The request is JSON: an argument, standard input (-) or a file (@FILE); {} if not given.\n"
+		 "The answer's JSON goes to standard output, with any -o. Exits with 1 if the verb failed or could not be\n"
+		 "reached.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct call_options),
-	.common = COMMON_ENDPOINT,
+	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
 	.run = run,
 };

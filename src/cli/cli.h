@@ -32,9 +32,9 @@ struct cli {
 enum { CLI_TIMEOUT_MS = 30000 };
 
 extern const struct command command_build, command_call, command_deploy, command_kill, command_logs, command_ping,
-	command_ps, command_runner, command_schema, command_serve, command_status;
+	command_ps, command_runner, command_schema, command_serve, command_status, command_version;
 
-/* The command of that name; NULL: there is none. help and version are not among them. */
+/* The command of that name; NULL: there is none. help is not among them. */
 const struct command *command_find(const char *name);
 
 /* All of them in the order of help, NULL at the end. */

@@ -29,7 +29,6 @@ void help_print(void) {
 	for (size_t i = 0; commands[i] != NULL; i++)
 		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	puts("  help      what a command does: ftl help COMMAND, or ftl COMMAND --help");
-	puts("  version   the version of this program");
 	puts("\nftl help ftl.toml explains the file in a module's folder.");
 	puts("Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
 }

@@ -18,6 +18,7 @@
  *   upload.c     files to the Backplane: hashed, and sent if they are missing there
  *
  * One file a command: serve.c runner.c build.c deploy.c call.c ps.c status.c schema.c kill.c ping.c logs.c
+ *   version.c
  */
 #include <errno.h>
 #include <signal.h>
@@ -29,7 +30,8 @@
 
 const struct command *const commands[] = {
 	&command_serve,  &command_build, &command_deploy, &command_call, &command_ps,     &command_status,
-	&command_schema, &command_logs,  &command_kill,   &command_ping, &command_runner, NULL,
+	&command_schema, &command_logs,  &command_kill,   &command_ping, &command_runner, &command_version,
+	NULL,
 };
 
 const struct command *command_find(const char *name) {
@@ -45,7 +47,6 @@ static int refuse_command(const char *name) {
 	for (size_t i = 0; commands[i] != NULL; i++)
 		nearest_offer(&nearest, commands[i]->name);
 	nearest_offer(&nearest, "help");
-	nearest_offer(&nearest, "version");
 	char hint[NEAREST_HINT_MAX];
 	const char *meant = nearest_hint(&nearest, hint);
 	output_error("there is no command \"%.80s\"%s%s\nsee: ftl help", name, meant ? "; " : "", meant ? meant : "");
@@ -104,7 +105,7 @@ static int find_command(int argc, char **argv) {
 
 static int help(int argc, char **argv) {
 	const char *name = argc > 2 ? argv[2] : NULL;
-	if (name == NULL || name[0] == '-' || strcmp(name, "help") == 0 || strcmp(name, "version") == 0) {
+	if (name == NULL || name[0] == '-' || strcmp(name, "help") == 0) {
 		help_print();
 		return flush(EXIT_DONE);
 	}
@@ -115,11 +116,6 @@ static int help(int argc, char **argv) {
 		return refuse_command(name);
 	else
 		help_print_command(command);
-	return flush(EXIT_DONE);
-}
-
-static int version(void) {
-	puts("ftl " FTL_VERSION);
 	return flush(EXIT_DONE);
 }
 
@@ -134,16 +130,15 @@ int main(int argc, char **argv) {
 	/* A reader that went away is an error of the write. */
 	signal(SIGPIPE, SIG_IGN);
 	if (find_command(argc, argv) < 0) {
+		char name[] = "version", *only_name[] = {name, NULL};
 		if (has_argument(argc, argv, "--version"))
-			return version();
+			return run(&command_version, 1, only_name);
 		help_print();
 		bool asked = has_argument(argc, argv, "--help") || has_argument(argc, argv, "-h");
 		return flush(asked || argc == 1 ? EXIT_DONE : EXIT_USAGE);
 	}
 	if (strcmp(argv[1], "help") == 0)
 		return help(argc, argv);
-	if (strcmp(argv[1], "version") == 0)
-		return version();
 	const struct command *command = command_find(argv[1]);
 	return command == NULL ? refuse_command(argv[1]) : run(command, argc - 1, argv + 1);
 }

@@ -80,7 +80,8 @@ def wait_for(condition, seconds=10):
 def test_call_prints_the_answer(run, fake):
     result = run("call", "echo.echo", '{"name":"Bob"}')
     assert result == Result(0, '{"name":"Bob"}\n', "")
-    (request,) = fake.requested("Call")
+    assert run("call", "echo.echo", '{"name":"Bob"}', "-o", "json") == result
+    request = fake.requested("Call")[0]
     assert (request.verb.module, request.verb.name) == ("echo", "echo")
 
 
@@ -846,7 +847,7 @@ def test_serve_says_that_the_port_is_taken(run, fake, tmp_path):
 
 # --- help and wrong usage ---------------------------------------------------------------------------------------
 
-COMMANDS = "serve build deploy call ps status schema logs kill ping runner".split()
+COMMANDS = "serve build deploy call ps status schema logs kill ping runner version".split()
 
 
 def test_help_names_every_command(run):
@@ -854,7 +855,7 @@ def test_help_names_every_command(run):
     assert (result.code, result.err) == (0, "")
     assert "\nftl help ftl.toml explains" in result.out
     listed = [line.split()[0] for line in result.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
-    assert listed == [*COMMANDS, "help", "version"]
+    assert listed == [*COMMANDS, "help"]
     assert run("help").out == run("--help").out == result.out
 
 
@@ -893,6 +894,7 @@ Options:
 def test_version(run):
     assert re.fullmatch(r"ftl \d+\.\d+\.\d+\n", run("version").out)
     assert run("--version").out == run("version").out
+    assert json.loads(run("version", "-o", "json").out)["version"] in run("version").out
 
 
 @pytest.mark.parametrize(
