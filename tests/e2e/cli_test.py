@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 from fake_backplane import FAILED, LIVE, STARTING, STOPPED, FakeBackplane, ftl, schema, step
+from whole import FTL, SANITIZED
 
 BUILD = Path(os.environ.get("FTL_BUILD", Path(__file__).resolve().parents[2] / "build"))
 FTL = os.environ.get("FTL", str(BUILD / "ftl"))
@@ -491,7 +492,7 @@ def test_deploy_uses_constant_memory(start, fake, module):
         time.sleep(0.02)
     assert process.returncode == 0
     assert len(fake.artefacts[digest(bytes(300 << 20))]) == 300 << 20
-    if not os.environ.get("FTL_SANITIZED"):
+    if not SANITIZED:
         assert peak < 32 << 10
 
 
