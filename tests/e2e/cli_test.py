@@ -609,6 +609,14 @@ def test_build_says_what_failed(run, module):
     assert result == Result(1, "no\n", "error: echo/ftl.toml: the build command exited with 1: echo no; false\n")
 
 
+def test_build_tells_where_the_sdk_lies(run, module):
+    module.set(build="""'echo "$FTL_CFLAGS"; echo "$FTL_LIBS"'""")
+    cflags, libs = run("build", "echo").out.splitlines()
+    assert Path(cflags.removeprefix("-I"), "ftl/module.h").exists()
+    assert libs.split()[0].endswith("/libftl-module.a")
+    assert Path(libs.split()[0]).exists()
+
+
 def test_build_is_interrupted_with_its_command(start, module):
     module.set(build='"echo started; exec sleep 60"')
     process = start("build", "echo", start_new_session=True)
