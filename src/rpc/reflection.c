@@ -69,9 +69,9 @@ static int answer_services(const struct rpc_reflection *reflection, struct buf *
 	size_t cursor = 0, offset = buf_len(response);
 	int over = 0;
 	map_init(&told);
-	for (const struct rpc_method *method; (method = rpc_server_next_method(reflection->server, &cursor)) != NULL;) {
+	for (const struct type_method *method; (method = types_next_method(reflection->types, &cursor)) != NULL;) {
 		struct str rest, service = str_cut(str_from(method->path + 1), '/', &rest);
-		if (types_method(reflection->types, str_from(method->path)) == NULL ||
+		if (!rpc_server_has_method(reflection->server, str_from(method->path)) ||
 		    map_put(&told, service, (void *)reflection) != NULL)
 			continue;
 		size_t inner = buf_len(response);

@@ -170,10 +170,6 @@ static bool answer_early(struct rpc_server *server, struct rpc_stream *stream) {
 	return false;
 }
 
-static bool has_method(const struct rpc_server *server, const struct rpc_stream *stream) {
-	return server->fallback != NULL || map_get(&server->routes, stream->http.path) != NULL;
-}
-
 static void on_request(struct http_connection *http, struct http_stream *http_stream) {
 	struct server_connection *connection = http->owner;
 	struct rpc_server *server = connection->server;
@@ -187,7 +183,7 @@ static void on_request(struct http_connection *http, struct http_stream *http_st
 		return;
 	}
 	cors_add_headers(http_stream, &stream->response_headers);
-	if (err.code != CODE_OK && has_method(server, stream))
+	if (err.code != CODE_OK && rpc_server_has_method(server, http_stream->path))
 		rpc_fail(stream, &err);
 	else
 		start_method(server, stream);
@@ -410,9 +406,8 @@ void rpc_server_set_fallback(struct rpc_server *server, void (*start)(struct rpc
 	server->fallback_service = service;
 }
 
-const struct rpc_method *rpc_server_next_method(const struct rpc_server *server, size_t *cursor) {
-	const struct route *route = map_next(&server->routes, cursor);
-	return route ? route->method : NULL;
+bool rpc_server_has_method(const struct rpc_server *server, struct str path) {
+	return server->fallback != NULL || map_get(&server->routes, path) != NULL;
 }
 
 void rpc_server_drain(struct rpc_server *server, void (*done)(void *data), void *data) {

@@ -44,8 +44,8 @@ void rpc_server_add(struct rpc_server *server, const struct rpc_method *methods,
 /* What is started for a path that no method has; without it such a call is Unimplemented. */
 void rpc_server_set_fallback(struct rpc_server *server, void (*start)(struct rpc_stream *stream), void *service);
 
-/* Walks the methods in no order, from *cursor = 0; NULL at the end. */
-const struct rpc_method *rpc_server_next_method(const struct rpc_server *server, size_t *cursor);
+/* Whether calls of this path are taken. */
+bool rpc_server_has_method(const struct rpc_server *server, struct str path);
 
 /* Takes a connected socket. */
 void rpc_server_accept(struct rpc_server *server, int fd);

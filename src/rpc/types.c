@@ -307,6 +307,10 @@ const struct type_method *types_method(const struct types *types, struct str pat
 	return types ? map_get(&types->methods, path) : NULL;
 }
 
+const struct type_method *types_next_method(const struct types *types, size_t *cursor) {
+	return map_next(&types->methods, cursor);
+}
+
 const struct type_file *types_file(const struct types *types, struct str name) {
 	return map_get(&types->files, name);
 }

@@ -104,5 +104,8 @@ const struct type_file *types_file(const struct types *types, struct str name);
 /* The file that defines a message, field, enum, enum value, service or method. */
 const struct type_file *types_file_of(const struct types *types, struct str symbol);
 
+/* Walks the methods in no order, from *cursor = 0; NULL at the end. */
+const struct type_method *types_next_method(const struct types *types, size_t *cursor);
+
 const struct type_field *type_field_by_number(const struct type_message *message, unsigned number);
 const struct type_field *type_field_by_json_name(const struct type_message *message, struct str name);
