@@ -22,6 +22,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/path.h"
+#include "ftl_descriptors.h"
+#include "rpc/reflection.h"
 
 /* --- events of the control side ------------------------------------------------------------------------------------------- */
 
@@ -234,6 +236,13 @@ static void start_server(struct backplane *backplane) {
 		rpc_server_add(backplane->server, services[i].methods, services[i].count, backplane);
 }
 
+static void read_types(struct backplane *backplane) {
+	const struct str sets[] = {ftl_descriptors, rpc_own_descriptors};
+	struct error err;
+	int failed = types_new(sets, ARRAY_LEN(sets), &backplane->types, &err);
+	ASSERT(!failed);
+}
+
 static void start_workers(struct backplane *backplane) {
 	unsigned count = backplane->options->threads > 0 ? backplane->options->threads : uv_available_parallelism();
 	struct worker_options options = {
@@ -244,6 +253,7 @@ static void start_workers(struct backplane *backplane) {
 		.owner = backplane,
 	};
 	options.server.message_max = backplane->options->message_max;
+	options.server.types = backplane->types;
 	for (; backplane->worker_count < MIN(count, (unsigned)WORKERS_MAX); backplane->worker_count++)
 		backplane->workers[backplane->worker_count] = worker_start(&options);
 }
@@ -307,6 +317,7 @@ static int start(struct backplane *backplane, struct error *err) {
 	    open_folder(backplane->options->data_folder, "run", open_platform, backplane, err) < 0)
 		return -1;
 	start_server(backplane);
+	read_types(backplane);
 	start_workers(backplane);
 	if (load(backplane, err) < 0)
 		return -1;
@@ -361,6 +372,7 @@ static void deinit(struct backplane *backplane) {
 	if (backplane->store != NULL)
 		backplane->store->ops->close(backplane->store);
 	loop_deinit(&backplane->loop);
+	types_free(backplane->types);
 	free(backplane);
 }
 

@@ -23,6 +23,8 @@
 
 enum { WORKERS_MAX = 64 };
 
+struct types;
+
 struct backplane {
 	const struct backplane_options *options;
 	int64_t started_wall_ms;
@@ -31,6 +33,7 @@ struct backplane {
 	struct loop loop; /* of the control side */
 	struct listener listener;
 	struct rpc_server *server; /* of the control side, for the workers */
+	struct types *types; /* of the wire contract */
 	struct worker *workers[WORKERS_MAX];
 	size_t worker_count, next_worker;
 

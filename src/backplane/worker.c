@@ -5,6 +5,8 @@
 
 #include "backplane/call.h"
 #include "base/memory.h"
+#include "rpc/health.h"
+#include "rpc/reflection.h"
 #include "rpc/relay.h"
 
 /* --- what is not a call ---------------------------------------------------------------------------------------------- */
@@ -130,6 +132,8 @@ static void *run(void *data) {
 	}
 	loop_run_out(&worker->loop);
 	loop_deinit(&worker->loop);
+	rpc_health_free(worker->health);
+	rpc_reflection_free(worker->reflection);
 	return NULL;
 }
 
@@ -143,6 +147,8 @@ struct worker *worker_start(const struct worker_options *options) {
 	worker->server = rpc_server_new(&worker->loop, &options->server);
 	rpc_server_add(worker->server, call_methods, call_method_count, worker);
 	rpc_server_set_fallback(worker->server, relay_to_control, worker);
+	worker->health = rpc_health_new(worker->server);
+	worker->reflection = rpc_reflection_new(worker->server, options->server.types);
 	struct rpc_channel_options control = rpc_channel_options_default;
 	control.dial = options->dial_control;
 	control.dial_data = options->dial_data;

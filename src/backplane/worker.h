@@ -16,6 +16,8 @@ struct worker {
 	struct loop loop;
 	pthread_t thread;
 	struct rpc_server *server;
+	struct rpc_health *health;
+	struct rpc_reflection *reflection;
 	struct route_table *routes; /* this worker's reference */
 	struct map channels; /* struct rpc_channel by endpoint text, of Runners */
 	struct rpc_channel *control; /* to the control side of this process */
