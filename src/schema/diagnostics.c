@@ -74,9 +74,11 @@ static size_t copy_printable(char out[EXCERPT_BYTES], struct str line) {
 	size_t len = MIN(line.len, (size_t)EXCERPT_BYTES);
 	while (len > 0 && (line.ptr[len - 1] == '\r' || line.ptr[len - 1] == ' '))
 		len--;
+	bool is_text = str_is_text(str_new(line.ptr, len));
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte = (unsigned char)line.ptr[i];
-		out[i] = (byte < ' ' && byte != '\t') || byte == 0x7F ? '?' : (char)byte;
+		bool plain = byte == '\t' || (byte >= ' ' && byte < 0x7F) || (byte >= 0x80 && is_text);
+		out[i] = plain ? (char)byte : '?';
 	}
 	return len;
 }
@@ -102,6 +104,16 @@ static const char *make_excerpt(struct schema_diagnostics *diagnostics, struct s
 			    mark);
 }
 
+/* A text that was cut to fit may end within a character, and one of a stranger may hold what a terminal obeys. */
+static void make_printable(char *text) {
+	size_t len = strlen(text);
+	while (len > 0 && !str_is_text(str_new(text, len)))
+		text[--len] = '\0';
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7F)
+			text[i] = '?';
+}
+
 int schema_diagnose(struct schema_diagnostics *diagnostics, struct schema_pos pos, const char *hint, const char *format,
 		    ...) {
 	if (diagnostics->count == SCHEMA_DIAGNOSTICS_MAX) {
@@ -113,6 +125,7 @@ int schema_diagnose(struct schema_diagnostics *diagnostics, struct schema_pos po
 	va_start(args, format);
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
+	make_printable(message);
 	diagnostics->items[diagnostics->count++] = (struct schema_diagnostic){
 		.pos = pos,
 		.message = arena_strdup(&diagnostics->arena, str_from(message)),

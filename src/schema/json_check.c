@@ -54,19 +54,30 @@ static int check_value(struct checker *checker, const struct schema_type *type, 
 
 enum { PATH_TEXT_MAX = 400, VALUE_TEXT_MAX = 60, LIST_TEXT_MAX = 240 };
 
+/* For a message: quoted, and cut when it is long. */
+static const char *quote(struct str text, char ret_text[VALUE_TEXT_MAX + 8]) {
+	size_t len = MIN(text.len, (size_t)VALUE_TEXT_MAX);
+	while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xC0) == 0x80)
+		len--;
+	snprintf(ret_text, VALUE_TEXT_MAX + 8, "\"%.*s%s\"", (int)len, text.ptr, len < text.len ? "…" : "");
+	for (char *c = ret_text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7F)
+			*c = '?';
+	return ret_text;
+}
+
 /* The end of a long path says more than its beginning. */
 static void print_path(const struct checker *checker, const struct place *place, char ret_text[PATH_TEXT_MAX]) {
 	char *at = ret_text + PATH_TEXT_MAX - 1;
 	*at = '\0';
-	char step[SCHEMA_NAME_MAX + 16];
+	char step[SCHEMA_NAME_MAX + 16], quoted[VALUE_TEXT_MAX + 8];
 	for (;; place = place->outer) {
 		if (place == NULL)
 			snprintf(step, sizeof step, "%s", checker->json->root);
 		else if (place->field != NULL)
 			snprintf(step, sizeof step, ".%s", place->field);
 		else if (place->key.ptr != NULL)
-			snprintf(step, sizeof step, "[\"%.*s\"]", (int)MIN(place->key.len, (size_t)SCHEMA_NAME_MAX),
-				 place->key.ptr);
+			snprintf(step, sizeof step, "[%s]", quote(place->key, quoted));
 		else
 			snprintf(step, sizeof step, "[%zu]", place->index);
 		size_t len = strlen(step);
@@ -123,18 +134,6 @@ static int refuse_kind(struct checker *checker, const char *expected, const stru
 
 static bool comes(struct checker *checker, enum scan_kind kind) {
 	return scan_peek(&checker->scanner) == kind;
-}
-
-/* For a message: quoted, and cut when it is long. */
-static const char *quote(struct str text, char ret_text[VALUE_TEXT_MAX + 8]) {
-	size_t len = MIN(text.len, (size_t)VALUE_TEXT_MAX);
-	while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xC0) == 0x80)
-		len--;
-	snprintf(ret_text, VALUE_TEXT_MAX + 8, "\"%.*s%s\"", (int)len, text.ptr, len < text.len ? "…" : "");
-	for (char *c = ret_text; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7F)
-			*c = '?';
-	return ret_text;
 }
 
 /* What raw stands for; valid until the next call. */

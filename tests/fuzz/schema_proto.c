@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	    schema_check(module, &diagnostics) == 0)
 		compare_with_its_text(module, &arena);
 	else if (diagnostics.count > 0)
-		ASSERT(schema_diagnostics_to_error(&diagnostics, &err) == -1 && err.msg[0] != '\0');
+		ASSERT(schema_diagnostics_to_error(&diagnostics, &err) == -1 && str_is_text(str_from(err.msg)));
 	schema_diagnostics_deinit(&diagnostics);
 	arena_deinit(&wire);
 	arena_deinit(&arena);

@@ -81,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (parsed == 0 && schema_check(module, &diagnostics) == 0)
 		round_trip(module, &arena, &buf, &again);
 	buf_clear(&buf);
-	ASSERT(schema_diagnostics_print(&diagnostics, &buf) == 0);
+	ASSERT(schema_diagnostics_print(&diagnostics, &buf) == 0 && str_is_text(buf_view(&buf)));
 	buf_deinit(&buf);
 	buf_deinit(&again);
 	schema_diagnostics_deinit(&diagnostics);

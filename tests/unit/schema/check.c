@@ -166,6 +166,21 @@ static void bears_long_chains(void **state UNUSED) {
 	}
 }
 
+/* What an error quotes may be long, and may be meant for a terminal. */
+static void errors_are_plain_text(void **state UNUSED) {
+	struct world *world = world_new();
+	char value[2000] = "\\u001b[2J";
+	for (size_t i = strlen(value); i + 3 < sizeof value - 1; i += 3)
+		memcpy(value + i, "\xE2\x82\xAC", 3);
+	const char *text = arena_printf(&world->arena, "enum E: String { A = \"%s\" B = \"%s\" }", value, value);
+	assert_int_equal(schema_check(parse_body(world, text), &world->diagnostics), -1);
+	const char *message = world->diagnostics.items[0].message;
+	assert_non_null(strstr(message, "value \"?[2J\xE2\x82\xAC"));
+	assert_true(str_is_text(str_from(message)));
+	assert_null(strchr(diagnostics_text(world), '\x1B'));
+	world_free(world);
+}
+
 static void marks_the_place(void **state UNUSED) {
 	struct world *world = world_new();
 	struct schema_module *module = parse_good(world, "module verb {\n  data D {\n    a\tStrng\n  }\n}\n");
@@ -183,11 +198,9 @@ static void marks_the_place(void **state UNUSED) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(says_what_is_wrong),
-		cmocka_unit_test(accepts),
-		cmocka_unit_test(field_names_may_be_any_word),
-		cmocka_unit_test(bears_long_chains),
-		cmocka_unit_test(marks_the_place),
+		cmocka_unit_test(says_what_is_wrong),          cmocka_unit_test(accepts),
+		cmocka_unit_test(field_names_may_be_any_word), cmocka_unit_test(bears_long_chains),
+		cmocka_unit_test(errors_are_plain_text),       cmocka_unit_test(marks_the_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

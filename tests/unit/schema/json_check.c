@@ -90,6 +90,8 @@ static const struct {
 	{"{String: Int}", "{\"a b\": \"1\"}", "[\"a b\"]: expected Int, got string"},
 	{"{String: Int}", "{\"a\": 1, \"b\": 2, \"\\u0061\": 1}", "[\"\\u0061\"]: the key is there twice"},
 	{"[{String: Int}]", "[{\"a\": 1}, {\"a\": 1}]", NULL},
+	{"{String: Int}", "{\"\x7F 0123456789012345678901234567890123456789012345678901234567\xE2\x82\xAC\": null}",
+	 "[\"? 0123456789012345678901234567890123456789012345678901234567…\"]: expected Int, got null"},
 	{"{String: Int}", "[]", "expected {String: Int}, got array"},
 	{"m.Ints", "{\"1\": true, \"-5\": false}", NULL},
 	{"m.Ints", "{\"x\": true}", "expected a key that is an Int, got \"x\""},
