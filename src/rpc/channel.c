@@ -313,7 +313,11 @@ struct rpc_channel *rpc_channel_new(struct loop *loop, const struct endpoint *en
 	struct rpc_channel *channel = mem_alloc(sizeof *channel);
 	*channel = (struct rpc_channel){.loop = loop, .endpoint = *endpoint, .options = *options, .sweep.fire = on_sweep, .retry.fire = on_retry};
 	list_init(&channel->preparing);
-	tls_config_ref(channel->options.tls);
+	bool is_tls = endpoint->kind == ENDPOINT_TCP && endpoint->tls;
+	if (is_tls && options->tls == NULL)
+		channel->options.tls = tls_config_new(false, &(struct tls_options){.http1_only = options->http1}, NULL);
+	else
+		tls_config_ref(channel->options.tls);
 	list_init(&channel->connections);
 	list_init(&channel->waiting);
 	/* A socket's path is no authority; "localhost" is what gRPC's own clients send. */
