@@ -164,15 +164,24 @@ static void on_headers(struct rpc_stream *rpc) {
 	copy_headers(rpc->owner, &rpc->http.received);
 }
 
+/* Why a call failed. What never got an answer has to do with the endpoint, which is then named. */
+static void explain(const struct client *client, const struct rpc_stream *rpc, struct error *err) {
+	error_set(err, rpc->status, "%.*s", STR_ARG(rpc->status_text));
+	bool ours = rpc->status == CODE_CANCELLED || rpc->status == CODE_DEADLINE_EXCEEDED;
+	if (rpc->http.status != 0 || ours)
+		return;
+	if (strstr(err->msg, client->endpoint) == NULL)
+		error_wrap(err, "%s", client->endpoint);
+	size_t used = strlen(err->msg);
+	if (rpc->status == CODE_UNAVAILABLE && rpc_is_untouched(rpc))
+		snprintf(err->msg + used, sizeof err->msg - used, "; is \"ftl serve\" running there?");
+}
+
 static void on_closed(struct rpc_stream *rpc) {
 	struct client_stream *stream = rpc->owner;
 	copy_headers(stream, &rpc->http.trailers);
 	if (rpc->status != CODE_OK)
-		error_set(&stream->why, rpc->status, "%.*s", STR_ARG(rpc->status_text));
-	bool unreachable = rpc->status == CODE_UNAVAILABLE && rpc_is_untouched(rpc);
-	if (unreachable && rpc->http.status == 0)
-		error_set(&stream->why, rpc->status, "%.*s; is \"ftl serve\" running there?",
-			  STR_ARG(rpc->status_text));
+		explain(stream->client, rpc, &stream->why);
 	stream->rpc = NULL;
 	loop_stop(rpc->loop);
 }

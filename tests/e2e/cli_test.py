@@ -6,7 +6,9 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +175,16 @@ def test_call_says_that_nobody_is_there(run):
     )
 
 
+def test_call_says_that_somebody_else_is_there(run):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        answer = b"SSH-2.0-OpenSSH_9.2\r\n"
+        threading.Thread(target=lambda: other.accept()[0].sendall(answer), daemon=True).start()
+        result = run("call", "echo.echo", "--endpoint", f"http://127.0.0.1:{port}")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"error: http://127.0.0.1:{port}: ")
+
+
 def test_call_says_what_an_endpoint_is(run):
     result = run("call", "echo.echo", "--endpoint", "localhost")
     assert result.code == 1
@@ -207,10 +219,10 @@ def test_ping_waits_until_it_is_ready(start, fake):
 
 
 def test_ping_waits_for_a_listener(start, tmp_path):
-    socket = f"unix:{tmp_path}/late"
-    process = start("ping", "--wait", "20s", "--endpoint", socket)
+    endpoint = f"unix:{tmp_path}/late"
+    process = start("ping", "--wait", "20s", "--endpoint", endpoint)
     time.sleep(0.2)
-    late = FakeBackplane(socket)
+    late = FakeBackplane(endpoint)
     out, err = process.communicate(timeout=10)
     late.stop()
     assert (process.returncode, err) == (0, "")
@@ -584,6 +596,22 @@ def test_the_endpoint_comes_from_the_nearest_place(run, environment, fake, modul
     assert run("ping", env=wrong).code == 1
     assert run("ping", "--endpoint", fake.endpoint, env=wrong).code == 0
     assert run("--endpoint", fake.endpoint, "ping", env=wrong).code == 0
+
+
+def test_the_endpoint_may_be_behind_tls(run, environment, tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *names, *files]
+    subprocess.run(command, check=True, capture_output=True)
+    pair = (key.read_bytes(), certificate.read_bytes())
+    secure = FakeBackplane(credentials=grpc.ssl_server_credentials([pair]))
+    stranger = run("ping", "--endpoint", secure.endpoint)
+    friend = run("ping", "--endpoint", secure.endpoint, env={**environment, "SSL_CERT_FILE": str(certificate)})
+    secure.stop()
+    assert (stranger.code, stranger.out) == (1, "")
+    assert "certificate" in stranger.err
+    assert (friend.code, friend.err) == (0, "")
 
 
 def test_a_wrong_config_file_is_an_error(run, environment, tmp_path):

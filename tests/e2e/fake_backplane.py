@@ -39,7 +39,7 @@ def step(state, text, last_lines=()):
 class FakeBackplane:
     """Keeps what it was sent. `fail` maps a method to the (status, text) that it fails with."""
 
-    def __init__(self, address="127.0.0.1:0"):
+    def __init__(self, address="127.0.0.1:0", credentials=None):
         self.requests = []  # (method, request)
         self.time_remaining = {}  # of the last request of each method
         self.pieces = []  # sizes of the messages of each upload
@@ -61,8 +61,12 @@ class FakeBackplane:
         self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 80 << 20)])
         ftl_grpc.add_VerbServiceServicer_to_server(_Verbs(self), self._server)
         ftl_grpc.add_BackplaneServiceServicer_to_server(_Backplane(self), self._server)
-        port = self._server.add_insecure_port(address)
-        self.endpoint = address if address.startswith("unix:") else f"http://127.0.0.1:{port}"
+        if credentials is None:
+            port = self._server.add_insecure_port(address)
+        else:
+            port = self._server.add_secure_port(address, credentials)
+        scheme = "http" if credentials is None else "https"
+        self.endpoint = address if address.startswith("unix:") else f"{scheme}://127.0.0.1:{port}"
         self._server.start()
 
     def stop(self):
