@@ -17,8 +17,7 @@
  *   files.c      the files that "deploy" in ftl.toml names
  *   upload.c     files to the Backplane: hashed, and sent if they are missing there
  *
- * One file a command: serve.c runner.c build.c deploy.c call.c ps.c status.c schema.c kill.c ping.c logs.c
- *   version.c
+ * One file a command: serve.c runner.c build.c deploy.c call.c ps.c status.c schema.c logs.c kill.c ping.c version.c
  */
 #include <errno.h>
 #include <signal.h>
@@ -29,8 +28,9 @@
 #include "schema/nearest.h"
 
 const struct command *const commands[] = {
-	&command_serve,  &command_build, &command_deploy, &command_call, &command_ps,     &command_status,
-	&command_schema, &command_logs,  &command_kill,   &command_ping, &command_runner, &command_version,
+	&command_serve, &command_build,  &command_deploy, &command_call,
+	&command_ps,    &command_status, &command_schema, &command_logs,
+	&command_kill,  &command_ping,   &command_runner, &command_version,
 	NULL,
 };
 
