@@ -137,7 +137,7 @@ static const struct rpc_method methods[] = {
 
 static void on_accept(struct listener *listener, int fd) {
 	struct program *program = listener->owner;
-	rpc_server_accept(program->server, fd);
+	rpc_server_accept(program->server, fd, false);
 }
 
 /* --- the start ------------------------------------------------------------------------------------------------------ */

@@ -10,6 +10,7 @@
  */
 #include "backplane/backplane.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,8 @@ static void on_runner_exited(void *owner, const char *runner_key, const char *wh
 
 static void on_accept(struct listener *listener, int fd) {
 	struct backplane *backplane = listener->owner;
-	worker_accept(backplane->workers[backplane->next_worker++ % backplane->worker_count], fd);
+	bool trusted = listener == &backplane->inner;
+	worker_accept(backplane->workers[backplane->next_worker++ % backplane->worker_count], fd, trusted);
 }
 
 struct handover {
@@ -70,7 +72,7 @@ struct handover {
 
 static void take_over(struct task *task) {
 	struct handover *handover = CONTAINER_OF(task, struct handover, task);
-	rpc_server_accept(handover->backplane->server, handover->fd);
+	rpc_server_accept(handover->backplane->server, handover->fd, false);
 	free(handover);
 }
 
@@ -96,6 +98,7 @@ static void end_runners(struct backplane *backplane) {
 	backplane->stopping.state = ENDING_RUNNERS;
 	timer_stop(&backplane->loop, &backplane->stopping.limit);
 	listener_close(&backplane->listener);
+	listener_close(&backplane->inner);
 	control_shut_down(backplane_event(backplane));
 	backplane_event_done(backplane);
 }
@@ -177,7 +180,7 @@ static int open_platform(const char *path, void *owner, struct error *err) {
 	const struct backplane_options *options = backplane->options;
 	return platform_local_new(&(struct platform_options){.loop = &backplane->loop,
 							     .program = options->program,
-							     .backplane = backplane->endpoint,
+							     .backplane = backplane->inner_endpoint,
 							     .folder = path,
 							     .start_timeout_ms = options->start_timeout_ms,
 							     .orphan_timeout_ms = options->orphan_timeout_ms,
@@ -186,9 +189,20 @@ static int open_platform(const char *path, void *owner, struct error *err) {
 				  &backplane->platform, err);
 }
 
+/* Runners and what they host have folders of their own to be in, so what they are told must not depend on ours. */
+static int find_data_folder(struct backplane *backplane, struct error *err) {
+	const char *given = backplane->options->data_folder;
+	if (path_make_folders(given, err) < 0)
+		return -1;
+	backplane->data_folder = realpath(given, NULL);
+	return backplane->data_folder != NULL ? 0 : error_set_errno(err, errno, "could not find the folder %s", given);
+}
+
 static int open_stores(struct backplane *backplane, struct error *err) {
-	const char *data = backplane->options->data_folder;
-	if (path_make_folders(data, err) < 0 || store_sqlite_open(data, &backplane->store, err) < 0)
+	if (find_data_folder(backplane, err) < 0)
+		return -1;
+	const char *data = backplane->data_folder;
+	if (store_sqlite_open(data, &backplane->store, err) < 0)
 		return -1;
 	store_queue_init(&backplane->store_queue, &backplane->loop, backplane->store);
 	if (open_folder(data, "artefacts", open_artefacts, backplane, err) < 0)
@@ -206,16 +220,52 @@ static void name_endpoint(struct backplane *backplane) {
 	endpoint_format(&endpoint, backplane->endpoint);
 }
 
+static bool takes_tls_alone(const struct backplane *backplane, const struct endpoint *bind) {
+	return bind->tls || backplane->options->tls_client_ca != NULL;
+}
+
+static int read_tls_options(struct backplane *backplane, const struct endpoint *bind, struct error *err) {
+	const struct backplane_options *options = backplane->options;
+	if ((options->tls_cert == NULL) != (options->tls_key == NULL))
+		return error_set(err, CODE_INVALID_ARGUMENT, "a certificate and its key go together: give --tls-cert and --tls-key");
+	if (options->tls_cert == NULL && takes_tls_alone(backplane, bind))
+		return error_set(err, CODE_INVALID_ARGUMENT, "TLS needs a certificate: give --tls-cert and --tls-key");
+	backplane->server_tls = (struct tls_options){
+		.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->tls_client_ca};
+	backplane->client_tls =
+		(struct tls_options){.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->ca};
+	if (options->tls_cert == NULL && options->ca == NULL)
+		return 0;
+	backplane->tls = tls_config_new(false, &backplane->client_tls, err);
+	return backplane->tls != NULL ? 0 : -1;
+}
+
+/* A socket that only this user can open stands in for the port that asks for certificates. */
+static int open_inner(struct backplane *backplane, struct error *err) {
+	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
+	int len = snprintf(endpoint.path, sizeof endpoint.path, "%s/backplane.sock", backplane->data_folder);
+	if (len >= (int)sizeof endpoint.path)
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "%s/backplane.sock has more than 107 bytes, which no socket's path may; choose a shorter --data",
+				 backplane->data_folder);
+	if (listener_open(&backplane->inner, &backplane->loop, &endpoint, on_accept, backplane, err) < 0)
+		return -1;
+	endpoint_format(&backplane->inner.endpoint, backplane->inner_endpoint);
+	return 0;
+}
+
 static int start_listening(struct backplane *backplane, struct error *err) {
 	struct endpoint endpoint;
-	if (endpoint_parse(str_from(backplane->options->bind), &endpoint, err) < 0)
+	if (endpoint_parse(str_from(backplane->options->bind), &endpoint, err) < 0 ||
+	    read_tls_options(backplane, &endpoint, err) < 0 ||
+	    listener_open(&backplane->listener, &backplane->loop, &endpoint, on_accept, backplane, err) < 0)
 		return -1;
-	if (endpoint.tls)
-		return error_set(err, CODE_UNIMPLEMENTED, "--bind %s: serving over TLS is not there yet; bind to http://",
-				 backplane->options->bind);
-	if (listener_open(&backplane->listener, &backplane->loop, &endpoint, on_accept, backplane, err) < 0)
-		return -1;
+	backplane->tls_only = takes_tls_alone(backplane, &endpoint);
+	backplane->listener.endpoint.tls |= backplane->tls_only;
 	name_endpoint(backplane);
+	if (backplane->tls_only)
+		return open_inner(backplane, err);
+	memcpy(backplane->inner_endpoint, backplane->endpoint, sizeof backplane->endpoint);
 	return 0;
 }
 
@@ -243,19 +293,27 @@ static void read_types(struct backplane *backplane) {
 	ASSERT(!failed);
 }
 
-static void start_workers(struct backplane *backplane) {
+static int start_workers(struct backplane *backplane, struct error *err) {
 	unsigned count = backplane->options->threads > 0 ? backplane->options->threads : uv_available_parallelism();
 	struct worker_options options = {
 		.server = rpc_server_options_default,
 		.dial_control = dial_control,
 		.dial_data = backplane,
 		.control_name = backplane->listener.endpoint,
+		.server_tls = backplane->options->tls_cert != NULL ? &backplane->server_tls : NULL,
+		.client_tls = backplane->tls != NULL ? &backplane->client_tls : NULL,
 		.owner = backplane,
 	};
+	options.server.tls_only = backplane->tls_only;
 	options.server.message_max = backplane->options->message_max;
 	options.server.types = backplane->types;
-	for (; backplane->worker_count < MIN(count, (unsigned)WORKERS_MAX); backplane->worker_count++)
-		backplane->workers[backplane->worker_count] = worker_start(&options);
+	for (; backplane->worker_count < MIN(count, (unsigned)WORKERS_MAX); backplane->worker_count++) {
+		struct worker *worker = worker_start(&options, err);
+		if (worker == NULL)
+			return -1;
+		backplane->workers[backplane->worker_count] = worker;
+	}
+	return 0;
 }
 
 static int load_deployment(struct backplane *backplane, const struct module_record *module, const char *key, bool active,
@@ -314,12 +372,11 @@ static int start(struct backplane *backplane, struct error *err) {
 		return error_set(err, CODE_INVALID_ARGUMENT, "there is no platform \"%s\"; there is \"local\"",
 				 backplane->options->platform);
 	if (open_stores(backplane, err) < 0 || start_listening(backplane, err) < 0 ||
-	    open_folder(backplane->options->data_folder, "run", open_platform, backplane, err) < 0)
+	    open_folder(backplane->data_folder, "run", open_platform, backplane, err) < 0)
 		return -1;
 	start_server(backplane);
 	read_types(backplane);
-	start_workers(backplane);
-	if (load(backplane, err) < 0)
+	if (start_workers(backplane, err) < 0 || load(backplane, err) < 0)
 		return -1;
 	load_runners(backplane);
 	watch_signals(backplane);
@@ -336,6 +393,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	backplane->options = options;
 	backplane->started_wall_ms = clock_wall_ms();
 	backplane->listener.fd = -1;
+	backplane->inner.fd = -1;
 	backplane->tick.fire = on_tick;
 	loop_init(&backplane->loop);
 	outside_init(backplane);
@@ -347,6 +405,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 
 static void deinit(struct backplane *backplane) {
 	listener_close(&backplane->listener);
+	listener_close(&backplane->inner);
 	for (size_t i = 0; i < backplane->worker_count; i++)
 		worker_stop(backplane->workers[i]);
 	backplane->worker_count = 0;
@@ -373,6 +432,8 @@ static void deinit(struct backplane *backplane) {
 		backplane->store->ops->close(backplane->store);
 	loop_deinit(&backplane->loop);
 	types_free(backplane->types);
+	tls_config_unref(backplane->tls);
+	free(backplane->data_folder);
 	free(backplane);
 }
 

@@ -18,6 +18,7 @@
 #include "backplane/worker.h"
 #include "platform/platform.h"
 #include "rpc/listener.h"
+#include "rpc/tls.h"
 #include "rpc/unary.h"
 #include "store/artefacts.h"
 
@@ -29,9 +30,15 @@ struct backplane {
 	const struct backplane_options *options;
 	int64_t started_wall_ms;
 	char endpoint[ENDPOINT_MAX]; /* where it serves */
+	char *data_folder; /* as options say, from the root */
 
 	struct loop loop; /* of the control side */
 	struct listener listener;
+	struct listener inner; /* for own Runners and what they host, when the port takes TLS alone */
+	char inner_endpoint[ENDPOINT_MAX]; /* what they connect to: that, or the port */
+	bool tls_only;
+	struct tls_options server_tls, client_tls;
+	struct tls_config *tls; /* of the control side, towards Runners; NULL: none */
 	struct rpc_server *server; /* of the control side, for the workers */
 	struct types *types; /* of the wire contract */
 	struct worker *workers[WORKERS_MAX];

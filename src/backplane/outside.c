@@ -49,7 +49,9 @@ static struct rpc_channel *channel_to(struct backplane *backplane, const struct 
 	struct error err;
 	int failed = endpoint_parse(str_from(runner->endpoint), &endpoint, &err);
 	ASSERT(failed == 0); /* it was checked when the Runner registered */
-	channel = rpc_channel_new(&backplane->loop, &endpoint, &rpc_channel_options_default);
+	struct rpc_channel_options options = rpc_channel_options_default;
+	options.tls = backplane->tls;
+	channel = rpc_channel_new(&backplane->loop, &endpoint, &options);
 	map_put(&backplane->runner_channels, str_from(runner->key), channel);
 	return channel;
 }

@@ -24,6 +24,7 @@ struct order {
 	struct task task;
 	struct worker *worker;
 	int fd;
+	bool trusted;
 	struct route_table *routes;
 	struct endpoint endpoint;
 	void (*done)(void *data);
@@ -41,12 +42,12 @@ static void post(struct worker *worker, void (*run)(struct task *task), const st
 
 static void run_accept(struct task *task) {
 	struct order *order = CONTAINER_OF(task, struct order, task);
-	rpc_server_accept(order->worker->server, order->fd);
+	rpc_server_accept(order->worker->server, order->fd, order->trusted);
 	free(order);
 }
 
-void worker_accept(struct worker *worker, int fd) {
-	post(worker, run_accept, &(struct order){.fd = fd});
+void worker_accept(struct worker *worker, int fd, bool trusted) {
+	post(worker, run_accept, &(struct order){.fd = fd, .trusted = trusted});
 }
 
 static void run_set_routes(struct task *task) {
@@ -104,6 +105,7 @@ struct rpc_channel *worker_channel(struct worker *worker, const struct endpoint 
 		return channel;
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.keepalive_ms = 2000;
+	options.tls = worker->client_tls;
 	channel = rpc_channel_new(&worker->loop, endpoint, &options);
 	map_put(&worker->channels, str_from(text), channel);
 	return channel;
@@ -137,14 +139,31 @@ static void *run(void *data) {
 	return NULL;
 }
 
-struct worker *worker_start(const struct worker_options *options) {
+/* Each worker has its own: what OpenSSL keeps of a configuration is not shared between threads. */
+static int read_tls(struct worker *worker, const struct worker_options *options, struct error *err) {
+	if (options->client_tls != NULL && (worker->client_tls = tls_config_new(false, options->client_tls, err)) == NULL)
+		return -1;
+	if (options->server_tls != NULL && (worker->server_tls = tls_config_new(true, options->server_tls, err)) == NULL)
+		return -1;
+	return 0;
+}
+
+struct worker *worker_start(const struct worker_options *options, struct error *err) {
 	struct worker *worker = mem_zalloc(sizeof *worker);
+	if (read_tls(worker, options, err) < 0) {
+		tls_config_unref(worker->client_tls);
+		tls_config_unref(worker->server_tls);
+		free(worker);
+		return NULL;
+	}
 	loop_init(&worker->loop);
 	map_init(&worker->channels);
 	worker->routes = route_table_new();
 	worker->random = random_u64();
 	worker->owner = options->owner;
-	worker->server = rpc_server_new(&worker->loop, &options->server);
+	struct rpc_server_options server = options->server;
+	server.tls = worker->server_tls;
+	worker->server = rpc_server_new(&worker->loop, &server);
 	rpc_server_add(worker->server, call_methods, call_method_count, worker);
 	rpc_server_set_fallback(worker->server, relay_to_control, worker);
 	worker->health = rpc_health_new(worker->server);
@@ -169,5 +188,7 @@ void worker_stop(struct worker *worker) {
 	pthread_join(worker->thread, NULL);
 	route_table_unref(worker->routes);
 	map_deinit(&worker->channels);
+	tls_config_unref(worker->client_tls);
+	tls_config_unref(worker->server_tls);
 	free(worker);
 }

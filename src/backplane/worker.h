@@ -11,11 +11,13 @@
 #include "base/map.h"
 #include "rpc/channel.h"
 #include "rpc/server.h"
+#include "rpc/tls.h"
 
 struct worker {
 	struct loop loop;
 	pthread_t thread;
 	struct rpc_server *server;
+	struct tls_config *server_tls, *client_tls; /* NULL: none */
 	struct rpc_health *health;
 	struct rpc_reflection *reflection;
 	struct route_table *routes; /* this worker's reference */
@@ -29,7 +31,9 @@ struct worker {
 };
 
 struct worker_options {
-	struct rpc_server_options server;
+	struct rpc_server_options server; /* tls is the worker's own business */
+	const struct tls_options *server_tls; /* NULL: in clear only */
+	const struct tls_options *client_tls; /* towards Runners */
 	/* Makes a connection to the control side; called on the worker's thread. */
 	int (*dial_control)(void *data);
 	void *dial_data;
@@ -38,12 +42,12 @@ struct worker_options {
 };
 
 /* Starts the thread. */
-struct worker *worker_start(const struct worker_options *options);
+struct worker *worker_start(const struct worker_options *options, struct error *err);
 /* Stops the thread and frees all. The calls that are left are cut off. */
 void worker_stop(struct worker *worker);
 
 /* From any thread. */
-void worker_accept(struct worker *worker, int fd);
+void worker_accept(struct worker *worker, int fd, bool trusted);
 /* Takes the caller's reference to routes; done runs on the worker when it is in use. */
 void worker_set_routes(struct worker *worker, struct route_table *routes, void (*done)(void *data), void *data);
 /* Closes connections to a Runner that is gone. */

@@ -13,9 +13,17 @@ static const struct args_option option_endpoint = {
 	.kind = ARGS_TEXT,
 	.offset = offsetof(struct common_options, endpoint),
 	.value = "URL",
-	.help = "the Backplane: http://HOST:PORT or unix:PATH (else FTL_ENDPOINT,\n"
+	.help = "the Backplane: http[s]://HOST:PORT or unix:PATH (else FTL_ENDPOINT,\n"
 		"else \"endpoint\" in ftl.toml or in ~/.config/ftl/config.toml,\n"
 		"else http://127.0.0.1:8892)",
+};
+static const struct args_option option_ca = {
+	.name = "ca",
+	.kind = ARGS_TEXT,
+	.offset = offsetof(struct common_options, ca),
+	.value = "FILE",
+	.help = "authorities (PEM) to trust when it is at https:// (else FTL_CA,\n"
+		"else those of the system)",
 };
 static const struct args_option option_output = {
 	.name = "output",
@@ -36,13 +44,15 @@ static const struct args_option option_help = {
 
 size_t args_options(const struct command *command, struct args_option ret_options[ARGS_OPTIONS_MAX]) {
 	size_t count = command->option_count;
-	ASSERT(count + 3 < ARGS_OPTIONS_MAX);
+	ASSERT(count + 4 < ARGS_OPTIONS_MAX);
 	if (count > 0)
 		memcpy(ret_options, command->options, count * sizeof *ret_options);
 	if (command->common & COMMON_OUTPUT)
 		ret_options[count++] = option_output;
-	if (command->common & COMMON_ENDPOINT)
+	if (command->common & COMMON_ENDPOINT) {
 		ret_options[count++] = option_endpoint;
+		ret_options[count++] = option_ca;
+	}
 	ret_options[count++] = option_help;
 	return count;
 }

@@ -32,7 +32,7 @@ struct args_option {
 /* The first member of every command's struct of options. */
 struct common_options {
 	bool help;
-	const char *endpoint; /* NULL: not given */
+	const char *endpoint, *ca; /* NULL: not given */
 	enum output_format output;
 };
 

@@ -51,6 +51,13 @@ int cli_endpoint(struct cli *cli, const char *project_endpoint, const char **ret
 	return config_endpoint(&sources, &cli->arena, ret_endpoint, err);
 }
 
+const char *cli_ca(const struct cli *cli) {
+	const char *environment = getenv("FTL_CA");
+	if (cli->common->ca != NULL)
+		return cli->common->ca;
+	return environment != NULL && environment[0] != '\0' ? environment : NULL;
+}
+
 int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err) {
 	const char *endpoint;
 	if (cli_endpoint(cli, project_endpoint, &endpoint, err) < 0)
@@ -59,7 +66,7 @@ int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err
 		return 0;
 	client_close(cli->client);
 	cli->client = NULL;
-	return client_open(endpoint, &cli->client, err);
+	return client_open(endpoint, cli_ca(cli), &cli->client, err);
 }
 
 int cli_unary(struct cli *cli, const char *method, const ProtobufCMessage *request,

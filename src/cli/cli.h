@@ -40,6 +40,9 @@ const struct command *command_find(const char *name);
 /* All of them in the order of help, NULL at the end. */
 extern const struct command *const commands[];
 
+/* The file of authorities to trust, or NULL: those of the system. */
+const char *cli_ca(const struct cli *cli);
+
 /* Prints the error, unless SIGINT brought it about, and returns the exit code. */
 int cli_fail(const struct cli *cli, const struct error *err);
 

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "rpc/channel.h"
+#include "rpc/tls.h"
 
 /* Sent and not on its way yet. */
 #define CLIENT_UNSENT_MAX KIB(256)
@@ -60,9 +61,13 @@ static void on_awake(struct timer *timer) {
 	loop_stop(&client->loop);
 }
 
-int client_open(const char *endpoint, struct client **ret_client, struct error *err) {
+int client_open(const char *endpoint, const char *ca, struct client **ret_client, struct error *err) {
 	struct endpoint parsed;
 	if (endpoint_parse(str_from(endpoint), &parsed, err) < 0)
+		return -1;
+	const struct tls_options trust = {.ca_file = ca};
+	struct tls_config *tls = parsed.tls ? tls_config_new(false, &trust, err) : NULL;
+	if (parsed.tls && tls == NULL)
 		return -1;
 	struct client *client = mem_zalloc(sizeof *client);
 	client->endpoint = mem_strdup(endpoint);
@@ -74,7 +79,9 @@ int client_open(const char *endpoint, struct client **ret_client, struct error *
 	uv_signal_start(&client->signal, on_interrupt, SIGINT);
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.keepalive_ms = CLIENT_KEEPALIVE_MS;
+	options.tls = tls;
 	client->channel = rpc_channel_new(&client->loop, &parsed, &options);
+	tls_config_unref(tls); /* the channel has its own reference */
 	*ret_client = client;
 	return 0;
 }

@@ -12,7 +12,8 @@
 struct client;
 struct client_stream;
 
-int client_open(const char *endpoint, struct client **ret_client, struct error *err);
+/* ca: a PEM file of whom to trust when the endpoint is https://; NULL: the system's authorities. */
+int client_open(const char *endpoint, const char *ca, struct client **ret_client, struct error *err);
 void client_close(struct client *client); /* takes NULL */
 
 /* As it was given to client_open. */

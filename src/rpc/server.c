@@ -45,6 +45,7 @@ struct route {
 };
 
 struct server_connection {
+	bool trusted;
 	struct rpc_server *server;
 	struct door *door; /* until it is known what it speaks */
 	struct http_connection *http; /* from then on */
@@ -258,9 +259,16 @@ static const struct http_connection_events connection_events = {
 static void on_entered(void *owner, struct transport *transport, unsigned version, struct str first) {
 	struct server_connection *connection = owner;
 	struct rpc_server *server = connection->server;
+	bool refused = server->options.tls_only && !connection->trusted && transport->tls == NULL;
 	connection->door = NULL;
 	connection->http =
 		(version == 2 ? h2_accept : h1_accept)(transport, &server->options.http, &connection_events, connection);
+	if (refused) {
+		struct error err;
+		error_set(&err, CODE_UNAUTHENTICATED, "it speaks in clear text, and only TLS is taken here");
+		http_connection_close(connection->http, &err);
+		return;
+	}
 	if (server->on_drained != NULL)
 		http_connection_shutdown(connection->http);
 	http_connection_receive(connection->http, first);
@@ -275,7 +283,7 @@ static void on_left(void *owner, const char *peer, const struct error *why) {
 
 static const struct door_events door_events = {.entered = on_entered, .left = on_left};
 
-void rpc_server_accept(struct rpc_server *server, int fd) {
+void rpc_server_accept(struct rpc_server *server, int fd, bool trusted) {
 	bool full = server->connection_count >= server->options.connections_max;
 	if (full && !server->full)
 		log_warn("refusing connections: there are %zu, and max-connections is %zu", server->connection_count,
@@ -289,6 +297,7 @@ void rpc_server_accept(struct rpc_server *server, int fd) {
 		tls_config_refresh(server->options.tls);
 	struct server_connection *connection = mem_zalloc(sizeof *connection);
 	connection->server = server;
+	connection->trusted = trusted;
 	connection->door = door_open(server->loop, fd, server->options.tls, &door_events, connection);
 	if (connection->door == NULL) {
 		free(connection);

@@ -47,8 +47,9 @@ void rpc_server_set_fallback(struct rpc_server *server, void (*start)(struct rpc
 /* Whether calls of this path are taken. */
 bool rpc_server_has_method(const struct rpc_server *server, struct str path);
 
-/* Takes a connected socket. */
-void rpc_server_accept(struct rpc_server *server, int fd);
+/* Takes a connected socket. trusted: only this machine's user can have made it, so that clear text does even with
+ * tls_only. */
+void rpc_server_accept(struct rpc_server *server, int fd, bool trusted);
 
 /* Takes no new calls and calls done(data) when those in progress have been answered; never from inside. */
 void rpc_server_drain(struct rpc_server *server, void (*done)(void *data), void *data);

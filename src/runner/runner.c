@@ -22,6 +22,7 @@
 #include "base/path.h"
 #include "ftl.pb-c.h"
 #include "rpc/listener.h"
+#include "rpc/tls.h"
 #include "rpc/unary.h"
 #include "runner/deployment.h"
 #include "runner/registration.h"
@@ -44,6 +45,7 @@ struct runner {
 	struct rpc_server *server;
 	struct rpc_channel *backplane;
 	char endpoint[ENDPOINT_MAX]; /* our own */
+	struct tls_config *server_tls, *client_tls; /* NULL: none */
 	char *work_folder;
 	bool made_work_folder;
 	struct registration registration;
@@ -281,7 +283,7 @@ static const struct rpc_method methods[] = {
 
 static void on_accept(struct listener *listener, int fd) {
 	struct runner *runner = listener->owner;
-	rpc_server_accept(runner->server, fd);
+	rpc_server_accept(runner->server, fd, false);
 }
 
 /* Only a folder that was made here is removed as a whole at the end. */
@@ -355,6 +357,7 @@ _Noreturn static void end_at_once(struct runner *runner) {
 static void serve(struct runner *runner, const struct endpoint *backplane) {
 	struct rpc_channel_options channel_options = rpc_channel_options_default;
 	channel_options.keepalive_ms = KEEPALIVE_MS;
+	channel_options.tls = runner->client_tls;
 	runner->backplane = rpc_channel_new(&runner->loop, backplane, &channel_options);
 	endpoint_format(&runner->listener.endpoint, runner->endpoint);
 	logs_init(&runner->logs, &runner->loop, runner->backplane, runner->registration.key);
@@ -371,12 +374,33 @@ static void serve(struct runner *runner, const struct endpoint *backplane) {
 		uv_close((uv_handle_t *)&runner->signals[i].handle, NULL);
 }
 
+static int read_tls(struct runner *runner, bool needed, struct error *err) {
+	const struct runner_options *options = runner->options;
+	const struct tls_options server = {
+		.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->tls_client_ca};
+	const struct tls_options client = {.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->ca};
+	if ((options->tls_cert == NULL) != (options->tls_key == NULL) || (needed && options->tls_cert == NULL))
+		return error_set(err, CODE_INVALID_ARGUMENT, "TLS needs a certificate and its key: give --tls-cert and --tls-key");
+	if (options->tls_cert != NULL && (runner->server_tls = tls_config_new(true, &server, err)) == NULL)
+		return -1;
+	bool is_client = options->tls_cert != NULL || options->ca != NULL;
+	if (is_client && (runner->client_tls = tls_config_new(false, &client, err)) == NULL)
+		return -1;
+	return 0;
+}
+
 static int run(struct runner *runner, struct error *err) {
 	struct endpoint backplane, bind;
 	if (check_options(runner->options, &backplane, &bind, err) < 0 || make_work_folder(runner, err) < 0)
 		return -1;
+	struct rpc_server_options server = rpc_server_options_default;
+	server.tls_only = bind.tls || runner->options->tls_client_ca != NULL;
+	if (read_tls(runner, server.tls_only, err) < 0)
+		return -1;
+	server.tls = runner->server_tls;
+	bind.tls = server.tls_only;
 	loop_init(&runner->loop);
-	runner->server = rpc_server_new(&runner->loop, &rpc_server_options_default);
+	runner->server = rpc_server_new(&runner->loop, &server);
 	rpc_server_add(runner->server, methods, ARRAY_LEN(methods), runner);
 	int result = listener_open(&runner->listener, &runner->loop, &bind, on_accept, runner, err);
 	if (result == 0) {
@@ -401,6 +425,8 @@ int runner_run(const struct runner_options *options, struct error *err) {
 	struct error left;
 	if (runner->made_work_folder && path_remove_tree(runner->work_folder, &left) < 0)
 		log_warn("%s", left.msg);
+	tls_config_unref(runner->server_tls);
+	tls_config_unref(runner->client_tls);
 	free(runner->work_folder);
 	free(runner);
 	return result;

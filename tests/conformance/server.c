@@ -283,7 +283,7 @@ static const struct rpc_method methods[] = {
 /* --- the program --------------------------------------------------------------------------------------------- */
 
 static void on_accept(struct listener *listener UNUSED, int fd) {
-	rpc_server_accept(server.rpc, fd);
+	rpc_server_accept(server.rpc, fd, false);
 }
 
 static void stop_if(int failed, const struct error *err) {

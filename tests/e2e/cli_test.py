@@ -921,9 +921,11 @@ Usage:
 
 Options:
   -o, --output FORMAT           "table" for people or "json" for programs (default table)
-      --endpoint URL            the Backplane: http://HOST:PORT or unix:PATH (else FTL_ENDPOINT,
+      --endpoint URL            the Backplane: http[s]://HOST:PORT or unix:PATH (else FTL_ENDPOINT,
                                 else "endpoint" in ftl.toml or in ~/.config/ftl/config.toml,
                                 else http://127.0.0.1:8892)
+      --ca FILE                 authorities (PEM) to trust when it is at https:// (else FTL_CA,
+                                else those of the system)
   -h, --help                    this text
 """
 

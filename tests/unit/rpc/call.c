@@ -72,11 +72,11 @@ static const struct rpc_method echo_methods[] = {{.path = "/test/Echo", .start =
 static const struct rpc_method relay_methods[] = {{.path = "/test/Echo", .start = relay_method}};
 
 static void accept_echo(struct listener *listener UNUSED, int fd) {
-	rpc_server_accept(world->echo_server, fd);
+	rpc_server_accept(world->echo_server, fd, false);
 }
 
 static void accept_relay(struct listener *listener UNUSED, int fd) {
-	rpc_server_accept(world->relay_server, fd);
+	rpc_server_accept(world->relay_server, fd, false);
 }
 
 static void on_limit(struct timer *timer UNUSED) {
