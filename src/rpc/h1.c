@@ -219,6 +219,7 @@ static void take_request(struct h1 *h1, struct str bytes) {
 	stream->path = head.target;
 	stream->authority = head.host;
 	stream->received = head.headers;
+	stream->in_trailers = true;
 	h1->keep_alive = !head.close && !h1->shutting_down;
 	begin_body(h1, &head);
 	if (head.expects_continue && head.body != H1_BODY_NONE && !transport_is_backed_up(h1->http.transport))

@@ -24,8 +24,9 @@ enum {
 	FRAME_HEADER_SIZE = 9,
 	CONNECTION_WINDOW = 16 << 20,
 	HEADERS_MAX = 128, /* of one request, ours included */
+	HEADERS_FAR_OVER = 4, /* a block of this many times the limit is no mistake any more */
 	RESETS_MAX = 1000, /* "max-resets": streams ended by an error or taken back, in one second */
-	CONTROL_FRAMES_MAX = 2000, /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, in one second */
+	CONTROL_FRAMES_MAX = 500, /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, in one second */
 };
 
 struct budget {
@@ -207,6 +208,13 @@ static void set_pseudo_header(struct http_stream *stream, struct str name, struc
 		stream->status = (unsigned)strtoul(value.ptr, NULL, 10);
 }
 
+static void condemn_bomb(struct h2 *h2) {
+	char text[160];
+	snprintf(text, sizeof text, "it sent headers that unfold to more than %d times max-header-bytes, which is %u",
+		 HEADERS_FAR_OVER, h2->limits.header_bytes);
+	condemn(h2, NGHTTP2_ENHANCE_YOUR_CALM, CODE_RESOURCE_EXHAUSTED, text);
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_bytes, size_t name_len,
 		     const uint8_t *value_bytes, size_t value_len, uint8_t flags UNUSED, void *data) {
 	struct h2 *h2 = data;
@@ -218,6 +226,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	if (stream->header_bytes > h2->limits.header_bytes) {
 		/* A server can still say so; what is over is not kept. */
 		stream->headers_over = true;
+		if (h2->http.is_server && stream->header_bytes / HEADERS_FAR_OVER > h2->limits.header_bytes)
+			condemn_bomb(h2);
 		return h2->http.is_server && !stream->in_trailers ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	}
 	struct str name = arena_copy(&stream->arena, str_new(name_bytes, name_len));

@@ -81,7 +81,7 @@ struct http_stream {
 	struct http_headers received; /* request or response headers */
 	struct http_headers trailers;
 	size_t header_bytes; /* received so far in this block */
-	bool in_trailers;
+	bool in_trailers; /* server: the request's headers are whole */
 	bool received_end;
 	bool headers_over; /* server: header_bytes passed the limit, and what came after is not kept */
 	size_t lent; /* bytes of `data` that the owner has not given back */

@@ -330,7 +330,7 @@ static bool is_within_message(const struct rpc_stream *stream) {
 static int check_stream(const struct rpc_server *server, const struct rpc_stream *stream, uint64_t now, struct error *err) {
 	const struct http_limits *limits = &server->options.http;
 	const struct http_stream *http = &stream->http;
-	if (http->path.ptr == NULL && is_over(now, http->progress_ms, limits->header_ms))
+	if (!http->in_trailers && is_over(now, http->progress_ms, limits->header_ms))
 		return too_slow(err, "it did not complete the headers of a request", "header-timeout", limits->header_ms);
 	if (!is_over(now, http->progress_ms, limits->stall_ms))
 		return 0;

@@ -59,6 +59,7 @@ static void add_post(struct buf *out, size_t protocol, bool gzip, size_t piece, 
 	struct buf headers = BUF_INIT(1 << 14);
 	add_header(&headers, STR(":method"), STR("POST"));
 	add_header(&headers, STR(":scheme"), STR("http"));
+	add_header(&headers, STR(":authority"), STR("a"));
 	add_header(&headers, STR(":path"), protocols[protocol].path);
 	add_header(&headers, STR("content-type"), protocols[protocol].type);
 	if (gzip)
@@ -78,6 +79,7 @@ static void add_get(struct buf *out, struct str query) {
 	add(&path, query);
 	add_header(&headers, STR(":method"), STR("GET"));
 	add_header(&headers, STR(":scheme"), STR("http"));
+	add_header(&headers, STR(":authority"), STR("a"));
 	add_header(&headers, STR(":path"), buf_view(&path));
 	add_frame(out, 1, 5, 1, buf_view(&headers));
 	buf_deinit(&headers);

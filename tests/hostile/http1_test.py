@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attacks on HTTP/1.1, on connections as such, and on TLS."""
+
+import os
+import resource
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from peers import SERVICE, TIMEOUT_MS, read_all, tls_context
+
+PATH = (SERVICE + "Unary").encode()
+
+
+@pytest.mark.parametrize("head, body", [
+    (b"Content-Length: 5\r\nContent-Length: 6", b"hello!"),
+    (b"Content-Length: 5\r\nContent-Length: 5", b"hello"),
+    (b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"0\r\n\r\n"),
+    (b"Transfer-Encoding: chunked\r\nContent-Length: 5", b"0\r\n\r\n"),
+    (b"Transfer-Encoding: xchunked", b"0\r\n\r\n"),
+    (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", b"0\r\n\r\n"),
+    (b"Transfer-Encoding : chunked", b"0\r\n\r\n"),
+    (b"X: a\nContent-Length: 5", b"hello"),
+    (b"X: a\r\n Content-Length: 5", b"hello"),
+    (b"Content-Length: +5", b"hello"),
+    (b"Transfer-Encoding: chunked", b"5\nhello\r\n0\r\n\r\n"),
+    (b"Transfer-Encoding: chunked", b"5;a=b\r\nhello\r\n0\r\n\r\n"),
+    (b"Transfer-Encoding: chunked", b"5\r\nhelloXX0\r\n\r\n"),
+    (b"Transfer-Encoding: chunked", b"-5\r\nhello\r\n0\r\n\r\n"),
+])
+def test_smuggling_shapes(server, head, body):
+    """The request is refused and nothing behind it is looked at."""
+    with server.connect() as connection:
+        connection.sendall(b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/proto\r\n%s\r\n\r\n%s" % (PATH, head, body) +
+                           b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/proto\r\n\r\n" % PATH)
+        answer = read_all(connection)
+    assert b"200 OK" not in answer
+    assert answer.count(b"HTTP/1.1") <= 1
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
+    assert server.reasons("closed the connection") == 1
+
+
+def test_slow_headers(server):
+    with server.connect() as connection:
+        begun = time.monotonic()
+        try:
+            for byte in b"POST / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 1000:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.02)
+        except ConnectionError:
+            pass
+        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
+    assert server.reasons("header-timeout") == 1
+
+
+def test_slow_body(server):
+    with server.connect() as connection:
+        connection.sendall(b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{" % PATH)
+        begun = time.monotonic()
+        read_all(connection)
+        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
+    assert server.reasons("in the middle of a message; stall-timeout") == 1
+
+
+def test_silence(server):
+    with server.connect() as connection:
+        begun = time.monotonic()
+        assert connection.recv(1) == b""
+        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
+    assert server.reasons("did not tell what it speaks; header-timeout") == 1
+
+
+def test_large_headers(server):
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: " + b"y" * 20000 + b"\r\n\r\n")
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 431")
+    assert b"max-header-bytes is 16384" in answer
+
+
+def test_pipelining_costs_one_read(server):
+    request = b"GET %sIdempotentUnary?connect=v1&encoding=json&message=%%7B%%7D HTTP/1.1\r\nHost: a\r\n\r\n" % SERVICE.encode()
+    with server.connect() as connection:
+        connection.settimeout(2)
+        try:
+            for _ in range(2000):
+                connection.sendall(request * 100)
+        except (TimeoutError, ConnectionError):  # it does not read its answers
+            pass
+        assert server.resident_mib() < 64
+
+
+def test_ten_thousand_idle_connections(server):
+    """At most 4 KiB each, and they go when header-timeout has passed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 10000
+    if hard != resource.RLIM_INFINITY and hard < wanted + 100:
+        pytest.skip(f"{hard} open files are not enough")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted + 100), hard))
+    subprocess.run(["prlimit", f"--pid={server.process.pid}", f"--nofile={wanted + 100}:{wanted + 100}"], check=True)
+    before = server.resident_mib()
+    connections = []
+    try:
+        for _ in range(wanted):
+            connections.append(server.connect())
+        assert server.resident_mib() - before < 40
+        assert server.answers()
+    finally:
+        for connection in connections:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_half_closed_tls(tls_server):
+    """A connection that is cut in the handshake, and one that is cut without a close_notify."""
+    with tls_server.connect() as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+        connection.shutdown(socket.SHUT_WR)
+        read_all(connection)
+    raw = tls_server.connect()
+    with tls_context().wrap_socket(raw) as connection:
+        connection.sendall(b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{" % PATH)
+        os.close(connection.detach())
+    with tls_server.connect() as connection:  # a handshake that never goes on
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+        begun = time.monotonic()
+        read_all(connection)
+        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
+    assert tls_server.reasons("header-timeout") == 1
+
+
+def test_old_tls_is_refused(tls_server):
+    context = tls_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with tls_server.connect() as connection, pytest.raises((ssl.SSLError, ConnectionError)):
+        context.wrap_socket(connection)
+
+
+def fingerprint(server):
+    with tls_context().wrap_socket(server.connect()) as connection:
+        return connection.getpeercert(binary_form=True)
+
+
+def test_certificates_are_reloaded_without_dropping_a_connection(tls_server):
+    context = tls_context()
+    with context.wrap_socket(tls_server.connect()) as old:
+        before = old.getpeercert(binary_form=True)
+        old.sendall(b"GET /nobody HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert old.recv(65536).startswith(b"HTTP/1.1 405")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                        tls_server.folder / "key.pem", "-out", tls_server.folder / "cert.pem", "-days", "2", "-subj",
+                        "/CN=other"], check=True, capture_output=True)
+        end = time.monotonic() + 10
+        while fingerprint(tls_server) == before and time.monotonic() < end:
+            time.sleep(0.2)
+        assert fingerprint(tls_server) != before
+        old.sendall(b"GET /nobody HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert read_all(old).startswith(b"HTTP/1.1 405")

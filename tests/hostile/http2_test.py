@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attacks by frames of HTTP/2 that cost the sender little and the server much."""
+
+import struct
+import time
+
+import pytest
+
+from peers import (ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS,
+                   TIMEOUT_MS, WINDOW_UPDATE, envelope, frame, goaway_code, literal, read_all, request_headers,
+                   send_until_closed)
+
+ENHANCE_YOUR_CALM = 11
+MEMORY_MIB = 64  # what an attack may bring the server to
+
+
+def rapid_reset():
+    """CVE-2023-44487."""
+    for first in range(1, 200001, 200):
+        yield b"".join(frame(HEADERS, END_HEADERS, stream, request_headers()) +
+                       frame(RST_STREAM, 0, stream, struct.pack(">I", 8)) for stream in range(first, first + 200, 2))
+
+
+def made_you_reset():
+    """CVE-2025-8671: the server itself is brought to reset, by a window that is too large."""
+    for first in range(1, 200001, 200):
+        yield b"".join(frame(HEADERS, END_HEADERS, stream, request_headers()) + frame(WINDOW_UPDATE, 0, stream, b"\x7f\xff\xff\xff")
+                       for stream in range(first, first + 200, 2))
+
+
+def settings_flood():
+    for _ in range(1000):
+        yield frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 65535)) * 100
+
+
+def ping_flood():
+    for _ in range(1000):
+        yield frame(PING, 0, 0, b"12345678") * 100
+
+
+def empty_frame_flood():
+    yield frame(HEADERS, END_HEADERS, 1, request_headers())
+    for _ in range(1000):
+        yield frame(DATA, 0, 1) * 100
+
+
+def priority_flood():
+    for _ in range(1000):
+        yield frame(PRIORITY, 0, 1, struct.pack(">IB", 3, 16)) * 100
+
+
+def empty_continuation_flood():
+    """CVE-2024-27316 without even a header in it."""
+    yield frame(HEADERS, 0, 1, request_headers())
+    for _ in range(1000):
+        yield frame(CONTINUATION, 0, 1) * 100
+
+
+@pytest.mark.parametrize("flood, reason", [
+    (rapid_reset, "max-resets is 1000"),
+    (made_you_reset, "max-resets is 1000"),
+    (settings_flood, "max-control-frames is 500"),
+    (ping_flood, "max-control-frames is 500"),
+    (empty_frame_flood, "max-control-frames is 500"),
+    (priority_flood, "max-control-frames is 500"),
+    (empty_continuation_flood, ""),
+])
+def test_floods_end_with_a_reason(server, flood, reason):
+    with server.connect_h2() as connection:
+        received = send_until_closed(connection, flood())
+    assert received is not None, "the flood was never stopped"
+    if reason:
+        assert goaway_code(received) in (ENHANCE_YOUR_CALM, None)
+    assert server.reasons(reason or "closed the connection") == 1
+    assert server.resident_mib() < MEMORY_MIB
+
+
+def test_continuation_flood(server):
+    """CVE-2024-27316: a header block without an end."""
+    def flood():
+        yield frame(HEADERS, 0, 1, request_headers())
+        for _ in range(5000):
+            yield frame(CONTINUATION, 0, 1, literal("x-filler", "y" * 100) * 100)
+    with server.connect_h2() as connection:
+        received = send_until_closed(connection, flood())
+    assert received is not None
+    assert server.reasons("closed the connection") == 1
+    assert server.resident_mib() < MEMORY_MIB
+
+
+def test_hpack_bomb(server):
+    """One large entry of the table, referred to by a byte each."""
+    entry = b"\x40\x01a\x7f" + bytes([0x80 | (3900 - 127) % 128, (3900 - 127) // 128]) + b"b" * 3900
+    with server.connect_h2() as connection:
+        def blocks():
+            for stream in range(1, 20001, 2):
+                yield frame(HEADERS, END_HEADERS | END_STREAM, stream,
+                            request_headers() + (entry if stream == 1 else b"") + b"\xbe" * 12000)
+        received = send_until_closed(connection, blocks())
+    assert received is not None
+    assert server.reasons("closed the connection") == 1
+    assert server.resident_mib() < MEMORY_MIB
+
+
+def test_zero_window_stall(server):
+    """Requests whose answers are never taken: the streams are closed when they stand still for stall-timeout."""
+    from peers import SERVICE
+    data = b"x" * 20000
+    definition = b"\x12" + bytes([0x80 | len(data) & 127, len(data) >> 7 & 127 | 0x80, len(data) >> 14]) + data
+    size = len(definition)
+    message = b"\x0a" + bytes([0x80 | size & 127, size >> 7 & 127 | 0x80, size >> 14]) + definition
+    with server.connect_h2(struct.pack(">HI", 4, 0)) as connection:
+        for stream in range(1, 101, 2):
+            connection.sendall(frame(HEADERS, END_HEADERS, stream, request_headers("Unary")))
+            body = envelope(message)
+            connection.sendall(frame(DATA, 0, stream, body[:16000]) + frame(DATA, END_STREAM, stream, body[16000:]))
+        begun = time.monotonic()
+        read_all(connection)
+        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
+    assert server.reasons("does not read its answer; stall-timeout") == 1
+    assert server.resident_mib() < MEMORY_MIB
+
+
+def test_slow_headers(server):
+    with server.connect_h2() as connection:
+        connection.sendall(frame(HEADERS, 0, 1, request_headers()))
+        begun = time.monotonic()
+        read_all(connection)
+        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
+    assert server.reasons("header-timeout") == 1
+
+
+def test_slow_body(server):
+    with server.connect_h2() as connection:
+        connection.sendall(frame(HEADERS, END_HEADERS, 1, request_headers()) + frame(DATA, 0, 1, b"\0\0\0\1"))
+        begun = time.monotonic()
+        read_all(connection)
+        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
+    assert server.reasons("in the middle of a message; stall-timeout") == 1
+
+
+def test_an_open_stream_between_messages_may_wait(server):
+    with server.connect_h2() as connection:
+        connection.sendall(frame(HEADERS, END_HEADERS, 1, request_headers()) + frame(DATA, 0, 1, envelope(b"")))
+        time.sleep(TIMEOUT_MS / 1000 * 3)
+        connection.sendall(frame(DATA, END_STREAM, 1))
+        received = b""
+        while b"grpc-status" not in received and (piece := connection.recv(65536)):
+            received += piece
+            if goaway_code(received) is not None:
+                break
+            if any(received[i + 3] == HEADERS for i in frames(received)):
+                break
+    assert goaway_code(received) is None
+    assert server.reasons("closed the connection") == 0
+
+
+def frames(received):
+    offset = 0
+    while offset + 9 <= len(received):
+        yield offset
+        offset += 9 + int.from_bytes(received[offset:offset + 3], "big")
