@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logs of modules, from Runners to those who read them."""
+
+import threading
+
+from fake_backplane import ftl
+from whole import LONG, wait_for
+
+
+def entry(message, module="echo", **fields):
+    return ftl.LogEntry(**{"time_ms": 1_700_000_000_000, "level": "info", "message": message, "module": module, **fields})
+
+
+def publish(backplane, *entries):
+    backplane.rpc.PublishLogs(iter([ftl.PublishLogsRequest(entries=entries)]), timeout=LONG)
+
+
+def read(backplane, module="", tail=100):
+    stream = backplane.rpc.StreamLogs(ftl.StreamLogsRequest(module=module, tail=tail), timeout=LONG)
+    return [response.entry for response in stream]
+
+
+def test_what_is_published_is_read(backplane):
+    full = entry("one é", deployment_key="dpl-1", runner_key="rnr-1", level="warn", attributes='{"size":3}')
+    publish(backplane, full, entry("two", time_ms=1_700_000_000_001))
+    publish(backplane, entry("three", module="other", time_ms=1_700_000_000_002))
+    assert wait_for(lambda: (lines := read(backplane)) and len(lines) == 3 and lines, "the lines")[0] == full
+    assert [line.message for line in read(backplane, "echo")] == ["one é", "two"]
+    assert [line.message for line in read(backplane, tail=2)] == ["two", "three"]
+    assert read(backplane, tail=0) == []
+    assert read(backplane, "nobody") == []
+
+
+def test_the_stream_of_a_runner_stays_open(backplane):
+    more, ended = threading.Event(), threading.Event()
+
+    def messages():
+        yield ftl.PublishLogsRequest(entries=[entry("first")])
+        more.wait(LONG)
+        yield ftl.PublishLogsRequest(entries=[entry("second")])
+        ended.wait(LONG)
+
+    call = backplane.rpc.PublishLogs.future(messages())
+    wait_for(lambda: [line.message for line in read(backplane)] == ["first"], "the first line")
+    more.set()
+    wait_for(lambda: [line.message for line in read(backplane)] == ["first", "second"], "the second line")
+    ended.set()
+    call.result(timeout=LONG)
+
+
+def test_new_lines_are_followed(backplane):
+    publish(backplane, entry("old"))
+    wait_for(lambda: read(backplane), "the line")
+    stream = backplane.rpc.StreamLogs(ftl.StreamLogsRequest(module="echo", tail=10, follow=True), timeout=LONG)
+    assert next(stream).entry.message == "old"
+    publish(backplane, entry("of another", module="other"), entry("new"))
+    assert next(stream).entry.message == "new"
+    stream.cancel()
+
+
+def test_logs_survive_a_kill(backplane):
+    publish(backplane, entry("kept"))
+    wait_for(lambda: read(backplane), "the line")
+    backplane.kill()
+    backplane.start()
+    assert [line.message for line in read(backplane)] == ["kept"]
+
+
+def test_long_lines_and_many(backplane):
+    publish(backplane, *[entry(f"{number} " + "x" * 2000) for number in range(500)])
+    publish(backplane, entry("last"))
+    wait_for(lambda: (lines := read(backplane, tail=1)) and lines[0].message == "last", "the last line")
+    assert len(read(backplane, tail=200)) == 200
+
+
+def test_a_follower_that_does_not_read_holds_nobody_up(backplane):
+    stream = backplane.rpc.StreamLogs(ftl.StreamLogsRequest(tail=0, follow=True), timeout=LONG)
+    for _ in range(60):
+        publish(backplane, *[entry("x" * 8000) for _ in range(30)])
+    publish(backplane, entry("last"))
+    wait_for(lambda: (lines := read(backplane, tail=1)) and lines[0].message == "last", "the last line")
+    stream.cancel()

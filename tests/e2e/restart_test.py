@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Backplane ends, politely or not, and comes back on the same data: nothing is deployed again."""
+
+import os
+import signal
+import subprocess
+import time
+
+import grpc
+import pytest
+from fake_backplane import ftl
+from whole import FTL, LONG, SANITIZED, module, processes_that_name, wait_for
+
+SOON = 2 if not SANITIZED else 10
+
+
+def call_when_up(backplane, name, seconds):
+    """Calls until it is answered."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return backplane.call(name, timeout=seconds)
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+            assert time.monotonic() < end, error.details()
+        time.sleep(0.02)
+
+
+# --- Runners that are not ours ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["stream", "unary"])
+def test_a_runner_is_found_again_without_deploying(backplane, make_runner, form):
+    runner = make_runner()
+    register = runner.register if form == "stream" else runner.register_unary
+    register()
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    backplane.kill()
+    runner.log.clear()
+    backplane.start()
+    begin = time.monotonic()
+    register(deployment_key=key)
+    assert call_when_up(backplane, "echo.echo", SOON).body == b"{}"
+    assert time.monotonic() - begin < SOON
+    assert "Deploy" not in runner.log
+    (shown,) = backplane.runners()
+    assert (shown.key, shown.state, shown.deployment_key) == (runner.key, "alive", key)
+    (deployment,) = backplane.status().deployments
+    assert (deployment.key, deployment.state, deployment.alive) == (key, ftl.DEPLOYMENT_STATE_LIVE, 1)
+
+
+def test_all_of_many_deployments_are_found_again(backplane, make_runner):
+    keys = {}
+    for number in range(12):
+        name = f"module{number}"
+        runner = make_runner(language=name).register()
+        keys[name] = (runner, backplane.deploy(module(name, language=name)))
+        backplane.wait_live(keys[name][1])
+    backplane.kill()
+    backplane.start()
+    for runner, key in keys.values():
+        runner.register(deployment_key=key)
+    for name in keys:
+        assert call_when_up(backplane, f"{name}.echo", SOON).body == b"{}"
+    assert {one.module: one.key for one in backplane.status().deployments} == {n: key for n, (_, key) in keys.items()}
+
+
+def test_a_runner_that_hosts_what_nobody_wants_is_told_to_end(backplane, make_runner):
+    runner = make_runner().register()
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
+    wait_for(lambda: backplane.runners("idle"), "the Runner to be idle")
+    backplane.kill()
+    backplane.start()
+    runner.register(deployment_key=key)
+    assert runner.terminated.get(timeout=LONG).deployment_key in ("", key)
+    with pytest.raises(grpc.RpcError) as caught:
+        backplane.call("echo.echo")
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "stopped" in caught.value.details()
+
+
+def test_a_runner_that_does_not_come_back_is_replaced(backplane, make_runner):
+    runner = make_runner().register()
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    backplane.kill()
+    runner.die()
+    backplane.start()
+    fresh = make_runner().register()
+    assert call_when_up(backplane, "echo.echo", LONG).body == b"{}"
+    assert fresh.hosts == key
+
+
+def test_one_that_was_starting_starts_again(backplane, make_runner):
+    runner = make_runner().register()
+    runner.brings_up = False
+    key = backplane.deploy(module())
+    assert runner.deploys.get(timeout=LONG) == key
+    backplane.kill()
+    backplane.start()
+    runner.brings_up = True
+    runner.register()
+    assert runner.deploys.get(timeout=LONG) == key
+    backplane.wait_live(key)
+
+
+def test_a_replacement_that_was_starting_does_not_lose_the_old_one(backplane, make_runner):
+    old = make_runner(verbs={"echo": lambda *_: b'"old"'}).register()
+    first = backplane.deploy(module())
+    backplane.wait_live(first)
+    new = make_runner(verbs={"echo": lambda *_: b'"new"'}).register()
+    new.brings_up = False
+    second = backplane.deploy(module(comments=["2"]))
+    assert new.deploys.get(timeout=LONG) == second
+    backplane.kill()
+    backplane.start()
+    old.register(deployment_key=first)
+    assert call_when_up(backplane, "echo.echo", SOON).body == b'"old"'
+    new.brings_up = True
+    new.register()
+    backplane.wait_live(second)
+    assert call_when_up(backplane, "echo.echo", SOON).body == b'"new"'
+
+
+def test_why_one_failed_is_known_after_a_restart(backplane, runner, refused):
+    runner.failure = "its configuration is missing"
+    key = backplane.deploy(module())
+    assert backplane.watch(key)[-1].state == ftl.DEPLOYMENT_STATE_FAILED
+    time.sleep(0.2)  # it is kept after it is told
+    backplane.kill()
+    backplane.start()
+    with refused("UNAVAILABLE", "its configuration is missing"):
+        backplane.call("echo.echo")
+    last = backplane.watch(key)[-1]
+    assert last.state == ftl.DEPLOYMENT_STATE_FAILED and "its configuration is missing" in last.text
+
+
+# --- our own Runners --------------------------------------------------------------------------------------------
+
+PROGRAM = b"""#!/usr/bin/env python3
+import json, os, signal, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+sys.path[:0] = json.loads(os.environ["TEST_PYTHON_PATH"])
+import grpc
+from xyz.block.ftl.v1 import ftl_pb2, ftl_pb2_grpc
+
+class Verbs(ftl_pb2_grpc.VerbServiceServicer):
+    def Ping(self, request, context):
+        return ftl_pb2.PingResponse()
+
+    def Call(self, request, context):
+        if request.verb.name == "sleep":
+            time.sleep(1)
+        return ftl_pb2.CallResponse(body=json.dumps({"pid": os.getpid()}).encode())
+
+server = grpc.server(ThreadPoolExecutor(4))
+ftl_pb2_grpc.add_VerbServiceServicer_to_server(Verbs(), server)
+server.add_insecure_port(os.environ["FTL_BIND"].removeprefix("http://"))
+server.start()
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+stop.wait()
+server.stop(5).wait()
+"""
+
+
+def deploy_program(backplane, name="echo", replicas=0, comments=()):
+    schema = module(name, verbs=["echo", "sleep"], language="python", comments=comments)
+    return backplane.deploy(schema, {"main": PROGRAM}, replicas)
+
+
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def pid_that_answers(backplane, seconds=LONG):
+    answer = call_when_up(backplane, "echo.echo", seconds)
+    return int(answer.body.split(b":")[1].strip(b" }"))
+
+
+@pytest.fixture
+def python_path(monkeypatch):
+    import json
+    import sys
+
+    monkeypatch.setenv("TEST_PYTHON_PATH", json.dumps(sys.path))
+
+
+@pytest.fixture
+def platform(make_backplane, python_path):
+    """A Backplane whose Runners are ours."""
+    return make_backplane("--orphan-timeout", "60s", "--drain-timeout", "10s")
+
+
+def test_a_killed_backplane_finds_its_runners(platform):
+    platform.start()
+    key = deploy_program(platform, replicas=2)
+    platform.wait_live(key)
+    runners = {one.key for one in platform.runners("alive")}
+    pids = {pid_that_answers(platform) for _ in range(30)}
+    assert len(runners) == len(pids) == 2
+    platform.kill()
+    platform.start()
+    begin = time.monotonic()
+    assert pid_that_answers(platform, SOON) in pids
+    assert time.monotonic() - begin < SOON
+    wait_for(lambda: len(platform.runners("alive")) == 2, "both Runners")
+    assert {one.key for one in platform.runners("alive")} == runners
+    assert all(one.managed for one in platform.runners())
+    assert {pid_that_answers(platform) for _ in range(30)} == pids
+    assert [(one.key, one.state) for one in platform.status().deployments] == [(key, ftl.DEPLOYMENT_STATE_LIVE)]
+
+
+def test_killed_again_and_again(platform):
+    platform.start()
+    key = deploy_program(platform)
+    platform.wait_live(key)
+    pid = pid_that_answers(platform)
+    for _ in range(5):
+        platform.kill()
+        platform.start()
+        assert pid_that_answers(platform, SOON) == pid
+
+
+def test_a_found_runner_that_dies_is_replaced(platform):
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    platform.kill()
+    platform.start()
+    assert pid_that_answers(platform, SOON) == pid
+    (runner,) = platform.runners("alive")
+    ((runner_pid, _),) = [one for one in processes_that_name(runner.key) if "runner" in one[1].split()]
+    os.kill(runner_pid, signal.SIGKILL)
+    wait_for(lambda: runner.key not in {one.key for one in platform.runners()}, "the death to be noticed", 5)
+    assert pid_that_answers(platform) != pid
+
+
+def test_runners_without_a_backplane_stop_by_themselves(make_backplane, python_path):
+    backplane = make_backplane("--orphan-timeout", "1s").start()
+    backplane.wait_live(deploy_program(backplane))
+    pid = pid_that_answers(backplane)
+    assert backplane.processes()
+    backplane.kill()
+    wait_for(lambda: not backplane.processes(), "the Runners to stop")
+    wait_for(lambda: not is_running(pid), "the deployment to stop")
+    assert backplane.sockets() == []
+    backplane.start()
+    assert pid_that_answers(backplane) != pid
+
+
+def test_sigterm_leaves_nothing(platform):
+    platform.start()
+    platform.wait_live(deploy_program(platform, replicas=2))
+    pids = {pid_that_answers(platform) for _ in range(30)}
+    wait_for(lambda: platform.runners("idle"), "a warm Runner")
+    platform.stop()
+    assert not any(is_running(pid) for pid in pids)
+    assert list((platform.data / "run").iterdir()) == []
+
+
+def test_sigterm_after_a_kill_leaves_nothing(platform):
+    """The Runners are nobody's children then."""
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    platform.kill()
+    platform.start()
+    assert pid_that_answers(platform, SOON) == pid
+    platform.stop()
+    assert not is_running(pid)
+    assert list((platform.data / "run").iterdir()) == []
+
+
+def test_sigterm_at_once_after_a_kill_leaves_nothing(platform):
+    """Before any Runner could register again."""
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    platform.kill()
+    platform.start()
+    platform.stop()
+    assert not is_running(pid)
+    assert list((platform.data / "run").iterdir()) == []
+
+
+def test_sigterm_while_a_deployment_starts_leaves_nothing(platform):
+    platform.start()
+    for number in range(3):
+        deploy_program(platform, f"module{number}")
+    platform.stop()
+
+
+def test_sigterm_lets_calls_finish(platform):
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    call = platform.call_future("echo.sleep")
+    time.sleep(0.3)
+    process = platform.process
+    process.terminate()
+    assert b"pid" in call.result().body
+    assert process.wait(LONG) == 0
+    platform.stop()
+
+
+def test_a_deployment_comes_back_after_sigterm(platform):
+    platform.start()
+    key = deploy_program(platform)
+    platform.wait_live(key)
+    pid = pid_that_answers(platform)
+    platform.stop()
+    platform.start()
+    assert pid_that_answers(platform) != pid
+    assert [one.key for one in platform.status().deployments] == [key]
+
+
+def test_a_runner_by_hand_outlives_the_backplane(make_backplane, python_path, tmp_path):
+    backplane = make_backplane("--warm", "0", "--drain-timeout", "2s").start()
+    command = [FTL, "runner", "--language", "python", "--endpoint", backplane.endpoint, "--work-folder", tmp_path / "work"]
+    process = subprocess.Popen(command)
+    try:
+        wait_for(lambda: backplane.runners("idle"), "the Runner")
+        key = deploy_program(backplane)
+        backplane.wait_live(key)
+        pid = pid_that_answers(backplane)
+        backplane.kill()
+        backplane.start()
+        assert pid_that_answers(backplane, SOON) == pid
+    finally:
+        process.terminate()
+        assert process.wait(LONG) == 0
+    assert not is_running(pid)
