@@ -69,7 +69,9 @@ def test_an_upload_that_is_given_up_leaves_nothing(backplane):
         threading.Event().wait(LONG)
 
     def files():
-        return [path for path in (backplane.data / "artefacts").rglob("*") if path.is_file() and path.stat().st_size > 100]
+        return [
+            path for path in (backplane.data / "artefacts").rglob("*") if path.is_file() and path.stat().st_size > 100
+        ]
 
     call = backplane.rpc.UploadArtefact.future(pieces())
     begun.wait(LONG)

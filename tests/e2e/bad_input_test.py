@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nobody should send, and surroundings that nobody would wish for. The Backplane says what is wrong, and goes on."""
+"""What nobody should send, and surroundings that nobody wishes for. The Backplane says what is wrong, and goes on."""
 
 import os
 import random
-import re
 import resource
 import socket
 import sqlite3
 import struct
 import subprocess
-import time
+import tempfile
+from pathlib import Path
 
 import grpc
 import pytest
 from fake_backplane import ftl, schema
-from whole import LONG, artefact, digest_of, memory_peak, module, wait_for
+from whole import LONG, Backplane, artefact, digest_of, memory_peak, module
 
 MAIN = b"#!/bin/sh\nexit 0\n"
 
@@ -31,11 +31,6 @@ METHODS.append("/xyz.block.ftl.v1.BackplaneService/NoSuchMethod")
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """One Backplane for all that is refused without a trace."""
-    import tempfile
-    from pathlib import Path
-
-    from whole import Backplane
-
     with tempfile.TemporaryDirectory(prefix="ftl-") as folder:
         backplane = Backplane(Path(folder), "--warm", "0")
         backplane.start()
@@ -73,7 +68,22 @@ def test_a_digest_that_was_not_uploaded(shared, refused):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/etc/passwd", "../up", "a/../../up", "a/..", ".", "./a", "a//b", "a/", "/", "a\\b", "a\nb", "a\x1bb", "x" * 1025]
+    [
+        "",
+        "/etc/passwd",
+        "../up",
+        "a/../../up",
+        "a/..",
+        ".",
+        "./a",
+        "a//b",
+        "a/",
+        "/",
+        "a\\b",
+        "a\nb",
+        "a\x1bb",
+        "x" * 1025,
+    ]
     + ["d/" * 512 + "x", "x" * 256],
 )
 def test_a_path_that_leads_elsewhere(shared, refused, path):
@@ -140,7 +150,10 @@ def test_a_report_of_an_unknown_runner_or_deployment(backplane, runner, refused)
 
 
 def verb_of(name="v", request="Text", response="Text"):
-    refs = {"request": schema.DataRef(name=request, module="echo"), "response": schema.DataRef(name=response, module="echo")}
+    refs = {
+        "request": schema.DataRef(name=request, module="echo"),
+        "response": schema.DataRef(name=response, module="echo"),
+    }
     return schema.Decl(verb=schema.Verb(name=name, **refs))
 
 
@@ -164,7 +177,10 @@ def verb_of(name="v", request="Text", response="Text"):
         lambda one: one.decls.append(schema.Decl(verb=schema.Verb(name="bare"))),
         lambda one: one.decls.add().data.fields.add(),
     ],
-    ids="empty noname space dots long noruntime language longlanguage elsewhere option nodecl noverb twice nothing bare nofield".split(),
+    ids=(
+        "empty noname space dots long noruntime language longlanguage elsewhere option "
+        "nodecl noverb twice nothing bare nofield"
+    ).split(),
 )
 def test_a_schema_that_names_nothing(shared, refused, spoil):
     spoiled = module()
@@ -194,8 +210,12 @@ def test_messages_of_random_bytes(shared, method):
             # Some take any bytes, and answer at leisure.
             raw(shared, method, timeout=0.3)(messages)
         except grpc.RpcError as error:
-            allowed = "INVALID_ARGUMENT NOT_FOUND RESOURCE_EXHAUSTED FAILED_PRECONDITION UNIMPLEMENTED DEADLINE_EXCEEDED"
-            assert error.code().name in allowed.split(), f"seed {seed}, round {round_}: {error.code()} {error.details()}"
+            allowed = (
+                "INVALID_ARGUMENT NOT_FOUND RESOURCE_EXHAUSTED FAILED_PRECONDITION UNIMPLEMENTED DEADLINE_EXCEEDED"
+            )
+            assert error.code().name in allowed.split(), (
+                f"seed {seed}, round {round_}: {error.code()} {error.details()}"
+            )
     is_well(shared)
 
 
@@ -223,12 +243,18 @@ SAMPLES = {
         artefacts=[artefact("main", MAIN, True), artefact("lib/x", MAIN)],
     ),
     "GetDeployment": ftl.GetDeploymentRequest(deployment_key="dpl-echo-0123456789abc"),
-    "GetDeploymentArtefacts": ftl.GetDeploymentArtefactsRequest(deployment_key="dpl", have_artefacts=[artefact("a", b"")]),
-    "Deployed": ftl.DeployedRequest(deployment_key="dpl", runner_key="rnr", error="e", last_lines=["a", "b"], fetch_us=9),
+    "GetDeploymentArtefacts": ftl.GetDeploymentArtefactsRequest(
+        deployment_key="dpl", have_artefacts=[artefact("a", b"")]
+    ),
+    "Deployed": ftl.DeployedRequest(
+        deployment_key="dpl", runner_key="rnr", error="e", last_lines=["a", "b"], fetch_us=9
+    ),
     "WatchDeployment": ftl.WatchDeploymentRequest(deployment_key="dpl-echo-0123456789abc"),
     "KillModule": ftl.KillModuleRequest(module="fuzz"),
     "GetSchema": ftl.GetSchemaRequest(module="fuzz"),
-    "PublishLogs": ftl.PublishLogsRequest(entries=[ftl.LogEntry(time_ms=1, level="info", message="m", attributes="{}")]),
+    "PublishLogs": ftl.PublishLogsRequest(
+        entries=[ftl.LogEntry(time_ms=1, level="info", message="m", attributes="{}")]
+    ),
     "StreamLogs": ftl.StreamLogsRequest(module="fuzz", tail=10),
     # Of a module that nobody deployed.
     "Call": ftl.CallRequest(

@@ -84,7 +84,8 @@ def test_a_bad_language_is_refused(backplane, make_runner, refused, language):
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["", "127.0.0.1:1", "http://", "http://h:99999", "http://h:0", "ftp://h:1", "unix:", "unix:" + "x" * 200]
+    "endpoint",
+    ["", "127.0.0.1:1", "http://", "http://h:99999", "http://h:0", "ftp://h:1", "unix:", "unix:" + "x" * 200],
 )
 def test_a_bad_endpoint_is_refused(backplane, make_runner, refused, endpoint):
     with refused("INVALID_ARGUMENT"):

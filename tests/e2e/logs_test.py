@@ -8,7 +8,9 @@ from whole import LONG, wait_for
 
 
 def entry(message, module="echo", **fields):
-    return ftl.LogEntry(**{"time_ms": 1_700_000_000_000, "level": "info", "message": message, "module": module, **fields})
+    return ftl.LogEntry(
+        **{"time_ms": 1_700_000_000_000, "level": "info", "message": message, "module": module, **fields}
+    )
 
 
 def publish(backplane, *entries):

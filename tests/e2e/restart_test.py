@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Backplane ends, politely or not, and comes back on the same data: nothing is deployed again."""
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import grpc
 import pytest
 from fake_backplane import ftl
-from whole import FTL, LONG, SANITIZED, module, processes_that_name, wait_for
+from whole import (
+    FTL,
+    LONG,
+    SANITIZED,
+    call_when_up,
+    deploy_program,
+    is_running,
+    module,
+    pid_that_answers,
+    processes_that_name,
+    wait_for,
+)
 
 SOON = 2 if not SANITIZED else 10
-
-
-def call_when_up(backplane, name, seconds):
-    """Calls until it is answered."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            return backplane.call(name, timeout=seconds)
-        except grpc.RpcError as error:
-            assert error.code() == grpc.StatusCode.UNAVAILABLE, error
-            assert time.monotonic() < end, error.details()
-        time.sleep(0.02)
 
 
 # --- Runners that are not ours ----------------------------------------------------------------------------------
@@ -140,56 +141,9 @@ def test_why_one_failed_is_known_after_a_restart(backplane, runner, refused):
 
 # --- our own Runners --------------------------------------------------------------------------------------------
 
-PROGRAM = b"""#!/usr/bin/env python3
-import json, os, signal, sys, threading, time
-from concurrent.futures import ThreadPoolExecutor
-sys.path[:0] = json.loads(os.environ["TEST_PYTHON_PATH"])
-import grpc
-from xyz.block.ftl.v1 import ftl_pb2, ftl_pb2_grpc
-
-class Verbs(ftl_pb2_grpc.VerbServiceServicer):
-    def Ping(self, request, context):
-        return ftl_pb2.PingResponse()
-
-    def Call(self, request, context):
-        if request.verb.name == "sleep":
-            time.sleep(1)
-        return ftl_pb2.CallResponse(body=json.dumps({"pid": os.getpid()}).encode())
-
-server = grpc.server(ThreadPoolExecutor(4))
-ftl_pb2_grpc.add_VerbServiceServicer_to_server(Verbs(), server)
-server.add_insecure_port(os.environ["FTL_BIND"].removeprefix("http://"))
-server.start()
-stop = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: stop.set())
-stop.wait()
-server.stop(5).wait()
-"""
-
-
-def deploy_program(backplane, name="echo", replicas=0, comments=()):
-    schema = module(name, verbs=["echo", "sleep"], language="python", comments=comments)
-    return backplane.deploy(schema, {"main": PROGRAM}, replicas)
-
-
-def is_running(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def pid_that_answers(backplane, seconds=LONG):
-    answer = call_when_up(backplane, "echo.echo", seconds)
-    return int(answer.body.split(b":")[1].strip(b" }"))
-
 
 @pytest.fixture
 def python_path(monkeypatch):
-    import json
-    import sys
-
     monkeypatch.setenv("TEST_PYTHON_PATH", json.dumps(sys.path))
 
 
@@ -323,7 +277,16 @@ def test_a_deployment_comes_back_after_sigterm(platform):
 
 def test_a_runner_by_hand_outlives_the_backplane(make_backplane, python_path, tmp_path):
     backplane = make_backplane("--warm", "0", "--drain-timeout", "2s").start()
-    command = [FTL, "runner", "--language", "python", "--endpoint", backplane.endpoint, "--work-folder", tmp_path / "work"]
+    command = [
+        FTL,
+        "runner",
+        "--language",
+        "python",
+        "--endpoint",
+        backplane.endpoint,
+        "--work-folder",
+        tmp_path / "work",
+    ]
     process = subprocess.Popen(command)
     try:
         wait_for(lambda: backplane.runners("idle"), "the Runner")

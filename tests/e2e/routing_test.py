@@ -149,7 +149,7 @@ def test_a_call_that_did_not_begin_goes_elsewhere(backplane, host):
 
 def test_no_call_is_lost_or_doubled_by_a_replace(backplane, host, make_runner):
     host("echo", echo=lambda request, _: request.body)
-    done, failed, sent = [], [], 0
+    done, failed = [], []
     stop = threading.Event()
 
     def caller(number):

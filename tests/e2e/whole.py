@@ -370,3 +370,62 @@ class _VerbService(ftl_grpc.VerbServiceServicer):
         except Refused as error:
             context.abort(error.code, str(error))
         return answer if isinstance(answer, ftl.CallResponse) else ftl.CallResponse(body=answer)
+
+
+# --- a deployment on our own Runners
+
+PROGRAM = b"""#!/usr/bin/env python3
+import json, os, signal, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+sys.path[:0] = json.loads(os.environ["TEST_PYTHON_PATH"])
+import grpc
+from xyz.block.ftl.v1 import ftl_pb2, ftl_pb2_grpc
+
+class Verbs(ftl_pb2_grpc.VerbServiceServicer):
+    def Ping(self, request, context):
+        return ftl_pb2.PingResponse()
+
+    def Call(self, request, context):
+        if request.verb.name == "sleep":
+            time.sleep(1)
+        return ftl_pb2.CallResponse(body=json.dumps({"pid": os.getpid()}).encode())
+
+server = grpc.server(ThreadPoolExecutor(4))
+ftl_pb2_grpc.add_VerbServiceServicer_to_server(Verbs(), server)
+server.add_insecure_port(os.environ["FTL_BIND"].removeprefix("http://"))
+server.start()
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+stop.wait()
+server.stop(5).wait()
+"""
+
+
+def deploy_program(backplane, name="echo", replicas=0, comments=()):
+    schema = module(name, verbs=["echo", "sleep"], language="python", comments=comments)
+    return backplane.deploy(schema, {"main": PROGRAM}, replicas)
+
+
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def pid_that_answers(backplane, seconds=LONG):
+    answer = call_when_up(backplane, "echo.echo", seconds)
+    return int(answer.body.split(b":")[1].strip(b" }"))
+
+
+def call_when_up(backplane, name, seconds):
+    """Calls until it is answered."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return backplane.call(name, timeout=seconds)
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+            assert time.monotonic() < end, error.details()
+        time.sleep(0.02)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole system: the command line, the Backplane, its Runners, and the examples on them."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+import pytest
+from fake_backplane import ftl, schema
+from whole import (
+    FTL,
+    HERE,
+    LONG,
+    PROGRAM,
+    SANITIZED,
+    artefact,
+    deploy_program,
+    is_running,
+    memory_peak,
+    module,
+    pid_that_answers,
+    processes_that_name,
+    wait_for,
+)
+
+EXAMPLES = HERE.parents[1] / "examples"
+ANSWER = re.compile(r'\{"message":"Hello, Bob! The time is \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\."\}\n')
+
+
+@pytest.fixture
+def platform(make_backplane, monkeypatch):
+    monkeypatch.setenv("TEST_PYTHON_PATH", json.dumps(sys.path))
+    return make_backplane("--start-timeout", "20s", "--drain-timeout", "10s").start()
+
+
+@pytest.fixture
+def ftl_command(platform, tmp_path):
+    """Runs the command line against the Backplane. The examples are there to be changed."""
+    work = tmp_path / "work"
+    shutil.copytree(EXAMPLES, work / "examples")
+
+    def run(*arguments, code=0, timeout=60, **options):
+        python = os.path.dirname(sys.executable)
+        environment = {**os.environ, "FTL_ENDPOINT": platform.endpoint, "HOME": str(tmp_path)}
+        environment["PATH"] = f"{python}:{FTL.parent}:{environment['PATH']}"
+        result = subprocess.run(
+            [FTL, *arguments], cwd=work, env=environment, capture_output=True, text=True, timeout=timeout, **options
+        )
+        assert result.returncode == code, (result.stdout, result.stderr, platform.log())
+        return result
+
+    run.folder = work
+    return run
+
+
+def test_the_examples_call_each_other(platform, ftl_command):
+    ftl_command("deploy", "examples/time", "examples/echo", "examples/greeter")
+    echo = ftl_command("call", "echo.echo", '{"name":"Bob"}')
+    assert ANSWER.fullmatch(echo.stdout)
+    greeter = ftl_command("call", "greeter.greet", '{"name":"Bob"}')
+    assert "Hello, Bob! The time is " in json.loads(greeter.stdout)["message"]
+    shown = ftl_command("ps").stdout
+    assert all(name in shown for name in ("time", "echo", "greeter", "live"))
+    # Again is the same, and nothing is uploaded or started.
+    before = {one.key for one in platform.runners("alive")}
+    ftl_command("deploy", "examples/time", "examples/echo", "examples/greeter")
+    assert {one.key for one in platform.runners("alive")} == before
+    # A shared object and a process: the same source would be either.
+    platform.kill()
+    platform.start()
+    wait_for(lambda: len(platform.runners("alive")) == 3, "the Runners")
+    assert {one.key for one in platform.runners("alive")} == before
+    assert ANSWER.fullmatch(ftl_command("call", "echo.echo", '{"name":"Bob"}').stdout)
+
+
+def test_a_chain_through_our_runners(platform, ftl_command):
+    ftl_command("deploy", "examples/time", "examples/echo")
+    request = ftl.CallRequest(verb=schema.VerbRef(module="echo", name="echo"), body=b'{"name":"Bob"}')
+    looped = [("ftl-verb", "time.time")]
+    answer = platform.verbs.Call(request, timeout=LONG)
+    assert b"Hello, Bob" in answer.body
+    # The chain that the caller names is carried through the module to its own call.
+    try:
+        answer = platform.verbs.Call(request, timeout=LONG, metadata=looped)
+        text = answer.error.message
+    except grpc.RpcError as error:
+        text = error.details()
+    assert "time.time → echo.echo → time.time" in text
+
+
+def test_a_shared_object_is_not_loaded_over_another(platform, ftl_command):
+    ftl_command("deploy", "examples/time")
+    (first,) = platform.runners("alive")
+    ((pid, _),) = [one for one in processes_that_name(first.key) if "runner" in one[1].split()]
+    path = ftl_command.folder / "examples/time/time.ftl"
+    ftl_command("kill", "time")
+    wait_for(lambda: not is_running(pid), "the end of the Runner that loaded it")
+    ftl_command("deploy", "examples/time")
+    (second,) = platform.runners("alive")
+    assert second.key != first.key
+    assert path.exists()
+
+
+def test_a_program_that_exits_early_is_told_of(platform):
+    program = b"#!/bin/sh\necho setting up\necho 'no such file: config' >&2\nexit 3\n"
+    begin = time.monotonic()
+    key = platform.deploy(module(language="sh"), {"main": program})
+    last = platform.watch(key)[-1]
+    assert last.state == ftl.DEPLOYMENT_STATE_FAILED
+    assert "3" in last.text
+    assert "no such file: config" in list(last.last_lines)
+    assert time.monotonic() - begin < LONG
+
+
+def test_a_program_that_never_answers_is_ended(make_backplane):
+    backplane = make_backplane("--start-timeout", "1s").start()
+    program = b"#!/bin/sh\necho waiting\nsleep 300 & sleep 300\n"
+    key = backplane.deploy(module(language="sh"), {"main": program})
+    last = backplane.watch(key)[-1]
+    assert last.state == ftl.DEPLOYMENT_STATE_FAILED
+    assert "1s" in last.text or "1000 ms" in last.text or "1 s" in last.text, last.text
+    assert list(last.last_lines) == ["waiting"]
+    children = [line for _, line in processes_that_name(key)]
+    assert not children
+
+
+def test_a_program_that_dies_is_replaced(platform):
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: pid_that_answers(platform) != pid, "another one")
+    assert platform.status().deployments[0].state == ftl.DEPLOYMENT_STATE_LIVE
+
+
+def test_a_program_that_dies_during_a_call(platform, refused):
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    call = platform.call_future("echo.sleep")
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGKILL)
+    with refused("UNAVAILABLE", "may have run"):
+        call.result()
+
+
+def test_no_call_is_lost_while_programs_are_replaced(platform):
+    platform.wait_live(deploy_program(platform, replicas=2))
+    failed, done, stop = [], [0], threading.Event()
+
+    def caller():
+        while not stop.is_set():
+            try:
+                platform.call("echo.echo")
+                done[0] += 1
+            except grpc.RpcError as error:
+                failed.append((error.code(), error.details()))
+
+    callers = [threading.Thread(target=caller) for _ in range(3)]
+    for thread in callers:
+        thread.start()
+    for version in range(2):
+        platform.wait_live(deploy_program(platform, comments=[str(version)]))
+    stop.set()
+    for thread in callers:
+        thread.join(LONG)
+    assert failed == [] and done[0] > 0
+
+
+def test_logs_of_a_program_arrive(platform):
+    program = PROGRAM.replace(b"server.start()", b"server.start(); print('it runs', flush=True)")
+    platform.wait_live(platform.deploy(module(verbs=["echo"], language="python"), {"main": program}))
+
+    def lines():
+        stream = platform.rpc.StreamLogs(ftl.StreamLogsRequest(module="echo", tail=10), timeout=LONG)
+        return [response.entry.message for response in stream]
+
+    wait_for(lambda: "it runs" in lines(), "the line")
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
+def test_a_gigabyte_through_our_runner_in_64_megabytes(platform):
+    size = 1 << 30
+    message = ftl.UploadArtefactRequest(content=bytes(4 << 20))
+    digest = platform.rpc.UploadArtefact((message for _ in range(size >> 22)), timeout=120).digest.hex()
+    platform.upload(PROGRAM)
+    files = [artefact("main", PROGRAM, True), ftl.DeploymentArtefact(digest=digest, path="large")]
+    key = platform.create(module(verbs=["echo"], language="python"), files).deployment_key
+    platform.wait_live(key, 120)
+    (runner,) = platform.runners("alive")
+    ((pid, _),) = [one for one in processes_that_name(runner.key) if "runner" in one[1].split()]
+    assert memory_peak(pid) < 64 << 20
+    assert memory_peak(platform.process.pid) < 64 << 20
+    (large,) = platform.data.rglob("run/**/large")
+    assert large.stat().st_size == size
+
+
+def test_damaged_content_never_runs(platform):
+    data = b"d" * 100_000
+    platform.upload(data)
+    platform.upload(PROGRAM)
+    path = next(path for path in (platform.data / "artefacts").rglob(artefact("", data).digest) if path.is_file())
+    path.chmod(0o600)
+    path.write_bytes(b"e" * len(data))
+    schema_ = module(verbs=["echo"], language="python")
+    key = platform.create(schema_, [artefact("main", PROGRAM, True), artefact("data", data)]).deployment_key
+    last = platform.watch(key)[-1]
+    assert last.state == ftl.DEPLOYMENT_STATE_FAILED, last
+    assert "damaged" in last.text and "deploy again" in last.text
+    platform.upload(data)
+    platform.create(schema_, [artefact("main", PROGRAM, True), artefact("data", data)])
+    platform.wait_live(key)
