@@ -57,9 +57,20 @@ struct language *language_find_or_add(struct control *control, const char *name)
 
 /* --- settling --------------------------------------------------------------------------------------------------- */
 
-/* Whether Runners of the Backplane before may still come back to it. */
+static bool may_host(const struct runner *runner, const struct deployment *deployment) {
+	bool was_found = runner->state == RUNNER_CREATING && runner->language[0] == '\0';
+	return was_found || (runner->state == RUNNER_PROBING && strcmp(runner->claimed, deployment->key) == 0);
+}
+
+/* Whether Runners of the Backplane before may still come back to it: for a short while any may, and those that the
+ * Platform found for as long as they have to register. A busy machine is no reason to deploy again. */
 static bool is_awaited(const struct control *control, const struct deployment *deployment) {
-	return deployment->from_store && control->now_ms < control->adopt_until_ms;
+	if (!deployment->from_store || control->now_ms < control->adopt_until_ms)
+		return deployment->from_store;
+	LIST_FOREACH(link, &control->all_runners)
+		if (may_host(LIST_ENTRY(link, struct runner, in_control), deployment))
+			return true;
+	return false;
 }
 
 static void drain_surplus(struct control *control, struct deployment *deployment, unsigned surplus) {
@@ -82,7 +93,7 @@ static void settle_deployment(struct control *control, struct deployment *deploy
 	language->in_use |= want > 0;
 	if (have > want)
 		drain_surplus(control, deployment, have - want);
-	if (is_awaited(control, deployment) || control->now_ms < deployment->retry_due_ms)
+	if (have >= want || control->now_ms < deployment->retry_due_ms || is_awaited(control, deployment))
 		return;
 	for (; have < want; have++) {
 		struct runner *runner = runner_find_idle(control, deployment->language);

@@ -336,6 +336,38 @@ static void starts_anew_what_did_not_come_back(void **state UNUSED) {
 	expect("create c\n");
 }
 
+static void waits_longer_for_what_was_found(void **state UNUSED) {
+	const struct deployment_record record = {
+		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	control_load(&stage->control, &record, 1, true);
+	control_found(&stage->control, "rnr-a");
+	control_tick(&stage->control);
+	forget_log();
+	pass(control_config_default.adopt_timeout_ms + 1);
+	expect("");
+	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
+	pass(1000);
+	expect("ping unix:/a\n");
+	control_pinged(&stage->control, "rnr-a", NULL);
+	expect("accept 1\ndpl-1: found alive on the Runner rnr-a\nroute echo to 1\n");
+}
+
+static void waits_no_longer_than_what_was_found_has(void **state UNUSED) {
+	const struct deployment_record record = {
+		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	control_load(&stage->control, &record, 1, true);
+	control_found(&stage->control, "rnr-a");
+	control_found(&stage->control, "rnr-b");
+	control_tick(&stage->control);
+	forget_log();
+	register_runner(1, "unix:/a", "rnr-a", "");
+	control_pinged(&stage->control, "rnr-a", NULL);
+	pass(control_config_default.adopt_timeout_ms);
+	expect("ping unix:/a\naccept 1\n"); /* rnr-b may host it */
+	control_runner_exited(&stage->control, "rnr-b", "exited");
+	expect("destroy\ndeploy dpl-1 to unix:/a\n");
+}
+
 static void gives_up_when_no_runner_can_be_had(void **state UNUSED) {
 	deploy("dpl-1", "echo", 1);
 	for (int attempt = 0; attempt < 3; attempt++) {
@@ -414,6 +446,8 @@ int main(void) {
 		STAGE_TEST(ends_what_was_found_and_never_registers),
 		STAGE_TEST(ends_at_its_stop_what_was_found),
 		STAGE_TEST(starts_anew_what_did_not_come_back),
+		STAGE_TEST(waits_longer_for_what_was_found),
+		STAGE_TEST(waits_no_longer_than_what_was_found_has),
 		STAGE_TEST(gives_up_when_no_runner_can_be_had),
 		STAGE_TEST(kills_and_takes_back),
 		STAGE_TEST(notices_a_silent_runner),
