@@ -135,7 +135,8 @@ def test_a_runner_that_dies_during_the_call(backplane, host, refused):
     call = backplane.call_future("echo.echo")
     assert started.wait(LONG)
     threading.Thread(target=runner.die).start()
-    with refused("UNAVAILABLE", "may have run"):
+    # grpcio may get to answer for it before its connection breaks; system_test has a death without last words.
+    with refused("UNAVAILABLE"):
         call.result()
     ended.set()
 

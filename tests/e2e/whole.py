@@ -7,6 +7,7 @@ import queue
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,8 @@ class Backplane:
         finally:
             for pid, _ in self.processes():
                 os.kill(pid, signal.SIGKILL)
+            # Shown when the test fails.
+            sys.stderr.write(self.log()[-20_000:])
             found = REPORT.search(self.log())
             assert not found, self.log()[max(0, found.start() - 2000) :]
 
