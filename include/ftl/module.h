@@ -118,7 +118,7 @@ extern FTL_EXPORT const struct ftl_module ftl_module;
  * out instead. */
 #define FTL_MODULE(module_name, ...) \
 	static const struct ftl_verb ftl_module_verbs[] = {__VA_ARGS__}; \
-	FTL_EXPORT const struct ftl_module ftl_module = { \
+	const struct ftl_module ftl_module = { \
 		.version = FTL_MODULE_VERSION, \
 		.verb_count = sizeof ftl_module_verbs / sizeof ftl_module_verbs[0], \
 		.name = (module_name), \

@@ -318,6 +318,10 @@ bool deployment_is_alive(const struct deployment *deployment) {
 	return deployment->state == ALIVE;
 }
 
+bool deployment_is_ending(const struct deployment *deployment) {
+	return deployment->state > ALIVE || deployment->why.code != CODE_OK;
+}
+
 const char *deployment_state_text(const struct deployment *deployment) {
 	return states[deployment->state].name;
 }

@@ -46,6 +46,8 @@ void deployment_terminate(struct deployment *deployment, uint64_t grace_ms);
 const char *deployment_key(const struct deployment *deployment);
 void *deployment_owner(const struct deployment *deployment);
 bool deployment_is_alive(const struct deployment *deployment);
+/* It was terminated, or failed. */
+bool deployment_is_ending(const struct deployment *deployment);
 /* What it is doing: "fetching", "alive", … */
 const char *deployment_state_text(const struct deployment *deployment);
 /* It runs code in this process, or did. */

@@ -26,9 +26,10 @@
 #include "runner/host.h"
 
 enum {
-	PROBE_FIRST_MS = 1, /* between two Pings; doubled each time */
+	PROBE_FIRST_MS = 1, /* between two Pings: an eighth of the time that the child has had, within these */
 	PROBE_LAST_MS = 50,
 	PROBE_TIMEOUT_MS = 1000, /* of one Ping */
+	LEFTOVER_MS = 500, /* for calls to find their connections broken, when the child has exited */
 };
 
 enum process_state { PROCESS_PROBING, PROCESS_ALIVE, PROCESS_STOPPING };
@@ -37,12 +38,12 @@ struct process {
 	struct host host;
 	enum process_state state;
 	struct child *child;
-	struct rpc_channel *channel;
+	struct rpc_channel *channel; /* NULL: closed already */
 	struct rpc_unary_call *ping; /* in progress */
 	size_t calls; /* in progress */
 	struct timer probe; /* the next Ping */
-	struct timer limit; /* of the start-up, then of the stop */
-	uint64_t probe_delay_ms;
+	struct timer limit; /* of the start-up, then of the stop, then of what is left */
+	uint64_t started_ms;
 	char bind[ENDPOINT_MAX];
 	char not_ready[256]; /* what the last Ping was answered */
 	char label[256]; /* for the errors of calls */
@@ -105,9 +106,17 @@ static void end_if_done(struct process *process) {
 		error_set(&why, CODE_FAILED_PRECONDITION, "%s %s before it answered Ping", host->options.entry, status);
 	else if (why.code == CODE_OK)
 		error_set(&why, CODE_UNAVAILABLE, "%s %s", host->options.entry, status);
+	timer_stop(host->options.loop, &process->limit);
 	rpc_channel_close(process->channel);
 	host->options.events->ended(host, &why, false);
 	free_process(process);
+}
+
+/* The child has exited, and something that left its group still holds its connections. */
+static void on_leftover_limit(struct timer *timer) {
+	struct process *process = CONTAINER_OF(timer, struct process, limit);
+	rpc_channel_close(process->channel);
+	process->channel = NULL;
 }
 
 static void on_exited(void *owner, int wait_status) {
@@ -118,7 +127,8 @@ static void on_exited(void *owner, int wait_status) {
 	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
 		line_splitter_end(&process->lines[i], on_line[i], process);
 	timer_stop(process->host.options.loop, &process->probe);
-	timer_stop(process->host.options.loop, &process->limit);
+	process->limit.fire = on_leftover_limit;
+	timer_start(process->host.options.loop, &process->limit, LEFTOVER_MS);
 	end_if_done(process);
 }
 
@@ -177,8 +187,9 @@ static void on_pinged(void *owner, const ProtobufCMessage *message, const struct
 	}
 	if (err == NULL)
 		snprintf(process->not_ready, sizeof process->not_ready, "%s", response->not_ready);
-	timer_start(process->host.options.loop, &process->probe, process->probe_delay_ms);
-	process->probe_delay_ms = MIN(process->probe_delay_ms * 2, (uint64_t)PROBE_LAST_MS);
+	struct loop *loop = process->host.options.loop;
+	uint64_t eighth = (loop_now_ms(loop) - process->started_ms) / 8;
+	timer_start(loop, &process->probe, MIN(MAX(eighth, (uint64_t)PROBE_FIRST_MS), (uint64_t)PROBE_LAST_MS));
 }
 
 static void on_probe(struct timer *timer) {
@@ -302,7 +313,7 @@ struct host *host_process_start(const struct host_options *options, struct error
 	*process = (struct process){
 		.host = {.ops = &process_ops, .options = *options},
 		.probe.fire = on_probe,
-		.probe_delay_ms = PROBE_FIRST_MS,
+		.started_ms = loop_now_ms(options->loop),
 		.limit.fire = on_start_limit,
 	};
 	endpoint_format(&endpoint, process->bind);

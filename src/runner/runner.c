@@ -169,7 +169,8 @@ static int deploy(struct runner *runner, const char *key, struct error *err) {
 		return -1;
 	if (runner->state >= RUNNER_STOPPING)
 		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner is stopping");
-	if (runner->deployment != NULL && strcmp(deployment_key(runner->deployment), key) == 0)
+	if (runner->deployment != NULL && strcmp(deployment_key(runner->deployment), key) == 0 &&
+	    !deployment_is_ending(runner->deployment))
 		return 0;
 	if (runner->deployment != NULL)
 		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner hosts %s already, which is %s",

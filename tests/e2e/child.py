@@ -63,6 +63,14 @@ class Verbs(ftl_pb2_grpc.VerbServiceServicer):
         print("about to die", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def leave_a_child_behind(self, request, context):
+        # It keeps the connection of this very call.
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(4)
+            os._exit(0)
+        os._exit(5)
+
     def leave(self, request, context):
         print("leaving", flush=True)
         os._exit(3)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from random import Random
 
 import grpc
 import pytest
@@ -17,7 +18,7 @@ from runner_test import BUILD, HERE, KEY, backplane, start, terminate  # noqa: F
 
 ROOT = HERE.parents[1]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-CFLAGS = [f"-I{ROOT}/include", "-O1", *WARNINGS]
+CFLAGS = [f"-I{ROOT}/include", "-O1", "-fvisibility=hidden", *WARNINGS]
 LIBRARY = BUILD / "sdk/c/libftl-module.a"
 LIBS = [str(LIBRARY), *"-luv -lnghttp2 -lprotobuf-c -ljansson -lssl -lcrypto -lz -lm -pthread".split()]
 for name, option in {b"__asan_init": "address", b"__tsan_init": "thread", b"__ubsan_handle": "undefined"}.items():
@@ -169,6 +170,24 @@ def test_logs(probe, backplane):
     line = backplane.wait_for_log("sleeping")
     assert (line.level, line.module, line.deployment_key) == ("info", "probe", KEY)
     assert json.loads(line.attributes) == {"verb": "probe.sleep", "request_id": "req-9"}
+
+
+def test_random_bytes(probe):
+    random = Random(5)
+    call = probe.channel.unary_unary("/xyz.block.ftl.v1.VerbService/Call")
+    codes = set()
+    for _ in range(300):
+        try:
+            call(random.randbytes(random.choice([1, 2, 5, 20, 300])), timeout=5)
+        except grpc.RpcError as failed:
+            codes.add(failed.code().name)
+    assert codes == {"INVALID_ARGUMENT"}
+    assert probe.ask("echo", b"1").result().body == b"1"
+
+
+def test_requests_have_a_limit(probe):
+    code, text = refusal(probe.ask("echo", b"x" * (65 << 20)))
+    assert code == "RESOURCE_EXHAUSTED" and "max-message is 67108864" in text
 
 
 # --- calls out

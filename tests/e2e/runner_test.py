@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from random import Random
 
 import grpc
 import pytest
@@ -417,12 +418,78 @@ def test_a_child_that_dies_during_a_call(runner, backplane):
     assert runner.deploy().error == ""
 
 
+def test_a_child_that_leaves_another_behind(runner, backplane):
+    backplane.add(child())
+    runner.deploy()
+    began = time.monotonic()
+    with pytest.raises(grpc.RpcError) as failed:
+        runner.call("leave_a_child_behind").result()
+    assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert backplane.deployed.get(timeout=5).error == "main exited with status 5"
+    assert time.monotonic() - began < 3
+
+
 def test_a_child_that_exits(runner, backplane):
     backplane.add(child())
     runner.deploy()
     with pytest.raises(grpc.RpcError):
         runner.call("leave").result()
     assert backplane.deployed.get(timeout=5).error == "main exited with status 3"
+
+
+# --- hostile peers
+
+METHODS = [
+    f"/xyz.block.ftl.v1.{service}/{method}"
+    for service, methods in {"RunnerService": ("Ping", "Deploy", "Terminate"), "VerbService": ("Ping", "Call", "List")}.items()
+    for method in methods
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_random_bytes(runner, backplane, method):
+    backplane.add(child())
+    runner.deploy()
+    call = runner.channel.unary_unary(method)
+    random = Random(method)
+    codes = set()
+    for _ in range(200):
+        message = random.randbytes(random.choice([1, 2, 5, 20, 300]))
+        try:
+            call(message, timeout=5)
+            codes.add("OK")  # some of them are messages
+        except grpc.RpcError as failed:
+            codes.add(failed.code().name)
+    if method.endswith("Terminate"):
+        # Bytes that say nothing of a deployment mean the Runner itself.
+        assert "INVALID_ARGUMENT" in codes
+        assert runner.process.poll() in (None, 0)
+        return
+    # A child on grpcio says INTERNAL or UNKNOWN to what it cannot read.
+    assert codes <= {"OK", "INVALID_ARGUMENT", "INTERNAL", "UNKNOWN", "FAILED_PRECONDITION"}
+    assert runner.call("echo", b"1").result().body == b"1"
+
+
+def test_a_child_that_never_stops_talking(runner, backplane):
+    talk = CHILD.replace(
+        b"stop = threading",
+        b"threading.Thread(target=lambda: [print('x' * 200) for _ in iter(int, 1)], daemon=True).start()\nstop = threading",
+    )
+    assert talk != CHILD
+    backplane.add(Deployment(KEY, "child", [Artefact("main", talk, executable=True)]))
+    assert runner.deploy().error == ""
+    for _ in range(20):
+        runner.control.Ping(ftl.PingRequest(), timeout=1)
+        time.sleep(0.05)
+    status = Path(f"/proc/{runner.process.pid}/status").read_text()
+    assert int(status.split("VmHWM:")[1].split()[0]) < 64 << 10 or b"__sanitizer" in DRIVER.read_bytes()
+
+
+def test_a_very_long_line_is_cut(runner, backplane):
+    backplane.add(script("#!/bin/sh\nhead -c 100000 /dev/zero | tr '\\0' x\nprintf '\\377\\nend'\nexit 1\n"))
+    report = runner.deploy()
+    assert [len(line) for line in report.last_lines] == [1024, 3]
+    assert backplane.wait_for_log("… (83617 more bytes)").level == "info"
 
 
 def test_log_lines_reach_the_backplane(runner, backplane):
@@ -459,6 +526,19 @@ def test_terminate_lets_calls_finish(runner, backplane):
     assert not is_running(pid)
     assert list(runner.folder.iterdir()) == []
     assert runner.deploy().error == ""
+
+
+def test_what_is_ending_is_not_deployed_again(runner, backplane):
+    backplane.add(child())
+    runner.deploy()
+    slow = runner.call("sleep", b"1")
+    backplane.wait_for_log("sleeping")
+    terminate(runner, 10000)
+    with pytest.raises(grpc.RpcError) as refused:
+        runner.control.Deploy(ftl.DeployRequest(deployment_key=KEY), timeout=2)
+    assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert "draining" in refused.value.details()
+    slow.result()
 
 
 def test_terminate_ends_calls_after_the_grace(start, backplane):
