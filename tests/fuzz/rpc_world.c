@@ -75,7 +75,7 @@ void rpc_world_feed(struct str bytes, size_t piece) {
 	rpc_server_add(server, methods, ARRAY_LEN(methods), NULL);
 	int failed = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
 	ASSERT(!failed);
-	rpc_server_accept(server, ends[0]);
+	rpc_server_accept(server, ends[0], false);
 	while (bytes.len > 0) {
 		ssize_t sent = send(ends[1], bytes.ptr, MIN(bytes.len, MAX(piece, (size_t)1)), MSG_NOSIGNAL);
 		if (sent < 0)
