@@ -293,7 +293,7 @@ def test_terminate_lets_verbs_finish(deploy, backplane, kind):
 
 
 def test_a_verb_that_does_not_end_ends_with_the_runner(deploy, backplane, kind):
-    runner = deploy(kind, KILL_TIMEOUT_MS=300)
+    runner = deploy(kind, kill_timeout="300ms")
     slow = runner.ask("sleep", b"30000")
     backplane.wait_for_log("sleeping")
     terminate(runner, 200)
@@ -325,7 +325,7 @@ def test_a_start_that_fails(deploy, backplane, kind):
 
 
 def test_a_start_that_hangs(deploy, backplane, kind):
-    runner = deploy(kind, PROBE_START="hang", START_TIMEOUT_MS=500)
+    runner = deploy(kind, PROBE_START="hang", start_timeout="500ms")
     expected = "did not return within 500 ms" if kind == "library" else "within 500 ms; it says: the module's start is running"
     assert expected in runner.report.error
     if kind == "library":
