@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/generate.h"
 #include "cli/output.h"
 #include "cli/toolchain.h"
 
@@ -57,6 +58,8 @@ static int judge(struct cli *cli, const struct project *project, int status, str
 }
 
 int build_run(struct cli *cli, const struct project *project, int output, struct error *err) {
+	if (project->generate != NULL && generate_run(cli, project, project->generate, false, err) < 0)
+		return -1;
 	if (project->build == NULL)
 		return 0;
 	struct toolchain toolchain;
@@ -86,7 +89,7 @@ static int build_one(struct cli *cli, const char *folder, struct error *err) {
 	struct project project;
 	if (project_read(folder, &cli->arena, &project, err) < 0)
 		return -1;
-	if (project.build == NULL) {
+	if (project.build == NULL && project.generate == NULL) {
 		progress_note("%s: %s says nothing to build", project.module, project.file);
 		return 0;
 	}

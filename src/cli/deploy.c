@@ -8,17 +8,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/path.h"
 #include "base/size.h"
 #include "cli/build.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/schemas.h"
 #include "cli/upload.h"
 #include "ftl.pb-c.h"
-#include "schema/check.h"
 #include "schema/nearest.h"
-#include "schema/parse.h"
 #include "schema/proto.h"
 
 struct deploy_options {
@@ -86,50 +84,6 @@ static int check_project(const struct project *project, struct error *err) {
 	return 0;
 }
 
-/* All that is wrong with the schema, as people read it; the error says only how much. */
-static int refuse_schema(struct schema_diagnostics *diagnostics, const char *path, struct error *err) {
-	struct buf text = BUF_INIT(MIB(1));
-	schema_diagnostics_sort(diagnostics);
-	int over = schema_diagnostics_print(diagnostics, &text);
-	(void)over; /* the rest is cut off */
-	progress_clear();
-	output_lines(stderr, "", buf_view(&text));
-	buf_deinit(&text);
-	size_t count = diagnostics->count + diagnostics->left_out;
-	return error_set(err, CODE_INVALID_ARGUMENT, "%s has %zu error%s", path, count, count == 1 ? "" : "s");
-}
-
-static int parse_schema(struct deploy *deploy, const char *path, struct str text, struct error *err) {
-	struct schema_diagnostics diagnostics;
-	struct schema_module *schema = NULL;
-	schema_diagnostics_init(&diagnostics);
-	int result = schema_parse(text, path, &deploy->cli->arena, &schema, &diagnostics);
-	if (result == 0)
-		result = schema_check(schema, &diagnostics);
-	if (result < 0)
-		refuse_schema(&diagnostics, path, err);
-	schema_diagnostics_deinit(&diagnostics);
-	deploy->schema = schema;
-	return result;
-}
-
-static int read_schema(struct deploy *deploy, struct error *err) {
-	const struct project *project = &deploy->project;
-	bool here = strcmp(project->folder, ".") == 0;
-	const char *path = here ? project->schema
-				: arena_printf(&deploy->cli->arena, "%s/%s", project->folder, project->schema);
-	char *text;
-	size_t len;
-	if (file_read(path, SCHEMA_TEXT_MAX, &text, &len, err) < 0)
-		return error_wrap(err, "there is no schema of %s", project->module);
-	int result = parse_schema(deploy, path, str_new(text, len), err);
-	free(text);
-	if (result == 0 && strcmp(deploy->schema->name, project->module) != 0)
-		return error_set(err, CODE_INVALID_ARGUMENT, "%s is of the module \"%s\", but %s says \"%s\"", path,
-				 deploy->schema->name, project->file, project->module);
-	return result;
-}
-
 static int check_entry(const struct deploy *deploy, struct error *err) {
 	const struct project *project = &deploy->project;
 	if (files_find(&deploy->files, project->entry) != NULL)
@@ -150,7 +104,7 @@ static int prepare(struct deploy *deploy, struct error *err) {
 	/* Standard output is for what was deployed. */
 	if (!deploy->options->no_build && build_run(cli, project, STDERR_FILENO, err) < 0)
 		return -1;
-	if (read_schema(deploy, err) < 0)
+	if (schema_read_own(cli, project, &deploy->schema, err) < 0)
 		return -1;
 	struct files *files = &deploy->files;
 	if (files_collect(project->folder, project->deploy, project->deploy_count, &cli->arena, files, err) < 0)

@@ -15,9 +15,11 @@
  *   settings.c   a TOML file with a fixed set of keys, over toml.cpp, which is toml++ for C
  *   toolchain.c  where the C SDK lies, and this program itself
  *   files.c      the files that "deploy" in ftl.toml names
+ *   schemas.c    schemas from files and from the Backplane
  *   upload.c     files to the Backplane: hashed, and sent if they are missing there
  *
- * One file a command: serve.c runner.c build.c deploy.c call.c ps.c status.c schema.c logs.c kill.c ping.c version.c
+ * One file a command: serve.c runner.c generate.c build.c deploy.c call.c ps.c status.c schema.c logs.c
+ *   kill.c ping.c version.c
  */
 #include <errno.h>
 #include <signal.h>
@@ -28,10 +30,13 @@
 #include "schema/nearest.h"
 
 const struct command *const commands[] = {
-	&command_serve, &command_build,  &command_deploy, &command_call,
-	&command_ps,    &command_status, &command_schema, &command_logs,
-	&command_kill,  &command_ping,   &command_runner, &command_version,
-	NULL,
+	&command_serve,   &command_generate,
+	&command_build,   &command_deploy,
+	&command_call,    &command_ps,
+	&command_status,  &command_schema,
+	&command_logs,    &command_kill,
+	&command_ping,    &command_runner,
+	&command_version, NULL,
 };
 
 const struct command *command_find(const char *name) {

@@ -13,7 +13,7 @@ static int read_settings(const struct settings *settings, struct project *projec
 		{"module", &project->module, false},     {"language", &project->language, false},
 		{"build", &project->build, false},       {"entry", &project->entry, false},
 		{"bind", &project->bind, true},          {"schema", &project->schema, false},
-		{"endpoint", &project->endpoint, false},
+		{"endpoint", &project->endpoint, false}, {"generate", &project->generate, false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (settings_get_text(settings, texts[i].key, texts[i].may_be_empty, texts[i].text, err) < 0)
@@ -26,18 +26,22 @@ static int check(const struct project *project, struct error *err) {
 		return error_set(err, CODE_INVALID_ARGUMENT, "%s: the module has no name; add: module = \"NAME\"",
 				 project->file);
 	if (!schema_is_name(str_from(project->module)))
-		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "%s: module is \"%.80s\"; a name is a letter, then letters, digits and underscores, at most %d",
-				 project->file, project->module, SCHEMA_NAME_MAX);
+		return error_set(
+			err, CODE_INVALID_ARGUMENT,
+			"%s: module is \"%.80s\"; a name is a letter, then letters, digits and underscores, at most %d",
+			project->file, project->module, SCHEMA_NAME_MAX);
 	if (strcmp(project->bind, "") != 0 && strcmp(project->bind, "http") != 0 && strcmp(project->bind, "unix") != 0)
 		return error_set(err, CODE_INVALID_ARGUMENT, "%s: bind is \"%.80s\"; it must be \"http\" or \"unix\"",
 				 project->file, project->bind);
+	if (project->generate != NULL && strcmp(project->generate, "c") != 0)
+		return error_set(err, CODE_INVALID_ARGUMENT, "%s: generate is \"%.80s\"; it must be \"c\"",
+				 project->file, project->generate);
 	return 0;
 }
 
 int project_read(const char *folder, struct arena *arena, struct project *ret_project, struct error *err) {
-	static const char *const keys[] = {"module", "language", "build",  "deploy",
-					   "entry",  "bind",     "schema", "endpoint"};
+	static const char *const keys[] = {"module", "language", "build",    "deploy",  "entry",
+					   "bind",   "schema",   "endpoint", "generate"};
 	struct project project = {.folder = folder, .entry = "main", .bind = ""};
 	bool here = strcmp(folder, ".") == 0;
 	project.file = here ? "ftl.toml" : arena_printf(arena, "%s/ftl.toml", folder);

@@ -13,6 +13,7 @@ struct project {
 	const char *module;
 	const char *language; /* NULL: not said */
 	const char *build; /* NULL: nothing is to be built */
+	const char *generate; /* which code; NULL: none */
 	const char *const *deploy; /* paths and patterns */
 	size_t deploy_count; /* 0: not said */
 	const char *entry; /* "main" unless said */

@@ -5,22 +5,16 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/schemas.h"
 #include "ftl.pb-c.h"
 #include "schema/print.h"
-#include "schema/proto.h"
 
 static int print_module(struct cli *cli, const Schema__Module *message, struct error *err) {
-	struct schema_diagnostics diagnostics;
 	struct schema_module *module;
-	schema_diagnostics_init(&diagnostics);
-	int result = schema_from_proto(message, &cli->arena, &module, &diagnostics);
-	if (result < 0)
-		schema_diagnostics_to_error(&diagnostics, err);
-	schema_diagnostics_deinit(&diagnostics);
-	if (result < 0)
-		return error_wrap(err, "the schema of \"%s\" is not one that this program understands", message->name);
+	if (schema_from_message(cli, message, &module, err) < 0)
+		return -1;
 	struct buf text = BUF_INIT(MIB(16));
-	result = schema_print(module, &text);
+	int result = schema_print(module, &text);
 	if (result == 0)
 		output_lines(stdout, "", buf_view(&text));
 	else
@@ -49,23 +43,10 @@ static void print_json(const Ftl__GetSchemaResponse *response) {
 	output_json(modules, JSON_MANY_LINES);
 }
 
-static int get(struct cli *cli, const Ftl__GetSchemaResponse **ret_response, struct error *err) {
-	Ftl__GetSchemaRequest request = FTL__GET_SCHEMA_REQUEST__INIT;
-	if (cli->operand_count > 0)
-		request.module = cli->operands[0];
-	const ProtobufCMessage *response;
-	if (cli_connect(cli, NULL, err) < 0)
-		return -1;
-	if (cli_unary(cli, "GetSchema", &request.base, &ftl__get_schema_response__descriptor, &response, err) < 0)
-		return -1;
-	*ret_response = (const Ftl__GetSchemaResponse *)response;
-	return 0;
-}
-
 static int run(struct cli *cli) {
 	const Ftl__GetSchemaResponse *response;
 	struct error err;
-	if (get(cli, &response, &err) < 0)
+	if (schema_fetch_messages(cli, NULL, cli->operands[0], &response, &err) < 0)
 		return cli_fail(cli, &err);
 	if (cli->common->output == FORMAT_JSON)
 		print_json(response);

@@ -884,7 +884,7 @@ def test_serve_says_that_the_port_is_taken(run, fake, tmp_path):
 
 # --- help and wrong usage ---------------------------------------------------------------------------------------
 
-COMMANDS = "serve build deploy call ps status schema logs kill ping runner version".split()
+COMMANDS = "serve generate build deploy call ps status schema logs kill ping runner version".split()
 
 
 def test_help_names_every_command(run):
@@ -909,7 +909,7 @@ def test_help_begins_with_an_example(run, command):
 def test_help_names_every_setting(run):
     result = run("help", "ftl.toml")
     listed = [line.split()[0] for line in result.out.split("Settings:\n")[1].splitlines() if line[2] != " "]
-    assert listed == "module language build deploy entry schema bind endpoint".split()
+    assert listed == "module language build deploy entry generate schema bind endpoint".split()
 
 
 def test_help_of_a_command(run):

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/generate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "base/path.h"
+#include "cli/build.h"
+#include "cli/output.h"
+#include "cli/schemas.h"
+#include "ftl.pb-c.h"
+#include "generate/generate.h"
+#include "schema/print.h"
+
+/* The other modules that a schema names. */
+struct others {
+	struct cli *cli;
+	const struct project *project;
+	bool refresh;
+	struct map modules;
+};
+
+/* Only what differs is written, so that a build sees what changed by its time. *ret_written may be NULL. */
+static int write_changed(const char *path, struct str text, bool *ret_written, struct error *err) {
+	struct error ignored;
+	char *old;
+	size_t len;
+	bool same = false;
+	if (file_read(path, GENERATE_TEXT_MAX, &old, &len, &ignored) == 0) {
+		same = str_eq(str_new(old, len), text);
+		free(old);
+	}
+	if (ret_written != NULL)
+		*ret_written = !same;
+	return same ? 0 : file_write_whole(path, text, 0644, err);
+}
+
+static int keep_schema(struct others *others, const char *path, const struct schema_module *module, struct error *err) {
+	struct buf text = BUF_INIT(MIB(16));
+	const char *folder = project_path(&others->cli->arena, others->project, "schemas");
+	int result = schema_print(module, &text);
+	if (result < 0)
+		error_set(err, CODE_RESOURCE_EXHAUSTED, "the schema of %s has more than 16 MiB as text", module->name);
+	else if (mkdir(folder, 0777) < 0 && errno != EEXIST)
+		result = error_set_errno(err, errno, "%s", folder);
+	else
+		result = write_changed(path, buf_view(&text), NULL, err);
+	buf_deinit(&text);
+	return result;
+}
+
+static int fetch(struct others *others, const char *name, const char *path, struct schema_module **ret_module,
+		 struct error *err) {
+	const Ftl__GetSchemaResponse *response;
+	if (schema_fetch_messages(others->cli, others->project->endpoint, name, &response, err) < 0)
+		return -1;
+	if (response->n_modules != 1)
+		return error_set(err, CODE_NOT_FOUND, "there is no module %s", name);
+	if (schema_from_message(others->cli, response->modules[0], ret_module, err) < 0)
+		return -1;
+	/* How it runs is nothing that callers rely on. */
+	(*ret_module)->language = (*ret_module)->entry = (*ret_module)->bind = "";
+	(*ret_module)->has_create_time = false;
+	return keep_schema(others, path, *ret_module, err);
+}
+
+static const struct schema_module *find(void *owner, const char *name, struct error *err) {
+	struct others *others = owner;
+	struct schema_module *module = map_get(&others->modules, str_from(name));
+	if (module != NULL)
+		return module;
+	struct arena *arena = &others->cli->arena;
+	const char *path = project_path(arena, others->project, arena_printf(arena, "schemas/%s.ftl", name));
+	bool kept = access(path, R_OK) == 0;
+	if (!kept || others->refresh) {
+		if (fetch(others, name, path, &module, err) < 0 && !kept) {
+			error_wrap(err, "%s names the module %s, and %s is not there: deploy %s first",
+				   others->project->schema, name, path, name);
+			return NULL;
+		}
+		if (module == NULL)
+			progress_note("%s: using %s: %s", others->project->module, path, err->msg);
+	}
+	if (module == NULL && schema_read_file(others->cli, path, &module, err) < 0)
+		return NULL;
+	if (strcmp(module->name, name) != 0) {
+		error_set(err, CODE_INVALID_ARGUMENT, "%s is of the module \"%s\"", path, module->name);
+		return NULL;
+	}
+	map_put(&others->modules, str_from(name), module);
+	return module;
+}
+
+static int write_c(struct others *others, const struct schema_module *module, struct error *err) {
+	struct buf header = BUF_INIT(GENERATE_TEXT_MAX), source = BUF_INIT(GENERATE_TEXT_MAX);
+	struct arena *arena = &others->cli->arena;
+	const char *schema = others->project->schema, *slash = strrchr(schema, '/');
+	const char *file = slash != NULL ? slash + 1 : schema;
+	const struct generate_options options = {.module = module,
+						 .file = file,
+						 .header = arena_printf(arena, "%s.h", file),
+						 .find = find,
+						 .owner = others};
+	const char *path = project_path(arena, others->project, schema);
+	bool wrote_header = false, wrote_source = false;
+	int result = generate_c(&options, &header, &source, err);
+	if (result == 0)
+		result = write_changed(arena_printf(arena, "%s.h", path), buf_view(&header), &wrote_header, err);
+	if (result == 0)
+		result = write_changed(arena_printf(arena, "%s.c", path), buf_view(&source), &wrote_source, err);
+	if (result == 0)
+		progress_note("%s: %s.h and %s.c are %s", module->name, path, path,
+			      wrote_header || wrote_source ? "written" : "as they should be");
+	buf_deinit(&header);
+	buf_deinit(&source);
+	return result;
+}
+
+int generate_run(struct cli *cli, const struct project *project, const char *target, bool refresh, struct error *err) {
+	struct others others = {.cli = cli, .project = project, .refresh = refresh};
+	struct schema_module *module;
+	if (target == NULL || strcmp(target, "c") != 0)
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "%s: there is no code to generate for %s%s%s; there is: generate = \"c\"",
+				 project->file, target ? "\"" : "no language", target ? target : "",
+				 target ? "\"" : "");
+	if (schema_read_own(cli, project, &module, err) < 0)
+		return -1;
+	map_init(&others.modules);
+	int result = write_c(&others, module, err);
+	map_deinit(&others.modules);
+	return result;
+}
+
+static int run(struct cli *cli) {
+	size_t count;
+	char *const *folders = build_folders(cli, &count);
+	for (size_t i = 0; i < count; i++) {
+		struct project project;
+		struct error err;
+		if (project_read(folders[i], &cli->arena, &project, &err) < 0 ||
+		    generate_run(cli, &project, project.generate ? project.generate : project.language, true, &err) < 0)
+			return cli_fail(cli, &err);
+	}
+	return EXIT_DONE;
+}
+
+const struct command command_generate = {
+	.name = "generate",
+	.summary = "typed code from a module's schema",
+	.operands = "[DIR…]",
+	.operands_max = ARGS_OPERANDS_ANY,
+	.examples = "ftl generate\nftl generate examples/shop/cart",
+	.notes =
+		"Writes MODULE.ftl.h and MODULE.ftl.c beside MODULE.ftl: the types, the verbs that you write, and those of\n"
+		"other modules that +calls names. The schemas of these are asked of the Backplane and kept in schemas/,\n"
+		"which is used when it cannot tell. With generate = \"c\" in ftl.toml, `ftl build` does it by itself.",
+	.options_size = sizeof(struct common_options),
+	.common = COMMON_ENDPOINT,
+	.run = run,
+};

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/tutorial-c.md: its files are written and its commands run, in order, and what they print is what it says."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from whole import BUILD, LONG, Backplane
+
+TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial-c.md"
+FENCE = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where the tutorial is followed, beside a Backplane."""
+    backplane = Backplane(tmp_path / "serve")
+    backplane.folder.mkdir()
+    backplane.start()
+    place = tmp_path / "work"
+    place.mkdir()
+    yield place, backplane.endpoint
+    backplane.clean_up()
+
+
+def fits(printed, said):
+    """said, in which "…" stands for anything."""
+    return re.fullmatch(".*".join(map(re.escape, said.split("…"))), printed.rstrip("\n"), re.DOTALL)
+
+
+def commands(block):
+    """Each command with what it prints."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, said = part.partition("\n")
+        yield command, said.rstrip("\n")
+
+
+def test_the_tutorial_is_true(folder):
+    place, endpoint = folder
+    # As it is installed: the program in bin, the headers in include.
+    (place / "bin").mkdir()
+    (place / "bin" / "ftl").symlink_to(BUILD / "ftl")
+    (place / "include").symlink_to(TUTORIAL.parents[1] / "include")
+    path = f"{place / 'bin'}:{os.environ['PATH']}"
+    environment = {**os.environ, "FTL_ENDPOINT": endpoint, "PATH": path, "HOME": str(place)}
+    ran = 0
+    for kind, name, text in FENCE.findall(TUTORIAL.read_text()):
+        if kind != "console":
+            file = place / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+            continue
+        for command, said in commands(text):
+            ran += 1
+            done = subprocess.run(command, shell=True, cwd=place, env=environment, text=True, capture_output=True, timeout=10 * LONG)
+            printed = done.stderr if "error:" in said else done.stdout
+            # Of a block that fails, the commands that prepare it do not.
+            if name != "fails" or command.startswith("sed"):
+                assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+            else:
+                assert done.returncode != 0, command
+            assert said == "" or fits(printed, said), f"{command}\n{printed}"
+    assert ran >= 12
