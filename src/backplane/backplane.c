@@ -431,6 +431,9 @@ static void deinit(struct backplane *backplane) {
 	if (backplane->store != NULL)
 		backplane->store->ops->close(backplane->store);
 	loop_deinit(&backplane->loop);
+	/* The loop caught these; a second one must not change how this ends. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	types_free(backplane->types);
 	tls_config_unref(backplane->tls);
 	free(backplane->data_folder);

@@ -413,6 +413,9 @@ static int run(struct runner *runner, struct error *err) {
 	if (result == 0)
 		logs_deinit(&runner->logs);
 	loop_deinit(&runner->loop);
+	/* The loop caught these; it is ending already, and one that comes now must not change how. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	if (runner->failure.code == CODE_OK)
 		return result;
 	*err = runner->failure;

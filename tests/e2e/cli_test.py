@@ -230,8 +230,8 @@ def test_ping_waits_for_a_listener(start, tmp_path):
 
 def test_ping_gives_up(run, fake):
     fake.not_ready = "it starts"
-    result = run("ping", "--wait", "100ms")
-    assert result == Result(1, "", f"error: gave up after 100 ms: {fake.endpoint} is not ready: it starts\n")
+    result = run("ping", "--wait", "1500ms")
+    assert result == Result(1, "", f"error: gave up after 1500 ms: {fake.endpoint} is not ready: it starts\n")
 
 
 def test_ping_waits_in_vain_until_sigint(start):
