@@ -127,8 +127,8 @@ extern FTL_EXPORT const struct ftl_module ftl_module;
 
 /* --- answering ------------------------------------------------------------------------------------------------- */
 
-/* Answers with json, which is copied. The last answer counts. NULL, which the functions below give when the call's memory
- * is used up, is a failure that says so. Returns 0, or -1. */
+/* Answers with json, which is copied. The last answer counts. NULL, which the functions below give when the call's
+ * memory is used up, is a failure that says so. Returns 0, or -1. */
 static inline int ftl_reply(struct ftl_context *ftl, const char *json) {
 	return ftl->host->reply(ftl, json);
 }
@@ -155,8 +155,8 @@ __attribute__((format(printf, 2, 3))) static inline int ftl_refuse(struct ftl_co
 /* --- other verbs ----------------------------------------------------------------------------------------------- */
 
 /* Calls "module.verb" with a JSON request and waits for its answer, JSON as well. The call carries on the trace and the
- * time that is left of this one, and ends when this one is cancelled. NULL: it failed, and ftl->error_code and ftl->error
- * tell why; a verb that then returns -1 fails with that error. Not from verbs that are FTL_VERB_NONBLOCKING. */
+ * time that is left of this one, and ends when this one is cancelled. NULL: it failed; ftl->error_code and ftl->error
+ * tell why, and a verb that then returns -1 fails with that error. Not from verbs that are FTL_VERB_NONBLOCKING. */
 static inline const char *ftl_call(struct ftl_context *ftl, const char *verb, const char *request) {
 	return ftl->host->call(ftl, verb, request);
 }

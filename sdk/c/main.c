@@ -30,7 +30,8 @@ struct program {
 	struct error failure;
 };
 
-/* --- logs ---------------------------------------------------------------------------------------------------------- */
+/* --- logs ----------------------------------------------------------------------------------------------------------
+ */
 
 /* A JSON object a line on stdout, in one write. */
 static void on_log(void *owner UNUSED, const struct module_log *said) {
@@ -38,7 +39,8 @@ static void on_log(void *owner UNUSED, const struct module_log *said) {
 	time_format(time, clock_wall_ms());
 	size_t size = (strlen(said->message) + strlen(said->verb) + strlen(said->request_id)) * 6 + 256;
 	struct buf line = BUF_INIT(size);
-	int over = buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":", time, log_level_name(said->level));
+	int over =
+		buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":", time, log_level_name(said->level));
 	text_quote(&line, str_from(said->message));
 	if (said->verb[0] != '\0') {
 		over |= buf_append(&line, STR(",\"verb\":"));
@@ -52,7 +54,8 @@ static void on_log(void *owner UNUSED, const struct module_log *said) {
 	buf_deinit(&line);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------------------------------------------------
+ */
 
 static void stop_if_done(struct program *program) {
 	if (program->module_stopped && program->drained)
@@ -106,7 +109,8 @@ static void on_started(void *owner, const struct error *err) {
 static const struct module_events module_events = {
 	.started = on_started, .idle = on_idle, .stopped = on_stopped, .log = on_log};
 
-/* --- the service --------------------------------------------------------------------------------------------------- */
+/* --- the service ---------------------------------------------------------------------------------------------------
+ */
 
 static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
 	const struct program *program = unary->service;
@@ -140,7 +144,8 @@ static void on_accept(struct listener *listener, int fd) {
 	rpc_server_accept(program->server, fd, false);
 }
 
-/* --- the start ------------------------------------------------------------------------------------------------------ */
+/* --- the start ------------------------------------------------------------------------------------------------------
+ */
 
 static int read_endpoint(const char *name, struct endpoint *ret_endpoint, struct error *err) {
 	const char *text = getenv(name);
@@ -150,9 +155,10 @@ static int read_endpoint(const char *name, struct endpoint *ret_endpoint, struct
 static int check_environment(struct endpoint *ret_bind, struct error *err) {
 	const char *module = getenv("FTL_MODULE");
 	if (getenv("FTL_BIND") == NULL)
-		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "FTL_BIND is not set: FTL starts this program and tells it there where to serve. Run `ftl deploy` "
-				 "in the module's folder; to serve by hand, set FTL_BIND=http://127.0.0.1:9000");
+		return error_set(
+			err, CODE_INVALID_ARGUMENT,
+			"FTL_BIND is not set: FTL starts this program and tells it there where to serve. Run `ftl deploy` "
+			"in the module's folder; to serve by hand, set FTL_BIND=http://127.0.0.1:9000");
 	if (module_check(&ftl_module, err) < 0 || read_endpoint("FTL_BIND", ret_bind, err) < 0)
 		return -1;
 	if (module != NULL && strcmp(module, ftl_module.name) != 0)

@@ -2,8 +2,8 @@
 /*
  * One call of a verb, between the loop that received it and the thread that runs the verb.
  *
- * Who may touch what: the loop the sub-struct `loop` always, and the rest before the verb runs and after; the verb's thread
- * the rest while it runs.
+ * Who may touch what: the loop the sub-struct `loop` always, and the rest before the verb runs and after; the verb's
+ * thread the rest while it runs.
  */
 #pragma once
 

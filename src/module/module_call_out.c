@@ -79,11 +79,12 @@ static void on_start(struct task *task) {
 	else if (left == 0)
 		give_up(out, CODE_DEADLINE_EXCEEDED, "the deadline of the call passed");
 	else {
-		out->stream = rpc_call(backplane, &(struct rpc_call_options){.path = STR("/xyz.block.ftl.v1.VerbService/Call"),
-									     .headers = &call->carried,
-									     .timeout_ms = left == UINT64_MAX ? 0 : left,
-									     .events = &events,
-									     .owner = out});
+		out->stream = rpc_call(backplane,
+				       &(struct rpc_call_options){.path = STR("/xyz.block.ftl.v1.VerbService/Call"),
+								  .headers = &call->carried,
+								  .timeout_ms = left == UINT64_MAX ? 0 : left,
+								  .events = &events,
+								  .owner = out});
 		rpc_send(out->stream, out->message);
 		rpc_half_close(out->stream);
 	}
@@ -91,7 +92,8 @@ static void on_start(struct task *task) {
 
 void module_cancel_calls_out(struct module_call *call) {
 	LIST_FOREACH(link, &call->loop.calls_out)
-		rpc_cancel(LIST_ENTRY(link, struct call_out, link)->stream, CODE_CANCELLED, "nobody waits for the answer any more");
+		rpc_cancel(LIST_ENTRY(link, struct call_out, link)->stream, CODE_CANCELLED,
+			   "nobody waits for the answer any more");
 }
 
 /* --- on the verb's thread ---------------------------------------------------------------------------------------- */
@@ -114,7 +116,8 @@ static int make_message(struct module_call *call, struct str verb, const char *r
 		result = error_set(err, CODE_RESOURCE_EXHAUSTED, "the request has %zu bytes; max-message is %zu", size,
 				   (size_t)RPC_MESSAGE_MAX_DEFAULT);
 	else if ((bytes = arena_try_alloc(&call->arena, size)) == NULL)
-		result = error_set(err, CODE_RESOURCE_EXHAUSTED, "the call needs more memory than max-call-memory, 256 MiB");
+		result = error_set(err, CODE_RESOURCE_EXHAUSTED,
+				   "the call needs more memory than max-call-memory, 256 MiB");
 	else
 		*ret_message = str_new(bytes, protobuf_c_message_pack(&message.base, bytes));
 	free(ref.module);
@@ -130,7 +133,8 @@ static void wait_for_answer(struct call_out *out) {
 	pthread_mutex_unlock(&call->shared.lock);
 }
 
-static int read_answer(struct module_call *call, const struct call_out *out, const char **ret_answer, struct error *err) {
+static int read_answer(struct module_call *call, const struct call_out *out, const char **ret_answer,
+		       struct error *err) {
 	if (out->err.code != CODE_OK) {
 		*err = out->err;
 		return -1;
@@ -146,7 +150,8 @@ static int read_answer(struct module_call *call, const struct call_out *out, con
 		return error_set(err, CODE_INTERNAL, "it answered with what is no JSON");
 	char *text = arena_try_alloc(&call->arena, response->body.len + 1);
 	if (text == NULL)
-		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the answer needs more memory than max-call-memory, 256 MiB");
+		return error_set(err, CODE_RESOURCE_EXHAUSTED,
+				 "the answer needs more memory than max-call-memory, 256 MiB");
 	if (response->body.len > 0)
 		memcpy(text, response->body.data, response->body.len);
 	text[response->body.len] = '\0';
@@ -154,7 +159,8 @@ static int read_answer(struct module_call *call, const struct call_out *out, con
 	return 0;
 }
 
-static int ask(struct module_call *call, const char *verb, const char *request, const char **ret_answer, struct error *err) {
+static int ask(struct module_call *call, const char *verb, const char *request, const char **ret_answer,
+	       struct error *err) {
 	if (call->on_loop)
 		return error_set(err, CODE_FAILED_PRECONDITION, "a verb that is FTL_VERB_NONBLOCKING calls no other");
 	struct call_out out = {.call = call, .start.run = on_start};

@@ -65,7 +65,8 @@ static int set_failure(struct module_call *call, enum code code, const char *fai
 static int reply(struct ftl_context *context, const char *json) {
 	struct module_call *call = call_of(context);
 	if (json == NULL && call->out_of_memory)
-		return set_failure(call, CODE_RESOURCE_EXHAUSTED, "the call needs more memory than max-call-memory, 256 MiB");
+		return set_failure(call, CODE_RESOURCE_EXHAUSTED,
+				   "the call needs more memory than max-call-memory, 256 MiB");
 	if (json == NULL)
 		return set_failure(call, CODE_INTERNAL, "the verb answered with NULL");
 	struct str text = str_from(json);
@@ -103,12 +104,13 @@ static void log_message(struct ftl_context *context, enum ftl_level level, const
 	int over = buf_append(&repaired, str_new("", 1));
 	ASSERT(over == 0);
 	char *verb = context->verb ? mem_printf("%s.%s", context->module, context->verb) : mem_strdup("");
-	options->events->log(options->owner, &(struct module_log){
-						     .level = (size_t)level < ARRAY_LEN(levels) ? levels[level] : LOG_ERROR,
-						     .verb = verb,
-						     .request_id = context->request_id,
-						     .message = buf_view(&repaired).ptr,
-					     });
+	options->events->log(options->owner,
+			     &(struct module_log){
+				     .level = (size_t)level < ARRAY_LEN(levels) ? levels[level] : LOG_ERROR,
+				     .verb = verb,
+				     .request_id = context->request_id,
+				     .message = buf_view(&repaired).ptr,
+			     });
 	free(verb);
 	buf_deinit(&repaired);
 	free(text);

@@ -29,7 +29,6 @@ struct module_host {
 	size_t call_count;
 	size_t held; /* bytes of their requests */
 	void *user; /* what start left in its context */
-	struct error start_failure; /* CODE_OK: none */
 	struct task told; /* the end of start or stop, when the module has none */
 };
 
@@ -93,7 +92,8 @@ static enum code settle_failure(struct module_call *call) {
 	if (call->result == 0)
 		call->failure = "the verb returned 0 without an answer (ftl_reply)";
 	else
-		call->failure = call->context.error ? call->context.error : "the verb failed and did not say why (ftl_fail)";
+		call->failure =
+			call->context.error ? call->context.error : "the verb failed and did not say why (ftl_fail)";
 	return CODE_UNKNOWN;
 }
 
@@ -156,9 +156,10 @@ static void run_call(struct module_call *call) {
 	} else if (!verb_pool_submit(call->host->pool, &call->job)) {
 		struct rpc_stream *stream = call->loop.stream;
 		struct error err;
-		error_set(&err, CODE_RESOURCE_EXHAUSTED,
-			  "all %d threads of the module are busy and %d calls wait (max-verb-threads, max-waiting-calls)",
-			  MODULE_THREADS_MAX, MODULE_QUEUE_MAX);
+		error_set(
+			&err, CODE_RESOURCE_EXHAUSTED,
+			"all %d threads of the module are busy and %d calls wait (max-verb-threads, max-waiting-calls)",
+			MODULE_THREADS_MAX, MODULE_QUEUE_MAX);
 		stream->owner = NULL;
 		rpc_fail(stream, &err);
 		free_call(call);
@@ -185,19 +186,22 @@ static int no_such_verb(const struct ftl_module *module, const char *name, struc
 		}
 	}
 	if (nearest != NULL)
-		return error_set(err, CODE_NOT_FOUND, "module %s has no verb \"%.100s\"; did you mean %s?", module->name, name,
-				 nearest);
-	return error_set(err, CODE_NOT_FOUND, "module %s has no verb \"%.100s\"; its first is %s", module->name, name,
-			 module->verb_count > 0 ? module->verbs[0].name : "missing, as all are");
+		return error_set(err, CODE_NOT_FOUND, "module %s has no verb \"%.100s\"; did you mean %s?",
+				 module->name, name, nearest);
+	return error_set(err, CODE_NOT_FOUND, "module %s has no verb \"%.100s\"; `ftl schema %s` shows those it has",
+			 module->name, name, module->name);
 }
 
 static int check_target(const struct module_call *call, const Schema__VerbRef *ref, struct error *err) {
 	const char *module = call->host->options.module->name;
 	if (ref == NULL || ref->module[0] == '\0' || ref->name[0] == '\0')
 		return error_set(err, CODE_INVALID_ARGUMENT, "%s is missing",
-				 ref == NULL ? "verb" : ref->module[0] == '\0' ? "verb.module" : "verb.name");
+				 ref == NULL              ? "verb"
+				 : ref->module[0] == '\0' ? "verb.module"
+							  : "verb.name");
 	if (strcmp(ref->module, module) != 0)
-		return error_set(err, CODE_NOT_FOUND, "there is no module \"%.100s\" here: this is %s", ref->module, module);
+		return error_set(err, CODE_NOT_FOUND, "there is no module \"%.100s\" here: this is %s", ref->module,
+				 module);
 	return 0;
 }
 
@@ -217,7 +221,8 @@ static int read_request(struct module_call *call, struct error *err) {
 		return error_set(err, CODE_INVALID_ARGUMENT, "the body is no JSON: it has a NUL byte");
 	char *body = arena_try_alloc(&call->arena, request->body.len + 1);
 	if (body == NULL)
-		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the request needs more memory than max-call-memory, 256 MiB");
+		return error_set(err, CODE_RESOURCE_EXHAUSTED,
+				 "the request needs more memory than max-call-memory, 256 MiB");
 	if (request->body.len > 0)
 		memcpy(body, request->body.data, request->body.len);
 	body[request->body.len] = '\0';
@@ -229,8 +234,8 @@ static int read_request(struct module_call *call, struct error *err) {
 
 /* Headers that a call hands on to the calls that it causes. */
 static void carry_headers(struct module_call *call) {
-	static const struct str names[] = {
-		STR_INIT("ftl-verb"), STR_INIT("ftl-request-id"), STR_INIT("traceparent"), STR_INIT("tracestate")};
+	static const struct str names[] = {STR_INIT("ftl-verb"), STR_INIT("ftl-request-id"), STR_INIT("traceparent"),
+					   STR_INIT("tracestate")};
 	const struct http_headers *received = &call->loop.stream->http.received;
 	for (size_t i = 0; i < received->count; i++)
 		for (size_t k = 0; k < ARRAY_LEN(names); k++)
@@ -275,8 +280,8 @@ static void on_message(struct rpc_stream *stream, size_t size) {
 	}
 	if (size > MODULE_HELD_MAX - call->host->held) {
 		error_set(&err, CODE_RESOURCE_EXHAUSTED,
-			  "requests of %zu bytes are in progress, and this one has %zu; max-held-requests is %zu", call->host->held,
-			  size, (size_t)MODULE_HELD_MAX);
+			  "requests of %zu bytes are in progress, and this one has %zu; max-held-requests is %zu",
+			  call->host->held, size, (size_t)MODULE_HELD_MAX);
 		refuse(call, &err);
 		return;
 	}
@@ -423,8 +428,8 @@ static void tell_stopped(struct task *task) {
 }
 
 /* In a thread when the module has such a function; else at once, in a turn of its own. */
-static void run_hook(struct module_host *host, bool has_hook, void (*run)(struct verb_job *), void (*ran)(struct task *),
-		     void (*tell)(struct task *)) {
+static void run_hook(struct module_host *host, bool has_hook, void (*run)(struct verb_job *),
+		     void (*ran)(struct task *), void (*tell)(struct task *)) {
 	if (!has_hook) {
 		host->told.run = tell;
 		loop_post(host->options.loop, &host->told);
@@ -466,9 +471,10 @@ void module_host_free(struct module_host *host) {
 
 int module_check(const struct ftl_module *module, struct error *err) {
 	if (module->version != FTL_MODULE_VERSION)
-		return error_set(err, CODE_FAILED_PRECONDITION,
-				 "it was built for version %u of ftl/module.h, and this Runner knows version %d; build it again",
-				 module->version, FTL_MODULE_VERSION);
+		return error_set(
+			err, CODE_FAILED_PRECONDITION,
+			"it was built for version %u of ftl/module.h, and this Runner knows version %d; build it again",
+			module->version, FTL_MODULE_VERSION);
 	if (module->name == NULL || module->name[0] == '\0')
 		return error_set(err, CODE_FAILED_PRECONDITION, "its ftl_module has no name");
 	for (size_t i = 0; i < module->verb_count; i++) {
@@ -477,7 +483,8 @@ int module_check(const struct ftl_module *module, struct error *err) {
 			return error_set(err, CODE_FAILED_PRECONDITION, "verb %zu of its ftl_module has no %s", i + 1,
 					 verb->run ? "name" : "function");
 		if (find_verb(module, verb->name) != verb)
-			return error_set(err, CODE_FAILED_PRECONDITION, "its ftl_module has the verb %s twice", verb->name);
+			return error_set(err, CODE_FAILED_PRECONDITION, "its ftl_module has the verb %s twice",
+					 verb->name);
 	}
 	return 0;
 }

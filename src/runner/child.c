@@ -67,7 +67,8 @@ static void on_grace_over(struct timer *timer) {
 
 static void reap(struct child *child) {
 	siginfo_t info = {0};
-	if (child->pid == 0 || waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+	if (child->pid == 0 || waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	    info.si_pid == 0)
 		return;
 	kill(-child->pid, SIGKILL);
 	waitpid(child->pid, &child->wait_status, 0);
@@ -142,17 +143,20 @@ static int explain_exec(int number, const char *program, struct error *err) {
 	const char *name = strrchr(program, '/') + 1;
 	char line[128];
 	if (number == ENOENT && access(program, F_OK) == 0 && read_interpreter(program, line))
-		return error_set(err, CODE_FAILED_PRECONDITION, "could not start %s: its first line is \"%s\", and there is no such program",
-				 name, line);
+		return error_set(err, CODE_FAILED_PRECONDITION,
+				 "could not start %s: its first line is \"%s\", and there is no such program", name,
+				 line);
 	if (number == ENOENT && access(program, F_OK) == 0)
 		return error_set(err, CODE_FAILED_PRECONDITION,
 				 "could not start %s: the loader that it was linked for is not on this machine", name);
 	if (number == ENOEXEC)
-		return error_set(err, CODE_FAILED_PRECONDITION,
-				 "could not start %s: it is neither a program for this machine nor does it begin with #!", name);
+		return error_set(
+			err, CODE_FAILED_PRECONDITION,
+			"could not start %s: it is neither a program for this machine nor does it begin with #!", name);
 	if (number == EACCES)
 		return error_set(err, CODE_FAILED_PRECONDITION,
-				 "could not start %s: it is not executable, or its folder is on a disk mounted noexec", name);
+				 "could not start %s: it is not executable, or its folder is on a disk mounted noexec",
+				 name);
 	return error_set_errno(err, number, "could not start %s", name);
 }
 

@@ -9,8 +9,8 @@
  *      │                        │                          │                        │
  *      └────────────────────────┴──────────────────────────┴─────host ended─────────┴──▶ ENDED
  *
- * STARTING and ALIVE end in ENDED directly as well, when the host ends by itself. In ENDED the folder is removed and the
- * owner is told, from a turn of its own.
+ * STARTING and ALIVE end in ENDED directly as well, when the host ends by itself. In ENDED the folder is removed and
+ * the owner is told, from a turn of its own.
  */
 #include "runner/deployment.h"
 
@@ -143,12 +143,14 @@ static int check_entry(const struct deployment *deployment, struct error *err) {
 	const struct fetch *fetch = &deployment->fetch;
 	const struct layout_file *entry = layout_find(&fetch->layout, str_from(fetch->entry));
 	if (entry == NULL)
-		return error_set(err, CODE_FAILED_PRECONDITION,
-				 "the entry \"%s\" is not among the %zu files of the deployment; name it in ftl.toml: entry = \"…\"",
-				 fetch->entry, fetch->layout.count);
+		return error_set(
+			err, CODE_FAILED_PRECONDITION,
+			"the entry \"%s\" is not among the %zu files of the deployment; name it in ftl.toml: entry = \"…\"",
+			fetch->entry, fetch->layout.count);
 	if (!entry->executable && !deployment_is_library(deployment))
 		return error_set(err, CODE_FAILED_PRECONDITION,
-				 "the entry \"%s\" is not executable; make it so (chmod +x) and deploy again", fetch->entry);
+				 "the entry \"%s\" is not executable; make it so (chmod +x) and deploy again",
+				 fetch->entry);
 	return 0;
 }
 
@@ -172,7 +174,8 @@ static int start(struct deployment *deployment, struct error *err) {
 	};
 	if (check_entry(deployment, err) < 0 || path_make_folders(deployment->working_dir, err) < 0)
 		return -1;
-	deployment->host = deployment_is_library(deployment) ? host_library_start(&host, err) : host_process_start(&host, err);
+	deployment->host =
+		deployment_is_library(deployment) ? host_library_start(&host, err) : host_process_start(&host, err);
 	return deployment->host == NULL ? -1 : 0;
 }
 
@@ -223,11 +226,12 @@ int deployment_check_key(const char *key, struct error *err) {
 	if (text.len == 0)
 		return error_set(err, CODE_INVALID_ARGUMENT, "the field deployment_key is missing");
 	if (text.len >= KEY_MAX)
-		return error_set(err, CODE_INVALID_ARGUMENT, "the deployment key has %zu bytes; at most %d are allowed", text.len,
-				 KEY_MAX - 1);
+		return error_set(err, CODE_INVALID_ARGUMENT, "the deployment key has %zu bytes; at most %d are allowed",
+				 text.len, KEY_MAX - 1);
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+			     c == '-';
 		if (!plain)
 			return error_set(err, CODE_INVALID_ARGUMENT,
 					 "\"%s\" is no deployment key: it may have letters, digits, '-' and '_'", key);
@@ -243,8 +247,8 @@ struct deployment *deployment_new(const char *key, const struct deployment_optio
 	deployment->folder = mem_printf("%s/%s", options->work_folder, key);
 	deployment->working_dir = mem_printf("%s/%s.work", options->work_folder, key);
 	deployment->grace.fire = on_grace_over;
-	deployment->fetch = (struct fetch){
-		.backplane = options->backplane, .deployment_key = deployment->key, .done = on_fetched};
+	deployment->fetch =
+		(struct fetch){.backplane = options->backplane, .deployment_key = deployment->key, .done = on_fetched};
 	layout_init(&deployment->fetch.layout, deployment->folder);
 	deployment->step.fire = on_begin;
 	timer_start(options->loop, &deployment->step, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One deployment on this Runner, from the order to host it until nothing is left of it: fetched, checked, started, alive,
- * drained, ended. It owns its folder and its host.
+ * One deployment on this Runner, from the order to host it until nothing is left of it: fetched, checked, started,
+ * alive, drained, ended. It owns its folder and its host.
  */
 #pragma once
 
@@ -14,8 +14,8 @@ struct deployment;
 struct deployment_events {
 	/* Calls may come now. Once at most. */
 	void (*alive)(struct deployment *deployment);
-	/* It did not come up, or it ended: why tells, also after deployment_terminate. Nothing of it runs and its folder
-	 * is gone. Once, never from inside; the deployment is gone when this returns. */
+	/* It did not come up, or it ended: why tells, also after deployment_terminate. Nothing of it runs and its
+	 * folder is gone. Once, never from inside; the deployment is gone when this returns. */
 	void (*ended)(struct deployment *deployment, const struct error *why, const struct last_lines *last_lines);
 };
 

@@ -21,11 +21,12 @@ static void finish(struct fetch *fetch) {
 /* --- the files ------------------------------------------------------------------------------------------------- */
 
 static void receive_files(struct fetch *fetch) {
-	fetch->receiving = rpc_call(fetch->backplane, &(struct rpc_call_options){
-								  .path = STR("/xyz.block.ftl.v1.BackplaneService/GetDeploymentArtefacts"),
-								  .events = &receiving_events,
-								  .owner = fetch,
-							  });
+	fetch->receiving = rpc_call(fetch->backplane,
+				    &(struct rpc_call_options){
+					    .path = STR("/xyz.block.ftl.v1.BackplaneService/GetDeploymentArtefacts"),
+					    .events = &receiving_events,
+					    .owner = fetch,
+				    });
 	fetch->receiving->message_max = FETCH_MESSAGE_MAX;
 	fetch->chunk = BUF_INIT(FETCH_MESSAGE_MAX);
 	Ftl__GetDeploymentArtefactsRequest request = FTL__GET_DEPLOYMENT_ARTEFACTS_REQUEST__INIT;
@@ -42,10 +43,11 @@ static int write_chunk(struct fetch *fetch, struct str message, struct error *er
 	int result = pb_unpack(&ftl__get_deployment_artefacts_response__descriptor, message, &arena, &unpacked, err);
 	if (result == 0) {
 		const Ftl__GetDeploymentArtefactsResponse *part = (const Ftl__GetDeploymentArtefactsResponse *)unpacked;
-		result = part->artefact == NULL
-				 ? error_set(err, CODE_INVALID_ARGUMENT, "the Backplane sent a chunk without its artefact")
-				 : layout_write(&fetch->layout, str_from(part->artefact->digest), str_from(part->artefact->path),
-						str_new(part->chunk.data, part->chunk.len), err);
+		result = part->artefact == NULL ? error_set(err, CODE_INVALID_ARGUMENT,
+							    "the Backplane sent a chunk without its artefact")
+						: layout_write(&fetch->layout, str_from(part->artefact->digest),
+							       str_from(part->artefact->path),
+							       str_new(part->chunk.data, part->chunk.len), err);
 	}
 	arena_deinit(&arena);
 	return result;
@@ -80,8 +82,8 @@ static void on_closed(struct rpc_stream *stream) {
 	struct error err = {0};
 	fetch->receiving = NULL;
 	if (stream->status != CODE_OK)
-		error_set(&err, stream->status, "could not get the files of %s from the Backplane: %.*s", fetch->deployment_key,
-			  STR_ARG(stream->status_text));
+		error_set(&err, stream->status, "could not get the files of %s from the Backplane: %.*s",
+			  fetch->deployment_key, STR_ARG(stream->status_text));
 	else
 		layout_finish(&fetch->layout, &err);
 	if (err.code != CODE_OK)
@@ -107,7 +109,8 @@ static int read_description(struct fetch *fetch, const Ftl__GetDeploymentRespons
 				 fetch->deployment_key);
 	for (size_t i = 0; i < response->n_artefacts; i++) {
 		const Ftl__DeploymentArtefact *artefact = response->artefacts[i];
-		if (layout_add(&fetch->layout, str_from(artefact->digest), str_from(artefact->path), artefact->executable, err) < 0)
+		if (layout_add(&fetch->layout, str_from(artefact->digest), str_from(artefact->path),
+			       artefact->executable, err) < 0)
 			return -1;
 	}
 	const Schema__ModuleRuntime *runtime = response->schema->runtime;

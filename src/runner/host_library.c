@@ -38,7 +38,8 @@ static struct library *library_of(struct host *host) {
 	return CONTAINER_OF(host, struct library, host);
 }
 
-/* --- its log ------------------------------------------------------------------------------------------------------- */
+/* --- its log -------------------------------------------------------------------------------------------------------
+ */
 
 static void on_log(void *owner, const struct module_log *said) {
 	struct library *library = owner;
@@ -64,7 +65,8 @@ static void on_log(void *owner, const struct module_log *said) {
 	pthread_mutex_unlock(&library->shared.lock);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------------------------------------------------
+ */
 
 static void end(struct library *library, const struct error *why, bool stuck) {
 	struct host *host = &library->host;
@@ -119,7 +121,8 @@ static void library_stop(struct host *host) {
 		cancel(library);
 }
 
-/* --- the module's events ------------------------------------------------------------------------------------------- */
+/* --- the module's events -------------------------------------------------------------------------------------------
+ */
 
 static void on_started(void *owner, const struct error *err) {
 	struct library *library = owner;
@@ -151,7 +154,8 @@ static void on_stopped(void *owner) {
 static const struct module_events module_events = {
 	.started = on_started, .idle = on_idle, .stopped = on_stopped, .log = on_log};
 
-/* --- calls --------------------------------------------------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------------------------------------------------
+ */
 
 static void library_call(struct host *host, struct rpc_stream *stream) {
 	module_host_call(library_of(host)->module, stream);
@@ -168,7 +172,8 @@ static size_t library_calls(const struct host *host) {
 static const struct host_ops library_ops = {
 	.call = library_call, .list = library_list, .stop = library_stop, .calls = library_calls};
 
-/* --- the start ------------------------------------------------------------------------------------------------------ */
+/* --- the start ------------------------------------------------------------------------------------------------------
+ */
 
 static const struct ftl_module *load(const char *path, struct error *err) {
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -190,7 +195,8 @@ static const struct ftl_module *load_module(const struct host_options *options, 
 		return NULL;
 	if (strcmp(module->name, options->module) == 0)
 		return module;
-	error_set(err, CODE_FAILED_PRECONDITION, "it is the module %.100s, and was deployed as %s", module->name, options->module);
+	error_set(err, CODE_FAILED_PRECONDITION, "it is the module %.100s, and was deployed as %s", module->name,
+		  options->module);
 	return NULL;
 }
 

@@ -317,7 +317,8 @@ struct host *host_process_start(const struct host_options *options, struct error
 		.limit.fire = on_start_limit,
 	};
 	endpoint_format(&endpoint, process->bind);
-	snprintf(process->label, sizeof process->label, "the deployment %s of %s", options->deployment_key, options->module);
+	snprintf(process->label, sizeof process->label, "the deployment %s of %s", options->deployment_key,
+		 options->module);
 	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
 		line_splitter_init(&process->lines[i]);
 	if (start_child(process, err) < 0) {

@@ -84,7 +84,8 @@ static int create_file(struct layout *layout, struct layout_file *file, struct e
 	char *path = full_path(layout, file);
 	int result = strchr(file->path, '/') ? make_parent(path, err) : 0;
 	if (result == 0) {
-		layout->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, file->executable ? 0700 : 0600);
+		layout->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+				  file->executable ? 0700 : 0600);
 		if (layout->fd < 0)
 			result = error_set_errno(err, errno, "could not write %s", path);
 	}
@@ -133,10 +134,11 @@ int layout_write(struct layout *layout, struct str digest_hex, struct str path, 
 	struct str shown = str_new(path.ptr ? path.ptr : "", MIN(path.len, (size_t)120));
 	if (file == NULL || !str_eq_c(digest_hex, digest_to_hex(&file->digest).text))
 		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "the Backplane sent the file \"%.*s\" with a digest that it had not announced", STR_ARG(shown));
-	if (file->state == FILE_WRITTEN)
-		return error_set(err, CODE_INVALID_ARGUMENT, "the Backplane sent the file \"%.*s\" in pieces among others",
+				 "the Backplane sent the file \"%.*s\" with a digest that it had not announced",
 				 STR_ARG(shown));
+	if (file->state == FILE_WRITTEN)
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "the Backplane sent the file \"%.*s\" in pieces among others", STR_ARG(shown));
 	if (file != layout->open && (end_file(layout, err) < 0 || create_file(layout, file, err) < 0))
 		return -1;
 	return write_all(layout, chunk, err);
@@ -147,7 +149,8 @@ int layout_finish(struct layout *layout, struct error *err) {
 		return -1;
 	for (size_t i = 0; i < layout->count; i++)
 		if (layout->files[i]->state != FILE_WRITTEN)
-			return error_set(err, CODE_DATA_LOSS, "the Backplane did not send the file \"%s\"", layout->files[i]->path);
+			return error_set(err, CODE_DATA_LOSS, "the Backplane did not send the file \"%s\"",
+					 layout->files[i]->path);
 	return 0;
 }
 

@@ -95,7 +95,8 @@ static bool take_zone(struct str *text, int *ret_minutes) {
 		return true;
 	}
 	int hours, minutes;
-	if (!take_char(text, "+-") || !take_digits(text, 2, &hours) || !take_char(text, ":") || !take_digits(text, 2, &minutes))
+	if (!take_char(text, "+-") || !take_digits(text, 2, &hours) || !take_char(text, ":") ||
+	    !take_digits(text, 2, &minutes))
 		return false;
 	*ret_minutes = (hours * 60 + minutes) * (sign == '-' ? -1 : 1);
 	return true;
@@ -134,9 +135,9 @@ static bool level_from_name(const char *name, enum log_level *ret_level) {
 		const char *name;
 		enum log_level level;
 	} names[] = {
-		{"trace", LOG_DEBUG}, {"debug", LOG_DEBUG},	 {"info", LOG_INFO},   {"notice", LOG_INFO}, {"warn", LOG_WARN},
-		{"warning", LOG_WARN}, {"error", LOG_ERROR}, {"err", LOG_ERROR}, {"fatal", LOG_ERROR}, {"panic", LOG_ERROR},
-		{"critical", LOG_ERROR},
+		{"trace", LOG_DEBUG}, {"debug", LOG_DEBUG},  {"info", LOG_INFO},      {"notice", LOG_INFO},
+		{"warn", LOG_WARN},   {"warning", LOG_WARN}, {"error", LOG_ERROR},    {"err", LOG_ERROR},
+		{"fatal", LOG_ERROR}, {"panic", LOG_ERROR},  {"critical", LOG_ERROR},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (strcasecmp(name, names[i].name) == 0) {
@@ -187,7 +188,8 @@ static bool read_object(struct str text, struct arena *arena, struct log_line *l
 	return true;
 }
 
-void log_line_read(struct str text, int64_t now_ms, enum log_level level, struct arena *arena, struct log_line *ret_line) {
+void log_line_read(struct str text, int64_t now_ms, enum log_level level, struct arena *arena,
+		   struct log_line *ret_line) {
 	*ret_line = (struct log_line){.time_ms = now_ms, .level = level, .attributes = ""};
 	if (text.len == 0 || !read_object(text, arena, ret_line))
 		ret_line->message = arena_strdup(arena, text);

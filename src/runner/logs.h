@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sends log lines to the Backplane: queued from any thread, batched, over a PublishLogs stream that is opened when there
- * is something to say.
+ * Sends log lines to the Backplane: queued from any thread, batched, over a PublishLogs stream that is opened when
+ * there is something to say.
  *
- * While the Backplane is away lines wait; past LOGS_WAITING_MAX bytes the oldest are dropped, and the next line that gets
- * through is preceded by one that says how many.
+ * While the Backplane is away lines wait; past LOGS_WAITING_MAX bytes the oldest are dropped, and the next line that
+ * gets through is preceded by one that says how many.
  */
 #pragma once
 

@@ -30,7 +30,8 @@ static void on_delay_over(struct timer *timer) {
 /* Between half and all of the delay, so that Runners do not come back all at once. */
 static void wait_to_retry(struct registration *registration) {
 	registration->state = REGISTRATION_WAITING;
-	registration->delay_ms = MIN(MAX(registration->delay_ms * 2, (uint64_t)DELAY_FIRST_MS), (uint64_t)DELAY_LAST_MS);
+	registration->delay_ms =
+		MIN(MAX(registration->delay_ms * 2, (uint64_t)DELAY_FIRST_MS), (uint64_t)DELAY_LAST_MS);
 	uint64_t half = registration->delay_ms / 2;
 	registration->limit.fire = on_delay_over;
 	timer_start(registration->loop, &registration->limit, half + random_u64() % (half + 1));
@@ -38,7 +39,8 @@ static void wait_to_retry(struct registration *registration) {
 
 static void on_too_slow(struct timer *timer) {
 	struct registration *registration = CONTAINER_OF(timer, struct registration, limit);
-	rpc_cancel(registration->stream, CODE_DEADLINE_EXCEEDED, "the Backplane did not accept the registration in time");
+	rpc_cancel(registration->stream, CODE_DEADLINE_EXCEEDED,
+		   "the Backplane did not accept the registration in time");
 }
 
 static void on_orphan_limit(struct timer *timer) {
@@ -101,7 +103,8 @@ static void on_closed(struct rpc_stream *stream) {
 		return;
 	}
 	struct error why;
-	error_set(&why, stream->status == CODE_OK ? CODE_UNAVAILABLE : stream->status, "%.*s", STR_ARG(stream->status_text));
+	error_set(&why, stream->status == CODE_OK ? CODE_UNAVAILABLE : stream->status, "%.*s",
+		  STR_ARG(stream->status_text));
 	timer_stop(registration->loop, &registration->limit);
 	if (!was_accepted && is_final(registration, why.code)) {
 		registration->state = REGISTRATION_ENDED;

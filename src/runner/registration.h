@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps a Runner registered with the Backplane: a stream that stays open, and is opened again, with the same key and with
- * what the Runner hosts, when it breaks.
+ * Keeps a Runner registered with the Backplane: a stream that stays open, and is opened again, with the same key and
+ * with what the Runner hosts, when it breaks.
  */
 #pragma once
 

@@ -60,7 +60,8 @@ static void on_answered(void *owner, const ProtobufCMessage *response UNUSED, co
 		timer_start(report->reports->loop, &report->delay, report->delay_ms);
 	} else {
 		if (err != NULL)
-			log_error("the Backplane did not take the report on %s: %s", report->message.deployment_key, err->msg);
+			log_error("the Backplane did not take the report on %s: %s", report->message.deployment_key,
+				  err->msg);
 		drop(report);
 	}
 }

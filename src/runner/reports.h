@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tells the Backplane how deployments came up or ended (BackplaneService.Deployed), and does not give up while it is away.
+ * Tells the Backplane how deployments came up or ended (BackplaneService.Deployed), and does not give up while it is
+ * away.
  */
 #pragma once
 

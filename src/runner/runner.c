@@ -66,7 +66,8 @@ struct runner {
 
 static void on_finishing(struct timer *timer) {
 	struct runner *runner = CONTAINER_OF(timer, struct runner, finishing);
-	bool said = reports_are_sent(&runner->reports) && logs_is_sent(&runner->logs) && rpc_server_calls(runner->server) == 0;
+	bool said = reports_are_sent(&runner->reports) && logs_is_sent(&runner->logs) &&
+		    rpc_server_calls(runner->server) == 0;
 	if (said || loop_now_ms(&runner->loop) - runner->finishing_since_ms > FINISHING_MAX_MS)
 		loop_stop(&runner->loop);
 	else
@@ -305,8 +306,8 @@ static int make_work_folder(struct runner *runner, struct error *err) {
 	return 0;
 }
 
-static int check_options(const struct runner_options *options, struct endpoint *ret_backplane, struct endpoint *ret_bind,
-			 struct error *err) {
+static int check_options(const struct runner_options *options, struct endpoint *ret_backplane,
+			 struct endpoint *ret_bind, struct error *err) {
 	if (endpoint_parse(str_from(options->backplane), ret_backplane, err) < 0)
 		return error_wrap(err, "the Backplane's endpoint");
 	if (endpoint_parse(str_from(options->bind), ret_bind, err) < 0)
@@ -379,9 +380,11 @@ static int read_tls(struct runner *runner, bool needed, struct error *err) {
 	const struct runner_options *options = runner->options;
 	const struct tls_options server = {
 		.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->tls_client_ca};
-	const struct tls_options client = {.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->ca};
+	const struct tls_options client = {
+		.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->ca};
 	if ((options->tls_cert == NULL) != (options->tls_key == NULL) || (needed && options->tls_cert == NULL))
-		return error_set(err, CODE_INVALID_ARGUMENT, "TLS needs a certificate and its key: give --tls-cert and --tls-key");
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "TLS needs a certificate and its key: give --tls-cert and --tls-key");
 	if (options->tls_cert != NULL && (runner->server_tls = tls_config_new(true, &server, err)) == NULL)
 		return -1;
 	bool is_client = options->tls_cert != NULL || options->ca != NULL;

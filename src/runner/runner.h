@@ -12,8 +12,8 @@ struct runner_options {
 	const char *bind; /* endpoint to serve on; port 0: any */
 	const char *language; /* deployments of this language only */
 	const char *key; /* NULL: the Backplane makes one */
-	/* PEM files. With a certificate its own port takes TLS, and alone when bind is https:// or a client_ca is given. NULL:
-	 * none. */
+	/* PEM files. With a certificate its own port takes TLS, and alone when bind is https:// or a client_ca is
+	 * given. NULL: none. */
 	const char *tls_cert, *tls_key, *tls_client_ca;
 	const char *ca; /* whom to trust when the Backplane's endpoint is https://; NULL: the system's authorities */
 	const char *work_folder; /* deployments are laid out below it; NULL: a new folder below TMPDIR or /tmp */

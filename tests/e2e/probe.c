@@ -62,13 +62,14 @@ static int call_and_tell(struct ftl_context *ftl) {
 	const char *answer = ftl_call(ftl, ftl_get_string(ftl, ftl->request, "verb"), "{}");
 	if (answer != NULL)
 		return ftl_reply(ftl, answer);
-	return ftl_reply(ftl, ftl_format(ftl, "{\"code\":%d,\"error\":%s}", (int)ftl->error_code, ftl_quote(ftl, ftl->error)));
+	return ftl_reply(
+		ftl, ftl_format(ftl, "{\"code\":%d,\"error\":%s}", (int)ftl->error_code, ftl_quote(ftl, ftl->error)));
 }
 
 static int tell(struct ftl_context *ftl) {
-	const char *text = ftl_format(ftl, "%s|%s|%s|%s|%s|%zu|%d|%d", ftl->module, ftl->verb, ftl->deployment, ftl->working_dir,
-				      ftl->request_id, ftl->request_size, ftl_time_left_ms(ftl) <= 60000,
-				      ftl_time_left_ms(ftl) == UINT64_MAX);
+	const char *text = ftl_format(ftl, "%s|%s|%s|%s|%s|%zu|%d|%d", ftl->module, ftl->verb, ftl->deployment,
+				      ftl->working_dir, ftl->request_id, ftl->request_size,
+				      ftl_time_left_ms(ftl) <= 60000, ftl_time_left_ms(ftl) == UINT64_MAX);
 	return ftl_reply(ftl, ftl_quote(ftl, text));
 }
 

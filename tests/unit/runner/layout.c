@@ -44,7 +44,8 @@ static int add(struct world *world, const char *path, const char *content, bool 
 }
 
 static int put(struct world *world, const char *path, const char *content, const char *chunk) {
-	return layout_write(&world->layout, str_from(hex_of(content).text), str_from(path), str_from(chunk), &world->err);
+	return layout_write(&world->layout, str_from(hex_of(content).text), str_from(path), str_from(chunk),
+			    &world->err);
 }
 
 static int finish(struct world *world) {
