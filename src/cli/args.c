@@ -25,6 +25,23 @@ static const struct args_option option_ca = {
 	.help = "authorities (PEM) to trust when it is at https:// (else FTL_CA,\n"
 		"else those of the system)",
 };
+static const struct args_option options_tls[] = {
+	{.name = "tls-cert",
+	 .kind = ARGS_TEXT,
+	 .offset = offsetof(struct common_options, tls_cert),
+	 .value = "FILE",
+	 .help = "certificate and chain (PEM), for https://; read again when it changes"},
+	{.name = "tls-key",
+	 .kind = ARGS_TEXT,
+	 .offset = offsetof(struct common_options, tls_key),
+	 .value = "FILE",
+	 .help = "its key (PEM)"},
+	{.name = "tls-client-ca",
+	 .kind = ARGS_TEXT,
+	 .offset = offsetof(struct common_options, tls_client_ca),
+	 .value = "FILE",
+	 .help = "take only clients whose certificate this authority signed"},
+};
 static const struct args_option option_output = {
 	.name = "output",
 	.letter = 'o',
@@ -44,9 +61,11 @@ static const struct args_option option_help = {
 
 size_t args_options(const struct command *command, struct args_option ret_options[ARGS_OPTIONS_MAX]) {
 	size_t count = command->option_count;
-	ASSERT(count + 4 < ARGS_OPTIONS_MAX);
+	ASSERT(count + 4 + ARRAY_LEN(options_tls) < ARGS_OPTIONS_MAX);
 	if (count > 0)
 		memcpy(ret_options, command->options, count * sizeof *ret_options);
+	for (size_t i = 0; i < ARRAY_LEN(options_tls) && (command->common & COMMON_TLS); i++)
+		ret_options[count++] = options_tls[i];
 	if (command->common & COMMON_OUTPUT)
 		ret_options[count++] = option_output;
 	if (command->common & COMMON_ENDPOINT) {

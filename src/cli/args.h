@@ -33,12 +33,13 @@ struct args_option {
 struct common_options {
 	bool help;
 	const char *endpoint, *ca; /* NULL: not given */
+	const char *tls_cert, *tls_key, *tls_client_ca; /* the same */
 	enum output_format output;
 };
 
 #define ARGS_OPERANDS_ANY SIZE_MAX
 
-enum { COMMON_ENDPOINT = 1, COMMON_OUTPUT = 2 };
+enum { COMMON_ENDPOINT = 1, COMMON_OUTPUT = 2, COMMON_TLS = 4 };
 
 struct cli;
 

@@ -6,7 +6,7 @@
 
 struct run_options {
 	struct common_options common;
-	const char *bind, *language, *key, *work_folder, *tls_cert, *tls_key, *tls_client_ca;
+	const char *bind, *language, *key, *work_folder;
 	uint64_t start_timeout_ms, orphan_timeout_ms, kill_timeout_ms;
 	enum log_level log_level;
 };
@@ -56,17 +56,6 @@ static const struct args_option options[] = {
 	 .value = "DURATION",
 	 .standard = "10s",
 	 .help = "what a process gets between SIGTERM and SIGKILL"},
-	{.name = "tls-cert",
-	 .kind = ARGS_TEXT,
-	 .offset = OPTION(tls_cert),
-	 .value = "FILE",
-	 .help = "certificate and chain (PEM), for https://; read again when it changes"},
-	{.name = "tls-key", .kind = ARGS_TEXT, .offset = OPTION(tls_key), .value = "FILE", .help = "its key (PEM)"},
-	{.name = "tls-client-ca",
-	 .kind = ARGS_TEXT,
-	 .offset = OPTION(tls_client_ca),
-	 .value = "FILE",
-	 .help = "take only clients whose certificate this authority signed"},
 	{.name = "log-level",
 	 .kind = ARGS_LEVEL,
 	 .offset = OPTION(log_level),
@@ -85,9 +74,9 @@ static int run(struct cli *cli) {
 		.language = given->language,
 		.key = given->key,
 		.work_folder = given->work_folder,
-		.tls_cert = given->tls_cert,
-		.tls_key = given->tls_key,
-		.tls_client_ca = given->tls_client_ca,
+		.tls_cert = given->common.tls_cert,
+		.tls_key = given->common.tls_key,
+		.tls_client_ca = given->common.tls_client_ca,
 		.ca = cli_ca(cli),
 		.start_timeout_ms = given->start_timeout_ms,
 		.orphan_timeout_ms = given->orphan_timeout_ms,
@@ -108,6 +97,6 @@ const struct command command_runner = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct run_options),
-	.common = COMMON_ENDPOINT,
+	.common = COMMON_ENDPOINT | COMMON_TLS,
 	.run = run,
 };

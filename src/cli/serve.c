@@ -17,7 +17,7 @@ struct serve_options {
 	const char *bind, *data, *db, *platform, *port_file;
 	unsigned threads, warm;
 	uint64_t start_timeout_ms, orphan_timeout_ms, drain_timeout_ms;
-	const char *tls_cert, *tls_key, *tls_client_ca, *ca;
+	const char *ca;
 	uint64_t message_max, artefact_max;
 	enum log_level log_level;
 };
@@ -94,17 +94,6 @@ static const struct args_option options[] = {
 	 .value = "SIZE",
 	 .standard = "4GiB",
 	 .help = "the largest file of a deployment"},
-	{.name = "tls-cert",
-	 .kind = ARGS_TEXT,
-	 .offset = OPTION(tls_cert),
-	 .value = "FILE",
-	 .help = "certificate and chain (PEM), for https://; read again when it changes"},
-	{.name = "tls-key", .kind = ARGS_TEXT, .offset = OPTION(tls_key), .value = "FILE", .help = "its key (PEM)"},
-	{.name = "tls-client-ca",
-	 .kind = ARGS_TEXT,
-	 .offset = OPTION(tls_client_ca),
-	 .value = "FILE",
-	 .help = "take only clients whose certificate this authority signed"},
 	{.name = "ca",
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(ca),
@@ -179,9 +168,9 @@ static int run(struct cli *cli) {
 		.start_timeout_ms = given->start_timeout_ms,
 		.orphan_timeout_ms = given->orphan_timeout_ms,
 		.drain_timeout_ms = given->drain_timeout_ms,
-		.tls_cert = given->tls_cert,
-		.tls_key = given->tls_key,
-		.tls_client_ca = given->tls_client_ca,
+		.tls_cert = given->common.tls_cert,
+		.tls_key = given->common.tls_key,
+		.tls_client_ca = given->common.tls_client_ca,
 		.ca = given->ca,
 		.message_max = (size_t)given->message_max,
 		.artefact_max = given->artefact_max,
@@ -209,5 +198,6 @@ const struct command command_serve = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct serve_options),
+	.common = COMMON_TLS,
 	.run = run,
 };
