@@ -126,6 +126,7 @@ def test_content_that_is_gone_from_the_disk_is_named(backplane, runner, refused)
 def test_content_that_was_cut_short_on_disk_is_noticed(backplane, runner, refused):
     content = b"z" * 100_000
     key = backplane.deploy(module(), {"main": MAIN, "data": content})
+    backplane.wait_live(key)
     path = file_of(backplane, digest_of(content))
     path.chmod(0o600)
     with path.open("r+b") as file:
@@ -170,15 +171,16 @@ def test_a_gigabyte_goes_up_and_down_in_64_megabytes(backplane, runner):
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
-def test_a_message_of_a_gigabyte_is_not_held(backplane):
-    """grpcio itself holds it; ours does not."""
-    message = ftl.UploadArtefactRequest(content=bytes(GIGABYTE)).SerializeToString()
+def test_a_giant_message_is_not_held(backplane):
+    """grpcio itself holds it, several times; ours does not."""
+    size = GIGABYTE // 4
+    message = ftl.UploadArtefactRequest(content=bytes(size)).SerializeToString()
     upload = backplane.channel.stream_unary(
         "/xyz.block.ftl.v1.BackplaneService/UploadArtefact", response_deserializer=ftl.UploadArtefactResponse.FromString
     )
     response = upload(iter([message]), timeout=120)
     del message
-    assert response.digest.hex() == digest_of_zeros(GIGABYTE)
+    assert response.digest.hex() == digest_of_zeros(size)
     assert memory_peak(backplane.process.pid) < MEMORY_MAX
 
 
