@@ -360,11 +360,12 @@ static int load(struct backplane *backplane, struct error *err) {
 	struct arena arena = ARENA_INIT(MIB(256));
 	struct module_record *modules;
 	size_t count;
-	int failed = backplane->store->ops->list_modules(backplane->store, &arena, &modules, &count, err);
+	int failed = backplane->store->ops->tidy(backplane->store, err) < 0 ||
+		     backplane->store->ops->list_modules(backplane->store, &arena, &modules, &count, err) < 0;
 	for (size_t i = 0; !failed && i < count; i++)
 		failed = load_module(backplane, &modules[i], err);
 	arena_deinit(&arena);
-	return failed;
+	return failed ? -1 : 0;
 }
 
 static int start(struct backplane *backplane, struct error *err) {

@@ -14,6 +14,7 @@
 #include "backplane/backplane.h"
 #include "backplane/control.h"
 #include "backplane/logbook.h"
+#include "backplane/saves.h"
 #include "backplane/store_queue.h"
 #include "backplane/worker.h"
 #include "platform/platform.h"
@@ -54,6 +55,14 @@ struct backplane {
 	struct platform *platform;
 	struct store *store;
 	struct store_queue store_queue;
+	struct saves saves;
+	struct {
+		struct store_job job;
+		const struct save *save;
+		struct timer retry;
+		bool failed, told;
+		struct error err;
+	} writing; /* the first of saves */
 	struct artefacts *artefacts;
 	struct logbook *logbook;
 

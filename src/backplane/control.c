@@ -6,6 +6,7 @@
  */
 #include "backplane/control_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,6 +22,8 @@ const struct control_config control_config_default = {
 	.idle_timeout_ms = 30000,
 	.adopt_timeout_ms = 1500,
 	.attempts_max = 3,
+	.retry_max_ms = 60000,
+	.stable_ms = 5000,
 };
 
 /* --- modules and languages -------------------------------------------------------------------------------------- */
@@ -111,7 +114,8 @@ static void settle_module(struct control *control, struct module *module) {
 	if (module->next == NULL)
 		return;
 	settle_deployment(control, module->next);
-	if (module->next->alive >= module->replicas)
+	/* With 0 replicas nothing shows whether it would come up: it waits for the day when it is scaled up again. */
+	if (module->next->alive >= MAX(module->replicas, 1u))
 		deployment_switch(control, module);
 }
 
@@ -311,7 +315,10 @@ void control_module_problem(const struct control *control, const struct module *
 		snprintf(ret_text, size, "it is scaled to 0; ftl scale %s 1 starts it", module->name);
 	else if (language != NULL && language->problem[0] != '\0' && deployment_assigned(deployment) == 0)
 		snprintf(ret_text, size, "%s waits for a Runner for %s: %s", deployment->key, language->name, language->problem);
-	else if (deployment->failures > 0 && deployment->detail != NULL && deployment->detail[0] != '\0')
+	else if (deployment->retry_due_ms > control->now_ms)
+		snprintf(ret_text, size, "%s failed %u times in a row, and is tried again in %" PRIu64 " s: %s", deployment->key,
+			 deployment->failures, (deployment->retry_due_ms - control->now_ms + 999) / 1000, deployment->detail);
+	else if (deployment->failures > 0 && deployment->detail[0] != '\0')
 		snprintf(ret_text, size, "%s is starting again: %s", deployment->key, deployment->detail);
 	else
 		snprintf(ret_text, size, "%s is starting", deployment->key);

@@ -43,6 +43,7 @@ enum { RUNNER_STATE_COUNT = 6, LANGUAGE_MAX = 64 };
 
 struct runner {
 	char key[KEY_MAX];
+	uint64_t serial; /* of this record: a Runner that comes back with its key is another */
 	char language[LANGUAGE_MAX]; /* empty: found, and not registered yet */
 	char *endpoint; /* NULL until it registered */
 	enum runner_state state;
@@ -51,9 +52,11 @@ struct runner {
 	bool managed; /* the Platform made it, and can end it */
 	uint64_t registration; /* its live stream; 0: none */
 	struct deployment *deployment; /* DEPLOYING, ALIVE, DRAINING */
+	uint64_t attempt; /* DEPLOYING, ALIVE: what its reports must name; 0: it was found alive */
+	uint64_t alive_since_ms;
 	struct list in_deployment;
 	struct list in_control; /* in the order of arrival */
-	char claimed[KEY_MAX]; /* PROBING: the deployment that it says it hosts */
+	char claimed[KEY_MAX]; /* PROBING, DRAINING: the deployment that it says it hosts */
 	uint64_t ping_due_ms;
 	bool pinging;
 	unsigned pings_missed;
@@ -102,6 +105,8 @@ struct control_config {
 	uint64_t idle_timeout_ms; /* an idle Runner that nothing needs for this long is ended */
 	uint64_t adopt_timeout_ms; /* after a start: how long Runners of the Backplane before are waited for */
 	unsigned attempts_max; /* Runners that a new deployment may lose before it counts as failed */
+	uint64_t retry_max_ms; /* between two attempts, however often it failed before */
+	uint64_t stable_ms; /* a replica that was alive for this long does not count as failed again */
 };
 
 extern const struct control_config control_config_default;
@@ -131,8 +136,8 @@ struct outside_ops {
 	/* Runners. control_pinged, control_deploy_answered. */
 	void (*ping_runner)(struct outside *outside, const struct runner *runner);
 	void (*deploy)(struct outside *outside, const struct runner *runner, const struct deployment *deployment);
-	/* deployment NULL: the Runner itself. control_deployed with an error, or control_runner_exited follows. */
-	void (*terminate)(struct outside *outside, const struct runner *runner, const struct deployment *deployment,
+	/* deployment_key NULL: the Runner itself. control_deployed with an error, or control_runner_exited follows. */
+	void (*terminate)(struct outside *outside, const struct runner *runner, const char *deployment_key,
 			  uint64_t grace_ms);
 	/* The Runner is no longer in the books: connections to it may go. */
 	void (*forget_runner)(struct outside *outside, const struct runner *runner);
@@ -168,6 +173,8 @@ struct control {
 	struct list all_languages;
 	struct list dirty; /* modules whose routes changed */
 	struct list ending; /* deployments that are freed once no Runner hosts them */
+	uint64_t serial; /* of the last Runner's record */
+	uint64_t attempt; /* the last one */
 	uint64_t version; /* of the routes */
 	uint64_t adopt_until_ms; /* no new Runner replaces one that may still come back */
 	bool unsettled; /* something changed: what is wanted and what is there are to be compared */
@@ -216,6 +223,10 @@ void control_deployment_created(struct control *control, const struct deployment
 /* Ends what runs of a module. ret_key is the deployment that ends, or empty. */
 void control_kill(struct control *control, struct str module, char ret_key[KEY_MAX]);
 
+/* So many copies of a module from now on; 0 stops it but keeps it. -1: there is no such module, or nothing of it is
+ * wanted. */
+int control_scale(struct control *control, struct str module, uint32_t replicas, struct error *err);
+
 struct registration {
 	uint64_t id;
 	struct str language, endpoint, runner_key, deployment_key;
@@ -226,13 +237,16 @@ void control_register(struct control *control, const struct registration *regist
 /* The stream ended. polite: by its client's half close, after which pings alone tell whether the Runner lives. */
 void control_registration_ended(struct control *control, uint64_t registration, bool polite);
 
-void control_pinged(struct control *control, const char *runner_key, const struct error *err);
-void control_deploy_answered(struct control *control, const char *runner_key, const char *deployment_key,
+/* serial: of the Runner's record that was pinged, or told to deploy. */
+void control_pinged(struct control *control, const char *runner_key, uint64_t serial, const struct error *err);
+void control_deploy_answered(struct control *control, const char *runner_key, uint64_t serial, uint64_t attempt,
 			     const struct error *err);
 
 struct deployed {
 	const char *runner_key, *deployment_key;
+	uint64_t attempt; /* that it speaks of; 0: the Runner knows of none */
 	const char *error; /* empty: alive */
+	bool runner_fault; /* another attempt may succeed */
 	const char *const *lines;
 	size_t line_count;
 	uint64_t fetch_us, start_us;

@@ -153,10 +153,11 @@ void control_deployment_created(struct control *control, const struct deployment
 	} else if (deployment == module->active) {
 		/* The active one is wanted after all, perhaps in other numbers. */
 		module->next = NULL;
-		save(control, NULL, module);
 		if (deployment->state == DEPLOYMENT_LIVE)
 			deployment_step(control, deployment, "is live already");
 	}
+	/* What the store did when it kept the deployment may have been undone since, by a change that was under way. */
+	save(control, deployment, module);
 	if (before != NULL && before != module->next)
 		wind_down(control, before, "replaced before it was up");
 	module_mark_dirty(control, module);
@@ -165,8 +166,20 @@ void control_deployment_created(struct control *control, const struct deployment
 
 /* --- replicas --------------------------------------------------------------------------------------------------------- */
 
-static uint64_t backoff_ms(unsigned failures) {
-	return failures == 0 ? 0 : MIN((uint64_t)60000, (uint64_t)100 << MIN(failures - 1, 10u));
+static uint64_t backoff_ms(const struct control *control, unsigned failures) {
+	return failures == 0 ? 0 : MIN(control->config.retry_max_ms, (uint64_t)100 << MIN(failures - 1, 10u));
+}
+
+static void retry_later(struct control *control, struct deployment *deployment, const char *why,
+			const char *const *lines, size_t line_count) {
+	uint64_t delay_ms = backoff_ms(control, deployment->failures);
+	deployment->retry_due_ms = control->now_ms + delay_ms;
+	char text[1024];
+	snprintf(text, sizeof text, "%s; trying again in %llu ms", why, (unsigned long long)delay_ms);
+	if (deployment->state != DEPLOYMENT_STARTING)
+		set_state(control, deployment, deployment->state, why);
+	tell(control, deployment, text, lines, line_count);
+	control->unsettled = true;
 }
 
 static void fail_or_retry(struct control *control, struct deployment *deployment, bool own_fault, const char *why,
@@ -179,14 +192,14 @@ static void fail_or_retry(struct control *control, struct deployment *deployment
 		deployment_fail(control, deployment, why, lines, line_count);
 		return;
 	}
-	uint64_t delay_ms = backoff_ms(deployment->failures);
-	deployment->retry_due_ms = control->now_ms + delay_ms;
-	char text[1024];
-	snprintf(text, sizeof text, "%s; trying again in %llu ms", why, (unsigned long long)delay_ms);
-	if (!starting)
-		set_state(control, deployment, deployment->state, why);
-	tell(control, deployment, text, lines, line_count);
-	control->unsettled = true;
+	retry_later(control, deployment, why, lines, line_count);
+}
+
+void deployment_refused(struct control *control, struct deployment *deployment, const char *why) {
+	if (!deployment_is_wanted(deployment))
+		return;
+	deployment->failures = MAX(deployment->failures, 1u);
+	retry_later(control, deployment, why, NULL, 0);
 }
 
 void deployment_lost_runner(struct control *control, struct deployment *deployment, const char *why) {
@@ -215,6 +228,8 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 void deployment_gained_runner(struct control *control, struct deployment *deployment, struct runner *runner) {
 	deployment->fetch_us = runner->fetch_us;
 	deployment->start_us = runner->start_us;
+	if (deployment->state == DEPLOYMENT_LIVE && deployment->alive >= deployment->module->replicas)
+		set_state(control, deployment, DEPLOYMENT_LIVE, "");
 	module_mark_dirty(control, deployment->module);
 }
 
@@ -275,6 +290,24 @@ void control_kill(struct control *control, struct str name, char ret_key[KEY_MAX
 	control_settle(control);
 }
 
+int control_scale(struct control *control, struct str name, uint32_t replicas, struct error *err) {
+	struct module *module = map_get(&control->modules, name);
+	if (module == NULL)
+		return error_set(err, CODE_NOT_FOUND, "there is no module %.*s", STR_ARG(name));
+	if (module->active == NULL && module->next == NULL)
+		return error_set(err, CODE_FAILED_PRECONDITION, "the module %s was stopped, or never came up; deploy it again",
+				 module->name);
+	module->replicas = replicas;
+	struct deployment *shown = module->active ? module->active : module->next;
+	/* Who asks for it does not want to wait for the end of a backoff. */
+	shown->retry_due_ms = 0;
+	deployment_step(control, shown, "scaled to %u", replicas);
+	save(control, NULL, module);
+	module_mark_dirty(control, module);
+	control_settle(control);
+	return 0;
+}
+
 /* --- events ------------------------------------------------------------------------------------------------------------ */
 
 static void replica_came_up(struct control *control, struct runner *runner, const struct deployed *deployed) {
@@ -282,6 +315,7 @@ static void replica_came_up(struct control *control, struct runner *runner, cons
 	runner->fetch_us = deployed->fetch_us;
 	runner->start_us = deployed->start_us;
 	runner_set_state(control, runner, RUNNER_ALIVE, 0);
+	runner->alive_since_ms = control->now_ms;
 	deployment->alive++;
 	deployment_step(control, deployment, "alive on %s: fetched in %.1f ms, started in %.1f ms", runner->key,
 			(double)deployed->fetch_us / 1000, (double)deployed->start_us / 1000);
@@ -293,11 +327,36 @@ static void replica_ended(struct control *control, struct runner *runner, const 
 	bool expected = runner->state == RUNNER_DRAINING;
 	runner_detach(control, runner);
 	runner->drain_version = 0;
+	runner->claimed[0] = '\0';
 	/* One that the Platform made was told to end itself: its exit is still to come. */
 	if (!expected || !runner->managed)
 		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms);
 	if (!expected)
-		fail_or_retry(control, deployment, true, deployed->error, deployed->lines, deployed->line_count);
+		fail_or_retry(control, deployment, !deployed->runner_fault, deployed->error, deployed->lines,
+			      deployed->line_count);
+}
+
+/* It speaks of a deployment that we did not give it, or not any more. */
+static int replica_unknown(struct control *control, struct runner *runner, const struct deployed *deployed,
+			   struct error *err) {
+	bool failed = deployed->error[0] != '\0';
+	bool its_last = failed && runner->state == RUNNER_DRAINING && strcmp(runner->claimed, deployed->deployment_key) == 0;
+	if (its_last && !runner->managed) {
+		runner->claimed[0] = '\0';
+		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms);
+		return 0;
+	}
+	/* What has ended already may end. */
+	if (failed)
+		return 0;
+	if (runner->state == RUNNER_IDLE && map_get(&control->deployments, str_from(deployed->deployment_key)) != NULL) {
+		/* Told to by the Backplane before us. */
+		snprintf(runner->claimed, sizeof runner->claimed, "%s", deployed->deployment_key);
+		runner_adopt(control, runner);
+		return 0;
+	}
+	return error_set(err, CODE_FAILED_PRECONDITION, "the Runner %s was not given the deployment %s", runner->key,
+			 deployed->deployment_key);
 }
 
 int control_deployed(struct control *control, const struct deployed *deployed, struct error *err) {
@@ -305,19 +364,17 @@ int control_deployed(struct control *control, const struct deployed *deployed, s
 	bool failed = deployed->error[0] != '\0';
 	if (runner == NULL)
 		return error_set(err, CODE_NOT_FOUND, "there is no Runner %s; register first", deployed->runner_key);
-	if (runner->deployment == NULL || strcmp(runner->deployment->key, deployed->deployment_key) != 0) {
-		/* What has ended already may end. */
-		if (failed)
-			return 0;
-		return error_set(err, CODE_FAILED_PRECONDITION, "the Runner %s was not given the deployment %s",
-				 runner->key, deployed->deployment_key);
-	}
-	if (failed)
+	int result = 0;
+	/* It may be late, and speak of an earlier attempt with the same deployment. */
+	bool stale = deployed->attempt != 0 && deployed->attempt < runner->attempt;
+	if (runner->deployment == NULL || strcmp(runner->deployment->key, deployed->deployment_key) != 0)
+		result = replica_unknown(control, runner, deployed, err);
+	else if (!stale && failed)
 		replica_ended(control, runner, deployed);
-	else if (runner->state == RUNNER_DEPLOYING)
+	else if (!stale && runner->state == RUNNER_DEPLOYING)
 		replica_came_up(control, runner, deployed);
 	control_settle(control);
-	return 0;
+	return result;
 }
 
 void control_published(struct control *control, uint64_t version) {
@@ -347,6 +404,10 @@ uint64_t deployment_due(const struct control *control, const struct deployment *
 void deployment_tick(struct control *control, struct deployment *deployment) {
 	if (deployment->due_ms == 0 || deployment->due_ms > control->now_ms)
 		return;
+	if (deployment->module->replicas == 0) {
+		deployment->due_ms = control->now_ms + control->config.deploy_timeout_ms;
+		return;
+	}
 	char why[128];
 	snprintf(why, sizeof why, "it was not up within %llu ms", (unsigned long long)control->config.deploy_timeout_ms);
 	deployment_fail(control, deployment, why, NULL, 0);

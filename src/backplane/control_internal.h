@@ -35,6 +35,8 @@ void runner_detach(struct control *control, struct runner *runner);
 void runner_remove(struct control *control, struct runner *runner);
 void runner_tick(struct control *control, struct runner *runner);
 uint64_t runner_due(const struct runner *runner);
+/* A Runner says that it hosts runner->claimed: PROBING, IDLE → ALIVE or DRAINING. */
+void runner_adopt(struct control *control, struct runner *runner);
 
 /* --- control_deployment.c -------------------------------------------------------------------------------------- */
 
@@ -47,6 +49,8 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 		     size_t line_count);
 /* A Runner of it is gone, through no fault of the deployment. */
 void deployment_lost_runner(struct control *control, struct deployment *deployment, const char *why);
+/* A Runner would not take it, as it has something else to do: another is looked for. */
+void deployment_refused(struct control *control, struct deployment *deployment, const char *why);
 /* A Runner says that it is alive: on the way to LIVE. */
 void deployment_gained_runner(struct control *control, struct deployment *deployment, struct runner *runner);
 /* The module's next deployment takes over from the active one. */

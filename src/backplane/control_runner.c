@@ -20,7 +20,7 @@ static const char *const state_names[RUNNER_STATE_COUNT] = {
 static const unsigned allowed[RUNNER_STATE_COUNT] = {
 	[RUNNER_CREATING] = TO(RUNNER_PROBING) | TO(RUNNER_DRAINING),
 	[RUNNER_PROBING] = TO(RUNNER_IDLE) | TO(RUNNER_ALIVE) | TO(RUNNER_DRAINING),
-	[RUNNER_IDLE] = TO(RUNNER_DEPLOYING) | TO(RUNNER_PROBING) | TO(RUNNER_DRAINING),
+	[RUNNER_IDLE] = TO(RUNNER_DEPLOYING) | TO(RUNNER_ALIVE) | TO(RUNNER_DRAINING),
 	[RUNNER_DEPLOYING] = TO(RUNNER_ALIVE) | TO(RUNNER_IDLE) | TO(RUNNER_DRAINING),
 	[RUNNER_ALIVE] = TO(RUNNER_IDLE) | TO(RUNNER_DRAINING),
 	[RUNNER_DRAINING] = TO(RUNNER_IDLE),
@@ -62,6 +62,7 @@ static struct runner *runner_add(struct control *control, const char *key, const
 	struct runner *runner = mem_zalloc(sizeof *runner);
 	snprintf(runner->key, sizeof runner->key, "%s", key);
 	snprintf(runner->language, sizeof runner->language, "%s", language);
+	runner->serial = ++control->serial;
 	runner->managed = managed;
 	runner->state = state;
 	runner->since_wall_ms = control->outside->ops->wall_ms(control->outside);
@@ -91,10 +92,13 @@ void runner_detach(struct control *control, struct runner *runner) {
 		return;
 	if (runner->state == RUNNER_ALIVE) {
 		deployment->alive--;
+		if (control->now_ms - runner->alive_since_ms >= control->config.stable_ms)
+			deployment->failures = 0;
 		module_mark_dirty(control, deployment->module);
 	}
 	list_remove(&runner->in_deployment);
 	runner->deployment = NULL;
+	runner->attempt = 0;
 	control->unsettled = true;
 }
 
@@ -114,7 +118,8 @@ void runner_remove(struct control *control, struct runner *runner) {
 static void blame_language(struct control *control, const struct runner *runner, const char *why) {
 	struct language *language = language_find_or_add(control, runner->language);
 	snprintf(language->problem, sizeof language->problem, "%s", why);
-	language->retry_due_ms = control->now_ms + MIN((uint64_t)60000, (uint64_t)100 << MIN(language->failures, 10u));
+	language->retry_due_ms =
+		control->now_ms + MIN(control->config.retry_max_ms, (uint64_t)100 << MIN(language->failures, 10u));
 	language->failures++;
 	if (language->failures < control->config.attempts_max)
 		return;
@@ -132,7 +137,8 @@ static void blame_language(struct control *control, const struct runner *runner,
 static void lose(struct control *control, struct runner *runner, const char *why) {
 	struct deployment *deployment = runner->deployment;
 	bool expected = runner->state == RUNNER_DRAINING;
-	bool young = runner->state == RUNNER_CREATING || (runner->state == RUNNER_PROBING && runner->managed);
+	bool young = (runner->state == RUNNER_CREATING || (runner->state == RUNNER_PROBING && runner->managed)) &&
+		     runner->language[0] != '\0';
 	char text[512];
 	snprintf(text, sizeof text, "the Runner %s %s", runner->key, why);
 	runner_detach(control, runner);
@@ -146,6 +152,9 @@ static void lose(struct control *control, struct runner *runner, const char *why
 void runner_assign(struct control *control, struct runner *runner, struct deployment *deployment) {
 	runner_set_state(control, runner, RUNNER_DEPLOYING, control->config.deploy_timeout_ms);
 	runner->deployment = deployment;
+	/* Later ones are larger, also those of the Backplane after us. */
+	uint64_t wall = (uint64_t)control->outside->ops->wall_ms(control->outside) * 1000;
+	runner->attempt = control->attempt = MAX(control->attempt + 1, wall);
 	list_append(&deployment->runners, &runner->in_deployment);
 	control->outside->ops->deploy(control->outside, runner, deployment);
 }
@@ -153,7 +162,8 @@ void runner_assign(struct control *control, struct runner *runner, struct deploy
 void runner_end(struct control *control, struct runner *runner, uint64_t grace_ms) {
 	runner->drain_version = 0;
 	/* The Platform makes a fresh one faster than an old one is made clean. */
-	control->outside->ops->terminate(control->outside, runner, runner->managed ? NULL : runner->deployment, grace_ms);
+	const char *key = runner->deployment ? runner->deployment->key : runner->claimed;
+	control->outside->ops->terminate(control->outside, runner, runner->managed ? NULL : key, grace_ms);
 }
 
 void runner_drain(struct control *control, struct runner *runner) {
@@ -288,10 +298,11 @@ void control_registration_ended(struct control *control, uint64_t registration, 
 }
 
 /* It hosts a deployment of the Backplane before us, or of before its connection broke. */
-static void adopt(struct control *control, struct runner *runner) {
+void runner_adopt(struct control *control, struct runner *runner) {
 	struct deployment *deployment = map_get(&control->deployments, str_from(runner->claimed));
+	/* One that is alive is worth more than those that are still to come, which then are too many. */
 	bool wanted = deployment != NULL && deployment_is_wanted(deployment) &&
-		      deployment_assigned(deployment) < deployment->module->replicas &&
+		      deployment->alive < deployment->module->replicas &&
 		      strcmp(deployment->language, runner->language) == 0;
 	if (!wanted) {
 		runner_set_state(control, runner, RUNNER_DRAINING,
@@ -300,6 +311,8 @@ static void adopt(struct control *control, struct runner *runner) {
 		return;
 	}
 	runner_set_state(control, runner, RUNNER_ALIVE, 0);
+	runner->alive_since_ms = control->now_ms;
+	runner->claimed[0] = '\0';
 	runner->deployment = deployment;
 	list_append(&deployment->runners, &runner->in_deployment);
 	deployment->alive++;
@@ -314,7 +327,7 @@ static void count_in(struct control *control, struct runner *runner) {
 	if (runner->registration != 0)
 		control->outside->ops->accept(control->outside, runner->registration, runner);
 	if (runner->claimed[0] != '\0')
-		adopt(control, runner);
+		runner_adopt(control, runner);
 	else
 		become_idle(control, runner);
 }
@@ -331,9 +344,9 @@ static void refuse_unreachable(struct control *control, struct runner *runner, c
 
 enum { PINGS_MISSED_MAX = 2 };
 
-void control_pinged(struct control *control, const char *runner_key, const struct error *err) {
+void control_pinged(struct control *control, const char *runner_key, uint64_t serial, const struct error *err) {
 	struct runner *runner = runner_find(control, runner_key);
-	if (runner == NULL || !runner->pinging)
+	if (runner == NULL || runner->serial != serial)
 		return;
 	runner->pinging = false;
 	runner->pings_missed = err != NULL ? runner->pings_missed + 1 : 0;
@@ -356,16 +369,22 @@ void control_runner_exited(struct control *control, const char *runner_key, cons
 	control_settle(control);
 }
 
-void control_deploy_answered(struct control *control, const char *runner_key, const char *deployment_key,
+void control_deploy_answered(struct control *control, const char *runner_key, uint64_t serial, uint64_t attempt,
 			     const struct error *err) {
 	struct runner *runner = runner_find(control, runner_key);
-	if (err == NULL || runner == NULL || runner->state != RUNNER_DEPLOYING ||
-	    strcmp(runner->deployment->key, deployment_key) != 0)
+	if (err == NULL || runner == NULL || runner->serial != serial || runner->attempt != attempt ||
+	    runner->state != RUNNER_DEPLOYING)
 		return;
-	/* Whatever it is, this Runner is of no use for it. */
-	char why[ERROR_TEXT_MAX + 32];
-	snprintf(why, sizeof why, "refused to deploy: %s", err->msg);
-	lose(control, runner, why);
+	struct deployment *deployment = runner->deployment;
+	char why[ERROR_TEXT_MAX + KEY_MAX + 32];
+	snprintf(why, sizeof why, "the Runner %s refused to deploy: %s", runner->key, err->msg);
+	/* Whatever it is, this Runner is of no use for it. What it hosts it tells when it registers again. */
+	runner_detach(control, runner);
+	runner_remove(control, runner);
+	if (err->code == CODE_FAILED_PRECONDITION)
+		deployment_refused(control, deployment, why);
+	else
+		deployment_lost_runner(control, deployment, why);
 	control_settle(control);
 }
 

@@ -59,21 +59,21 @@ static struct rpc_channel *channel_to(struct backplane *backplane, const struct 
 struct runner_call {
 	struct backplane *backplane;
 	char runner_key[KEY_MAX];
-	char deployment_key[KEY_MAX];
+	uint64_t serial, attempt;
 };
 
-static struct runner_call *runner_call_new(struct backplane *backplane, const struct runner *runner,
-					   const struct deployment *deployment) {
+static struct runner_call *runner_call_new(struct backplane *backplane, const struct runner *runner) {
 	struct runner_call *call = mem_zalloc(sizeof *call);
 	call->backplane = backplane;
 	snprintf(call->runner_key, sizeof call->runner_key, "%s", runner->key);
-	snprintf(call->deployment_key, sizeof call->deployment_key, "%s", deployment ? deployment->key : "");
+	call->serial = runner->serial;
+	call->attempt = runner->attempt;
 	return call;
 }
 
 static void on_pinged(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
 	struct runner_call *call = owner;
-	control_pinged(backplane_event(call->backplane), call->runner_key, err);
+	control_pinged(backplane_event(call->backplane), call->runner_key, call->serial, err);
 	backplane_event_done(call->backplane);
 	free(call);
 }
@@ -87,13 +87,13 @@ static void out_ping_runner(struct outside *outside, const struct runner *runner
 						   .timeout_ms = PING_TIMEOUT_MS,
 						   .response = &ftl__ping_response__descriptor,
 						   .done = on_pinged,
-						   .owner = runner_call_new(backplane, runner, NULL)},
+						   .owner = runner_call_new(backplane, runner)},
 		       &request.base);
 }
 
 static void on_deploy_answered(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
 	struct runner_call *call = owner;
-	control_deploy_answered(backplane_event(call->backplane), call->runner_key, call->deployment_key, err);
+	control_deploy_answered(backplane_event(call->backplane), call->runner_key, call->serial, call->attempt, err);
 	backplane_event_done(call->backplane);
 	free(call);
 }
@@ -103,12 +103,13 @@ static void out_deploy(struct outside *outside, const struct runner *runner, con
 	Ftl__DeployRequest request;
 	ftl__deploy_request__init(&request);
 	request.deployment_key = (char *)deployment->key;
+	request.attempt = runner->attempt;
 	rpc_unary_call(channel_to(backplane, runner),
 		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Deploy",
 						   .timeout_ms = DEPLOY_TIMEOUT_MS,
 						   .response = &ftl__deploy_response__descriptor,
 						   .done = on_deploy_answered,
-						   .owner = runner_call_new(backplane, runner, deployment)},
+						   .owner = runner_call_new(backplane, runner)},
 		       &request.base);
 }
 
@@ -120,19 +121,19 @@ static void on_terminate_answered(void *owner, const ProtobufCMessage *response 
 	free(call);
 }
 
-static void out_terminate(struct outside *outside, const struct runner *runner, const struct deployment *deployment,
+static void out_terminate(struct outside *outside, const struct runner *runner, const char *deployment_key,
 			  uint64_t grace_ms) {
 	struct backplane *backplane = backplane_of(outside);
 	Ftl__TerminateRequest request;
 	ftl__terminate_request__init(&request);
-	request.deployment_key = (char *)(deployment ? deployment->key : "");
+	request.deployment_key = (char *)(deployment_key ? deployment_key : "");
 	request.grace_ms = grace_ms;
 	rpc_unary_call(channel_to(backplane, runner),
 		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Terminate",
 						   .timeout_ms = TERMINATE_TIMEOUT_MS,
 						   .response = &ftl__terminate_response__descriptor,
 						   .done = on_terminate_answered,
-						   .owner = runner_call_new(backplane, runner, deployment)},
+						   .owner = runner_call_new(backplane, runner)},
 		       &request.base);
 }
 
@@ -163,64 +164,40 @@ static void out_refuse(struct outside *outside, uint64_t registration, const str
 
 /* --- the store ------------------------------------------------------------------------------------------------------------ */
 
-struct save {
-	struct store_job job;
-	struct backplane *backplane;
-	struct timer retry;
-	bool has_deployment, has_module;
-	char key[KEY_MAX], active[KEY_MAX], next[KEY_MAX];
-	enum deployment_state state;
-	char *detail, *name;
-	uint32_t replicas;
-	bool failed, told;
-	struct error err;
-};
-
-static void save_work(struct store_job *job, struct store *store) {
-	struct save *save = CONTAINER_OF(job, struct save, job);
+static void writing_work(struct store_job *job, struct store *store) {
+	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
+	const struct save *save = backplane->writing.save;
 	struct module_record module = {
 		.name = save->name, .active_key = save->active, .next_key = save->next, .replicas = save->replicas};
-	save->failed = store->ops->update(store, save->has_deployment ? save->key : NULL, save->state, save->detail,
-					  save->has_module ? &module : NULL, &save->err) < 0;
+	backplane->writing.failed =
+		store->ops->update(store, save->has_deployment ? save->key : NULL, save->state, save->detail,
+				   save->has_module ? &module : NULL, &backplane->writing.err) < 0;
 }
 
-static void save_retry(struct timer *timer) {
-	struct save *save = CONTAINER_OF(timer, struct save, retry);
-	store_queue_add(&save->backplane->store_queue, &save->job);
+static void writing_done(struct store_job *job) {
+	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
+	const struct error *err = &backplane->writing.err;
+	bool again = backplane->writing.failed && err->code != CODE_NOT_FOUND && backplane->stopping.state == SERVING;
+	if (again && !backplane->writing.told)
+		log_error("could not keep a change, and will try again: %s", err->msg);
+	backplane->writing.told = again;
+	if (again)
+		timer_start(&backplane->loop, &backplane->writing.retry, SAVE_RETRY_MS);
+	saves_written(&backplane->saves, !again);
 }
 
-static void save_done(struct store_job *job) {
-	struct save *save = CONTAINER_OF(job, struct save, job);
-	if (save->failed && save->err.code != CODE_NOT_FOUND && save->backplane->stopping.state == SERVING) {
-		if (!save->told)
-			log_error("could not keep a change, and will try again: %s", save->err.msg);
-		save->told = true;
-		timer_start(&save->backplane->loop, &save->retry, SAVE_RETRY_MS);
-		return;
-	}
-	free(save->detail);
-	free(save->name);
-	free(save);
+static void start_writing(struct saves *saves, const struct save *save) {
+	struct backplane *backplane = CONTAINER_OF(saves, struct backplane, saves);
+	backplane->writing.save = save;
+	store_queue_add(&backplane->store_queue, &backplane->writing.job);
+}
+
+static void on_retry(struct timer *timer) {
+	saves_retry(&CONTAINER_OF(timer, struct backplane, writing.retry)->saves);
 }
 
 static void out_save(struct outside *outside, const struct deployment *deployment, const struct module *module) {
-	struct backplane *backplane = backplane_of(outside);
-	struct save *save = mem_zalloc(sizeof *save);
-	save->backplane = backplane;
-	save->job = (struct store_job){.work = save_work, .done = save_done};
-	save->retry.fire = save_retry;
-	save->has_deployment = deployment != NULL;
-	save->has_module = module != NULL;
-	save->state = deployment ? deployment->state : DEPLOYMENT_STOPPED;
-	save->detail = mem_strdup(deployment ? deployment->detail : "");
-	snprintf(save->key, sizeof save->key, "%s", deployment ? deployment->key : "");
-	if (module != NULL) {
-		save->name = mem_strdup(module->name);
-		save->replicas = module->replicas;
-		snprintf(save->active, sizeof save->active, "%s", module->active ? module->active->key : "");
-		snprintf(save->next, sizeof save->next, "%s", module->next ? module->next->key : "");
-	}
-	store_queue_add(&backplane->store_queue, &save->job);
+	saves_add(&backplane_of(outside)->saves, deployment, module);
 }
 
 /* --- routes ---------------------------------------------------------------------------------------------------------------- */
@@ -359,11 +336,18 @@ static const struct outside_ops ops = {
 
 void outside_init(struct backplane *backplane) {
 	backplane->outside.ops = &ops;
+	saves_init(&backplane->saves, start_writing);
+	list_init(&backplane->writing.job.link);
+	backplane->writing.job.work = writing_work;
+	backplane->writing.job.done = writing_done;
+	backplane->writing.retry.fire = on_retry;
 	map_init(&backplane->runner_channels);
 	backplane->routes = route_table_new();
 }
 
 void outside_close(struct backplane *backplane) {
+	timer_stop(&backplane->loop, &backplane->writing.retry);
+	saves_retry(&backplane->saves); /* a last time */
 	for (size_t cursor = 0;;) {
 		struct rpc_channel *channel = map_next(&backplane->runner_channels, &cursor);
 		if (channel == NULL)
@@ -374,6 +358,7 @@ void outside_close(struct backplane *backplane) {
 }
 
 void outside_deinit(struct backplane *backplane) {
+	saves_deinit(&backplane->saves);
 	for (size_t i = 0; i < backplane->changed_count; i++)
 		route_module_unref(backplane->changed[i]);
 	route_table_unref(backplane->routes);

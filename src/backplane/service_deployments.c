@@ -3,7 +3,7 @@
  * Creating a deployment and reading it back: GetArtefactDiffs, CreateDeployment, GetDeployment, KillModule.
  *
  * CreateDeployment checks everything before it keeps anything, keeps it (on the store's thread), then tells the control
- * side, then answers. From the answer on it is durable.
+ * side, then, when what that changed is kept as well, answers. From the answer on it is durable.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +74,7 @@ static void on_get_diffs(struct rpc_unary *unary, const ProtobufCMessage *messag
 
 struct creation {
 	struct store_job job;
+	struct saves_waiter waiter;
 	struct rpc_unary *unary;
 	struct backplane *backplane;
 	struct arena arena; /* holds the record */
@@ -238,6 +239,16 @@ static void creation_work(struct store_job *job, struct store *store) {
 		snprintf(creation->key, sizeof creation->key, "%s", key);
 }
 
+static void creation_reply(struct saves_waiter *waiter) {
+	struct creation *creation = CONTAINER_OF(waiter, struct creation, waiter);
+	Ftl__CreateDeploymentResponse response;
+	ftl__create_deployment_response__init(&response);
+	response.deployment_key = creation->key;
+	response.existed = creation->existed;
+	rpc_unary_reply(creation->unary, &response.base);
+	creation_free(creation);
+}
+
 static void creation_done(struct store_job *job) {
 	struct creation *creation = CONTAINER_OF(job, struct creation, job);
 	struct backplane *backplane = creation->backplane;
@@ -248,12 +259,8 @@ static void creation_done(struct store_job *job) {
 	}
 	control_deployment_created(backplane_event(backplane), &creation->record, creation->replicas);
 	backplane_event_done(backplane);
-	Ftl__CreateDeploymentResponse response;
-	ftl__create_deployment_response__init(&response);
-	response.deployment_key = creation->key;
-	response.existed = creation->existed;
-	rpc_unary_reply(creation->unary, &response.base);
-	creation_free(creation);
+	if (!saves_wait(&backplane->saves, &creation->waiter))
+		creation_reply(&creation->waiter);
 }
 
 static void on_create(struct rpc_unary *unary, const ProtobufCMessage *message) {
@@ -261,6 +268,7 @@ static void on_create(struct rpc_unary *unary, const ProtobufCMessage *message) 
 	creation->unary = unary;
 	creation->backplane = unary->service;
 	creation->job = (struct store_job){.work = creation_work, .done = creation_done};
+	creation->waiter.kept = creation_reply;
 	arena_init(&creation->arena, SCHEMA_ARENA_MAX + MIB(16));
 	struct error err;
 	if (read_creation(creation, (const Ftl__CreateDeploymentRequest *)message, &err) == 0) {
@@ -339,6 +347,21 @@ static void on_get(struct rpc_unary *unary, const ProtobufCMessage *message) {
 
 /* --- KillModule ------------------------------------------------------------------------------------------------------------ */
 
+struct killing {
+	struct saves_waiter waiter;
+	struct rpc_unary *unary;
+	char key[KEY_MAX];
+};
+
+static void killing_reply(struct saves_waiter *waiter) {
+	struct killing *killing = CONTAINER_OF(waiter, struct killing, waiter);
+	Ftl__KillModuleResponse response;
+	ftl__kill_module_response__init(&response);
+	response.deployment_key = killing->key;
+	rpc_unary_reply(killing->unary, &response.base);
+	free(killing);
+}
+
 static void on_kill(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	struct backplane *backplane = unary->service;
 	struct str name = str_from(((const Ftl__KillModuleRequest *)message)->module);
@@ -352,13 +375,12 @@ static void on_kill(struct rpc_unary *unary, const ProtobufCMessage *message) {
 		rpc_unary_fail(unary, &err);
 		return;
 	}
-	char key[KEY_MAX] = "";
-	control_kill(control, name, key);
+	struct killing *killing = mem_zalloc(sizeof *killing);
+	*killing = (struct killing){.waiter.kept = killing_reply, .unary = unary};
+	control_kill(control, name, killing->key);
 	backplane_event_done(backplane);
-	Ftl__KillModuleResponse response;
-	ftl__kill_module_response__init(&response);
-	response.deployment_key = key;
-	rpc_unary_reply(unary, &response.base);
+	if (!saves_wait(&backplane->saves, &killing->waiter))
+		killing_reply(&killing->waiter);
 }
 
 const struct rpc_method deployment_methods[] = {

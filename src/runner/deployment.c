@@ -55,6 +55,7 @@ struct deployment {
 	struct timer step; /* the next piece of the check; the end */
 	struct timer grace;
 	struct error why; /* it ended; CODE_OK: it did not */
+	bool was_unreachable;
 	struct last_lines last_lines;
 	bool stuck; /* something of it still runs, in this process */
 	uint64_t began_us, fetched_us, alive_us;
@@ -197,9 +198,16 @@ static void on_check(struct timer *timer) {
 	}
 }
 
+/* Another Runner, or this one a moment later, may fare better. */
+static bool is_passing(enum code code) {
+	return code == CODE_UNAVAILABLE || code == CODE_DEADLINE_EXCEEDED || code == CODE_CANCELLED ||
+	       code == CODE_RESOURCE_EXHAUSTED || code == CODE_ABORTED || code == CODE_UNKNOWN;
+}
+
 static void on_fetched(struct fetch *fetch, const struct error *err) {
 	struct deployment *deployment = CONTAINER_OF(fetch, struct deployment, fetch);
 	if (err != NULL) {
+		deployment->was_unreachable = is_passing(err->code);
 		end(deployment, err);
 		return;
 	}
@@ -332,6 +340,10 @@ const char *deployment_state_text(const struct deployment *deployment) {
 
 bool deployment_is_stuck(const struct deployment *deployment) {
 	return deployment->stuck;
+}
+
+bool deployment_was_unreachable(const struct deployment *deployment) {
+	return deployment->was_unreachable;
 }
 
 uint64_t deployment_fetch_us(const struct deployment *deployment) {

@@ -54,6 +54,8 @@ const char *deployment_state_text(const struct deployment *deployment);
 bool deployment_is_library(const struct deployment *deployment);
 /* In `ended`: some of it still runs in this process, and only the end of the process will end it. */
 bool deployment_is_stuck(const struct deployment *deployment);
+/* It ended before it ran, as it could not be fetched just now. */
+bool deployment_was_unreachable(const struct deployment *deployment);
 uint64_t deployment_fetch_us(const struct deployment *deployment);
 uint64_t deployment_start_us(const struct deployment *deployment);
 

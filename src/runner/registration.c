@@ -62,8 +62,8 @@ static void on_headers(struct rpc_stream *stream) {
 	if (registration->state != REGISTRATION_OPENING ||
 	    http_headers_find(&stream->http.received, STR("grpc-status")) != NULL)
 		return;
-	if (strcmp(registration->said_hosted, registration->hosted) != 0) {
-		/* What we said is no longer so. */
+	if (registration->said_hosted[0] != '\0' && strcmp(registration->said_hosted, registration->hosted) != 0) {
+		/* What we said is no longer so. (What came alive since is reported.) */
 		rpc_cancel(stream, CODE_ABORTED, "what the Runner hosts has changed");
 		return;
 	}

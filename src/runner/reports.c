@@ -8,10 +8,12 @@
  */
 #include "runner/reports.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "ftl.pb-c.h"
 #include "module/text.h"
 #include "rpc/unary.h"
@@ -59,10 +61,15 @@ static void on_answered(void *owner, const ProtobufCMessage *response UNUSED, co
 		report->delay_ms = MIN(MAX(report->delay_ms * 2, (uint64_t)DELAY_FIRST_MS), (uint64_t)DELAY_LAST_MS);
 		timer_start(report->reports->loop, &report->delay, report->delay_ms);
 	} else {
+		struct reports *reports = report->reports;
+		bool unwanted = err != NULL && err->code == CODE_FAILED_PRECONDITION && report->message.error[0] == '\0';
+		char key[KEY_MAX];
+		snprintf(key, sizeof key, "%s", report->message.deployment_key);
 		if (err != NULL)
-			log_error("the Backplane did not take the report on %s: %s", report->message.deployment_key,
-				  err->msg);
+			log_error("the Backplane did not take the report on %s: %s", key, err->msg);
 		drop(report);
+		if (unwanted && reports->unwanted != NULL)
+			reports->unwanted(reports, key);
 	}
 }
 
@@ -84,10 +91,12 @@ static void fill_in(struct report *report, const struct report_options *options)
 	struct arena *arena = &report->arena;
 	report->message = (Ftl__DeployedRequest)FTL__DEPLOYED_REQUEST__INIT;
 	report->message.deployment_key = arena_strdup(arena, str_from(options->deployment_key));
+	report->message.attempt = options->attempt;
 	report->message.fetch_us = options->fetch_us;
 	report->message.start_us = options->start_us;
 	if (options->error == NULL)
 		return;
+	report->message.runner_fault = options->runner_fault;
 	/* A text that was cut may end within a character. */
 	struct buf text = BUF_INIT(sizeof options->error->msg * 3);
 	text_repair(&text, str_from(options->error->msg));

@@ -14,6 +14,8 @@ struct reports {
 	const char *runner_key; /* borrowed; may be filled later */
 	struct list open; /* of struct report */
 	size_t count;
+	/* The Backplane wants nothing of what was reported alive. */
+	void (*unwanted)(struct reports *reports, const char *deployment_key);
 };
 
 /* Past this many undelivered reports the oldest is dropped. */
@@ -27,6 +29,8 @@ struct report_options {
 	const char *deployment_key;
 	const struct error *error; /* NULL: it is alive */
 	const struct last_lines *last_lines; /* with an error */
+	uint64_t attempt; /* what DeployRequest called it */
+	bool runner_fault;
 	uint64_t fetch_us, start_us;
 };
 

@@ -52,6 +52,7 @@ struct runner {
 	struct logs logs;
 	struct reports reports;
 	struct deployment *deployment; /* NULL: idle */
+	uint64_t attempt; /* what the Backplane called the order to host it */
 	struct {
 		uv_signal_t handle;
 		int number;
@@ -102,6 +103,16 @@ static void on_signal(uv_signal_t *handle, int number) {
 	stop(runner, again ? 0 : STOP_GRACE_MS);
 }
 
+static void report_alive(struct runner *runner) {
+	const struct deployment *deployment = runner->deployment;
+	reports_send(&runner->reports, &(struct report_options){
+					       .deployment_key = deployment_key(deployment),
+					       .attempt = runner->attempt,
+					       .fetch_us = deployment_fetch_us(deployment),
+					       .start_us = deployment_start_us(deployment),
+				       });
+}
+
 /* --- registration ----------------------------------------------------------------------------------------------- */
 
 static void on_accepted(struct registration *registration) {
@@ -110,6 +121,9 @@ static void on_accepted(struct registration *registration) {
 		 runner->options->backplane);
 	if (runner->state == RUNNER_REGISTERING)
 		runner->state = RUNNER_SERVING;
+	/* Alive since we asked: the report may have come before we counted. */
+	if (registration->said_hosted[0] == '\0' && registration->hosted[0] != '\0')
+		report_alive(runner);
 }
 
 static void on_refused(struct registration *registration, const struct error *why) {
@@ -138,11 +152,7 @@ static const struct registration_events registration_events = {
 static void on_alive(struct deployment *deployment) {
 	struct runner *runner = deployment_owner(deployment);
 	registration_set_hosted(&runner->registration, deployment_key(deployment));
-	reports_send(&runner->reports, &(struct report_options){
-					       .deployment_key = deployment_key(deployment),
-					       .fetch_us = deployment_fetch_us(deployment),
-					       .start_us = deployment_start_us(deployment),
-				       });
+	report_alive(runner);
 	log_info("%s is alive", deployment_key(deployment));
 }
 
@@ -151,7 +161,9 @@ static void on_ended(struct deployment *deployment, const struct error *why, con
 	registration_set_hosted(&runner->registration, "");
 	reports_send(&runner->reports, &(struct report_options){
 					       .deployment_key = deployment_key(deployment),
+					       .attempt = runner->attempt,
 					       .error = why,
+					       .runner_fault = deployment_was_unreachable(deployment),
 					       .last_lines = last_lines,
 				       });
 	log_info("%s ended: %s", deployment_key(deployment), why->msg);
@@ -165,17 +177,23 @@ static void on_ended(struct deployment *deployment, const struct error *why, con
 
 static const struct deployment_events deployment_events = {.alive = on_alive, .ended = on_ended};
 
-static int deploy(struct runner *runner, const char *key, struct error *err) {
+static int deploy(struct runner *runner, const char *key, uint64_t attempt, struct error *err) {
 	if (deployment_check_key(key, err) < 0)
 		return -1;
 	if (runner->state >= RUNNER_STOPPING)
 		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner is stopping");
-	if (runner->deployment != NULL && strcmp(deployment_key(runner->deployment), key) == 0 &&
-	    !deployment_is_ending(runner->deployment))
+	bool same = runner->deployment != NULL && strcmp(deployment_key(runner->deployment), key) == 0;
+	if (same && !deployment_is_ending(runner->deployment)) {
+		/* A Backplane that restarted does not know: the reports that it waits for name its own attempt. */
+		runner->attempt = MAX(runner->attempt, attempt);
+		if (deployment_is_alive(runner->deployment))
+			report_alive(runner);
 		return 0;
+	}
 	if (runner->deployment != NULL)
 		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner hosts %s already, which is %s",
 				 deployment_key(runner->deployment), deployment_state_text(runner->deployment));
+	runner->attempt = attempt;
 	runner->deployment = deployment_new(key, &(struct deployment_options){
 							 .loop = &runner->loop,
 							 .work_folder = runner->work_folder,
@@ -201,8 +219,16 @@ static int terminate(struct runner *runner, const char *key, uint64_t grace_ms, 
 	if (strcmp(deployment_key(runner->deployment), key) != 0)
 		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner hosts %s and not %s",
 				 deployment_key(runner->deployment), key);
+	registration_set_hosted(&runner->registration, "");
 	deployment_terminate(runner->deployment, grace_ms);
 	return 0;
+}
+
+static void on_unwanted(struct reports *reports, const char *key) {
+	struct runner *runner = CONTAINER_OF(reports, struct runner, reports);
+	struct error err;
+	if (terminate(runner, key, 0, &err) < 0)
+		log_warn("%s", err.msg);
 }
 
 /* --- the services ----------------------------------------------------------------------------------------------- */
@@ -216,7 +242,7 @@ static void on_deploy(struct rpc_unary *unary, const ProtobufCMessage *message) 
 	const Ftl__DeployRequest *request = (const Ftl__DeployRequest *)message;
 	Ftl__DeployResponse response = FTL__DEPLOY_RESPONSE__INIT;
 	struct error err;
-	if (deploy(unary->service, request->deployment_key, &err) < 0)
+	if (deploy(unary->service, request->deployment_key, request->attempt, &err) < 0)
 		rpc_unary_fail(unary, &err);
 	else
 		rpc_unary_reply(unary, &response.base);
@@ -364,6 +390,7 @@ static void serve(struct runner *runner, const struct endpoint *backplane) {
 	endpoint_format(&runner->listener.endpoint, runner->endpoint);
 	logs_init(&runner->logs, &runner->loop, runner->backplane, runner->registration.key);
 	reports_init(&runner->reports, &runner->loop, runner->backplane, runner->registration.key);
+	runner->reports.unwanted = on_unwanted;
 	catch_signals(runner);
 	start_registration(runner);
 	loop_run(&runner->loop);

@@ -65,6 +65,9 @@ enum statement {
 	GET_ARTEFACTS,
 	SET_STATE,
 	SET_MODULE,
+	TIDY_ACTIVE,
+	TIDY_NEXT,
+	TIDY_OTHERS,
 	LIST_MODULES,
 	LIST_DEPLOYMENTS,
 	STATEMENT_COUNT,
@@ -83,14 +86,20 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[ADD_ARTEFACT] =
 		"INSERT INTO deployment_artefacts (deployment, path, digest, executable) VALUES (?1, ?2, ?3, ?4)",
-	[SET_NEXT] = "UPDATE modules SET next_key = ?2, replicas = iif(?3 = 0, replicas, ?3)"
-		     " WHERE name = ?1 AND active_key IS NOT ?2",
+	[SET_NEXT] = "UPDATE modules SET next_key = iif(active_key IS ?2, NULL, ?2),"
+		     " replicas = iif(?3 = 0, replicas, ?3) WHERE name = ?1",
 	[GET_DEPLOYMENT] = "SELECT " DEPLOYMENT_COLUMNS ", schema FROM deployments WHERE key = ?1",
 	[GET_ARTEFACTS] =
 		"SELECT path, digest, executable FROM deployment_artefacts WHERE deployment = ?1 ORDER BY path",
 	[SET_STATE] = "UPDATE deployments SET state = ?2, detail = ?3 WHERE key = ?1",
 	[SET_MODULE] = "UPDATE modules SET active_key = nullif(?2, ''), next_key = nullif(?3, ''), replicas = ?4"
 		       " WHERE name = ?1",
+	[TIDY_ACTIVE] = "UPDATE deployments SET state = 2, detail = ''"
+			" WHERE state <> 2 AND key IN (SELECT active_key FROM modules)",
+	[TIDY_NEXT] = "UPDATE deployments SET state = 1, detail = ''"
+		      " WHERE state <> 1 AND key IN (SELECT next_key FROM modules)",
+	[TIDY_OTHERS] = "UPDATE deployments SET state = 4 WHERE state IN (1, 2, 3)"
+			" AND NOT EXISTS (SELECT 1 FROM modules WHERE active_key = key OR next_key = key)",
 	[LIST_MODULES] =
 		"SELECT name, coalesce(active_key, ''), coalesce(next_key, ''), replicas FROM modules ORDER BY name",
 	[LIST_DEPLOYMENTS] =
@@ -481,6 +490,14 @@ static int update(struct store *store, const char *deployment_key, enum deployme
 	return end_transaction(self, result, err);
 }
 
+static int tidy(struct store *store, struct error *err) {
+	struct sqlite_store *self = CONTAINER_OF(store, struct sqlite_store, base);
+	if (run(self, BEGIN, err) < 0)
+		return -1;
+	bool failed = run(self, TIDY_ACTIVE, err) < 0 || run(self, TIDY_NEXT, err) < 0 || run(self, TIDY_OTHERS, err) < 0;
+	return end_transaction(self, failed ? -1 : 0, err);
+}
+
 /* Opening and closing. */
 
 static void close_store(struct store *store) {
@@ -498,6 +515,7 @@ static const struct store_ops sqlite_ops = {
 	.create_deployment = create_deployment,
 	.get_deployment = get_deployment,
 	.update = update,
+	.tidy = tidy,
 	.list_modules = list_modules,
 	.list_deployments = list_deployments,
 	.close = close_store,

@@ -54,9 +54,9 @@ struct store {
 
 struct store_ops {
 	/* Adds a deployment, or finds the one of the same identity: *ret_existed, and its key in ret_key. In the
-	 * same transaction the module's next_key becomes that key and its replicas are set (0: as they are, 1
-	 * for a new module), except that nothing changes when that key is the active one already. Two artefacts
-	 * at one path are InvalidArgument. */
+	 * same transaction the module's next_key becomes that key, or empty when that is the active one already,
+	 * and its replicas are set (0: as they are, 1 for a new module). Two artefacts at one path are
+	 * InvalidArgument. */
 	int (*create_deployment)(struct store *store, const struct deployment_record *record, uint32_t replicas,
 				 char ret_key[KEY_MAX], bool *ret_existed, struct error *err);
 
@@ -69,6 +69,10 @@ struct store_ops {
 	 * when either is not there; FailedPrecondition when the module names a deployment that is not there. */
 	int (*update)(struct store *store, const char *deployment_key, enum deployment_state state, const char *detail,
 		      const struct module_record *module, struct error *err);
+
+	/* Ends what a crash left half done: the active deployment of a module is LIVE, the next one STARTING, and any
+	 * other that has not ended is STOPPED. */
+	int (*tidy)(struct store *store, struct error *err);
 
 	/* All modules, in name order, in arena. */
 	int (*list_modules)(struct store *store, struct arena *arena, struct module_record **ret_modules,

@@ -58,9 +58,9 @@ static void out_deploy(struct outside *outside UNUSED, const struct runner *runn
 	note("deploy %s to %s", deployment->key, runner->endpoint);
 }
 
-static void out_terminate(struct outside *outside UNUSED, const struct runner *runner, const struct deployment *deployment,
+static void out_terminate(struct outside *outside UNUSED, const struct runner *runner, const char *deployment_key,
 			  uint64_t grace_ms UNUSED) {
-	note("terminate %s at %s", deployment ? deployment->key : "all", runner->endpoint);
+	note("terminate %s at %s", deployment_key ? deployment_key : "all", runner->endpoint);
 }
 
 static void out_forget(struct outside *outside UNUSED, const struct runner *runner UNUSED) {
@@ -172,12 +172,18 @@ static void register_runner(uint64_t id, const char *endpoint, const char *key, 
 								 .managed = strncmp(key, "rnr-", 4) == 0});
 }
 
+static void pinged(const char *key, const struct error *err) {
+	const struct runner *runner = map_get(&stage->control.runners, str_from(key));
+	assert_non_null(runner);
+	control_pinged(&stage->control, key, runner->serial, err);
+}
+
 /* A hand-started Runner up to the point where it counts. */
 static void bring_runner(uint64_t id, const char *key) {
 	char endpoint[64];
 	snprintf(endpoint, sizeof endpoint, "unix:/%s", key);
 	register_runner(id, endpoint, key, "");
-	control_pinged(&stage->control, key, NULL);
+	pinged(key, NULL);
 }
 
 static void report(const char *runner, const char *deployment, const char *error) {
@@ -194,10 +200,10 @@ static void publish(void) {
 
 static void brings_a_deployment_up(void **state UNUSED) {
 	deploy("dpl-1", "echo", 1);
-	expect("dpl-1: created\ncreate c\nroute echo to -1\n");
+	expect("dpl-1: created\nsave dpl-1 starting / -\ncreate c\nroute echo to -1\n");
 	register_runner(1, "unix:/a", stage->last_created, "");
 	expect("ping unix:/a\n");
-	control_pinged(&stage->control, stage->last_created, NULL);
+	pinged(stage->last_created, NULL);
 	expect("accept 1\ndeploy dpl-1 to unix:/a\n");
 	report(stage->last_created, "dpl-1", "");
 	assert_non_null(strstr(log_text(), "save dpl-1 live / dpl-1\nroute echo to 1\n"));
@@ -211,7 +217,7 @@ static void refuses_what_it_cannot_reach(void **state UNUSED) {
 	error_set(&err, CODE_UNAVAILABLE, "nobody there");
 	register_runner(1, "unix:/a", "", "");
 	forget_log();
-	control_pinged(&stage->control, LIST_ENTRY(stage->control.all_runners.next, struct runner, in_control)->key, &err);
+	pinged(LIST_ENTRY(stage->control.all_runners.next, struct runner, in_control)->key, &err);
 	expect("refuse 1: FailedPrecondition\n");
 	assert_int_equal(stage->control.runners.len, 0);
 }
@@ -235,7 +241,7 @@ static void keeps_the_old_one_until_the_new_one_is_up(void **state UNUSED) {
 	publish();
 	forget_log();
 	deploy("dpl-2", "echo", 0);
-	expect("dpl-2: created\ndeploy dpl-2 to unix:/two\nroute echo to 1\n");
+	expect("dpl-2: created\nsave dpl-2 starting / dpl-1\ndeploy dpl-2 to unix:/two\nroute echo to 1\n");
 	report("two", "dpl-2", "");
 	const char *log = log_text();
 	assert_non_null(strstr(log, "save dpl-2 live / dpl-2\n"));
@@ -299,11 +305,11 @@ static void finds_runners_again_after_a_restart(void **state UNUSED) {
 	control_tick(&stage->control);
 	expect("route echo to 0\n"); /* and no new Runner: the old one may still come back */
 	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
-	control_pinged(&stage->control, "rnr-a", NULL);
+	pinged("rnr-a", NULL);
 	expect("ping unix:/a\naccept 1\ndpl-1: found alive on the Runner rnr-a\nroute echo to 1\n");
 	/* A second one of it is one too many. */
 	register_runner(2, "unix:/b", "rnr-b", "dpl-1");
-	control_pinged(&stage->control, "rnr-b", NULL);
+	pinged("rnr-b", NULL);
 	expect("ping unix:/b\naccept 2\nterminate all at unix:/b\n");
 }
 
@@ -313,7 +319,7 @@ static void ends_what_was_found_and_never_registers(void **state UNUSED) {
 	pass(1);
 	expect("");
 	register_runner(1, "unix:/a", "rnr-a", "");
-	control_pinged(&stage->control, "rnr-a", NULL);
+	pinged("rnr-a", NULL);
 	expect("ping unix:/a\naccept 1\n");
 	pass(control_config_default.create_timeout_ms);
 	assert_non_null(strstr(log_text(), "destroy\n"));
@@ -348,7 +354,7 @@ static void waits_longer_for_what_was_found(void **state UNUSED) {
 	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
 	pass(1000);
 	expect("ping unix:/a\n");
-	control_pinged(&stage->control, "rnr-a", NULL);
+	pinged("rnr-a", NULL);
 	expect("accept 1\ndpl-1: found alive on the Runner rnr-a\nroute echo to 1\n");
 }
 
@@ -361,7 +367,7 @@ static void waits_no_longer_than_what_was_found_has(void **state UNUSED) {
 	control_tick(&stage->control);
 	forget_log();
 	register_runner(1, "unix:/a", "rnr-a", "");
-	control_pinged(&stage->control, "rnr-a", NULL);
+	pinged("rnr-a", NULL);
 	pass(control_config_default.adopt_timeout_ms);
 	expect("ping unix:/a\naccept 1\n"); /* rnr-b may host it */
 	control_runner_exited(&stage->control, "rnr-b", "exited");
@@ -397,7 +403,7 @@ static void kills_and_takes_back(void **state UNUSED) {
 	report("one", "dpl-1", "terminated");
 	forget_log();
 	deploy("dpl-1", "echo", 0);
-	expect("dpl-1: created\ndeploy dpl-1 to unix:/one\nroute echo to -1\n");
+	expect("dpl-1: created\nsave dpl-1 starting / -\ndeploy dpl-1 to unix:/one\nroute echo to -1\n");
 }
 
 static void notices_a_silent_runner(void **state UNUSED) {
@@ -407,17 +413,17 @@ static void notices_a_silent_runner(void **state UNUSED) {
 	forget_log();
 	pass(control_config_default.ping_interval_ms);
 	expect("ping unix:/one\n");
-	control_pinged(&stage->control, "one", &err);
+	pinged("one", &err);
 	pass(100);
 	expect("ping unix:/one\n");
-	control_pinged(&stage->control, "one", &err);
+	pinged("one", &err);
 	assert_int_equal(stage->control.runners.len, 0);
 }
 
 static void ends_all_that_it_made(void **state UNUSED) {
 	deploy("dpl-1", "echo", 1);
 	register_runner(1, "unix:/a", stage->last_created, "");
-	control_pinged(&stage->control, stage->last_created, NULL);
+	pinged(stage->last_created, NULL);
 	report(stage->last_created, "dpl-1", "");
 	publish();
 	bring_runner(2, "by-hand");
@@ -429,6 +435,109 @@ static void ends_all_that_it_made(void **state UNUSED) {
 	control_runner_exited(&stage->control, stage->last_created, "exited with status 0");
 	assert_non_null(strstr(log_text(), "all gone\n"));
 	assert_int_equal(stage->control.runners.len, 1);
+}
+
+static uint64_t attempt_of(const char *key) {
+	const struct runner *runner = map_get(&stage->control.runners, str_from(key));
+	assert_non_null(runner);
+	return runner->attempt;
+}
+
+static void report_attempt(const char *runner, const char *deployment, uint64_t attempt, const char *error, bool runner_fault) {
+	struct error err;
+	const struct deployed deployed = {.runner_key = runner,
+					  .deployment_key = deployment,
+					  .attempt = attempt,
+					  .error = error,
+					  .runner_fault = runner_fault};
+	assert_int_equal(control_deployed(&stage->control, &deployed, &err), 0);
+}
+
+static void takes_no_late_report_for_one_on_a_later_attempt(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	uint64_t first = attempt_of("one");
+	report_attempt("one", "dpl-1", first, "was killed", false);
+	pass(100);
+	assert_true(attempt_of("one") > first);
+	forget_log();
+	report_attempt("one", "dpl-1", first, "was killed", false);
+	expect("");
+	report_attempt("one", "dpl-1", attempt_of("one"), "", false);
+	assert_non_null(strstr(log_text(), "route echo to 1"));
+}
+
+static void adopts_what_comes_alive_after_a_restart(void **state UNUSED) {
+	const struct deployment_record record = {.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = ""};
+	control_load(&stage->control, &record, 1, false);
+	control_tick(&stage->control);
+	bring_runner(1, "one"); /* it fetches dpl-1 still, by order of the Backplane before */
+	forget_log();
+	report("one", "dpl-1", "");
+	assert_non_null(strstr(log_text(), "dpl-1: found alive on the Runner one\nsave dpl-1 live / dpl-1\n"));
+}
+
+static void counts_no_failures_from_before_a_stable_time(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	for (int i = 0; i < 3; i++) {
+		report("one", "dpl-1", "");
+		publish();
+		pass(control_config_default.stable_ms);
+		forget_log();
+		report("one", "dpl-1", "was killed");
+		assert_non_null(strstr(log_text(), "trying again in 100 ms"));
+		pass(100);
+	}
+}
+
+static void does_not_blame_a_deployment_for_its_runner(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	forget_log();
+	report_attempt("one", "dpl-1", attempt_of("one"), "could not fetch", true);
+	expect("dpl-1: could not fetch; trying again in 100 ms\n");
+	struct error err;
+	error_set(&err, CODE_FAILED_PRECONDITION, "this Runner hosts dpl-7 already");
+	for (int i = 0; i < 5; i++) {
+		pass(1000);
+		char key[16];
+		snprintf(key, sizeof key, "busy-%d", i);
+		bring_runner((uint64_t)i + 2, key);
+		const struct runner *runner = map_get(&stage->control.runners, i == 0 ? STR("one") : str_from(key));
+		if (runner == NULL || runner->state != RUNNER_DEPLOYING)
+			continue;
+		control_deploy_answered(&stage->control, runner->key, runner->serial, runner->attempt, &err);
+	}
+	assert_non_null(control_module(&stage->control, STR("echo"))->next);
+}
+
+static void scales_to_nothing_and_back(void **state UNUSED) {
+	struct error err;
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	forget_log();
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 0, &err), 0);
+	expect("dpl-1: scaled to 0\nsave - - / dpl-1\nroute echo to 0\n");
+	publish();
+	expect("terminate dpl-1 at unix:/one\n");
+	report("one", "dpl-1", "terminated");
+	/* A new one cannot be judged now, and does not take over. */
+	deploy("dpl-2", "echo", 0);
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 0, &err), 0);
+	pass(control_config_default.deploy_timeout_ms);
+	assert_string_equal(control_module(&stage->control, STR("echo"))->active->key, "dpl-1");
+	assert_string_equal(control_module(&stage->control, STR("echo"))->next->key, "dpl-2");
+	assert_int_equal(control_scale(&stage->control, STR("ecco"), 1, &err), -1);
+	assert_int_equal(err.code, CODE_NOT_FOUND);
+	char key[KEY_MAX];
+	control_kill(&stage->control, STR("echo"), key);
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 1, &err), -1);
+	assert_int_equal(err.code, CODE_FAILED_PRECONDITION);
 }
 
 #define STAGE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -452,6 +561,11 @@ int main(void) {
 		STAGE_TEST(kills_and_takes_back),
 		STAGE_TEST(notices_a_silent_runner),
 		STAGE_TEST(ends_all_that_it_made),
+		STAGE_TEST(takes_no_late_report_for_one_on_a_later_attempt),
+		STAGE_TEST(adopts_what_comes_alive_after_a_restart),
+		STAGE_TEST(counts_no_failures_from_before_a_stable_time),
+		STAGE_TEST(does_not_blame_a_deployment_for_its_runner),
+		STAGE_TEST(scales_to_nothing_and_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,7 +228,7 @@ static void finds_the_same_identity_again(void **state) {
 	assert_int_equal(list(fixture, "echo", 10, &deployments), 2);
 }
 
-static void deploying_the_active_one_changes_nothing(void **state) {
+static void deploying_the_active_one_takes_back_the_next(void **state) {
 	struct fixture *fixture = *state;
 	struct error err;
 	create(fixture, make_record("dpl-echo-1", "echo", "first"), 0, "dpl-echo-1");
@@ -236,8 +236,25 @@ static void deploying_the_active_one_changes_nothing(void **state) {
 	struct module_record wanted = {"echo", "dpl-echo-1", "dpl-echo-2", 4};
 	assert_int_equal(update(fixture, "dpl-echo-1", DEPLOYMENT_LIVE, "", &wanted, &err), 0);
 	assert_true(create(fixture, make_record("dpl-echo-3", "echo", "first"), 7, "dpl-echo-1"));
-	assert_only_module(fixture, "echo", "dpl-echo-1", "dpl-echo-2", 4);
+	assert_only_module(fixture, "echo", "dpl-echo-1", "", 7);
 	assert_int_equal(get(fixture, "dpl-echo-1").state, DEPLOYMENT_LIVE);
+}
+
+static void tidies_up_after_a_crash(void **state) {
+	struct fixture *fixture = *state;
+	struct error err;
+	create(fixture, make_record("dpl-echo-1", "echo", "first"), 0, "dpl-echo-1");
+	create(fixture, make_record("dpl-echo-2", "echo", "second"), 0, "dpl-echo-2");
+	create(fixture, make_record("dpl-echo-3", "echo", "third"), 0, "dpl-echo-3");
+	create(fixture, make_record("dpl-echo-4", "echo", "fourth"), 0, "dpl-echo-4");
+	struct module_record wanted = {"echo", "dpl-echo-1", "dpl-echo-2", 1};
+	assert_int_equal(update(fixture, "dpl-echo-2", DEPLOYMENT_DRAINING, "", &wanted, &err), 0);
+	assert_int_equal(update(fixture, "dpl-echo-3", DEPLOYMENT_FAILED, "it was bad", NULL, &err), 0);
+	assert_int_equal(fixture->store->ops->tidy(fixture->store, &err), 0);
+	assert_int_equal(get(fixture, "dpl-echo-1").state, DEPLOYMENT_LIVE);
+	assert_int_equal(get(fixture, "dpl-echo-2").state, DEPLOYMENT_STARTING);
+	assert_int_equal(get(fixture, "dpl-echo-3").state, DEPLOYMENT_FAILED);
+	assert_int_equal(get(fixture, "dpl-echo-4").state, DEPLOYMENT_STOPPED);
 }
 
 static void updates_both_or_neither(void **state) {
@@ -470,7 +487,8 @@ int store_suite_run(const char *name, store_open_fn *open) {
 		TEST(gives_back_what_it_was_given),
 		TEST(takes_many_artefacts_and_a_large_schema),
 		TEST(finds_the_same_identity_again),
-		TEST(deploying_the_active_one_changes_nothing),
+		TEST(deploying_the_active_one_takes_back_the_next),
+		TEST(tidies_up_after_a_crash),
 		TEST(updates_both_or_neither),
 		TEST(updates_either_alone),
 		TEST(lists_modules_by_name),

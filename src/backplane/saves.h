@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the state machines want kept, on its way to the store: in order, one after the other, each tried again until it
+ * is kept. A later state of a deployment or a module takes the place of an earlier one that still waits, so what waits
+ * is never more than there are deployments and modules.
+ *
+ * Does no I/O: its owner writes, and says how it went.
+ */
+#pragma once
+
+#include "backplane/control.h"
+
+struct save {
+	struct list link;
+	uint64_t sequence;
+	bool has_deployment, has_module;
+	char key[KEY_MAX], active[KEY_MAX], next[KEY_MAX];
+	enum deployment_state state;
+	char *detail, *name;
+	uint32_t replicas;
+};
+
+/* Waits until all that was asked for before it is kept. Embedded in its owner, who has it back in kept. */
+struct saves_waiter {
+	struct list link;
+	uint64_t sequence;
+	void (*kept)(struct saves_waiter *waiter);
+};
+
+struct saves {
+	/* Starts to write; saves_written follows, never from inside. The save is lent until then. */
+	void (*write)(struct saves *saves, const struct save *save);
+	struct list waiting; /* of struct save, oldest first */
+	struct list waiters; /* in the order of asking */
+	bool writing; /* the first is with the owner */
+	uint64_t sequence;
+};
+
+void saves_init(struct saves *saves, void (*write)(struct saves *saves, const struct save *save));
+/* Forgets what waits. Waiters are not called. */
+void saves_deinit(struct saves *saves);
+
+/* Either may be NULL. */
+void saves_add(struct saves *saves, const struct deployment *deployment, const struct module *module);
+
+/* The write ended. Not kept: the owner tries again by saves_retry. */
+void saves_written(struct saves *saves, bool kept);
+void saves_retry(struct saves *saves);
+
+/* false: nothing is left to wait for, and kept is not called. */
+bool saves_wait(struct saves *saves, struct saves_waiter *waiter);
