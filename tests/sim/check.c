@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The invariants, each with its name:
+ *
+ *   books            what the state machines hold agrees with itself
+ *   routes-alive     a route leads only to what said that it was alive
+ *   one-active       the calls of a module go to one deployment
+ *   drain-unrouted   nothing is told to end while a worker may still send it calls
+ *   acknowledged     what a client was answered is in the store, from the answer on
+ *   one-answer, run-once, no-call-lost    of calls (clients.c)
+ *   copies           no module runs in more copies than asked, soon after the last fault
+ *   converges        a while after the last fault all is as asked, and nothing is left over
+ */
+#include "sim.h"
+
+/* --- after each step ----------------------------------------------------------------------------------------------------- */
+
+static void check_runner(struct sim *sim, const struct runner *runner) {
+	bool hosts = runner->state == RUNNER_DEPLOYING || runner->state == RUNNER_ALIVE;
+	bool never = runner->state == RUNNER_CREATING || runner->state == RUNNER_PROBING || runner->state == RUNNER_IDLE;
+	if ((hosts && runner->deployment == NULL) || (never && runner->deployment != NULL))
+		sim_violate(sim, "books", "%s is %s and has %s", runner->key, runner_state_name(runner->state),
+			    runner->deployment ? runner->deployment->key : "nothing");
+}
+
+static void check_deployment(struct sim *sim, const struct deployment *deployment, enum deployment_state state) {
+	unsigned alive = 0;
+	LIST_FOREACH(link, &deployment->runners)
+		alive += LIST_ENTRY(link, struct runner, in_deployment)->state == RUNNER_ALIVE;
+	if (alive != deployment->alive)
+		sim_violate(sim, "books", "%s counts %u alive and has %u", deployment->key, deployment->alive, alive);
+	if (deployment->state != state)
+		sim_violate(sim, "books", "%s is %s where it should be %s", deployment->key,
+			    deployment_state_name(deployment->state), deployment_state_name(state));
+	if (!list_is_empty(&deployment->in_ending))
+		sim_violate(sim, "books", "%s is wanted and on its way out", deployment->key);
+}
+
+/* One that was started by hand may have been started again since. */
+static bool was_ever_alive(const struct sim *sim, const struct routed *routed) {
+	for (unsigned i = sim->runner_count; i-- > 0;)
+		if (strcmp(sim->runners[i]->key, routed->runner) == 0 &&
+		    sim->runners[i]->ever_alive[deployment_index(routed->deployment)])
+			return true;
+	return false;
+}
+
+static void check_table(struct sim *sim, const struct module_routes *routes) {
+	for (size_t i = 0; i < routes->count; i++) {
+		const struct routed *routed = &routes->replicas[i];
+		if (strcmp(routed->deployment, routes->replicas[0].deployment) != 0)
+			sim_violate(sim, "one-active", "a route leads to %s and to %s", routes->replicas[0].deployment,
+				    routed->deployment);
+		if (!was_ever_alive(sim, routed))
+			sim_violate(sim, "routes-alive", "a route leads to %s at %s, which never was alive", routed->deployment,
+				    routed->runner);
+	}
+}
+
+void check_step(struct sim *sim) {
+	if (!sim->up)
+		return;
+	LIST_FOREACH(link, &sim->control.all_runners)
+		check_runner(sim, LIST_ENTRY(link, struct runner, in_control));
+	LIST_FOREACH(link, &sim->control.all_modules) {
+		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+		if (module->active != NULL)
+			check_deployment(sim, module->active, DEPLOYMENT_LIVE);
+		if (module->next != NULL)
+			check_deployment(sim, module->next, DEPLOYMENT_STARTING);
+		if (module->active != NULL && module->active == module->next)
+			sim_violate(sim, "books", "%s is to be replaced by itself", module->active->key);
+	}
+	for (unsigned worker = 0; worker < WORKERS; worker++)
+		for (unsigned i = 0; i < MODULES; i++)
+			check_table(sim, &sim->tables[worker].modules[i]);
+}
+
+/* A route to what it hosted before is harmless: such a call is turned away, and goes elsewhere. */
+void check_terminate(struct sim *sim, const struct runner *runner) {
+	const struct sim_runner *there = runner_running(sim, runner->key);
+	if (there == NULL || there->host != HOST_ALIVE)
+		return;
+	for (unsigned worker = 0; worker < WORKERS; worker++)
+		for (unsigned i = 0; i < MODULES; i++) {
+			const struct module_routes *routes = &sim->tables[worker].modules[i];
+			for (size_t j = 0; j < routes->count; j++)
+				if (strcmp(routes->replicas[j].runner, runner->key) == 0 &&
+				    strcmp(routes->replicas[j].deployment, there->hosted) == 0)
+					sim_violate(sim, "drain-unrouted", "%s is told to end, and a worker has it in its routes",
+						    runner->key);
+		}
+}
+
+/* --- the store ---------------------------------------------------------------------------------------------------------------- */
+
+static bool is_change_of_wish(const struct op *op) {
+	return op->kind != OP_SCALE;
+}
+
+static const struct op *last_acknowledged(const struct sim *sim, unsigned module, bool wishes) {
+	const struct op *last = NULL;
+	for (unsigned i = 0; i < sim->op_count; i++) {
+		const struct op *op = sim->ops[i];
+		if (op->module == module && op->acknowledged && (!wishes || is_change_of_wish(op)) &&
+		    (last == NULL || op->order > last->order))
+			last = op;
+	}
+	return last;
+}
+
+/* Done after the last one that was acknowledged, or that one itself. A creation counts from when it is applied, and is in
+ * the store a little before. */
+static bool may_hold(const struct sim *sim, const struct op *op, const struct op *last) {
+	if (op->module != last->module)
+		return false;
+	bool on_its_way = op->executed && !op->applied && op->epoch == sim->epoch;
+	return op == last || on_its_way || ((op->applied || op->executed) && op->order > last->order);
+}
+
+static bool satisfies(const struct sim *sim, const struct op *op) {
+	const struct module_row *row = &sim->database.modules[op->module];
+	char key[KEY_MAX];
+	deployment_key_of(op->module, op->version, key);
+	if (op->kind == OP_KILL)
+		return row->active[0] == '\0' && row->next[0] == '\0';
+	const struct row *deployment = &sim->database.deployments[op->module][op->version];
+	return deployment->exists && (strcmp(row->active, key) == 0 || strcmp(row->next, key) == 0 ||
+				      deployment->state == DEPLOYMENT_FAILED);
+}
+
+static void check_wish(struct sim *sim, unsigned module) {
+	const struct op *last = last_acknowledged(sim, module, true);
+	for (unsigned i = 0; last != NULL && i < sim->op_count; i++) {
+		const struct op *op = sim->ops[i];
+		if (may_hold(sim, op, last) && is_change_of_wish(op) && satisfies(sim, op))
+			return;
+	}
+	if (last != NULL)
+		sim_violate(sim, "acknowledged", "%s of %s version %u was acknowledged, and the store has active %s, next %s",
+			    last->kind == OP_CREATE ? "creation" : "stop", module_name(module), last->version,
+			    sim->database.modules[module].active, sim->database.modules[module].next);
+}
+
+static void check_replicas(struct sim *sim, unsigned module) {
+	const struct op *last = last_acknowledged(sim, module, false);
+	uint32_t replicas = sim->database.modules[module].replicas;
+	for (unsigned i = 0; last != NULL && i < sim->op_count; i++) {
+		const struct op *op = sim->ops[i];
+		bool holds = op->applied ? op->replicas_after == replicas : op->replicas == replicas;
+		if (may_hold(sim, op, last) && holds)
+			return;
+	}
+	if (last != NULL)
+		sim_violate(sim, "acknowledged", "%s was to have %u replicas, and the store has %u", module_name(module),
+			    last->replicas_after, replicas);
+}
+
+void check_store(struct sim *sim) {
+	for (unsigned module = 0; module < MODULES; module++) {
+		check_wish(sim, module);
+		check_replicas(sim, module);
+	}
+	for (unsigned i = 0; sim->calm && i < MODULES * VERSIONS; i++)
+		if (sim->database.deployments[i / VERSIONS][i % VERSIONS].state == DEPLOYMENT_FAILED)
+			sim_violate(sim, "converges", "version %u of %s failed, and nothing was wrong", i % VERSIONS,
+				    module_name(i / VERSIONS));
+}
+
+/* --- at the end ----------------------------------------------------------------------------------------------------------------- */
+
+/* Processes that take calls for a module, of one version or (-1) all. */
+static unsigned count_copies(const struct sim *sim, unsigned module, int version) {
+	unsigned count = 0;
+	for (unsigned i = 0; i < sim->runner_count; i++) {
+		const struct sim_runner *runner = sim->runners[i];
+		unsigned its_module, its_version;
+		if (!runner->running || runner->host != HOST_ALIVE)
+			continue;
+		ASSERT(deployment_key_parse(runner->hosted, &its_module, &its_version));
+		count += its_module == module && (version < 0 || its_version == (unsigned)version);
+	}
+	return count;
+}
+
+void check_copies(struct sim *sim) {
+	for (unsigned i = 0; i < MODULES; i++) {
+		const struct module *module = control_module(&sim->control, str_from(module_name(i)));
+		if (module == NULL || module->next != NULL)
+			continue;
+		unsigned copies = count_copies(sim, i, -1), wanted = module->active ? module->replicas : 0;
+		if (copies > wanted)
+			sim_violate(sim, "copies", "%s runs in %u copies, and %u were asked for", module->name, copies, wanted);
+	}
+}
+
+static void check_module(struct sim *sim, const struct module *module) {
+	unsigned number = module_of(module->name), its_module, version;
+	const struct module_row *row = &sim->database.modules[number];
+	const char *active = module->active ? module->active->key : "";
+	if (strcmp(row->active, active) != 0 || row->next[0] != '\0' || row->replicas != module->replicas)
+		sim_violate(sim, "converges", "%s has active %s and %u replicas, and the store has %s, next %s, %u", module->name,
+			    active, module->replicas, row->active, row->next, row->replicas);
+	if (module->active == NULL)
+		return;
+	ASSERT(deployment_key_parse(module->active->key, &its_module, &version));
+	unsigned copies = count_copies(sim, number, (int)version);
+	if (module->active->alive != module->replicas || copies != module->replicas)
+		sim_violate(sim, "converges", "%s was to have %u replicas; %u are alive, %u in the books", module->name,
+			    module->replicas, copies, module->active->alive);
+	for (unsigned worker = 0; worker < WORKERS; worker++) {
+		const struct module_routes *routes = &sim->tables[worker].modules[number];
+		if (routes->count != module->replicas)
+			sim_violate(sim, "converges", "a worker routes %s to %zu replicas of %u", module->name, routes->count,
+				    module->replicas);
+		for (size_t i = 0; i < routes->count; i++) {
+			const struct sim_runner *runner = runner_running(sim, routes->replicas[i].runner);
+			if (runner == NULL || runner->host != HOST_ALIVE ||
+			    strcmp(runner->hosted, routes->replicas[i].deployment) != 0)
+				sim_violate(sim, "converges", "a worker routes %s to %s, which does not host it", module->name,
+					    routes->replicas[i].runner);
+		}
+	}
+}
+
+static void check_left_over(struct sim *sim) {
+	for (unsigned i = 0; i < sim->runner_count; i++) {
+		const struct sim_runner *there = sim->runners[i];
+		if (!there->running)
+			continue;
+		const struct runner *runner = map_get(&sim->control.runners, str_from(there->key));
+		if (runner == NULL || (runner->state != RUNNER_IDLE && runner->state != RUNNER_ALIVE))
+			sim_violate(sim, "converges", "%s runs, and in the books it is %s", there->key,
+				    runner ? runner_state_name(runner->state) : "not there");
+		else if ((runner->state == RUNNER_ALIVE) != (there->host == HOST_ALIVE))
+			sim_violate(sim, "converges", "%s is %s in the books, and hosts \"%s\"", there->key,
+				    runner_state_name(runner->state), there->hosted);
+	}
+	LIST_FOREACH(link, &sim->control.all_runners) {
+		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		if (runner_running(sim, runner->key) == NULL)
+			sim_violate(sim, "converges", "%s is in the books, and does not run", runner->key);
+	}
+	for (unsigned i = 0; i < MODULES * VERSIONS; i++) {
+		char key[KEY_MAX];
+		deployment_key_of(i / VERSIONS, i % VERSIONS, key);
+		const struct row *row = &sim->database.deployments[i / VERSIONS][i % VERSIONS];
+		bool wanted = strcmp(sim->database.modules[i / VERSIONS].active, key) == 0;
+		bool ended = row->state == DEPLOYMENT_STOPPED || row->state == DEPLOYMENT_FAILED;
+		if (row->exists && (wanted ? row->state != DEPLOYMENT_LIVE : !ended))
+			sim_violate(sim, "converges", "%s is %s in the store, and %s", key, deployment_state_name(row->state),
+				    wanted ? "takes the calls" : "not wanted");
+	}
+}
+
+static void check_idle(struct sim *sim) {
+	LIST_FOREACH(link, &sim->control.all_languages) {
+		const struct language *language = LIST_ENTRY(link, struct language, in_control);
+		unsigned idle = 0, by_hand = 0;
+		LIST_FOREACH(other, &sim->control.all_runners) {
+			const struct runner *runner = LIST_ENTRY(other, struct runner, in_control);
+			if (runner->state != RUNNER_IDLE || strcmp(runner->language, language->name) != 0)
+				continue;
+			idle += runner->managed;
+			by_hand += !runner->managed;
+		}
+		unsigned wanted = language->in_use ? sim->control.config.warm : 0;
+		if (idle > wanted || idle + by_hand < wanted)
+			sim_violate(sim, "converges", "%u Runners for %s are idle, and %u are to be", idle, language->name, wanted);
+	}
+}
+
+void check_end(struct sim *sim) {
+	LIST_FOREACH(link, &sim->control.all_modules) {
+		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+		if (module->next != NULL && module->replicas > 0)
+			sim_violate(sim, "converges", "%s is still to be replaced by %s", module->name, module->next->key);
+		else if (module->next == NULL)
+			check_module(sim, module);
+	}
+	bool all_settled = true;
+	LIST_FOREACH(link, &sim->control.all_modules)
+		all_settled &= LIST_ENTRY(link, struct module, in_control)->next == NULL;
+	if (all_settled) {
+		check_left_over(sim);
+		check_idle(sim);
+	}
+	if (!list_is_empty(&sim->control.ending))
+		sim_violate(sim, "converges", "a deployment never ends");
+}

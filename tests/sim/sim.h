@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control side of the Backplane, the real one, in a world that is made up: Runners, Platform, store, the workers'
+ * routing tables and clients are actors under a virtual clock. All that happens is an event in one queue; all chance comes
+ * from one seed. So a run of an hour takes milliseconds, and a seed that fails fails again, event for event.
+ *
+ *   sim.c        the clock, chance, one run from start to end
+ *   world.c      the Backplane with its outside: store, workers, crash and restart
+ *   runners.c    Runners as src/runner has them, and the Platform
+ *   clients.c    deployments, scaling, kills, and calls
+ *   faults.c     what goes wrong, and when
+ *   check.c      what must hold after each step, and at the end
+ */
+#pragma once
+
+#include "backplane/control.h"
+#include "backplane/saves.h"
+#include "base/arena.h"
+
+enum {
+	MODULES = 3,
+	VERSIONS = 4,
+	WORKERS = 2,
+	RUNNERS_MAX = 4096, /* of one run, the dead ones too */
+	ROUTED_MAX = 16,
+	OPS_MAX = 512,
+	CHAOS_MS = 60000, /* faults happen in this time */
+	SETTLE_MS = 60000, /* then there are none, and all must come right */
+	COPIES_MS = 10000, /* after so long of it no module runs in more copies than asked */
+};
+
+/* A mistake that is made on purpose, to see that it is noticed. */
+enum plant {
+	PLANT_NONE,
+	PLANT_FORGET_CREATION, /* a creation is acknowledged and not kept */
+	PLANT_EARLY_DRAIN, /* routes are called published before the workers have them */
+	PLANT_STALE_ROUTES, /* a worker does not take a table */
+	PLANT_TWO_ACTIVE, /* a route leads to two deployments of a module */
+	PLANT_RUN_TWICE, /* a call that may have run is sent to another replica */
+	PLANT_ANSWER_TWICE, /* a call is answered when its Backplane dies, and again */
+	PLANT_ZOMBIE, /* Runners do not end what they are told to end */
+	PLANT_LEAK, /* the Platform starts a process too many */
+	PLANT_REORDER_SAVES, /* a change that could not be kept is tried again after later ones */
+	PLANT_COUNT,
+};
+
+const char *plant_name(enum plant plant);
+/* The invariant that has to notice it. */
+const char *plant_noticed_by(enum plant plant);
+
+struct sim_options {
+	uint64_t seed;
+	enum plant plant;
+	bool trace;
+};
+
+struct sim;
+struct event;
+typedef void event_function(struct sim *sim, struct event *event);
+
+struct event {
+	uint64_t due_ms, sequence;
+	event_function *run;
+	uint32_t epoch; /* of the Backplane that it belongs to; 0: none */
+	void *subject;
+	uint64_t number, other;
+	char key[KEY_MAX];
+	enum code code;
+	bool flag;
+};
+
+/* --- what the store holds ----------------------------------------------------------------------------------------- */
+
+struct row {
+	bool exists;
+	enum deployment_state state;
+};
+
+struct module_row {
+	bool exists;
+	char active[KEY_MAX], next[KEY_MAX];
+	uint32_t replicas;
+};
+
+struct database {
+	struct row deployments[MODULES][VERSIONS];
+	struct module_row modules[MODULES];
+};
+
+/* --- Runners -------------------------------------------------------------------------------------------------------- */
+
+enum host_state { HOST_NONE, HOST_FETCHING, HOST_STARTING, HOST_ALIVE, HOST_DRAINING, HOST_STOPPING };
+enum stream_state { STREAM_NONE, STREAM_OPENING, STREAM_ACCEPTED, STREAM_WAITING };
+
+struct sim_runner {
+	unsigned index;
+	char key[KEY_MAX], endpoint[KEY_MAX], language[LANGUAGE_MAX];
+	bool managed, running;
+	uint64_t hung_until_ms, cut_until_ms;
+	enum stream_state stream;
+	uint64_t registration;
+	uint32_t epoch; /* of the Backplane that the stream leads to */
+	char said_hosted[KEY_MAX];
+	bool was_accepted, stopping;
+	uint64_t orphan_since_ms; /* 0: it has a Backplane */
+
+	enum host_state host;
+	char hosted[KEY_MAX];
+	uint64_t attempt;
+	uint32_t generation; /* of what is hosted */
+	bool ever_alive[MODULES * VERSIONS]; /* here */
+	unsigned calls;
+	struct sim_report {
+		bool open, failed, fault;
+		char key[KEY_MAX];
+		uint64_t attempt, number;
+	} reports[4];
+	uint64_t report_number;
+};
+
+/* --- clients -------------------------------------------------------------------------------------------------------- */
+
+enum op_kind { OP_CREATE, OP_KILL, OP_SCALE };
+
+/* What a client asked for. */
+struct op {
+	enum op_kind kind;
+	unsigned module, version;
+	uint32_t replicas;
+	bool executed; /* OP_CREATE: in the store */
+	bool applied; /* the state machines know */
+	bool acknowledged;
+	uint64_t order; /* of the applying */
+	uint32_t replicas_after;
+	uint32_t epoch;
+	struct saves_waiter waiter;
+	struct sim *sim;
+};
+
+struct sim_call {
+	struct list link; /* under way */
+	uint64_t number;
+	unsigned module, worker, attempts;
+	unsigned answers, runs;
+	uint32_t epoch;
+	bool must_succeed;
+	struct sim_runner *runner;
+	uint32_t generation;
+};
+
+/* --- workers ---------------------------------------------------------------------------------------------------------- */
+
+struct routes {
+	uint64_t version;
+	struct module_routes {
+		size_t count;
+		struct routed {
+			char runner[KEY_MAX], deployment[KEY_MAX];
+		} replicas[ROUTED_MAX];
+	} modules[MODULES];
+};
+
+enum quality { GOOD, BAD, CRASHY };
+
+struct sim {
+	struct sim_options options;
+	uint64_t random;
+	uint64_t now_ms, sequence;
+	struct event **events; /* a heap */
+	size_t event_count, event_capacity;
+	struct arena arena;
+	bool calm; /* nothing fails: then no call may */
+	bool healed;
+	enum quality quality[MODULES][VERSIONS];
+
+	/* The Backplane. */
+	bool up;
+	uint32_t epoch;
+	struct control control;
+	struct outside outside;
+	struct saves saves;
+	uint64_t tick_sequence;
+	uint64_t last_registration;
+	struct routes drafted;
+	struct routes tables[WORKERS];
+	uint64_t table_due_ms[WORKERS];
+	bool module_was_live[MODULES];
+
+	/* The store. */
+	struct database database;
+	uint64_t store_busy_until_ms, store_slow_until_ms, store_fails_until_ms;
+	uint64_t held_until_ms; /* PLANT_REORDER_SAVES */
+
+	/* The Platform. */
+	uint64_t platform_slow_until_ms, platform_fails_until_ms;
+	struct sim_runner *runners[RUNNERS_MAX];
+	unsigned runner_count;
+
+	struct op *ops[OPS_MAX];
+	unsigned op_count;
+	uint64_t op_order;
+	struct list calls;
+	uint64_t call_count, calls_ok;
+
+	/* The first thing that must not be. */
+	const char *violated;
+	char violation[512];
+};
+
+/* sim.c */
+uint64_t sim_random(struct sim *sim);
+uint64_t sim_below(struct sim *sim, uint64_t limit); /* 0 to limit - 1 */
+uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high); /* both included */
+bool sim_chance(struct sim *sim, unsigned percent);
+uint64_t sim_latency(struct sim *sim); /* of a message: mostly short */
+struct event *sim_at(struct sim *sim, uint64_t delay_ms, event_function *run, void *subject);
+void sim_trace(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
+void sim_violate(struct sim *sim, const char *invariant, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Returns false when something was violated. */
+bool sim_run(struct sim *sim, const struct sim_options *options);
+void sim_deinit(struct sim *sim);
+
+/* world.c */
+void deployment_key_of(unsigned module, unsigned version, char ret_key[KEY_MAX]);
+unsigned deployment_index(const char *key);
+bool deployment_key_parse(const char *key, unsigned *ret_module, unsigned *ret_version);
+unsigned module_of(const char *name);
+const char *module_name(unsigned module);
+const char *language_of(unsigned module);
+void backplane_start(struct sim *sim);
+void backplane_crash(struct sim *sim);
+/* Around every event of the control side, as backplane_event and backplane_event_done. */
+void backplane_begin(struct sim *sim);
+void backplane_end(struct sim *sim);
+void store_create(struct sim *sim, struct op *op);
+/* A message to the Backplane that is up when it is sent; one that crashed meanwhile does not get it. */
+struct event *sim_to_backplane(struct sim *sim, uint64_t delay_ms, event_function *run, void *subject);
+
+/* runners.c */
+struct sim_runner *runner_start(struct sim *sim, const char *key, const char *language, bool managed);
+struct sim_runner *runner_running(struct sim *sim, const char *key);
+void sim_runner_kill(struct sim *sim, struct sim_runner *runner, const char *why);
+/* The connection breaks; both ends live. */
+void runner_break_stream(struct sim *sim, struct sim_runner *runner);
+void runner_child_dies(struct sim *sim, struct sim_runner *runner);
+void runner_call_done(struct sim *sim, struct sim_runner *runner);
+bool runner_is_cut(const struct sim *sim, const struct sim_runner *runner);
+void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t registration, enum code code, uint64_t delay_ms);
+void runner_accepted(struct sim *sim, struct sim_runner *runner, uint64_t registration);
+void platform_create(struct sim *sim, const char *key, const char *language);
+void platform_destroy(struct sim *sim, const char *key);
+void send_ping(struct sim *sim, const struct runner *runner);
+void send_deploy(struct sim *sim, const struct runner *runner, const char *deployment);
+void send_terminate(struct sim *sim, const struct runner *runner, const char *deployment, uint64_t grace_ms);
+void runner_look_after_orphans(struct sim *sim);
+
+/* clients.c */
+void clients_start(struct sim *sim);
+void op_executed(struct sim *sim, struct op *op, bool kept);
+void op_apply(struct sim *sim, struct op *op);
+void call_answer(struct sim *sim, struct sim_call *call, bool ok, const char *how);
+void calls_cut_off(struct sim *sim);
+void op_send(struct sim *sim, enum op_kind kind, unsigned module, unsigned version, uint32_t replicas);
+
+/* faults.c */
+void faults_start(struct sim *sim);
+void faults_heal(struct sim *sim);
+
+/* check.c */
+void check_step(struct sim *sim);
+void check_store(struct sim *sim);
+void check_terminate(struct sim *sim, const struct runner *runner);
+void check_copies(struct sim *sim);
+void check_end(struct sim *sim);

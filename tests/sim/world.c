@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Backplane: the real state machines and the real order of saves, with a store and workers that are made up. What
+ * the store has executed survives a crash; what was on its way to it does not.
+ */
+#include "sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* --- names ------------------------------------------------------------------------------------------------------------ */
+
+const char *module_name(unsigned module) {
+	static const char *const names[MODULES] = {"echo", "time", "greeter"};
+	return names[module];
+}
+
+const char *language_of(unsigned module) {
+	return module == 2 ? "py" : "c";
+}
+
+unsigned module_of(const char *name) {
+	for (unsigned i = 0; i < MODULES; i++)
+		if (strcmp(name, module_name(i)) == 0)
+			return i;
+	ASSERT(false);
+	return 0;
+}
+
+void deployment_key_of(unsigned module, unsigned version, char ret_key[KEY_MAX]) {
+	snprintf(ret_key, KEY_MAX, "dpl-%u-%u", module, version);
+}
+
+bool deployment_key_parse(const char *key, unsigned *ret_module, unsigned *ret_version) {
+	return sscanf(key, "dpl-%u-%u", ret_module, ret_version) == 2;
+}
+
+unsigned deployment_index(const char *key) {
+	unsigned module, version;
+	ASSERT(deployment_key_parse(key, &module, &version));
+	return module * VERSIONS + version;
+}
+
+/* --- events of the control side ------------------------------------------------------------------------------------------- */
+
+static void on_tick(struct sim *sim, struct event *event) {
+	if (event->number != sim->tick_sequence)
+		return;
+	backplane_begin(sim);
+	backplane_end(sim);
+}
+
+void backplane_begin(struct sim *sim) {
+	ASSERT(sim->up);
+	control_advance(&sim->control, sim->now_ms);
+}
+
+void backplane_end(struct sim *sim) {
+	uint64_t due_ms = control_tick(&sim->control);
+	sim->tick_sequence++;
+	if (due_ms == UINT64_MAX)
+		return;
+	struct event *event = sim_to_backplane(sim, due_ms > sim->now_ms ? due_ms - sim->now_ms : 0, on_tick, NULL);
+	event->number = sim->tick_sequence;
+}
+
+struct event *sim_to_backplane(struct sim *sim, uint64_t delay_ms, event_function *run, void *subject) {
+	struct event *event = sim_at(sim, delay_ms, run, subject);
+	event->epoch = sim->epoch;
+	return event;
+}
+
+/* --- the store --------------------------------------------------------------------------------------------------------------- */
+
+/* One job after the other. Returns when this one is executed. */
+static uint64_t store_take(struct sim *sim) {
+	uint64_t cost_ms = sim->now_ms < sim->store_slow_until_ms ? sim_between(sim, 100, 2000) : sim_between(sim, 0, 4);
+	sim->store_busy_until_ms = MAX(sim->store_busy_until_ms, sim->now_ms) + cost_ms;
+	return sim->store_busy_until_ms - sim->now_ms;
+}
+
+static bool store_fails(const struct sim *sim) {
+	return sim->now_ms < sim->store_fails_until_ms;
+}
+
+static void on_created(struct sim *sim, struct event *event) {
+	op_executed(sim, event->subject, event->flag);
+}
+
+static void execute_creation(struct sim *sim, struct event *event) {
+	struct op *op = event->subject;
+	bool kept = !store_fails(sim);
+	if (kept && sim->options.plant != PLANT_FORGET_CREATION) {
+		char key[KEY_MAX];
+		deployment_key_of(op->module, op->version, key);
+		struct module_row *row = &sim->database.modules[op->module];
+		struct row *deployment = &sim->database.deployments[op->module][op->version];
+		if (!deployment->exists)
+			*deployment = (struct row){.exists = true, .state = DEPLOYMENT_STARTING};
+		if (!row->exists)
+			*row = (struct module_row){.exists = true, .replicas = 1};
+		snprintf(row->next, sizeof row->next, "%s", strcmp(row->active, key) == 0 ? "" : key);
+		if (op->replicas > 0)
+			row->replicas = op->replicas;
+		op->executed = true;
+		op->order = ++sim->op_order;
+		sim_trace(sim, "store: %s is the next of %s", key, module_name(op->module));
+	}
+	struct event *done = sim_to_backplane(sim, sim_between(sim, 0, 2), on_created, op);
+	done->flag = kept;
+}
+
+void store_create(struct sim *sim, struct op *op) {
+	sim_to_backplane(sim, store_take(sim), execute_creation, op);
+}
+
+static void on_retry(struct sim *sim, struct event *event) {
+	(void)event;
+	saves_retry(&sim->saves);
+}
+
+static void on_saved(struct sim *sim, struct event *event) {
+	if (!event->flag)
+		sim_to_backplane(sim, 1000, on_retry, NULL);
+	saves_written(&sim->saves, event->flag);
+}
+
+/* What a save says, for a store that holds it back. */
+struct held {
+	bool has_deployment, has_module;
+	unsigned module, version, named;
+	enum deployment_state state;
+	struct module_row row;
+};
+
+static struct held describe(const struct save *save) {
+	struct held held = {.has_deployment = save->has_deployment, .has_module = save->has_module, .state = save->state};
+	if (save->has_deployment)
+		ASSERT(deployment_key_parse(save->key, &held.module, &held.version));
+	if (save->has_module) {
+		held.named = module_of(save->name);
+		held.row = (struct module_row){.exists = true, .replicas = save->replicas};
+		snprintf(held.row.active, sizeof held.row.active, "%s", save->active);
+		snprintf(held.row.next, sizeof held.row.next, "%s", save->next);
+	}
+	return held;
+}
+
+static void keep(struct sim *sim, const struct held *held) {
+	if (held->has_deployment)
+		sim->database.deployments[held->module][held->version].state = held->state;
+	if (held->has_module) {
+		sim->database.modules[held->named] = held->row;
+		sim_trace(sim, "store: %s has active %s, next %s, replicas %u", module_name(held->named), held->row.active,
+			  held->row.next, held->row.replicas);
+	}
+}
+
+static void keep_late(struct sim *sim, struct event *event) {
+	keep(sim, event->subject);
+	check_store(sim);
+}
+
+static void execute_save(struct sim *sim, struct event *event) {
+	struct held held = describe(event->subject);
+	bool kept = !store_fails(sim);
+	if (kept && sim->options.plant == PLANT_REORDER_SAVES && sim_chance(sim, 20)) {
+		struct held *copy = arena_alloc(&sim->arena, sizeof *copy);
+		*copy = held;
+		sim_to_backplane(sim, 1000, keep_late, copy);
+	} else if (kept) {
+		keep(sim, &held);
+	}
+	struct event *done = sim_to_backplane(sim, sim_between(sim, 0, 2), on_saved, NULL);
+	done->flag = kept;
+	check_store(sim);
+}
+
+static void start_writing(struct saves *saves, const struct save *save) {
+	struct sim *sim = CONTAINER_OF(saves, struct sim, saves);
+	sim_to_backplane(sim, store_take(sim), execute_save, (void *)save);
+}
+
+/* --- routes -------------------------------------------------------------------------------------------------------------------- */
+
+static void add_replicas(struct module_routes *routes, const struct deployment *deployment) {
+	LIST_FOREACH(link, &deployment->runners) {
+		const struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
+		if (runner->state != RUNNER_ALIVE)
+			continue;
+		ASSERT(routes->count < ROUTED_MAX);
+		struct routed *routed = &routes->replicas[routes->count++];
+		snprintf(routed->runner, sizeof routed->runner, "%s", runner->key);
+		snprintf(routed->deployment, sizeof routed->deployment, "%s", deployment->key);
+	}
+}
+
+static void out_route(struct outside *outside, const struct module *module) {
+	struct sim *sim = CONTAINER_OF(outside, struct sim, outside);
+	struct module_routes *routes = &sim->drafted.modules[module_of(module->name)];
+	routes->count = 0;
+	if (module->active != NULL)
+		add_replicas(routes, module->active);
+	if (module->next != NULL && sim->options.plant == PLANT_TWO_ACTIVE)
+		add_replicas(routes, module->next);
+}
+
+static void on_published(struct sim *sim, struct event *event) {
+	backplane_begin(sim);
+	control_published(&sim->control, event->number);
+	backplane_end(sim);
+}
+
+struct publication {
+	struct routes routes;
+	unsigned left;
+};
+
+static void on_table(struct sim *sim, struct event *event) {
+	struct publication *publication = event->subject;
+	bool ignores = sim->options.plant == PLANT_STALE_ROUTES && sim_chance(sim, 10);
+	if (!ignores)
+		sim->tables[event->number] = publication->routes;
+	if (--publication->left == 0 && sim->options.plant != PLANT_EARLY_DRAIN)
+		sim_to_backplane(sim, sim_between(sim, 0, 1), on_published, NULL)->number = publication->routes.version;
+}
+
+static void out_publish(struct outside *outside, uint64_t version) {
+	struct sim *sim = CONTAINER_OF(outside, struct sim, outside);
+	struct publication *publication = arena_alloc(&sim->arena, sizeof *publication);
+	sim->drafted.version = version;
+	*publication = (struct publication){.routes = sim->drafted, .left = WORKERS};
+	for (unsigned i = 0; i < WORKERS; i++) {
+		/* A worker takes them in order; a busy one later. */
+		uint64_t due_ms = sim->now_ms + sim_between(sim, 0, sim_chance(sim, 5) ? 200 : 2);
+		sim->table_due_ms[i] = MAX(sim->table_due_ms[i], due_ms);
+		sim_to_backplane(sim, sim->table_due_ms[i] - sim->now_ms, on_table, publication)->number = i;
+	}
+	if (sim->options.plant == PLANT_EARLY_DRAIN)
+		sim_to_backplane(sim, 0, on_published, NULL)->number = version;
+}
+
+/* --- the rest of the outside ----------------------------------------------------------------------------------------------------- */
+
+static struct sim *sim_of(struct outside *outside) {
+	return CONTAINER_OF(outside, struct sim, outside);
+}
+
+static uint64_t out_random(struct outside *outside) {
+	return sim_random(sim_of(outside));
+}
+
+static int64_t out_wall_ms(struct outside *outside) {
+	return (int64_t)sim_of(outside)->now_ms;
+}
+
+static void out_create(struct outside *outside, const char *key, const char *language) {
+	platform_create(sim_of(outside), key, language);
+}
+
+static void out_destroy(struct outside *outside, const char *key) {
+	platform_destroy(sim_of(outside), key);
+}
+
+static void out_ping(struct outside *outside, const struct runner *runner) {
+	send_ping(sim_of(outside), runner);
+}
+
+static void out_deploy(struct outside *outside, const struct runner *runner, const struct deployment *deployment) {
+	sim_trace(sim_of(outside), "control: deploy %s to %s", deployment->key, runner->key);
+	send_deploy(sim_of(outside), runner, deployment->key);
+}
+
+static void out_terminate(struct outside *outside, const struct runner *runner, const char *deployment_key,
+			  uint64_t grace_ms) {
+	struct sim *sim = sim_of(outside);
+	sim_trace(sim, "control: terminate %s at %s", deployment_key ? deployment_key : "all", runner->key);
+	check_terminate(sim, runner);
+	send_terminate(sim, runner, deployment_key ? deployment_key : "", grace_ms);
+}
+
+static void out_forget(struct outside *outside, const struct runner *runner) {
+	struct sim *sim = sim_of(outside);
+	sim_trace(sim, "control: forget %s", runner->key);
+	struct sim_runner *there = runner_running(sim, runner->key);
+	if (there == NULL || runner->registration == 0)
+		return;
+	/* It learns of it at the latest when it can be reached again. */
+	uint64_t cut_ms = runner_is_cut(sim, there) ? there->cut_until_ms - sim->now_ms : 0;
+	runner_stream_closed(sim, there, runner->registration, CODE_UNAVAILABLE, cut_ms + sim_latency(sim));
+}
+
+static void out_accept(struct outside *outside, uint64_t registration, const struct runner *runner) {
+	struct sim *sim = sim_of(outside);
+	struct sim_runner *there = runner_running(sim, runner->key);
+	if (there != NULL)
+		runner_accepted(sim, there, registration);
+}
+
+static void out_refuse(struct outside *outside, uint64_t registration, const struct error *why) {
+	struct sim *sim = sim_of(outside);
+	for (unsigned i = 0; i < sim->runner_count; i++)
+		if (sim->runners[i]->registration == registration && sim->runners[i]->epoch == sim->epoch)
+			runner_stream_closed(sim, sim->runners[i], registration, why->code, sim_latency(sim));
+}
+
+static void out_save(struct outside *outside, const struct deployment *deployment, const struct module *module) {
+	saves_add(&sim_of(outside)->saves, deployment, module);
+}
+
+static void out_step(struct outside *outside, const struct deployment_step *step) {
+	struct sim *sim = sim_of(outside);
+	sim_trace(sim, "control: %s: %s", step->deployment->key, step->text);
+	if (strcmp(step->text, "live") == 0)
+		sim->module_was_live[module_of(step->deployment->module->name)] = true;
+}
+
+static void out_all_gone(struct outside *outside) {
+	(void)outside;
+}
+
+static const struct outside_ops ops = {
+	.random = out_random,
+	.wall_ms = out_wall_ms,
+	.create_runner = out_create,
+	.destroy_runner = out_destroy,
+	.ping_runner = out_ping,
+	.deploy = out_deploy,
+	.terminate = out_terminate,
+	.forget_runner = out_forget,
+	.accept = out_accept,
+	.refuse = out_refuse,
+	.save = out_save,
+	.route = out_route,
+	.publish = out_publish,
+	.step = out_step,
+	.all_gone = out_all_gone,
+};
+
+/* --- start and crash ---------------------------------------------------------------------------------------------------------------- */
+
+/* As the store's tidy. */
+static void tidy(struct sim *sim) {
+	for (unsigned i = 0; i < MODULES * VERSIONS; i++) {
+		const struct module_row *module = &sim->database.modules[i / VERSIONS];
+		struct row *row = &sim->database.deployments[i / VERSIONS][i % VERSIONS];
+		char key[KEY_MAX];
+		deployment_key_of(i / VERSIONS, i % VERSIONS, key);
+		if (strcmp(module->active, key) == 0)
+			row->state = DEPLOYMENT_LIVE;
+		else if (strcmp(module->next, key) == 0)
+			row->state = DEPLOYMENT_STARTING;
+		else if (row->exists && row->state != DEPLOYMENT_FAILED)
+			row->state = DEPLOYMENT_STOPPED;
+	}
+}
+
+static void load_deployment(struct sim *sim, unsigned module, const char *key, bool active) {
+	unsigned number, version;
+	if (key[0] == '\0')
+		return;
+	ASSERT(deployment_key_parse(key, &number, &version));
+	const struct deployment_record record = {
+		.key = key, .module = module_name(module), .language = language_of(module), .schema = STR(""), .detail = ""};
+	control_load(&sim->control, &record, sim->database.modules[module].replicas, active);
+}
+
+void backplane_start(struct sim *sim) {
+	struct control_config config = control_config_default;
+	config.create_timeout_ms = 5000;
+	config.deploy_timeout_ms = 20000;
+	config.drain_timeout_ms = 5000;
+	config.kill_timeout_ms = 3000;
+	config.idle_timeout_ms = 5000;
+	config.retry_max_ms = 5000;
+	sim->up = true;
+	sim->epoch++;
+	sim_trace(sim, "the Backplane starts (%u)", sim->epoch);
+	sim->outside.ops = &ops;
+	sim->drafted = (struct routes){0};
+	sim->last_registration = 0;
+	memset(sim->tables, 0, sizeof sim->tables);
+	memset(sim->table_due_ms, 0, sizeof sim->table_due_ms);
+	sim->store_busy_until_ms = sim->now_ms;
+	saves_init(&sim->saves, start_writing);
+	control_init(&sim->control, &config, &sim->outside, sim->now_ms);
+	tidy(sim);
+	for (unsigned i = 0; i < MODULES; i++) {
+		const struct module_row *row = &sim->database.modules[i];
+		load_deployment(sim, i, row->active, true);
+		load_deployment(sim, i, row->next, false);
+		if (row->exists && row->active[0] == '\0' && row->next[0] == '\0')
+			control_load_module(&sim->control, module_name(i), row->replicas, "");
+	}
+	for (unsigned i = 0; i < sim->runner_count; i++)
+		if (sim->runners[i]->running && sim->runners[i]->managed)
+			control_found(&sim->control, sim->runners[i]->key);
+	backplane_begin(sim);
+	backplane_end(sim);
+	check_store(sim);
+}
+
+void backplane_crash(struct sim *sim) {
+	sim_trace(sim, "the Backplane dies");
+	sim->up = false;
+	for (unsigned i = 0; i < sim->runner_count; i++) {
+		struct sim_runner *runner = sim->runners[i];
+		bool open = runner->stream == STREAM_OPENING || runner->stream == STREAM_ACCEPTED;
+		if (runner->running && open && runner->epoch == sim->epoch)
+			runner_stream_closed(sim, runner, runner->registration, CODE_UNAVAILABLE, sim_latency(sim));
+	}
+	calls_cut_off(sim);
+	saves_deinit(&sim->saves);
+	control_deinit(&sim->control);
+}
