@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
 import grpc
 import pytest
 from whole import Backplane, FakeRunner
+
+# A shell has its background jobs ignore SIGINT, and what they start does so too; what is tested here starts as usual.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

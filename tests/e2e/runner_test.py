@@ -16,12 +16,12 @@ import grpc
 import pytest
 from fake_backplane import ftl, ftl_grpc, schema
 from runner_backplane import Artefact, Deployment, RunnersBackplane
+from whole import SANITIZED
 
 HERE = Path(__file__).resolve().parent
 BUILD = Path(os.environ.get("FTL_BUILD", HERE.parents[1] / "build"))
 FTL = BUILD / "ftl"
-# A sanitizer has memory of its own.
-is_plain = pytest.mark.skipif(b"__sanitizer" in FTL.read_bytes(), reason="the sizes are those of a sanitizer")
+is_plain = pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
 CHILD = (HERE / "child.py").read_bytes().replace(b"#!/usr/bin/env python3", f"#!{sys.executable}".encode(), 1)
 KEY = "dpl-child-0123456789abc"
 
@@ -485,7 +485,7 @@ def test_a_child_that_never_stops_talking(runner, backplane):
         runner.control.Ping(ftl.PingRequest(), timeout=1)
         time.sleep(0.05)
     status = Path(f"/proc/{runner.process.pid}/status").read_text()
-    assert int(status.split("VmHWM:")[1].split()[0]) < 64 << 10 or b"__sanitizer" in FTL.read_bytes()
+    assert int(status.split("VmHWM:")[1].split()[0]) < 64 << 10 or SANITIZED
 
 
 def test_a_very_long_line_is_cut(runner, backplane):
