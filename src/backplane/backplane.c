@@ -280,7 +280,8 @@ static void start_server(struct backplane *backplane) {
 	} services[] = {
 		{runner_methods, runner_method_count},	   {deployment_methods, deployment_method_count},
 		{artefact_methods, artefact_method_count}, {watch_methods, watch_method_count},
-		{status_methods, status_method_count},	   {log_methods, log_method_count},
+		{module_methods, module_method_count},	   {status_methods, status_method_count},
+		{log_methods, log_method_count},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
 		rpc_server_add(backplane->server, services[i].methods, services[i].count, backplane);

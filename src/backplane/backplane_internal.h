@@ -23,7 +23,7 @@
 #include "rpc/unary.h"
 #include "store/artefacts.h"
 
-enum { WORKERS_MAX = 64 };
+enum { WORKERS_MAX = 64, REPLICAS_MAX = 100 /* of one module */ };
 
 struct types;
 
@@ -103,6 +103,10 @@ void registration_refuse(struct backplane *backplane, uint64_t registration, con
 /* service_deployments.c */
 extern const struct rpc_method deployment_methods[];
 extern const size_t deployment_method_count;
+
+/* service_modules.c */
+extern const struct rpc_method module_methods[];
+extern const size_t module_method_count;
 
 /* service_artefacts.c */
 extern const struct rpc_method artefact_methods[];

@@ -17,7 +17,7 @@
 #include "schema/proto.h"
 
 /* Of one deployment, or one question for what is missing. */
-enum { ARTEFACTS_MAX = 10000, REPLICAS_MAX = 100 };
+enum { ARTEFACTS_MAX = 10000 };
 
 /* --- GetArtefactDiffs -------------------------------------------------------------------------------------------------- */
 

@@ -251,6 +251,9 @@ SAMPLES = {
     ),
     "WatchDeployment": ftl.WatchDeploymentRequest(deployment_key="dpl-echo-0123456789abc"),
     "KillModule": ftl.KillModuleRequest(module="fuzz"),
+    "ScaleModule": ftl.ScaleModuleRequest(module="fuzz", replicas=3),
+    "RollbackModule": ftl.RollbackModuleRequest(module="fuzz", deployment_key="dpl-fuzz-0123456789abc"),
+    "ListDeployments": ftl.ListDeploymentsRequest(module="fuzz", limit=5),
     "GetSchema": ftl.GetSchemaRequest(module="fuzz"),
     "PublishLogs": ftl.PublishLogsRequest(
         entries=[ftl.LogEntry(time_ms=1, level="info", message="m", attributes="{}")]

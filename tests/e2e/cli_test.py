@@ -884,7 +884,9 @@ def test_serve_says_that_the_port_is_taken(run, fake, tmp_path):
 
 # --- help and wrong usage ---------------------------------------------------------------------------------------
 
-COMMANDS = "serve generate build deploy call ps status schema logs kill ping runner version".split()
+COMMANDS = (
+    "serve generate build deploy call ps status schema logs history scale rollback kill ping runner version"
+).split()
 
 
 def test_help_names_every_command(run):

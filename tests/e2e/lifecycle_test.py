@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scaling, rolling back and what was deployed, against a real Backplane."""
+
+import json
+import os
+import subprocess
+
+import pytest
+from whole import LONG, module, wait_for
+from xyz.block.ftl.v1 import ftl_pb2 as ftl
+
+
+def ftl_run(backplane, *arguments):
+    program = os.path.join(os.environ["FTL_BUILD"], "ftl")
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "FTL_ENDPOINT": backplane.endpoint}
+    return subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, timeout=LONG)
+
+
+def alive(backplane):
+    return [one.alive for one in backplane.status().deployments if one.state == ftl.DEPLOYMENT_STATE_LIVE]
+
+
+def test_scale_up_and_down_loses_no_call(backplane, make_runner):
+    for _ in range(3):
+        make_runner().register()
+    backplane.wait_live(backplane.deploy(module()))
+    for replicas in (3, 1, 2):
+        backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=replicas))
+        futures = [backplane.call_future("echo.echo") for _ in range(50)]
+        wait_for(lambda: alive(backplane) == [replicas], f"{replicas} replicas")
+        futures += [backplane.call_future("echo.echo") for _ in range(50)]
+        assert all(future.result().body == b"{}" for future in futures)
+
+
+def test_scaled_to_0_it_is_stopped_but_kept(backplane, runner, make_runner, refused):
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    assert backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=0)).deployment_key == key
+    runner.terminated.get(timeout=LONG)
+    with refused("UNAVAILABLE", "scaled to 0", "ftl scale echo 1"):
+        backplane.call("echo.echo")
+    backplane.kill()
+    backplane.start()
+    with refused("UNAVAILABLE", "scaled to 0"):
+        backplane.call("echo.echo")
+    backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=1))
+    make_runner().register()
+    backplane.wait_live(key)
+    wait_for(lambda: alive(backplane) == [1], "a replica")
+    assert backplane.call("echo.echo").body == b"{}"
+
+
+def test_what_cannot_be_scaled(backplane, runner, refused):
+    backplane.wait_live(backplane.deploy(module()))
+    with refused("NOT_FOUND", "ecco", "did you mean echo"):
+        backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="ecco", replicas=1))
+    with refused("INVALID_ARGUMENT", "101", "100"):
+        backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=101))
+    backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
+    with refused("FAILED_PRECONDITION", "deploy it again"):
+        backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=1))
+
+
+@pytest.fixture
+def three(backplane, make_runner):
+    for _ in range(2):
+        make_runner().register()
+    keys = []
+    for comment in ("one", "two", "three"):
+        keys.append(backplane.deploy(module(comments=[comment])))
+        backplane.wait_live(keys[-1])
+        wait_for(lambda: backplane.runners("idle"), "an idle Runner")
+    return keys
+
+
+def test_roll_back_step_by_step_and_to_a_key(backplane, three, refused):
+    first, second, third = three
+    for wanted in (second, first):
+        assert backplane.rpc.RollbackModule(ftl.RollbackModuleRequest(module="echo")).deployment_key == wanted
+        backplane.wait_live(wanted)
+        assert backplane.call("echo.echo").body == b"{}"
+        wait_for(lambda: backplane.runners("idle"), "an idle Runner")
+    with refused("FAILED_PRECONDITION", "no earlier deployment of echo"):
+        backplane.rpc.RollbackModule(ftl.RollbackModuleRequest(module="echo"))
+    backplane.rpc.RollbackModule(ftl.RollbackModuleRequest(module="echo", deployment_key=third))
+    backplane.wait_live(third)
+    with refused("NOT_FOUND", "dpl-x"):
+        backplane.rpc.RollbackModule(ftl.RollbackModuleRequest(module="echo", deployment_key="dpl-x"))
+    with refused("NOT_FOUND", "ecco"):
+        backplane.rpc.RollbackModule(ftl.RollbackModuleRequest(module="ecco"))
+
+
+def test_a_rollback_that_was_answered_survives_a_crash(backplane, three):
+    second = three[1]
+    backplane.rpc.RollbackModule(ftl.RollbackModuleRequest(module="echo", deployment_key=second))
+    backplane.kill()
+    backplane.start()
+    assert second in [one.key for one in backplane.status().deployments]
+
+
+def test_the_command_line(backplane, three):
+    first, second, third = three
+    listed = json.loads(ftl_run(backplane, "history", "echo", "-o", "json").stdout)
+    assert [one["key"] for one in listed] == [third, second, first]
+    assert [one["active"] for one in listed] == [True, False, False]
+    assert third in ftl_run(backplane, "history", "echo").stdout
+    assert ftl_run(backplane, "rollback", "echo").stdout == f"echo: {second} takes over once it is alive\n"
+    backplane.wait_live(second)
+    assert ftl_run(backplane, "scale", "echo", "2").stdout == f"echo: {second} is to have 2 replicas\n"
+    assert ftl_run(backplane, "scale", "echo", "0").stdout == f"echo: {second} is stopped, and kept\n"
+    wrong = ftl_run(backplane, "scale", "echo", "many")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert ftl_run(backplane, "history", "ecco").returncode == 1
