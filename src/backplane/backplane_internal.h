@@ -69,6 +69,8 @@ struct backplane {
 	struct route_table *routes;
 	struct route_module *changed[256]; /* since the last publication */
 	size_t changed_count;
+	struct endpoint forgotten[64]; /* of Runners that are gone; until the routes without them are out */
+	size_t forgotten_count;
 
 	struct list watchers; /* of deployments */
 	struct list histories; /* struct history: the steps of deployments so far */

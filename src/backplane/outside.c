@@ -137,6 +137,14 @@ static void out_terminate(struct outside *outside, const struct runner *runner, 
 		       &request.base);
 }
 
+/* After the routes: a call that still had the old ones would open a connection again that nobody closes. */
+static void forget_endpoints(struct backplane *backplane) {
+	for (size_t i = 0; i < backplane->forgotten_count; i++)
+		for (size_t j = 0; j < backplane->worker_count; j++)
+			worker_forget(backplane->workers[j], &backplane->forgotten[i]);
+	backplane->forgotten_count = 0;
+}
+
 static void out_forget_runner(struct outside *outside, const struct runner *runner) {
 	struct backplane *backplane = backplane_of(outside);
 	rpc_channel_close(map_remove(&backplane->runner_channels, str_from(runner->key)));
@@ -148,8 +156,9 @@ static void out_forget_runner(struct outside *outside, const struct runner *runn
 	struct endpoint endpoint;
 	if (runner->endpoint == NULL || endpoint_parse(str_from(runner->endpoint), &endpoint, NULL) < 0)
 		return;
-	for (size_t i = 0; i < backplane->worker_count; i++)
-		worker_forget(backplane->workers[i], &endpoint);
+	if (backplane->forgotten_count == ARRAY_LEN(backplane->forgotten))
+		forget_endpoints(backplane);
+	backplane->forgotten[backplane->forgotten_count++] = endpoint;
 }
 
 static void out_accept(struct outside *outside, uint64_t registration, const struct runner *runner) {
@@ -301,6 +310,7 @@ static void out_publish(struct outside *outside, uint64_t version) {
 					    .left = (unsigned)backplane->worker_count};
 	for (size_t i = 0; i < backplane->worker_count; i++)
 		worker_set_routes(backplane->workers[i], route_table_ref(backplane->routes), on_worker_has_it, publication);
+	forget_endpoints(backplane);
 }
 
 /* --- people ----------------------------------------------------------------------------------------------------------------- */
