@@ -96,6 +96,23 @@ static int check_chain(const struct call *call, struct error *err) {
 	return -1;
 }
 
+/* A verb calls what its schema declares. What the Backplane knows nothing of is let through. */
+static int check_declared(const struct call *call, struct error *err) {
+	const struct http_headers *headers = &call->from->http.received;
+	struct str caller = {0}, verb;
+	for (size_t i = 0; i < headers->count; i++)
+		if (str_eq(headers->items[i].name, header_verb))
+			caller = headers->items[i].value;
+	struct str name = str_cut(caller, '.', &verb);
+	const struct route_module *module = caller.len > 0 ? route_table_find(call->worker->routes, name) : NULL;
+	if (module == NULL || !route_module_has(module, verb) ||
+	    route_module_may_call(module, verb, str_from(call->verb)))
+		return 0;
+	return error_set(err, CODE_PERMISSION_DENIED,
+			 "%.*s may not call %s, as its schema does not say so; add to the verb %.*s: +calls %s", STR_ARG(caller),
+			 call->verb, STR_ARG(verb), call->verb);
+}
+
 static struct str make_request_id(struct call *call) {
 	char *id = arena_alloc(&call->from->http.arena, REQUEST_ID_SIZE + 1);
 	snprintf(id, REQUEST_ID_SIZE + 1, "req-%016" PRIx64, worker_random(call->worker));
@@ -218,7 +235,7 @@ static void route(struct call *call, const struct verb_name *verb, struct str ta
 	struct rpc_stream *from = call->from;
 	struct error err;
 	call->verb = mem_printf("%.*s.%.*s", STR_ARG(verb->module), STR_ARG(verb->name));
-	if (find_module(call, verb, &err) < 0 || check_chain(call, &err) < 0) {
+	if (find_module(call, verb, &err) < 0 || check_chain(call, &err) < 0 || check_declared(call, &err) < 0) {
 		rpc_fail(from, &err);
 		return;
 	}

@@ -219,6 +219,85 @@ static size_t list_verbs(const Schema__Module *schema, struct str *verbs) {
 	return count;
 }
 
+struct calls {
+	struct str *items;
+	size_t count, capacity;
+};
+
+static void add_calls(struct calls *calls, const Schema__Verb *verb) {
+	for (size_t i = 0; i < verb->n_metadata; i++) {
+		const Schema__Metadata *metadata = verb->metadata[i];
+		if (metadata->value_case != SCHEMA__METADATA__VALUE_CALLS)
+			continue;
+		for (size_t j = 0; j < metadata->calls->n_calls; j++) {
+			const Schema__VerbRef *called = metadata->calls->calls[j];
+			if (calls->count == calls->capacity) {
+				calls->capacity = MAX(calls->capacity * 2, (size_t)8);
+				calls->items = mem_realloc(calls->items, calls->capacity * sizeof *calls->items);
+			}
+			char *text = mem_printf("%s %s.%s", verb->name, called->module, called->name);
+			calls->items[calls->count++] = str_from(text);
+		}
+	}
+}
+
+/* It was checked when the deployment was created. */
+static const Schema__Module *unpack_schema(const struct deployment *deployment, struct arena *arena) {
+	ProtobufCMessage *schema;
+	struct error err;
+	arena_init(arena, pb_arena_max(deployment->schema_len));
+	int failed = pb_unpack(&schema__module__descriptor, str_new(deployment->schema, deployment->schema_len), arena, &schema,
+			       &err);
+	ASSERT(failed == 0);
+	return (const Schema__Module *)schema;
+}
+
+static bool is_exported(const Schema__Decl *decl) {
+	switch (decl->value_case) {
+	case SCHEMA__DECL__VALUE_DATA:
+		return decl->data->export;
+	case SCHEMA__DECL__VALUE_VERB:
+		return decl->verb->export;
+	case SCHEMA__DECL__VALUE_ENUM:
+		return decl->enum_->export;
+	case SCHEMA__DECL__VALUE_TYPE_ALIAS:
+		return decl->type_alias->export;
+	case SCHEMA__DECL__VALUE__NOT_SET:
+	case _SCHEMA__DECL__VALUE__CASE_IS_INT_SIZE:
+		break;
+	}
+	return false;
+}
+
+/* Adds what each verb calls. Returns whether anything is exported. */
+static bool list_calls(const struct deployment *deployment, struct calls *calls) {
+	struct arena arena;
+	const Schema__Module *schema = unpack_schema(deployment, &arena);
+	bool exports = false;
+	for (size_t i = 0; i < schema->n_decls; i++) {
+		exports |= is_exported(schema->decls[i]);
+		if (schema->decls[i]->value_case == SCHEMA__DECL__VALUE_VERB)
+			add_calls(calls, schema->decls[i]->verb);
+	}
+	arena_deinit(&arena);
+	return exports;
+}
+
+/* Those that still end call as they declared it. A schema that neither exports nor calls anything is of a peer that knows
+ * of neither, and says nothing by it. */
+static void set_calls(const struct backplane *backplane, const struct module *module, struct route_module *route) {
+	struct calls calls = {0};
+	bool exports = list_calls(module->active, &calls);
+	if (!exports && calls.count == 0)
+		return;
+	LIST_FOREACH(link, &backplane->control.ending) {
+		const struct deployment *deployment = LIST_ENTRY(link, struct deployment, in_ending);
+		if (deployment->module == module)
+			list_calls(deployment, &calls);
+	}
+	route_module_set_calls(route, calls.items, calls.count);
+}
+
 static struct route_replica *list_replicas(const struct deployment *deployment, size_t *ret_count) {
 	struct route_replica *replicas = mem_zalloc((deployment->alive + 1) * sizeof *replicas);
 	size_t count = 0;
@@ -244,17 +323,14 @@ static struct route_module *make_route(const struct backplane *backplane, const 
 		control_module_problem(&backplane->control, module, problem, sizeof problem);
 	if (active == NULL)
 		return route_module_new(str_from(module->name), NULL, 0, NULL, 0, problem);
-	struct arena arena = ARENA_INIT(pb_arena_max(active->schema_len));
-	ProtobufCMessage *schema;
-	struct error err;
-	int failed = pb_unpack(&schema__module__descriptor, str_new(active->schema, active->schema_len), &arena, &schema, &err);
-	ASSERT(failed == 0); /* it was checked when the deployment was created */
-	const Schema__Module *message = (const Schema__Module *)schema;
+	struct arena arena;
+	const Schema__Module *message = unpack_schema(active, &arena);
 	struct str *verbs = mem_alloc((message->n_decls + 1) * sizeof *verbs);
 	size_t replica_count, verb_count = list_verbs(message, verbs);
 	struct route_replica *replicas = list_replicas(active, &replica_count);
 	struct route_module *route =
 		route_module_new(str_from(module->name), verbs, verb_count, replicas, replica_count, problem);
+	set_calls(backplane, module, route);
 	free(verbs);
 	arena_deinit(&arena);
 	return route;

@@ -5,11 +5,13 @@
  */
 #include "backplane/route.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/map.h"
 #include "base/memory.h"
 #include "schema/nearest.h"
+#include "schema/schema.h"
 
 /* A name that is asked for is not worth more. */
 enum { NEAREST_SCAN_MAX = 1000 };
@@ -52,6 +54,14 @@ struct route_module *route_module_new(struct str name, const struct str *verbs, 
 	return module;
 }
 
+void route_module_set_calls(struct route_module *module, struct str *calls, size_t call_count) {
+	if (call_count > 0)
+		qsort(calls, call_count, sizeof *calls, compare_names);
+	module->calls = calls;
+	module->call_count = call_count;
+	module->declares_calls = true;
+}
+
 struct route_module *route_module_ref(struct route_module *module) {
 	atomic_fetch_add_explicit(&module->refs, 1, memory_order_relaxed);
 	return module;
@@ -62,9 +72,12 @@ void route_module_unref(struct route_module *module) {
 		return;
 	for (size_t i = 0; i < module->verb_count; i++)
 		free((char *)module->verbs[i].ptr);
+	for (size_t i = 0; i < module->call_count; i++)
+		free((char *)module->calls[i].ptr);
 	for (size_t i = 0; i < module->replica_count; i++)
 		free(module->replicas[i].label);
 	free(module->verbs);
+	free(module->calls);
 	free(module->replicas);
 	free(module->problem);
 	free((char *)module->name.ptr);
@@ -73,6 +86,16 @@ void route_module_unref(struct route_module *module) {
 
 bool route_module_has(const struct route_module *module, struct str verb) {
 	return bsearch(&verb, module->verbs, module->verb_count, sizeof *module->verbs, compare_names) != NULL;
+}
+
+bool route_module_may_call(const struct route_module *module, struct str verb, struct str called) {
+	if (!module->declares_calls)
+		return true;
+	char text[3 * SCHEMA_NAME_MAX + 3];
+	int len = snprintf(text, sizeof text, "%.*s %.*s", STR_ARG(verb), STR_ARG(called));
+	struct str wanted = str_new(text, (size_t)len);
+	return module->call_count > 0 && (size_t)len < sizeof text &&
+	       bsearch(&wanted, module->calls, module->call_count, sizeof *module->calls, compare_names) != NULL;
 }
 
 const char *route_module_nearest(const struct route_module *module, struct str verb) {

@@ -23,6 +23,9 @@ struct route_module {
 	struct str name;
 	struct str *verbs; /* sorted */
 	size_t verb_count;
+	struct str *calls; /* "verb module.verb": what each verb declares to call; sorted */
+	size_t call_count;
+	bool declares_calls; /* else it may call anything */
 	struct route_replica *replicas;
 	size_t replica_count;
 	char *problem; /* without replicas: why */
@@ -31,9 +34,14 @@ struct route_module {
 /* Takes over replicas (an array on the heap, with their labels). Copies the rest. */
 struct route_module *route_module_new(struct str name, const struct str *verbs, size_t verb_count,
 				      struct route_replica *replicas, size_t replica_count, const char *problem);
+/* Before it is shared: from now on its verbs may call these only. Takes over calls (an array on the heap, with its
+ * texts). */
+void route_module_set_calls(struct route_module *module, struct str *calls, size_t call_count);
 struct route_module *route_module_ref(struct route_module *module);
 void route_module_unref(struct route_module *module); /* takes NULL */
 bool route_module_has(const struct route_module *module, struct str verb);
+/* A verb of this module may call "module.verb". */
+bool route_module_may_call(const struct route_module *module, struct str verb, struct str called);
 /* The verb whose name is nearest, or NULL when none is near. */
 const char *route_module_nearest(const struct route_module *module, struct str verb);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "backplane/backplane_internal.h"
+#include "backplane/schema_gate.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/path.h"
@@ -212,6 +213,8 @@ static int read_creation(struct creation *creation, const Ftl__CreateDeploymentR
 	buf_deinit(&canonical);
 	if (over)
 		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the schema has more than 8 MiB");
+	if (!request->allow_breaking && schema_gate_check(&creation->backplane->control, module, err) < 0)
+		return -1;
 	creation->record.created_ms = clock_wall_ms();
 	stamp_time(request->schema, &creation->arena, creation->record.created_ms);
 	creation->record.schema = pb_pack(&request->schema->base, &creation->arena);

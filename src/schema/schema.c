@@ -156,3 +156,11 @@ void schema_walk_type(const struct schema_type *type, void (*visit)(const struct
 	for (size_t i = 0; i < type->arg_count; i++)
 		schema_walk_type(&type->args[i], visit, context);
 }
+
+void schema_export_by_default(struct schema_module *module) {
+	for (size_t i = 0; i < module->decl_count; i++)
+		if (module->decls[i].exported)
+			return;
+	for (size_t i = 0; i < module->decl_count; i++)
+		module->decls[i].exported = true;
+}

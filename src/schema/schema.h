@@ -171,6 +171,9 @@ bool schema_is_reserved(struct str name);
 /* Whoever makes a model calls this last, in the same arena. */
 void schema_index(struct schema_module *module, struct arena *arena);
 
+/* When nothing is exported, all is: a peer may not know of `export`, which is ours. */
+void schema_export_by_default(struct schema_module *module);
+
 /* How many types deep. */
 size_t schema_type_height(const struct schema_type *type);
 

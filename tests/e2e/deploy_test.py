@@ -173,7 +173,7 @@ def test_the_same_while_it_starts_is_the_same(backplane, runner):
     [
         module(verbs=["echo", "other"]),
         module(comments=["a word more"]),
-        module(calls=[schema.VerbRef(module="time", name="time")]),
+        module(calls=[schema.VerbRef(module="echo", name="echo")]),
         module(name="other"),
     ],
     ids=["verb", "comment", "calls", "name"],
