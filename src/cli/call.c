@@ -9,8 +9,10 @@
 #include "base/path.h"
 #include "cli/cli.h"
 #include "cli/output.h"
+#include "cli/schemas.h"
 #include "ftl.pb-c.h"
 #include "rpc/rpc.h"
+#include "schema/json_check.h"
 #include "schema/nearest.h"
 #include "schema/schema.h"
 
@@ -35,7 +37,7 @@ static const struct args_option options[] = {
 	 .help = "show the headers of the answer on standard error"},
 };
 
-enum { VERB_MAX = 2 * SCHEMA_NAME_MAX + 1 };
+enum { VERB_MAX = 2 * SCHEMA_NAME_MAX + 1, SCHEMA_TIMEOUT_MS = 1000 };
 
 /* --- the request ---------------------------------------------------------------------------------------------- */
 
@@ -145,6 +147,38 @@ static int call_verb(struct cli *cli, Schema__VerbRef *verb, struct str body, st
 	return result;
 }
 
+/* The module of the verb; NULL: its schema cannot be had, and the call will tell why. -1: nobody is there. */
+static int fetch_schema(struct cli *cli, const char *name, const struct schema_module **ret_module, struct error *err) {
+	const struct client_call call = {
+		.path = "/xyz.block.ftl.v1.BackplaneService/GetSchema",
+		.response = &ftl__get_schema_response__descriptor,
+		.timeout_ms = SCHEMA_TIMEOUT_MS,
+	};
+	Ftl__GetSchemaRequest request = FTL__GET_SCHEMA_REQUEST__INIT;
+	const ProtobufCMessage *message;
+	struct schema_module *module;
+	struct error ignored;
+	*ret_module = NULL;
+	request.module = (char *)name;
+	if (client_unary(cli->client, &call, &request.base, &cli->arena, &message, err) < 0)
+		return err->code == CODE_UNAVAILABLE || err->code == CODE_CANCELLED ? -1 : 0;
+	const Ftl__GetSchemaResponse *response = (const Ftl__GetSchemaResponse *)message;
+	if (response->n_modules == 1 && schema_from_message(cli, response->modules[0], &module, &ignored) == 0)
+		*ret_module = module;
+	return 0;
+}
+
+/* What the schema says of it, before it is sent: whoever typed it sees a mistake best at once. Types of third modules are
+ * left to the verb. */
+static int check_request(struct cli *cli, const Schema__VerbRef *verb, struct str body, struct error *err) {
+	const struct schema_module *module;
+	if (fetch_schema(cli, verb->module, &module, err) < 0)
+		return -1;
+	const struct schema_decl *decl = module ? schema_find_verb(module, verb->name) : NULL;
+	const struct schema_json json = {.module = module, .root = "request"};
+	return decl == NULL ? 0 : schema_check_json(&json, &decl->verb.request, body, err);
+}
+
 static int connect_and_call(struct cli *cli, struct str body) {
 	struct str module, name;
 	module = str_cut(str_from(cli->operands[0]), '.', &name);
@@ -153,6 +187,8 @@ static int connect_and_call(struct cli *cli, struct str body) {
 	verb.name = arena_strdup(&cli->arena, name);
 	struct error err;
 	if (cli_connect(cli, NULL, &err) < 0)
+		return cli_fail(cli, &err);
+	if (check_request(cli, &verb, body, &err) < 0)
 		return cli_fail(cli, &err);
 	if (call_verb(cli, &verb, body, &err) == 0)
 		return EXIT_DONE;
@@ -187,9 +223,10 @@ const struct command command_call = {
 	.examples = "ftl call echo.echo '{\"name\":\"Bob\"}'\n"
 		    "ftl call echo.echo @request.json\n"
 		    "jq … | ftl call echo.echo -",
-	.notes = "The request is JSON: an argument, standard input (-) or a file (@FILE); {} if not given.\n"
-		 "The answer's JSON goes to standard output, with any -o. Exits with 1 if the verb failed or could not be\n"
-		 "reached.",
+	.notes =
+		"The request is JSON: an argument, standard input (-) or a file (@FILE); {} if not given.\n"
+		"The answer's JSON goes to standard output, with any -o. Exits with 1 if the verb failed or could not be\n"
+		"reached.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct call_options),

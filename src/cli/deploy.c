@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/schema_diff.h"
 #include "cli/schemas.h"
 #include "cli/upload.h"
 #include "ftl.pb-c.h"
@@ -21,7 +22,7 @@
 
 struct deploy_options {
 	struct common_options common;
-	bool no_build, no_wait, dry_run, verbose;
+	bool no_build, no_wait, dry_run, allow_breaking, verbose;
 	unsigned replicas;
 	uint64_t timeout_ms;
 };
@@ -51,7 +52,11 @@ static const struct args_option options[] = {
 	{.name = "dry-run",
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct deploy_options, dry_run),
-	 .help = "only show which files would be deployed, and which uploaded"},
+	 .help = "only show what would change in the schema, and be uploaded"},
+	{.name = "allow-breaking",
+	 .kind = ARGS_FLAG,
+	 .offset = offsetof(struct deploy_options, allow_breaking),
+	 .help = "also if it breaks modules that are deployed, or names what is not there"},
 	{.name = "verbose",
 	 .letter = 'v',
 	 .kind = ARGS_FLAG,
@@ -116,7 +121,7 @@ static int prepare(struct deploy *deploy, struct error *err) {
 
 /* --- dry run -------------------------------------------------------------------------------------------------- */
 
-static void print_plan(const struct deploy *deploy) {
+static void print_plan(const struct deploy *deploy, const struct schema_diff *diff) {
 	const char *module = deploy->project.module;
 	struct upload_size missing = upload_size(&deploy->files);
 	if (deploy->options->common.output == FORMAT_JSON) {
@@ -128,9 +133,12 @@ static void print_plan(const struct deploy *deploy) {
 							       (json_int_t)file->size, "executable", file->executable,
 							       "missing", file->missing));
 		}
-		output_json(json_pack("{s:s, s:o}", "module", module, "files", files), JSON_ONE_LINE);
+		json_t *plan = schema_diff_to_json(diff);
+		json_object_set_new(plan, "files", files);
+		output_json(plan, JSON_ONE_LINE);
 		return;
 	}
+	schema_diff_print(diff);
 	for (size_t i = 0; i < deploy->files.count; i++) {
 		const struct file *file = &deploy->files.items[i];
 		char size[SIZE_TEXT_MAX];
@@ -168,6 +176,7 @@ static int create(struct deploy *deploy, struct error *err) {
 	request.artefacts = list_artefacts(deploy);
 	request.n_artefacts = deploy->files.count;
 	request.replicas = deploy->options->replicas;
+	request.allow_breaking = deploy->options->allow_breaking;
 	deploy->start_ms = clock_ms();
 	const ProtobufCMessage *response;
 	if (cli_unary(deploy->cli, "CreateDeployment", &request.base, &ftl__create_deployment_response__descriptor,
@@ -308,8 +317,12 @@ static int deploy_folder(struct cli *cli, const char *folder, struct error *err)
 	if (upload_find_missing(cli, &deploy.files, err) < 0)
 		return -1;
 	if (deploy.options->dry_run) {
+		struct schema_diff *diff;
+		if (schema_diff_make(cli, deploy.project.endpoint, deploy.schema, &diff, err) < 0)
+			return -1;
 		progress_clear();
-		print_plan(&deploy);
+		print_plan(&deploy, diff);
+		schema_diff_free(diff);
 		return 0;
 	}
 	if (upload_missing(cli, &deploy.project, &deploy.files, err) < 0 || create(&deploy, err) < 0)

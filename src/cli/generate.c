@@ -154,10 +154,10 @@ const struct command command_generate = {
 	.operands = "[DIR…]",
 	.operands_max = ARGS_OPERANDS_ANY,
 	.examples = "ftl generate\nftl generate examples/shop/cart",
-	.notes =
-		"Writes MODULE.ftl.h and MODULE.ftl.c beside MODULE.ftl: the types, the verbs that you write, and those of\n"
-		"other modules that +calls names. The schemas of these are asked of the Backplane and kept in schemas/,\n"
-		"which is used when it cannot tell. With generate = \"c\" in ftl.toml, `ftl build` does it by itself.",
+	.notes = "Writes MODULE.ftl.h and MODULE.ftl.c beside MODULE.ftl: the types, the verbs that you write, and\n"
+		 "those of other modules that +calls names. The schemas of these are asked of the Backplane and kept\n"
+		 "in schemas/, which is used when it cannot tell. With generate = \"c\" in ftl.toml, `ftl build` does\n"
+		 "it by itself.",
 	.options_size = sizeof(struct common_options),
 	.common = COMMON_ENDPOINT,
 	.run = run,

@@ -15,7 +15,7 @@
  *   settings.c   a TOML file with a fixed set of keys, over toml.cpp, which is toml++ for C
  *   toolchain.c  where the C SDK lies, and this program itself
  *   files.c      the files that "deploy" in ftl.toml names
- *   schemas.c    schemas from files and from the Backplane
+ *   schemas.c    schemas from files and from the Backplane; schema_diff.c  what one would change
  *   upload.c     files to the Backplane: hashed, and sent if they are missing there
  *
  * One file a command: serve.c runner.c generate.c build.c deploy.c call.c ps.c status.c schema.c logs.c

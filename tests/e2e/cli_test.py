@@ -373,11 +373,12 @@ def test_deploy_dry_run_changes_nothing(run, fake, module):
     result = run("deploy", "echo", "--dry-run")
     assert result.code == 0
     assert result.out == (
+        "echo: the schema is new\n"
         "upload   data.txt (2 KB)\n"
         "present  main (10 bytes, executable)\n"
         "echo: would upload 1 of 2 files, 2 KB\n"
     )
-    assert [name for name, _ in fake.requests] == ["GetArtefactDiffs"]
+    assert [name for name, _ in fake.requests] == ["GetArtefactDiffs", "GetSchema"]
     plan = json.loads(run("deploy", "echo", "--dry-run", "-o", "json").out)
     assert [(file["path"], file["missing"]) for file in plan["files"]] == [("data.txt", True), ("main", False)]
 

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schemas of modules that run together: examples/shop, changed in ways that hurt and in ways that do not."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from fake_backplane import ftl, schema
+from whole import FTL, HERE, LONG, Backplane, module
+
+SHOP = HERE.parents[1] / "examples" / "shop"
+CART = '{"items":[{"sku":"mug","count":2},{"sku":"pan","count":1}]}'
+
+
+class Shop:
+    def __init__(self, folder):
+        self.backplane = Backplane(folder / "serve")
+        self.backplane.folder.mkdir()
+        self.backplane.start()
+        self.folder = folder / "shop"
+        ignored = shutil.ignore_patterns("*.so", "*.ftl.h", "*.ftl.c")
+        shutil.copytree(SHOP, self.folder, ignore=ignored)
+
+    def ftl(self, *arguments):
+        environment = {**os.environ, "FTL_ENDPOINT": self.backplane.endpoint, "HOME": str(self.folder)}
+        return subprocess.run([FTL, *arguments], cwd=self.folder, env=environment, text=True, capture_output=True, timeout=10 * LONG)
+
+    def done(self, *arguments):
+        result = self.ftl(*arguments)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def failed(self, *arguments, code=1):
+        result = self.ftl(*arguments)
+        assert result.returncode == code, result.stdout + result.stderr
+        return result.stderr
+
+    def change(self, file, old, new):
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+
+@pytest.fixture
+def shop(tmp_path):
+    shop = Shop(tmp_path)
+    yield shop
+    shop.backplane.clean_up()
+
+
+def test_three_modules_in_two_languages(shop):
+    assert shop.done("deploy", "catalog", "cart", "checkout").count(" is live ") == 3
+    assert json.loads(shop.done("call", "cart.total", CART)) == {
+        "price": {"amount": 1700, "currency": "EUR"},
+        "missing": ["pan"],
+    }
+    order = '{"customer":"Ann","lines":[{"sku":"pot","count":1},{"sku":"pan","count":1}]}'
+    assert json.loads(shop.done("call", "checkout.buy", order)) == {"text": "Ann pays 29.00 EUR, without pan"}
+    error = shop.failed("call", "cart.total", '{"items":[{"sku":"mug","count":"2"}]}')
+    assert error == "error: request.items[0].count: expected Int, got string\n"
+
+
+def test_a_breaking_change_is_refused(shop):
+    shop.done("deploy", "catalog", "cart")
+    assert shop.done("schema", "diff", "catalog") == "catalog: the schema is the same\n"
+    shop.change("catalog/catalog.ftl", "    sku String\n  }\n\n  // The", "    sku String\n    shop String\n  }\n\n  // The")
+    result = shop.ftl("schema", "diff", "catalog")
+    assert result.returncode == 3
+    assert "FindRequest.shop" in result.stdout and "unsafe for callers" in result.stdout
+    assert "breaks: cart.total calls catalog.find: FindRequest.shop" in result.stdout
+    plan = json.loads(shop.done("deploy", "--dry-run", "-o", "json", "catalog"))
+    assert plan["breaking"] and plan["breaks"] and not plan["new"]
+    assert "breaks: cart.total calls catalog.find" in shop.done("deploy", "--dry-run", "catalog")
+    error = shop.failed("deploy", "catalog")
+    assert "cart.total calls catalog.find: FindRequest.shop" in error and "--allow-breaking" in error
+    # What was refused changed nothing.
+    assert json.loads(shop.done("call", "cart.total", CART))["missing"] == ["pan"]
+
+
+def test_a_breaking_change_that_is_forced_is_a_typed_error_of_the_caller(shop):
+    shop.done("deploy", "catalog", "cart")
+    shop.change("catalog/catalog.ftl", "    sku String\n  }\n\n  // The", "    sku String\n    shop String\n  }\n\n  // The")
+    shop.done("deploy", "--allow-breaking", "catalog")
+    error = shop.failed("call", "cart.total", CART)
+    assert "catalog.find: request.shop: expected String, but it is missing" in error
+    # An answer that is no longer what the caller was built for.
+    shop.change("catalog/catalog.ftl", "    shop String\n  }\n\n  // The", "  }\n\n  // The")
+    shop.change("catalog/catalog.ftl", "    amount Int", "    amount String")
+    shop.change("catalog/catalog.c", "{850,", '{"850",')
+    shop.change("catalog/catalog.c", "{2900,", '{"2900",')
+    shop.done("deploy", "--allow-breaking", "catalog")
+    error = shop.failed("call", "cart.total", CART)
+    assert "catalog.find: response.price.amount: expected Int, got string" in error
+
+
+def test_a_safe_change_passes(shop):
+    shop.done("deploy", "catalog", "cart")
+    shop.change("catalog/catalog.ftl", "    tags [String]\n", "    tags [String]\n    weight Int?\n")
+    shop.change("catalog/catalog.c", ".tags = {tags, 2}", ".tags = {tags, 2}, .weight = {true, 300}")
+    difference = shop.done("schema", "diff", "catalog")
+    assert "Product.weight" in difference and "safe" in difference and "breaks" not in difference
+    shop.done("deploy", "catalog")
+    assert json.loads(shop.done("call", "catalog.find", '{"sku":"mug"}'))["weight"] == 300
+    # The cart was built for the catalog before.
+    assert json.loads(shop.done("call", "cart.total", CART))["price"]["amount"] == 1700
+
+
+def test_a_module_names_only_what_is_there(shop):
+    error = shop.failed("deploy", "cart")
+    assert 'there is no module "catalog"' in error
+    assert "missing: " in shop.ftl("schema", "diff", "cart").stdout
+    shop.done("deploy", "catalog")
+    shop.change("cart/cart.ftl", "+calls catalog.find", "+calls catalog.fnd")
+    assert "catalog has no verb fnd; did you mean find?" in shop.failed("build", "cart")
+    # Without the build, the Backplane says so.
+    shop.change("cart/ftl.toml", 'generate = "c"\n', "")
+    (shop.folder / "cart/cart.so").write_bytes(b"")
+    error = shop.failed("deploy", "--no-build", "cart")
+    assert 'module "catalog" has no verb "fnd"' in error and '"find"' in error
+
+
+def test_a_call_that_is_not_declared(shop):
+    """Written by hand, as generated code has no function for it."""
+    shop.done("deploy", "catalog")
+    shop.change("cart/cart.ftl", "\n      +calls catalog.find", "")
+    (shop.folder / "cart/cart.c").write_text(
+        "#include <ftl/module.h>\n"
+        "static int total(struct ftl_context *ftl) {\n"
+        '        const char *answer = ftl_call(ftl, "catalog.find", "{}");\n'
+        "        return answer ? ftl_reply(ftl, answer) : -1;\n"
+        "}\n"
+        'FTL_MODULE("cart", {.name = "total", .run = total});\n'
+    )
+    shop.change("cart/ftl.toml", 'generate = "c"\n', "")
+    shop.change("cart/ftl.toml", " cart.ftl.c", "")
+    shop.done("deploy", "cart")
+    caller = schema.VerbRef(module="cart", name="total")
+    answer = shop.backplane.call("catalog.find", b'{"sku":"mug"}')
+    assert json.loads(answer.body)["name"] == "A mug"
+    error = shop.failed("call", f"{caller.module}.{caller.name}", CART)
+    assert "cart.total may not call catalog.find" in error
+    assert "add to the verb total: +calls catalog.find" in error
+
+
+def test_schemas_in_three_forms(shop):
+    shop.done("deploy", "catalog")
+    text = shop.done("schema", "get", "catalog")
+    assert "export verb find(catalog.FindRequest) catalog.Product" in text
+    assert shop.done("schema", "catalog") == text
+    (one,) = json.loads(shop.done("schema", "get", "catalog", "-o", "json"))
+    assert one["name"] == "catalog"
+    environment = {**os.environ, "FTL_ENDPOINT": shop.backplane.endpoint}
+    packed = subprocess.run([FTL, "schema", "get", "catalog", "-o", "proto"], env=environment, capture_output=True, check=True)
+    assert schema.Module.FromString(packed.stdout).name == "catalog"
+    packed = subprocess.run([FTL, "schema", "-o", "proto"], env=environment, capture_output=True, check=True)
+    assert [each.name for each in ftl.GetSchemaResponse.FromString(packed.stdout).modules] == ["catalog"]
+    described = json.loads(shop.done("schema", "openapi"))
+    assert described["openapi"].startswith("3.1")
+    assert any("catalog.find" in path for path in described["paths"])
+    assert shop.failed("schema", "get", "catalog", "-o", "xml", code=2).startswith("error: there is no format")
+    assert "there is no module nowhere" in shop.failed("schema", "openapi", "nowhere")
+
+
+def test_a_peer_that_knows_no_export_is_not_held_to_it(shop):
+    """The contract without our fields: whatever a module has may be named, and it may call what it likes."""
+    shop.backplane.create(module(name="plain", language="none"))
+    changed = module(name="other", language="none", calls=[schema.VerbRef(module="plain", name="echo")])
+    assert shop.backplane.create(changed).deployment_key.startswith("dpl-other-")
