@@ -143,12 +143,12 @@ static void add_headers(struct call *call) {
 	struct str id = http_headers_get(received, header_request_id);
 	if (id.ptr == NULL) {
 		id = make_request_id(call);
-		http_headers_add(&call->headers, arena, header_request_id, id);
+		http_headers_add(&call->headers, arena, header_request_id, id)->never_indexed = true;
 	}
 	if (http_headers_find(received, header_trace) == NULL)
-		http_headers_add(&call->headers, arena, header_trace, make_trace(call));
+		http_headers_add(&call->headers, arena, header_trace, make_trace(call))->never_indexed = true;
 	http_headers_add(&call->headers, arena, header_verb, str_from(call->verb));
-	http_headers_add(&call->from->response_headers, arena, header_request_id, id);
+	http_headers_add(&call->from->response_headers, arena, header_request_id, id)->never_indexed = true;
 }
 
 /* --- routing ------------------------------------------------------------------------------------------------------- */
@@ -203,7 +203,7 @@ static struct http_headers headers_for(struct call *call, const struct route_rep
 	struct http_headers headers = {0};
 	struct arena *arena = &call->from->http.arena;
 	for (size_t i = 0; i < call->headers.count; i++)
-		http_headers_add(&headers, arena, call->headers.items[i].name, call->headers.items[i].value);
+		http_headers_pass(&headers, arena, &call->headers.items[i]);
 	http_headers_add(&headers, arena, header_deployment, str_from(replica->deployment_key));
 	return headers;
 }

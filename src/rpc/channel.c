@@ -247,7 +247,8 @@ void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text) {
 
 static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
 	for (size_t i = 0; i < from->count; i++)
-		http_headers_add(to, arena, arena_copy(arena, from->items[i].name), arena_copy(arena, from->items[i].value));
+		http_headers_add(to, arena, arena_copy(arena, from->items[i].name), arena_copy(arena, from->items[i].value))
+			->never_indexed = from->items[i].never_indexed;
 }
 
 /* Every call passes here on its way out, so the channel can count. */

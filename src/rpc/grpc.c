@@ -283,8 +283,7 @@ static void grpc_finish(struct rpc_stream *stream) {
 	stream->responded = true;
 	grpc_add_status(stream, &stream->response_headers);
 	for (size_t i = 0; i < stream->http.send_trailers.count; i++)
-		http_headers_add(&stream->response_headers, &stream->http.arena, stream->http.send_trailers.items[i].name,
-				 stream->http.send_trailers.items[i].value);
+		http_headers_pass(&stream->response_headers, &stream->http.arena, &stream->http.send_trailers.items[i]);
 	stream->http.send_trailers.count = 0;
 	stream->http.finished = true;
 	grpc_respond(stream);
@@ -299,7 +298,8 @@ void grpc_add_request_headers(struct rpc_stream *stream, struct http_headers *he
 	if (stream->recode != NULL)
 		http_headers_add(headers, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
 	if (stream->deadline_ms != 0)
-		http_headers_add(headers, arena, STR("grpc-timeout"), grpc_format_timeout(arena, rpc_time_left_ms(stream)));
+		http_headers_add(headers, arena, STR("grpc-timeout"), grpc_format_timeout(arena, rpc_time_left_ms(stream)))
+			->never_indexed = true;
 }
 
 static void grpc_request_headers(struct rpc_stream *stream, struct http_headers *headers) {

@@ -216,7 +216,7 @@ static void condemn_bomb(struct h2 *h2) {
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_bytes, size_t name_len,
-		     const uint8_t *value_bytes, size_t value_len, uint8_t flags UNUSED, void *data) {
+		     const uint8_t *value_bytes, size_t value_len, uint8_t flags, void *data) {
 	struct h2 *h2 = data;
 	struct http_stream *stream = stream_of(session, frame->hd.stream_id);
 	if (stream == NULL)
@@ -235,7 +235,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	if (name_len > 0 && name.ptr[0] == ':')
 		set_pseudo_header(stream, name, value);
 	else
-		http_headers_add(stream->in_trailers ? &stream->trailers : &stream->received, &stream->arena, name, value);
+		http_headers_add(stream->in_trailers ? &stream->trailers : &stream->received, &stream->arena, name, value)
+			->never_indexed = flags & NGHTTP2_NV_FLAG_NO_INDEX;
 	return 0;
 }
 
@@ -352,6 +353,22 @@ static int on_invalid_frame(nghttp2_session *session UNUSED, const nghttp2_frame
 
 /* --- sending: nghttp2 asks for the body, frame by frame ------------------------------------------------------ */
 
+static nghttp2_nv field(struct str name, struct str value) {
+	return (nghttp2_nv){(uint8_t *)name.ptr, (uint8_t *)value.ptr, name.len, value.len, NGHTTP2_NV_FLAG_NONE};
+}
+
+static nghttp2_nv header_field(const struct http_header *header) {
+	nghttp2_nv made = field(header->name, header->value);
+	made.flags = header->never_indexed ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+	return made;
+}
+
+static size_t add_fields(nghttp2_nv *fields, size_t count, const struct http_headers *headers) {
+	for (size_t i = 0; i < headers->count && count < HEADERS_MAX; i++)
+		fields[count++] = header_field(&headers->items[i]);
+	return count;
+}
+
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *bytes UNUSED, size_t len, uint32_t *flags,
 			 nghttp2_data_source *source, void *data UNUSED) {
 	struct http_stream *stream = source->ptr;
@@ -367,13 +384,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *bytes UN
 		if (stream->send_trailers.count > 0) {
 			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
 			nghttp2_nv trailers[HEADERS_MAX];
-			size_t count = MIN(stream->send_trailers.count, (size_t)HEADERS_MAX);
-			for (size_t i = 0; i < count; i++) {
-				const struct http_header *header = &stream->send_trailers.items[i];
-				trailers[i] = (nghttp2_nv){(uint8_t *)header->name.ptr, (uint8_t *)header->value.ptr,
-							   header->name.len, header->value.len, NGHTTP2_NV_FLAG_NONE};
-			}
-			nghttp2_submit_trailer(session, id, trailers, count);
+			nghttp2_submit_trailer(session, id, trailers, add_fields(trailers, 0, &stream->send_trailers));
 		}
 	}
 	return (ssize_t)take;
@@ -445,25 +456,14 @@ static void flush(struct flushable *flushable) {
 
 /* --- operations ---------------------------------------------------------------------------------------------- */
 
-static nghttp2_nv field(struct str name, struct str value) {
-	return (nghttp2_nv){(uint8_t *)name.ptr, (uint8_t *)value.ptr, name.len, value.len, NGHTTP2_NV_FLAG_NONE};
-}
-
-static size_t add_fields(nghttp2_nv *fields, size_t count, const struct http_headers *headers) {
-	for (size_t i = 0; i < headers->count && count < HEADERS_MAX; i++)
-		fields[count++] = field(headers->items[i].name, headers->items[i].value);
-	return count;
-}
-
 static void h2_request(struct http_connection *connection, struct http_stream *stream,
 		       const struct http_headers *headers) {
 	struct h2 *h2 = h2_of(connection);
-	nghttp2_nv fields[HEADERS_MAX] = {
-		field(STR(":method"), stream->method),
-		field(STR(":scheme"), h2->http.is_tls ? STR("https") : STR("http")),
-		field(STR(":path"), stream->path),
-		field(STR(":authority"), stream->authority),
-	};
+	nghttp2_nv fields[HEADERS_MAX]; /* most of it is never touched */
+	fields[0] = field(STR(":method"), stream->method);
+	fields[1] = field(STR(":scheme"), h2->http.is_tls ? STR("https") : STR("http"));
+	fields[2] = field(STR(":path"), stream->path);
+	fields[3] = field(STR(":authority"), stream->authority);
 	size_t count = add_fields(fields, 4, headers);
 	nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};
 	attach(h2, stream);
@@ -477,7 +477,8 @@ static void h2_request(struct http_connection *connection, struct http_stream *s
 static void h2_respond(struct http_stream *stream, unsigned status, const struct http_headers *headers) {
 	struct h2 *h2 = h2_of_stream(stream);
 	char digits[4] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10), 0};
-	nghttp2_nv fields[HEADERS_MAX] = {field(STR(":status"), str_new(digits, 3))};
+	nghttp2_nv fields[HEADERS_MAX];
+	fields[0] = field(STR(":status"), str_new(digits, 3));
 	size_t count = add_fields(fields, 1, headers);
 	bool has_body = !stream->finished || buf_len(&stream->unsent) > 0;
 	nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};

@@ -22,7 +22,7 @@ struct str http_headers_get(const struct http_headers *headers, struct str name)
 	return header ? header->value : (struct str){0};
 }
 
-void http_headers_add(struct http_headers *headers, struct arena *arena, struct str name, struct str value) {
+struct http_header *http_headers_add(struct http_headers *headers, struct arena *arena, struct str name, struct str value) {
 	if (headers->count == headers->capacity) {
 		size_t capacity = headers->capacity ? headers->capacity * 2 : 16;
 		struct http_header *items = arena_alloc(arena, capacity * sizeof *items);
@@ -31,7 +31,13 @@ void http_headers_add(struct http_headers *headers, struct arena *arena, struct 
 		headers->items = items;
 		headers->capacity = capacity;
 	}
-	headers->items[headers->count++] = (struct http_header){name, value};
+	struct http_header *header = &headers->items[headers->count++];
+	*header = (struct http_header){.name = name, .value = value};
+	return header;
+}
+
+void http_headers_pass(struct http_headers *headers, struct arena *arena, const struct http_header *header) {
+	*http_headers_add(headers, arena, header->name, header->value) = *header;
 }
 
 void http_stream_init(struct http_stream *stream, const struct http_stream_events *events, size_t arena_max) {

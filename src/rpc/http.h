@@ -37,6 +37,9 @@ extern const struct http_limits http_limits_default;
 struct http_header {
 	struct str name; /* lower case */
 	struct str value;
+	/* HTTP/2: it is kept out of the table of headers that were sent before, where it would only be in the way of those
+	 * that come again; or its sender asked for it, as it is secret. Whoever passes it on does the same. */
+	bool never_indexed;
 };
 
 /* In the order of the wire, without the pseudo-headers. Allocated in the stream's arena. */
@@ -51,7 +54,9 @@ const struct http_header *http_headers_find(const struct http_headers *headers, 
 /* The value, or an empty view with a NULL pointer. */
 struct str http_headers_get(const struct http_headers *headers, struct str name);
 /* Keeps the views: what they show must live as long as the arena. */
-void http_headers_add(struct http_headers *headers, struct arena *arena, struct str name, struct str value);
+struct http_header *http_headers_add(struct http_headers *headers, struct arena *arena, struct str name, struct str value);
+/* The same as one of other headers. */
+void http_headers_pass(struct http_headers *headers, struct arena *arena, const struct http_header *header);
 
 struct http_stream;
 struct transport;

@@ -150,8 +150,8 @@ static bool is_of_one_hop(struct str name) {
 static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
 	for (size_t i = 0; i < from->count; i++)
 		if (!is_of_one_hop(from->items[i].name))
-			http_headers_add(to, arena, arena_copy(arena, from->items[i].name),
-					 arena_copy(arena, from->items[i].value));
+			http_headers_add(to, arena, arena_copy(arena, from->items[i].name), arena_copy(arena, from->items[i].value))
+				->never_indexed = from->items[i].never_indexed;
 }
 
 static void settle_with_peer(struct relay *relay) {
@@ -266,9 +266,9 @@ static void call_peer(struct relay *relay, struct rpc_channel *channel, const st
 	struct arena *arena = &from->http.arena;
 	for (size_t i = 0; i < from->http.received.count; i++)
 		if (!is_of_one_hop(from->http.received.items[i].name))
-			http_headers_add(&headers, arena, from->http.received.items[i].name, from->http.received.items[i].value);
+			http_headers_pass(&headers, arena, &from->http.received.items[i]);
 	for (size_t i = 0; added != NULL && i < added->count; i++)
-		http_headers_add(&headers, arena, added->items[i].name, added->items[i].value);
+		http_headers_pass(&headers, arena, &added->items[i]);
 	uint64_t left = rpc_time_left_ms(from);
 	relay->state = RELAY_SENDING;
 	relay->to = rpc_call(channel, &(struct rpc_call_options){.path = from->http.path,
