@@ -9,7 +9,6 @@
  */
 #include "backplane/call.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -113,18 +112,29 @@ static int check_declared(const struct call *call, struct error *err) {
 			 call->verb, STR_ARG(verb), call->verb);
 }
 
+/* Sixteen hexadecimal digits. printf would cost as much as all else that routing does. */
+static void put_hex(char *at, uint64_t number) {
+	for (size_t i = 16; i-- > 0; number >>= 4)
+		at[i] = "0123456789abcdef"[number & 15];
+}
+
 static struct str make_request_id(struct call *call) {
-	char *id = arena_alloc(&call->from->http.arena, REQUEST_ID_SIZE + 1);
-	snprintf(id, REQUEST_ID_SIZE + 1, "req-%016" PRIx64, worker_random(call->worker));
-	return str_from(id);
+	char *id = arena_alloc(&call->from->http.arena, REQUEST_ID_SIZE);
+	memcpy(id, "req-", 4);
+	put_hex(id + 4, worker_random(call->worker));
+	return str_new(id, REQUEST_ID_SIZE);
 }
 
 /* W3C trace context: version, trace, span, flags. */
 static struct str make_trace(struct call *call) {
-	char *trace = arena_alloc(&call->from->http.arena, TRACE_SIZE + 1);
-	uint64_t high = worker_random(call->worker), low = worker_random(call->worker), span = worker_random(call->worker);
-	snprintf(trace, TRACE_SIZE + 1, "00-%016" PRIx64 "%016" PRIx64 "-%016" PRIx64 "-01", high, low | 1, span | 1);
-	return str_from(trace);
+	char *trace = arena_alloc(&call->from->http.arena, TRACE_SIZE);
+	memcpy(trace, "00-", 3);
+	put_hex(trace + 3, worker_random(call->worker));
+	put_hex(trace + 19, worker_random(call->worker) | 1);
+	trace[35] = '-';
+	put_hex(trace + 36, worker_random(call->worker) | 1);
+	memcpy(trace + 52, "-01", 3);
+	return str_new(trace, TRACE_SIZE);
 }
 
 /* What only the Backplane may say. */
@@ -193,8 +203,8 @@ static const struct route_replica *pick_replica(struct call *call) {
 	const struct route_replica *a = &module->replicas[first], *b = &module->replicas[second];
 	if (call->tried == a || call->tried == b)
 		return call->tried == a ? b : a;
-	size_t busy_a = rpc_channel_calls(worker_channel(call->worker, &a->endpoint));
-	size_t busy_b = rpc_channel_calls(worker_channel(call->worker, &b->endpoint));
+	size_t busy_a = rpc_channel_calls(worker_channel(call->worker, a));
+	size_t busy_b = rpc_channel_calls(worker_channel(call->worker, b));
 	return busy_a <= busy_b ? a : b;
 }
 
@@ -224,17 +234,27 @@ static void on_untouched(struct relay *relay, const struct error *why) {
 	const struct route_replica *replica = pick_replica(call);
 	call->tried = replica;
 	struct http_headers headers = headers_for(call, replica);
-	relay_retry(relay, worker_channel(call->worker, &replica->endpoint), replica->label, &headers);
+	relay_retry(relay, worker_channel(call->worker, replica), replica->label, &headers);
 }
 
 static void on_relay_done(struct relay *relay) {
 	call_free(relay_owner(relay));
 }
 
+/* "module.verb", on the heap. */
+static char *full_name(const struct verb_name *verb) {
+	char *text = mem_alloc(verb->module.len + verb->name.len + 2);
+	memcpy(text, verb->module.ptr, verb->module.len);
+	text[verb->module.len] = '.';
+	memcpy(text + verb->module.len + 1, verb->name.ptr, verb->name.len);
+	text[verb->module.len + 1 + verb->name.len] = '\0';
+	return text;
+}
+
 static void route(struct call *call, const struct verb_name *verb, struct str taken) {
 	struct rpc_stream *from = call->from;
 	struct error err;
-	call->verb = mem_printf("%.*s.%.*s", STR_ARG(verb->module), STR_ARG(verb->name));
+	call->verb = full_name(verb);
 	if (find_module(call, verb, &err) < 0 || check_chain(call, &err) < 0 || check_declared(call, &err) < 0) {
 		rpc_fail(from, &err);
 		return;
@@ -243,7 +263,7 @@ static void route(struct call *call, const struct verb_name *verb, struct str ta
 	const struct route_replica *replica = pick_replica(call);
 	call->tried = replica;
 	struct http_headers headers = headers_for(call, replica);
-	relay_start(from, worker_channel(call->worker, &replica->endpoint),
+	relay_start(from, worker_channel(call->worker, replica),
 		    &(struct relay_options){.peer = replica->label,
 					    .headers = &headers,
 					    .taken = taken,

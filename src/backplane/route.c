@@ -50,6 +50,11 @@ struct route_module *route_module_new(struct str name, const struct str *verbs, 
 	};
 	for (size_t i = 0; i < verb_count; i++)
 		module->verbs[i] = copy(verbs[i]);
+	for (size_t i = 0; i < replica_count; i++) {
+		char text[ENDPOINT_MAX];
+		endpoint_format(&replicas[i].endpoint, text);
+		replicas[i].address = mem_strdup(text);
+	}
 	qsort(module->verbs, verb_count, sizeof *module->verbs, compare_names);
 	return module;
 }
@@ -74,8 +79,10 @@ void route_module_unref(struct route_module *module) {
 		free((char *)module->verbs[i].ptr);
 	for (size_t i = 0; i < module->call_count; i++)
 		free((char *)module->calls[i].ptr);
-	for (size_t i = 0; i < module->replica_count; i++)
+	for (size_t i = 0; i < module->replica_count; i++) {
 		free(module->replicas[i].label);
+		free(module->replicas[i].address);
+	}
 	free(module->verbs);
 	free(module->calls);
 	free(module->replicas);

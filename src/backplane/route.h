@@ -16,6 +16,7 @@ struct route_replica {
 	char deployment_key[KEY_MAX];
 	char *label; /* "the deployment dpl-… of echo", for errors */
 	struct endpoint endpoint;
+	char *address; /* the endpoint as text; made by route_module_new */
 };
 
 struct route_module {

@@ -97,17 +97,15 @@ void worker_drain(struct worker *worker, void (*idle)(struct worker *worker)) {
 
 /* --- for calls ----------------------------------------------------------------------------------------------------------- */
 
-struct rpc_channel *worker_channel(struct worker *worker, const struct endpoint *endpoint) {
-	char text[ENDPOINT_MAX];
-	endpoint_format(endpoint, text);
-	struct rpc_channel *channel = map_get(&worker->channels, str_from(text));
+struct rpc_channel *worker_channel(struct worker *worker, const struct route_replica *replica) {
+	struct rpc_channel *channel = map_get(&worker->channels, str_from(replica->address));
 	if (channel != NULL)
 		return channel;
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.keepalive_ms = 2000;
 	options.tls = worker->client_tls;
-	channel = rpc_channel_new(&worker->loop, endpoint, &options);
-	map_put(&worker->channels, str_from(text), channel);
+	channel = rpc_channel_new(&worker->loop, &replica->endpoint, &options);
+	map_put(&worker->channels, str_from(replica->address), channel);
 	return channel;
 }
 

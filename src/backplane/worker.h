@@ -56,6 +56,6 @@ void worker_forget(struct worker *worker, const struct endpoint *endpoint);
 void worker_drain(struct worker *worker, void (*idle)(struct worker *worker));
 
 /* The connection to a Runner, made when it is first wanted. On the worker's thread. */
-struct rpc_channel *worker_channel(struct worker *worker, const struct endpoint *endpoint);
+struct rpc_channel *worker_channel(struct worker *worker, const struct route_replica *replica);
 uint64_t worker_random(struct worker *worker);
 void worker_tell_if_idle(struct worker *worker);

@@ -266,7 +266,8 @@ static void grpc_begin(struct rpc_stream *stream, size_t size) {
 
 void grpc_add_status(struct rpc_stream *stream, struct http_headers *headers) {
 	struct arena *arena = &stream->http.arena;
-	http_headers_add(headers, arena, STR("grpc-status"), str_from(arena_printf(arena, "%d", stream->status)));
+	http_headers_add(headers, arena, STR("grpc-status"),
+			 stream->status == CODE_OK ? STR("0") : str_from(arena_printf(arena, "%d", stream->status)));
 	if (stream->status_text.len > 0)
 		http_headers_add(headers, arena, STR("grpc-message"), grpc_encode_text(arena, stream->status_text));
 	if (stream->details.count > 0)
