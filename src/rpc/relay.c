@@ -231,12 +231,16 @@ static void pass_status(struct relay *relay, const struct rpc_stream *to) {
 	for (size_t i = 0; can_answer(relay) && i < to->details.count; i++)
 		rpc_add_detail(relay->from, to->details.items[i].type, to->details.items[i].value);
 	struct error err;
+	if (to->status == CODE_OK) {
+		answer(relay, CODE_OK, "");
+		return;
+	}
 	if (to->broken || to->has_peer_status)
-		error_set(&err, to->status == CODE_OK ? CODE_UNKNOWN : to->status, "%.*s", STR_ARG(to->status_text));
+		error_set(&err, to->status, "%.*s", STR_ARG(to->status_text));
 	else
 		error_set(&err, CODE_UNAVAILABLE, "%s was lost during the call, which may have run: %.*s",
 			  relay->options.peer, STR_ARG(to->status_text));
-	answer(relay, to->status == CODE_OK ? CODE_OK : err.code, to->status == CODE_OK ? "" : err.msg);
+	answer(relay, err.code, err.msg);
 }
 
 static void on_peer_closed(struct rpc_stream *to) {
