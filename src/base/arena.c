@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
 
+#include <pthread.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +27,56 @@ struct arena_block {
 	alignas(max_align_t) char data[];
 };
 
+/* Blocks of the usual size that this thread has at hand: a call takes a few and gives them back, and malloc has no quick
+ * way for their size. What a thread leaves behind when it ends is freed by drop_spare. */
+enum { SPARE_MAX = 64 };
+static _Thread_local struct {
+	struct arena_block *blocks;
+	unsigned count;
+	bool watched; /* drop_spare runs at the thread's end */
+} spare;
+
+static pthread_key_t thread_end;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void drop_spare(void *unused UNUSED) {
+	while (spare.blocks != NULL) {
+		struct arena_block *next = spare.blocks->next;
+		free(spare.blocks);
+		spare.blocks = next;
+	}
+	spare.count = SPARE_MAX; /* keeps no more */
+}
+
+static void make_key(void) {
+	int failed = pthread_key_create(&thread_end, drop_spare);
+	ASSERT(failed == 0);
+}
+
+static void give_back(struct arena_block *block) {
+	if (ARENA_BLOCK_SIZE == 0 || block->size != ARENA_BLOCK_SIZE || spare.count == SPARE_MAX) {
+		free(block);
+		return;
+	}
+	if (!spare.watched) {
+		pthread_once(&once, make_key);
+		pthread_setspecific(thread_end, &spare);
+		spare.watched = true;
+	}
+	block->next = spare.blocks;
+	spare.blocks = block;
+	spare.count++;
+}
+
+static struct arena_block *take_block(size_t size) {
+	struct arena_block *block = spare.blocks;
+	if (block == NULL || size != ARENA_BLOCK_SIZE)
+		return mem_alloc(sizeof *block + size);
+	spare.blocks = block->next;
+	spare.count--;
+	return block;
+}
+
 void arena_init(struct arena *arena, size_t max) {
 	*arena = ARENA_INIT(max);
 }
@@ -33,7 +84,7 @@ void arena_init(struct arena *arena, size_t max) {
 void arena_deinit(struct arena *arena) {
 	for (struct arena_block *block = arena->blocks; block != NULL;) {
 		struct arena_block *next = block->next;
-		free(block);
+		give_back(block);
 		block = next;
 	}
 	arena_init(arena, arena->max);
@@ -50,7 +101,7 @@ void *arena_try_alloc(struct arena *arena, size_t size) {
 	struct arena_block *block = arena->blocks;
 	if (block == NULL || block->size - block->used < room) {
 		size_t block_size = MAX(room, (size_t)ARENA_BLOCK_SIZE);
-		block = mem_alloc(sizeof *block + block_size);
+		block = take_block(block_size);
 		*block = (struct arena_block){.next = arena->blocks, .size = block_size};
 		arena->blocks = block;
 	}
