@@ -68,7 +68,10 @@ class Server:
         raise AssertionError("the server is gone")
 
     def reasons(self, text):
-        """How often the log tells this reason."""
+        """How often the log tells this reason; waits for the first time, which a busy machine may put off."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and not any(text in line for line in list(self.lines)):
+            time.sleep(0.05)
         time.sleep(0.05)
         return sum(text in line for line in list(self.lines))
 
