@@ -78,7 +78,7 @@ static const struct schema_module *find(void *owner, const char *name, struct er
 	if (!kept || others->refresh) {
 		if (fetch(others, name, path, &module, err) < 0 && !kept) {
 			error_wrap(err, "%s names the module %s, and %s is not there: deploy %s first",
-				   others->project->schema, name, path, name);
+				   others->project->module, name, path, name);
 			return NULL;
 		}
 		if (module == NULL)
@@ -119,18 +119,62 @@ static int write_c(struct others *others, const struct schema_module *module, st
 	return result;
 }
 
-int generate_run(struct cli *cli, const struct project *project, const char *target, bool refresh, struct error *err) {
-	struct others others = {.cli = cli, .project = project, .refresh = refresh};
+/* Into the package ftl_modules beside the program: `from ftl_modules import cart`. */
+static int write_stubs(struct others *others, const char *name, struct error *err) {
+	struct arena *arena = &others->cli->arena;
+	const struct schema_module *module = find(others, name, err);
+	if (module == NULL)
+		return -1;
+	struct buf stubs = BUF_INIT(GENERATE_TEXT_MAX);
+	const struct generate_options options = {
+		.module = module, .file = arena_printf(arena, "schemas/%s.ftl", name), .find = find, .owner = others};
+	const char *path = project_path(arena, others->project, arena_printf(arena, "ftl_modules/%s.py", name));
+	int result = generate_python(&options, &stubs, err);
+	if (result == 0)
+		result = write_changed(path, buf_view(&stubs), NULL, err);
+	buf_deinit(&stubs);
+	return result;
+}
+
+static int write_python(struct others *others, struct error *err) {
+	const struct project *project = others->project;
+	struct arena *arena = &others->cli->arena;
+	const char *folder = project_path(arena, project, "ftl_modules");
+	if (project->use_count == 0)
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "%s: it does not say whose verbs are called; add, for example: uses = [\"cart\"]",
+				 project->file);
+	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
+		return error_set_errno(err, errno, "%s", folder);
+	if (write_changed(arena_printf(arena, "%s/__init__.py", folder), STR(""), NULL, err) < 0)
+		return -1;
+	for (size_t i = 0; i < project->use_count; i++) {
+		if (!schema_is_name(str_from(project->uses[i])))
+			return error_set(err, CODE_INVALID_ARGUMENT, "%s: uses has \"%.80s\", which names no module",
+					 project->file, project->uses[i]);
+		if (write_stubs(others, project->uses[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int write_code(struct others *others, const char *target, struct error *err) {
 	struct schema_module *module;
+	if (target != NULL && strcmp(target, "python") == 0)
+		return write_python(others, err);
 	if (target == NULL || strcmp(target, "c") != 0)
 		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "%s: there is no code to generate for %s%s%s; there is: generate = \"c\"",
-				 project->file, target ? "\"" : "no language", target ? target : "",
-				 target ? "\"" : "");
-	if (schema_read_own(cli, project, &module, err) < 0)
+				 "%s: there is no code to generate for %s; there is \"c\" and \"python\"",
+				 others->project->file, target ? target : "no language");
+	if (schema_read_own(others->cli, others->project, &module, err) < 0)
 		return -1;
+	return write_c(others, module, err);
+}
+
+int generate_run(struct cli *cli, const struct project *project, const char *target, bool refresh, struct error *err) {
+	struct others others = {.cli = cli, .project = project, .refresh = refresh};
 	map_init(&others.modules);
-	int result = write_c(&others, module, err);
+	int result = write_code(&others, target, err);
 	map_deinit(&others.modules);
 	return result;
 }
@@ -154,10 +198,12 @@ const struct command command_generate = {
 	.operands = "[DIR…]",
 	.operands_max = ARGS_OPERANDS_ANY,
 	.examples = "ftl generate\nftl generate examples/shop/cart",
-	.notes = "Writes MODULE.ftl.h and MODULE.ftl.c beside MODULE.ftl: the types, the verbs that you write, and\n"
-		 "those of other modules that +calls names. The schemas of these are asked of the Backplane and kept\n"
-		 "in schemas/, which is used when it cannot tell. With generate = \"c\" in ftl.toml, `ftl build` does\n"
-		 "it by itself.",
+	.notes =
+		"Writes MODULE.ftl.h and MODULE.ftl.c beside MODULE.ftl: the types, the verbs that you write, and\n"
+		"those of other modules that +calls names. The schemas of these are asked of the Backplane and kept\n"
+		"in schemas/, which is used when it cannot tell. For Python, writes stubs of the modules that \"uses\"\n"
+		"in ftl.toml names, as ftl_modules/MODULE.py. With \"generate\" in ftl.toml, `ftl build` does it by\n"
+		"itself.",
 	.options_size = sizeof(struct common_options),
 	.common = COMMON_ENDPOINT,
 	.run = run,

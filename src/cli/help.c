@@ -51,7 +51,8 @@ void help_print_project(void) {
 		"           the folder; a folder stands for all that is in it; must be given to deploy\n"
 		"entry      the file of these that starts it (default \"main\"); one that ends in .so is loaded\n"
 		"           by the Runner, any other is run\n"
-		"generate   \"c\": typed code is made of the schema before each build, see: ftl help generate\n"
+		"generate   \"c\" or \"python\": typed code is made before each build, see: ftl help generate\n"
+		"uses       for Python: the modules whose stubs are made\n"
 		"schema     the file with its schema (default \"MODULE.ftl\")\n"
 		"bind       \"unix\" if it can listen on a UNIX socket (default: a port of the loopback)\n"
 		"endpoint   the Backplane to deploy it to, unless --endpoint or FTL_ENDPOINT says",

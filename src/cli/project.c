@@ -18,6 +18,8 @@ static int read_settings(const struct settings *settings, struct project *projec
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (settings_get_text(settings, texts[i].key, texts[i].may_be_empty, texts[i].text, err) < 0)
 			return -1;
+	if (settings_get_texts(settings, "uses", &project->uses, &project->use_count, err) < 0)
+		return -1;
 	return settings_get_texts(settings, "deploy", &project->deploy, &project->deploy_count, err);
 }
 
@@ -33,15 +35,17 @@ static int check(const struct project *project, struct error *err) {
 	if (strcmp(project->bind, "") != 0 && strcmp(project->bind, "http") != 0 && strcmp(project->bind, "unix") != 0)
 		return error_set(err, CODE_INVALID_ARGUMENT, "%s: bind is \"%.80s\"; it must be \"http\" or \"unix\"",
 				 project->file, project->bind);
-	if (project->generate != NULL && strcmp(project->generate, "c") != 0)
-		return error_set(err, CODE_INVALID_ARGUMENT, "%s: generate is \"%.80s\"; it must be \"c\"",
-				 project->file, project->generate);
+	if (project->generate != NULL && strcmp(project->generate, "c") != 0 &&
+	    strcmp(project->generate, "python") != 0)
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "%s: generate is \"%.80s\"; it must be \"c\" or \"python\"", project->file,
+				 project->generate);
 	return 0;
 }
 
 int project_read(const char *folder, struct arena *arena, struct project *ret_project, struct error *err) {
-	static const char *const keys[] = {"module", "language", "build",    "deploy",  "entry",
-					   "bind",   "schema",   "endpoint", "generate"};
+	static const char *const keys[] = {"module", "language", "build",    "deploy",   "entry",
+					   "bind",   "schema",   "endpoint", "generate", "uses"};
 	struct project project = {.folder = folder, .entry = "main", .bind = ""};
 	bool here = strcmp(folder, ".") == 0;
 	project.file = here ? "ftl.toml" : arena_printf(arena, "%s/ftl.toml", folder);

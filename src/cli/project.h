@@ -19,6 +19,8 @@ struct project {
 	const char *entry; /* "main" unless said */
 	const char *bind; /* "" unless said */
 	const char *schema; /* "MODULE.ftl" unless said; relative to the folder */
+	const char *const *uses; /* modules whose stubs are generated for Python */
+	size_t use_count;
 	const char *endpoint; /* NULL: not said */
 };
 

@@ -23,3 +23,6 @@ struct generate_options {
 /* A header with the types, the verbs that the author writes and those that are called; a source with the rest. */
 int generate_c(const struct generate_options *options, struct buf *header, struct buf *source,
 	       struct error *err) MUST_USE;
+
+/* A Python module with the types and exported verbs of options->module, for those that call it. header is not used. */
+int generate_python(const struct generate_options *options, struct buf *stubs, struct error *err) MUST_USE;

@@ -912,7 +912,7 @@ def test_help_begins_with_an_example(run, command):
 def test_help_names_every_setting(run):
     result = run("help", "ftl.toml")
     listed = [line.split()[0] for line in result.out.split("Settings:\n")[1].splitlines() if line[2] != " "]
-    assert listed == "module language build deploy entry generate schema bind endpoint".split()
+    assert listed == "module language build deploy entry generate uses schema bind endpoint".split()
 
 
 def test_help_of_a_command(run):

@@ -5,8 +5,9 @@ import json
 import os
 import shutil
 import subprocess
-from pathlib import Path
+import sys
 
+import grpc
 import pytest
 from fake_backplane import ftl, schema
 from whole import FTL, HERE, LONG, Backplane, module
@@ -60,8 +61,26 @@ def test_three_modules_in_two_languages(shop):
     }
     order = '{"customer":"Ann","lines":[{"sku":"pot","count":1},{"sku":"pan","count":1}]}'
     assert json.loads(shop.done("call", "checkout.buy", order)) == {"text": "Ann pays 29.00 EUR, without pan"}
+    # The calls by way of stubs were found, and the stubs are typed.
+    assert "+calls cart.total" in shop.done("schema", "checkout")
+    checkout = shop.folder / "checkout"
+    command = [sys.executable, "-m", "mypy", "--strict", "checkout.py", "ftl_modules"]
+    checked = subprocess.run(command, cwd=checkout, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+    shop.change("checkout/checkout.py", "count=line.count", "count=line.sku")
+    checked = subprocess.run(command, cwd=checkout, capture_output=True, text=True)
+    assert 'incompatible type "str"; expected "int"' in checked.stdout
+
+
+def test_a_request_that_is_none(shop):
+    shop.done("deploy", "catalog", "cart")
     error = shop.failed("call", "cart.total", '{"items":[{"sku":"mug","count":"2"}]}')
     assert error == "error: request.items[0].count: expected Int, got string\n"
+    # Past the command line, the verb says the same.
+    with pytest.raises(grpc.RpcError) as raised:
+        shop.backplane.call("cart.total", b'{"items":[{"sku":"mug","count":"2"}]}')
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert raised.value.details() == "request.items[0].count: expected Int, got string"
 
 
 def test_a_breaking_change_is_refused(shop):

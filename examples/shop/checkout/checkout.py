@@ -5,6 +5,7 @@
 from dataclasses import dataclass
 
 import ftl
+from ftl_modules import cart
 
 
 @dataclass
@@ -27,9 +28,10 @@ class Receipt:
 @ftl.verb
 def buy(order: Order) -> Receipt:
     """Writes the receipt."""
-    total = ftl.call("cart.total", {"items": [{"sku": line.sku, "count": line.count} for line in order.lines]})
-    price = f"{total['price']['amount'] / 100:.2f} {total['price']['currency']}"
-    without = f", without {', '.join(total['missing'])}" if total["missing"] else ""
+    items = [cart.Item(sku=line.sku, count=line.count) for line in order.lines]
+    total = cart.total(cart.TotalRequest(items=items))
+    without = f", without {', '.join(total.missing)}" if total.missing else ""
+    price = f"{total.price.amount / 100:.2f} {total.price.currency.value}"
     return Receipt(text=f"{order.customer} pays {price}{without}")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 
@@ -75,7 +76,7 @@ def calls_in(program: ModuleType) -> dict[str, set[str]]:
     """What each function of a program calls by ftl.call("module.verb", …), itself or by way of its other functions."""
     tree = ast.parse(inspect.getsource(program))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    direct = {name: set(verbs_named(node)) for name, node in functions.items()}
+    direct = {name: set(verbs_named(node)) | set(stubs_named(node, program)) for name, node in functions.items()}
     uses = {name: {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} for name, node in functions.items()}
     return {name: set().union(*(direct[used] for used in closure(name, uses))) for name in functions}
 
@@ -88,6 +89,23 @@ def verbs_named(function: ast.FunctionDef) -> Iterator[str]:
                 args=[ast.Constant(value=str(name)), *_],
             ):
                 yield name
+
+
+def stubs_named(function: ast.FunctionDef, program: ModuleType) -> Iterator[str]:
+    """What it calls of modules that `ftl generate` wrote: cart.total(…), or total(…) that was imported from there."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=stubs), attr=name)):
+                module = getattr(getattr(program, stubs, None), "FTL_MODULE", None)
+            case ast.Call(func=ast.Name(id=imported)):
+                called = getattr(program, imported, None)
+                name = getattr(called, "__name__", "")
+                module = getattr(called, "__globals__", {}).get("FTL_MODULE")
+            case _:
+                continue
+        # Not the types that are defined there.
+        if module and inspect.isfunction(getattr(sys.modules.get(f"ftl_modules.{module}"), name, None)):
+            yield f"{module}.{name}"
 
 
 def closure(start: str, uses: Mapping[str, set[str]]) -> set[str]:
