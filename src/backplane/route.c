@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Open addressing over pointers, at most half full. Modules are never removed: one that is gone keeps its place and says
- * why nothing of it is alive.
+ * Open addressing over pointers, at most half full. Modules are never removed: one that is gone keeps its place and
+ * says why nothing of it is alive.
  */
 #include "backplane/route.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/map.h"
@@ -99,10 +98,13 @@ bool route_module_may_call(const struct route_module *module, struct str verb, s
 	if (!module->declares_calls)
 		return true;
 	char text[3 * SCHEMA_NAME_MAX + 3];
-	int len = snprintf(text, sizeof text, "%.*s %.*s", STR_ARG(verb), STR_ARG(called));
-	struct str wanted = str_new(text, (size_t)len);
-	return module->call_count > 0 && (size_t)len < sizeof text &&
-	       bsearch(&wanted, module->calls, module->call_count, sizeof *module->calls, compare_names) != NULL;
+	if (module->call_count == 0 || verb.len + 1 + called.len > sizeof text)
+		return false;
+	memcpy(text, verb.ptr, verb.len);
+	text[verb.len] = ' ';
+	memcpy(text + verb.len + 1, called.ptr, called.len);
+	struct str wanted = str_new(text, verb.len + 1 + called.len);
+	return bsearch(&wanted, module->calls, module->call_count, sizeof *module->calls, compare_names) != NULL;
 }
 
 const char *route_module_nearest(const struct route_module *module, struct str verb) {
@@ -141,7 +143,8 @@ static void put(struct route_table *table, uint64_t hash, struct route_module *m
 	*slot = (struct route_slot){hash, module};
 }
 
-struct route_table *route_table_with(const struct route_table *table, struct route_module *const *modules, size_t count) {
+struct route_table *route_table_with(const struct route_table *table, struct route_module *const *modules,
+				     size_t count) {
 	size_t capacity = table->capacity;
 	while ((table->count + count) * 2 > capacity)
 		capacity *= 2;
