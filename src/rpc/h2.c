@@ -103,6 +103,11 @@ static void mark_dirty(struct h2 *h2) {
 
 /* --- peers that mean harm ------------------------------------------------------------------------------------- */
 
+/* To a client, a server that does not speak HTTP/2 is as good as none. */
+static enum code code_of_breach(const struct h2 *h2) {
+	return h2->http.is_server ? CODE_INVALID_ARGUMENT : CODE_UNAVAILABLE;
+}
+
 /* Tells the peer to go away and why, and closes. */
 static void condemn(struct h2 *h2, uint32_t number, enum code code, const char *text) {
 	if (h2->condemned || h2->closing)
@@ -328,7 +333,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 	struct h2 *h2 = data;
 	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !h2->condemned) {
 		h2->condemned = true;
-		error_set(&h2->why, CODE_INVALID_ARGUMENT, "it broke the rules of HTTP/2 (%s)%s%s",
+		error_set(&h2->why, code_of_breach(h2), "it broke the rules of HTTP/2 (%s)%s%s",
 			  nghttp2_http2_strerror(frame->goaway.error_code), h2->invalid[0] ? ": " : "", h2->invalid);
 	}
 	/* What the peer brings about by frames that are wrong for their stream costs the same as its own resets. */
@@ -620,7 +625,7 @@ static void on_transport_read(struct transport *transport, struct str bytes) {
 		return;
 	if (taken < 0) {
 		struct error err;
-		error_set(&err, taken == NGHTTP2_ERR_FLOODED ? CODE_RESOURCE_EXHAUSTED : CODE_INVALID_ARGUMENT,
+		error_set(&err, taken == NGHTTP2_ERR_FLOODED ? CODE_RESOURCE_EXHAUSTED : code_of_breach(h2),
 			  "it sent what HTTP/2 does not bear: %s", nghttp2_strerror((int)taken));
 		h2_close(&h2->http, &err);
 		return;

@@ -175,12 +175,23 @@ def test_call_says_that_nobody_is_there(run):
     )
 
 
-def test_call_says_that_somebody_else_is_there(run):
+@pytest.mark.parametrize("closes", [True, False])
+def test_call_says_that_somebody_else_is_there(run, closes):
+    """Only one connection is answered: the first failure is told, not tried again in silence."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        answer = b"SSH-2.0-OpenSSH_9.2\r\n"
-        threading.Thread(target=lambda: other.accept()[0].sendall(answer), daemon=True).start()
+        accepted = []
+
+        def answer():
+            peer = other.accept()[0]
+            peer.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+            if closes:
+                peer.close()
+            accepted.append(peer)
+
+        threading.Thread(target=answer, daemon=True).start()
         result = run("call", "echo.echo", "--endpoint", f"http://127.0.0.1:{port}")
+        accepted[0].close()
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith(f"error: http://127.0.0.1:{port}: ")
 
