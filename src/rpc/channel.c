@@ -246,9 +246,14 @@ void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text) {
 }
 
 static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
-	for (size_t i = 0; i < from->count; i++)
+	for (size_t i = 0; from != NULL && i < from->count; i++)
 		http_headers_add(to, arena, arena_copy(arena, from->items[i].name), arena_copy(arena, from->items[i].value))
 			->never_indexed = from->items[i].never_indexed;
+}
+
+static void pass_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
+	for (size_t i = 0; from != NULL && i < from->count; i++)
+		http_headers_pass(to, arena, &from->items[i]);
 }
 
 /* Every call passes here on its way out, so the channel can count. */
@@ -285,16 +290,22 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 							  .gzip = chosen->gzip,
 							  .get = chosen->get,
 							  .base64 = chosen->base64});
-	if (!stream->codec->is_plain)
-		stream->codec->request_headers(stream, &stream->request_headers);
-	if (options->headers != NULL)
-		copy_headers(&stream->request_headers, arena, options->headers);
 	channel->calls++;
 	if (stream->codec->is_plain) {
+		copy_headers(&stream->request_headers, arena, options->headers);
 		stream->on_half_closed = on_half_closed;
 		list_append(&channel->preparing, &stream->http.link);
 		return stream;
 	}
+	stream->codec->request_headers(stream, &stream->request_headers);
+	struct http_connection *http = list_is_empty(&channel->waiting) ? find_room(channel) : NULL;
+	if (http != NULL) {
+		/* The usual way: the connection takes them before the caller's headers are gone. */
+		pass_headers(&stream->request_headers, arena, options->headers);
+		http_request(http, &stream->http, &stream->request_headers);
+		return stream;
+	}
+	copy_headers(&stream->request_headers, arena, options->headers);
 	list_append(&channel->waiting, &stream->http.link);
 	assign_waiting(channel);
 	return stream;
