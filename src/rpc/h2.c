@@ -44,6 +44,7 @@ struct h2 {
 	size_t output_len;
 	struct budget resets, control_frames;
 	int32_t last_id; /* the highest of the peer's streams */
+	struct http_stream *in_headers; /* whose header block is being read; NULL once it is gone */
 	bool closing;
 	bool shutting_down;
 	struct timer attached; /* reports a socket that was connected already, in its own turn */
@@ -180,11 +181,14 @@ static void detach(struct h2 *h2, struct http_stream *stream, const struct error
 	list_remove(&stream->link);
 	h2->http.stream_count--;
 	stream->connection = NULL;
+	if (h2->in_headers == stream)
+		h2->in_headers = NULL;
 	stream->events->closed(stream, why);
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
 	struct h2 *h2 = data;
+	h2->in_headers = NULL;
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
 		struct http_stream *stream = h2->http.events->new_stream(&h2->http);
 		if (stream == NULL)
@@ -192,9 +196,10 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 		stream->id = h2->last_id = frame->hd.stream_id;
 		attach(h2, stream);
 		nghttp2_session_set_stream_user_data(session, stream->id, stream);
+		h2->in_headers = stream;
 		return 0;
 	}
-	struct http_stream *stream = stream_of(session, frame->hd.stream_id);
+	struct http_stream *stream = h2->in_headers = stream_of(session, frame->hd.stream_id);
 	if (stream != NULL) {
 		stream->in_trailers = stream->status >= 200;
 		stream->header_bytes = 0;
@@ -220,10 +225,10 @@ static void condemn_bomb(struct h2 *h2) {
 	condemn(h2, NGHTTP2_ENHANCE_YOUR_CALM, CODE_RESOURCE_EXHAUSTED, text);
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_bytes, size_t name_len,
-		     const uint8_t *value_bytes, size_t value_len, uint8_t flags, void *data) {
+static int on_header(nghttp2_session *session UNUSED, const nghttp2_frame *frame UNUSED, const uint8_t *name_bytes,
+		     size_t name_len, const uint8_t *value_bytes, size_t value_len, uint8_t flags, void *data) {
 	struct h2 *h2 = data;
-	struct http_stream *stream = stream_of(session, frame->hd.stream_id);
+	struct http_stream *stream = h2->in_headers;
 	if (stream == NULL)
 		return 0;
 	/* The size as RFC 9113 section 6.5.2 counts it: what a header costs, 32 bytes for the entry included. */
@@ -235,8 +240,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 			condemn_bomb(h2);
 		return h2->http.is_server && !stream->in_trailers ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	}
-	struct str name = arena_copy(&stream->arena, str_new(name_bytes, name_len));
-	struct str value = arena_copy(&stream->arena, str_new(value_bytes, value_len));
+	/* Both terminated, in one piece. nghttp2 terminates what it lends. */
+	char *copy = arena_alloc(&stream->arena, name_len + value_len + 2);
+	memcpy(copy, name_bytes, name_len + 1);
+	memcpy(copy + name_len + 1, value_bytes, value_len + 1);
+	struct str name = str_new(copy, name_len), value = str_new(copy + name_len + 1, value_len);
 	if (name_len > 0 && name.ptr[0] == ':')
 		set_pseudo_header(stream, name, value);
 	else
