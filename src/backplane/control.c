@@ -15,7 +15,7 @@
 const struct control_config control_config_default = {
 	.warm = 1,
 	.create_timeout_ms = 10000,
-	.ping_interval_ms = 2000,
+	.silence_ms = 4500,
 	.deploy_timeout_ms = 600000,
 	.drain_timeout_ms = 30000,
 	.kill_timeout_ms = 15000,

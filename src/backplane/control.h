@@ -57,7 +57,7 @@ struct runner {
 	struct list in_deployment;
 	struct list in_control; /* in the order of arrival */
 	char claimed[KEY_MAX]; /* PROBING, DRAINING: the deployment that it says it hosts */
-	uint64_t ping_due_ms;
+	uint64_t ping_due_ms, ping_sent_ms;
 	bool pinging;
 	unsigned pings_missed;
 	uint64_t drain_version; /* DRAINING: told to end once the routes of this version are out; 0: told */
@@ -98,7 +98,9 @@ struct module {
 struct control_config {
 	unsigned warm; /* idle Runners kept for each language in use */
 	uint64_t create_timeout_ms; /* from the Platform's word to the registration */
-	uint64_t ping_interval_ms;
+	/* Within this time of its silence a Runner is given up: a third of it lies between two pings, and a ping that is not
+	 * answered within a third is missed; the second that is missed in a row is the last. */
+	uint64_t silence_ms;
 	uint64_t deploy_timeout_ms; /* from Deploy to Deployed */
 	uint64_t drain_timeout_ms;
 	uint64_t kill_timeout_ms; /* beyond the drain, until the Platform ends it */
@@ -134,7 +136,7 @@ struct outside_ops {
 	void (*destroy_runner)(struct outside *outside, const char *runner_key);
 
 	/* Runners. control_pinged, control_deploy_answered. */
-	void (*ping_runner)(struct outside *outside, const struct runner *runner);
+	void (*ping_runner)(struct outside *outside, const struct runner *runner, uint64_t timeout_ms);
 	void (*deploy)(struct outside *outside, const struct runner *runner, const struct deployment *deployment);
 	/* deployment_key NULL: the Runner itself. control_deployed with an error, or control_runner_exited follows. */
 	void (*terminate)(struct outside *outside, const struct runner *runner, const char *deployment_key,

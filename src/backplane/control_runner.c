@@ -234,7 +234,8 @@ static int check_registration(const struct control *control, const struct regist
 static void ping(struct control *control, struct runner *runner) {
 	runner->pinging = true;
 	runner->ping_due_ms = UINT64_MAX;
-	control->outside->ops->ping_runner(control->outside, runner);
+	runner->ping_sent_ms = control->now_ms;
+	control->outside->ops->ping_runner(control->outside, runner, control->config.silence_ms / 3);
 }
 
 /* A known Runner registers again: its stream broke, not it. It keeps what it hosts. */
@@ -342,7 +343,15 @@ static void refuse_unreachable(struct control *control, struct runner *runner, c
 	lose(control, runner, "did not answer a ping");
 }
 
-enum { PINGS_MISSED_MAX = 2 };
+enum { PINGS_MISSED_MAX = 2, PING_AGAIN_MS = 100 };
+
+/* The next ping is sent a third of the time after the last one at the latest, however that one went. So a Runner that
+ * falls silent has had two that were sent later, and missed both, when the whole time has passed since one was sent that
+ * it did answer. */
+static uint64_t next_ping(const struct control *control, const struct runner *runner) {
+	uint64_t due_ms = runner->ping_sent_ms + control->config.silence_ms / 3;
+	return runner->pings_missed > 0 ? MIN(due_ms, control->now_ms + PING_AGAIN_MS) : due_ms;
+}
 
 void control_pinged(struct control *control, const char *runner_key, uint64_t serial, const struct error *err) {
 	struct runner *runner = runner_find(control, runner_key);
@@ -351,7 +360,7 @@ void control_pinged(struct control *control, const char *runner_key, uint64_t se
 	runner->pinging = false;
 	runner->pings_missed = err != NULL ? runner->pings_missed + 1 : 0;
 	/* A second ping at once tells a hiccup from a death. */
-	runner->ping_due_ms = control->now_ms + (err != NULL ? 100 : control->config.ping_interval_ms);
+	runner->ping_due_ms = next_ping(control, runner);
 	if (runner->state == RUNNER_PROBING && err != NULL)
 		refuse_unreachable(control, runner, err);
 	else if (runner->state == RUNNER_PROBING)

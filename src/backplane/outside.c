@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 
-enum { PING_TIMEOUT_MS = 2000, DEPLOY_TIMEOUT_MS = 5000, TERMINATE_TIMEOUT_MS = 5000, SAVE_RETRY_MS = 1000 };
+enum { DEPLOY_TIMEOUT_MS = 5000, TERMINATE_TIMEOUT_MS = 5000, SAVE_RETRY_MS = 1000 };
 
 static struct backplane *backplane_of(struct outside *outside) {
 	return CONTAINER_OF(outside, struct backplane, outside);
@@ -78,13 +78,13 @@ static void on_pinged(void *owner, const ProtobufCMessage *response UNUSED, cons
 	free(call);
 }
 
-static void out_ping_runner(struct outside *outside, const struct runner *runner) {
+static void out_ping_runner(struct outside *outside, const struct runner *runner, uint64_t timeout_ms) {
 	struct backplane *backplane = backplane_of(outside);
 	Ftl__PingRequest request;
 	ftl__ping_request__init(&request);
 	rpc_unary_call(channel_to(backplane, runner),
 		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Ping",
-						   .timeout_ms = PING_TIMEOUT_MS,
+						   .timeout_ms = timeout_ms,
 						   .response = &ftl__ping_response__descriptor,
 						   .done = on_pinged,
 						   .owner = runner_call_new(backplane, runner)},

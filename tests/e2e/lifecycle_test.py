@@ -3,10 +3,11 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import pytest
-from whole import LONG, module, wait_for
+from whole import FTL, LONG, module, wait_for
 from xyz.block.ftl.v1 import ftl_pb2 as ftl
 
 
@@ -111,3 +112,29 @@ def test_the_command_line(backplane, three):
     wrong = ftl_run(backplane, "scale", "echo", "many")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert ftl_run(backplane, "history", "ecco").returncode == 1
+
+
+@pytest.fixture
+def hand_started(backplane, tmp_path):
+    """Processes of `ftl runner`, started as a person would. Returns each with its key."""
+    started = []
+
+    def start(key):
+        command = [FTL, "runner", "--language", "test", "--endpoint", backplane.endpoint, "--key", key]
+        with (tmp_path / f"{key}.log").open("ab") as log:
+            started.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+        wait_for(lambda: [one for one in backplane.runners("idle") if one.key == key], "the Runner")
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_a_runner_that_hangs_is_given_up_and_comes_back(backplane, hand_started):
+    process = hand_started("hand-one")
+    process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: not backplane.runners(), "the Backplane to give it up")
+    process.send_signal(signal.SIGCONT)
+    wait_for(lambda: backplane.runners("idle"), "it to come back")

@@ -7,6 +7,7 @@
  *   one-active       the calls of a module go to one deployment
  *   drain-unrouted   nothing is told to end while a worker may still send it calls
  *   acknowledged     what a client was answered is in the store, from the answer on
+ *   noticed          a Runner that says nothing is given up within five seconds
  *   one-answer, run-once, no-call-lost    of calls (clients.c)
  *   copies           no module runs in more copies than asked, soon after the last fault
  *   converges        a while after the last fault all is as asked, and nothing is left over
@@ -57,9 +58,36 @@ static void check_table(struct sim *sim, const struct module_routes *routes) {
 	}
 }
 
+/* One that registers while it is silent already, by a message that was on its way, has its time from then on. */
+static void check_silent(struct sim *sim, struct sim_runner *there) {
+	const struct runner *runner = map_get(&sim->control.runners, str_from(there->key));
+	if (runner == NULL || runner->state == RUNNER_CREATING)
+		return;
+	uint64_t record = ((uint64_t)sim->epoch << 32) + runner->serial;
+	if (there->record != record) {
+		there->record = record;
+		there->record_since_ms = sim->now_ms;
+	}
+	uint64_t since_ms = MAX(there->silent_since_ms, there->record_since_ms);
+	if (sim->now_ms > since_ms + SILENCE_MAX_MS)
+		sim_violate(sim, "noticed", "%s has been silent for %d ms, and is %s", there->key, (int)(sim->now_ms - since_ms),
+			    runner_state_name(runner->state));
+}
+
+static void check_all_silent(struct sim *sim) {
+	LIST_FOREACH(link, &sim->silent) {
+		struct sim_runner *there = LIST_ENTRY(link, struct sim_runner, in_silent);
+		if (!runner_is_silent(sim, there))
+			list_remove(&there->in_silent);
+		else if (runner_running(sim, there->key) == there)
+			check_silent(sim, there);
+	}
+}
+
 void check_step(struct sim *sim) {
 	if (!sim->up)
 		return;
+	check_all_silent(sim);
 	LIST_FOREACH(link, &sim->control.all_runners)
 		check_runner(sim, LIST_ENTRY(link, struct runner, in_control));
 	LIST_FOREACH(link, &sim->control.all_modules) {

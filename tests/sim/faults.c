@@ -41,12 +41,23 @@ static void kill_runner(struct sim *sim, struct sim_runner *runner) {
 	memcpy(event->key, runner->key, sizeof event->key);
 }
 
+/* To be called before it begins. */
+static void falls_silent(struct sim *sim, struct sim_runner *runner) {
+	if (runner_is_silent(sim, runner))
+		return;
+	runner->silent_since_ms = sim->now_ms;
+	list_remove(&runner->in_silent);
+	list_append(&sim->silent, &runner->in_silent);
+}
+
 static void hang(struct sim *sim, struct sim_runner *runner) {
+	falls_silent(sim, runner);
 	runner->hung_until_ms = sim->now_ms + sim_between(sim, 100, 20000);
 	sim_trace(sim, "%s hangs for %d ms", runner->key, (int)(runner->hung_until_ms - sim->now_ms));
 }
 
 static void cut(struct sim *sim, struct sim_runner *runner) {
+	falls_silent(sim, runner);
 	runner->cut_until_ms = sim->now_ms + sim_between(sim, 100, 20000);
 	sim_trace(sim, "%s is cut off for %d ms", runner->key, (int)(runner->cut_until_ms - sim->now_ms));
 }

@@ -23,6 +23,7 @@ static const struct {
 	[PLANT_ZOMBIE] = {"zombie", "copies"},
 	[PLANT_LEAK] = {"leak", "converges"},
 	[PLANT_REORDER_SAVES] = {"reorder-saves", "acknowledged"},
+	[PLANT_GHOST_PONG] = {"ghost-pong", "noticed"},
 };
 
 const char *plant_name(enum plant plant) {

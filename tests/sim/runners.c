@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 enum {
-	PING_TIMEOUT_MS = 2000,
 	DEPLOY_TIMEOUT_MS = 5000,
 	KEEPALIVE_MS = 4000,
 	DELAY_FIRST_MS = 50,
@@ -22,6 +21,10 @@ enum {
 
 bool runner_is_cut(const struct sim *sim, const struct sim_runner *runner) {
 	return sim->now_ms < runner->cut_until_ms;
+}
+
+bool runner_is_silent(const struct sim *sim, const struct sim_runner *runner) {
+	return runner->running && (runner_is_cut(sim, runner) || sim->now_ms < runner->hung_until_ms);
 }
 
 struct sim_runner *runner_running(struct sim *sim, const char *key) {
@@ -336,6 +339,11 @@ static void on_answer(struct sim *sim, struct event *event) {
 	answer(sim, event->subject, event->code);
 }
 
+static enum code handle_ping(struct sim *sim, struct sim_runner *runner, const struct request *request) {
+	(void)sim, (void)runner, (void)request;
+	return CODE_OK;
+}
+
 static void on_request(struct sim *sim, struct event *event) {
 	struct request *request = event->subject;
 	struct sim_runner *runner = sim->runners[event->other];
@@ -344,10 +352,11 @@ static void on_request(struct sim *sim, struct event *event) {
 			sim_to_backplane(sim, sim_latency(sim), on_answer, request)->code = CODE_UNAVAILABLE;
 		return;
 	}
-	if (runner_is_cut(sim, runner) || !is_up_for(sim, event, runner))
+	bool ghost = sim->options.plant == PLANT_GHOST_PONG && request->handle == handle_ping;
+	if (!ghost && (runner_is_cut(sim, runner) || !is_up_for(sim, event, runner)))
 		return;
 	enum code code = request->handle(sim, runner, request);
-	if (sim->up && !runner_is_cut(sim, runner)) {
+	if (sim->up && (ghost || !runner_is_cut(sim, runner))) {
 		struct event *back = sim_to_backplane(sim, sim_latency(sim), on_answer, request);
 		back->code = code;
 		back->epoch = (uint32_t)event->number;
@@ -371,17 +380,12 @@ static void send_request(struct sim *sim, const struct runner *runner, uint64_t 
 	}
 }
 
-static enum code handle_ping(struct sim *sim, struct sim_runner *runner, const struct request *request) {
-	(void)sim, (void)runner, (void)request;
-	return CODE_OK;
-}
-
 static void answer_ping(struct sim *sim, struct request *request, const struct error *err) {
 	control_pinged(&sim->control, request->runner, request->serial, err);
 }
 
-void send_ping(struct sim *sim, const struct runner *runner) {
-	send_request(sim, runner, PING_TIMEOUT_MS, &(struct request){.handle = handle_ping, .answer = answer_ping});
+void send_ping(struct sim *sim, const struct runner *runner, uint64_t timeout_ms) {
+	send_request(sim, runner, timeout_ms, &(struct request){.handle = handle_ping, .answer = answer_ping});
 }
 
 static enum code handle_deploy(struct sim *sim, struct sim_runner *runner, const struct request *request) {
@@ -528,6 +532,7 @@ struct sim_runner *runner_start(struct sim *sim, const char *key, const char *la
 	snprintf(runner->endpoint, sizeof runner->endpoint, "unix:/%.80s", key);
 	snprintf(runner->language, sizeof runner->language, "%s", language);
 	runner->orphan_since_ms = sim->now_ms;
+	list_init(&runner->in_silent);
 	sim->runners[sim->runner_count++] = runner;
 	sim_trace(sim, "%s starts", key);
 	open_stream(sim, runner);
@@ -549,9 +554,12 @@ static void on_not_created(struct sim *sim, struct event *event) {
 
 static void on_create(struct sim *sim, struct event *event) {
 	const struct order *order = event->subject;
-	if (!order->fails && sim->options.plant == PLANT_LEAK && sim_chance(sim, 10))
-		/* A second process, that nobody knows of. */
-		runner_start(sim, "rnr-stray", order->language, true)->stream = STREAM_NONE;
+	if (!order->fails && sim->options.plant == PLANT_LEAK && sim_chance(sim, 10)) {
+		/* A second process, that nobody knows of, and that waits for nobody. */
+		struct sim_runner *stray = runner_start(sim, "rnr-stray", order->language, true);
+		stray->stream = STREAM_NONE;
+		stray->orphan_since_ms = 0;
+	}
 	if (!order->fails)
 		runner_start(sim, order->key, order->language, true);
 	else if (sim->up)

@@ -120,6 +120,7 @@ static void init(struct sim *sim, const struct sim_options *options) {
 	*sim = (struct sim){.options = *options, .random = options->seed * 0x2545F4914F6CDD1Du + 1, .now_ms = 1000000};
 	sim->arena = ARENA_INIT(MIB(64));
 	list_init(&sim->calls);
+	list_init(&sim->silent);
 	sim->calm = options->seed % 4 == 0 && options->plant == PLANT_NONE;
 	for (unsigned i = 0; i < MODULES * VERSIONS; i++) {
 		unsigned dice = (unsigned)sim_below(sim, 10);

@@ -27,6 +27,7 @@ enum {
 	CHAOS_MS = 60000, /* faults happen in this time */
 	SETTLE_MS = 60000, /* then there are none, and all must come right */
 	COPIES_MS = 10000, /* after so long of it no module runs in more copies than asked */
+	SILENCE_MAX_MS = 5000, /* of a Runner, until the Backplane has given it up */
 };
 
 /* A mistake that is made on purpose, to see that it is noticed. */
@@ -41,6 +42,7 @@ enum plant {
 	PLANT_ZOMBIE, /* Runners do not end what they are told to end */
 	PLANT_LEAK, /* the Platform starts a process too many */
 	PLANT_REORDER_SAVES, /* a change that could not be kept is tried again after later ones */
+	PLANT_GHOST_PONG, /* a Runner that hangs answers pings */
 	PLANT_COUNT,
 };
 
@@ -93,10 +95,12 @@ enum host_state { HOST_NONE, HOST_FETCHING, HOST_STARTING, HOST_ALIVE, HOST_DRAI
 enum stream_state { STREAM_NONE, STREAM_OPENING, STREAM_ACCEPTED, STREAM_WAITING };
 
 struct sim_runner {
+	struct list in_silent;
 	unsigned index;
 	char key[KEY_MAX], endpoint[KEY_MAX], language[LANGUAGE_MAX];
 	bool managed, running;
-	uint64_t hung_until_ms, cut_until_ms;
+	uint64_t hung_until_ms, cut_until_ms, silent_since_ms;
+	uint64_t record, record_since_ms; /* the Backplane's, by its serial, and since when it was seen */
 	enum stream_state stream;
 	uint64_t registration;
 	uint32_t epoch; /* of the Backplane that the stream leads to */
@@ -195,6 +199,7 @@ struct sim {
 	uint64_t platform_slow_until_ms, platform_fails_until_ms;
 	struct sim_runner *runners[RUNNERS_MAX];
 	unsigned runner_count;
+	struct list silent; /* Runners that hang or are cut off, by in_silent */
 
 	struct op *ops[OPS_MAX];
 	unsigned op_count;
@@ -245,11 +250,12 @@ void runner_break_stream(struct sim *sim, struct sim_runner *runner);
 void runner_child_dies(struct sim *sim, struct sim_runner *runner);
 void runner_call_done(struct sim *sim, struct sim_runner *runner);
 bool runner_is_cut(const struct sim *sim, const struct sim_runner *runner);
+bool runner_is_silent(const struct sim *sim, const struct sim_runner *runner);
 void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t registration, enum code code, uint64_t delay_ms);
 void runner_accepted(struct sim *sim, struct sim_runner *runner, uint64_t registration);
 void platform_create(struct sim *sim, const char *key, const char *language);
 void platform_destroy(struct sim *sim, const char *key);
-void send_ping(struct sim *sim, const struct runner *runner);
+void send_ping(struct sim *sim, const struct runner *runner, uint64_t timeout_ms);
 void send_deploy(struct sim *sim, const struct runner *runner, const char *deployment);
 void send_terminate(struct sim *sim, const struct runner *runner, const char *deployment, uint64_t grace_ms);
 void runner_look_after_orphans(struct sim *sim);

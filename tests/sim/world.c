@@ -264,8 +264,8 @@ static void out_destroy(struct outside *outside, const char *key) {
 	platform_destroy(sim_of(outside), key);
 }
 
-static void out_ping(struct outside *outside, const struct runner *runner) {
-	send_ping(sim_of(outside), runner);
+static void out_ping(struct outside *outside, const struct runner *runner, uint64_t timeout_ms) {
+	send_ping(sim_of(outside), runner, timeout_ms);
 }
 
 static void out_deploy(struct outside *outside, const struct runner *runner, const struct deployment *deployment) {

@@ -50,7 +50,8 @@ static void out_destroy(struct outside *outside UNUSED, const char *runner_key U
 	note("destroy");
 }
 
-static void out_ping(struct outside *outside UNUSED, const struct runner *runner) {
+static void out_ping(struct outside *outside UNUSED, const struct runner *runner, uint64_t timeout_ms) {
+	assert_int_equal(timeout_ms, control_config_default.silence_ms / 3);
 	note("ping %s", runner->endpoint);
 }
 
@@ -369,7 +370,7 @@ static void waits_no_longer_than_what_was_found_has(void **state UNUSED) {
 	register_runner(1, "unix:/a", "rnr-a", "");
 	pinged("rnr-a", NULL);
 	pass(control_config_default.adopt_timeout_ms);
-	expect("ping unix:/a\naccept 1\n"); /* rnr-b may host it */
+	expect("ping unix:/a\naccept 1\nping unix:/a\n"); /* and no more: rnr-b may host it */
 	control_runner_exited(&stage->control, "rnr-b", "exited");
 	expect("destroy\ndeploy dpl-1 to unix:/a\n");
 }
@@ -411,13 +412,47 @@ static void notices_a_silent_runner(void **state UNUSED) {
 	error_set(&err, CODE_DEADLINE_EXCEEDED, "no answer");
 	bring_runner(1, "one");
 	forget_log();
-	pass(control_config_default.ping_interval_ms);
+	pass(control_config_default.silence_ms / 3);
 	expect("ping unix:/one\n");
 	pinged("one", &err);
 	pass(100);
 	expect("ping unix:/one\n");
 	pinged("one", &err);
 	assert_int_equal(stage->control.runners.len, 0);
+}
+
+/* Its last answer came as late as it may, and it fell silent right after the ping that it answered was sent. */
+static void gives_up_within_the_time_of_silence(void **state UNUSED) {
+	uint64_t third_ms = control_config_default.silence_ms / 3, sent_ms = stage->now_ms;
+	struct error err;
+	error_set(&err, CODE_DEADLINE_EXCEEDED, "no answer");
+	register_runner(1, "unix:/one", "one", "");
+	pass(third_ms);
+	pinged("one", NULL);
+	forget_log();
+	for (unsigned i = 0; i < 2; i++) {
+		pass(0);
+		expect("ping unix:/one\n");
+		pass(third_ms);
+		assert_int_equal(stage->control.runners.len, 1);
+		pinged("one", &err);
+	}
+	assert_int_equal(stage->control.runners.len, 0);
+	assert_int_equal(stage->now_ms - sent_ms, control_config_default.silence_ms);
+	assert_true(control_config_default.silence_ms < 5000);
+}
+
+static void one_answer_ends_the_doubt(void **state UNUSED) {
+	struct error err;
+	error_set(&err, CODE_DEADLINE_EXCEEDED, "no answer");
+	bring_runner(1, "one");
+	for (unsigned i = 0; i < 3; i++) {
+		pass(control_config_default.silence_ms / 3);
+		pinged("one", &err);
+		pass(100);
+		pinged("one", NULL);
+	}
+	assert_int_equal(stage->control.runners.len, 1);
 }
 
 static void ends_all_that_it_made(void **state UNUSED) {
@@ -560,6 +595,8 @@ int main(void) {
 		STAGE_TEST(gives_up_when_no_runner_can_be_had),
 		STAGE_TEST(kills_and_takes_back),
 		STAGE_TEST(notices_a_silent_runner),
+		STAGE_TEST(gives_up_within_the_time_of_silence),
+		STAGE_TEST(one_answer_ends_the_doubt),
 		STAGE_TEST(ends_all_that_it_made),
 		STAGE_TEST(takes_no_late_report_for_one_on_a_later_attempt),
 		STAGE_TEST(adopts_what_comes_alive_after_a_restart),
