@@ -400,6 +400,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	loop_init(&backplane->loop);
 	outside_init(backplane);
 	registrations_init(backplane);
+	list_init(&backplane->pending);
 	watch_init(backplane);
 	service_logs_init(backplane);
 	control_init(&backplane->control, &config, &backplane->outside, loop_now_ms(&backplane->loop));

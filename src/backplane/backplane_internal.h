@@ -72,6 +72,7 @@ struct backplane {
 	struct endpoint forgotten[64]; /* of Runners that are gone; until the routes without them are out */
 	size_t forgotten_count;
 
+	struct list pending; /* struct schema_pending: deployments that are being kept */
 	struct list watchers; /* of deployments */
 	struct list histories; /* struct history: the steps of deployments so far */
 	size_t history_count;

@@ -80,6 +80,7 @@ struct creation {
 	struct backplane *backplane;
 	struct arena arena; /* holds the record */
 	struct deployment_record record;
+	struct schema_pending pending;
 	uint32_t replicas;
 	char key[KEY_MAX];
 	bool existed, failed;
@@ -213,7 +214,7 @@ static int read_creation(struct creation *creation, const Ftl__CreateDeploymentR
 	buf_deinit(&canonical);
 	if (over)
 		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the schema has more than 8 MiB");
-	if (!request->allow_breaking && schema_gate_check(&creation->backplane->control, module, err) < 0)
+	if (!request->allow_breaking && schema_gate_check(&creation->backplane->control, &creation->backplane->pending, module, err) < 0)
 		return -1;
 	creation->record.created_ms = clock_wall_ms();
 	stamp_time(request->schema, &creation->arena, creation->record.created_ms);
@@ -225,6 +226,8 @@ static int read_creation(struct creation *creation, const Ftl__CreateDeploymentR
 	creation->replicas = request->replicas;
 	key_make(creation->key, "dpl", module->name, random_u64());
 	creation->record.key = creation->key;
+	creation->pending.module = module->name;
+	creation->pending.schema = creation->record.schema;
 	return 0;
 }
 
@@ -255,6 +258,7 @@ static void creation_reply(struct saves_waiter *waiter) {
 static void creation_done(struct store_job *job) {
 	struct creation *creation = CONTAINER_OF(job, struct creation, job);
 	struct backplane *backplane = creation->backplane;
+	list_remove(&creation->pending.link);
 	if (creation->failed) {
 		rpc_unary_fail(creation->unary, &creation->err);
 		creation_free(creation);
@@ -275,6 +279,8 @@ static void on_create(struct rpc_unary *unary, const ProtobufCMessage *message) 
 	arena_init(&creation->arena, SCHEMA_ARENA_MAX + MIB(16));
 	struct error err;
 	if (read_creation(creation, (const Ftl__CreateDeploymentRequest *)message, &err) == 0) {
+		/* From here until the control side has it, further ones are measured against it. */
+		list_append(&creation->backplane->pending, &creation->pending.link);
 		store_queue_add(&creation->backplane->store_queue, &creation->job);
 		return;
 	}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "backplane/backplane_internal.h"
+#include "backplane/schema_gate.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 
@@ -76,6 +77,7 @@ struct rollback {
 	char *module;
 	char active[KEY_MAX]; /* or what is to be active, or empty */
 	char key[KEY_MAX];
+	bool allow_breaking;
 	bool failed;
 	struct error err;
 };
@@ -132,6 +134,9 @@ static void rollback_reply(struct saves_waiter *waiter) {
 static void rollback_done(struct store_job *job) {
 	struct rollback *rollback = CONTAINER_OF(job, struct rollback, job);
 	struct backplane *backplane = rollback->backplane;
+	if (!rollback->failed && !rollback->allow_breaking)
+		rollback->failed = schema_gate_check_packed(&backplane->control, &backplane->pending, rollback->record.schema,
+							    &rollback->err) < 0;
 	if (rollback->failed) {
 		rpc_unary_fail(rollback->unary, &rollback->err);
 		rollback_free(rollback);
@@ -161,6 +166,7 @@ static void on_rollback(struct rpc_unary *unary, const ProtobufCMessage *message
 	rollback->backplane = backplane;
 	rollback->unary = unary;
 	rollback->module = mem_strdup(request->module);
+	rollback->allow_breaking = request->allow_breaking;
 	arena_init(&rollback->arena, MIB(256));
 	const struct deployment *now = module->active ? module->active : module->next;
 	snprintf(rollback->active, sizeof rollback->active, "%s", now ? now->key : "");
