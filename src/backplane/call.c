@@ -12,11 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backplane/packed_schema.h"
 #include "backplane/verb_peek.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "rpc/recode.h"
 #include "rpc/relay.h"
 #include "rpc/unary.h"
+#include "rpc/wire.h"
+#include "schema/json_check.h"
 
 enum {
 	/* "max-verb-offset": a verb must stand in this many first bytes of its message. */
@@ -111,6 +115,43 @@ static int check_declared(const struct call *call, struct error *err) {
 			 "%.*s may not call %s, as its schema does not say so; add to the verb %.*s: +calls %s", STR_ARG(caller),
 			 call->verb, STR_ARG(verb), call->verb);
 }
+
+/* --- requests in JSON ----------------------------------------------------------------------------------------------- */
+
+/* The field `bytes body = 3` of a whole CallRequest; of several the last one counts. */
+static struct str find_body(struct str message) {
+	struct str body = STR("");
+	for (struct wire_field field; wire_take(&message, &field);)
+		if (field.type == WIRE_BYTES && field.number == 3)
+			body = field.bytes;
+	return body;
+}
+
+static const struct schema_module *find_model(void *owner, const char *name) {
+	const struct worker *worker = owner;
+	const struct route_module *module = route_table_find(worker->routes, str_from(name));
+	return module != NULL && module->schema != NULL ? packed_schema_module(module->schema) : NULL;
+}
+
+/* A call whose message came as JSON is one of a browser, a script or a person, and is opened to become protobuf anyhow.
+ * What is wrong with its request is said here. All others go on unopened, and their verb says it. */
+static int check_request(const struct call *call, const struct verb_name *verb, struct str message, struct error *err) {
+	struct recode *recode = call->from->recode;
+	if (recode == NULL || recode_options(recode)->receive == NULL || call->module->schema == NULL)
+		return 0;
+	ASSERT(message.len == call->message_size); /* it was turned as a whole */
+	const struct schema_module *module = packed_schema_module(call->module->schema);
+	const struct schema_decl *decl = NULL;
+	while ((decl = schema_next_verb(module, decl)) != NULL && !str_eq_c(verb->name, decl->name))
+		;
+	struct str body = find_body(message);
+	if (decl == NULL || (body.len == 0 && decl->verb.request.kind == SCHEMA_UNIT))
+		return 0;
+	const struct schema_json json = {.module = module, .find = find_model, .owner = call->worker, .root = "request"};
+	return schema_check_json(&json, &decl->verb.request, body, err);
+}
+
+/* --- headers for the Runner ------------------------------------------------------------------------------------------ */
 
 /* Sixteen hexadecimal digits. printf would cost as much as all else that routing does. */
 static void put_hex(char *at, uint64_t number) {
@@ -255,7 +296,8 @@ static void route(struct call *call, const struct verb_name *verb, struct str ta
 	struct rpc_stream *from = call->from;
 	struct error err;
 	call->verb = full_name(verb);
-	if (find_module(call, verb, &err) < 0 || check_chain(call, &err) < 0 || check_declared(call, &err) < 0) {
+	if (find_module(call, verb, &err) < 0 || check_chain(call, &err) < 0 || check_declared(call, &err) < 0 ||
+	    check_request(call, verb, taken, &err) < 0) {
 		rpc_fail(from, &err);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backplane/packed_schema.h"
 #include "base/memory.h"
 
 const struct control_config control_config_default = {
@@ -265,7 +266,7 @@ void control_deinit(struct control *control) {
 		struct deployment *deployment = map_next(&control->deployments, &cursor);
 		if (deployment == NULL)
 			break;
-		free(deployment->schema);
+		packed_schema_unref(deployment->schema);
 		free(deployment->detail);
 		free(deployment);
 	}

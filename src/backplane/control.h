@@ -16,6 +16,8 @@
 #include "base/random.h"
 #include "store/store.h"
 
+struct packed_schema;
+
 /*
  * A Runner, as the Backplane sees it. "gone" is no state: the record is freed.
  *
@@ -69,8 +71,7 @@ struct deployment {
 	struct module *module;
 	char language[LANGUAGE_MAX];
 	struct digest identity;
-	char *schema; /* packed schema.Module */
-	size_t schema_len;
+	struct packed_schema *schema;
 	enum deployment_state state;
 	char *detail; /* why it is in this state */
 	int64_t since_wall_ms;

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "backplane/control_internal.h"
+#include "backplane/packed_schema.h"
 #include "base/memory.h"
 
 const char *deployment_state_name(enum deployment_state state) {
@@ -89,8 +90,7 @@ static struct deployment *find_or_add(struct control *control, const struct depl
 	snprintf(deployment->key, sizeof deployment->key, "%s", record->key);
 	snprintf(deployment->language, sizeof deployment->language, "%s", record->language);
 	deployment->identity = record->identity;
-	deployment->schema = mem_strndup(record->schema.ptr, record->schema.len);
-	deployment->schema_len = record->schema.len;
+	deployment->schema = packed_schema_new(record->schema);
 	deployment->detail = mem_strdup("");
 	deployment->module = module_find_or_add(control, record->module);
 	list_init(&deployment->runners);
@@ -259,7 +259,7 @@ static void release(struct control *control, struct deployment *deployment) {
 	}
 	list_remove(&deployment->in_ending);
 	map_remove(&control->deployments, str_from(deployment->key));
-	free(deployment->schema);
+	packed_schema_unref(deployment->schema);
 	free(deployment->detail);
 	free(deployment);
 }

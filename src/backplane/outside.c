@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "backplane/backplane_internal.h"
+#include "backplane/packed_schema.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -245,9 +246,9 @@ static void add_calls(struct calls *calls, const Schema__Verb *verb) {
 static const Schema__Module *unpack_schema(const struct deployment *deployment, struct arena *arena) {
 	ProtobufCMessage *schema;
 	struct error err;
-	arena_init(arena, pb_arena_max(deployment->schema_len));
-	int failed = pb_unpack(&schema__module__descriptor, str_new(deployment->schema, deployment->schema_len), arena, &schema,
-			       &err);
+	struct str packed = packed_schema_bytes(deployment->schema);
+	arena_init(arena, pb_arena_max(packed.len));
+	int failed = pb_unpack(&schema__module__descriptor, packed, arena, &schema, &err);
 	ASSERT(failed == 0);
 	return (const Schema__Module *)schema;
 }
@@ -331,6 +332,7 @@ static struct route_module *make_route(const struct backplane *backplane, const 
 	struct route_module *route =
 		route_module_new(str_from(module->name), verbs, verb_count, replicas, replica_count, problem);
 	set_calls(backplane, module, route);
+	route->schema = packed_schema_ref(active->schema);
 	free(verbs);
 	arena_deinit(&arena);
 	return route;

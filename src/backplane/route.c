@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "backplane/packed_schema.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "schema/nearest.h"
@@ -82,6 +83,7 @@ void route_module_unref(struct route_module *module) {
 		free(module->replicas[i].label);
 		free(module->replicas[i].address);
 	}
+	packed_schema_unref(module->schema);
 	free(module->verbs);
 	free(module->calls);
 	free(module->replicas);

@@ -11,6 +11,8 @@
 #include "base/str.h"
 #include "rpc/endpoint.h"
 
+struct packed_schema;
+
 struct route_replica {
 	char runner_key[KEY_MAX];
 	char deployment_key[KEY_MAX];
@@ -30,6 +32,7 @@ struct route_module {
 	struct route_replica *replicas;
 	size_t replica_count;
 	char *problem; /* without replicas: why */
+	struct packed_schema *schema; /* of what its calls go to: a reference; NULL: nothing of it is active */
 };
 
 /* Takes over replicas (an array on the heap, with their labels). Copies the rest. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backplane/control.h"
+#include "backplane/packed_schema.h"
 #include "base/map.h"
 #include "rpc/pb.h"
 #include "schema.pb-c.h"
@@ -40,7 +41,7 @@ static void add_version(struct gate *gate, const char *name, struct str packed, 
 
 static void add_deployment(struct gate *gate, const struct deployment *deployment, size_t number) {
 	if (deployment != NULL)
-		add_version(gate, deployment->module->name, str_new(deployment->schema, deployment->schema_len), number);
+		add_version(gate, deployment->module->name, packed_schema_bytes(deployment->schema), number);
 }
 
 static size_t count_versions(const struct gate *gate, const char *name) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "backplane/backplane_internal.h"
+#include "backplane/packed_schema.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 
@@ -121,8 +122,7 @@ static Schema__Module *unpack_schema(const struct module *module, struct arena *
 	struct error err;
 	if (deployment == NULL)
 		return NULL;
-	int failed = pb_unpack(&schema__module__descriptor, str_new(deployment->schema, deployment->schema_len), arena, &schema,
-			       &err);
+	int failed = pb_unpack(&schema__module__descriptor, packed_schema_bytes(deployment->schema), arena, &schema, &err);
 	ASSERT(failed == 0); /* it was checked when the deployment was created */
 	return (Schema__Module *)schema;
 }

@@ -316,6 +316,8 @@ static bool add_key(struct checker *checker, uint64_t map, struct str key) {
 static const struct schema_module *find_module(const struct checker *checker, const char *name) {
 	if (strcmp(name, checker->json->module->name) == 0)
 		return checker->json->module;
+	if (checker->json->find != NULL)
+		return checker->json->find(checker->json->owner, name);
 	return checker->json->modules ? map_get(checker->json->modules, str_from(name)) : NULL;
 }
 

@@ -12,6 +12,9 @@ struct map;
 struct schema_json {
 	const struct schema_module *module; /* that the type is written in */
 	const struct map *modules; /* the others by name, to follow references into; NULL: none */
+	/* In place of modules: one of the others, or NULL; lent until the check ends. */
+	const struct schema_module *(*find)(void *owner, const char *name);
+	void *owner;
 	const char *root; /* how an error calls the value: "request" */
 	bool skip_unknown; /* fields that the schema does not have: for a response, whose module may be newer */
 };

@@ -9,6 +9,7 @@
 #include "../schema/schema_test.h"
 
 #include "backplane/control.h"
+#include "backplane/packed_schema.h"
 #include "base/memory.h"
 #include "rpc/pb.h"
 #include "schema.pb-c.h"
@@ -82,9 +83,12 @@ static struct module *in_books(struct stage *stage, const char *name) {
 }
 
 static struct deployment *deploy(struct stage *stage, struct module *module, const char *text) {
-	struct str packed = pack(stage, text);
-	struct deployment *deployment = arena_alloc(&stage->world->arena, sizeof *deployment);
-	*deployment = (struct deployment){.module = module, .schema = (char *)packed.ptr, .schema_len = packed.len};
+	struct deployment *deployment = mem_zalloc(sizeof *deployment);
+	deployment->module = module;
+	deployment->schema = packed_schema_new(pack(stage, text));
+	/* Deployments are freed with the books, by whatever key. */
+	snprintf(deployment->key, sizeof deployment->key, "dpl-%zu", stage->control.deployments.len);
+	map_put(&stage->control.deployments, str_from(deployment->key), deployment);
 	return deployment;
 }
 
