@@ -99,8 +99,9 @@ struct http_stream {
 	bool untouched; /* closed: the peer did not begin to work on it, so it may be sent again elsewhere */
 };
 
-/* The most that the owner of a stream may have written ahead. */
-#define HTTP_UNSENT_MAX (MIB(64) + KIB(64))
+/* The most that the owner of a stream may have written ahead: a message of the largest size, behind one that is
+ * smaller than a window. */
+#define HTTP_UNSENT_MAX (MIB(64) + KIB(512))
 
 void http_stream_init(struct http_stream *stream, const struct http_stream_events *events, size_t arena_max);
 void http_stream_deinit(struct http_stream *stream);

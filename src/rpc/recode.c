@@ -46,6 +46,11 @@ struct recode {
 
 static void process(struct recode *recode, struct str bytes);
 
+/* Methods that never hold a message allow any; what is turned is held all the same. */
+static size_t message_max(const struct recode *recode) {
+	return MIN(recode->stream->message_max, RPC_MESSAGE_MAX_DEFAULT);
+}
+
 static void on_resume(struct flushable *flushable) {
 	struct recode *recode = CONTAINER_OF(flushable, struct recode, resume);
 	struct buf held = recode->held;
@@ -97,9 +102,8 @@ static void deliver(struct recode *recode, struct str message) {
 
 /* Turns what was collected into protobuf in clear and passes it on. */
 static int turn(struct recode *recode, struct error *err) {
-	struct rpc_stream *stream = recode->stream;
 	struct str message = buf_view(&recode->message);
-	struct buf expanded = BUF_INIT(stream->message_max), packed = BUF_INIT(stream->message_max);
+	struct buf expanded = BUF_INIT(message_max(recode)), packed = BUF_INIT(message_max(recode));
 	int failed = 0;
 	if (recode->compressed && message.len > 0) {
 		failed = gzip_expand(message, &expanded, err);
@@ -144,7 +148,7 @@ static void begin_frame(struct recode *recode) {
 	stream->prefix.len = 0;
 	recode->frame = stream->codec->frame(stream, prefix[0] & (unsigned char)~FLAG_COMPRESSED);
 	recode->compressed = prefix[0] & FLAG_COMPRESSED;
-	size_t max = recode->frame == RPC_FRAME_MESSAGE ? stream->message_max : (size_t)LAST_MAX;
+	size_t max = recode->frame == RPC_FRAME_MESSAGE ? message_max(recode) : (size_t)LAST_MAX;
 	if (recode->frame == RPC_FRAME_WRONG)
 		error_set(&err, CODE_INTERNAL, "the message has the flags %u, which %s does not know", prefix[0], stream->codec->name);
 	else if (recode->compressed && !recode->options.gzip_receive)
@@ -191,7 +195,7 @@ static void collect_all(struct recode *recode, struct str bytes) {
 static void collect_plain(struct recode *recode, struct str bytes) {
 	struct rpc_stream *stream = recode->stream;
 	struct error err;
-	recode->message.max = recode->keep_body ? (size_t)LAST_MAX : stream->message_max;
+	recode->message.max = recode->keep_body ? (size_t)LAST_MAX : message_max(recode);
 	if (buf_append(&recode->message, bytes) == 0)
 		return;
 	error_set(&err, CODE_RESOURCE_EXHAUSTED, "the message has more than %zu bytes, which is max-message",

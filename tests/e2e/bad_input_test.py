@@ -364,6 +364,22 @@ def test_a_message_that_is_oversized(shared, method):
     assert memory_peak(shared.process.pid) < before + (40 << 20)
 
 
+def gzipped(backplane, *pieces):
+    requests = (ftl.UploadArtefactRequest(content=piece) for piece in pieces)
+    return backplane.rpc.UploadArtefact(requests, compression=grpc.Compression.Gzip, timeout=LONG).digest
+
+
+def test_a_message_that_becomes_huge(make_backplane, refused):
+    """A method that passes any message on takes no more of one that must be turned than fits what is held."""
+    backplane = make_backplane("--warm", "0").start()
+    with refused("RESOURCE_EXHAUSTED", "max-message"):
+        gzipped(backplane, bytes(80 << 20))
+    most = bytes((64 << 20) - 8)
+    assert gzipped(backplane, bytes(200_000), most).hex() == digest_of(bytes(200_000) + most)
+    is_well(backplane)
+    assert memory_peak(backplane.process.pid) < 300 << 20
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_connections_of_random_bytes(shared, seed):
     chance = random.Random(seed)
