@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/path.h"
 #include "cli/cli.h"
@@ -120,6 +121,13 @@ static void add_hint(struct cli *cli, const char *wanted, struct error *err) {
 	snprintf(err->msg + used, sizeof err->msg - used, "; did you mean \"%s\"?", nearest.name);
 }
 
+/* Rather than that of a call that the verb made. The server may see it pass first: times are sent in whole units. */
+static bool is_our_deadline(const struct call_options *given, uint64_t start_ms, const struct error *err) {
+	enum { UNIT_MS = 1 };
+	return err->code == CODE_DEADLINE_EXCEEDED && given->timeout_ms > 0 &&
+	       clock_ms() - start_ms + UNIT_MS >= given->timeout_ms;
+}
+
 static int call_verb(struct cli *cli, Schema__VerbRef *verb, struct str body, struct error *err) {
 	const struct call_options *given = cli->options;
 	Ftl__CallRequest request = FTL__CALL_REQUEST__INIT;
@@ -131,6 +139,7 @@ static int call_verb(struct cli *cli, Schema__VerbRef *verb, struct str body, st
 		.timeout_ms = given->timeout_ms,
 	};
 	const ProtobufCMessage *response = NULL;
+	uint64_t start_ms = clock_ms();
 	struct client_stream *stream = client_start(cli->client, &call);
 	int result = client_send(stream, &request.base, err);
 	if (result == 0) {
@@ -144,6 +153,9 @@ static int call_verb(struct cli *cli, Schema__VerbRef *verb, struct str body, st
 	if (result == 0)
 		result = print_answer((const Ftl__CallResponse *)response, err);
 	client_stream_free(stream);
+	if (result < 0 && is_our_deadline(given, start_ms, err))
+		error_set(err, err->code, "%s.%s did not answer within %g s; --timeout is how long to wait", verb->module,
+			  verb->name, (double)given->timeout_ms / 1000);
 	return result;
 }
 

@@ -137,7 +137,8 @@ def test_call_offers_the_nearest_verb(run, fake):
 
 def test_call_gives_up_after_its_timeout(run, fake):
     fake.call = fake.hang
-    assert run("call", "echo.echo", "--timeout", "200ms") == Result(1, "", "error: the deadline of the call passed\n")
+    late = "error: echo.echo did not answer within 0.2 s; --timeout is how long to wait\n"
+    assert run("call", "echo.echo", "--timeout", "200ms") == Result(1, "", late)
 
 
 def test_call_carries_its_deadline(run, fake):
