@@ -1,260 +1,292 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stubs for Python: a file for each module that is called, with its types as sdk/python knows them and a function for
- * each exported verb. The types are found as for C, which puts all arguments in and names the results.
+ * each exported verb. Generic data stay generic. A class stands before the unions and aliases that name it, as these
+ * are made when the file is read; what fields and functions name is looked up later.
  */
-#include "generate/c_types.h"
+#include "generate/python_names.h"
 #include "generate/text.h"
 
-static bool is_python_word(const char *name) {
-	static const char *const words[] = {
-		"False", "None",     "True",  "and",    "as",   "assert", "async",  "await",    "break",
-		"class", "continue", "def",   "del",    "elif", "else",   "except", "finally",  "for",
-		"from",  "global",   "if",    "import", "in",   "is",     "lambda", "nonlocal", "not",
-		"or",    "pass",     "raise", "return", "try",  "while",  "with",   "yield",
-	};
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (strcmp(words[i], name) == 0)
-			return true;
-	return false;
-}
+struct printer {
+	struct python_names names;
+	struct text out;
+};
 
-/* A name that the file itself needs. */
-static bool is_used_word(const char *name) {
-	static const char *const words[] = {"enum",  "dataclass", "datetime", "ftl",   "Any",  "int",
-					    "float", "str",       "bool",     "bytes", "list", "dict"};
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (strcmp(words[i], name) == 0)
-			return true;
-	return false;
-}
-
-static int check_name(const char *name, const char *where, bool global, struct error *err) {
-	if (!is_python_word(name) && !(global && is_used_word(name)))
-		return 0;
-	return error_set(err, CODE_UNIMPLEMENTED, "%s of %s cannot be called so in Python: call it by ftl.call", name,
-			 where);
-}
+static void put_type(struct printer *printer, const struct schema_type *type);
 
 /* --- types -----------------------------------------------------------------------------------------------------------
  */
 
-static void put_type(const struct c_type *type, struct text *out) {
-	switch (type->kind) {
-	case C_INT:
-		text_put(out, "int");
-		return;
-	case C_FLOAT:
-		text_put(out, "float");
-		return;
-	case C_STRING:
-	case C_VERB:
-		text_put(out, "str");
-		return;
-	case C_BYTES:
-		text_put(out, "bytes");
-		return;
-	case C_BOOL:
-		text_put(out, "bool");
-		return;
-	case C_TIME:
-		text_put(out, "datetime");
-		return;
-	case C_ANY:
-		text_put(out, "Any");
-		return;
-	case C_UNIT:
-		text_put(out, "None");
-		return;
-	case C_LIST:
-		text_put(out, "list[");
-		put_type(type->element, out);
-		text_put(out, "]");
-		return;
-	case C_MAP:
-		text_put(out, "dict[str, ");
-		put_type(type->element, out);
-		text_put(out, "]");
-		return;
-	case C_DATA:
-	case C_ENUM:
-		text_put(out, type->word);
-		return;
-	case C_NULLABLE:
-	case C_OPTIONAL:
-	case C_POINTER:
-		put_type(type->element, out);
-		text_put(out, " | None");
-		return;
-	case C_ALIAS:
-	case C_BOX:
-		put_type(type->element, out);
-		return;
-	case C_SUM:
-		break;
-	}
-	ASSERT(type->kind != C_SUM); /* it was refused before */
+static const struct python_name *find(const struct printer *printer, const struct schema_type *type) {
+	return python_names_find(&printer->names, type->ref.module, type->ref.name);
 }
 
-/* What the SDK has no form for. */
-static int check_type(const struct c_type *type, struct error *err) {
-	if (type->kind == C_SUM)
-		return error_set(err, CODE_UNIMPLEMENTED,
-				 "%s is an enum of types, which Python's SDK has no form for: call its verbs "
-				 "by ftl.call",
-				 type->key);
-	if (type->kind == C_MAP && c_type_base(type->map_key)->kind != C_STRING)
-		return error_set(err, CODE_UNIMPLEMENTED,
-				 "%s has keys that are no String, which Python's SDK has no form for: call "
-				 "its verbs by ftl.call",
-				 type->key);
-	if (type->decl != NULL && type->kind != C_ALIAS && check_name(type->word, type->key, true, err) < 0)
-		return -1;
-	for (size_t i = 0; type->kind == C_DATA && i < type->member_count; i++)
-		if (check_name(type->members[i].name, type->key, false, err) < 0)
-			return -1;
-	return 0;
+/* What an alias stands for, or the type itself. */
+static const struct schema_type *base(const struct printer *printer, const struct schema_type *type) {
+	while (type->kind == SCHEMA_REF && type->ref.module[0] != '\0' &&
+	       find(printer, type)->decl->kind == SCHEMA_ALIAS)
+		type = &find(printer, type)->decl->alias.type;
+	return type;
+}
+
+static void put_ref(struct printer *printer, const struct schema_type *type) {
+	struct text *out = &printer->out;
+	text_put(out, find(printer, type)->word);
+	for (size_t i = 0; i < type->arg_count; i++) {
+		text_put(out, i == 0 ? "[" : ", ");
+		put_type(printer, &type->args[i]);
+	}
+	text_put(out, type->arg_count > 0 ? "]" : "");
+}
+
+static void put_container(struct printer *printer, const struct schema_type *type) {
+	struct text *out = &printer->out;
+	text_put(out, type->kind == SCHEMA_MAP ? "dict[" : "list[");
+	if (type->kind == SCHEMA_MAP) {
+		put_type(printer, type->key);
+		text_put(out, ", ");
+	}
+	put_type(printer, type->element);
+	text_put(out, "]");
+}
+
+static void put_type(struct printer *printer, const struct schema_type *type) {
+	static const char *const words[] = {
+		[SCHEMA_INT] = "int",   [SCHEMA_FLOAT] = "float",   [SCHEMA_STRING] = "str", [SCHEMA_BYTES] = "bytes",
+		[SCHEMA_BOOL] = "bool", [SCHEMA_TIME] = "datetime", [SCHEMA_ANY] = "Any",    [SCHEMA_UNIT] = "None",
+	};
+	switch (type->kind) {
+	case SCHEMA_INT:
+	case SCHEMA_FLOAT:
+	case SCHEMA_STRING:
+	case SCHEMA_BYTES:
+	case SCHEMA_BOOL:
+	case SCHEMA_TIME:
+	case SCHEMA_ANY:
+	case SCHEMA_UNIT:
+		text_put(&printer->out, words[type->kind]);
+		return;
+	case SCHEMA_OPTIONAL:
+		put_type(printer, type->element);
+		/* Python has no None | None. */
+		text_put(&printer->out, base(printer, type->element)->kind == SCHEMA_UNIT ? "" : " | None");
+		return;
+	case SCHEMA_ARRAY:
+	case SCHEMA_MAP:
+		put_container(printer, type);
+		return;
+	case SCHEMA_REF:
+		put_ref(printer, type);
+		return;
+	case SCHEMA_VERB_REF:
+		text_printf(&printer->out, "Annotated[str, ftl.VerbName(\"%s.%s\")]", type->ref.module, type->ref.name);
+		return;
+	}
 }
 
 /* A docstring cannot end early by what is in it. */
-static void put_doc(const struct schema_comments *comments, struct text *out) {
+static void put_doc(struct text *out, const struct schema_comments *comments, const char *end) {
 	if (comments->count == 0)
 		return;
 	text_put(out, "    \"\"\"");
 	for (size_t i = 0; i < comments->count; i++) {
-		text_put(out, i == 0 ? "" : "\n    ");
+		text_put(out, i == 0 ? "" : comments->lines[i][0] != '\0' ? "\n    " : "\n");
 		for (const char *c = comments->lines[i]; *c != '\0'; c++)
 			text_printf(out, "%s%c", *c == '\\' || *c == '"' ? "\\" : "", *c);
 	}
-	text_put(out, "\"\"\"\n\n");
+	text_printf(out, "\"\"\"\n%s", end);
 }
 
-static bool is_optional(const struct c_type *type) {
-	enum c_kind kind = c_type_base(type)->kind;
-	return kind == C_NULLABLE || kind == C_OPTIONAL || kind == C_POINTER;
+/* --- classes ---------------------------------------------------------------------------------------------------------
+ */
+
+static void put_field(struct printer *printer, const struct schema_decl *data, const struct schema_field *field) {
+	struct text *out = &printer->out;
+	const char *attribute = python_names_member(&printer->names, data, field->name);
+	bool renamed = strcmp(attribute, field->name) != 0;
+	text_printf(out, "    %s: %s", attribute, renamed ? "Annotated[" : "");
+	put_type(printer, &field->type);
+	if (renamed)
+		text_printf(out, ", ftl.Name(\"%s\")]", field->name);
+	text_put(out, base(printer, &field->type)->kind == SCHEMA_OPTIONAL ? " = None\n" : "\n");
+	put_doc(out, &field->comments, "");
 }
 
-static void put_data(const struct c_type *type, struct text *out) {
-	text_printf(out, "\n\n@dataclass(kw_only=True)\nclass %s:\n", type->word);
-	put_doc(&type->decl->comments, out);
-	for (size_t i = 0; i < type->member_count; i++) {
-		const struct c_member *member = &type->members[i];
-		text_printf(out, "    %s: ", member->name);
-		put_type(member->type, out);
-		text_put(out, is_optional(member->type) ? " = None\n" : "\n");
-	}
-	if (type->member_count == 0 && type->decl->comments.count == 0)
+static void put_data(struct printer *printer, const struct python_name *name) {
+	struct text *out = &printer->out;
+	const struct schema_decl *data = name->decl;
+	text_printf(out, "\n\n@dataclass(kw_only=True)\nclass %s", name->word);
+	for (size_t i = 0; i < data->data.param_count; i++)
+		text_printf(out, "%s%s", i == 0 ? "(Generic[" : ", ",
+			    python_names_param(&printer->names, data->data.params[i].name)->word);
+	text_put(out, data->data.param_count > 0 ? "]):\n" : ":\n");
+	put_doc(out, &data->comments, "\n");
+	for (size_t i = 0; i < data->data.field_count; i++)
+		put_field(printer, data, &data->data.fields[i]);
+	if (data->data.field_count == 0 && data->comments.count == 0)
 		text_put(out, "    pass\n");
 }
 
-static void put_enum(const struct c_type *type, struct text *out) {
-	text_printf(out, "\n\nclass %s(enum.Enum):\n", type->word);
-	put_doc(&type->decl->comments, out);
-	for (size_t i = 0; i < type->member_count; i++) {
-		const struct c_member *member = &type->members[i];
-		text_printf(out, "    %s%s = ", member->name, is_python_word(member->name) ? "_" : "");
-		if (member->text != NULL)
-			text_put_literal(out, member->text);
+static void put_enum(struct printer *printer, const struct python_name *name) {
+	struct text *out = &printer->out;
+	const struct schema_decl *decl = name->decl;
+	text_printf(out, "\n\nclass %s(enum.Enum):\n", name->word);
+	put_doc(out, &decl->comments, "\n");
+	for (size_t i = 0; i < decl->enumeration.variant_count; i++) {
+		const struct schema_variant *variant = &decl->enumeration.variants[i];
+		text_printf(out, "    %s = ", python_names_member(&printer->names, decl, variant->name));
+		if (variant->text != NULL)
+			text_put_literal(out, variant->text);
 		else
-			text_printf(out, "%lld", (long long)member->number);
+			text_printf(out, "%lld", (long long)variant->number);
 		text_put(out, "\n");
+		put_doc(out, &variant->comments, "");
 	}
+}
+
+/* The variants that are no class of their own yet. */
+static void put_variants(struct printer *printer, const struct python_name *name) {
+	struct text *out = &printer->out;
+	for (size_t i = 0; i < name->decl->enumeration.variant_count; i++) {
+		const struct schema_variant *variant = &name->decl->enumeration.variants[i];
+		const char *word = python_names_variant(&printer->names, name, i);
+		if (word == NULL)
+			continue;
+		text_printf(out, "\n\n@dataclass\nclass %s(ftl.Variant, name=\"%s\"):\n", word, variant->name);
+		put_doc(out, &variant->comments, "\n");
+		text_put(out, "    value: ");
+		put_type(printer, variant->type);
+		text_put(out, base(printer, variant->type)->kind == SCHEMA_UNIT ? " = None\n" : "\n");
+	}
+}
+
+/* --- unions and aliases ----------------------------------------------------------------------------------------------
+ */
+
+static void put_union(struct printer *printer, const struct python_name *name) {
+	struct text *out = &printer->out;
+	text_printf(out, "\n%s: TypeAlias = ", name->word);
+	for (size_t i = 0; i < name->decl->enumeration.variant_count; i++) {
+		const char *word = python_names_variant(&printer->names, name, i);
+		text_put(out, i == 0 ? "" : " | ");
+		if (word != NULL)
+			text_put(out, word);
+		else
+			put_type(printer, name->decl->enumeration.variants[i].type);
+	}
+	text_put(out, "\n");
+}
+
+static void put_alias(struct printer *printer, struct python_name *name);
+
+static void put_alias_of(const struct schema_type *type, void *context) {
+	struct printer *printer = context;
+	if (type->kind == SCHEMA_REF && type->ref.module[0] != '\0')
+		put_alias(printer, (struct python_name *)find(printer, type));
+}
+
+/* Behind those that it names. */
+static void put_alias(struct printer *printer, struct python_name *name) {
+	if (name->decl->kind != SCHEMA_ALIAS || name->written)
+		return;
+	name->written = true;
+	schema_walk_type(&name->decl->alias.type, put_alias_of, printer);
+	text_printf(&printer->out, "\n%s: TypeAlias = ", name->word);
+	put_type(printer, &name->decl->alias.type);
+	text_put(&printer->out, "\n");
+}
+
+static void put_types(struct printer *printer) {
+	for (struct python_name *name = printer->names.first; name != NULL; name = name->next)
+		if (name->decl == NULL)
+			text_printf(&printer->out, "%s = TypeVar(\"%s\")\n", name->word, name->word);
+	for (struct python_name *name = printer->names.first; name != NULL; name = name->next) {
+		if (name->decl == NULL)
+			continue;
+		if (name->decl->kind == SCHEMA_DATA)
+			put_data(printer, name);
+		else if (name->decl->kind == SCHEMA_ENUM)
+			put_enum(printer, name);
+		else if (name->decl->kind == SCHEMA_SUM)
+			put_variants(printer, name);
+	}
+	for (struct python_name *name = printer->names.first; name != NULL; name = name->next)
+		if (name->decl != NULL && name->decl->kind == SCHEMA_SUM)
+			put_union(printer, name);
+	for (struct python_name *name = printer->names.first; name != NULL; name = name->next)
+		if (name->decl != NULL)
+			put_alias(printer, name);
 }
 
 /* --- verbs -----------------------------------------------------------------------------------------------------------
  */
 
-struct verb {
-	const struct schema_decl *decl;
-	struct c_type *request, *response;
-};
-
-static void put_verb(const char *module, const struct verb *verb, struct text *out) {
-	const struct c_type *response = c_type_base(verb->response);
-	bool has_request = c_type_base(verb->request)->kind != C_UNIT, has_response = response->kind != C_UNIT;
-	text_printf(out, "\n\ndef %s(", verb->decl->name);
+static void put_verb(struct printer *printer, const struct python_name *name) {
+	struct text *out = &printer->out;
+	const struct schema_decl *verb = name->decl;
+	bool has_request = base(printer, &verb->verb.request)->kind != SCHEMA_UNIT;
+	bool has_response = base(printer, &verb->verb.response)->kind != SCHEMA_UNIT;
+	text_printf(out, "\n\ndef %s(", name->word);
 	if (has_request) {
 		text_put(out, "request: ");
-		put_type(verb->request, out);
+		put_type(printer, &verb->verb.request);
 		text_put(out, ", /, ");
 	}
 	text_put(out, "*, timeout: float | None = None) -> ");
-	put_type(verb->response, out);
+	put_type(printer, &verb->verb.response);
 	text_put(out, ":\n");
-	put_doc(&verb->decl->comments, out);
-	if (!has_response)
-		text_put(out, "    ");
-	else
-		text_put(out, "    return ");
-	text_printf(out, "ftl.call(\"%s.%s\", %s", module, verb->decl->name, has_request ? "request" : "{}");
-	/* A union is no class to those who check types, but the SDK takes it. */
-	if (has_response && is_optional(verb->response)) {
-		text_put(out, ", cast(\"type[");
-		put_type(verb->response, out);
-		text_put(out, "]\", ");
-		put_type(verb->response, out);
-		text_put(out, ")");
-	} else if (has_response && response->kind != C_ANY) {
-		text_put(out, ", ");
-		put_type(verb->response, out);
+	put_doc(out, &verb->comments, "\n");
+	text_put(out, "    ");
+	if (has_response) {
+		text_put(out, "answer: ");
+		put_type(printer, &verb->verb.response);
+		text_put(out, " = ");
 	}
-	text_put(out, ", timeout=timeout)\n");
+	text_printf(out, "ftl.call_typed(\"%s\", %s, ", name->key, has_request ? "request" : "None");
+	put_type(printer, &verb->verb.request);
+	text_put(out, ", ");
+	put_type(printer, &verb->verb.response);
+	text_printf(out, ", timeout)\n%s", has_response ? "    return answer\n" : "");
 }
 
-static int add_verb(struct c_types *types, const struct schema_module *module, struct verb *verb, struct error *err) {
-	if (check_name(verb->decl->name, module->name, true, err) < 0 ||
-	    c_types_add(types, module, &verb->decl->verb.request, &verb->request, err) < 0)
-		return -1;
-	return c_types_add(types, module, &verb->decl->verb.response, &verb->response, err);
+/* For `ftl schema` of the SDK: which verb a function calls, and where a type is declared that others may name. */
+static void put_tables(struct printer *printer) {
+	struct text *out = &printer->out;
+	text_put(out, "\n\nFTL_TYPES: dict[str, Any] = {\n");
+	for (struct python_name *name = printer->names.first; name != NULL; name = name->next)
+		if (name->decl != NULL && name->decl->exported && name->decl->kind != SCHEMA_VERB &&
+		    name->decl->kind != SCHEMA_ALIAS)
+			text_printf(out, "    \"%s\": %s,\n", name->key, name->word);
+	text_put(out, "}\nFTL_VERBS: dict[str, str] = {\n");
+	for (struct python_name *name = printer->names.first; name != NULL; name = name->next)
+		if (name->decl != NULL && name->decl->kind == SCHEMA_VERB)
+			text_printf(out, "    \"%s\": \"%s\",\n", name->word, name->key);
+	text_put(out, "}\n");
 }
 
-static int collect(struct c_types *types, const struct schema_module *module, struct verb *verbs, size_t *ret_count,
-		   struct error *err) {
-	const struct schema_decl *decl = NULL;
-	size_t count = 0;
-	while ((decl = schema_next_verb(module, decl)) != NULL) {
-		if (!decl->exported)
-			continue;
-		verbs[count] = (struct verb){.decl = decl};
-		if (add_verb(types, module, &verbs[count++], err) < 0)
-			return -1;
-	}
-	for (const struct c_type *type = types->first; type != NULL; type = type->next)
-		if (check_type(type, err) < 0)
-			return -1;
-	*ret_count = count;
-	return 0;
-}
-
-static void put_file(const struct c_types *types, const struct verb *verbs, size_t count, struct text *out) {
-	const struct generate_options *options = types->options;
+static void put_file(struct printer *printer) {
+	const struct generate_options *options = printer->names.options;
+	struct text *out = &printer->out;
 	text_printf(out, "# Made by `ftl generate` from %s: change nothing here.\n", options->file);
-	text_put(
-		out,
-		"# ruff: noqa\n\nfrom __future__ import annotations\n\nimport enum\nfrom dataclasses import dataclass\n"
-		"from datetime import datetime\nfrom typing import Any, cast\n\nimport ftl\n\n");
+	text_put(out, "# ruff: noqa\n\nfrom __future__ import annotations\n\nimport enum\n"
+		      "from dataclasses import dataclass\nfrom datetime import datetime\n"
+		      "from typing import Annotated, Any, Generic, TypeAlias, TypeVar\n\nimport ftl\n\n");
 	text_printf(out, "FTL_MODULE = \"%s\"\n", options->module->name);
-	for (const struct c_type *type = types->first; type != NULL; type = type->next) {
-		if (type->kind == C_DATA)
-			put_data(type, out);
-		else if (type->kind == C_ENUM)
-			put_enum(type, out);
-	}
-	for (size_t i = 0; i < count; i++)
-		put_verb(options->module->name, &verbs[i], out);
+	put_types(printer);
+	for (struct python_name *name = printer->names.first; name != NULL; name = name->next)
+		if (name->decl != NULL && name->decl->kind == SCHEMA_VERB)
+			put_verb(printer, name);
+	put_tables(printer);
 }
 
 int generate_python(const struct generate_options *options, struct buf *stubs, struct error *err) {
-	struct text out = {.buf = stubs};
-	struct c_types types;
-	size_t count = 0;
-	c_types_init(&types, options);
-	struct verb *verbs = arena_alloc(&types.arena, (options->module->decl_count + 1) * sizeof *verbs);
-	int result = collect(&types, options->module, verbs, &count, err);
+	struct printer printer = {.out.buf = stubs};
+	python_names_init(&printer.names, options);
+	int result = python_names_collect(&printer.names, err);
 	if (result == 0)
-		put_file(&types, verbs, count, &out);
-	c_types_deinit(&types);
-	if (result == 0 && out.full)
+		put_file(&printer);
+	python_names_deinit(&printer.names);
+	if (result == 0 && printer.out.full)
 		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the stubs of %s would have more than %zu bytes",
 				 options->module->name, stubs->max);
 	return result;

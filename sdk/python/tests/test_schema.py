@@ -38,7 +38,31 @@ module greeter {
     limit Float?
     raw Bytes
     extra Any
+    // Wide or narrow.
+    shapes [greeter.Shape]
+    page greeter.Page<greeter.Id>?
+    class {Int: verb time.time}
   }
+
+  // What is drawn.
+  export enum Shape {
+    Circle greeter.Circle
+    // In words.
+    Label String
+    None Unit
+  }
+
+  export data Circle {
+    radius Float
+  }
+
+  export data Page<T> {
+    items [T]
+    next greeter.Page<T>?
+  }
+
+  // Of a page.
+  export typealias Id String
 
   export data Empty {}
 
@@ -48,6 +72,7 @@ module greeter {
 
   enum Degree: Int {
     LOW = -1
+    // As high as it gets.
     HIGH = 1
   }
 
@@ -69,7 +94,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Generic, NewType, Optional, TypeVar
 import ftl
 from ftl import call
 
@@ -95,6 +120,7 @@ class Mood(Enum):
 class Degree(IntEnum):
     LOW = -1
     HIGH = 1
+    """As high as it gets."""
 
 @dataclass
 class Item:
@@ -116,6 +142,35 @@ class GreetResponse:
     limit: float = 1.5
     raw: bytes = field(kw_only=True)
     extra: Any = field(kw_only=True)
+    shapes: list[Shape] = field(kw_only=True)
+    "Wide or narrow."
+    page: Page[Id] | None = None
+    class_: Annotated[dict[int, Annotated[str, ftl.VerbName("time.time")]], ftl.Name("class")] = field(kw_only=True)
+
+T = TypeVar("T")
+Id = NewType("Id", str)
+"""Of a page."""
+
+@dataclass
+class Page(Generic[T]):
+    items: list[T]
+    next: Page[T] | None = None
+
+@dataclass
+class Circle:
+    radius: float
+
+@dataclass
+class Label(ftl.Variant):
+    """In words."""
+    value: str
+
+@dataclass
+class Nothing(ftl.Variant, name="None"):
+    value: None = None
+
+Shape = Circle | Label | Nothing
+"What is drawn."
 
 @dataclass
 class Level:
@@ -185,24 +240,69 @@ def test_gathering_a_schema_does_without_grpc(program: Path) -> None:
     assert ftl("schema", program).returncode == 0
 
 
+GENERIC = """\
+import ftl, dataclasses, typing
+T = typing.TypeVar("T")
+@dataclasses.dataclass
+class P(typing.Generic[T]):
+  items: list[T]
+@dataclasses.dataclass
+class Q:
+  x: int
+@dataclasses.dataclass
+class V(ftl.Variant, name="Q"):
+  value: int
+@dataclasses.dataclass
+class W(ftl.Variant):
+  other: int
+"""
 VERB = "@ftl.verb\ndef v(request: D) -> D: ...\n"
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (HEAD.format("set[int]") + VERB, "D.x: set[int] has no counterpart in FTL; use int, float"),
-        (HEAD.format("dict[int, str]") + VERB, "D.x: dict[int, str] has no counterpart in FTL"),
-        (HEAD.format("int | str") + VERB, "D.x: int | str has no counterpart in FTL"),
-        (HEAD.format("list") + VERB, "D.x: <class 'list'> has no counterpart in FTL"),
-        (HEAD.format("'Missing'") + VERB, "D: name 'Missing' is not defined"),
-        (HEAD.format("int") + "@ftl.verb\ndef v(a: D, b: D) -> D: ...\n", "verb v: it takes one argument"),
-        (HEAD.format("int") + "@ftl.verb\ndef v(a: D): ...\n", "verb v: what it returns has no annotation"),
-        (HEAD.format("int") + "@ftl.verb\ndef v(a) -> D: ...\n", "verb v: its argument a has no annotation"),
-        (HEAD.format("int") + "@ftl.verb\ndef v(a: set[D]) -> D: ...\n", "verb v: set[module.D] has no counterpart"),
-        (HEAD.format("int") + "@ftl.verb\nasync def v(a: D) -> D: ...\n", "verb v: it is async"),
+        (
+            HEAD.format("set[int]") + VERB,
+            "verb v: its argument: D.x: set[int] has no counterpart in FTL: write list[T], as in list[str]",
+        ),
+        (HEAD.format("dict[float, str]") + VERB, "D.x: dict[float, str]: a key is str, int, or an Enum of those"),
+        (HEAD.format("int | str") + VERB, "D.x: int | str: JSON cannot tell int from the others; a variant is a data"),
+        (HEAD.format("list") + VERB, "D.x: list has no counterpart in FTL: write list[T], as in list[str]"),
+        (HEAD.format("complex") + VERB, "D.x: complex has no counterpart in FTL: write one of int, float, str"),
+        (HEAD.format("5") + VERB, "D.x: 5 has no counterpart in FTL: write one of int"),
+        (HEAD.format("'Missing'") + VERB, "verb v: its argument: D: name 'Missing' is not defined"),
+        (
+            "import decimal\n" + HEAD.format("decimal.Decimal") + VERB,
+            "D.x: Decimal has no counterpart in FTL: write str",
+        ),
+        (
+            "class C: pass\n" + HEAD.format("C") + VERB,
+            "D.x: C has no counterpart in FTL: write @dataclass above class C",
+        ),
+        (GENERIC + HEAD.format("P") + VERB, "D.x: P is generic: write P[…] with a type for each of T"),
+        (GENERIC + HEAD.format("P[T]") + VERB, "D.x: ~T stands for nothing: D has no such type parameter"),
+        (GENERIC + "@ftl.verb\ndef v(a: P[T]) -> T: ...\n", "verb v: its argument a: a verb has no type parameters"),
+        (GENERIC + HEAD.format("P[int] | Q | None") + VERB, "P[int] | Q has no name: write, at the top of the file"),
+        (GENERIC + HEAD.format("V") + VERB, "D.x: V is an ftl.Variant, which stands in a union with others"),
+        (GENERIC + "S = V | Q\n" + HEAD.format("S") + VERB, "D.x: S: two of its variants have one name"),
+        (GENERIC + "S = W | Q\n" + HEAD.format("S") + VERB, "W: an ftl.Variant has one field, value"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a: D, b: D) -> D: ...\n", "verb v: it takes one argument, its request"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(*a: D) -> D: ...\n", "verb v: its argument is written *a: module.D"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a: D): ...\n", "verb v: what it returns has no annotation: write ->"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a) -> D: ...\n", "verb v: its argument a has no annotation: write a:"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a: set[D]) -> D: ...\n", "verb v: its argument a: set[D] has"),
+        (HEAD.format("int") + "@ftl.verb\ndef v(a: D) -> {}: ...\n", "verb v: what it returns: {} has no counterpart"),
         (HEAD.format("int") + VERB + VERB, "verb v: there are two of that name"),
-        (HEAD.format("int") + "E = D\n" + HEAD.format("E") + VERB, "D: two types of one module have that name"),
+        (HEAD.format("int") + VERB.replace("v(", "data("), "verb data: data is a word of the schema language"),
+        (HEAD.format("int") + VERB.replace("v(", "né("), "verb né: né: a name has at most 64 of a to z"),
+        (HEAD.format("int") + VERB.replace("v(", "D("), "D: two things of one module have that name"),
+        (HEAD.format("int").replace("D", "Time") + VERB.replace("D", "Time"), "Time is a word of the schema language"),
+        (HEAD.format("int") + "E = D\n" + HEAD.format("E") + VERB, "D: two things of one module have that name"),
+        (
+            HEAD.format("int") + "@ftl.verb(calls=['echo'])\ndef v(a: D) -> D: ...\n",
+            "verb v: calls has 'echo': a verb is",
+        ),
         (
             "import enum\n" + "E = enum.Enum('E', {'A': 1.5})\n" + HEAD.format("E") + VERB,
             "D.x: E: the values of an enum",

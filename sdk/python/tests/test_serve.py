@@ -57,19 +57,15 @@ def test_what_is_optional_may_be_missing_or_null(child: Child) -> None:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (b"", "request: expected JSON: Expecting value: line 1 column 1 (char 0)"),
-        (b"{", "request: expected JSON: "),
-        (b"\xff", "request: expected JSON: 'utf-8' codec"),
-        (b"[" * 100000, "request: expected JSON, got one that is nested too deep"),
-        (b'{"text":"a","text":"b"}', 'request: expected JSON: the name "text" comes twice in an object'),
-        (b'{"text":NaN}', "request: expected JSON: NaN is no JSON number"),
+        (b"", "request: not JSON at line 1, column 1: it ends too early"),
+        (b"\xff", "request: not JSON at line 1, column 1: not UTF-8"),
+        (b"[" * 100000, "request: expected Text, got array"),
+        (b'{"text":"a","text":"b"}', "request.text: the field is there twice"),
         ({"text": 5}, "request.text: expected String, got number"),
         ({"text": None}, "request.text: expected String, got null"),
-        ({}, "request.text: missing"),
-        ([], "request: expected Text, got array"),
-        ({"txet": "x"}, 'request.txet: unknown field; did you mean "text"?'),
-        ({"text": "", "a b": 1}, 'request["a b"]: unknown field; there is text'),
-        ({"text": "", "x" * 9000: 1}, 'request["xxx'),
+        ({}, "request.text: expected String, but it is missing"),
+        ({"txet": "x"}, 'request: unknown field "txet"; did you mean "text"?'),
+        ({"text": "", "x" * 9000: 1}, 'request: unknown field "xxx'),
     ],
 )
 def test_a_body_that_does_not_fit_is_refused(child: Child, body: object, problem: str) -> None:
@@ -91,10 +87,10 @@ def test_the_path_leads_into_arrays_and_maps(child: Child) -> None:
 
 def test_a_verb_may_take_and_answer_nothing_or_a_plain_value(child: Child) -> None:
     assert child.call("tick") == {}
-    assert child.call("tick", b"null") == {}
-    assert child.refusal("tick", {"a": 1})[1] == "request: expected {}, got an object with fields"
+    assert child.refusal("tick", b"null")[1] == "request: expected Unit, which is {}, got null"
+    assert child.refusal("tick", {"a": 1})[1] == 'request: unknown field "a"'
     assert child.call("count", [{"name": "a"}, {"name": "b"}]) == 2
-    assert child.refusal("count", [{}])[1] == "request[0].name: missing"
+    assert child.refusal("count", [{}])[1] == "request[0].name: expected String, but it is missing"
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from ftl._annotations import type_of
+from ftl._check import read
 from ftl._json import Mismatch, parse_json, write_json
-from ftl._types import type_of
 
 
 class Mood(StrEnum):
@@ -48,7 +49,7 @@ CASES = [
     (float, b"1", 1.0),
     (float, b"1e300", 1e300),
     (bool, b"false", False),
-    (str, '"\\u0000é😀"'.encode(), "\0é😀"),
+    (str, '"\\u0001é😀"'.encode(), "\1é😀"),
     (str, rb'"\ud83d\ude00"', "😀"),
     (bytes, b'""', b""),
     (bytes, b'"/+8="', b"\xff\xef"),
@@ -61,38 +62,17 @@ CASES = [
     (Any, b'{"a":[1.5,null,"x"]}', {"a": [1.5, None, "x"]}),
     (Tree, b'{"name":"a","children":[{"name":"b","children":[]}]}', Tree("a", [Tree("b", [])])),
 ]
+# Beside tests/unit/schema/json_cases.json.
 REFUSED = [
-    (int, b"9223372036854775808", "that does not fit in 64 bits"),
-    (int, b"1" * 5000, "expected JSON"),
-    (int, b"1.0", "with a fraction or an exponent"),
-    (int, b"1e2", "with a fraction or an exponent"),
-    (int, b"true", "expected Int, got boolean"),
-    (int, b'"1"', "expected Int, got string"),
-    (float, b"1e999", "too large"),
-    (float, b"1" + b"0" * 400, "too large"),
-    (float, b"false", "expected Float, got boolean"),
-    (bool, b"0", "expected Bool, got number"),
-    (bytes, b'"AA"', "not base64"),
-    (bytes, b'"A A="', "not base64"),
-    (bytes, b"[1]", "expected Bytes as a base64 string, got array"),
-    (datetime, b'"2024-02-29T12:00:00"', "with its zone"),
-    (datetime, b'"2024-02-29 12:00:00Z"', "RFC 3339"),
-    (datetime, b'"2024-02-30T12:00:00Z"', "RFC 3339"),
-    (datetime, b'"20240229T120000Z"', "RFC 3339"),
-    (datetime, b"0", "expected Time as an RFC 3339 string, got number"),
-    (Mood, b'"hapy"', '"hapy" is no Mood; did you mean "happy"?'),
-    (Mood, b'"x"', '"x" is no Mood; there is happy, sad'),
-    (Level, b"true", "expected Int, got boolean"),
-    (Level, b"2", "2 is no Level; there is 0, 1"),
-    (list[int], b'{"a":1}', "expected an array, got object"),
-    (dict[str, int], b"[]", "expected an object, got array"),
-    (dict[str, dict[str, int]], b'{"a":{"b":null}}', 'x["a"]["b"]: expected Int, got null'),
+    (int, b"1" * 5000, f"x: expected Int, got {'1' * 60}, which is over 64 bits"),
+    (Any, b"1" * 5000, "x: expected JSON: Exceeds the limit"),
+    (Mood, b'"hapy"', 'x: expected "happy" or "sad", got "hapy"; did you mean "happy"?'),
+    (Level, b"true", "x: expected 0 or 1, got boolean"),
+    (Level, b"2", "x: expected 0 or 1, got 2"),
     (list[Tree], b'[{"name":"","children":[{"name":1}]}]', "x[0].children[0].name: expected String, got number"),
     (Positive, b'{"value":0}', "x: the value is positive"),
-    (str, rb'"\ud83d"', "expected JSON: "),
-    (Any, rb'{"\uDC00":1}', "expected JSON: "),
-    (Any, b"[Infinity]", "Infinity is no JSON number"),
-    (Any, b'["\xed\xa0\x80"]', "expected JSON"),
+    (list[Positive], b'[{"value":1},{"value":0}]', "x[1]: the value is positive"),
+    (Any, b"[Infinity]", "x: not JSON at line 1, column 2: expected a value"),
 ]
 
 
@@ -108,8 +88,8 @@ def test_json_becomes_a_value_and_back(python: Any, text: bytes, value: object) 
 @pytest.mark.parametrize(("python", "text", "problem"), REFUSED)
 def test_what_does_not_fit_is_refused(python: Any, text: bytes, problem: str) -> None:
     with pytest.raises(Mismatch) as caught:
-        type_of(python).decode(parse_json(text))
-    assert problem in str(caught.value.within("x"))
+        read(type_of(python), text, "m", "x")
+    assert str(caught.value).startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +105,7 @@ def test_what_does_not_fit_is_refused(python: Any, text: bytes, problem: str) ->
         (Mood, "happy", "expected Mood, got str"),
         (list[int], [1, "2"], "x[1]: expected Int, got str"),
         (list[int], (1,), "expected a list, got tuple"),
-        (dict[str, int], {1: 1}, "expected a String as key, got int"),
+        (dict[str, int], {1: 1}, "x: a key: expected String, got int"),
         (Tree, {"name": ""}, "expected Tree, got dict"),
         (Tree, Tree("a", [Tree(1, [])]), "x.children[0].name: expected String, got int"),  # type: ignore[arg-type]
         (Any, {"a": {1, 2}}, 'x["a"]: a set has no form in JSON'),

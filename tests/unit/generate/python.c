@@ -32,16 +32,33 @@ static int generate(const char *text, struct buf *out, struct error *err) {
 
 static const char schema_text[] = "module m {\n"
 				  "  // A \"thing\" \\ of some kind.\n"
-				  "  export data Page<T> { items [T]  next Int?  at Time }\n"
+				  "  export data Page<T> {\n"
+				  "    items [T]\n"
+				  "    // Where it goes on.\n"
+				  "    next Int?\n"
+				  "    at Time\n"
+				  "  }\n"
 				  "  export enum Mood: String { Happy = \"happy\"  None = \"\" }\n"
+				  "  // Drawn.\n"
+				  "  export enum Shape {\n"
+				  "    Circle Float\n"
+				  "    // Of them.\n"
+				  "    Group [m.Shape]\n"
+				  "    Thing other.Thing\n"
+				  "    Empty m.Empty\n"
+				  "    Nothing Unit\n"
+				  "  }\n"
+				  "  enum One { Empty m.Empty }\n"
+				  "  typealias Ids [Id]?\n"
 				  "  typealias Id String\n"
 				  "  data Empty {}\n"
+				  "  data Odd { class Int  list [One]  Mood m.Mood?  __a verb time.time  a_ Unit? }\n"
 				  "  // Lists them.\n"
-				  "  export verb all(Id) m.Page<other.Thing>\n"
+				  "  export verb all(Ids) m.Page<other.Thing>\n"
 				  "  export verb mood(Unit) m.Mood?\n"
-				  "  export verb set({String: m.Mood}) Unit\n"
-				  "  export verb same(Any) Any\n"
-				  "  export verb empty(m.Empty) [Bytes]\n"
+				  "  export verb set({m.Mood: m.Odd}) Unit\n"
+				  "  export verb list(Any) Any\n"
+				  "  export verb draw(m.Shape) {Int: Bytes}\n"
 				  "  verb hidden(Unit) Unit\n"
 				  "}\n";
 
@@ -54,11 +71,12 @@ static const char stubs_text[] =
 	"import enum\n"
 	"from dataclasses import dataclass\n"
 	"from datetime import datetime\n"
-	"from typing import Any, cast\n"
+	"from typing import Annotated, Any, Generic, TypeAlias, TypeVar\n"
 	"\n"
 	"import ftl\n"
 	"\n"
 	"FTL_MODULE = \"m\"\n"
+	"T = TypeVar(\"T\")\n"
 	"\n"
 	"\n"
 	"@dataclass(kw_only=True)\n"
@@ -67,11 +85,12 @@ static const char stubs_text[] =
 	"\n"
 	"\n"
 	"@dataclass(kw_only=True)\n"
-	"class Page_of_other_Thing:\n"
+	"class Page(Generic[T]):\n"
 	"    \"\"\"A \\\"thing\\\" \\\\ of some kind.\"\"\"\n"
 	"\n"
-	"    items: list[other_Thing]\n"
+	"    items: list[T]\n"
 	"    next: int | None = None\n"
+	"    \"\"\"Where it goes on.\"\"\"\n"
 	"    at: datetime\n"
 	"\n"
 	"\n"
@@ -81,30 +100,93 @@ static const char stubs_text[] =
 	"\n"
 	"\n"
 	"@dataclass(kw_only=True)\n"
+	"class Odd:\n"
+	"    class_: Annotated[int, ftl.Name(\"class\")]\n"
+	"    list_: Annotated[list[One], ftl.Name(\"list\")]\n"
+	"    Mood_: Annotated[Mood | None, ftl.Name(\"Mood\")] = None\n"
+	"    m__a: Annotated[Annotated[str, ftl.VerbName(\"time.time\")], ftl.Name(\"__a\")]\n"
+	"    a_: None = None\n"
+	"\n"
+	"\n"
+	"@dataclass\n"
+	"class Shape_Circle(ftl.Variant, name=\"Circle\"):\n"
+	"    value: float\n"
+	"\n"
+	"\n"
+	"@dataclass\n"
+	"class Shape_Group(ftl.Variant, name=\"Group\"):\n"
+	"    \"\"\"Of them.\"\"\"\n"
+	"\n"
+	"    value: list[Shape]\n"
+	"\n"
+	"\n"
+	"@dataclass\n"
+	"class Shape_Thing(ftl.Variant, name=\"Thing\"):\n"
+	"    value: other_Thing\n"
+	"\n"
+	"\n"
+	"@dataclass\n"
+	"class Shape_Nothing(ftl.Variant, name=\"Nothing\"):\n"
+	"    value: None = None\n"
+	"\n"
+	"\n"
+	"@dataclass\n"
+	"class One_Empty(ftl.Variant, name=\"Empty\"):\n"
+	"    value: Empty\n"
+	"\n"
+	"\n"
+	"@dataclass(kw_only=True)\n"
 	"class Empty:\n"
 	"    pass\n"
 	"\n"
+	"Shape: TypeAlias = Shape_Circle | Shape_Group | Shape_Thing | Empty | Shape_Nothing\n"
 	"\n"
-	"def all(request: str, /, *, timeout: float | None = None) -> Page_of_other_Thing:\n"
+	"One: TypeAlias = One_Empty\n"
+	"\n"
+	"Id: TypeAlias = str\n"
+	"\n"
+	"Ids: TypeAlias = list[Id] | None\n"
+	"\n"
+	"\n"
+	"def all(request: Ids, /, *, timeout: float | None = None) -> Page[other_Thing]:\n"
 	"    \"\"\"Lists them.\"\"\"\n"
 	"\n"
-	"    return ftl.call(\"m.all\", request, Page_of_other_Thing, timeout=timeout)\n"
+	"    answer: Page[other_Thing] = ftl.call_typed(\"m.all\", request, Ids, Page[other_Thing], timeout)\n"
+	"    return answer\n"
 	"\n"
 	"\n"
 	"def mood(*, timeout: float | None = None) -> Mood | None:\n"
-	"    return ftl.call(\"m.mood\", {}, cast(\"type[Mood | None]\", Mood | None), timeout=timeout)\n"
+	"    answer: Mood | None = ftl.call_typed(\"m.mood\", None, None, Mood | None, timeout)\n"
+	"    return answer\n"
 	"\n"
 	"\n"
-	"def set(request: dict[str, Mood], /, *, timeout: float | None = None) -> None:\n"
-	"    ftl.call(\"m.set\", request, timeout=timeout)\n"
+	"def set(request: dict[Mood, Odd], /, *, timeout: float | None = None) -> None:\n"
+	"    ftl.call_typed(\"m.set\", request, dict[Mood, Odd], None, timeout)\n"
 	"\n"
 	"\n"
-	"def same(request: Any, /, *, timeout: float | None = None) -> Any:\n"
-	"    return ftl.call(\"m.same\", request, timeout=timeout)\n"
+	"def list_(request: Any, /, *, timeout: float | None = None) -> Any:\n"
+	"    answer: Any = ftl.call_typed(\"m.list\", request, Any, Any, timeout)\n"
+	"    return answer\n"
 	"\n"
 	"\n"
-	"def empty(request: Empty, /, *, timeout: float | None = None) -> list[bytes]:\n"
-	"    return ftl.call(\"m.empty\", request, list[bytes], timeout=timeout)\n";
+	"def draw(request: Shape, /, *, timeout: float | None = None) -> dict[int, bytes]:\n"
+	"    answer: dict[int, bytes] = ftl.call_typed(\"m.draw\", request, Shape, dict[int, bytes], timeout)\n"
+	"    return answer\n"
+	"\n"
+	"\n"
+	"FTL_TYPES: dict[str, Any] = {\n"
+	"    \"other.Thing\": other_Thing,\n"
+	"    \"m.Page\": Page,\n"
+	"    \"m.Mood\": Mood,\n"
+	"    \"m.Shape\": Shape,\n"
+	"}\n"
+	"FTL_VERBS: dict[str, str] = {\n"
+	"    \"all\": \"m.all\",\n"
+	"    \"mood\": \"m.mood\",\n"
+	"    \"set\": \"m.set\",\n"
+	"    \"list_\": \"m.list\",\n"
+	"    \"draw\": \"m.draw\",\n"
+	"}\n";
 
 static void writes_types_and_functions(void **state UNUSED) {
 	struct buf out = BUF_INIT(MIB(1));
@@ -118,18 +200,13 @@ static void writes_types_and_functions(void **state UNUSED) {
 	buf_deinit(&out);
 }
 
-static void says_what_python_has_no_form_for(void **state UNUSED) {
+static void refuses_types_that_are_not_there(void **state UNUSED) {
 	static const struct {
 		const char *text, *said;
 	} wrong[] = {
-		{"module m { export verb list(Unit) Unit }",
-		 "list of m cannot be called so in Python: call it by ftl.call"},
-		{"module m { export data D { class Int } export verb v(m.D) Unit }",
-		 "class of m.D cannot be called so in Python: call it by ftl.call"},
-		{"module m { export enum S { A Int  B String } export verb v(m.S) Unit }",
-		 "m.S is an enum of types, which Python's SDK has no form for: call its verbs by ftl.call"},
-		{"module m { export verb v({Int: Int}) Unit }",
-		 "{Int: Int} has keys that are no String, which Python's SDK has no form for: call its verbs by ftl.call"},
+		{"module m { export verb v(other.None) Unit }", "the module other has no type None, which m names"},
+		{"module m { export verb v(other.Thing<Int>) Unit }",
+		 "other.Thing takes 0 types now, and m gives it 1"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		struct buf out = BUF_INIT(MIB(1));
@@ -153,7 +230,7 @@ static int teardown(void **state UNUSED) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_types_and_functions),
-		cmocka_unit_test(says_what_python_has_no_form_for),
+		cmocka_unit_test(refuses_types_that_are_not_there),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

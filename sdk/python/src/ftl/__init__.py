@@ -1,12 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write FTL modules in Python: decorate a function with @ftl.verb, end the file with ftl.main()."""
 
-from ftl._client import call
+from ftl._client import call, call_typed
 from ftl._context import Call, current
+from ftl._declared import Name, Variant
 from ftl._errors import CallError, Code, Error, StatusError
+from ftl._types import VerbName
 from ftl._verbs import verb
 
-__all__ = ["Call", "CallError", "Code", "Error", "StatusError", "call", "current", "main", "verb"]
+__all__ = [
+    "Call",
+    "CallError",
+    "Code",
+    "Error",
+    "Name",
+    "StatusError",
+    "Variant",
+    "VerbName",
+    "call",
+    "call_typed",
+    "current",
+    "main",
+    "verb",
+]
 
 
 def main() -> None:

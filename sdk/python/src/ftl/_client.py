@@ -8,10 +8,11 @@ from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ftl._annotations import type_of
+from ftl._check import read
 from ftl._context import current
 from ftl._errors import CallError, Code, Error, StatusError
-from ftl._json import Mismatch, parse_json, write_json
-from ftl._types import Anything, type_of
+from ftl._json import Mismatch, write_json
 
 if TYPE_CHECKING:
     import grpc
@@ -36,19 +37,24 @@ def call(verb: str, request: object = None, response: type[T] | None = None, *, 
     `request` is a dataclass or a dict. `timeout` is in seconds; the call being answered lends its own deadline, and
     its end cancels this call. Raises CallError when the verb failed, StatusError when it did not answer.
     """
+    return call_typed(verb, {} if request is None else request, Any, Any if response is None else response, timeout)
+
+
+def call_typed(verb: str, request: object, request_type: Any, response_type: Any, timeout: float | None) -> Any:
+    """For generated code, which knows the types of both; None is the type of what is nothing."""
     module, _, name = verb.partition(".")
     if not module or not name:
         raise ValueError(f'call of "{verb}": a verb is named "module.verb"')
     try:
-        body = write_json(Anything().encode({} if request is None else request))
+        body = write_json(type_of(request_type).encode(request))
     except Mismatch as mismatch:
         raise ValueError(f"call of {verb}: {mismatch.within('request')}") from None
-    answer = parse_json(_exchange(verb, module, name, body, timeout))
+    answer = _exchange(verb, module, name, body, timeout)
     try:
         # A module may learn to answer more without breaking those that call it.
-        return answer if response is None else type_of(response, strict=False).decode(answer)
+        return read(type_of(response_type, strict=False), answer, module, "response", lenient=True)
     except Mismatch as mismatch:
-        raise StatusError(verb, Code.INTERNAL, str(mismatch.within("response"))) from None
+        raise StatusError(verb, Code.INTERNAL, str(mismatch)) from None
 
 
 def _exchange(verb: str, module: str, name: str, body: bytes, timeout: float | None) -> bytes:

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 # How much of a peer's text an error repeats.
 QUOTED_MAX = 60
+DEPTH_MAX = 100
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"\\'))
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 class Mismatch(ValueError):  # noqa: N818 (it is not always an error)
@@ -35,17 +40,33 @@ class Mismatch(ValueError):  # noqa: N818 (it is not always an error)
         return f"{self.path}: {self.problem}"
 
 
+class Doubled(dict[str, Any]):
+    """An object in which a name comes twice: any JSON may have it, and no type but Any."""
+
+
 def parse_json(body: bytes) -> Any:
-    """Strict where json is not: no NaN, no Infinity, no name twice, no half of a character."""
+    """Strict where json is not: no NaN, no Infinity, no half of a character, no NUL, and no more than 100 deep."""
     try:
         value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
         if _SURROGATE.search(body):
             write_json(value)  # refuses one that is not half of a pair
-        return value
     except RecursionError:
-        raise Mismatch("expected JSON, got one that is nested too deep") from None
+        raise Mismatch(f"expected JSON, got one that is nested deeper than {DEPTH_MAX}") from None
     except ValueError as error:
         raise Mismatch(f"expected JSON: {error}") from None
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Mismatch("expected JSON: a NUL in a string")
+    if body.count(b"[") + body.count(b"{") > DEPTH_MAX and depth(body) > DEPTH_MAX:
+        raise Mismatch(f"expected JSON, got one that is nested deeper than {DEPTH_MAX}")
+    return value
+
+
+def depth(body: bytes) -> int:
+    """Of a text that is JSON."""
+    brackets = body.translate(None, _NO_BRACKETS).replace(b'""', b"")
+    if b'"' in brackets or b"\\" in brackets:  # there are some in strings
+        brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 def write_json(value: Any) -> bytes:
@@ -54,11 +75,7 @@ def write_json(value: Any) -> bytes:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
-    if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {quoted(twice)} comes twice in an object")
-    return result
+    return result if len(result) == len(pairs) else Doubled(pairs)
 
 
 def _no_constant(text: str) -> Any:
@@ -68,7 +85,7 @@ def _no_constant(text: str) -> Any:
 def kind(value: Any) -> str:
     """What JSON calls a value."""
     kinds = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
-    return kinds.get(type(value), "null")
+    return kinds.get(type(value), "null" if value is None else "object")
 
 
 def quoted(value: Any) -> str:
@@ -79,14 +96,3 @@ def quoted(value: Any) -> str:
 def step(name: str) -> str:
     """A field's name as a step of a path."""
     return name if name.isidentifier() and len(name) <= QUOTED_MAX else f"[{quoted(name)}]"
-
-
-def near(name: Any, names: Iterable[Any]) -> str:
-    """What a person may have meant by `name`."""
-    import difflib  # only an error needs it
-
-    texts = [str(known) for known in names]
-    close = difflib.get_close_matches(str(name)[:QUOTED_MAX], texts, n=1)
-    if close:
-        return f"did you mean {quoted(close[0])}?"
-    return "there is " + (", ".join(texts[:10]) or "none") + (", …" if len(texts) > 10 else "")

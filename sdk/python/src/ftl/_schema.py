@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A module's schema, written from its dataclasses and verbs."""
+"""A module's schema, written from its types and verbs."""
 
 from __future__ import annotations
 
@@ -7,54 +7,107 @@ import ast
 import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from types import ModuleType
 
-from ftl._types import Data, Enum, Field, reachable
-from ftl._verbs import Verb
+from ftl._annotations import reachable
+from ftl._declared import Alias, Data, Declared, Enum, Sum, is_variant
+from ftl._verbs import Verb, generated_name
 
 INDENT = "  "
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def schema_text(module: str, program: ModuleType, verbs: Mapping[str, Verb]) -> str:
     """The schema of `module`, whose verbs `program` defines."""
-    exported = set(types_of(verb for verb in verbs.values() if verb.marked.export))
+    exported = {declared.identity for declared in types_of(verb for verb in verbs.values() if verb.marked.export)}
     called = calls_in(program)
     lines = [*comment(program.__doc__, ""), f"module {module} {{"]
-    for number, data in enumerate(types_of(verbs.values())):
-        lines += [""] * (number > 0) + list(declaration(module, data, data in exported))
-    for verb in verbs.values():
-        lines += ["", *verb_lines(module, verb, called.get(verb.name, set()))]
+    for number, declared in enumerate(types_of(verbs.values())):
+        lines += [""] * (number > 0) + list(declaration(module, declared, declared.identity in exported))
+    for number, verb in enumerate(verbs.values()):
+        lines += [""] * (number > 0 or len(lines) > 1) + list(verb_lines(module, verb, called.get(verb.name, set())))
     return "\n".join([*lines, "}", ""])
 
 
-def types_of(verbs: Iterable[Verb]) -> list[Data | Enum]:
+def types_of(verbs: Iterable[Verb]) -> list[Declared]:
     return reachable(part for verb in verbs for part in (verb.request, verb.response))
 
 
-def declaration(module: str, declared: Data | Enum, export: bool) -> Iterator[str]:
-    python = declared.python
-    doc = python.__doc__ or ""
-    if not doc.startswith(f"{python.__name__}("):  # what @dataclass makes up
-        yield from comment(doc, INDENT)
+def declaration(module: str, declared: Declared, export: bool) -> Iterator[str]:
+    yield from comment(doc_of(declared), INDENT)
     start = INDENT + ("export " if export else "")
-    if isinstance(declared, Data):
-        if not declared.fields:
-            yield f"{start}data {python.__name__} {{}}"
-            return
-        yield f"{start}data {python.__name__} {{"
-        for field in declared.fields.values():
-            yield from field_lines(module, field)
-    else:
-        yield f"{start}enum {python.__name__}: {declared.base.name(module)} {{"
-        for member in declared.python:
-            yield f"{INDENT * 2}{member.name} = {json.dumps(member.value, ensure_ascii=False)}"
-    yield INDENT + "}"
+    if isinstance(declared, Alias):
+        yield f"{start}typealias {declared.label} {declared.target.name(module)}"
+        return
+    head, lines = f"data {declared.label}", list(body_lines(module, declared))
+    if isinstance(declared, Data) and declared.params:
+        head += f"<{', '.join(param.__name__ for param in declared.params)}>"
+    elif isinstance(declared, Enum):
+        head = f"enum {declared.label}: {declared.value_type.name(module)}"
+    elif isinstance(declared, Sum):
+        head = f"enum {declared.label}"
+    yield f"{start}{head} {{" + ("" if lines else "}")
+    yield from (f"{INDENT * 2}{line}".rstrip() for line in lines)
+    if lines:
+        yield INDENT + "}"
 
 
-def field_lines(module: str, field: Field) -> Iterator[str]:
-    yield from comment(field.comment, INDENT * 2)
-    yield f"{INDENT * 2}{field.name} {field.type.name(module)}"
+def body_lines(module: str, declared: Declared) -> Iterator[str]:
+    match declared:
+        case Data():
+            texts = texts_in(declared.python)
+            for field in declared.fields.values():
+                yield from comment(field.comment or texts.get(field.attribute), "")
+                yield f"{field.name} {field.type.name(module)}"
+        case Enum():
+            texts = texts_in(declared.python)
+            for member in declared.python:
+                yield from comment(texts.get(member.name), "")
+                yield f"{member.name} = {json.dumps(member.value, ensure_ascii=False)}"
+        case Sum():
+            for name, member in declared.classes.items():
+                if is_variant(member):
+                    yield from comment(own_doc(member), "")
+                yield f"{name} {declared.variants[name].name(module)}"
+
+
+def doc_of(declared: Declared) -> str | None:
+    """Its docstring; of what is no class, the string below the assignment."""
+    if isinstance(declared, Data | Enum):
+        return own_doc(declared.python)
+    for module in declared.modules:
+        text = texts_in(sys.modules.get(module)).get(declared.label)
+        if text:
+            return text
+    return None
+
+
+def own_doc(python: type) -> str | None:
+    doc = vars(python).get("__doc__") or ""
+    # What @dataclass makes up, and what Enum had before 3.13.
+    made_up = doc.startswith(f"{python.__name__}(") or doc == "An enumeration."
+    return None if made_up else doc
+
+
+def texts_in(holder: type | ModuleType | None) -> dict[str, str]:
+    """The strings that stand below assignments of a class or a module, by what is assigned to."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(holder)))  # type: ignore[arg-type]
+    except (OSError, TypeError, SyntaxError):  # it was not written in a file
+        return {}
+    body = tree.body[0].body if isinstance(holder, type) and isinstance(tree.body[0], ast.ClassDef) else tree.body
+    texts = {}
+    for assignment, text in pairwise(body):
+        match assignment, text:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(said))),
+            ):
+                texts[name] = said
+    return texts
 
 
 def verb_lines(module: str, verb: Verb, found: set[str]) -> Iterator[str]:
@@ -75,13 +128,13 @@ def comment(text: str | None, indent: str) -> Iterator[str]:
 def calls_in(program: ModuleType) -> dict[str, set[str]]:
     """What each function of a program calls by ftl.call("module.verb", …), itself or by way of its other functions."""
     tree = ast.parse(inspect.getsource(program))
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    functions = {node.name: node for node in tree.body if isinstance(node, Function)}
     direct = {name: set(verbs_named(node)) | set(stubs_named(node, program)) for name, node in functions.items()}
     uses = {name: {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} for name, node in functions.items()}
     return {name: set().union(*(direct[used] for used in closure(name, uses))) for name in functions}
 
 
-def verbs_named(function: ast.FunctionDef) -> Iterator[str]:
+def verbs_named(function: Function) -> Iterator[str]:
     for node in ast.walk(function):
         match node:
             case ast.Call(
@@ -91,21 +144,22 @@ def verbs_named(function: ast.FunctionDef) -> Iterator[str]:
                 yield name
 
 
-def stubs_named(function: ast.FunctionDef, program: ModuleType) -> Iterator[str]:
-    """What it calls of modules that `ftl generate` wrote: cart.total(…), or total(…) that was imported from there."""
+def stubs_named(function: Function, program: ModuleType) -> Iterator[str]:
+    """
+    What it names of modules that `ftl generate` wrote: cart.total, or total that was imported from there. Not only
+    where it is called: it may go to a thread.
+    """
     for node in ast.walk(function):
         match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=stubs), attr=name)):
-                module = getattr(getattr(program, stubs, None), "FTL_MODULE", None)
-            case ast.Call(func=ast.Name(id=imported)):
-                called = getattr(program, imported, None)
-                name = getattr(called, "__name__", "")
-                module = getattr(called, "__globals__", {}).get("FTL_MODULE")
+            case ast.Attribute(value=ast.Name(id=stubs), attr=name):
+                named = getattr(getattr(program, stubs, None), name, None)
+            case ast.Name(id=imported):
+                named = getattr(program, imported, None)
             case _:
                 continue
-        # Not the types that are defined there.
-        if module and inspect.isfunction(getattr(sys.modules.get(f"ftl_modules.{module}"), name, None)):
-            yield f"{module}.{name}"
+        verb = generated_name(named)
+        if verb:
+            yield verb
 
 
 def closure(start: str, uses: Mapping[str, set[str]]) -> set[str]:

@@ -17,11 +17,13 @@ import grpc
 from xyz.block.ftl.v1 import ftl_pb2
 from xyz.block.ftl.v1.schema import schema_pb2
 
+from ftl._check import read
 from ftl._client import MESSAGE_MAX
 from ftl._context import Call, answering
 from ftl._errors import CallError, Error
-from ftl._json import Mismatch, near, parse_json, quoted, write_json
+from ftl._json import Mismatch, quoted, write_json
 from ftl._log import LineWriter, install
+from ftl._nearest import near
 from ftl._verbs import Verb, all_verbs
 
 SERVICE = "xyz.block.ftl.v1.VerbService"
@@ -68,9 +70,9 @@ class VerbService:
             refuse(context, grpc.StatusCode.CANCELLED, "the caller has gone")
         with answering(call):
             try:
-                return answer(verb, request.body)
+                return answer(self._module, verb, request.body)
             except Mismatch as mismatch:
-                refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(mismatch.within("request")))
+                refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(mismatch))
             finally:
                 self._out.end_line()
 
@@ -87,10 +89,10 @@ class VerbService:
         return verb
 
 
-def answer(verb: Verb, body: bytes) -> ftl_pb2.CallResponse:
+def answer(module: str, verb: Verb, body: bytes) -> ftl_pb2.CallResponse:
     """Runs the verb; Mismatch: the body is no request of it."""
     try:
-        request = verb.request.decode(parse_json(body))
+        request = read(verb.request, body, module, "request")
     except Mismatch:
         raise
     except BaseException as error:  # from a __post_init__

@@ -4,14 +4,22 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
+from ftl._annotations import reachable, type_of
+from ftl._declared import Data, Declared, Enum, Param, Sum, hints_of, parameters
 from ftl._errors import Error
-from ftl._types import Type, Unit, UnusableTypeError, hints_of, reachable, type_of
+from ftl._types import Type, Unit, UnusableTypeError, is_verb_name
 
 Function = TypeVar("Function", bound=Callable[..., object])
+
+_NAME = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
+_RESERVED = frozenset(
+    "module data verb enum typealias export Int Float String Bytes Bool Time Any Unit".split()  # noqa: SIM905
+)
 
 
 @dataclass(frozen=True)
@@ -41,54 +49,113 @@ _marked: dict[str, Marked] = {}
 @overload
 def verb(function: Function, /) -> Function: ...
 @overload
-def verb(*, export: bool = True, calls: Sequence[str] = ()) -> Callable[[Function], Function]: ...
-def verb(function: Function | None = None, /, *, export: bool = True, calls: Sequence[str] = ()) -> Any:
+def verb(
+    *, export: bool = True, calls: Sequence[str | Callable[..., object]] = ()
+) -> Callable[[Function], Function]: ...
+def verb(
+    function: Function | None = None, /, *, export: bool = True, calls: Sequence[str | Callable[..., object]] = ()
+) -> Any:
     """
     Makes a function a verb: @ftl.verb, or @ftl.verb(calls=["echo.echo"]). It takes one value or none and returns one or
     None; both are annotated, best with dataclasses: those can grow.
 
-    `calls` names verbs of other modules that it calls and that its text does not show: those in
-    ftl.call("module.verb", …) are found. A verb that is not exported can be called from its own module only.
+    `calls` names verbs of other modules that it calls and that its text does not show, or has generated functions
+    of them: those in ftl.call("module.verb", …) are found. A verb that is not exported can be called from its own
+    module only.
     """
     if function is None:
-        return lambda later: _mark(later, export, tuple(calls))
-    return _mark(function, export, tuple(calls))
+        return lambda later: _mark(later, export, calls)
+    return _mark(function, export, calls)
 
 
-def _mark(function: Function, export: bool, calls: tuple[str, ...]) -> Function:
+def _mark(function: Function, export: bool, calls: Sequence[str | Callable[..., object]]) -> Function:
     name = function.__name__
-    if inspect.iscoroutinefunction(function):
-        raise UnusableTypeError(f"verb {name}: it is async; a verb is a plain function and runs in a thread of its own")
     if name in _marked:
         raise UnusableTypeError(f"verb {name}: there are two of that name")
-    _marked[name] = Marked(function, export, calls)
+    _marked[name] = Marked(function, export, tuple(_called(name, each) for each in calls))
     return function
+
+
+def _called(name: str, called: str | Callable[..., object]) -> str:
+    text = called if isinstance(called, str) else generated_name(called)
+    if text is None or not is_verb_name(text):
+        raise UnusableTypeError(f'verb {name}: calls has {called!r}: a verb is named "module.verb"')
+    return text
+
+
+def generated_name(function: object) -> str | None:
+    """The verb that a function of generated code calls."""
+    verbs = getattr(function, "__globals__", {}).get("FTL_VERBS", {})
+    return verbs.get(getattr(function, "__name__", None)) if inspect.isfunction(function) else None
 
 
 def all_verbs() -> dict[str, Verb]:
     """The verbs with their types, once the whole program has been read."""
     if not _marked:
-        raise Error("no function of this program is decorated with @ftl.verb")
+        raise Error("no function of this program is decorated with @ftl.verb: write it above one")
     verbs = {name: _resolved(name, marked) for name, marked in _marked.items()}
-    names: dict[str, type] = {}
-    for data in reachable(part for verb in verbs.values() for part in (verb.request, verb.response)):
-        other = names.setdefault(data.python.__name__, data.python)
-        if other is not data.python:
-            raise UnusableTypeError(f"{data.python.__name__}: two types of one module have that name")
+    declared: dict[str, object] = dict.fromkeys(verbs)
+    for verb in verbs.values():
+        for part, types in (("its argument", [verb.request]), ("what it returns", [verb.response])):
+            try:
+                for each in reachable(types):
+                    _check_names(each)
+                    if declared.setdefault(each.label, each.identity) is not each.identity:
+                        raise UnusableTypeError(f"{each.label}: two things of one module have that name")
+            except UnusableTypeError as error:
+                raise UnusableTypeError(f"verb {verb.name}: {part}: {error}") from None
     return verbs
 
 
+def _check_names(declared: Declared) -> None:
+    check_name(declared.label, declared.label in _RESERVED)
+    names: list[str] = []
+    match declared:
+        case Data():
+            names = list(declared.fields)
+            for param in declared.params:
+                check_name(param.__name__, param.__name__ in _RESERVED)
+        case Enum():
+            names = [member.name for member in declared.python]
+        case Sum():
+            names = list(declared.classes)
+    for name in names:
+        check_name(name, False, f" of {declared.label}")
+
+
+def check_name(name: str, reserved: bool, where: str = "") -> None:
+    if reserved:
+        raise UnusableTypeError(f"{name}{where} is a word of the schema language: give it another name")
+    if not _NAME.fullmatch(name):
+        raise UnusableTypeError(f"{name}{where}: a name has at most 64 of a to z, A to Z, digits and underscores")
+
+
 def _resolved(name: str, marked: Marked) -> Verb:
-    hints = hints_of(marked.function)
-    parameters = list(inspect.signature(marked.function).parameters)
-    if len(parameters) > 1:
-        raise UnusableTypeError(f"verb {name}: it takes one argument, its request; this takes {len(parameters)}")
-    for part in (*parameters, "return"):
-        if part not in hints:
-            what = "what it returns" if part == "return" else f"its argument {part}"
-            raise UnusableTypeError(f"verb {name}: {what} has no annotation")
     try:
-        request = type_of(hints[parameters[0]]) if parameters else Unit()
-        return Verb(name, marked, request, type_of(hints["return"]), bool(parameters))
+        check_name(name, name in _RESERVED)
+        hints = hints_of(marked.function)
     except UnusableTypeError as error:
         raise UnusableTypeError(f"verb {name}: {error}") from None
+    parameters = list(inspect.signature(marked.function).parameters.values())
+    if len(parameters) > 1:
+        shown = ", ".join(parameter.name for parameter in parameters)
+        raise UnusableTypeError(f"verb {name}: it takes one argument, its request, and not {shown}: write a dataclass")
+    request: Type = Unit()
+    for parameter in parameters:
+        if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            raise UnusableTypeError(f"verb {name}: its argument is written {parameter}; it is one plain argument")
+        request = _part(name, f"its argument {parameter.name}", parameter.name, hints)
+    return Verb(name, marked, request, _part(name, "what it returns", "return", hints), bool(parameters))
+
+
+def _part(verb: str, what: str, key: str, hints: dict[str, Any]) -> Type:
+    if key not in hints:
+        form = "-> Answer, or -> None" if key == "return" else f"{key}: Request"
+        raise UnusableTypeError(f"verb {verb}: {what} has no annotation: write {form}")
+    try:
+        typed = type_of(hints[key])
+        if parameters(hints[key]) or isinstance(typed, Param):
+            raise UnusableTypeError("a verb has no type parameters: put a type in")
+    except UnusableTypeError as error:
+        raise UnusableTypeError(f"verb {verb}: {what}: {error}") from None
+    return typed
