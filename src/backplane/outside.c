@@ -179,9 +179,13 @@ static void writing_work(struct store_job *job, struct store *store) {
 	const struct save *save = backplane->writing.save;
 	struct module_record module = {
 		.name = save->name, .active_key = save->active, .next_key = save->next, .replicas = save->replicas};
-	backplane->writing.failed =
-		store->ops->update(store, save->has_deployment ? save->key : NULL, save->state, save->detail,
-				   save->has_module ? &module : NULL, &backplane->writing.err) < 0;
+	const struct store_change change = {
+		.deployment_key = save->has_deployment ? save->key : NULL,
+		.state = save->state,
+		.detail = save->detail,
+		.module = save->has_module ? &module : NULL,
+	};
+	backplane->writing.failed = store->ops->update(store, &change, &backplane->writing.err) < 0;
 }
 
 static void writing_done(struct store_job *job) {

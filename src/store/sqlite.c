@@ -4,7 +4,7 @@
  *
  * A commit is durable because of synchronous = EXTRA: in WAL mode the log is synced before the commit returns, and
  * where a file system cannot do WAL and SQLite falls back to its rollback journal, the folder is synced as well.
- * Rows of deployments and their artefacts are only ever added; state, detail and modules change.
+ * Rows of deployments and their artefacts are only ever added; state, detail and modules change; events come and go.
  */
 #include "store/store.h"
 
@@ -48,6 +48,17 @@ static const char *const migrations[] = {
 	" executable INTEGER NOT NULL CHECK (executable IN (0, 1)),"
 	" PRIMARY KEY (deployment, path)"
 	") STRICT, WITHOUT ROWID;",
+	"CREATE TABLE events ("
+	" sequence INTEGER PRIMARY KEY,"
+	" time_ms INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL,"
+	" module TEXT NOT NULL,"
+	" deployment TEXT NOT NULL,"
+	" runner TEXT NOT NULL,"
+	" text TEXT NOT NULL,"
+	" lines TEXT NOT NULL,"
+	" retry_ms INTEGER NOT NULL"
+	") STRICT;",
 };
 
 enum { VERSION = ARRAY_LEN(migrations) };
@@ -70,10 +81,16 @@ enum statement {
 	TIDY_OTHERS,
 	LIST_MODULES,
 	LIST_DEPLOYMENTS,
+	ADD_EVENT,
+	DROP_EVENTS,
+	LIST_EVENTS,
 	STATEMENT_COUNT,
 };
 
 #define DEPLOYMENT_COLUMNS "id, key, module, language, identity, created_ms, state, detail"
+
+#define EVENT_COLUMNS "sequence, time_ms, kind, module, deployment, runner, text, lines, retry_ms"
+#define EVENTS_WANTED "FROM events WHERE sequence > ?1 AND time_ms >= ?2 AND (?3 = '' OR module = ?3)"
 
 static const char *const statement_texts[STATEMENT_COUNT] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
@@ -104,6 +121,12 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 		"SELECT name, coalesce(active_key, ''), coalesce(next_key, ''), replicas FROM modules ORDER BY name",
 	[LIST_DEPLOYMENTS] =
 		"SELECT " DEPLOYMENT_COLUMNS " FROM deployments WHERE module = ?1 ORDER BY id DESC LIMIT ?2",
+	[ADD_EVENT] = "INSERT INTO events (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[DROP_EVENTS] = "DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?1",
+	/* The newest of them are found first, then given oldest first. */
+	[LIST_EVENTS] = "SELECT " EVENT_COLUMNS " " EVENTS_WANTED " AND sequence >="
+			" (SELECT min(sequence) FROM (SELECT sequence " EVENTS_WANTED " ORDER BY sequence DESC LIMIT ?4))"
+			" ORDER BY sequence LIMIT ?5",
 };
 
 struct sqlite_store {
@@ -479,14 +502,88 @@ static int set_module(struct sqlite_store *self, const struct module_record *mod
 					      : error_set(err, CODE_NOT_FOUND, "there is no module %s", module->name);
 }
 
-static int update(struct store *store, const char *deployment_key, enum deployment_state state, const char *detail,
-		  const struct module_record *module, struct error *err) {
+/* Events. */
+
+static void bind_event(sqlite3_stmt *statement, const struct event_record *event) {
+	bind_number(statement, 1, (int64_t)event->sequence);
+	bind_number(statement, 2, event->time_ms);
+	bind_number(statement, 3, event->kind);
+	bind_text(statement, 4, event->module);
+	bind_text(statement, 5, event->deployment_key);
+	bind_text(statement, 6, event->runner_key);
+	bind_text(statement, 7, event->text);
+	bind_text(statement, 8, event->lines);
+	bind_number(statement, 9, event->retry_ms);
+}
+
+static int add_events(struct sqlite_store *self, const struct store_change *change, struct error *err) {
+	for (size_t i = 0; i < change->event_count; i++) {
+		bind_event(self->statements[ADD_EVENT], &change->events[i]);
+		if (run(self, ADD_EVENT, err) < 0)
+			return -1;
+	}
+	if (change->event_count == 0)
+		return 0;
+	bind_number(self->statements[DROP_EVENTS], 1, EVENTS_MAX);
+	return run(self, DROP_EVENTS, err);
+}
+
+static void read_event(struct row *row, struct event_record *ret_event) {
+	*ret_event = (struct event_record){
+		.sequence = (uint64_t)sqlite3_column_int64(row->statement, 0),
+		.time_ms = sqlite3_column_int64(row->statement, 1),
+		.kind = (enum event_kind)sqlite3_column_int(row->statement, 2),
+		.module = row_text(row, 3),
+		.deployment_key = row_text(row, 4),
+		.runner_key = row_text(row, 5),
+		.text = row_text(row, 6),
+		.lines = row_text(row, 7),
+		.retry_ms = sqlite3_column_int64(row->statement, 8),
+	};
+}
+
+static void bind_query(sqlite3_stmt *statement, const struct event_query *query) {
+	bind_number(statement, 1, (int64_t)MIN(query->after, (uint64_t)INT64_MAX));
+	bind_number(statement, 2, query->since_ms);
+	bind_text(statement, 3, query->module);
+	bind_number(statement, 4, (int64_t)MIN(query->newest, (size_t)INT64_MAX));
+	bind_number(statement, 5, (int64_t)MIN(query->limit, (size_t)INT64_MAX));
+}
+
+static int list_events(struct store *store, const struct event_query *query, struct arena *arena,
+		       struct event_record **ret_events, size_t *ret_count, struct error *err) {
+	struct sqlite_store *self = CONTAINER_OF(store, struct sqlite_store, base);
+	struct row row = {.statement = self->statements[LIST_EVENTS], .arena = arena};
+	struct event_record *events = NULL;
+	size_t count = 0;
+	int result;
+	bind_query(row.statement, query);
+	while ((result = step(self, row.statement, err)) == 1) {
+		events = row_grow(&row, events, count, sizeof *events);
+		if (events != NULL)
+			read_event(&row, &events[count++]);
+		if ((result = row_check(&row, self, err)) < 0)
+			break;
+	}
+	reset(row.statement);
+	if (result < 0)
+		return -1;
+	*ret_events = events;
+	*ret_count = count;
+	return 0;
+}
+
+static int update(struct store *store, const struct store_change *change, struct error *err) {
 	struct sqlite_store *self = CONTAINER_OF(store, struct sqlite_store, base);
 	if (run(self, BEGIN, err) < 0)
 		return -1;
-	int result = deployment_key != NULL ? set_state(self, deployment_key, state, detail, err) : 0;
-	if (result == 0 && module != NULL)
-		result = set_module(self, module, err);
+	int result = 0;
+	if (change->deployment_key != NULL)
+		result = set_state(self, change->deployment_key, change->state, change->detail, err);
+	if (result == 0 && change->module != NULL)
+		result = set_module(self, change->module, err);
+	if (result == 0)
+		result = add_events(self, change, err);
 	return end_transaction(self, result, err);
 }
 
@@ -518,6 +615,7 @@ static const struct store_ops sqlite_ops = {
 	.tidy = tidy,
 	.list_modules = list_modules,
 	.list_deployments = list_deployments,
+	.list_events = list_events,
 	.close = close_store,
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store: what the Backplane must still know after a crash, that is deployments and what is wanted of each module.
+ * The store: what the Backplane must still know after a crash, that is deployments, what is wanted of each module,
+ * and the newest events.
  *
  * One of the three seams: a struct of functions with an implementation for each database. Every function blocks,
  * and what it changed is durable when it returns; after an error nothing has changed. A store belongs to one thread
@@ -48,6 +49,62 @@ struct module_record {
 	uint32_t replicas;
 };
 
+/* What happened. The numbers are those of EventKind in proto/. */
+enum event_kind {
+	EVENT_BACKPLANE_STARTED = 1,
+	EVENT_BACKPLANE_STOPPING = 2,
+	EVENT_RUNNER_CREATING = 10,
+	EVENT_RUNNER_PROBING = 11,
+	EVENT_RUNNER_IDLE = 12,
+	EVENT_RUNNER_DEPLOYING = 13,
+	EVENT_RUNNER_ALIVE = 14,
+	EVENT_RUNNER_DRAINING = 15,
+	EVENT_RUNNER_SILENT = 16, /* it did not answer a ping */
+	EVENT_RUNNER_LOST = 17, /* it is gone, and did not mean to */
+	EVENT_RUNNER_KILLED = 18, /* it was given up, and the Platform ends it */
+	EVENT_RUNNER_ENDED = 19, /* as it was told to */
+	EVENT_DEPLOYMENT_CREATED = 30,
+	EVENT_DEPLOYMENT_ROLLED_BACK = 31, /* wanted again, as a rollback */
+	EVENT_DEPLOYMENT_LIVE = 32,
+	EVENT_DEPLOYMENT_DRAINING = 33,
+	EVENT_DEPLOYMENT_STOPPED = 34,
+	EVENT_DEPLOYMENT_FAILED = 35,
+	EVENT_DEPLOYMENT_BACKING_OFF = 36, /* it lost a replica, or cannot have one; it is tried again */
+	EVENT_DEPLOYMENT_SCALED = 37,
+};
+
+/* "max-events": the newest so many are kept. */
+enum { EVENTS_MAX = 10000 };
+
+/* Texts are empty where there is nothing to say. */
+struct event_record {
+	uint64_t sequence; /* later ones are larger, also those of a later process */
+	int64_t time_ms; /* wall clock */
+	enum event_kind kind;
+	const char *module, *deployment_key, *runner_key;
+	const char *text; /* the cause, in plain words */
+	const char *lines; /* the last that the deployment wrote */
+	int64_t retry_ms; /* EVENT_DEPLOYMENT_BACKING_OFF: when it is tried again, by the wall clock */
+};
+
+/* What is kept together, or not at all. */
+struct store_change {
+	const char *deployment_key; /* NULL: no deployment changes */
+	enum deployment_state state;
+	const char *detail;
+	const struct module_record *module; /* NULL: no module changes */
+	const struct event_record *events; /* in the order of their sequence */
+	size_t event_count;
+};
+
+struct event_query {
+	const char *module; /* empty: all, and what is about none */
+	int64_t since_ms; /* not older */
+	uint64_t after; /* of a larger sequence */
+	size_t newest; /* of those that are left, the newest so many; SIZE_MAX: all */
+	size_t limit; /* of those, the oldest so many */
+};
+
 struct store {
 	const struct store_ops *ops;
 };
@@ -64,11 +121,10 @@ struct store_ops {
 	int (*get_deployment)(struct store *store, const char *key, struct arena *arena,
 			      struct deployment_record *ret_record, struct error *err);
 
-	/* Changes the state of a deployment and what is wanted of its module, together: deployment_key NULL leaves
-	 * deployments alone (state and detail are not looked at then), module NULL leaves modules alone. NotFound
-	 * when either is not there; FailedPrecondition when the module names a deployment that is not there. */
-	int (*update)(struct store *store, const char *deployment_key, enum deployment_state state, const char *detail,
-		      const struct module_record *module, struct error *err);
+	/* Changes the state of a deployment and what is wanted of a module, and adds events; of events the newest
+	 * EVENTS_MAX stay. NotFound when the deployment or the module is not there; FailedPrecondition when the module
+	 * names a deployment that is not there. */
+	int (*update)(struct store *store, const struct store_change *change, struct error *err);
 
 	/* Ends what a crash left half done: the active deployment of a module is LIVE, the next one STARTING, and any
 	 * other that has not ended is STOPPED. */
@@ -81,6 +137,10 @@ struct store_ops {
 	/* The deployments of a module, newest first, without schema and artefacts, at most limit. */
 	int (*list_deployments)(struct store *store, const char *module, size_t limit, struct arena *arena,
 				struct deployment_record **ret_records, size_t *ret_count, struct error *err);
+
+	/* Oldest first, in arena. */
+	int (*list_events)(struct store *store, const struct event_query *query, struct arena *arena,
+			   struct event_record **ret_events, size_t *ret_count, struct error *err);
 
 	void (*close)(struct store *store);
 };

@@ -132,12 +132,37 @@ static void refuses_a_newer_version(void **state) {
 	store->ops->close(store);
 	execute(place, "PRAGMA user_version = 99");
 	assert_refused(place, CODE_FAILED_PRECONDITION, "has version 99, made by a newer FTL");
-	assert_refused(place, CODE_FAILED_PRECONDITION, "(" FTL_VERSION ") knows it up to version 1:");
-	execute(place, "PRAGMA user_version = 1");
+	assert_refused(place, CODE_FAILED_PRECONDITION, "(" FTL_VERSION ") knows it up to version 2:");
+	execute(place, "PRAGMA user_version = 2");
 	store = open_store(place);
 	struct arena arena = ARENA_INIT(KIB(64));
 	struct deployment_record record;
 	assert_int_equal(store->ops->get_deployment(store, "dpl-echo-1", &arena, &record, &err), 0);
+	arena_deinit(&arena);
+	store->ops->close(store);
+}
+
+/* As it was before there were events: what is in it stays, and events can be kept. */
+static void brings_an_older_version_up_to_date(void **state) {
+	struct place *place = *state;
+	struct store *store = open_store(place);
+	struct error err;
+	assert_int_equal(create(store, "dpl-echo-1", STR("schema"), &err), 0);
+	store->ops->close(store);
+	execute(place, "DROP TABLE events; PRAGMA user_version = 1");
+	store = open_store(place);
+	struct arena arena = ARENA_INIT(KIB(64));
+	struct deployment_record record;
+	assert_int_equal(store->ops->get_deployment(store, "dpl-echo-1", &arena, &record, &err), 0);
+	const struct event_record event = {.sequence = 1,
+					   .kind = EVENT_BACKPLANE_STARTED,
+					   .module = "",
+					   .deployment_key = "",
+					   .runner_key = "",
+					   .text = "started",
+					   .lines = ""};
+	const struct store_change change = {.events = &event, .event_count = 1};
+	assert_int_equal(store->ops->update(store, &change, &err), 0);
 	arena_deinit(&arena);
 	store->ops->close(store);
 }
@@ -269,6 +294,7 @@ int main(void) {
 		TEST(is_free_although_a_child_runs_on),
 		TEST(makes_a_folder_for_its_owner_alone),
 		TEST(refuses_a_newer_version),
+		TEST(brings_an_older_version_up_to_date),
 		TEST(says_when_the_database_is_damaged),
 		TEST(says_when_a_table_is_damaged),
 		TEST(says_when_a_table_is_missing),

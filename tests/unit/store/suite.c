@@ -91,7 +91,8 @@ static void assert_missing(struct fixture *fixture, const char *key) {
 
 static int update(struct fixture *fixture, const char *key, enum deployment_state state, const char *detail,
 		  const struct module_record *module, struct error *err) {
-	return fixture->store->ops->update(fixture->store, key, state, detail, module, err);
+	const struct store_change change = {.deployment_key = key, .state = state, .detail = detail, .module = module};
+	return fixture->store->ops->update(fixture->store, &change, err);
 }
 
 static size_t list(struct fixture *fixture, const char *module, size_t limit, struct deployment_record **ret_records) {
@@ -336,6 +337,98 @@ static void lists_deployments_newest_first(void **state) {
 	assert_int_equal(list(fixture, "even", 0, &deployments), 0);
 }
 
+static struct event_record make_event(uint64_t sequence, const char *module) {
+	return (struct event_record){.sequence = sequence,
+				     .time_ms = 1700000000000 + (int64_t)sequence,
+				     .kind = EVENT_DEPLOYMENT_CREATED,
+				     .module = module,
+				     .deployment_key = "dpl-1",
+				     .runner_key = "rnr-1",
+				     .text = "created",
+				     .lines = "one\ntwo",
+				     .retry_ms = 7};
+}
+
+static void add_event(struct fixture *fixture, struct event_record event) {
+	const struct store_change change = {.events = &event, .event_count = 1};
+	struct error err;
+	if (fixture->store->ops->update(fixture->store, &change, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+/* The sequences of what is found, as "1 2 3". */
+static void assert_events(struct fixture *fixture, struct event_query query, const char *expected) {
+	struct event_record *events;
+	size_t count;
+	struct error err;
+	char found[256] = "";
+	query.module = query.module ? query.module : "";
+	if (fixture->store->ops->list_events(fixture->store, &query, &fixture->arena, &events, &count, &err) < 0)
+		fail_msg("%s", err.msg);
+	for (size_t i = 0; i < count; i++)
+		snprintf(found + strlen(found), sizeof found - strlen(found), "%s%llu", i > 0 ? " " : "",
+			 (unsigned long long)events[i].sequence);
+	assert_string_equal(found, expected);
+}
+
+static void gives_back_events(void **state) {
+	struct fixture *fixture = *state;
+	assert_events(fixture, (struct event_query){.newest = SIZE_MAX, .limit = SIZE_MAX}, "");
+	for (uint64_t i = 1; i <= 6; i++)
+		add_event(fixture, make_event(i, i % 2 == 0 ? "echo" : "time"));
+	assert_events(fixture, (struct event_query){.newest = SIZE_MAX, .limit = SIZE_MAX}, "1 2 3 4 5 6");
+	assert_events(fixture, (struct event_query){.newest = 4, .limit = 2}, "3 4");
+	assert_events(fixture, (struct event_query){.newest = 0, .limit = SIZE_MAX}, "");
+	assert_events(fixture, (struct event_query){.after = 4, .newest = SIZE_MAX, .limit = SIZE_MAX}, "5 6");
+	assert_events(fixture, (struct event_query){.module = "echo", .newest = 2, .limit = SIZE_MAX}, "4 6");
+	assert_events(fixture, (struct event_query){.since_ms = 1700000000005, .newest = SIZE_MAX, .limit = SIZE_MAX}, "5 6");
+	close_store(fixture);
+	open_store(fixture);
+	struct event_record *events;
+	size_t count;
+	const struct event_query query = {.module = "", .newest = 1, .limit = 1};
+	assert_int_equal(fixture->store->ops->list_events(fixture->store, &query, &fixture->arena, &events, &count, NULL), 0);
+	const struct event_record expected = make_event(6, "echo");
+	assert_int_equal(events->time_ms, expected.time_ms);
+	assert_int_equal(events->kind, expected.kind);
+	assert_string_equal(events->module, expected.module);
+	assert_string_equal(events->deployment_key, expected.deployment_key);
+	assert_string_equal(events->runner_key, expected.runner_key);
+	assert_string_equal(events->text, expected.text);
+	assert_string_equal(events->lines, expected.lines);
+	assert_int_equal(events->retry_ms, expected.retry_ms);
+}
+
+static void keeps_the_newest_events(void **state) {
+	struct fixture *fixture = *state;
+	enum { MORE = 5 };
+	struct event_record *events = mem_alloc((EVENTS_MAX + MORE) * sizeof *events);
+	for (uint64_t i = 0; i < EVENTS_MAX + MORE; i++)
+		events[i] = make_event(i + 1, "echo");
+	const struct store_change change = {.events = events, .event_count = EVENTS_MAX + MORE};
+	struct error err;
+	assert_int_equal(fixture->store->ops->update(fixture->store, &change, &err), 0);
+	free(events);
+	assert_events(fixture, (struct event_query){.newest = SIZE_MAX, .limit = 2}, "6 7");
+	add_event(fixture, make_event(EVENTS_MAX + MORE + 1, "echo"));
+	assert_events(fixture, (struct event_query){.newest = SIZE_MAX, .limit = 2}, "7 8");
+}
+
+static void keeps_events_with_what_they_tell_of(void **state) {
+	struct fixture *fixture = *state;
+	const struct event_record event = make_event(1, "echo");
+	const struct store_change change = {
+		.deployment_key = "dpl-echo-1", .state = DEPLOYMENT_LIVE, .detail = "", .events = &event, .event_count = 1};
+	struct error err;
+	assert_int_equal(fixture->store->ops->update(fixture->store, &change, &err), -1);
+	assert_int_equal(err.code, CODE_NOT_FOUND);
+	assert_events(fixture, (struct event_query){.newest = SIZE_MAX, .limit = SIZE_MAX}, "");
+	create(fixture, make_record("dpl-echo-1", "echo", "one"), 1, "dpl-echo-1");
+	assert_int_equal(fixture->store->ops->update(fixture->store, &change, &err), 0);
+	assert_events(fixture, (struct event_query){.newest = SIZE_MAX, .limit = SIZE_MAX}, "1");
+	assert_int_equal(get(fixture, "dpl-echo-1").state, DEPLOYMENT_LIVE);
+}
+
 static void refuses_two_artefacts_at_one_path(void **state) {
 	struct fixture *fixture = *state;
 	struct artefact_record artefacts[] = {{.path = STR_INIT("main")},
@@ -494,6 +587,9 @@ int store_suite_run(const char *name, store_open_fn *open) {
 		TEST(lists_modules_by_name),
 		TEST(lists_deployments_newest_first),
 		TEST(refuses_two_artefacts_at_one_path),
+		TEST(gives_back_events),
+		TEST(keeps_the_newest_events),
+		TEST(keeps_events_with_what_they_tell_of),
 		TEST(stays_within_the_arena),
 		TEST(keeps_what_it_answered_when_killed),
 	};
