@@ -133,6 +133,7 @@ static void on_signal(uv_signal_t *handle, int number) {
 	if (backplane->stopping.state != SERVING)
 		return;
 	log_info("stopping (%s)", strsignal(number));
+	events_add(backplane, EVENT_BACKPLANE_STOPPING, "%s", strsignal(number));
 	backplane->stopping.state = DRAINING_CALLS;
 	backplane->stopping.busy_workers = (unsigned)backplane->worker_count;
 	timer_start(&backplane->loop, &backplane->stopping.limit, backplane->options->drain_timeout_ms);
@@ -281,7 +282,7 @@ static void start_server(struct backplane *backplane) {
 		{runner_methods, runner_method_count},	   {deployment_methods, deployment_method_count},
 		{artefact_methods, artefact_method_count}, {watch_methods, watch_method_count},
 		{module_methods, module_method_count},	   {status_methods, status_method_count},
-		{log_methods, log_method_count},
+		{log_methods, log_method_count},	   {event_methods, event_method_count},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
 		rpc_server_add(backplane->server, services[i].methods, services[i].count, backplane);
@@ -378,7 +379,11 @@ static int start(struct backplane *backplane, struct error *err) {
 		return -1;
 	start_server(backplane);
 	read_types(backplane);
-	if (start_workers(backplane, err) < 0 || load(backplane, err) < 0)
+	if (start_workers(backplane, err) < 0 || events_load(backplane, err) < 0)
+		return -1;
+	events_add(backplane, EVENT_BACKPLANE_STARTED, "serves on %s, process %d, version %s", backplane->endpoint, (int)getpid(),
+		   FTL_VERSION);
+	if (load(backplane, err) < 0)
 		return -1;
 	load_runners(backplane);
 	watch_signals(backplane);
@@ -403,6 +408,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	list_init(&backplane->pending);
 	watch_init(backplane);
 	service_logs_init(backplane);
+	events_init(backplane);
 	control_init(&backplane->control, &config, &backplane->outside, loop_now_ms(&backplane->loop));
 }
 
@@ -423,6 +429,7 @@ static void deinit(struct backplane *backplane) {
 	if (backplane->platform != NULL)
 		backplane->platform->ops->close(backplane->platform);
 	outside_close(backplane);
+	events_close(backplane);
 	loop_run_out(&backplane->loop);
 	outside_deinit(backplane);
 	control_deinit(&backplane->control);

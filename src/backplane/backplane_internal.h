@@ -77,6 +77,12 @@ struct backplane {
 	struct list histories; /* struct history: the steps of deployments so far */
 	size_t history_count;
 	struct list followers; /* of logs */
+	struct {
+		uint64_t sequence; /* of the last one that happened */
+		uint64_t kept; /* of the last one in the store */
+		struct timer flush;
+		struct list watchers;
+	} events;
 
 	struct {
 		uv_signal_t terminate, interrupt;
@@ -120,7 +126,7 @@ extern const struct rpc_method watch_methods[];
 extern const size_t watch_method_count;
 void watch_init(struct backplane *backplane);
 void watch_deinit(struct backplane *backplane);
-void watch_step(struct backplane *backplane, const struct deployment_step *step);
+void watch_event(struct backplane *backplane, const struct control_event *event);
 
 /* service_status.c */
 extern const struct rpc_method status_methods[];
@@ -130,3 +136,16 @@ extern const size_t status_method_count;
 extern const struct rpc_method log_methods[];
 extern const size_t log_method_count;
 void service_logs_init(struct backplane *backplane);
+
+/* service_events.c */
+extern const struct rpc_method event_methods[];
+extern const size_t event_method_count;
+void events_init(struct backplane *backplane);
+void events_close(struct backplane *backplane);
+/* Goes on with the sequence where the store's ends. */
+int events_load(struct backplane *backplane, struct error *err);
+void events_add_of_control(struct backplane *backplane, const struct control_event *event);
+/* One that is about no Runner and no deployment. */
+void events_add(struct backplane *backplane, enum event_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
+/* All up to this one are in the store. */
+void events_kept(struct backplane *backplane, const struct event_record *last);

@@ -84,7 +84,7 @@ static void drain_surplus(struct control *control, struct deployment *deployment
 		LIST_FOREACH(link, &deployment->runners) {
 			struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
 			if (surplus > 0 && runner->state == order[i]) {
-				runner_drain(control, runner);
+				runner_drain(control, runner, "a copy too many");
 				surplus--;
 			}
 		}
@@ -137,7 +137,7 @@ static void end_surplus(struct control *control, const struct language *language
 		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
 		bool idle = runner->state == RUNNER_IDLE && runner->managed && runner->due_ms <= control->now_ms;
 		if (surplus > 0 && idle && strcmp(runner->language, language->name) == 0) {
-			runner_drain(control, runner);
+			runner_drain(control, runner, "not needed any more");
 			surplus--;
 		}
 	}
@@ -290,7 +290,7 @@ void control_shut_down(struct control *control) {
 		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
 		/* Those of a person stay: they look for the next Backplane. */
 		if (runner->managed && runner->state != RUNNER_DRAINING)
-			runner_drain(control, runner);
+			runner_drain(control, runner, "the Backplane stops");
 	}
 	control_settle(control);
 }

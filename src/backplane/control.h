@@ -114,12 +114,16 @@ struct control_config {
 
 extern const struct control_config control_config_default;
 
-/* A step in the life of a deployment, for those who watch. */
-struct deployment_step {
-	const struct deployment *deployment;
-	const char *text;
-	const char *const *lines; /* the last that it wrote */
+/* What happened, and why: told of every change of state of a Runner or a deployment, before anything that follows from
+ * it. Runners that host a deployment, and deployments, name it. */
+struct control_event {
+	enum event_kind kind;
+	const struct deployment *deployment; /* or NULL */
+	const struct runner *runner; /* or NULL */
+	const char *text; /* the cause */
+	const char *const *lines; /* the last that the deployment wrote */
 	size_t line_count;
+	uint64_t retry_in_ms; /* EVENT_DEPLOYMENT_BACKING_OFF, and Runners that cannot be had: the next try; 0: none */
 };
 
 /* The outside world: one of the three seams. Everything is borrowed during the call. */
@@ -156,7 +160,7 @@ struct outside_ops {
 	void (*route)(struct outside *outside, const struct module *module);
 	void (*publish)(struct outside *outside, uint64_t version);
 
-	void (*step)(struct outside *outside, const struct deployment_step *step);
+	void (*event)(struct outside *outside, const struct control_event *event);
 
 	/* After control_shut_down: nothing that the Platform made is left. */
 	void (*all_gone)(struct outside *outside);
@@ -222,6 +226,9 @@ void control_found(struct control *control, const char *runner_key);
 
 /* A deployment is in the store, by a client's wish: a new one, or one that is wanted again. */
 void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas);
+
+/* The same for an earlier deployment of a module that is to run again. */
+void control_rolled_back(struct control *control, const struct deployment_record *record);
 
 /* Ends what runs of a module. ret_key is the deployment that ends, or empty. */
 void control_kill(struct control *control, struct str module, char ret_key[KEY_MAX]);

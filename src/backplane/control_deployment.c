@@ -46,19 +46,15 @@ static void set_state(struct control *control, struct deployment *deployment, en
 	control->unsettled = true;
 }
 
-static void tell(struct control *control, struct deployment *deployment, const char *text, const char *const *lines,
-		 size_t line_count) {
-	const struct deployment_step step = {deployment, text, lines, line_count};
-	control->outside->ops->step(control->outside, &step);
-}
-
-void deployment_step(struct control *control, struct deployment *deployment, const char *format, ...) {
-	char text[1024];
+void deployment_tell(struct control *control, const struct deployment *deployment, enum event_kind kind, const char *format,
+		     ...) {
+	char text[EVENT_TEXT_MAX];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	tell(control, deployment, text, NULL, 0);
+	const struct control_event event = {.kind = kind, .deployment = deployment, .text = text};
+	control->outside->ops->event(control->outside, &event);
 }
 
 static void save(struct control *control, const struct deployment *deployment, const struct module *module) {
@@ -119,21 +115,25 @@ void control_load_module(struct control *control, const char *name, uint32_t rep
 	module_mark_dirty(control, module);
 }
 
+static void drain_runners(struct control *control, struct deployment *deployment, const char *why) {
+	LIST_FOREACH(link, &deployment->runners) {
+		struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
+		if (runner->state != RUNNER_DRAINING)
+			runner_drain(control, runner, why);
+	}
+}
+
 /* Takes a deployment that is not wanted any more out of service. */
 static void wind_down(struct control *control, struct deployment *deployment, const char *why) {
 	set_state(control, deployment, DEPLOYMENT_DRAINING, why);
 	deployment->live_version = 0;
 	list_append(&control->ending, &deployment->in_ending);
-	tell(control, deployment, why, NULL, 0);
+	deployment_tell(control, deployment, EVENT_DEPLOYMENT_DRAINING, "%s", why);
 	save(control, deployment, NULL);
-	LIST_FOREACH(link, &deployment->runners) {
-		struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
-		if (runner->state != RUNNER_DRAINING)
-			runner_drain(control, runner);
-	}
+	drain_runners(control, deployment, why);
 }
 
-void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas) {
+static void want(struct control *control, const struct deployment_record *record, uint32_t replicas, enum event_kind kind) {
 	struct module *module = module_find_or_add(control, record->module);
 	if (replicas > 0)
 		module->replicas = replicas;
@@ -149,12 +149,12 @@ void control_deployment_created(struct control *control, const struct deployment
 		deployment->retry_due_ms = 0;
 		deployment->from_store = false;
 		set_state(control, deployment, DEPLOYMENT_STARTING, "");
-		deployment_step(control, deployment, "created");
+		deployment_tell(control, deployment, kind, kind == EVENT_DEPLOYMENT_CREATED ? "created" : "wanted again");
 	} else if (deployment == module->active) {
 		/* The active one is wanted after all, perhaps in other numbers. */
 		module->next = NULL;
-		if (deployment->state == DEPLOYMENT_LIVE)
-			deployment_step(control, deployment, "is live already");
+		if (deployment->state == DEPLOYMENT_LIVE && deployment->live_version == 0)
+			deployment_tell(control, deployment, EVENT_DEPLOYMENT_LIVE, "is live already");
 	}
 	/* What the store did when it kept the deployment may have been undone since, by a change that was under way. */
 	save(control, deployment, module);
@@ -162,6 +162,14 @@ void control_deployment_created(struct control *control, const struct deployment
 		wind_down(control, before, "replaced before it was up");
 	module_mark_dirty(control, module);
 	control_settle(control);
+}
+
+void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas) {
+	want(control, record, replicas, EVENT_DEPLOYMENT_CREATED);
+}
+
+void control_rolled_back(struct control *control, const struct deployment_record *record) {
+	want(control, record, 0, EVENT_DEPLOYMENT_ROLLED_BACK);
 }
 
 /* --- replicas --------------------------------------------------------------------------------------------------------- */
@@ -174,11 +182,12 @@ static void retry_later(struct control *control, struct deployment *deployment, 
 			const char *const *lines, size_t line_count) {
 	uint64_t delay_ms = backoff_ms(control, deployment->failures);
 	deployment->retry_due_ms = control->now_ms + delay_ms;
-	char text[1024];
+	char text[EVENT_TEXT_MAX];
 	snprintf(text, sizeof text, "%s; trying again in %llu ms", why, (unsigned long long)delay_ms);
 	if (deployment->state != DEPLOYMENT_STARTING)
 		set_state(control, deployment, deployment->state, why);
-	tell(control, deployment, text, lines, line_count);
+	const struct control_event event = {EVENT_DEPLOYMENT_BACKING_OFF, deployment, NULL, text, lines, line_count, delay_ms};
+	control->outside->ops->event(control->outside, &event);
 	control->unsettled = true;
 }
 
@@ -215,13 +224,10 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 	module->failure = mem_printf("%s failed: %s", deployment->key, why);
 	set_state(control, deployment, DEPLOYMENT_FAILED, why);
 	list_append(&control->ending, &deployment->in_ending);
-	tell(control, deployment, why, lines, line_count);
+	const struct control_event event = {EVENT_DEPLOYMENT_FAILED, deployment, NULL, why, lines, line_count, 0};
+	control->outside->ops->event(control->outside, &event);
 	save(control, deployment, module);
-	LIST_FOREACH(link, &deployment->runners) {
-		struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
-		if (runner->state != RUNNER_DRAINING)
-			runner_drain(control, runner);
-	}
+	drain_runners(control, deployment, "its deployment failed");
 	module_mark_dirty(control, module);
 }
 
@@ -254,7 +260,7 @@ void deployment_switch(struct control *control, struct module *module) {
 static void release(struct control *control, struct deployment *deployment) {
 	if (deployment->state == DEPLOYMENT_DRAINING) {
 		set_state(control, deployment, DEPLOYMENT_STOPPED, deployment->detail);
-		tell(control, deployment, "stopped", NULL, 0);
+		deployment_tell(control, deployment, EVENT_DEPLOYMENT_STOPPED, "stopped");
 		save(control, deployment, NULL);
 	}
 	list_remove(&deployment->in_ending);
@@ -301,7 +307,7 @@ int control_scale(struct control *control, struct str name, uint32_t replicas, s
 	struct deployment *shown = module->active ? module->active : module->next;
 	/* Who asks for it does not want to wait for the end of a backoff. */
 	shown->retry_due_ms = 0;
-	deployment_step(control, shown, "scaled to %u", replicas);
+	deployment_tell(control, shown, EVENT_DEPLOYMENT_SCALED, "scaled to %u", replicas);
 	save(control, NULL, module);
 	module_mark_dirty(control, module);
 	control_settle(control);
@@ -314,11 +320,10 @@ static void replica_came_up(struct control *control, struct runner *runner, cons
 	struct deployment *deployment = runner->deployment;
 	runner->fetch_us = deployed->fetch_us;
 	runner->start_us = deployed->start_us;
-	runner_set_state(control, runner, RUNNER_ALIVE, 0);
+	runner_set_state(control, runner, RUNNER_ALIVE, 0, "alive: fetched in %.1f ms, started in %.1f ms",
+			 (double)deployed->fetch_us / 1000, (double)deployed->start_us / 1000);
 	runner->alive_since_ms = control->now_ms;
 	deployment->alive++;
-	deployment_step(control, deployment, "alive on %s: fetched in %.1f ms, started in %.1f ms", runner->key,
-			(double)deployed->fetch_us / 1000, (double)deployed->start_us / 1000);
 	deployment_gained_runner(control, deployment, runner);
 }
 
@@ -330,7 +335,8 @@ static void replica_ended(struct control *control, struct runner *runner, const 
 	runner->claimed[0] = '\0';
 	/* One that the Platform made was told to end itself: its exit is still to come. */
 	if (!expected || !runner->managed)
-		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms);
+		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms, "no longer hosts %s: %s",
+				 deployment->key, deployed->error);
 	if (!expected)
 		fail_or_retry(control, deployment, !deployed->runner_fault, deployed->error, deployed->lines,
 			      deployed->line_count);
@@ -343,7 +349,8 @@ static int replica_unknown(struct control *control, struct runner *runner, const
 	bool its_last = failed && runner->state == RUNNER_DRAINING && strcmp(runner->claimed, deployed->deployment_key) == 0;
 	if (its_last && !runner->managed) {
 		runner->claimed[0] = '\0';
-		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms);
+		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms, "no longer hosts %s: %s",
+				 deployed->deployment_key, deployed->error);
 		return 0;
 	}
 	/* What has ended already may end. */
@@ -388,7 +395,7 @@ void control_published(struct control *control, uint64_t version) {
 		if (active == NULL || active->live_version == 0 || active->live_version > version)
 			continue;
 		active->live_version = 0;
-		deployment_step(control, active, "live");
+		deployment_tell(control, active, EVENT_DEPLOYMENT_LIVE, "live");
 	}
 	control_settle(control);
 }

@@ -22,16 +22,18 @@ struct runner *runner_find(const struct control *control, const char *key);
 struct runner *runner_find_idle(const struct control *control, const char *language);
 /* Asks the Platform for one. */
 void runner_create(struct control *control, const char *language);
-void runner_set_state(struct control *control, struct runner *runner, enum runner_state state, uint64_t limit_ms);
+/* The text of the event is the cause. */
+void runner_set_state(struct control *control, struct runner *runner, enum runner_state state, uint64_t limit_ms,
+		      const char *format, ...) PRINTF_LIKE(5, 6);
 /* IDLE → DEPLOYING */
 void runner_assign(struct control *control, struct runner *runner, struct deployment *deployment);
 /* DEPLOYING, ALIVE → DRAINING; IDLE → gone. */
-void runner_drain(struct control *control, struct runner *runner);
+void runner_drain(struct control *control, struct runner *runner, const char *why);
 /* Tells it to end what it hosts, now that no call is routed to it. */
 void runner_end(struct control *control, struct runner *runner, uint64_t grace_ms);
 /* Takes it off its deployment, whose alive count and routes follow. */
 void runner_detach(struct control *control, struct runner *runner);
-/* Frees the record; the Platform ends what is left of it. */
+/* Frees the record; the Platform ends what is left of it. What became of it has been told. */
 void runner_remove(struct control *control, struct runner *runner);
 void runner_tick(struct control *control, struct runner *runner);
 uint64_t runner_due(const struct runner *runner);
@@ -43,7 +45,8 @@ void runner_adopt(struct control *control, struct runner *runner);
 /* Runners that host it or are about to. */
 unsigned deployment_assigned(const struct deployment *deployment);
 bool deployment_is_wanted(const struct deployment *deployment);
-void deployment_step(struct control *control, struct deployment *deployment, const char *format, ...) PRINTF_LIKE(3, 4);
+void deployment_tell(struct control *control, const struct deployment *deployment, enum event_kind kind, const char *format,
+		     ...) PRINTF_LIKE(4, 5);
 /* STARTING → FAILED */
 void deployment_fail(struct control *control, struct deployment *deployment, const char *why, const char *const *lines,
 		     size_t line_count);

@@ -3,6 +3,7 @@
  * The machine of a Runner; its diagram is in control.h.
  */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,16 +31,33 @@ const char *runner_state_name(enum runner_state state) {
 	return state_names[state];
 }
 
-void runner_set_state(struct control *control, struct runner *runner, enum runner_state state, uint64_t limit_ms) {
+/* Every change of state, and the end, is told with its cause. */
+static const enum event_kind kinds[RUNNER_STATE_COUNT] = {
+	[RUNNER_CREATING] = EVENT_RUNNER_CREATING,   [RUNNER_PROBING] = EVENT_RUNNER_PROBING,
+	[RUNNER_IDLE] = EVENT_RUNNER_IDLE,	     [RUNNER_DEPLOYING] = EVENT_RUNNER_DEPLOYING,
+	[RUNNER_ALIVE] = EVENT_RUNNER_ALIVE,	     [RUNNER_DRAINING] = EVENT_RUNNER_DRAINING,
+};
+
+static void tell(struct control *control, const struct runner *runner, enum event_kind kind, uint64_t retry_in_ms,
+		 const char *text) {
+	const struct control_event event = {
+		.kind = kind, .deployment = runner->deployment, .runner = runner, .text = text, .retry_in_ms = retry_in_ms};
+	control->outside->ops->event(control->outside, &event);
+}
+
+void runner_set_state(struct control *control, struct runner *runner, enum runner_state state, uint64_t limit_ms,
+		      const char *format, ...) {
 	ASSERT(allowed[runner->state] & TO(state));
 	runner->state = state;
 	runner->since_wall_ms = control->outside->ops->wall_ms(control->outside);
 	runner->due_ms = limit_ms > 0 ? control->now_ms + limit_ms : 0;
 	control->unsettled = true;
-}
-
-static void become_idle(struct control *control, struct runner *runner) {
-	runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms);
+	char text[EVENT_TEXT_MAX];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	tell(control, runner, kinds[state], 0, text);
 }
 
 /* --- coming and going -------------------------------------------------------------------------------------------- */
@@ -78,12 +96,16 @@ static struct runner *runner_add(struct control *control, const char *key, const
 void runner_create(struct control *control, const char *language) {
 	char key[KEY_MAX];
 	key_make(key, "rnr", language, control->outside->ops->random(control->outside));
-	runner_add(control, key, language, true, RUNNER_CREATING, control->config.create_timeout_ms);
+	struct runner *runner =
+		runner_add(control, key, language, true, RUNNER_CREATING, control->config.create_timeout_ms);
+	tell(control, runner, EVENT_RUNNER_CREATING, 0, "asked of the Platform");
 	control->outside->ops->create_runner(control->outside, key, language);
 }
 
 void control_found(struct control *control, const char *runner_key) {
-	runner_add(control, runner_key, "", true, RUNNER_CREATING, control->config.create_timeout_ms);
+	struct runner *runner =
+		runner_add(control, runner_key, "", true, RUNNER_CREATING, control->config.create_timeout_ms);
+	tell(control, runner, EVENT_RUNNER_CREATING, 0, "left by the Backplane before; it may register again");
 }
 
 void runner_detach(struct control *control, struct runner *runner) {
@@ -114,12 +136,14 @@ void runner_remove(struct control *control, struct runner *runner) {
 	control->unsettled = true;
 }
 
+static uint64_t blame_delay_ms(const struct control *control, const struct language *language) {
+	return MIN(control->config.retry_max_ms, (uint64_t)100 << MIN(language->failures, 10u));
+}
+
 /* A Runner that never came to anything speaks of its language; one that was at work, of itself alone. */
-static void blame_language(struct control *control, const struct runner *runner, const char *why) {
-	struct language *language = language_find_or_add(control, runner->language);
+static void blame_language(struct control *control, struct language *language, const char *why) {
 	snprintf(language->problem, sizeof language->problem, "%s", why);
-	language->retry_due_ms =
-		control->now_ms + MIN(control->config.retry_max_ms, (uint64_t)100 << MIN(language->failures, 10u));
+	language->retry_due_ms = control->now_ms + blame_delay_ms(control, language);
 	language->failures++;
 	if (language->failures < control->config.attempts_max)
 		return;
@@ -133,29 +157,45 @@ static void blame_language(struct control *control, const struct runner *runner,
 	}
 }
 
-/* It is gone, and did not mean to. */
-static void lose(struct control *control, struct runner *runner, const char *why) {
+static struct language *language_to_blame(struct control *control, const struct runner *runner) {
+	bool young = runner->state == RUNNER_CREATING || (runner->state == RUNNER_PROBING && runner->managed);
+	if (!young || runner->language[0] == '\0' || control->shutting_down)
+		return NULL;
+	return language_find_or_add(control, runner->language);
+}
+
+static void take_out(struct control *control, struct runner *runner, enum event_kind kind, const char *why) {
 	struct deployment *deployment = runner->deployment;
 	bool expected = runner->state == RUNNER_DRAINING;
-	bool young = (runner->state == RUNNER_CREATING || (runner->state == RUNNER_PROBING && runner->managed)) &&
-		     runner->language[0] != '\0';
+	struct language *language = language_to_blame(control, runner);
 	char text[512];
 	snprintf(text, sizeof text, "the Runner %s %s", runner->key, why);
+	tell(control, runner, kind, language != NULL ? blame_delay_ms(control, language) : 0, why);
 	runner_detach(control, runner);
-	if (young && runner->language[0] != '\0' && !control->shutting_down)
-		blame_language(control, runner, why);
+	if (language != NULL)
+		blame_language(control, language, why);
 	runner_remove(control, runner);
 	if (deployment != NULL && !expected)
 		deployment_lost_runner(control, deployment, text);
 }
 
+/* It is gone. */
+static void lose(struct control *control, struct runner *runner, const char *why) {
+	take_out(control, runner, runner->state == RUNNER_DRAINING ? EVENT_RUNNER_ENDED : EVENT_RUNNER_LOST, why);
+}
+
+/* It may still be there, and is of no use. */
+static void give_up(struct control *control, struct runner *runner, const char *why) {
+	take_out(control, runner, runner->managed ? EVENT_RUNNER_KILLED : EVENT_RUNNER_LOST, why);
+}
+
 void runner_assign(struct control *control, struct runner *runner, struct deployment *deployment) {
-	runner_set_state(control, runner, RUNNER_DEPLOYING, control->config.deploy_timeout_ms);
 	runner->deployment = deployment;
+	list_append(&deployment->runners, &runner->in_deployment);
+	runner_set_state(control, runner, RUNNER_DEPLOYING, control->config.deploy_timeout_ms, "told to host it");
 	/* Later ones are larger, also those of the Backplane after us. */
 	uint64_t wall = (uint64_t)control->outside->ops->wall_ms(control->outside) * 1000;
 	runner->attempt = control->attempt = MAX(control->attempt + 1, wall);
-	list_append(&deployment->runners, &runner->in_deployment);
 	control->outside->ops->deploy(control->outside, runner, deployment);
 }
 
@@ -166,7 +206,7 @@ void runner_end(struct control *control, struct runner *runner, uint64_t grace_m
 	control->outside->ops->terminate(control->outside, runner, runner->managed ? NULL : key, grace_ms);
 }
 
-void runner_drain(struct control *control, struct runner *runner) {
+void runner_drain(struct control *control, struct runner *runner, const char *why) {
 	bool routed = runner->state == RUNNER_ALIVE;
 	if (routed) {
 		runner->deployment->alive--;
@@ -174,10 +214,12 @@ void runner_drain(struct control *control, struct runner *runner) {
 	}
 	if (runner->endpoint == NULL) {
 		/* Nobody to tell: it has not registered yet. */
+		tell(control, runner, EVENT_RUNNER_KILLED, 0, why);
 		runner_remove(control, runner);
 		return;
 	}
-	runner_set_state(control, runner, RUNNER_DRAINING, control->config.drain_timeout_ms + control->config.kill_timeout_ms);
+	runner_set_state(control, runner, RUNNER_DRAINING, control->config.drain_timeout_ms + control->config.kill_timeout_ms,
+			 "%s", why);
 	if (routed)
 		runner->drain_version = control->version + 1;
 	else
@@ -267,14 +309,13 @@ void control_register(struct control *control, const struct registration *regist
 	else
 		key_make(key, "rnr", language, control->outside->ops->random(control->outside));
 	if (runner == NULL)
-		runner = runner_add(control, key, language, registration->managed, RUNNER_PROBING,
-				    control->config.create_timeout_ms);
-	else
-		runner_set_state(control, runner, RUNNER_PROBING, control->config.create_timeout_ms);
+		runner = runner_add(control, key, language, registration->managed, RUNNER_CREATING, 0);
 	snprintf(runner->language, sizeof runner->language, "%s", language);
 	runner->registration = registration->id;
 	runner->endpoint = mem_strndup(registration->endpoint.ptr, registration->endpoint.len);
 	snprintf(runner->claimed, sizeof runner->claimed, "%.*s", STR_ARG(registration->deployment_key));
+	runner_set_state(control, runner, RUNNER_PROBING, control->config.create_timeout_ms,
+			 "registers at %s, for %s; it is pinged before it counts", runner->endpoint, language);
 	ping(control, runner);
 	control_settle(control);
 }
@@ -307,17 +348,17 @@ void runner_adopt(struct control *control, struct runner *runner) {
 		      strcmp(deployment->language, runner->language) == 0;
 	if (!wanted) {
 		runner_set_state(control, runner, RUNNER_DRAINING,
-				 control->config.drain_timeout_ms + control->config.kill_timeout_ms);
+				 control->config.drain_timeout_ms + control->config.kill_timeout_ms,
+				 "it hosts %s, which is not wanted of it", runner->claimed);
 		runner_end(control, runner, control->config.drain_timeout_ms);
 		return;
 	}
-	runner_set_state(control, runner, RUNNER_ALIVE, 0);
-	runner->alive_since_ms = control->now_ms;
 	runner->claimed[0] = '\0';
 	runner->deployment = deployment;
 	list_append(&deployment->runners, &runner->in_deployment);
+	runner_set_state(control, runner, RUNNER_ALIVE, 0, "found alive");
+	runner->alive_since_ms = control->now_ms;
 	deployment->alive++;
-	deployment_step(control, deployment, "found alive on the Runner %s", runner->key);
 	deployment_gained_runner(control, deployment, runner);
 }
 
@@ -330,7 +371,8 @@ static void count_in(struct control *control, struct runner *runner) {
 	if (runner->claimed[0] != '\0')
 		runner_adopt(control, runner);
 	else
-		become_idle(control, runner);
+		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms, "registered at %s, for %s",
+				 runner->endpoint, runner->language);
 }
 
 static void refuse_unreachable(struct control *control, struct runner *runner, const struct error *why) {
@@ -340,7 +382,7 @@ static void refuse_unreachable(struct control *control, struct runner *runner, c
 	if (runner->registration != 0)
 		control->outside->ops->refuse(control->outside, runner->registration, &err);
 	runner->registration = 0;
-	lose(control, runner, "did not answer a ping");
+	give_up(control, runner, "did not answer a ping");
 }
 
 enum { PINGS_MISSED_MAX = 2, PING_AGAIN_MS = 100 };
@@ -359,6 +401,8 @@ void control_pinged(struct control *control, const char *runner_key, uint64_t se
 		return;
 	runner->pinging = false;
 	runner->pings_missed = err != NULL ? runner->pings_missed + 1 : 0;
+	if (runner->pings_missed == 1)
+		tell(control, runner, EVENT_RUNNER_SILENT, 0, err->msg);
 	/* A second ping at once tells a hiccup from a death. */
 	runner->ping_due_ms = next_ping(control, runner);
 	if (runner->state == RUNNER_PROBING && err != NULL)
@@ -366,7 +410,7 @@ void control_pinged(struct control *control, const char *runner_key, uint64_t se
 	else if (runner->state == RUNNER_PROBING)
 		count_in(control, runner);
 	else if (runner->pings_missed >= PINGS_MISSED_MAX)
-		lose(control, runner, "does not answer pings");
+		give_up(control, runner, "does not answer pings");
 	control_settle(control);
 }
 
@@ -388,6 +432,7 @@ void control_deploy_answered(struct control *control, const char *runner_key, ui
 	char why[ERROR_TEXT_MAX + KEY_MAX + 32];
 	snprintf(why, sizeof why, "the Runner %s refused to deploy: %s", runner->key, err->msg);
 	/* Whatever it is, this Runner is of no use for it. What it hosts it tells when it registers again. */
+	tell(control, runner, runner->managed ? EVENT_RUNNER_KILLED : EVENT_RUNNER_LOST, 0, why);
 	runner_detach(control, runner);
 	runner_remove(control, runner);
 	if (err->code == CODE_FAILED_PRECONDITION)
@@ -412,18 +457,18 @@ static void on_limit(struct control *control, struct runner *runner) {
 	switch (runner->state) {
 	case RUNNER_CREATING:
 		snprintf(why, sizeof why, "did not register within %" PRIu64 " ms", control->config.create_timeout_ms);
-		lose(control, runner, why);
+		give_up(control, runner, why);
 		return;
 	case RUNNER_PROBING:
-		lose(control, runner, "did not answer a ping in time");
+		give_up(control, runner, "did not answer a ping in time");
 		return;
 	case RUNNER_DEPLOYING:
 		snprintf(why, sizeof why, "did not bring the deployment up within %" PRIu64 " ms",
 			 control->config.deploy_timeout_ms);
-		lose(control, runner, why);
+		give_up(control, runner, why);
 		return;
 	case RUNNER_DRAINING:
-		lose(control, runner, "did not end in time");
+		give_up(control, runner, "did not end in time");
 		return;
 	case RUNNER_IDLE:
 	case RUNNER_ALIVE:

@@ -184,6 +184,8 @@ static void writing_work(struct store_job *job, struct store *store) {
 		.state = save->state,
 		.detail = save->detail,
 		.module = save->has_module ? &module : NULL,
+		.events = save->events,
+		.event_count = save->event_count,
 	};
 	backplane->writing.failed = store->ops->update(store, &change, &backplane->writing.err) < 0;
 }
@@ -197,6 +199,8 @@ static void writing_done(struct store_job *job) {
 	backplane->writing.told = again;
 	if (again)
 		timer_start(&backplane->loop, &backplane->writing.retry, SAVE_RETRY_MS);
+	if (!backplane->writing.failed && backplane->writing.save->event_count > 0)
+		events_kept(backplane, &backplane->writing.save->events[backplane->writing.save->event_count - 1]);
 	saves_written(&backplane->saves, !again);
 }
 
@@ -397,9 +401,13 @@ static void out_publish(struct outside *outside, uint64_t version) {
 
 /* --- people ----------------------------------------------------------------------------------------------------------------- */
 
-static void out_step(struct outside *outside, const struct deployment_step *step) {
-	log_info("%s: %s", step->deployment->key, step->text);
-	watch_step(backplane_of(outside), step);
+static void out_event(struct outside *outside, const struct control_event *event) {
+	struct backplane *backplane = backplane_of(outside);
+	if (event->deployment != NULL)
+		log_info("%s: %s%s%s", event->deployment->key, event->runner ? event->runner->key : "", event->runner ? ": " : "",
+			 event->text);
+	events_add_of_control(backplane, event);
+	watch_event(backplane, event);
 }
 
 static void out_all_gone(struct outside *outside) {
@@ -422,7 +430,7 @@ static const struct outside_ops ops = {
 	.save = out_save,
 	.route = out_route,
 	.publish = out_publish,
-	.step = out_step,
+	.event = out_event,
 	.all_gone = out_all_gone,
 };
 
@@ -439,6 +447,7 @@ void outside_init(struct backplane *backplane) {
 
 void outside_close(struct backplane *backplane) {
 	timer_stop(&backplane->loop, &backplane->writing.retry);
+	saves_flush(&backplane->saves);
 	saves_retry(&backplane->saves); /* a last time */
 	for (size_t cursor = 0;;) {
 		struct rpc_channel *channel = map_next(&backplane->runner_channels, &cursor);

@@ -2,13 +2,18 @@
 /*
  * What the state machines want kept, on its way to the store: in order, one after the other, each tried again until it
  * is kept. A later state of a deployment or a module takes the place of an earlier one that still waits, so what waits
- * is never more than there are deployments and modules.
+ * is never more than there are deployments and modules. Events go along with the next save, as one with it: no change
+ * is kept without the events before it. Those that no save takes along are written when somebody waits, or the owner
+ * says so.
  *
  * Does no I/O: its owner writes, and says how it went.
  */
 #pragma once
 
 #include "backplane/control.h"
+
+/* Events that wait, as while a disk is full. Beyond it the oldest are dropped. */
+enum { EVENTS_WAITING_MAX = 1024 };
 
 struct save {
 	struct list link;
@@ -18,6 +23,9 @@ struct save {
 	enum deployment_state state;
 	char *detail, *name;
 	uint32_t replicas;
+	/* While it is written. A save of events alone has neither a deployment nor a module. */
+	const struct event_record *events;
+	size_t event_count;
 };
 
 /* Waits until all that was asked for before it is kept. Embedded in its owner, who has it back in kept. */
@@ -34,6 +42,8 @@ struct saves {
 	struct list waiters; /* in the order of asking */
 	bool writing; /* the first is with the owner */
 	uint64_t sequence;
+	struct event_record *events; /* that wait; the first with_owner of them are being written */
+	size_t event_count, with_owner;
 };
 
 void saves_init(struct saves *saves, void (*write)(struct saves *saves, const struct save *save));
@@ -42,6 +52,11 @@ void saves_deinit(struct saves *saves);
 
 /* Either may be NULL. */
 void saves_add(struct saves *saves, const struct deployment *deployment, const struct module *module);
+
+/* Copies it: of its text the first EVENT_TEXT_MAX bytes, of its lines the last EVENT_LINES_MAX. */
+void saves_add_event(struct saves *saves, const struct event_record *event);
+/* Writes the events that wait for a save to go along with. */
+void saves_flush(struct saves *saves);
 
 /* The write ended. Not kept: the owner tries again by saves_retry. */
 void saves_written(struct saves *saves, bool kept);

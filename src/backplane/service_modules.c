@@ -142,7 +142,7 @@ static void rollback_done(struct store_job *job) {
 		rollback_free(rollback);
 		return;
 	}
-	control_deployment_created(backplane_event(backplane), &rollback->record, 0);
+	control_rolled_back(backplane_event(backplane), &rollback->record);
 	backplane_event_done(backplane);
 	if (!saves_wait(&backplane->saves, &rollback->waiter))
 		rollback_reply(&rollback->waiter);

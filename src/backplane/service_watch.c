@@ -117,10 +117,21 @@ static struct str pack_step(struct arena *arena, enum deployment_state state, co
 	return pb_pack(&response.base, arena);
 }
 
-void watch_step(struct backplane *backplane, const struct deployment_step *step) {
-	const struct deployment *deployment = step->deployment;
+/* What a Runner does counts as a step when it brings the deployment nearer. */
+static bool is_step(const struct control_event *event) {
+	return event->deployment != NULL &&
+	       (event->runner == NULL || event->kind == EVENT_RUNNER_DEPLOYING || event->kind == EVENT_RUNNER_ALIVE);
+}
+
+void watch_event(struct backplane *backplane, const struct control_event *event) {
+	const struct deployment *deployment = event->deployment;
+	if (!is_step(event))
+		return;
 	struct arena arena = ARENA_INIT(RPC_UNARY_MAX + KIB(64));
-	struct str packed = pack_step(&arena, deployment->state, step->text, step->lines, step->line_count);
+	const char *text = event->text;
+	if (event->runner != NULL)
+		text = arena_printf(&arena, "%s: %s", event->runner->key, text);
+	struct str packed = pack_step(&arena, deployment->state, text, event->lines, event->line_count);
 	struct history *history = find_or_add_history(backplane, deployment->key);
 	const struct kept_step *kept = keep(history, packed, deployment->state);
 	list_remove(&history->link);

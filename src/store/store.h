@@ -73,8 +73,11 @@ enum event_kind {
 	EVENT_DEPLOYMENT_SCALED = 37,
 };
 
-/* "max-events": the newest so many are kept. */
-enum { EVENTS_MAX = 10000 };
+enum {
+	EVENTS_MAX = 10000, /* the newest so many are kept */
+	EVENT_TEXT_MAX = 1024, /* bytes */
+	EVENT_LINES_MAX = 4096,
+};
 
 /* Texts are empty where there is nothing to say. */
 struct event_record {

@@ -6,7 +6,8 @@
  *   routes-alive     a route leads only to what said that it was alive
  *   one-active       the calls of a module go to one deployment
  *   drain-unrouted   nothing is told to end while a worker may still send it calls
- *   acknowledged     what a client was answered is in the store, from the answer on
+ *   told             each change of state of a Runner or a deployment has its event
+ *   acknowledged     what a client was answered is in the store, from the answer on, and the events that led to it
  *   noticed          a Runner that says nothing is given up within five seconds
  *   one-answer, run-once, no-call-lost    of calls (clients.c)
  *   copies           no module runs in more copies than asked, soon after the last fault
@@ -35,6 +36,70 @@ static void check_deployment(struct sim *sim, const struct deployment *deploymen
 			    deployment_state_name(deployment->state), deployment_state_name(state));
 	if (!list_is_empty(&deployment->in_ending))
 		sim_violate(sim, "books", "%s is wanted and on its way out", deployment->key);
+}
+
+/* --- events ----------------------------------------------------------------------------------------------------------------- */
+
+void check_told_init(struct sim *sim) {
+	map_init(&sim->told_runners);
+	map_init(&sim->told_deployments);
+}
+
+void check_told_deinit(struct sim *sim) {
+	map_deinit(&sim->told_runners);
+	map_deinit(&sim->told_deployments);
+}
+
+void check_event(struct sim *sim, const struct control_event *event) {
+	bool is_end = event->kind == EVENT_RUNNER_LOST || event->kind == EVENT_RUNNER_KILLED || event->kind == EVENT_RUNNER_ENDED;
+	bool is_state = event->kind != EVENT_RUNNER_SILENT && event->kind != EVENT_DEPLOYMENT_BACKING_OFF &&
+			event->kind != EVENT_DEPLOYMENT_SCALED;
+	if (is_end)
+		map_remove(&sim->told_runners, str_from(event->runner->key));
+	else if (is_state)
+		map_put(event->runner ? &sim->told_runners : &sim->told_deployments,
+			str_from(event->runner ? event->runner->key : event->deployment->key), (void *)(uintptr_t)event->kind);
+}
+
+static enum event_kind last_told(const struct map *told, const char *key) {
+	return (enum event_kind)(uintptr_t)map_get(told, str_from(key));
+}
+
+static bool tells_of(enum event_kind kind, const struct deployment *deployment) {
+	switch (deployment->state) {
+	case DEPLOYMENT_STARTING:
+		return kind == EVENT_DEPLOYMENT_CREATED || kind == EVENT_DEPLOYMENT_ROLLED_BACK;
+	case DEPLOYMENT_LIVE: /* told when the routes are out */
+		return kind == EVENT_DEPLOYMENT_LIVE || deployment->live_version > 0;
+	case DEPLOYMENT_DRAINING:
+		return kind == EVENT_DEPLOYMENT_DRAINING;
+	case DEPLOYMENT_STOPPED:
+		return kind == EVENT_DEPLOYMENT_STOPPED;
+	case DEPLOYMENT_FAILED:
+		return kind == EVENT_DEPLOYMENT_FAILED;
+	}
+	return false;
+}
+
+static void check_told(struct sim *sim) {
+	if (sim->told_runners.len != sim->control.runners.len)
+		sim_violate(sim, "told", "there are %zu Runners, and of %zu it was told", sim->control.runners.len,
+			    sim->told_runners.len);
+	LIST_FOREACH(link, &sim->control.all_runners) {
+		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		if (last_told(&sim->told_runners, runner->key) != EVENT_RUNNER_CREATING + runner->state)
+			sim_violate(sim, "told", "%s is %s, and it was not told", runner->key, runner_state_name(runner->state));
+	}
+	for (size_t cursor = 0;;) {
+		const struct deployment *deployment = map_next(&sim->control.deployments, &cursor);
+		if (deployment == NULL)
+			return;
+		enum event_kind kind = last_told(&sim->told_deployments, deployment->key);
+		bool as_loaded = kind == 0 && deployment->from_store;
+		if (!as_loaded && !tells_of(kind, deployment))
+			sim_violate(sim, "told", "%s is %s, and it was not told", deployment->key,
+				    deployment_state_name(deployment->state));
+	}
 }
 
 /* One that was started by hand may have been started again since. */
@@ -88,6 +153,7 @@ void check_step(struct sim *sim) {
 	if (!sim->up)
 		return;
 	check_all_silent(sim);
+	check_told(sim);
 	LIST_FOREACH(link, &sim->control.all_runners)
 		check_runner(sim, LIST_ENTRY(link, struct runner, in_control));
 	LIST_FOREACH(link, &sim->control.all_modules) {

@@ -18,6 +18,9 @@ static void on_kept(struct saves_waiter *waiter) {
 	sim_trace(op->sim, "acknowledged: %s %s %u", op->kind == OP_CREATE ? "create" : op->kind == OP_KILL ? "kill" : "scale",
 		  module_name(op->module), op->kind == OP_CREATE ? op->version : op->replicas);
 	check_store(op->sim);
+	if (op->sim->database.event_sequence < op->event_sequence)
+		sim_violate(op->sim, "acknowledged", "event %d led to what was acknowledged, and the store has events up to %d",
+			    (int)op->event_sequence, (int)op->sim->database.event_sequence);
 }
 
 static void acknowledge_when_kept(struct sim *sim, struct op *op) {
@@ -25,6 +28,7 @@ static void acknowledge_when_kept(struct sim *sim, struct op *op) {
 	op->applied = true;
 	op->order = ++sim->op_order;
 	op->replicas_after = module->replicas;
+	op->event_sequence = sim->event_sequence;
 	op->waiter.kept = on_kept;
 	if (!saves_wait(&sim->saves, &op->waiter))
 		on_kept(&op->waiter);

@@ -22,6 +22,7 @@ static const struct {
 	[PLANT_ANSWER_TWICE] = {"answer-twice", "one-answer"},
 	[PLANT_ZOMBIE] = {"zombie", "copies"},
 	[PLANT_LEAK] = {"leak", "converges"},
+	[PLANT_UNTOLD] = {"untold", "told"},
 	[PLANT_REORDER_SAVES] = {"reorder-saves", "acknowledged"},
 	[PLANT_GHOST_PONG] = {"ghost-pong", "noticed"},
 };

@@ -155,6 +155,7 @@ void sim_deinit(struct sim *sim) {
 		free(pop(sim));
 	free(sim->events);
 	if (sim->up) {
+		check_told_deinit(sim);
 		saves_deinit(&sim->saves);
 		control_deinit(&sim->control);
 	}

@@ -41,6 +41,7 @@ enum plant {
 	PLANT_ANSWER_TWICE, /* a call is answered when its Backplane dies, and again */
 	PLANT_ZOMBIE, /* Runners do not end what they are told to end */
 	PLANT_LEAK, /* the Platform starts a process too many */
+	PLANT_UNTOLD, /* a change of state has no event */
 	PLANT_REORDER_SAVES, /* a change that could not be kept is tried again after later ones */
 	PLANT_GHOST_PONG, /* a Runner that hangs answers pings */
 	PLANT_COUNT,
@@ -87,6 +88,7 @@ struct module_row {
 struct database {
 	struct row deployments[MODULES][VERSIONS];
 	struct module_row modules[MODULES];
+	uint64_t event_sequence; /* of the last one */
 };
 
 /* --- Runners -------------------------------------------------------------------------------------------------------- */
@@ -136,6 +138,7 @@ struct op {
 	bool acknowledged;
 	uint64_t order; /* of the applying */
 	uint32_t replicas_after;
+	uint64_t event_sequence; /* of the last one that it brought about */
 	uint32_t epoch;
 	struct saves_waiter waiter;
 	struct sim *sim;
@@ -189,6 +192,9 @@ struct sim {
 	struct routes tables[WORKERS];
 	uint64_t table_due_ms[WORKERS];
 	bool module_was_live[MODULES];
+	uint64_t event_sequence;
+	bool flush_comes;
+	struct map told_runners, told_deployments; /* the kind of the last event of each, as a pointer */
 
 	/* The store. */
 	struct database database;
@@ -273,6 +279,9 @@ void faults_start(struct sim *sim);
 void faults_heal(struct sim *sim);
 
 /* check.c */
+void check_told_init(struct sim *sim);
+void check_told_deinit(struct sim *sim);
+void check_event(struct sim *sim, const struct control_event *event);
 void check_step(struct sim *sim);
 void check_store(struct sim *sim);
 void check_terminate(struct sim *sim, const struct runner *runner);

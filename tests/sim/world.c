@@ -130,6 +130,7 @@ static void on_saved(struct sim *sim, struct event *event) {
 /* What a save says, for a store that holds it back. */
 struct held {
 	bool has_deployment, has_module;
+	uint64_t event_sequence; /* of the last event; 0: none */
 	unsigned module, version, named;
 	enum deployment_state state;
 	struct module_row row;
@@ -137,6 +138,8 @@ struct held {
 
 static struct held describe(const struct save *save) {
 	struct held held = {.has_deployment = save->has_deployment, .has_module = save->has_module, .state = save->state};
+	if (save->event_count > 0)
+		held.event_sequence = save->events[save->event_count - 1].sequence;
 	if (save->has_deployment)
 		ASSERT(deployment_key_parse(save->key, &held.module, &held.version));
 	if (save->has_module) {
@@ -149,6 +152,7 @@ static struct held describe(const struct save *save) {
 }
 
 static void keep(struct sim *sim, const struct held *held) {
+	sim->database.event_sequence = MAX(sim->database.event_sequence, held->event_sequence);
 	if (held->has_deployment)
 		sim->database.deployments[held->module][held->version].state = held->state;
 	if (held->has_module) {
@@ -169,6 +173,7 @@ static void execute_save(struct sim *sim, struct event *event) {
 	if (kept && sim->options.plant == PLANT_REORDER_SAVES && sim_chance(sim, 20)) {
 		struct held *copy = arena_alloc(&sim->arena, sizeof *copy);
 		*copy = held;
+		sim->database.event_sequence = MAX(sim->database.event_sequence, held.event_sequence);
 		sim_to_backplane(sim, 1000, keep_late, copy);
 	} else if (kept) {
 		keep(sim, &held);
@@ -310,11 +315,31 @@ static void out_save(struct outside *outside, const struct deployment *deploymen
 	saves_add(&sim_of(outside)->saves, deployment, module);
 }
 
-static void out_step(struct outside *outside, const struct deployment_step *step) {
+static void on_flush(struct sim *sim, struct event *event) {
+	(void)event;
+	sim->flush_comes = false;
+	saves_flush(&sim->saves);
+}
+
+static void take_down(struct sim *sim, const struct control_event *event) {
+	const struct event_record record = {
+		.sequence = ++sim->event_sequence, .kind = event->kind, .module = "", .deployment_key = "", .runner_key = "",
+		.text = event->text, .lines = ""};
+	saves_add_event(&sim->saves, &record);
+	if (!sim->flush_comes)
+		sim_to_backplane(sim, 50, on_flush, NULL);
+	sim->flush_comes = true;
+}
+
+static void out_event(struct outside *outside, const struct control_event *event) {
 	struct sim *sim = sim_of(outside);
-	sim_trace(sim, "control: %s: %s", step->deployment->key, step->text);
-	if (strcmp(step->text, "live") == 0)
-		sim->module_was_live[module_of(step->deployment->module->name)] = true;
+	sim_trace(sim, "control: %s %s: %s", event->deployment ? event->deployment->key : "",
+		  event->runner ? event->runner->key : "", event->text);
+	if (event->kind == EVENT_DEPLOYMENT_LIVE)
+		sim->module_was_live[module_of(event->deployment->module->name)] = true;
+	take_down(sim, event);
+	if (sim->options.plant != PLANT_UNTOLD || !sim_chance(sim, 2))
+		check_event(sim, event);
 }
 
 static void out_all_gone(struct outside *outside) {
@@ -335,7 +360,7 @@ static const struct outside_ops ops = {
 	.save = out_save,
 	.route = out_route,
 	.publish = out_publish,
-	.step = out_step,
+	.event = out_event,
 	.all_gone = out_all_gone,
 };
 
@@ -385,6 +410,9 @@ void backplane_start(struct sim *sim) {
 	memset(sim->table_due_ms, 0, sizeof sim->table_due_ms);
 	sim->store_busy_until_ms = sim->now_ms;
 	saves_init(&sim->saves, start_writing);
+	sim->event_sequence = sim->database.event_sequence;
+	sim->flush_comes = false;
+	check_told_init(sim);
 	control_init(&sim->control, &config, &sim->outside, sim->now_ms);
 	tidy(sim);
 	for (unsigned i = 0; i < MODULES; i++) {
@@ -412,6 +440,7 @@ void backplane_crash(struct sim *sim) {
 			runner_stream_closed(sim, runner, runner->registration, CODE_UNAVAILABLE, sim_latency(sim));
 	}
 	calls_cut_off(sim);
+	check_told_deinit(sim);
 	saves_deinit(&sim->saves);
 	control_deinit(&sim->control);
 }

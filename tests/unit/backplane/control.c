@@ -15,9 +15,11 @@ struct stage {
 	struct control control;
 	struct outside outside;
 	struct buf log; /* effects since the last look, a line each */
+	struct buf told; /* of Runners, the same */
 	uint64_t now_ms, random;
 	uint64_t published; /* the last version */
 	char last_created[KEY_MAX];
+	uint64_t retry_in_ms; /* of the last event that named one */
 };
 
 static struct stage *stage;
@@ -88,8 +90,16 @@ static void out_publish(struct outside *outside UNUSED, uint64_t version) {
 	stage->published = version;
 }
 
-static void out_step(struct outside *outside UNUSED, const struct deployment_step *step) {
-	note("%s: %s", step->deployment->key, step->text);
+/* What is told of Runners has a log of its own. */
+static void out_event(struct outside *outside UNUSED, const struct control_event *event) {
+	if (event->retry_in_ms > 0)
+		stage->retry_in_ms = event->retry_in_ms;
+	if (event->runner == NULL)
+		note("%s: %s", event->deployment->key, event->text);
+	else
+		assert_int_equal(buf_printf(&stage->told, "%d %s %s: %s\n", event->kind, event->runner->key,
+					    event->deployment ? event->deployment->key : "-", event->text),
+				 0);
 }
 
 static void out_all_gone(struct outside *outside UNUSED) {
@@ -110,13 +120,14 @@ static const struct outside_ops ops = {
 	.save = out_save,
 	.route = out_route,
 	.publish = out_publish,
-	.step = out_step,
+	.event = out_event,
 	.all_gone = out_all_gone,
 };
 
 static int set_up(void **state UNUSED) {
 	stage = calloc(1, sizeof *stage);
 	stage->log = BUF_INIT(KIB(64));
+	stage->told = BUF_INIT(KIB(64));
 	stage->outside.ops = &ops;
 	stage->now_ms = 1000000;
 	struct control_config config = control_config_default;
@@ -128,6 +139,7 @@ static int set_up(void **state UNUSED) {
 static int tear_down(void **state UNUSED) {
 	control_deinit(&stage->control);
 	buf_deinit(&stage->log);
+	buf_deinit(&stage->told);
 	free(stage);
 	return 0;
 }
@@ -147,6 +159,14 @@ static const char *log_text(void) {
 	assert_non_null(end);
 	*end = '\0';
 	return buf_view(&stage->log).ptr;
+}
+
+/* What was told of Runners since the last time: these lines. */
+static void expect_told(const char *lines) {
+	struct str seen = buf_view(&stage->told);
+	if (!str_eq_c(seen, lines))
+		fail_msg("expected:\n%s\ngot:\n%.*s", lines, STR_ARG(seen));
+	buf_clear(&stage->told);
 }
 
 static void forget_log(void) {
@@ -181,7 +201,7 @@ static void pinged(const char *key, const struct error *err) {
 
 /* A hand-started Runner up to the point where it counts. */
 static void bring_runner(uint64_t id, const char *key) {
-	char endpoint[64];
+	char endpoint[KEY_MAX + 8];
 	snprintf(endpoint, sizeof endpoint, "unix:/%s", key);
 	register_runner(id, endpoint, key, "");
 	pinged(key, NULL);
@@ -307,7 +327,7 @@ static void finds_runners_again_after_a_restart(void **state UNUSED) {
 	expect("route echo to 0\n"); /* and no new Runner: the old one may still come back */
 	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
 	pinged("rnr-a", NULL);
-	expect("ping unix:/a\naccept 1\ndpl-1: found alive on the Runner rnr-a\nroute echo to 1\n");
+	expect("ping unix:/a\naccept 1\nroute echo to 1\n");
 	/* A second one of it is one too many. */
 	register_runner(2, "unix:/b", "rnr-b", "dpl-1");
 	pinged("rnr-b", NULL);
@@ -356,7 +376,7 @@ static void waits_longer_for_what_was_found(void **state UNUSED) {
 	pass(1000);
 	expect("ping unix:/a\n");
 	pinged("rnr-a", NULL);
-	expect("accept 1\ndpl-1: found alive on the Runner rnr-a\nroute echo to 1\n");
+	expect("accept 1\nroute echo to 1\n");
 }
 
 static void waits_no_longer_than_what_was_found_has(void **state UNUSED) {
@@ -511,7 +531,7 @@ static void adopts_what_comes_alive_after_a_restart(void **state UNUSED) {
 	bring_runner(1, "one"); /* it fetches dpl-1 still, by order of the Backplane before */
 	forget_log();
 	report("one", "dpl-1", "");
-	assert_non_null(strstr(log_text(), "dpl-1: found alive on the Runner one\nsave dpl-1 live / dpl-1\n"));
+	assert_non_null(strstr(log_text(), "save dpl-1 live / dpl-1\n"));
 }
 
 static void counts_no_failures_from_before_a_stable_time(void **state UNUSED) {
@@ -575,6 +595,42 @@ static void scales_to_nothing_and_back(void **state UNUSED) {
 	assert_int_equal(err.code, CODE_FAILED_PRECONDITION);
 }
 
+static void tells_of_every_change_of_a_runner(void **state UNUSED) {
+	bring_runner(1, "one");
+	expect_told("11 one -: registers at unix:/one, for c; it is pinged before it counts\n"
+		    "12 one -: registered at unix:/one, for c\n");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	expect_told("13 one dpl-1: told to host it\n14 one dpl-1: alive: fetched in 0.0 ms, started in 0.0 ms\n");
+	struct error err, none;
+	error_set(&err, CODE_UNAVAILABLE, "no answer");
+	pinged("one", &err);
+	expect_told("16 one dpl-1: no answer\n");
+	pinged("one", NULL);
+	expect_told("");
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 0, &none), 0);
+	publish();
+	expect_told("15 one dpl-1: a copy too many\n");
+	report("one", "dpl-1", "terminated");
+	expect_told("12 one -: no longer hosts dpl-1: terminated\n");
+	control_registration_ended(&stage->control, 1, false);
+	expect_told("17 one -: closed its connection\n");
+}
+
+static void tells_when_the_next_try_is(void **state UNUSED) {
+	deploy("dpl-1", "echo", 1);
+	expect_told("10 rnr-c-0000000000001 -: asked of the Platform\n");
+	pass(control_config_default.create_timeout_ms);
+	expect_told("18 rnr-c-0000000000001 -: did not register within 10000 ms\n");
+	assert_int_equal(stage->retry_in_ms, 100);
+	pass(100);
+	bring_runner(1, stage->last_created);
+	report(stage->last_created, "dpl-1", "");
+	report(stage->last_created, "dpl-1", "was killed");
+	assert_int_equal(stage->retry_in_ms, 100);
+}
+
 #define STAGE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
@@ -603,6 +659,8 @@ int main(void) {
 		STAGE_TEST(counts_no_failures_from_before_a_stable_time),
 		STAGE_TEST(does_not_blame_a_deployment_for_its_runner),
 		STAGE_TEST(scales_to_nothing_and_back),
+		STAGE_TEST(tells_of_every_change_of_a_runner),
+		STAGE_TEST(tells_when_the_next_try_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happened, as it is kept and shown: StreamEvents and ftl events."""
+
+import json
+import signal
+import subprocess
+import threading
+import time
+
+from fake_backplane import ftl
+from whole import FTL, LONG, module, wait_for
+
+KIND = ftl.EventKind
+
+
+def read(backplane, module="", tail=10_000, **more):
+    stream = backplane.rpc.StreamEvents(ftl.StreamEventsRequest(module=module, tail=tail, **more), timeout=LONG)
+    return [response.event for response in stream]
+
+
+def names(events):
+    return [KIND.Name(event.kind).removeprefix("EVENT_KIND_").lower() for event in events]
+
+
+def ftl_run(backplane, *arguments, **more):
+    command = [FTL, *arguments, "--endpoint", backplane.endpoint]
+    return subprocess.run(command, capture_output=True, text=True, timeout=LONG, **more)
+
+
+def test_a_life_is_told_with_its_causes(backplane, runner):
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=1))
+    backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
+    events = wait_for(lambda: (found := read(backplane)) and "deployment_stopped" in names(found) and found, "the end")
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert names(events)[:3] == ["backplane_started", "runner_probing", "runner_idle"]
+    of_echo = read(backplane, "echo")
+    assert names(of_echo) == [
+        "deployment_created",
+        "runner_deploying",
+        "runner_alive",
+        "deployment_live",
+        "deployment_scaled",
+        "deployment_draining",
+        "runner_draining",
+        "deployment_stopped",
+    ]
+    assert {(event.module, event.deployment_key) for event in of_echo} == {("echo", key)}
+    assert {event.runner_key for event in of_echo if "runner" in KIND.Name(event.kind).lower()} == {runner.key}
+    assert of_echo[5].text == of_echo[6].text == "killed"
+
+
+def test_why_it_failed_and_when_it_is_tried_again(backplane, make_runner):
+    runner = make_runner().register()
+    backplane.wait_live(backplane.deploy(module()))
+    runner.report(runner.hosts, error="its disk is full", lines=["one", "two"])
+    found = wait_for(
+        lambda: [event for event in read(backplane) if event.kind == KIND.EVENT_KIND_DEPLOYMENT_BACKING_OFF],
+        "the backing off",
+    )
+    assert "its disk is full" in found[0].text
+    assert list(found[0].last_lines) == ["one", "two"]
+    assert found[0].retry_ms == found[0].time_ms + 100
+
+
+def test_what_was_answered_is_kept_over_a_crash(backplane, runner):
+    key = backplane.deploy(module())
+    assert "deployment_created" in names(read(backplane))
+    before = read(backplane)
+    backplane.kill()
+    backplane.start()
+    after = read(backplane)
+    assert after[: len(before)] == before
+    assert [event.deployment_key for event in after if event.kind == KIND.EVENT_KIND_DEPLOYMENT_CREATED] == [key]
+    wait_for(lambda: names(read(backplane)).count("backplane_started") == 2, "the second start")
+    sequences = [event.sequence for event in read(backplane)]
+    assert sequences == sorted(set(sequences))
+
+
+def test_the_newest_the_later_ones_and_those_of_a_module(backplane, make_runner):
+    make_runner().register()
+    backplane.wait_live(backplane.deploy(module()))
+    everything = wait_for(
+        lambda: (found := read(backplane)) and names(found)[-1] == "deployment_live" and found, "the last event"
+    )
+    assert read(backplane, tail=2) == everything[-2:]
+    assert read(backplane, tail=0) == []
+    assert read(backplane, "nobody") == []
+    late = everything[-1].time_ms
+    assert read(backplane, since_ms=late) == [event for event in everything if event.time_ms >= late]
+    assert read(backplane, since_ms=late + 3_600_000) == []
+
+
+def test_new_ones_are_followed_each_once(backplane, make_runner):
+    stream = backplane.rpc.StreamEvents(ftl.StreamEventsRequest(module="echo", tail=0, follow=True), timeout=LONG)
+    stream.initial_metadata()
+    make_runner().register()
+    key = backplane.deploy(module())
+    for _ in range(20):
+        backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=1))
+    seen = [next(stream).event]
+    while names(seen).count("deployment_scaled") < 20:
+        seen.append(next(stream).event)
+    stream.cancel()
+    assert (seen[0].kind, seen[0].deployment_key) == (KIND.EVENT_KIND_DEPLOYMENT_CREATED, key)
+    assert seen == read(backplane, "echo")[: len(seen)]
+
+
+def test_a_watcher_that_does_not_read_holds_nobody_up(backplane, make_runner):
+    make_runner().register()
+    backplane.wait_live(backplane.deploy(module()))
+    slow = backplane.rpc.StreamEvents(ftl.StreamEventsRequest(tail=10_000, follow=True), timeout=LONG)
+    for _ in range(300):
+        backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=1))
+    scaled = [event for event in read(backplane, "echo") if event.kind == KIND.EVENT_KIND_DEPLOYMENT_SCALED]
+    assert len(scaled) == 300
+    # It misses nothing: the store has it.
+    seen = []
+    while len(seen) < 300:
+        event = next(slow).event
+        if event.kind == KIND.EVENT_KIND_DEPLOYMENT_SCALED:
+            seen.append(event)
+    slow.cancel()
+    assert seen == scaled
+
+
+def test_the_command_line(backplane, runner, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    wait_for(lambda: "deployment_live" in names(read(backplane)), "the event")
+    shown = ftl_run(backplane, "events", "echo")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    lines = shown.stdout.splitlines()
+    assert "deployment created" in lines[0] and key in lines[0] and lines[0].endswith(" created")
+    assert "\033" not in shown.stdout
+    (event,) = read(backplane, "echo", tail=1)
+    time.tzset()
+    local = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.time_ms // 1000))
+    assert lines[-1].startswith(f"{local}.{event.time_ms % 1000:03} deployment live")
+    as_json = [json.loads(line) for line in ftl_run(backplane, "events", "-o", "json").stdout.splitlines()]
+    assert [(one["sequence"], one["kind"]) for one in as_json] == [
+        (event.sequence, name) for event, name in zip(read(backplane), names(read(backplane)), strict=True)
+    ]
+    assert len(ftl_run(backplane, "events", "-n", "2").stdout.splitlines()) == 2
+    assert ftl_run(backplane, "events", "--since", "0s").stdout == ""
+    assert ftl_run(backplane, "events", "--since", "1h", "echo").stdout == shown.stdout
+    assert ftl_run(backplane, "events", "--since", "2020-01-01T00:00:00Z", "echo").stdout == shown.stdout
+    for wrong in (["--since", "yesterday"], ["-n", "many"]):
+        result = ftl_run(backplane, "events", *wrong)
+        assert (result.returncode, result.stdout) == (2, "") and wrong[1] in result.stderr
+
+
+def test_the_command_line_follows_until_it_is_told_to_stop(backplane, runner):
+    command = [FTL, "events", "-f", "-n", "0", "-o", "json", "--endpoint", backplane.endpoint]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        # Whether it follows yet cannot be seen from outside: something happens again and again until it shows.
+        backplane.deploy(module())
+        lines = []
+
+        def happens():
+            backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=1))
+            return lines
+
+        reader = threading.Thread(target=lambda: lines.append(process.stdout.readline()))
+        reader.start()
+        wait_for(happens, "a line")
+        assert json.loads(lines[0])["sequence"] > 0
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LONG) == 130
+        reader.join()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
