@@ -51,6 +51,7 @@ static struct rpc_channel *channel_to(struct backplane *backplane, const struct 
 	int failed = endpoint_parse(str_from(runner->endpoint), &endpoint, &err);
 	ASSERT(failed == 0); /* it was checked when the Runner registered */
 	struct rpc_channel_options options = rpc_channel_options_default;
+	options.backoff_ms = 0; /* when to try again is for the state machines to say */
 	options.tls = backplane->tls;
 	channel = rpc_channel_new(&backplane->loop, &endpoint, &options);
 	map_put(&backplane->runner_channels, str_from(runner->key), channel);

@@ -103,6 +103,7 @@ struct rpc_channel *worker_channel(struct worker *worker, const struct route_rep
 		return channel;
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.keepalive_ms = 2000;
+	options.backoff_max_ms = 1000;
 	options.tls = worker->client_tls;
 	channel = rpc_channel_new(&worker->loop, &replica->endpoint, &options);
 	map_put(&worker->channels, str_from(replica->address), channel);
@@ -167,6 +168,9 @@ struct worker *worker_start(const struct worker_options *options, struct error *
 	worker->health = rpc_health_new(worker->server);
 	worker->reflection = rpc_reflection_new(worker->server, options->server.types);
 	struct rpc_channel_options control = rpc_channel_options_default;
+	/* It is this process: it may be busy, and is never gone. */
+	control.connect_timeout_ms = 0;
+	control.keepalive_ms = 0;
 	control.dial = options->dial_control;
 	control.dial_data = options->dial_data;
 	worker->control = rpc_channel_new(&worker->loop, &options->control_name, &control);

@@ -11,8 +11,6 @@
 
 /* Sent and not on its way yet. */
 #define CLIENT_UNSENT_MAX KIB(256)
-/* A Backplane that is silent for twice this long, with a call in progress, is given up. */
-enum { CLIENT_KEEPALIVE_MS = 20000 };
 
 struct client {
 	struct loop loop;
@@ -78,7 +76,7 @@ int client_open(const char *endpoint, const char *ca, struct client **ret_client
 	client->signal.data = client;
 	uv_signal_start(&client->signal, on_interrupt, SIGINT);
 	struct rpc_channel_options options = rpc_channel_options_default;
-	options.keepalive_ms = CLIENT_KEEPALIVE_MS;
+	options.backoff_ms = 0; /* a command that tries again waits by itself */
 	options.tls = tls;
 	client->channel = rpc_channel_new(&client->loop, &parsed, &options);
 	tls_config_unref(tls); /* the channel has its own reference */

@@ -26,7 +26,8 @@ struct rpc_channel {
 	struct list preparing; /* calls whose headers depend on their message */
 	unsigned failures; /* attempts to connect, since the last that worked */
 	struct timer retry; /* no attempt before it fires */
-	struct timer sweep; /* closes given-up calls among the waiting, in its own turn */
+	struct error failure; /* of the last attempt */
+	struct timer sweep; /* closes calls among the waiting that are given up or in vain, in its own turn */
 	size_t calls;
 	bool closing;
 };
@@ -35,15 +36,19 @@ struct channel_connection {
 	struct rpc_channel *channel;
 	struct http_connection *http;
 	struct list link;
+	struct timer limit; /* connect-timeout */
 	struct timer keepalive;
-	bool ready;
-	bool pinged;
+	bool ready; /* takes calls */
+	bool proven; /* it has been one: the peer spoke */
+	uint64_t pinged_ms; /* 0: no ping is out */
 };
 
 const struct rpc_channel_options rpc_channel_options_default = {
 	.http = {.streams = 256, .window = 256 << 10, .header_bytes = 16 << 10},
 	.message_max = RPC_MESSAGE_MAX_DEFAULT,
-	.keepalive_ms = 0,
+	.connect_timeout_ms = 10000,
+	.keepalive_ms = 20000,
+	.backoff_ms = 100,
 	.backoff_max_ms = 5000,
 	.connections_max = 16,
 };
@@ -52,36 +57,71 @@ static void assign_waiting(struct rpc_channel *channel);
 
 /* --- connections --------------------------------------------------------------------------------------------- */
 
+static void give_up_silent(struct channel_connection *connection, uint64_t silent_ms) {
+	struct error err;
+	char peer[ENDPOINT_MAX];
+	endpoint_format(&connection->channel->endpoint, peer);
+	error_set(&err, CODE_UNAVAILABLE, "%s has been silent for %llu ms, and does not answer a ping", peer,
+		  (unsigned long long)silent_ms);
+	http_connection_close(connection->http, &err);
+}
+
+/* Whatever comes from the peer is as good as an answer to a ping. */
 static void on_keepalive(struct timer *timer) {
 	struct channel_connection *connection = CONTAINER_OF(timer, struct channel_connection, keepalive);
-	struct rpc_channel *channel = connection->channel;
-	if (connection->pinged) {
-		struct error err;
-		char peer[ENDPOINT_MAX];
-		endpoint_format(&channel->endpoint, peer);
-		error_set(&err, CODE_UNAVAILABLE, "%s has been silent for %llu ms", peer,
-			  (unsigned long long)(channel->options.keepalive_ms * 2));
-		http_connection_close(connection->http, &err);
-		return;
+	struct http_connection *http = connection->http;
+	struct loop *loop = connection->channel->loop;
+	uint64_t interval_ms = connection->channel->options.keepalive_ms;
+	uint64_t silent_ms = loop_now_ms(loop) - http->progress_ms;
+	bool in_use = http->stream_count > 0 && http->ops->ping != NULL;
+	if (!in_use || silent_ms < interval_ms) {
+		connection->pinged_ms = 0;
+		timer_start(loop, timer, in_use ? interval_ms - silent_ms : interval_ms);
+	} else if (http->progress_ms >= connection->pinged_ms) {
+		connection->pinged_ms = loop_now_ms(loop);
+		http->ops->ping(http);
+		timer_start(loop, timer, interval_ms);
+	} else {
+		give_up_silent(connection, silent_ms);
 	}
-	if (connection->http->stream_count > 0 && connection->http->ops->ping != NULL) {
-		connection->pinged = true;
-		connection->http->ops->ping(connection->http);
-	}
-	timer_start(channel->loop, timer, channel->options.keepalive_ms);
 }
 
-static void on_pong(struct http_connection *http) {
-	struct channel_connection *connection = http->owner;
-	connection->pinged = false;
+/* How far it has come, and what to look at. */
+static const char *why_no_connection(const struct channel_connection *connection) {
+	const struct transport *transport = connection->http->transport;
+	if (transport->resolving)
+		return "its name is still being looked up; check the name, and the resolver of this machine";
+	if (transport->handshaking)
+		return "the TLS handshake does not end; check that the peer speaks TLS on this port";
+	if (!connection->ready)
+		return "nothing answers there; check the address, and what is on the way (a firewall, a proxy)";
+	return "the peer took the connection and says nothing; check that it speaks HTTP/2, and that it is not stuck";
 }
 
+static void on_connect_limit(struct timer *timer) {
+	struct channel_connection *connection = CONTAINER_OF(timer, struct channel_connection, limit);
+	struct error err;
+	char peer[ENDPOINT_MAX];
+	endpoint_format(&connection->channel->endpoint, peer);
+	error_set(&err, CODE_UNAVAILABLE, "could not connect to %s within %u ms, which is connect-timeout: %s", peer,
+		  connection->channel->options.connect_timeout_ms, why_no_connection(connection));
+	http_connection_close(connection->http, &err);
+}
+
+/* Calls go out at once; what becomes of them is known when the peer speaks. */
 static void on_ready(struct http_connection *http) {
 	struct channel_connection *connection = http->owner;
 	connection->ready = true;
-	connection->channel->failures = 0;
 	if (connection->channel->options.keepalive_ms > 0)
 		timer_start(connection->channel->loop, &connection->keepalive, connection->channel->options.keepalive_ms);
+	assign_waiting(connection->channel);
+}
+
+static void on_proven(struct http_connection *http) {
+	struct channel_connection *connection = http->owner;
+	connection->proven = true;
+	connection->channel->failures = 0;
+	timer_stop(connection->channel->loop, &connection->limit);
 	assign_waiting(connection->channel);
 }
 
@@ -91,8 +131,18 @@ static void on_going_away(struct http_connection *http) {
 
 static bool is_connecting(const struct rpc_channel *channel) {
 	LIST_FOREACH(link, &channel->connections)
-		if (!LIST_ENTRY(link, struct channel_connection, link)->ready)
+		if (!LIST_ENTRY(link, struct channel_connection, link)->proven)
 			return true;
+	return false;
+}
+
+/* Whether calls have a connection to wait for: one that is full, or in the making. */
+static bool can_wait(const struct rpc_channel *channel) {
+	LIST_FOREACH(link, &channel->connections) {
+		struct channel_connection *connection = LIST_ENTRY(link, struct channel_connection, link);
+		if (!connection->proven || !connection->http->going_away)
+			return true;
+	}
 	return false;
 }
 
@@ -100,6 +150,7 @@ static bool is_connecting(const struct rpc_channel *channel) {
 static void close_waiting(struct rpc_stream *stream, const struct error *why) {
 	list_remove(&stream->http.link);
 	stream->http.untouched = true;
+	stream->on_untouched = NULL;
 	rpc_stream_closed(stream, why);
 }
 
@@ -125,14 +176,22 @@ static void destroy_if_done(struct rpc_channel *channel) {
 }
 
 /* Peers that come back after an outage are not to be met by all their clients at once. */
-static void back_off(struct rpc_channel *channel) {
-	uint64_t ms = channel->options.backoff_ms, max = MAX(channel->options.backoff_max_ms, channel->options.backoff_ms);
-	for (unsigned i = 0; i < channel->failures && ms < max; i++)
+uint64_t rpc_backoff_ms(const struct rpc_channel_options *options, unsigned failures, uint64_t random) {
+	uint64_t ms = options->backoff_ms, max = MAX(options->backoff_max_ms, options->backoff_ms);
+	for (unsigned i = 0; ms > 0 && ms < max && i < failures; i++)
 		ms *= 2;
-	channel->failures++;
 	ms = MIN(ms, max);
+	return ms == 0 ? 0 : ms * 4 / 5 + random % (ms * 2 / 5 + 1);
+}
+
+static void back_off(struct rpc_channel *channel, const struct error *why) {
+	if (why != NULL)
+		channel->failure = *why;
+	else
+		error_set(&channel->failure, CODE_UNAVAILABLE, "the peer closed the connection before it spoke");
+	uint64_t ms = rpc_backoff_ms(&channel->options, channel->failures++, random_u64());
 	if (ms > 0)
-		timer_start(channel->loop, &channel->retry, ms * 4 / 5 + random_u64() % (ms * 2 / 5 + 1));
+		timer_start(channel->loop, &channel->retry, ms);
 }
 
 static void on_retry(struct timer *timer) {
@@ -142,15 +201,17 @@ static void on_retry(struct timer *timer) {
 static void on_connection_closed(struct http_connection *http, const struct error *why) {
 	struct channel_connection *connection = http->owner;
 	struct rpc_channel *channel = connection->channel;
-	bool was_ready = connection->ready;
+	bool was_proven = connection->proven;
+	timer_stop(channel->loop, &connection->limit);
 	timer_stop(channel->loop, &connection->keepalive);
 	list_remove(&connection->link);
 	free(connection);
 	channel->calls++; /* holds the channel while its calls are told */
-	if (!was_ready && !channel->closing)
-		back_off(channel);
-	if (!was_ready && !is_connecting(channel))
-		fail_all_waiting(channel, why);
+	if (!was_proven && !channel->closing) {
+		back_off(channel, why);
+		if (!can_wait(channel))
+			fail_all_waiting(channel, &channel->failure);
+	}
 	channel->connection_count--;
 	channel->calls--;
 	assign_waiting(channel);
@@ -159,7 +220,7 @@ static void on_connection_closed(struct http_connection *http, const struct erro
 
 static const struct http_connection_events connection_events = {
 	.ready = on_ready,
-	.pong = on_pong,
+	.proven = on_proven,
 	.going_away = on_going_away,
 	.closed = on_connection_closed,
 };
@@ -167,6 +228,7 @@ static const struct http_connection_events connection_events = {
 static void open_connection(struct rpc_channel *channel) {
 	struct channel_connection *connection = mem_zalloc(sizeof *connection);
 	connection->channel = channel;
+	connection->limit.fire = on_connect_limit;
 	connection->keepalive.fire = on_keepalive;
 	list_append(&channel->connections, &connection->link);
 	channel->connection_count++;
@@ -181,6 +243,9 @@ static void open_connection(struct rpc_channel *channel) {
 		connection->http = (options->http1 ? h1_connect : h2_connect)(channel->loop, &channel->endpoint,
 									      is_tls ? options->tls : NULL, &options->http,
 									      &connection_events, connection);
+	uv_update_time(&channel->loop->uv); /* a turn that took long is not the peer's fault */
+	if (options->connect_timeout_ms > 0)
+		timer_start(channel->loop, &connection->limit, options->connect_timeout_ms);
 }
 
 static struct http_connection *find_room(struct rpc_channel *channel) {
@@ -204,9 +269,12 @@ static void assign_waiting(struct rpc_channel *channel) {
 		list_remove(&stream->http.link);
 		http_request(http, &stream->http, &stream->request_headers);
 	}
-	if (!list_is_empty(&channel->waiting) && !is_connecting(channel) &&
-	    channel->connection_count < channel->options.connections_max && channel->retry.place == 0)
+	if (list_is_empty(&channel->waiting) || is_connecting(channel))
+		return;
+	if (channel->retry.place == 0 && channel->connection_count < channel->options.connections_max)
 		open_connection(channel);
+	else if (channel->retry.place != 0 && !can_wait(channel))
+		timer_start(channel->loop, &channel->sweep, 0);
 }
 
 /* --- calls --------------------------------------------------------------------------------------------------- */
@@ -229,6 +297,8 @@ static void on_sweep(struct timer *timer) {
 	channel->calls++;
 	while (!list_is_empty(&given_up))
 		close_waiting(LIST_ENTRY(given_up.next, struct rpc_stream, http.link), NULL);
+	if (channel->retry.place != 0 && !can_wait(channel))
+		fail_all_waiting(channel, &channel->failure);
 	channel->calls--;
 	destroy_if_done(channel);
 }
@@ -259,6 +329,21 @@ static void pass_headers(struct http_headers *to, struct arena *arena, const str
 /* Every call passes here on its way out, so the channel can count. */
 static void on_call_closed(struct rpc_stream *stream);
 
+static bool on_untouched(struct rpc_stream *stream) {
+	struct rpc_channel *channel = stream->channel;
+	if (channel->closing) {
+		stream->http.untouched = false; /* who would send it again has nowhere to do so */
+		return false;
+	}
+	if (!stream->http.keeping || stream->http.status != 0 || stream->broken || stream->retries >= RPC_RETRIES_MAX)
+		return false;
+	stream->retries++;
+	http_stream_rewind(&stream->http);
+	list_append(&channel->waiting, &stream->http.link);
+	assign_waiting(channel);
+	return true;
+}
+
 static void on_half_closed(struct rpc_stream *stream) {
 	struct rpc_channel *channel = stream->channel;
 	stream->codec->request_headers(stream, &stream->request_headers);
@@ -276,7 +361,10 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 	stream->events = options->events;
 	stream->owner = options->owner;
 	stream->message_max = options->message_max ? options->message_max : channel->options.message_max;
+	stream->on_untouched = on_untouched;
 	stream->on_client_closed = on_call_closed;
+	if (!options->no_retry)
+		http_stream_keep(&stream->http);
 	struct arena *arena = &stream->http.arena;
 	stream->http.method = STR("POST");
 	stream->http.path = arena_copy(arena, options->path);
@@ -299,13 +387,17 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 	}
 	stream->codec->request_headers(stream, &stream->request_headers);
 	struct http_connection *http = list_is_empty(&channel->waiting) ? find_room(channel) : NULL;
-	if (http != NULL) {
-		/* The usual way: the connection takes them before the caller's headers are gone. */
+	if (http != NULL && options->no_retry) {
+		/* A relay's usual way: the connection takes them before the caller's headers are gone. */
 		pass_headers(&stream->request_headers, arena, options->headers);
 		http_request(http, &stream->http, &stream->request_headers);
 		return stream;
 	}
 	copy_headers(&stream->request_headers, arena, options->headers);
+	if (http != NULL) {
+		http_request(http, &stream->http, &stream->request_headers);
+		return stream;
+	}
 	list_append(&channel->waiting, &stream->http.link);
 	assign_waiting(channel);
 	return stream;
@@ -344,9 +436,9 @@ void rpc_channel_close(struct rpc_channel *channel) {
 		return;
 	channel->closing = true;
 	LIST_FOREACH(link, &channel->waiting)
-		rpc_cancel(LIST_ENTRY(link, struct rpc_stream, http.link), CODE_CANCELLED, "the channel was closed");
+		rpc_cancel(LIST_ENTRY(link, struct rpc_stream, http.link), CODE_UNAVAILABLE, "the channel was closed");
 	LIST_FOREACH(link, &channel->preparing)
-		rpc_cancel(LIST_ENTRY(link, struct rpc_stream, http.link), CODE_CANCELLED, "the channel was closed");
+		rpc_cancel(LIST_ENTRY(link, struct rpc_stream, http.link), CODE_UNAVAILABLE, "the channel was closed");
 	LIST_FOREACH(link, &channel->connections)
 		http_connection_close(LIST_ENTRY(link, struct channel_connection, link)->http, NULL);
 	/* Also the way out when there was nothing to cancel. */

@@ -2,8 +2,12 @@
 /*
  * The client's end on one loop: calls to one endpoint over as many connections as they need.
  *
- * A connection is made when a call wants one. Calls wait for it as long as it takes to connect, and fail with
- * Unavailable, untouched, when it cannot be made; the next call tries again.
+ * A connection is made when a call wants one. Calls wait for it, and fail with Unavailable, untouched, when it cannot be
+ * made. The next call tries again, unless that was a moment ago: see backoff_ms.
+ *
+ * A call that certainly did not reach the peer (it was refused, or was above the last that a connection which ends still
+ * took) is sent again, RPC_RETRIES_MAX times, as long as its request is held: up to HTTP_KEEP_MAX bytes. One that may
+ * have run never is.
  */
 #pragma once
 
@@ -17,8 +21,11 @@ struct tls_config;
 struct rpc_channel_options {
 	struct http_limits http;
 	size_t message_max;
-	uint64_t keepalive_ms; /* a peer that is silent for this long with calls in progress is pinged, and given up
-				  after as long again; 0: never */
+	uint32_t connect_timeout_ms; /* "connect-timeout": from the look-up of the name to the peer's first word, TLS
+					included; 10 s; 0: none */
+	/* A peer that is silent for this long with calls in progress is pinged, and given up after as long again; 20 s; 0:
+	 * never. gRPC's own servers take offence at clients that ping more often than every five minutes. */
+	uint64_t keepalive_ms;
 	/* Makes the connections instead of the endpoint, which is then a name only: returns a connected socket. NULL: the
 	 * endpoint is connected to. */
 	int (*dial)(void *data);
@@ -31,18 +38,23 @@ struct rpc_channel_options {
 	bool get; /* Connect: methods without side effects are called by GET */
 	bool base64; /* gRPC-Web's text form */
 	bool http1; /* HTTP/1.1: Connect and gRPC-Web only */
-	uint32_t backoff_ms; /* after a failed connection attempt, calls wait this long before the next, then twice as long
-				and so on, give or take a fifth; 0: never */
-	uint32_t backoff_max_ms;
+	/* After a failed attempt to connect there is none for this long, then twice as long and so on, give or take a fifth:
+	 * calls fail at once, as the last attempt did. 100 ms to 5 s; 0: every call may try. */
+	uint32_t backoff_ms, backoff_max_ms;
 	size_t connections_max; /* calls past the peer's stream limit on all of them wait in line */
 };
 
+enum { RPC_RETRIES_MAX = 2 };
+
 extern const struct rpc_channel_options rpc_channel_options_default;
+
+/* After so many failures in a row, and one more. */
+uint64_t rpc_backoff_ms(const struct rpc_channel_options *options, unsigned failures, uint64_t random);
 
 struct rpc_channel *rpc_channel_new(struct loop *loop, const struct endpoint *endpoint,
 				    const struct rpc_channel_options *options);
 
-/* Cancels its calls and ends its connections. Gone when the loop has run on. */
+/* Fails its calls and ends its connections. Gone when the loop has run on. */
 void rpc_channel_close(struct rpc_channel *channel);
 
 struct rpc_call_options {
@@ -52,6 +64,7 @@ struct rpc_call_options {
 	const struct rpc_events *events;
 	void *owner;
 	size_t message_max; /* 0: the channel's */
+	bool no_retry; /* the owner has the request and sends it again itself */
 };
 
 /* Starts a call; messages may be written at once. */

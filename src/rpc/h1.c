@@ -614,7 +614,7 @@ static void h1_close(struct http_connection *connection, const struct error *why
 		transport_close(connection->transport); /* it may linger */
 		return;
 	}
-	h1->closing = true;
+	h1->closing = connection->going_away = true;
 	h1->why = why ? *why : (struct error){.code = CODE_OK};
 	flushable_deinit(&h1->flushable);
 	if (!connection->transport->lingering)
@@ -633,6 +633,8 @@ static void on_transport_connected(struct transport *transport, const struct err
 	h1->http.going_away = false;
 	transport_start_reading(transport);
 	h1->http.events->ready(&h1->http);
+	if (!h1->closing)
+		h1->http.events->proven(&h1->http);
 }
 
 static void on_transport_end(struct transport *transport, const struct error *err) {

@@ -47,6 +47,7 @@ struct h2 {
 	struct http_stream *in_headers; /* whose header block is being read; NULL once it is gone */
 	bool closing;
 	bool shutting_down;
+	bool proven; /* client: the peer's SETTINGS have come */
 	struct timer attached; /* reports a socket that was connected already, in its own turn */
 	bool condemned; /* closes when the peer has been told */
 	struct error why; /* of the close; CODE_OK: in order */
@@ -284,10 +285,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	case NGHTTP2_SETTINGS:
 		h2->http.stream_limit =
 			nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-		return 0;
-	case NGHTTP2_PING:
-		if (frame->hd.flags & NGHTTP2_FLAG_ACK)
-			h2->http.events->pong(&h2->http);
+		if (!h2->http.is_server && !h2->proven) {
+			h2->proven = true;
+			h2->http.events->proven(&h2->http);
+		}
 		return 0;
 	case NGHTTP2_GOAWAY:
 		h2->http.going_away = true;
@@ -317,21 +318,16 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	if (stream == NULL)
 		return 0;
 	nghttp2_session_set_stream_user_data(session, id, NULL);
-	stream->untouched |= code == NGHTTP2_REFUSED_STREAM;
+	bool unsent = !h2->http.is_server && !stream->sent;
+	stream->untouched = unsent || code == NGHTTP2_REFUSED_STREAM;
 	struct error why;
 	bool in_order = code == NGHTTP2_NO_ERROR && (stream->received_end || stream->finished);
-	if (!in_order)
+	if (unsent && code != NGHTTP2_CANCEL)
+		error_set(&why, CODE_UNAVAILABLE, "the peer takes no more requests on this connection");
+	else if (!in_order)
 		error_set(&why, code == NGHTTP2_CANCEL ? CODE_CANCELLED : CODE_UNAVAILABLE,
 			  "the peer reset the stream (%s)", nghttp2_http2_strerror(code));
-	detach(h2, stream, in_order ? NULL : &why);
-	return 0;
-}
-
-/* A request that never left can be sent elsewhere. */
-static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int code UNUSED, void *data UNUSED) {
-	struct http_stream *stream = stream_of(session, frame->hd.stream_id);
-	if (stream != NULL && frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-		stream->untouched = true;
+	detach(h2, stream, in_order && !unsent ? NULL : &why);
 	return 0;
 }
 
@@ -348,11 +344,14 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
 	    frame->rst_stream.error_code != NGHTTP2_CANCEL)
 		charge_reset(h2);
-	bool ends = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-	if (!h2->http.is_server || !ends || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+	bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
+		    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
+	if (h2->http.is_server ? !ends : frame->hd.type != NGHTTP2_HEADERS)
 		return 0;
 	struct http_stream *stream = stream_of(session, frame->hd.stream_id);
-	if (stream != NULL && !stream->received_end)
+	if (stream != NULL && !h2->http.is_server)
+		stream->sent = true;
+	else if (stream != NULL && !stream->received_end)
 		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
 	return 0;
 }
@@ -550,7 +549,7 @@ static void h2_close(struct http_connection *connection, const struct error *why
 		transport_close(h2->http.transport); /* it may linger */
 		return;
 	}
-	h2->closing = true;
+	h2->closing = connection->going_away = true;
 	if (why != &h2->why)
 		h2->why = why ? *why : (struct error){.code = CODE_OK};
 	flushable_deinit(&h2->flushable);
@@ -572,7 +571,6 @@ static nghttp2_session_callbacks *make_callbacks(void) {
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
-	nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
 	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
 	nghttp2_session_callbacks_set_send_callback(callbacks, send_frame);
 	nghttp2_session_callbacks_set_send_data_callback(callbacks, send_body);
@@ -665,8 +663,7 @@ static void on_transport_closed(struct transport *transport) {
 		struct error ended;
 		if (why == NULL)
 			error_set(&ended, CODE_UNAVAILABLE, "the connection was closed");
-		/* Without a session nothing was ever sent. */
-		stream->untouched = h2->session == NULL;
+		stream->untouched = !h2->http.is_server && !stream->sent;
 		detach(h2, stream, why ? why : &ended);
 	}
 	h2->http.events->closed(&h2->http, why);

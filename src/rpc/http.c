@@ -43,7 +43,8 @@ void http_headers_pass(struct http_headers *headers, struct arena *arena, const 
 void http_stream_init(struct http_stream *stream, const struct http_stream_events *events, size_t arena_max) {
 	*stream = (struct http_stream){.events = events,
 				       .arena = ARENA_INIT(arena_max),
-				       .unsent = BUF_INIT(HTTP_UNSENT_MAX)};
+				       .unsent = BUF_INIT(HTTP_UNSENT_MAX),
+				       .kept = BUF_INIT(HTTP_KEEP_MAX)};
 	list_init(&stream->link);
 }
 
@@ -51,6 +52,25 @@ void http_stream_deinit(struct http_stream *stream) {
 	ASSERT(stream->connection == NULL);
 	arena_deinit(&stream->arena);
 	buf_deinit(&stream->unsent);
+	buf_deinit(&stream->kept);
+}
+
+void http_stream_keep(struct http_stream *stream) {
+	stream->keeping = true;
+}
+
+void http_stream_stop_keeping(struct http_stream *stream) {
+	stream->keeping = false;
+	buf_deinit(&stream->kept);
+}
+
+void http_stream_rewind(struct http_stream *stream) {
+	ASSERT(stream->connection == NULL && stream->untouched && stream->keeping && stream->status == 0);
+	buf_clear(&stream->unsent);
+	int over = buf_append(&stream->unsent, buf_view(&stream->kept));
+	ASSERT(over == 0);
+	stream->untouched = stream->sent = stream->deferred = false;
+	stream->received = stream->trailers = (struct http_headers){0};
 }
 
 void http_stream_write(struct http_stream *stream, struct str bytes) {
@@ -59,6 +79,8 @@ void http_stream_write(struct http_stream *stream, struct str bytes) {
 		return;
 	int over = buf_append(&stream->unsent, bytes);
 	ASSERT(over == 0);
+	if (stream->keeping && buf_append(&stream->kept, bytes) < 0)
+		http_stream_stop_keeping(stream);
 	if (stream->connection != NULL)
 		stream->connection->ops->output(stream);
 }

@@ -96,15 +96,27 @@ struct http_stream {
 	struct http_headers send_trailers;
 	bool finished; /* the owner writes nothing more */
 	bool deferred; /* HTTP/2: the connection waits for more body */
+	bool sent; /* HTTP/2 client: the request's headers are on their way */
 	bool untouched; /* closed: the peer did not begin to work on it, so it may be sent again elsewhere */
+	struct buf kept; /* client: all that was written, while keeping, up to HTTP_KEEP_MAX */
+	bool keeping;
 };
 
 /* The most that the owner of a stream may have written ahead: a message of the largest size, behind one that is
  * smaller than a window. */
 #define HTTP_UNSENT_MAX (MIB(64) + KIB(512))
 
+/* More of a request is not kept to be sent again. */
+#define HTTP_KEEP_MAX KIB(64)
+
 void http_stream_init(struct http_stream *stream, const struct http_stream_events *events, size_t arena_max);
 void http_stream_deinit(struct http_stream *stream);
+
+/* Client: keeps what is written from now on, until it is too much or http_stream_stop_keeping. */
+void http_stream_keep(struct http_stream *stream);
+void http_stream_stop_keeping(struct http_stream *stream);
+/* Client, in `closed`, untouched and still keeping: makes it as it was before its request, with all that was written. */
+void http_stream_rewind(struct http_stream *stream);
 
 /* How a version of HTTP does it. */
 struct http_connection_ops {
@@ -122,14 +134,14 @@ struct http_connection_ops {
 };
 
 struct http_connection_events {
-	/* Client: ready for requests. */
+	/* Client: ready for requests. That costs no round trip: whether the peer speaks this HTTP is not known yet. */
 	void (*ready)(struct http_connection *connection);
+	/* Client: it does: HTTP/2's SETTINGS have come. With HTTP/1.1, which has none, this follows `ready`. */
+	void (*proven)(struct http_connection *connection);
 	/* Server: memory for a request that begins; NULL refuses it. */
 	struct http_stream *(*new_stream)(struct http_connection *connection);
 	/* Server: the request's headers are there. */
 	void (*request)(struct http_connection *connection, struct http_stream *stream);
-	/* The peer answered a ping. */
-	void (*pong)(struct http_connection *connection);
 	/* The peer takes no new requests; those in progress go on. */
 	void (*going_away)(struct http_connection *connection);
 	/* All streams are closed and the memory is the owner's again. why is NULL after an end in order. */
@@ -149,7 +161,7 @@ struct http_connection {
 	struct list streams;
 	size_t stream_count;
 	size_t stream_limit; /* the peer's, as known so far */
-	bool going_away;
+	bool going_away; /* takes no new requests, by the peer's will or ours */
 	void *owner;
 };
 

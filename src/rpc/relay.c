@@ -279,7 +279,8 @@ static void call_peer(struct relay *relay, struct rpc_channel *channel, const st
 								 .headers = &headers,
 								 .timeout_ms = left == UINT64_MAX ? 0 : MAX(left, (uint64_t)1),
 								 .events = &peer_events,
-								 .owner = relay});
+								 .owner = relay,
+								 .no_retry = true});
 	relay->to->message_max = from->message_max;
 	if (!relay->has_message)
 		return;

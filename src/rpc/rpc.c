@@ -15,6 +15,8 @@ static struct rpc_stream *rpc_of(struct http_stream *http) {
 
 static void on_http_headers(struct http_stream *http) {
 	struct rpc_stream *stream = rpc_of(http);
+	if (http->keeping)
+		http_stream_stop_keeping(http);
 	if (!stream->broken)
 		stream->codec->receive_headers(stream);
 }
@@ -77,6 +79,8 @@ static void settle_status(struct rpc_stream *stream, const struct error *why) {
 }
 
 void rpc_stream_closed(struct rpc_stream *stream, const struct error *why) {
+	if (stream->http.untouched && stream->on_untouched != NULL && stream->on_untouched(stream))
+		return;
 	timer_stop(stream->loop, &stream->deadline_timer);
 	if (stream->is_client)
 		settle_status(stream, why);

@@ -111,7 +111,9 @@ struct rpc_stream {
 	/* Client only. */
 	struct rpc_channel *channel;
 	struct http_headers request_headers; /* while it waits for a connection */
+	unsigned retries; /* times that the channel has sent it again */
 	void (*on_half_closed)(struct rpc_stream *stream); /* plain: the channel's; the request is ready */
+	bool (*on_untouched)(struct rpc_stream *stream); /* the channel's, before `closed`: true: it is sent again */
 	void (*on_client_closed)(struct rpc_stream *stream); /* the channel's, after `closed` */
 };
 

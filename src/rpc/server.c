@@ -251,7 +251,6 @@ static const struct http_connection_events connection_events = {
 	.ready = on_nothing,
 	.new_stream = on_new_stream,
 	.request = on_request,
-	.pong = on_nothing,
 	.going_away = on_nothing,
 	.closed = on_connection_closed,
 };

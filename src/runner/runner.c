@@ -30,6 +30,8 @@
 
 enum {
 	KEEPALIVE_MS = 2000, /* a Backplane that is silent for twice as long is gone */
+	BACKOFF_FIRST_MS = 50,
+	BACKOFF_LAST_MS = 250, /* as of the registration: one that comes back is found within a second */
 	STOP_GRACE_MS = 30000, /* for calls in progress, when the Runner is told to stop by a signal */
 	FINISHING_MAX_MS = 1000, /* for the last words */
 	FINISHING_POLL_MS = 5,
@@ -385,6 +387,8 @@ _Noreturn static void end_at_once(struct runner *runner) {
 static void serve(struct runner *runner, const struct endpoint *backplane) {
 	struct rpc_channel_options channel_options = rpc_channel_options_default;
 	channel_options.keepalive_ms = KEEPALIVE_MS;
+	channel_options.backoff_ms = BACKOFF_FIRST_MS;
+	channel_options.backoff_max_ms = BACKOFF_LAST_MS;
 	channel_options.tls = runner->client_tls;
 	runner->backplane = rpc_channel_new(&runner->loop, backplane, &channel_options);
 	endpoint_format(&runner->listener.endpoint, runner->endpoint);

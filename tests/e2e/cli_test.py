@@ -611,6 +611,16 @@ def test_the_endpoint_comes_from_the_nearest_place(run, environment, fake, modul
     assert run("--endpoint", fake.endpoint, "ping", env=wrong).code == 0
 
 
+def test_a_call_does_not_wait_for_a_peer_that_never_speaks(run):
+    """It takes the connection, as a process that is stuck does."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        result = run("call", "time.now", "{}", "--endpoint", endpoint)
+    assert result.code == 1
+    assert f"could not connect to {endpoint} within 10000 ms, which is connect-timeout" in result.err
+    assert "says nothing; check that it speaks HTTP/2" in result.err
+
+
 def test_the_endpoint_may_be_behind_tls(run, environment, tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     files = ["-keyout", str(key), "-out", str(certificate)]
