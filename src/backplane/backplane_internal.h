@@ -49,6 +49,7 @@ struct backplane {
 	struct outside outside;
 	struct timer tick;
 	struct map runner_channels; /* struct rpc_channel by Runner's key */
+	struct map standings; /* struct runner_standing by Runner's key */
 	struct list registrations;
 	uint64_t last_registration;
 
@@ -100,6 +101,9 @@ void backplane_event_done(struct backplane *backplane);
 void outside_init(struct backplane *backplane);
 void outside_close(struct backplane *backplane); /* no more effects */
 void outside_deinit(struct backplane *backplane);
+/* Whether calls leave the Runner out, and why, or an empty text. */
+void outside_standing_text(const struct backplane *backplane, const struct runner *runner,
+			   char ret_text[STANDING_TEXT_MAX]);
 
 /* service_runners.c */
 extern const struct rpc_method runner_methods[];

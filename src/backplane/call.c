@@ -46,7 +46,9 @@ struct call {
 	char *verb; /* "module.verb" */
 	struct http_headers headers; /* added for the Runner, in from's arena */
 	unsigned attempts;
-	const struct route_replica *tried;
+	const struct route_replica *tried; /* of module; where the call is, or was last */
+	uint64_t sent_ms; /* there */
+	bool trial; /* by it a replica that is left out is tried */
 };
 
 static void call_free(struct call *call) {
@@ -232,6 +234,32 @@ static int find_module(struct call *call, const struct verb_name *verb, struct e
 	return 0;
 }
 
+static size_t place_of(const struct call *call, const struct route_replica *replica) {
+	return (size_t)(replica - call->module->replicas);
+}
+
+static bool try_left_out(struct call *call, const struct route_replica *replica) {
+	call->trial = replica != call->tried && standing_try(replica->standing, loop_now_ms(&call->worker->loop));
+	return call->trial;
+}
+
+/* One of those that are not left out, or one whose time to be tried has come. */
+static const struct route_replica *pick_around(struct call *call, const struct route_replica *a,
+					       const struct route_replica *b) {
+	const struct route_module *module = call->module;
+	if (try_left_out(call, a))
+		return a;
+	if (try_left_out(call, b))
+		return b;
+	for (size_t i = 0; i < module->replica_count; i++) {
+		const struct route_replica *replica = &module->replicas[(place_of(call, a) + i) % module->replica_count];
+		if (replica != call->tried && !standing_is_out(replica->standing))
+			return replica;
+	}
+	/* All are out, by workers that decided at the same time, or but for the one that was tried just now. */
+	return call->tried == a ? b : a;
+}
+
 /* The less busy of two that are drawn at random: nearly as good as the least busy of all, at no cost. */
 static const struct route_replica *pick_replica(struct call *call) {
 	const struct route_module *module = call->module;
@@ -242,11 +270,41 @@ static const struct route_replica *pick_replica(struct call *call) {
 	size_t first = (size_t)(random >> 32) % count;
 	size_t second = (first + 1 + (size_t)(random & 0xFFFFFFFF) % (count - 1)) % count;
 	const struct route_replica *a = &module->replicas[first], *b = &module->replicas[second];
+	if (standing_is_out(a->standing) || standing_is_out(b->standing))
+		return pick_around(call, a, b);
 	if (call->tried == a || call->tried == b)
 		return call->tried == a ? b : a;
 	size_t busy_a = rpc_channel_calls(worker_channel(call->worker, a));
 	size_t busy_b = rpc_channel_calls(worker_channel(call->worker, b));
+	if (busy_a != busy_b)
+		standing_look(module->standings, busy_a < busy_b ? second : first, loop_now_ms(&call->worker->loop));
 	return busy_a <= busy_b ? a : b;
+}
+
+/* The channel to a replica that has just been picked. */
+static struct rpc_channel *send_to(struct call *call, const struct route_replica *replica) {
+	struct rpc_channel *channel = worker_channel(call->worker, replica);
+	call->tried = replica;
+	call->sent_ms = loop_now_ms(&call->worker->loop);
+	if (call->module->replica_count > 1)
+		standing_sent(replica->standing, rpc_channel_calls(channel), call->sent_ms);
+	return channel;
+}
+
+/* What the end of the call says of the replica that had it. */
+static void note_end(struct call *call, enum code status) {
+	const struct route_module *module = call->module;
+	if (call->tried == NULL || module->replica_count == 1)
+		return;
+	size_t place = place_of(call, call->tried);
+	uint64_t now_ms = loop_now_ms(&call->worker->loop), took_ms = now_ms - call->sent_ms;
+	if (status == CODE_UNAVAILABLE)
+		standing_failed(module->standings, place, call->trial, now_ms);
+	else if (status == CODE_CANCELLED || status == CODE_DEADLINE_EXCEEDED)
+		standing_given_up(module->standings, place, call->trial, took_ms, now_ms);
+	else
+		standing_answered(module->standings, place, call->trial, took_ms, now_ms);
+	call->trial = false;
 }
 
 /* The headers for one replica: what is the same for all, and the deployment that it must host. */
@@ -261,9 +319,11 @@ static struct http_headers headers_for(struct call *call, const struct route_rep
 
 static void on_untouched(struct relay *relay, const struct error *why) {
 	struct call *call = relay_owner(relay);
+	note_end(call, CODE_UNAVAILABLE);
 	/* The table may have moved on since: a replica that is gone is not asked again. */
 	struct route_module *module = route_table_find(call->worker->routes, call->module->name);
 	if (++call->attempts >= ATTEMPTS_MAX || module == NULL || module->replica_count == 0) {
+		call->tried = NULL;
 		relay_give_up(relay, why);
 		return;
 	}
@@ -273,13 +333,14 @@ static void on_untouched(struct relay *relay, const struct error *why) {
 		call->tried = NULL;
 	}
 	const struct route_replica *replica = pick_replica(call);
-	call->tried = replica;
 	struct http_headers headers = headers_for(call, replica);
-	relay_retry(relay, worker_channel(call->worker, replica), replica->label, &headers);
+	relay_retry(relay, send_to(call, replica), replica->label, &headers);
 }
 
 static void on_relay_done(struct relay *relay) {
-	call_free(relay_owner(relay));
+	struct call *call = relay_owner(relay);
+	note_end(call, relay_status(relay));
+	call_free(call);
 }
 
 /* "module.verb", on the heap. */
@@ -303,9 +364,8 @@ static void route(struct call *call, const struct verb_name *verb, struct str ta
 	}
 	add_headers(call);
 	const struct route_replica *replica = pick_replica(call);
-	call->tried = replica;
 	struct http_headers headers = headers_for(call, replica);
-	relay_start(from, worker_channel(call->worker, replica),
+	relay_start(from, send_to(call, replica),
 		    &(struct relay_options){.peer = replica->label,
 					    .headers = &headers,
 					    .taken = taken,

@@ -139,6 +139,39 @@ static void out_terminate(struct outside *outside, const struct runner *runner, 
 		       &request.base);
 }
 
+/* How the Runner does with what it hosts now. A deployment that came up anew begins anew. */
+struct runner_standing {
+	struct standing *standing;
+	uint64_t alive_since_ms;
+};
+
+static struct standing *standing_of(struct backplane *backplane, const struct runner *runner) {
+	struct runner_standing *entry = map_get(&backplane->standings, str_from(runner->key));
+	if (entry == NULL) {
+		entry = mem_zalloc(sizeof *entry);
+		map_put(&backplane->standings, str_from(runner->key), entry);
+	}
+	if (entry->standing == NULL || entry->alive_since_ms != runner->alive_since_ms) {
+		standing_unref(entry->standing);
+		*entry = (struct runner_standing){standing_new(random_u64()), runner->alive_since_ms};
+	}
+	return entry->standing;
+}
+
+static void free_standing(struct runner_standing *entry) {
+	if (entry != NULL)
+		standing_unref(entry->standing);
+	free(entry);
+}
+
+void outside_standing_text(const struct backplane *backplane, const struct runner *runner,
+			   char ret_text[STANDING_TEXT_MAX]) {
+	const struct runner_standing *entry = map_get(&backplane->standings, str_from(runner->key));
+	ret_text[0] = '\0';
+	if (runner->state == RUNNER_ALIVE && entry != NULL && entry->alive_since_ms == runner->alive_since_ms)
+		standing_text(entry->standing, loop_now_ms(&backplane->loop), ret_text);
+}
+
 /* After the routes: a call that still had the old ones would open a connection again that nobody closes. */
 static void forget_endpoints(struct backplane *backplane) {
 	for (size_t i = 0; i < backplane->forgotten_count; i++)
@@ -150,6 +183,7 @@ static void forget_endpoints(struct backplane *backplane) {
 static void out_forget_runner(struct outside *outside, const struct runner *runner) {
 	struct backplane *backplane = backplane_of(outside);
 	rpc_channel_close(map_remove(&backplane->runner_channels, str_from(runner->key)));
+	free_standing(map_remove(&backplane->standings, str_from(runner->key)));
 	if (runner->registration != 0) {
 		struct error err;
 		error_set(&err, CODE_UNAVAILABLE, "the Backplane has given the Runner %s up", runner->key);
@@ -308,7 +342,8 @@ static void set_calls(const struct backplane *backplane, const struct module *mo
 	route_module_set_calls(route, calls.items, calls.count);
 }
 
-static struct route_replica *list_replicas(const struct deployment *deployment, size_t *ret_count) {
+static struct route_replica *list_replicas(struct backplane *backplane, const struct deployment *deployment,
+					   size_t *ret_count) {
 	struct route_replica *replicas = mem_zalloc((deployment->alive + 1) * sizeof *replicas);
 	size_t count = 0;
 	LIST_FOREACH(link, &deployment->runners) {
@@ -318,6 +353,7 @@ static struct route_replica *list_replicas(const struct deployment *deployment, 
 		struct route_replica *replica = &replicas[count++];
 		snprintf(replica->runner_key, sizeof replica->runner_key, "%s", runner->key);
 		snprintf(replica->deployment_key, sizeof replica->deployment_key, "%s", deployment->key);
+		replica->standing = standing_ref(standing_of(backplane, runner));
 		replica->label = mem_printf("the deployment %s of %s", deployment->key, deployment->module->name);
 		int failed = endpoint_parse(str_from(runner->endpoint), &replica->endpoint, NULL);
 		ASSERT(failed == 0);
@@ -326,7 +362,7 @@ static struct route_replica *list_replicas(const struct deployment *deployment, 
 	return replicas;
 }
 
-static struct route_module *make_route(const struct backplane *backplane, const struct module *module) {
+static struct route_module *make_route(struct backplane *backplane, const struct module *module) {
 	char problem[ERROR_TEXT_MAX] = "";
 	const struct deployment *active = module->active;
 	if (active == NULL || active->alive == 0)
@@ -337,7 +373,7 @@ static struct route_module *make_route(const struct backplane *backplane, const 
 	const Schema__Module *message = unpack_schema(active, &arena);
 	struct str *verbs = mem_alloc((message->n_decls + 1) * sizeof *verbs);
 	size_t replica_count, verb_count = list_verbs(message, verbs);
-	struct route_replica *replicas = list_replicas(active, &replica_count);
+	struct route_replica *replicas = list_replicas(backplane, active, &replica_count);
 	struct route_module *route =
 		route_module_new(str_from(module->name), verbs, verb_count, replicas, replica_count, problem);
 	set_calls(backplane, module, route);
@@ -443,6 +479,7 @@ void outside_init(struct backplane *backplane) {
 	backplane->writing.job.done = writing_done;
 	backplane->writing.retry.fire = on_retry;
 	map_init(&backplane->runner_channels);
+	map_init(&backplane->standings);
 	backplane->routes = route_table_new();
 }
 
@@ -461,6 +498,13 @@ void outside_close(struct backplane *backplane) {
 
 void outside_deinit(struct backplane *backplane) {
 	saves_deinit(&backplane->saves);
+	for (size_t cursor = 0;;) {
+		struct runner_standing *entry = map_next(&backplane->standings, &cursor);
+		if (entry == NULL)
+			break;
+		free_standing(entry);
+	}
+	map_deinit(&backplane->standings);
 	for (size_t i = 0; i < backplane->changed_count; i++)
 		route_module_unref(backplane->changed[i]);
 	route_table_unref(backplane->routes);

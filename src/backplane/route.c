@@ -50,11 +50,14 @@ struct route_module *route_module_new(struct str name, const struct str *verbs, 
 	};
 	for (size_t i = 0; i < verb_count; i++)
 		module->verbs[i] = copy(verbs[i]);
+	struct standing **standings = mem_alloc((replica_count + 1) * sizeof(struct standing *));
 	for (size_t i = 0; i < replica_count; i++) {
 		char text[ENDPOINT_MAX];
 		endpoint_format(&replicas[i].endpoint, text);
 		replicas[i].address = mem_strdup(text);
+		standings[i] = replicas[i].standing;
 	}
+	module->standings = (struct standings){standings, replica_count};
 	qsort(module->verbs, verb_count, sizeof *module->verbs, compare_names);
 	return module;
 }
@@ -82,8 +85,10 @@ void route_module_unref(struct route_module *module) {
 	for (size_t i = 0; i < module->replica_count; i++) {
 		free(module->replicas[i].label);
 		free(module->replicas[i].address);
+		standing_unref(module->replicas[i].standing);
 	}
 	packed_schema_unref(module->schema);
+	free((struct standing **)module->standings.items);
 	free(module->verbs);
 	free(module->calls);
 	free(module->replicas);

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "backplane/standing.h"
 #include "base/random.h"
 #include "base/str.h"
 #include "rpc/endpoint.h"
@@ -18,6 +19,7 @@ struct route_replica {
 	char deployment_key[KEY_MAX];
 	char *label; /* "the deployment dpl-… of echo", for errors */
 	struct endpoint endpoint;
+	struct standing *standing; /* a reference */
 	char *address; /* the endpoint as text; made by route_module_new */
 };
 
@@ -31,11 +33,12 @@ struct route_module {
 	bool declares_calls; /* else it may call anything */
 	struct route_replica *replicas;
 	size_t replica_count;
+	struct standings standings; /* of the replicas, in their order */
 	char *problem; /* without replicas: why */
 	struct packed_schema *schema; /* of what its calls go to: a reference; NULL: nothing of it is active */
 };
 
-/* Takes over replicas (an array on the heap, with their labels). Copies the rest. */
+/* Takes over replicas (an array on the heap, with their labels and standings). Copies the rest. */
 struct route_module *route_module_new(struct str name, const struct str *verbs, size_t verb_count,
 				      struct route_replica *replicas, size_t replica_count, const char *problem);
 /* Before it is shared: from now on its verbs may call these only. Takes over calls (an array on the heap, with its

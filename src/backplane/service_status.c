@@ -22,7 +22,9 @@ static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNU
 /* --- Status ---------------------------------------------------------------------------------------------------------------- */
 
 /* Everything of the answer lives in arena, or is borrowed from the control side for as long as the call lasts. */
-static Ftl__StatusResponse__Runner *describe_runner(const struct runner *runner, struct arena *arena) {
+static Ftl__StatusResponse__Runner *describe_runner(const struct backplane *backplane, const struct runner *runner,
+						    struct arena *arena) {
+	char left_out[STANDING_TEXT_MAX];
 	Ftl__StatusResponse__Runner *shown = arena_alloc(arena, sizeof *shown);
 	ftl__status_response__runner__init(shown);
 	shown->key = (char *)runner->key;
@@ -32,6 +34,8 @@ static Ftl__StatusResponse__Runner *describe_runner(const struct runner *runner,
 	shown->deployment_key = (char *)(runner->deployment ? runner->deployment->key : "");
 	shown->since_ms = runner->since_wall_ms;
 	shown->managed = runner->managed;
+	outside_standing_text(backplane, runner, left_out);
+	shown->left_out = arena_strdup(arena, str_from(left_out));
 	return shown;
 }
 
@@ -58,11 +62,12 @@ static int compare_deployments(const void *a, const void *b) {
 	return order != 0 ? order : strcmp(left->key, right->key);
 }
 
-static void add_runners(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
+static void add_runners(const struct backplane *backplane, Ftl__StatusResponse *response, struct arena *arena) {
+	const struct control *control = &backplane->control;
 	response->runners = arena_alloc(arena, (control->runners.len + 1) * sizeof *response->runners);
 	LIST_FOREACH(link, &control->all_runners)
 		response->runners[response->n_runners++] =
-			describe_runner(LIST_ENTRY(link, struct runner, in_control), arena);
+			describe_runner(backplane, LIST_ENTRY(link, struct runner, in_control), arena);
 }
 
 static void add_deployments(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
@@ -76,8 +81,20 @@ static void add_deployments(const struct control *control, Ftl__StatusResponse *
 	qsort(response->deployments, response->n_deployments, sizeof *response->deployments, compare_deployments);
 }
 
-static void add_problems(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
-	size_t room = control->modules.len + control->languages.len;
+/* Replicas that are alive, and that calls leave out. */
+static void add_left_out(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
+	for (size_t i = 0; i < response->n_runners; i++) {
+		const Ftl__StatusResponse__Runner *runner = response->runners[i];
+		const struct deployment *deployment = control_deployment(control, str_from(runner->deployment_key));
+		if (runner->left_out[0] != '\0' && deployment != NULL)
+			response->problems[response->n_problems++] = arena_printf(
+				arena, "%s: its replica on %s is %s", deployment->module->name, runner->key, runner->left_out);
+	}
+}
+
+static void add_problems(const struct backplane *backplane, Ftl__StatusResponse *response, struct arena *arena) {
+	const struct control *control = &backplane->control;
+	size_t room = control->modules.len + control->languages.len + control->runners.len;
 	response->problems = arena_alloc(arena, (room + 1) * sizeof *response->problems);
 	LIST_FOREACH(link, &control->all_languages) {
 		const struct language *language = LIST_ENTRY(link, struct language, in_control);
@@ -96,6 +113,7 @@ static void add_problems(const struct control *control, Ftl__StatusResponse *res
 			arena_printf(arena, "%s has %u of %u replicas alive: %s", module->name,
 				     module->active ? module->active->alive : 0, module->replicas, text);
 	}
+	add_left_out(control, response, arena);
 }
 
 static void on_status(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
@@ -107,9 +125,9 @@ static void on_status(struct rpc_unary *unary, const ProtobufCMessage *request U
 	response.version = (char *)FTL_VERSION;
 	response.started_ms = backplane->started_wall_ms;
 	response.endpoint = (char *)backplane->endpoint;
-	add_runners(control, &response, &arena);
+	add_runners(backplane, &response, &arena);
 	add_deployments(control, &response, &arena);
-	add_problems(control, &response, &arena);
+	add_problems(backplane, &response, &arena);
 	rpc_unary_reply(unary, &response.base);
 	arena_deinit(&arena);
 }

@@ -43,6 +43,10 @@ static const char *start_text(struct arena *arena, const Ftl__StatusResponse__De
 			    (double)deployment->start_us / 1000);
 }
 
+static const char *state_text(struct arena *arena, const Ftl__StatusResponse__Runner *runner) {
+	return runner->left_out[0] != '\0' ? arena_printf(arena, "%s, %s", runner->state, runner->left_out) : runner->state;
+}
+
 /* A row for each Runner of a deployment, or one without a Runner. */
 static void add_row(struct table *table, struct arena *arena, const Ftl__StatusResponse__Deployment *deployment,
 		    const Ftl__StatusResponse__Runner *runner) {
@@ -56,7 +60,7 @@ static void add_row(struct table *table, struct arena *arena, const Ftl__StatusR
 		{arena_printf(arena, "%u/%u", deployment->alive, deployment->replicas), STYLE_PLAIN},
 		{arena_strdup(arena, str_from(age)), STYLE_PLAIN},
 		{runner ? runner->key : "-", STYLE_PLAIN},
-		{runner ? runner->state : "-", STYLE_PLAIN},
+		{runner ? state_text(arena, runner) : "-", runner && runner->left_out[0] != '\0' ? STYLE_YELLOW : STYLE_PLAIN},
 		{runner ? arena_printf(arena, "%llu", (unsigned long long)runner->calls) : "-", STYLE_PLAIN},
 		{start_text(arena, deployment), STYLE_PLAIN},
 	};

@@ -5,9 +5,12 @@ import json
 import os
 import signal
 import subprocess
+import threading
+import time
 
+import grpc
 import pytest
-from whole import FTL, LONG, module, wait_for
+from whole import FTL, LONG, Refused, module, wait_for
 from xyz.block.ftl.v1 import ftl_pb2 as ftl
 
 
@@ -138,3 +141,80 @@ def test_a_runner_that_hangs_is_given_up_and_comes_back(backplane, hand_started)
     wait_for(lambda: not backplane.runners(), "the Backplane to give it up")
     process.send_signal(signal.SIGCONT)
     wait_for(lambda: backplane.runners("idle"), "it to come back")
+
+
+# --- a replica that does badly is left out for a while
+
+
+@pytest.fixture
+def pair(backplane, make_runner):
+    """Two replicas; what the first does with a call is up to the test."""
+    behaviour = {"do": lambda: None}
+
+    def echo(request, context):
+        behaviour["do"]()
+        return b'"first"'
+
+    first = make_runner(verbs={"echo": echo}).register()
+    make_runner(verbs={"echo": lambda request, context: b'"second"'}).register()
+    backplane.wait_live(backplane.deploy(module(), replicas=2))
+
+    def calls(count, **options):
+        """Bodies, or errors."""
+        futures = [backplane.call_future("echo.echo", **options) for _ in range(count)]
+        return [future.exception() or future.result().body for future in futures]
+
+    def left_out():
+        """What is told of the first one, when calls leave it out."""
+        told = {one.key: one.left_out for one in backplane.status().runners}
+        assert [key for key, text in told.items() if text] in ([], [first.key])
+        return told[first.key]
+
+    def tried_until_taken_in():
+        behaviour["do"] = lambda: None
+        wait_for(lambda: calls(1) == [b'"first"'] and not left_out(), "it to be taken in again")
+        wait_for(lambda: set(calls(20)) == {b'"first"', b'"second"'}, "calls to go to both")
+
+    return behaviour, calls, left_out, tried_until_taken_in
+
+
+def test_a_replica_that_fails_is_left_out_and_tried_again(backplane, pair):
+    behaviour, calls, left_out, tried_until_taken_in = pair
+
+    def fail():
+        raise Refused(grpc.StatusCode.UNAVAILABLE, "not now")
+
+    behaviour["do"] = fail
+    text = wait_for(lambda: calls(5) and left_out(), "it to be left out")
+    assert text.startswith("left out ") and text.endswith("calls in a row failed")
+    assert "left out" in ftl_run(backplane, "ps").stdout
+    assert "is left out" in ftl_run(backplane, "status").stdout
+    tried_until_taken_in()
+
+
+def test_a_replica_that_is_far_slower_is_left_out_and_tried_again(pair):
+    behaviour, calls, left_out, tried_until_taken_in = pair
+    wait_for(lambda: set(calls(20)) == {b'"first"', b'"second"'}, "calls to go to both")
+    behaviour["do"] = lambda: time.sleep(2)
+    text = wait_for(lambda: calls(8) and left_out(), "it to be left out")
+    assert text.endswith("far slower than at the others")
+    tried_until_taken_in()
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_replica_that_does_not_answer_at_all_is_left_out(backplane, pair, patient):
+    behaviour, calls, left_out, tried_until_taken_in = pair
+    met, woken = [], threading.Event()
+    behaviour["do"] = lambda: met.append(1) or woken.wait(LONG)
+    try:
+        if patient:
+            held = []  # a call that nobody keeps is given up
+            wait_for(lambda: held.append(backplane.call_future("echo.echo")) or len(met) > 2, "calls that hang")
+            text = wait_for(lambda: calls(1) == [b'"second"'] and left_out(), "it to be left out")
+            assert text.endswith("none has ended for 2 s")
+        else:
+            text = wait_for(lambda: calls(8, timeout=2) and left_out(), "it to be left out")
+            assert text.endswith("far slower than at the others")
+    finally:
+        woken.set()
+    tried_until_taken_in()

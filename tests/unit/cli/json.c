@@ -23,7 +23,7 @@ static void writes_every_field(void **state UNUSED) {
 	runner.calls = UINT64_MAX;
 	assert_json(&runner.base,
 		    "{\"key\":\"rnr-1\",\"language\":\"\",\"endpoint\":\"\",\"state\":\"\",\"deployment_key\":\"\","
-		    "\"since_ms\":-5,\"managed\":true,\"calls\":9223372036854775807}");
+		    "\"since_ms\":-5,\"managed\":true,\"calls\":9223372036854775807,\"left_out\":\"\"}");
 }
 
 static void writes_lists_and_enums(void **state UNUSED) {
