@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connect's own client for Node: three protocols, two versions of HTTP, two codecs, in clear text and TLS.
 import assert from "node:assert/strict";
+import { createServer, request as forward } from "node:http";
 import { test } from "node:test";
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
@@ -69,7 +70,34 @@ for (const { protocol, httpVersion, useBinaryFormat, baseUrl } of combinations()
   });
 }
 
-test("Connect by GET", async () => {
-  const transport = createConnectTransport({ baseUrl: clear, httpVersion: "1.1", useHttpGet: true });
-  assert.equal((await createClient(service("VerbService"), transport).ping({}, soon)).notReady, "");
-});
+// What a client sends by HTTP/1.1, seen on its way to the Backplane.
+async function observer(context) {
+  const seen = [];
+  const server = createServer((request, response) => {
+    seen.push(`${request.method} ${new URL(request.url, clear).pathname}`);
+    const { method, headers } = request;
+    const onward = forward(clear + request.url, { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on("error", () => response.destroy());
+    request.pipe(onward);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  context.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { seen, baseUrl: `http://127.0.0.1:${server.address().port}` };
+}
+
+for (const [useHttpGet, method] of [[true, "GET"], [false, "POST"]])
+  test(`Connect by ${method}`, async (context) => {
+    const { seen, baseUrl } = await observer(context);
+    const transport = createConnectTransport({ baseUrl, httpVersion: "1.1", useHttpGet });
+    const verbs = createClient(service("VerbService"), transport);
+    assert.equal((await verbs.ping({}, soon)).notReady, "");
+    assertGreets((await verbs.call(greeting, soon)).response.value); // a method with side effects is never GET
+    const path = "/xyz.block.ftl.v1.VerbService";
+    assert.deepEqual(seen, [`${method} ${path}/Ping`, `POST ${path}/Call`]);
+  });
