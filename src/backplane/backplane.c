@@ -273,6 +273,7 @@ static int start_listening(struct backplane *backplane, struct error *err) {
 static void start_server(struct backplane *backplane) {
 	struct rpc_server_options options = rpc_server_options_default;
 	options.message_max = UINT32_MAX; /* each method has its own */
+	options.held_max = backplane->options->held_max;
 	options.http.streams = 4096; /* all clients of a worker come on its connections */
 	backplane->server = rpc_server_new(&backplane->loop, &options);
 	const struct {
@@ -308,6 +309,7 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 	};
 	options.server.tls_only = backplane->tls_only;
 	options.server.message_max = backplane->options->message_max;
+	options.server.held_max = backplane->options->held_max;
 	options.server.types = backplane->types;
 	for (; backplane->worker_count < MIN(count, (unsigned)WORKERS_MAX); backplane->worker_count++) {
 		struct worker *worker = worker_start(&options, err);

@@ -21,6 +21,7 @@ struct backplane_options {
 	const char *tls_cert, *tls_key, *tls_client_ca;
 	const char *ca; /* whom to trust when a Runner's endpoint is https://; NULL: the system's authorities */
 	size_t message_max; /* "max-message"; 64 MiB */
+	size_t held_max; /* "max-held", of each thread; 256 MiB */
 	uint64_t artefact_max; /* "max-artefact"; 4 GiB */
 	/* Called once it serves, with the endpoint that it listens on (the port that the system chose). Optional. */
 	void (*ready)(void *data, const char *endpoint);

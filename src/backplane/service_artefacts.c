@@ -339,9 +339,12 @@ static void on_download_message(struct rpc_stream *stream UNUSED, size_t size UN
 
 static void on_download_data(struct rpc_stream *stream, struct str bytes) {
 	struct download *download = stream->owner;
+	struct error err;
 	rpc_consume(stream, bytes.len);
 	if (buf_append(&download->received, bytes) < 0)
 		rpc_finish(stream, CODE_INVALID_ARGUMENT, "this method takes one message of at most 4 MiB");
+	else if (rpc_check_held(stream, buf_len(&download->received), &err) < 0)
+		rpc_fail(stream, &err);
 }
 
 static void on_download_end(struct rpc_stream *stream) {
@@ -372,7 +375,7 @@ static void start_download(struct rpc_stream *stream) {
 	struct download *download = mem_zalloc(sizeof *download);
 	download->backplane = stream->service;
 	download->stream = stream;
-	download->received = BUF_INIT(RPC_UNARY_MAX);
+	buf_init_counted(&download->received, RPC_UNARY_MAX, &stream->loop->held);
 	stream->message_max = RPC_UNARY_MAX;
 	stream->owner = download;
 	stream->events = &download_events;

@@ -13,9 +13,20 @@ void buf_init(struct buf *buf, size_t max) {
 	*buf = BUF_INIT(max);
 }
 
+void buf_init_counted(struct buf *buf, size_t max, struct buf_budget *budget) {
+	*buf = (struct buf){.max = max, .budget = budget};
+}
+
+static void set_capacity(struct buf *buf, size_t capacity) {
+	if (buf->budget != NULL)
+		buf->budget->used += capacity - buf->capacity;
+	buf->capacity = capacity;
+}
+
 void buf_deinit(struct buf *buf) {
 	free(buf->base);
-	*buf = BUF_INIT(buf->max);
+	set_capacity(buf, 0);
+	buf_init_counted(buf, buf->max, buf->budget);
 }
 
 char *buf_reserve(struct buf *buf, size_t size) {
@@ -31,7 +42,7 @@ char *buf_reserve(struct buf *buf, size_t size) {
 	}
 	if (buf->capacity < len + size || buf->base == NULL) {
 		size_t doubled = MAX(buf->capacity * 2, (size_t)FIRST_CAPACITY);
-		buf->capacity = MAX(MIN(doubled, buf->max), len + size);
+		set_capacity(buf, MAX(MIN(doubled, buf->max), len + size));
 		buf->base = mem_realloc(buf->base, MAX(buf->capacity, (size_t)1));
 	}
 	return buf->base + buf->write;

@@ -3,11 +3,17 @@
  * A byte queue: written at the end, read from the front. It cannot be made without a maximum.
  *
  * The unread bytes are always contiguous. Memory is taken on the first write and given back by buf_deinit, or
- * by buf_trim when there is nothing to read.
+ * by buf_trim when there is nothing to read. Buffers may be counted together in a budget, which those who fill them
+ * ask before they do.
  */
 #pragma once
 
 #include "base/str.h"
+
+struct buf_budget {
+	size_t used; /* the memory of its buffers */
+	size_t max;
+};
 
 struct buf {
 	char *base;
@@ -15,11 +21,13 @@ struct buf {
 	size_t write; /* offset past the last byte */
 	size_t capacity;
 	size_t max; /* unread bytes at most */
+	struct buf_budget *budget; /* borrowed; NULL: it is not counted */
 };
 
 #define BUF_INIT(maximum) ((struct buf){.max = (maximum)})
 
 void buf_init(struct buf *buf, size_t max);
+void buf_init_counted(struct buf *buf, size_t max, struct buf_budget *budget);
 void buf_deinit(struct buf *buf);
 
 static inline size_t buf_len(const struct buf *buf) {

@@ -18,7 +18,7 @@ struct serve_options {
 	unsigned threads, warm;
 	uint64_t start_timeout_ms, orphan_timeout_ms, drain_timeout_ms;
 	const char *ca;
-	uint64_t message_max, artefact_max;
+	uint64_t message_max, held_max, artefact_max;
 	enum log_level log_level;
 };
 
@@ -88,6 +88,13 @@ static const struct args_option options[] = {
 	 .value = "SIZE",
 	 .standard = "64MiB",
 	 .help = "the largest request or answer of a verb"},
+	{.name = "max-held",
+	 .kind = ARGS_SIZE,
+	 .offset = OPTION(held_max),
+	 .value = "SIZE",
+	 .standard = "256MiB",
+	 .help = "what the messages that wait in one thread, to be whole or to be\n"
+		 "read, may take together"},
 	{.name = "max-artefact",
 	 .kind = ARGS_SIZE,
 	 .offset = OPTION(artefact_max),
@@ -114,6 +121,7 @@ static const struct args_option options[] = {
 
 /* A message is built up and passed on in memory: past this the promise of a small process cannot be kept. */
 #define MESSAGE_MAX_MAX MIB(64)
+#define HELD_MAX_MIN MIB(1)
 
 static void on_ready(void *data, const char *endpoint) {
 	const struct serve_options *given = data;
@@ -131,6 +139,8 @@ static int check_kinds(struct cli *cli, const struct serve_options *given) {
 	if (given->message_max == 0 || given->message_max > MESSAGE_MAX_MAX)
 		return cli_usage(cli, "--max-message is %llu bytes; it must be from 1 byte to 64MiB",
 				 (unsigned long long)given->message_max);
+	if (given->held_max < HELD_MAX_MIN)
+		return cli_usage(cli, "--max-held is %llu bytes; it must be at least 1MiB", (unsigned long long)given->held_max);
 	return EXIT_DONE;
 }
 
@@ -173,6 +183,7 @@ static int run(struct cli *cli) {
 		.tls_client_ca = given->common.tls_client_ca,
 		.ca = given->ca,
 		.message_max = (size_t)given->message_max,
+		.held_max = (size_t)given->held_max,
 		.artefact_max = given->artefact_max,
 		.ready = on_ready,
 		.data = (void *)given,

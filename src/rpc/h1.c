@@ -507,8 +507,11 @@ static void produce(struct h1 *h1, struct output *output) {
 	else
 		put_from(output, &stream->unsent, 0);
 	stream->progress_ms = loop_now_ms(h1->loop);
-	if (had_body && buf_len(&stream->unsent) == 0 && !stream->finished)
-		stream->events->writable(stream);
+	if (had_body && buf_len(&stream->unsent) == 0) {
+		http_stream_sent_all(stream);
+		if (!stream->finished)
+			stream->events->writable(stream);
+	}
 	if (buf_len(&stream->unsent) > 0 || !stream->finished)
 		return;
 	if (h1->send_chunked)

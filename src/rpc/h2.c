@@ -414,8 +414,10 @@ static int send_body(nghttp2_session *session UNUSED, nghttp2_frame *frame UNUSE
 	h2->output_len += FRAME_HEADER_SIZE + len;
 	stream->progress_ms = loop_now_ms(h2->loop);
 	buf_consume(&stream->unsent, len);
-	if (buf_len(&stream->unsent) == 0)
+	if (buf_len(&stream->unsent) == 0) {
+		http_stream_sent_all(stream);
 		stream->events->writable(stream);
+	}
 	return 0;
 }
 

@@ -105,6 +105,7 @@ struct http_stream {
 /* The most that the owner of a stream may have written ahead: a message of the largest size, behind one that is
  * smaller than a window. */
 #define HTTP_UNSENT_MAX (MIB(64) + KIB(512))
+#define HTTP_UNSENT_KEEP KIB(512)
 
 /* More of a request is not kept to be sent again. */
 #define HTTP_KEEP_MAX KIB(64)
@@ -117,6 +118,12 @@ void http_stream_keep(struct http_stream *stream);
 void http_stream_stop_keeping(struct http_stream *stream);
 /* Client, in `closed`, untouched and still keeping: makes it as it was before its request, with all that was written. */
 void http_stream_rewind(struct http_stream *stream);
+
+/* For connections: they took all that was unsent. The memory of a large message is not kept for the next. */
+static inline void http_stream_sent_all(struct http_stream *stream) {
+	if (stream->unsent.capacity > HTTP_UNSENT_KEEP)
+		buf_trim(&stream->unsent);
+}
 
 /* How a version of HTTP does it. */
 struct http_connection_ops {

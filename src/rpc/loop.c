@@ -118,7 +118,7 @@ void timer_stop(struct loop *loop, struct timer *timer) {
 /* --- life ---------------------------------------------------------------------------------------------------- */
 
 void loop_init(struct loop *loop) {
-	*loop = (struct loop){0};
+	*loop = (struct loop){.held.max = LOOP_HELD_MAX_DEFAULT};
 	int failed = uv_loop_init(&loop->uv);
 	ASSERT(failed == 0);
 	list_init(&loop->dirty);

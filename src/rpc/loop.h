@@ -12,9 +12,13 @@
 #include <pthread.h>
 #include <uv.h>
 
+#include "base/buf.h"
 #include "base/list.h"
 
 enum { LOOP_READ_SIZE = 64 << 10 };
+
+/* "max-held", unless set otherwise. */
+#define LOOP_HELD_MAX_DEFAULT MIB(256)
 
 /* Work handed to a loop. Embedded in its owner, who frees it from run or later. */
 struct task {
@@ -45,6 +49,7 @@ struct loop {
 	uv_check_t after_poll;
 	struct list dirty;
 	char *read_buffer; /* LOOP_READ_SIZE bytes; valid within one read callback */
+	struct buf_budget held; /* "max-held": messages that wait to be whole or to be read, of all streams (rpc_check_held) */
 	struct {
 		pthread_mutex_t lock;
 		struct list tasks;

@@ -54,7 +54,7 @@ static size_t message_max(const struct recode *recode) {
 static void on_resume(struct flushable *flushable) {
 	struct recode *recode = CONTAINER_OF(flushable, struct recode, resume);
 	struct buf held = recode->held;
-	buf_init(&recode->held, held.max);
+	buf_init_counted(&recode->held, held.max, held.budget);
 	process(recode, buf_view(&held));
 	buf_deinit(&held);
 	if (recode->held_end && buf_len(&recode->held) == 0 && !recode->stream->broken) {
@@ -67,7 +67,10 @@ void recode_start(struct rpc_stream *stream, const struct recode_options *option
 	if (stream->recode == NULL) {
 		struct recode *recode = mem_zalloc(sizeof *recode);
 		recode->stream = stream;
-		buf_init(&recode->held, MIB(64));
+		buf_init_counted(&recode->held, MIB(64), &stream->loop->held);
+		buf_init_counted(&recode->message, 0, &stream->loop->held);
+		buf_init_counted(&recode->sending, 0, &stream->loop->held);
+		buf_init_counted(&recode->plain, 0, &stream->loop->held);
 		flushable_init(&recode->resume, on_resume);
 		stream->recode = recode;
 	}
@@ -102,9 +105,12 @@ static void deliver(struct recode *recode, struct str message) {
 
 /* Turns what was collected into protobuf in clear and passes it on. */
 static int turn(struct recode *recode, struct error *err) {
+	struct buf_budget *held = &recode->stream->loop->held;
 	struct str message = buf_view(&recode->message);
-	struct buf expanded = BUF_INIT(message_max(recode)), packed = BUF_INIT(message_max(recode));
+	struct buf expanded, packed;
 	int failed = 0;
+	buf_init_counted(&expanded, message_max(recode), held);
+	buf_init_counted(&packed, message_max(recode), held);
 	if (recode->compressed && message.len > 0) {
 		failed = gzip_expand(message, &expanded, err);
 		message = buf_view(&expanded);
@@ -113,6 +119,9 @@ static int turn(struct recode *recode, struct error *err) {
 		failed = json_to_pb(recode->options.types, recode->options.receive, message, &packed, err);
 		message = buf_view(&packed);
 	}
+	/* Whoever it is delivered to may have to hold it in turn. */
+	if (!failed)
+		failed = rpc_check_held(recode->stream, message.len, err);
 	if (!failed)
 		deliver(recode, message);
 	buf_deinit(&expanded);
@@ -156,7 +165,7 @@ static void begin_frame(struct recode *recode) {
 	else if (size > max)
 		error_set(&err, CODE_RESOURCE_EXHAUSTED, "the message has %u bytes; max-message is %zu", size, max);
 	else {
-		buf_init(&recode->message, size);
+		recode->message.max = size;
 		recode->left = size;
 		recode->collecting = true;
 		if (size == 0)
@@ -164,6 +173,15 @@ static void begin_frame(struct recode *recode) {
 		return;
 	}
 	rpc_break(stream, &err);
+}
+
+/* Adds to the message that is being collected; the limit of its size has been looked at. */
+static void hold(struct recode *recode, struct str bytes) {
+	struct error err;
+	int over = buf_append(&recode->message, bytes);
+	ASSERT(over == 0);
+	if (rpc_check_held(recode->stream, buf_len(&recode->message), &err) < 0)
+		rpc_break(recode->stream, &err);
 }
 
 /* Takes what belongs to the frame at hand; returns the rest. */
@@ -178,10 +196,9 @@ static struct str collect(struct recode *recode, struct str bytes) {
 		return str_from_offset(bytes, take);
 	}
 	size_t take = MIN(recode->left, bytes.len);
-	int over = buf_append(&recode->message, str_new(bytes.ptr, take));
-	ASSERT(over == 0);
+	hold(recode, str_new(bytes.ptr, take));
 	recode->left -= take;
-	if (recode->left == 0)
+	if (recode->left == 0 && !stream->broken)
 		finish_frame(recode);
 	return str_from_offset(bytes, take);
 }
@@ -196,8 +213,10 @@ static void collect_plain(struct recode *recode, struct str bytes) {
 	struct rpc_stream *stream = recode->stream;
 	struct error err;
 	recode->message.max = recode->keep_body ? (size_t)LAST_MAX : message_max(recode);
-	if (buf_append(&recode->message, bytes) == 0)
+	if (bytes.len <= buf_room(&recode->message)) {
+		hold(recode, bytes);
 		return;
+	}
 	error_set(&err, CODE_RESOURCE_EXHAUSTED, "the message has more than %zu bytes, which is max-message",
 		  recode->message.max);
 	rpc_break(stream, &err);
@@ -345,8 +364,10 @@ static size_t room_to_send(const struct recode *recode) {
 static int turn_to_send(struct recode *recode, struct error *err) {
 	struct str message = buf_view(&recode->sending);
 	size_t room = room_to_send(recode);
-	struct buf text = BUF_INIT(room), compressed = BUF_INIT(room);
+	struct buf text, compressed;
 	int failed = 0;
+	buf_init_counted(&text, room, recode->sending.budget);
+	buf_init_counted(&compressed, room, recode->sending.budget);
 	if (recode->options.send != NULL) {
 		failed = json_from_pb(recode->options.types, recode->options.send, message, &text, err);
 		message = buf_view(&text);
@@ -358,6 +379,8 @@ static int turn_to_send(struct recode *recode, struct error *err) {
 	}
 	if (!failed && message.len > room)
 		failed = error_set(err, CODE_RESOURCE_EXHAUSTED, "the message has %zu bytes; there is room for %zu", message.len, room);
+	if (!failed)
+		failed = rpc_check_held(recode->stream, message.len, err);
 	if (!failed && recode->stream->codec->is_plain) {
 		recode->plain_gzip = gzip;
 		recode->plain.max = room;
@@ -370,28 +393,38 @@ static int turn_to_send(struct recode *recode, struct error *err) {
 	return failed;
 }
 
+/* The answer is told by recode_settle. */
+static void fail_sending(struct recode *recode, const struct error *err) {
+	recode->sending_failed = true;
+	recode->why = *err;
+	buf_deinit(&recode->sending);
+	if (recode->stream->is_client)
+		rpc_cancel(recode->stream, err->code, err->msg);
+}
+
 static void finish_message(struct recode *recode) {
 	struct rpc_stream *stream = recode->stream;
 	struct error err = {.code = CODE_INTERNAL, .msg = "the call has more than one message, and Connect's unary form has one"};
 	bool second = stream->codec->is_plain && buf_len(&recode->plain) > 0;
-	if (!recode->sending_failed && (second || turn_to_send(recode, &err) < 0)) {
-		recode->sending_failed = true;
-		recode->why = err;
-		if (stream->is_client)
-			rpc_cancel(stream, err.code, err.msg);
-	}
+	if (!recode->sending_failed && (second || turn_to_send(recode, &err) < 0))
+		fail_sending(recode, &err);
 	buf_deinit(&recode->sending);
 }
 
 void recode_begin(struct recode *recode, size_t size) {
-	buf_init(&recode->sending, size);
+	recode->sending.max = size;
 	if (size == 0)
 		finish_message(recode);
 }
 
 void recode_write(struct recode *recode, struct str bytes) {
-	int over = buf_append(&recode->sending, bytes);
-	ASSERT(over == 0);
+	struct error err;
+	if (!recode->sending_failed) {
+		int over = buf_append(&recode->sending, bytes);
+		ASSERT(over == 0);
+		if (rpc_check_held(recode->stream, buf_len(&recode->sending), &err) < 0)
+			fail_sending(recode, &err);
+	}
 	if (recode->stream->write_left == 0 && bytes.len > 0)
 		finish_message(recode);
 }

@@ -110,6 +110,7 @@ void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct 
 		.deadline_timer.fire = on_deadline,
 	};
 	http_stream_init(&stream->http, &rpc_http_events, RPC_ARENA_MAX);
+	stream->http.unsent.budget = &loop->held;
 }
 
 void rpc_stream_free(struct rpc_stream *stream) {
@@ -128,6 +129,15 @@ uint64_t rpc_time_left_ms(const struct rpc_stream *stream) {
 	if (stream->deadline_ms == 0)
 		return UINT64_MAX;
 	return stream->deadline_ms > now ? stream->deadline_ms - now : 0;
+}
+
+int rpc_check_held(const struct rpc_stream *stream, size_t size, struct error *err) {
+	const struct buf_budget *held = &stream->loop->held;
+	if (size <= RPC_HELD_FREE || held->used <= held->max)
+		return 0;
+	return error_set(err, CODE_RESOURCE_EXHAUSTED,
+			 "the messages that wait here take %zu bytes together, and max-held is %zu; call again later", held->used,
+			 held->max);
 }
 
 /* --- receiving ----------------------------------------------------------------------------------------------- */

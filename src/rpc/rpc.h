@@ -126,6 +126,8 @@ void recode_consume(struct recode *recode, size_t size);
 #define RPC_ARENA_MAX KIB(256)
 /* "max-message", unless set otherwise. */
 #define RPC_MESSAGE_MAX_DEFAULT MIB(64)
+/* What a stream may always hold; more of it is within "max-held". */
+#define RPC_HELD_FREE KIB(256)
 
 void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct rpc_codec *codec);
 void rpc_stream_free(struct rpc_stream *stream);
@@ -171,6 +173,10 @@ void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text);
 static inline bool rpc_is_untouched(const struct rpc_stream *stream) {
 	return stream->http.untouched;
 }
+
+/* For those who hold messages whole, in buffers that are counted in stream->loop->held: whether a stream may hold a
+ * message of size bytes. What all of them hold together passes "max-held" by one message at most. */
+int rpc_check_held(const struct rpc_stream *stream, size_t size, struct error *err);
 
 /* What is left until the deadline: milliseconds, 0 when it passed, UINT64_MAX without one. */
 uint64_t rpc_time_left_ms(const struct rpc_stream *stream);

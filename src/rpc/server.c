@@ -60,6 +60,7 @@ const struct rpc_server_options rpc_server_options_default = {
 		 .stall_ms = 60000,
 		 .idle_ms = 600000},
 	.message_max = RPC_MESSAGE_MAX_DEFAULT,
+	.held_max = LOOP_HELD_MAX_DEFAULT,
 	.connections_max = 20000,
 };
 
@@ -392,6 +393,8 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_opt
 	limits->header_ms = limits->header_ms ? limits->header_ms : http_limits_default.header_ms;
 	limits->stall_ms = limits->stall_ms ? limits->stall_ms : http_limits_default.stall_ms;
 	limits->idle_ms = limits->idle_ms ? limits->idle_ms : http_limits_default.idle_ms;
+	if (options->held_max > 0)
+		loop->held.max = options->held_max;
 	ASSERT(limits->header_bytes <= HEADER_BYTES_MOST);
 	server->sweep_ms = MIN(MAX(MIN(limits->header_ms, limits->stall_ms) / 4, 20U), 2500U);
 	tls_config_ref(server->options.tls);

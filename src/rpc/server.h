@@ -25,6 +25,7 @@ struct rpc_method {
 struct rpc_server_options {
 	struct http_limits http;
 	size_t message_max;
+	size_t held_max; /* "max-held": of all messages together that the loop holds, whole or in part; 0: as it is */
 	size_t connections_max; /* "max-connections": a further one is closed at once */
 	const struct types *types; /* of the methods: for JSON and Connect's GET. NULL: protobuf only. Borrowed */
 	struct tls_config *tls; /* NULL: in clear only. With it, TLS and clear text are told apart by the first bytes */

@@ -8,6 +8,7 @@
 /* --- server --------------------------------------------------------------------------------------------------- */
 
 static void free_unary(struct rpc_unary *unary) {
+	unary->loop->held.used -= unary->counted;
 	buf_deinit(&unary->received);
 	arena_deinit(&unary->arena);
 	free(unary);
@@ -23,9 +24,12 @@ static void on_message(struct rpc_stream *stream, size_t size) {
 
 static void on_data(struct rpc_stream *stream, struct str bytes) {
 	struct rpc_unary *unary = stream->owner;
+	struct error err;
 	int over = buf_append(&unary->received, bytes);
 	ASSERT(over == 0);
 	rpc_consume(stream, bytes.len);
+	if (rpc_check_held(stream, buf_len(&unary->received), &err) < 0)
+		rpc_break(stream, &err);
 }
 
 static void on_closed_early(struct rpc_stream *stream) {
@@ -58,6 +62,12 @@ static void on_end(struct rpc_stream *stream) {
 		return;
 	}
 	buf_deinit(&unary->received);
+	unary->counted = unary->arena.used;
+	unary->loop->held.used += unary->counted;
+	if (rpc_check_held(stream, unary->counted, &err) < 0) {
+		rpc_fail(stream, &err);
+		return;
+	}
 	stream->events = &answering_events;
 	unary->method->unary(unary, request);
 }
@@ -73,6 +83,7 @@ void rpc_unary_start(struct rpc_stream *stream) {
 	struct rpc_unary *unary = mem_alloc(sizeof *unary);
 	*unary = (struct rpc_unary){
 		.stream = stream, .loop = stream->loop, .service = stream->service, .method = stream->method};
+	buf_init_counted(&unary->received, 0, &stream->loop->held);
 	stream->message_max = MIN(stream->message_max, RPC_UNARY_MAX);
 	stream->owner = unary;
 	stream->events = &collecting_events;
@@ -94,6 +105,8 @@ void rpc_unary_reply(struct rpc_unary *unary, const ProtobufCMessage *response) 
 	if (size > RPC_MESSAGE_MAX_DEFAULT) {
 		error_set(&err, CODE_RESOURCE_EXHAUSTED, "the answer has %zu bytes; an answer has at most %zu", size,
 			  (size_t)RPC_MESSAGE_MAX_DEFAULT);
+		rpc_fail(stream, &err);
+	} else if (stream != NULL && rpc_check_held(stream, size, &err) < 0) {
 		rpc_fail(stream, &err);
 	} else if (stream != NULL) {
 		struct arena arena = ARENA_INIT(size + 64);

@@ -21,6 +21,7 @@ struct rpc_unary {
 	void *service;
 	const struct rpc_method *method;
 	struct arena arena; /* holds the request, and what else lives until the answer */
+	size_t counted; /* of the arena, in loop->held */
 	struct buf received;
 };
 

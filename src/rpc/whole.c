@@ -16,7 +16,10 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 	int over = buf_append(&whole->incoming, bytes);
 	ASSERT(over == 0);
 	rpc_consume(stream, bytes.len);
-	if (stream->message_left == 0)
+	struct error err;
+	if (rpc_check_held(stream, buf_len(&whole->incoming), &err) < 0)
+		rpc_break(stream, &err);
+	else if (stream->message_left == 0)
 		take(whole);
 }
 
@@ -36,7 +39,7 @@ static const struct rpc_events events = {.message = on_message, .data = on_data,
 void rpc_whole_start(struct rpc_whole *whole, struct rpc_stream *stream, size_t max) {
 	whole->stream = stream;
 	stream->message_max = MIN(stream->message_max, max);
-	buf_init(&whole->incoming, stream->message_max);
+	buf_init_counted(&whole->incoming, stream->message_max, &stream->loop->held);
 	stream->owner = whole;
 	stream->events = &events;
 }

@@ -346,6 +346,8 @@ int main(int argc, char **argv) {
 			key = argv[i + 1];
 		else if (strcmp(argv[i], "--ca") == 0)
 			ca = argv[i + 1];
+		else if (strcmp(argv[i], "--max-held") == 0)
+			options.held_max = (size_t)atol(argv[i + 1]);
 		else if (strcmp(argv[i], "--timeouts") == 0) /* for tests that do not want to wait */
 			options.http.header_ms = options.http.stall_ms = (uint32_t)atoi(argv[i + 1]);
 	}

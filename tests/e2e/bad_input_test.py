@@ -380,6 +380,18 @@ def test_a_message_that_becomes_huge(make_backplane, refused):
     assert memory_peak(backplane.process.pid) < 300 << 20
 
 
+def test_a_message_that_does_not_fit_what_is_held(make_backplane, refused):
+    backplane = make_backplane("--warm", "0", "--max-held", "1MiB").start()
+    digests = ["%064x" % number for number in range(50_000)]
+    with refused("RESOURCE_EXHAUSTED", "max-held is 1048576"):
+        backplane.rpc.GetArtefactDiffs(ftl.GetArtefactDiffsRequest(client_digests=digests))
+    few = digests[:1000]
+    assert list(backplane.rpc.GetArtefactDiffs(ftl.GetArtefactDiffsRequest(client_digests=few)).missing_digests) == few
+    with refused("RESOURCE_EXHAUSTED", "max-held is 1048576"):
+        gzipped(backplane, bytes(4 << 20))
+    assert gzipped(backplane, bytes(200_000)).hex() == digest_of(bytes(200_000))
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_connections_of_random_bytes(shared, seed):
     chance = random.Random(seed)

@@ -980,6 +980,7 @@ def test_version(run):
         (["deploy", "-n", "-1"], '--replicas is "-1"; it must be a number from 0 to 100000\nsee: ftl help deploy'),
         (["serve", "--max-message", "1mb"],
          '--max-message is "1mb"; it must be a size such as 64MiB or 1MB\nsee: ftl help serve'),
+        (["serve", "--max-held", "1KiB"], "--max-held is 1024 bytes; it must be at least 1MiB\nsee: ftl help serve"),
         (["serve", "--max-message", "1GiB"],
          "--max-message is 1073741824 bytes; it must be from 1 byte to 64MiB\nsee: ftl help serve"),
         (["serve", "--db", "postgres"], '--db is "postgres"; there is only "sqlite" so far\nsee: ftl help serve'),

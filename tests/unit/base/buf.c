@@ -38,11 +38,35 @@ static void formats(void **state UNUSED) {
 	buf_deinit(&buf);
 }
 
+static void counts_what_buffers_hold_together(void **state UNUSED) {
+	struct buf_budget budget = {.max = 100};
+	struct buf first, second;
+	buf_init_counted(&first, 4096, &budget);
+	buf_init_counted(&second, 4096, &budget);
+	assert_non_null(buf_reserve(&first, 1000));
+	assert_int_equal(budget.used, first.capacity);
+	assert_non_null(buf_reserve(&second, 2000));
+	assert_non_null(buf_reserve(&first, 3000));
+	assert_int_equal(budget.used, first.capacity + second.capacity);
+	assert_true(budget.used >= 5000); /* who fills them looks at the maximum, not they */
+	struct buf moved = first;
+	buf_init_counted(&first, 4096, &budget);
+	buf_deinit(&moved);
+	assert_int_equal(budget.used, second.capacity);
+	buf_trim(&second);
+	assert_int_equal(budget.used, 0);
+	assert_non_null(buf_reserve(&second, 1));
+	assert_int_equal(budget.used, second.capacity);
+	buf_deinit(&second);
+	assert_int_equal(budget.used, 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_order_and_maximum),
 		cmocka_unit_test(reserve_then_commit),
 		cmocka_unit_test(formats),
+		cmocka_unit_test(counts_what_buffers_hold_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages that must be whole before they are of use: as JSON or gzip, and answers that nobody reads. What all of them
+hold together is within max-held."""
+
+import gzip
+import select
+import time
+
+import pytest
+
+import peers
+from peers import SERVICE, read_all
+
+MIB = 1 << 20
+PATH = (SERVICE + "Unary").encode()
+
+
+@pytest.fixture
+def server():
+    server = peers.Server("--max-held", str(32 * MIB), "--timeouts", "600000")
+    yield server
+    assert server.process.poll() is None, "the server did not survive"
+    server.stop()
+
+
+def request(size, *headers):
+    lines = [b"POST %s HTTP/1.1" % PATH, b"Host: a", b"Content-Length: %d" % size, *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def as_json(size):
+    return b'{"requestData":"' + b"A" * size + b'"}'
+
+
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+def answered(connections):
+    return select.select(connections, [], [], 0)[0]
+
+
+def is_taken(server, body):
+    with server.connect() as connection:
+        connection.settimeout(60)
+        try:
+            connection.sendall(request(len(body), b"Content-Type: application/json", b"Connection: close") + body)
+        except OSError:  # it has been refused, and has the answer
+            pass
+        return read_all(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_messages_that_are_half_sent(server):
+    """100 MiB are offered; what is over 32 is refused, and there is always room for what is small."""
+    connections = [server.connect() for _ in range(100)]
+    for connection in connections:
+        connection.settimeout(60)
+        connection.sendall(request(2 * MIB, b"Content-Type: application/json") + as_json(2 * MIB)[:MIB])
+    assert wait_for(lambda: len(answered(connections)) >= 60)
+    assert server.resident_mib() < 80
+    assert server.answers()
+    refused = answered(connections)
+    assert len(refused) < 100, "none of them was held"
+    for connection in refused:
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 429") and b"max-held is 33554432" in answer
+    assert not is_taken(server, as_json(4 * MIB))
+    for connection in connections:
+        connection.close()
+    assert wait_for(lambda: is_taken(server, as_json(4 * MIB))), "what was held is not given back"
+
+
+def test_messages_that_become_large(server):
+    """A few KB make 4 MiB, and an answer of 8 that is not read."""
+    data = bytes(4 * MIB)
+    body = gzip.compress(b"\x12" + varint(len(data)) + data)
+    connections = [server.connect() for _ in range(24)]
+    for connection in connections:
+        connection.sendall(request(len(body), b"Content-Type: application/proto", b"Content-Encoding: gzip",
+                                   b"Accept-Encoding: identity") + body)
+    assert wait_for(lambda: len(answered(connections)) == 24)
+    begun = [connection.recv(8192) for connection in connections]
+    refused = [answer for answer in begun if answer.startswith(b"HTTP/1.1 429") and b"max-held is 33554432" in answer]
+    assert 12 <= len(refused) < 24
+    assert sum(answer.startswith(b"HTTP/1.1 200") for answer in begun) == 24 - len(refused)
+    assert server.answers()
+    for connection in connections:
+        connection.close()
+    assert wait_for(lambda: is_taken(server, as_json(4 * MIB))), "what was held is not given back"
+
+
+def varint(number):
+    out = b""
+    while number > 127:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])
