@@ -284,6 +284,7 @@ static void start_server(struct backplane *backplane) {
 		{artefact_methods, artefact_method_count}, {watch_methods, watch_method_count},
 		{module_methods, module_method_count},	   {status_methods, status_method_count},
 		{log_methods, log_method_count},	   {event_methods, event_method_count},
+		{schema_methods, schema_method_count},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
 		rpc_server_add(backplane->server, services[i].methods, services[i].count, backplane);
@@ -408,6 +409,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	outside_init(backplane);
 	registrations_init(backplane);
 	list_init(&backplane->pending);
+	schemas_init(backplane);
 	watch_init(backplane);
 	service_logs_init(backplane);
 	events_init(backplane);
@@ -436,6 +438,7 @@ static void deinit(struct backplane *backplane) {
 	outside_deinit(backplane);
 	control_deinit(&backplane->control);
 	watch_deinit(backplane);
+	schemas_deinit(backplane);
 	registrations_deinit(backplane);
 	logbook_close(backplane->logbook);
 	if (backplane->artefacts != NULL)

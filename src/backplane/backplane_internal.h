@@ -15,6 +15,7 @@
 #include "backplane/control.h"
 #include "backplane/logbook.h"
 #include "backplane/saves.h"
+#include "backplane/schema_book.h"
 #include "backplane/store_queue.h"
 #include "backplane/worker.h"
 #include "platform/platform.h"
@@ -84,6 +85,8 @@ struct backplane {
 		struct timer flush;
 		struct list watchers;
 	} events;
+	struct schema_book schema_book;
+	struct list pullers; /* of schemas */
 
 	struct {
 		uv_signal_t terminate, interrupt;
@@ -135,6 +138,13 @@ void watch_event(struct backplane *backplane, const struct control_event *event)
 /* service_status.c */
 extern const struct rpc_method status_methods[];
 extern const size_t status_method_count;
+
+/* service_schemas.c */
+extern const struct rpc_method schema_methods[];
+extern const size_t schema_method_count;
+void schemas_init(struct backplane *backplane);
+void schemas_deinit(struct backplane *backplane);
+void schemas_changed(struct backplane *backplane); /* the routes to them are out */
 
 /* service_logs.c */
 extern const struct rpc_method log_methods[];

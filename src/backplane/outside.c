@@ -397,6 +397,7 @@ static void out_route(struct outside *outside, const struct module *module) {
 	if (backplane->changed_count == ARRAY_LEN(backplane->changed))
 		take_in_changes(backplane);
 	backplane->changed[backplane->changed_count++] = make_route(backplane, module);
+	schema_book_set(&backplane->schema_book, module->name, module->active ? module->active->schema : NULL);
 }
 
 /* A table on its way to the workers. The last one that has it sends word back. */
@@ -412,6 +413,7 @@ static void on_published(struct task *task) {
 	struct backplane *backplane = publication->backplane;
 	control_published(backplane_event(backplane), publication->version);
 	backplane_event_done(backplane);
+	schemas_changed(backplane);
 	free(publication);
 }
 

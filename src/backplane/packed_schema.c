@@ -71,6 +71,23 @@ static struct model *make_model(const struct packed_schema *schema) {
 	return model;
 }
 
+static void put_canonical(const struct packed_schema *schema, struct buf *buf) {
+	struct model *model = make_model(schema);
+	int over = schema_canonical(model->module, buf);
+	ASSERT(over == 0);
+	model_free(model);
+}
+
+bool packed_schema_same(const struct packed_schema *a, const struct packed_schema *b) {
+	struct buf left = BUF_INIT(SIZE_MAX / 2), right = BUF_INIT(SIZE_MAX / 2);
+	put_canonical(a, &left);
+	put_canonical(b, &right);
+	bool same = str_eq(buf_view(&left), buf_view(&right));
+	buf_deinit(&left);
+	buf_deinit(&right);
+	return same;
+}
+
 const struct schema_module *packed_schema_module(struct packed_schema *schema) {
 	struct model *model = atomic_load_explicit(&schema->model, memory_order_acquire);
 	if (model != NULL)

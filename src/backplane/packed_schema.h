@@ -18,6 +18,9 @@ struct packed_schema *packed_schema_new(struct str bytes);
 struct packed_schema *packed_schema_ref(struct packed_schema *schema);
 void packed_schema_unref(struct packed_schema *schema); /* takes NULL */
 
+/* Whether they say the same: where a declaration stands in its file, and when it was deployed, says nothing. */
+bool packed_schema_same(const struct packed_schema *a, const struct packed_schema *b);
+
 /* From any thread. Both last as long as the schema. */
 struct str packed_schema_bytes(const struct packed_schema *schema);
 const struct schema_module *packed_schema_module(struct packed_schema *schema);

@@ -10,6 +10,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/schema_diff.h"
+#include "cli/schema_follow.h"
 #include "cli/schemas.h"
 #include "ftl.pb-c.h"
 #include "rpc/pb.h"
@@ -21,6 +22,7 @@ enum { EXIT_BREAKING = 3 };
 struct schema_options {
 	struct common_options common;
 	const char *output;
+	bool follow;
 };
 
 static const struct args_option options[] = {
@@ -31,6 +33,11 @@ static const struct args_option options[] = {
 	 .value = "FORMAT",
 	 .standard = "text",
 	 .help = "text, json, or proto (of get: as on the wire)"},
+	{.name = "follow",
+	 .letter = 'f',
+	 .kind = ARGS_FLAG,
+	 .offset = offsetof(struct schema_options, follow),
+	 .help = "get: go on with each change, as it happens"},
 };
 
 static bool wants(const struct cli *cli, const char *format) {
@@ -38,28 +45,17 @@ static bool wants(const struct cli *cli, const char *format) {
 	return strcmp(given->output, format) == 0;
 }
 
-/* --- get ---------------------------------------------------------------------------------------------------------- */
-
-static int print_module(struct cli *cli, const Schema__Module *message, struct error *err) {
-	struct schema_module *module;
-	if (schema_from_message(cli, message, &module, err) < 0)
-		return -1;
-	struct buf text = BUF_INIT(MIB(16));
-	int result = schema_print(module, &text);
-	if (result == 0)
-		output_lines(stdout, "", buf_view(&text));
-	else
-		error_set(err, CODE_RESOURCE_EXHAUSTED, "the schema of \"%s\" has more than 16 MiB as text",
-			  message->name);
-	buf_deinit(&text);
-	return result;
+static bool follows(const struct cli *cli) {
+	return ((const struct schema_options *)cli->options)->follow;
 }
+
+/* --- get ---------------------------------------------------------------------------------------------------------- */
 
 static int print_text(struct cli *cli, const Ftl__GetSchemaResponse *response, struct error *err) {
 	for (size_t i = 0; i < response->n_modules; i++) {
 		if (i > 0)
 			putchar('\n');
-		if (print_module(cli, response->modules[i], err) < 0)
+		if (schema_print_message(cli, response->modules[i], err) < 0)
 			return -1;
 	}
 	if (response->n_modules == 0)
@@ -86,6 +82,8 @@ static void print_proto(struct cli *cli, const Ftl__GetSchemaResponse *response,
 static int get(struct cli *cli, const char *name) {
 	const Ftl__GetSchemaResponse *response;
 	struct error err;
+	if (follows(cli))
+		return schema_follow(cli, name, wants(cli, "json"), &err) < 0 ? cli_fail(cli, &err) : EXIT_DONE;
 	if (schema_fetch_messages(cli, NULL, name, &response, &err) < 0)
 		return cli_fail(cli, &err);
 	if (wants(cli, "json"))
@@ -167,6 +165,9 @@ static int run(struct cli *cli) {
 	if (!wants(cli, "text") && !wants(cli, "json") && !wants(cli, "proto"))
 		return cli_usage(cli, "there is no format \"%.80s\"; there is text, json and proto",
 				 ((const struct schema_options *)cli->options)->output);
+	bool is_get = strcmp(word, "diff") != 0 && strcmp(word, "openapi") != 0;
+	if (follows(cli) && (!is_get || wants(cli, "proto")))
+		return cli_usage(cli, "--follow is for get, with text or json");
 	if (strcmp(word, "openapi") == 0)
 		return openapi(cli, operands + 1);
 	bool is_word = strcmp(word, "get") == 0 || strcmp(word, "diff") == 0;
@@ -184,10 +185,10 @@ const struct command command_schema = {
 	.operands = "[[get] [MODULE] | diff [DIR] | openapi [MODULE…]]",
 	.operands_max = ARGS_OPERANDS_ANY,
 	.examples =
-		"ftl schema\nftl schema get echo > echo.ftl\nftl schema diff examples/echo\nftl schema openapi > api.json",
-	.notes = "get prints schemas. diff compares the schema of DIR (default \".\") with what is deployed, and exits\n"
-		 "with 3 if a change is unsafe for callers or stored data, or would be refused. openapi describes\n"
-		 "exported verbs as OpenAPI 3.1.",
+		"ftl schema\nftl schema get echo > echo.ftl\nftl schema get --follow -o json\nftl schema diff examples/echo\nftl schema openapi > api.json",
+	.notes = "get prints schemas; with --follow those of what is active, and then each change. diff compares the\n"
+		 "schema of DIR (default \".\") with what is deployed, and exits with 3 if a change is unsafe for\n"
+		 "callers or stored data, or would be refused. openapi describes exported verbs as OpenAPI 3.1.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct schema_options),

@@ -10,6 +10,7 @@
 #include "ftl.pb-c.h"
 #include "schema/check.h"
 #include "schema/parse.h"
+#include "schema/print.h"
 #include "schema/proto.h"
 
 const char *project_path(struct arena *arena, const struct project *project, const char *name) {
@@ -88,6 +89,21 @@ int schema_from_message(struct cli *cli, const struct Schema__Module *message, s
 	if (result < 0)
 		return error_wrap(err, "the schema of \"%s\" is not one that this program understands", message->name);
 	return 0;
+}
+
+int schema_print_message(struct cli *cli, const struct Schema__Module *message, struct error *err) {
+	struct schema_module *module;
+	if (schema_from_message(cli, message, &module, err) < 0)
+		return -1;
+	struct buf text = BUF_INIT(MIB(16));
+	int result = schema_print(module, &text);
+	if (result == 0)
+		output_lines(stdout, "", buf_view(&text));
+	else
+		error_set(err, CODE_RESOURCE_EXHAUSTED, "the schema of \"%s\" has more than 16 MiB as text",
+			  message->name);
+	buf_deinit(&text);
+	return result;
 }
 
 int schema_fetch_all(struct cli *cli, const char *endpoint, struct map *modules, struct error *err) {

@@ -29,6 +29,9 @@ struct Schema__Module;
 int schema_from_message(struct cli *cli, const struct Schema__Module *message, struct schema_module **ret_module,
 			struct error *err);
 
+/* As text on standard output. */
+int schema_print_message(struct cli *cli, const struct Schema__Module *message, struct error *err);
+
 struct map;
 
 /* All that is deployed, by name, into an empty map of struct schema_module. */
