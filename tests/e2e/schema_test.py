@@ -10,7 +10,7 @@ import sys
 import grpc
 import pytest
 from fake_backplane import ftl, schema
-from whole import FTL, HERE, LONG, Backplane, module
+from whole import FTL, HERE, LONG, Backplane
 
 SHOP = HERE.parents[1] / "examples" / "shop"
 CART = '{"items":[{"sku":"mug","count":2},{"sku":"pan","count":1}]}'
@@ -182,49 +182,3 @@ def test_schemas_in_three_forms(shop):
     assert any("catalog.find" in path for path in described["paths"])
     assert shop.failed("schema", "get", "catalog", "-o", "xml", code=2).startswith("error: there is no format")
     assert "there is no module nowhere" in shop.failed("schema", "openapi", "nowhere")
-
-
-def test_a_peer_that_knows_no_export_is_not_held_to_it(shop):
-    """The contract without our fields: whatever a module has may be named, and it may call what it likes."""
-    shop.backplane.create(module(name="plain", language="none"))
-    changed = module(name="other", language="none", calls=[schema.VerbRef(module="plain", name="echo")])
-    assert shop.backplane.create(changed).deployment_key.startswith("dpl-other-")
-
-
-def test_a_rollback_must_fit_what_is_deployed_now(shop):
-    """As a deployment must: who was deployed since relies on what it would take away."""
-    shop.backplane.create(module(name="catalog", verbs=["find"], language="none"))
-    key = shop.backplane.create(module(name="catalog", verbs=["find", "list"], language="none")).deployment_key
-    lists = [schema.VerbRef(module="catalog", name="list")]
-    shop.backplane.create(module(name="cart", verbs=["total"], language="none", calls=lists))
-    error = shop.failed("rollback", "catalog")
-    assert "cart.total calls catalog.list" in error and "--allow-breaking" in error
-    (catalog,) = [one for one in shop.backplane.status().deployments if one.module == "catalog"]
-    assert catalog.key == key
-    assert "takes over" in shop.done("rollback", "--allow-breaking", "catalog")
-    (catalog,) = [one for one in shop.backplane.status().deployments if one.module == "catalog"]
-    assert catalog.key != key
-    # Forwards again it names what is there.
-    assert shop.done("rollback", "catalog", key)
-
-
-def test_of_two_deployments_at_once_that_do_not_fit_one_passes(shop):
-    """Each fits what is deployed. Which one is refused is left to chance; that one is, is not."""
-
-    def create(forced, **given):
-        request = ftl.CreateDeploymentRequest(schema=module(language="none", **given), allow_breaking=forced)
-        return shop.backplane.rpc.CreateDeployment.future(request, timeout=LONG)
-
-    lists = [schema.VerbRef(module="catalog", name="list")]
-    for round in range(20):
-        comments = [str(round)]  # so that nothing of it was there before
-        create(True, name="catalog", verbs=["find", "list"], comments=comments).result()
-        create(True, name="cart", verbs=["total"], comments=comments).result()
-        first = create(False, name="catalog", verbs=["find"], comments=comments)
-        second = create(False, name="cart", verbs=["total"], calls=lists, comments=comments)
-        if round % 2:
-            first, second = second, first
-        errors = [error for error in (first.exception(), second.exception()) if error is not None]
-        assert len(errors) == 1
-        assert errors[0].code() == grpc.StatusCode.FAILED_PRECONDITION
-        assert "catalog" in errors[0].details()
