@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,17 @@ class Child:
         self.process = subprocess.Popen(
             [sys.executable, str(program)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        self.channel = grpc.insecure_channel(bind.removeprefix("http://"), [("grpc.max_reconnect_backoff_ms", 100)])
+        self.address = bind.removeprefix("http://")
+        self.channel = grpc.insecure_channel(self.address, [("grpc.max_reconnect_backoff_ms", 100)])
         self.ping(timeout=START_S)
+
+    def another_connection(self) -> Child:
+        """To the same program; its process is the first one's to end."""
+        other = copy(self)
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        other.channel = grpc.insecure_channel(self.address, options)
+        other.ping(timeout=START_S)
+        return other
 
     def ping(self, timeout: float = 5) -> None:
         ping = self.rpc("Ping", ftl_pb2.PingRequest, ftl_pb2.PingResponse)

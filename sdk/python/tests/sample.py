@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
@@ -10,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import ftl
@@ -116,10 +118,12 @@ def leave(request: Nothing) -> Text:
 
 
 @ftl.verb
-def sleep(request: Nothing) -> Text:
-    log.info("sleeping")
-    time.sleep(1)
-    return Text("slept")
+def hold(request: Text) -> Text:
+    """Until there is a file."""
+    log.info("holding")
+    while not Path(request.text).exists():
+        time.sleep(0.01)
+    return Text("held")
 
 
 @ftl.verb
@@ -150,6 +154,38 @@ def code_of(request: CallOut) -> Text:
     except ftl.CallError as error:
         return Text(f"{error.verb} failed: {error.message}")
     return Text("answered")
+
+
+@ftl.verb
+async def meet(request: Text) -> Text:
+    """Until as many have come as there are to meet: in one thread these would wait for ever."""
+    async with met:
+        names.append(request.text)
+        met.notify_all()
+        await met.wait_for(lambda: len(names) >= 3)
+    log.info("met")
+    return await asyncio.to_thread(ftl.call, "echo.echo", {"names": sorted(names)}, Text)
+
+
+names: list[str] = []
+met = asyncio.Condition()
+
+
+@ftl.verb
+async def doze(request: Nothing) -> Text:
+    """Until it is cancelled."""
+    log.info("dozing")
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        log.info("woken")
+        raise
+    return Text("slept")
+
+
+@ftl.verb
+async def block(request: Nothing) -> Text:
+    return ftl.call("echo.echo", {}, Text)
 
 
 @ftl.verb

@@ -80,7 +80,7 @@ def test_a_backplane_that_is_gone(child: Child, backplane: Backplane) -> None:
     backplane.stop()
     before = time.monotonic()
     assert child.call("code_of", {"verb": "echo.echo"})["text"].startswith("unavailable: ")
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 15  # gRPC by itself waits longer
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,28 @@ def test_an_answer_that_does_not_fit(child: Child, backplane: Backplane, answer:
 
 def test_a_verb_without_a_module_is_no_name(child: Child) -> None:
     assert child.failure("call_out", {"verb": "echo"}) == 'ValueError: call of "echo": a verb is named "module.verb"'
+
+
+def test_async_verbs_run_beside_each_other(child: Child, backplane: Backplane) -> None:
+    backplane.answers["echo.echo"] = lambda call, context: answer_of({"text": " and ".join(call.body["names"])})
+    calls = [child.begin("meet", {"text": name}, metadata=TRACE, timeout=60) for name in "abc"]
+    assert [call.result().body for call in calls] == [b'{"text":"a and b and c"}'] * 3
+    # They know which call they answer, and those that they call learn it.
+    assert set(TRACE) <= set(backplane.calls[0].headers)
+    assert '"met", "logger": "sample", "verb": "sample.meet", "request_id": "r1"' in child.stop()[0]
+
+
+def test_an_async_verb_is_cancelled(child: Child) -> None:
+    call = child.begin("doze")
+    assert child.process.stdout is not None
+    assert '"dozing"' in child.process.stdout.readline()
+    call.cancel()
+    assert '"woken"' in child.process.stdout.readline()
+    assert "Traceback" not in child.stop()[0]
+
+
+def test_an_async_verb_must_not_block_the_others(child: Child) -> None:
+    assert "echo.echo: it waits, and would hold up all async verbs: await" in child.failure("block")
 
 
 @pytest.fixture

@@ -264,14 +264,14 @@ VERB = "@ftl.verb\ndef v(request: D) -> D: ...\n"
     [
         (
             HEAD.format("set[int]") + VERB,
-            "verb v: its argument: D.x: set[int] has no counterpart in FTL: write list[T], as in list[str]",
+            "verb v: its argument request: D.x: set[int] has no counterpart in FTL: write list[T], as in list[str]",
         ),
         (HEAD.format("dict[float, str]") + VERB, "D.x: dict[float, str]: a key is str, int, or an Enum of those"),
         (HEAD.format("int | str") + VERB, "D.x: int | str: JSON cannot tell int from the others; a variant is a data"),
         (HEAD.format("list") + VERB, "D.x: list has no counterpart in FTL: write list[T], as in list[str]"),
         (HEAD.format("complex") + VERB, "D.x: complex has no counterpart in FTL: write one of int, float, str"),
         (HEAD.format("5") + VERB, "D.x: 5 has no counterpart in FTL: write one of int"),
-        (HEAD.format("'Missing'") + VERB, "verb v: its argument: D: name 'Missing' is not defined"),
+        (HEAD.format("'Missing'") + VERB, "verb v: its argument request: D: name 'Missing' is not defined"),
         (
             "import decimal\n" + HEAD.format("decimal.Decimal") + VERB,
             "D.x: Decimal has no counterpart in FTL: write str",

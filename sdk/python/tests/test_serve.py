@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 from grpc import StatusCode
@@ -140,12 +142,53 @@ def test_a_message_may_be_large_to_a_limit_that_is_named(child: Child) -> None:
 
 
 def test_a_busy_module_still_answers_ping(child: Child) -> None:
-    calls = [child.begin("sleep") for _ in range(40)]
-    time.sleep(0.2)
-    before = time.monotonic()
+    calls = [child.begin("wait", timeout=None) for _ in range(40)]
+    assert child.process.stdout is not None
+    for _ in range(32):
+        assert '"waiting"' in child.process.stdout.readline()
+    child.ping(timeout=60)
+    assert not any(call.done() for call in calls)
+    for call in calls:
+        call.cancel()
+
+
+PATIENT = """
+import ftl, time
+@ftl.verb
+def wait() -> None:
+    while not ftl.current().cancelled:
+        time.sleep(0.01)
+@ftl.verb
+def one(number: int) -> int:
+    return number
+ftl.main(threads={})
+"""
+
+
+def test_a_thousand_calls_at_once_wait_for_their_turn(start: Callable[..., Child]) -> None:
+    child = start(PATIENT.format(4))
+    calls = [child.begin("one", number, timeout=120) for number in range(1000)]
+    assert [int(call.result().body) for call in calls] == list(range(1000))
+
+
+def test_calls_past_the_waiting_ones_are_refused(start: Callable[..., Child]) -> None:
+    child = start(PATIENT.format(1))
+    other = child.another_connection()
+    # One runs and 1000 wait.
+    calls = [each.begin("wait", timeout=None) for each in (child, other) for _ in range(600)]
+    over = len(calls) - 1001
+    done: SimpleQueue[Any] = SimpleQueue()
+    for call in calls:
+        call.add_done_callback(done.put)
+    refused = [done.get(timeout=60) for _ in range(over)]
+    assert {call.code() for call in refused} == {StatusCode.RESOURCE_EXHAUSTED}
+    assert refused[0].details() == "sample runs 1 calls, and 1000 more wait: try again later"
     child.ping()
-    assert time.monotonic() - before < 0.5
-    assert all(call.result().body == b'{"text":"slept"}' for call in calls)
+    for call in calls:
+        call.cancel()
+    # Those that waited were not begun, and there is room again.
+    until(lambda: child.begin("one", 5, timeout=60).code() is StatusCode.OK)
+    other.channel.close()
 
 
 def test_a_call_whose_deadline_passes_learns_it(child: Child) -> None:
@@ -153,24 +196,33 @@ def test_a_call_whose_deadline_passes_learns_it(child: Child) -> None:
     assert '"given up"' in child.stop()[0]
 
 
-def test_sigterm_lets_calls_finish_and_takes_no_new_ones(child: Child) -> None:
-    call = child.begin("sleep")
+def asked_to_end(child: Child, file: Path) -> Any:
+    """A call that goes on until `file` is there, of a program that has had its SIGTERM."""
+    call = child.begin("hold", {"text": str(file)}, timeout=None)
     assert child.process.stdout is not None
-    assert '"sleeping"' in child.process.stdout.readline()
+    assert '"holding"' in child.process.stdout.readline()
     child.process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
-    assert child.refusal("speak", {"text": ""}, timeout=0.5)[0] is StatusCode.UNAVAILABLE
-    assert call.result().body == b'{"text":"slept"}'
+    until(lambda: child.begin("speak", {"text": ""}, timeout=60).code() is StatusCode.UNAVAILABLE)
+    return call
+
+
+def until(happens: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+def test_sigterm_lets_calls_finish_and_takes_no_new_ones(child: Child, tmp_path: Path) -> None:
+    call = asked_to_end(child, tmp_path / "enough")
+    (tmp_path / "enough").touch()
+    assert call.result().body == b'{"text":"held"}'
     child.ended()
     assert child.process.returncode == 0
 
 
-def test_a_second_sigterm_ends_it_at_once(child: Child) -> None:
-    _kept = child.begin("sleep")  # to drop it cancels it
-    assert child.process.stdout is not None
-    assert '"sleeping"' in child.process.stdout.readline()
-    child.process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
+def test_a_second_sigterm_ends_it_at_once(child: Child, tmp_path: Path) -> None:
+    _kept = asked_to_end(child, tmp_path / "enough")  # to drop it cancels it
     child.stop()
     assert child.process.returncode == -signal.SIGTERM
 

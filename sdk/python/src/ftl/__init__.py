@@ -25,8 +25,12 @@ __all__ = [
 ]
 
 
-def main() -> None:
-    """Serves this program's verbs where FTL_BIND says, until SIGTERM; returns once the calls in progress are done."""
+def main(*, threads: int = 32) -> None:
+    """
+    Serves this program's verbs where FTL_BIND says, until SIGTERM; returns once the calls in progress are done.
+
+    `threads` calls run at the same time, up to 1000 more wait for their turn, and what comes then is refused.
+    """
     from ftl import _serve  # gRPC is slow to import, and reading a module's schema does without
 
-    _serve.run()
+    _serve.run(threads)

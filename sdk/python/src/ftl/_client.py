@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ftl._annotations import type_of
 from ftl._check import read
-from ftl._context import current
+from ftl._context import LOOP_THREAD, current
 from ftl._errors import CallError, Code, Error, StatusError
 from ftl._json import Mismatch, write_json
 
@@ -45,6 +46,11 @@ def call_typed(verb: str, request: object, request_type: Any, response_type: Any
     module, _, name = verb.partition(".")
     if not module or not name:
         raise ValueError(f'call of "{verb}": a verb is named "module.verb"')
+    if threading.current_thread().name == LOOP_THREAD:
+        raise Error(
+            f"call of {verb}: it waits, and would hold up all async verbs: "
+            "await asyncio.to_thread(…) with this function and its arguments"
+        )
     try:
         body = write_json(type_of(request_type).encode(request))
     except Mismatch as mismatch:

@@ -12,6 +12,9 @@ from contextvars import ContextVar
 # What every call out carries on from the call that caused it.
 CARRIED = ("ftl-verb", "ftl-request-id", "traceparent", "tracestate")
 
+# Where async verbs run.
+LOOP_THREAD = "ftl-loop"
+
 Header = tuple[str, str | bytes]
 
 

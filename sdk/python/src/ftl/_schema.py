@@ -135,13 +135,17 @@ def calls_in(program: ModuleType) -> dict[str, set[str]]:
 
 
 def verbs_named(function: Function) -> Iterator[str]:
+    """Those in ftl.call("module.verb", …), and in asyncio.to_thread(ftl.call, "module.verb", …)."""
     for node in ast.walk(function):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="ftl"), attr="call") | ast.Name(id="call"),
-                args=[ast.Constant(value=str(name)), *_],
-            ):
-                yield name
+        if not isinstance(node, ast.Call):
+            continue
+        for pair in pairwise([node.func, *node.args]):
+            match pair:
+                case (
+                    ast.Attribute(value=ast.Name(id="ftl"), attr="call") | ast.Name(id="call"),
+                    ast.Constant(value=str(name)),
+                ):
+                    yield name
 
 
 def stubs_named(function: Function, program: ModuleType) -> Iterator[str]:

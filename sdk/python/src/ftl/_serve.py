@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
@@ -19,7 +19,7 @@ from xyz.block.ftl.v1.schema import schema_pb2
 
 from ftl._check import read
 from ftl._client import MESSAGE_MAX
-from ftl._context import Call, answering
+from ftl._context import LOOP_THREAD, Call, answering
 from ftl._errors import CallError, Error
 from ftl._json import Mismatch, quoted, write_json
 from ftl._log import LineWriter, install
@@ -27,8 +27,9 @@ from ftl._nearest import near
 from ftl._verbs import Verb, all_verbs
 
 SERVICE = "xyz.block.ftl.v1.VerbService"
-# Calls that run at the same time; more wait for their turn.
-THREADS = 32
+THREADS_MAX = 1000
+# Calls that wait for a thread; what comes then is refused.
+WAITING_MAX = 1000
 # Calls that run or wait, for each connection; HTTP/2 itself holds back the rest.
 STREAMS_MAX = 1000
 # A status travels as an HTTP/2 header, and peers refuse large ones.
@@ -50,11 +51,65 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _logger = logging.getLogger("ftl")
 
 
+class CallPool(ThreadPoolExecutor):
+    """A thread for each call. Past WAITING_MAX calls run elsewhere, where they learn that they are too many."""
+
+    def __init__(self, threads: int, refusing: ThreadPoolExecutor) -> None:
+        super().__init__(threads, "ftl-call")
+        self.threads = threads
+        self._refusing = refusing
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._local = threading.local()
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        with self._lock:
+            full = self._waiting >= WAITING_MAX
+            self._waiting += not full
+        if full:
+            return self._refusing.submit(self._too_many, function, args, options)
+        return super().submit(self._begin, function, args, options)
+
+    @property
+    def is_full(self) -> bool:
+        """For the call that asks."""
+        return getattr(self._local, "too_many", False)
+
+    def _begin(self, function: Callable[..., Any], args: Any, options: Any) -> Any:
+        with self._lock:
+            self._waiting -= 1
+        return function(*args, **options)
+
+    def _too_many(self, function: Callable[..., Any], args: Any, options: Any) -> Any:
+        self._local.too_many = True
+        try:
+            return function(*args, **options)
+        finally:
+            self._local.too_many = False
+
+
+class Tasks:
+    """The event loop of async verbs, in a thread of its own. Each call has a thread too, which waits for its task."""
+
+    def __init__(self, threads: int) -> None:
+        self._loop = asyncio.new_event_loop()
+        # Of asyncio.to_thread, in which they call others.
+        self._loop.set_default_executor(ThreadPoolExecutor(threads, "ftl-async"))
+        threading.Thread(target=self._loop.run_forever, name=LOOP_THREAD, daemon=True).start()
+
+    def run(self, call: Call, coroutine: Coroutine[Any, Any, object]) -> object:
+        task = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        with call.calling_out(task.cancel):
+            return task.result()
+
+
 class VerbService:
-    def __init__(self, module: str, verbs: Mapping[str, Verb], out: LineWriter) -> None:
+    def __init__(self, module: str, verbs: Mapping[str, Verb], out: LineWriter, calls: CallPool) -> None:
         self._module = module
         self._verbs = verbs
         self._out = out
+        self._calls = calls
+        self._tasks = Tasks(calls.threads) if any(verb.is_async for verb in verbs.values()) else None
 
     def ping(self, request: ftl_pb2.PingRequest, context: grpc.ServicerContext) -> ftl_pb2.PingResponse:
         return ftl_pb2.PingResponse()
@@ -64,13 +119,16 @@ class VerbService:
         return ftl_pb2.ListResponse(verbs=refs)
 
     def call(self, request: ftl_pb2.CallRequest, context: grpc.ServicerContext) -> ftl_pb2.CallResponse:
+        if self._calls.is_full:
+            problem = f"{self._module} runs {self._calls.threads} calls, and {WAITING_MAX} more wait: try again later"
+            refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
         verb = self._find(request.verb, context)
         call = Call(f"{self._module}.{verb.name}", context.invocation_metadata(), remaining(context))
         if not context.add_callback(call.end):
             refuse(context, grpc.StatusCode.CANCELLED, "the caller has gone")
         with answering(call):
             try:
-                return answer(self._module, verb, request.body)
+                return self._answer(call, verb, request.body)
             except Mismatch as mismatch:
                 refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(mismatch))
             finally:
@@ -88,27 +146,33 @@ class VerbService:
             refuse(context, grpc.StatusCode.NOT_FOUND, problem)
         return verb
 
-
-def answer(module: str, verb: Verb, body: bytes) -> ftl_pb2.CallResponse:
-    """Runs the verb; Mismatch: the body is no request of it."""
-    try:
-        request = read(verb.request, body, module, "request")
-    except Mismatch:
-        raise
-    except BaseException as error:  # from a __post_init__
-        return crashed(error)
-    try:
-        result = verb.run(request)
-        return ftl_pb2.CallResponse(body=write_json(verb.response.encode(result)))
-    except CallError as error:
-        _logger.warning("failed, as %s", error)
-        return failed(error.message)
-    except Mismatch as mismatch:
-        problem = f"the verb returned what is not its response: {mismatch.within('response')}"
-        _logger.error("%s", problem)
-        return failed(problem)
-    except BaseException as error:
-        return crashed(error)
+    def _answer(self, call: Call, verb: Verb, body: bytes) -> ftl_pb2.CallResponse:
+        """Runs the verb; Mismatch: the body is no request of it."""
+        try:
+            request = read(verb.request, body, self._module, "request")
+        except Mismatch:
+            raise
+        except BaseException as error:  # from a __post_init__
+            return crashed(error)
+        try:
+            result: Any = verb.run(request)
+            if verb.is_async and self._tasks is not None:
+                result = self._tasks.run(call, result)
+        except CallError as error:
+            _logger.warning("failed, as %s", error)
+            return failed(error.message)
+        except CancelledError as error:
+            return failed("cancelled") if call.cancelled else crashed(error)
+        except BaseException as error:
+            return crashed(error)
+        try:
+            return ftl_pb2.CallResponse(body=write_json(verb.response.encode(result)))
+        except Mismatch as mismatch:
+            problem = f"the verb returned what is not its response: {mismatch.within('response')}"
+            _logger.error("%s", problem)
+            return failed(problem)
+        except BaseException as error:  # of a __getattr__, or too deep
+            return crashed(error)
 
 
 def crashed(error: BaseException) -> ftl_pb2.CallResponse:
@@ -132,11 +196,7 @@ def remaining(context: grpc.ServicerContext) -> float | None:
     return None if left is None or left > NO_DEADLINE_S else left
 
 
-def make_server(service: VerbService) -> grpc.Server:
-    # Ping and List have a thread of their own: a module that is busy is alive.
-    control = ThreadPoolExecutor(1, "ftl-control")
-    calls = ThreadPoolExecutor(THREADS, "ftl-call")
-
+def make_server(service: VerbService, calls: CallPool, control: ThreadPoolExecutor) -> grpc.Server:
     def handler(function: Any, request: Any, response: Any, pool: ThreadPoolExecutor) -> Any:
         def behaviour(message: Any, context: grpc.ServicerContext) -> Any:
             return function(message, context)
@@ -178,22 +238,38 @@ def listen(server: grpc.Server, address: str) -> None:
     raise Error(f"cannot serve on {address}, which FTL_BIND names: it may be in use; `ss -ltnp` shows by whom")
 
 
-def run() -> None:
+def watch_signals() -> int:
+    """
+    A pipe into which each signal is written as it comes. A handler in Python runs late or never: not while its thread
+    waits for a lock, if the signal came just before that.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda number, frame: None)
+    return reader
+
+
+def run(threads: int) -> None:
     """See ftl.main."""
     try:
+        if not 1 <= threads <= THREADS_MAX:
+            raise Error(f"ftl.main(threads={threads}): there may be 1 to {THREADS_MAX}")
         address = bind_address()
         verbs = all_verbs()
         module = os.environ.get("FTL_MODULE") or os.path.splitext(os.path.basename(sys.argv[0]))[0]
-        server = make_server(VerbService(module, verbs, install()))
+        # Ping and List have a thread of their own: a module that is busy is alive.
+        control = ThreadPoolExecutor(1, "ftl-control")
+        calls = CallPool(threads, control)
+        server = make_server(VerbService(module, verbs, install(), calls), calls, control)
         listen(server, address)
     except Error as error:
         sys.exit(f"ftl: {error}")
-    # Not an Event: a signal handler may interrupt a wait for one where its lock is held.
-    asked = SimpleQueue[int]()
-    for number in STOP_SIGNALS:
-        signal.signal(number, lambda number, frame: asked.put(number))
+    asked = watch_signals()
     server.start()
-    asked.get()
+    while os.read(asked, 1)[0] not in STOP_SIGNALS:
+        pass
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)  # asked twice, it ends at once
     # However long the calls in progress take: the Runner knows how long is too long.

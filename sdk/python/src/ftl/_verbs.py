@@ -37,10 +37,16 @@ class Verb:
     marked: Marked
     request: Type
     response: Type
-    takes_request: bool
+    # Its argument's name; empty: it takes none.
+    parameter: str
 
     def run(self, request: Any) -> object:
-        return self.marked.function(request) if self.takes_request else self.marked.function()
+        """What it returns; of an async function, what is to be awaited."""
+        return self.marked.function(request) if self.parameter else self.marked.function()
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.marked.function)
 
 
 _marked: dict[str, Marked] = {}
@@ -96,7 +102,10 @@ def all_verbs() -> dict[str, Verb]:
     verbs = {name: _resolved(name, marked) for name, marked in _marked.items()}
     declared: dict[str, object] = dict.fromkeys(verbs)
     for verb in verbs.values():
-        for part, types in (("its argument", [verb.request]), ("what it returns", [verb.response])):
+        for part, types in (
+            (f"its argument {verb.parameter}", [verb.request]),
+            ("what it returns", [verb.response]),
+        ):
             try:
                 for each in reachable(types):
                     _check_names(each)
@@ -145,7 +154,8 @@ def _resolved(name: str, marked: Marked) -> Verb:
         if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             raise UnusableTypeError(f"verb {name}: its argument is written {parameter}; it is one plain argument")
         request = _part(name, f"its argument {parameter.name}", parameter.name, hints)
-    return Verb(name, marked, request, _part(name, "what it returns", "return", hints), bool(parameters))
+    response = _part(name, "what it returns", "return", hints)
+    return Verb(name, marked, request, response, parameters[0].name if parameters else "")
 
 
 def _part(verb: str, what: str, key: str, hints: dict[str, Any]) -> Type:
