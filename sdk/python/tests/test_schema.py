@@ -85,7 +85,8 @@ module greeter {
 
   export verb count([greeter.Empty]) Int
 
-  verb hide(greeter.Level) greeter.Level
+  verb list(greeter.Level) greeter.Level
+      +calls hidden.one
 }
 """
 PROGRAM = '''
@@ -186,8 +187,9 @@ def count(request: list[Empty]) -> int:
 @dataclass
 class Empty: pass
 
-@ftl.verb(export=False)
-def hide(request: Level) -> Level:
+@ftl.verb(export=False, name="list")
+async def hide(request: Level) -> Level:
+    await asyncio.to_thread(ftl.call, "hidden.one", {})
     return request
 
 if __name__ == "__main__":
@@ -271,6 +273,10 @@ VERB = "@ftl.verb\ndef v(request: D) -> D: ...\n"
         (HEAD.format("list") + VERB, "D.x: list has no counterpart in FTL: write list[T], as in list[str]"),
         (HEAD.format("complex") + VERB, "D.x: complex has no counterpart in FTL: write one of int, float, str"),
         (HEAD.format("5") + VERB, "D.x: 5 has no counterpart in FTL: write one of int"),
+        (
+            HEAD.format("'list[int]'") + VERB + VERB.replace("v(", "list("),
+            "verb v: its argument request: D: its annotations cannot be read: 'function' object is not subscriptable",
+        ),
         (HEAD.format("'Missing'") + VERB, "verb v: its argument request: D: name 'Missing' is not defined"),
         (
             "import decimal\n" + HEAD.format("decimal.Decimal") + VERB,

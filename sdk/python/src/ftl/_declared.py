@@ -363,6 +363,9 @@ def hints_of(annotated: Any) -> dict[str, Any]:
         raise UnusableTypeError(
             f"{annotated.__qualname__}: {error}; its types are defined beside it, not inside a function"
         ) from None
+    except (AttributeError, SyntaxError, TypeError) as error:
+        # Such as list[str] below a function with the name list.
+        raise UnusableTypeError(f"{annotated.__qualname__}: its annotations cannot be read: {error}") from None
 
 
 # Where annotations were written, in order: an enum of types is named by what its union is assigned to.

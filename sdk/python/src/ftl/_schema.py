@@ -28,7 +28,8 @@ def schema_text(module: str, program: ModuleType, verbs: Mapping[str, Verb]) -> 
     for number, declared in enumerate(types_of(verbs.values())):
         lines += [""] * (number > 0) + list(declaration(module, declared, declared.identity in exported))
     for number, verb in enumerate(verbs.values()):
-        lines += [""] * (number > 0 or len(lines) > 1) + list(verb_lines(module, verb, called.get(verb.name, set())))
+        found = called.get(verb.marked.function.__name__, set())
+        lines += [""] * (number > 0 or len(lines) > 1) + list(verb_lines(module, verb, found))
     return "\n".join([*lines, "}", ""])
 
 

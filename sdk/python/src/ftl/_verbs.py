@@ -56,10 +56,15 @@ _marked: dict[str, Marked] = {}
 def verb(function: Function, /) -> Function: ...
 @overload
 def verb(
-    *, export: bool = True, calls: Sequence[str | Callable[..., object]] = ()
+    *, name: str | None = ..., export: bool = ..., calls: Sequence[str | Callable[..., object]] = ...
 ) -> Callable[[Function], Function]: ...
 def verb(
-    function: Function | None = None, /, *, export: bool = True, calls: Sequence[str | Callable[..., object]] = ()
+    function: Function | None = None,
+    /,
+    *,
+    name: str | None = None,
+    export: bool = True,
+    calls: Sequence[str | Callable[..., object]] = (),
 ) -> Any:
     """
     Makes a function a verb: @ftl.verb, or @ftl.verb(calls=["echo.echo"]). It takes one value or none and returns one or
@@ -67,15 +72,14 @@ def verb(
 
     `calls` names verbs of other modules that it calls and that its text does not show, or has generated functions
     of them: those in ftl.call("module.verb", …) are found. A verb that is not exported can be called from its own
-    module only.
+    module only. `name` is for what a function cannot be called well, such as list.
     """
     if function is None:
-        return lambda later: _mark(later, export, calls)
-    return _mark(function, export, calls)
+        return lambda later: _mark(later, name or later.__name__, export, calls)
+    return _mark(function, name or function.__name__, export, calls)
 
 
-def _mark(function: Function, export: bool, calls: Sequence[str | Callable[..., object]]) -> Function:
-    name = function.__name__
+def _mark(function: Function, name: str, export: bool, calls: Sequence[str | Callable[..., object]]) -> Function:
     if name in _marked:
         raise UnusableTypeError(f"verb {name}: there are two of that name")
     _marked[name] = Marked(function, export, tuple(_called(name, each) for each in calls))

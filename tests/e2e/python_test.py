@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that a schema can say, from Python to Python: a module whose schema is its code, and one that calls it by stubs."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import grpc
+import pytest
+from whole import FTL, HERE, LONG, Backplane
+
+EXAMPLES = HERE.parents[1] / "examples"
+ZOO = '''
+#!/usr/bin/env python3
+"""One of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Generic, NewType, TypeVar
+
+import ftl
+
+T = TypeVar("T")
+
+
+class Mood(Enum):
+    CALM = "calm"
+    WILD = "wild"
+
+
+class Size(IntEnum):
+    SMALL = 1
+    LARGE = 2
+
+
+Id = NewType("Id", str)
+
+
+@dataclass
+class Cat:
+    lives: int
+    mood: Mood = Mood.CALM
+
+
+@dataclass
+class Bird(ftl.Variant):
+    """By its song."""
+
+    value: str
+
+
+@dataclass
+class Herd(ftl.Variant):
+    value: list[Animal]
+
+
+@dataclass
+class Nothing(ftl.Variant, name="None"):
+    value: None = None
+
+
+Animal = Cat | Bird | Herd | Nothing
+
+
+@dataclass
+class Page(Generic[T]):
+    items: list[T]
+    next: Id | None = None
+
+
+@dataclass
+class Box(Generic[T]):
+    value: T
+
+
+@dataclass
+class Cage:
+    animal: Animal
+    by_number: dict[int, str]
+    by_size: dict[Size, list[Mood]]
+    at: datetime
+    raw: bytes
+    extra: Any
+    clock: Annotated[str, ftl.VerbName("zoo.same")]
+    class_: Annotated[int, ftl.Name("class")]
+    box: Box[Box[int]]
+
+
+@ftl.verb
+def same(page: Page[Cage]) -> Page[Cage]:
+    return page
+
+
+@ftl.verb
+def turn(animal: Animal) -> Animal:
+    match animal:
+        case Cat(lives=lives):
+            return Bird(f"{lives} times meow")
+        case Herd(value=animals):
+            return Herd(animals[::-1])
+        case _:
+            return animal
+
+
+@ftl.verb(name="list")
+def sizes(number: int | None) -> dict[Size, int]:
+    return {Size.LARGE: number or 0}
+
+
+if __name__ == "__main__":
+    ftl.main()
+'''
+KEEPER = '''
+#!/usr/bin/env python3
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import ftl
+from ftl_modules import zoo
+
+
+@dataclass
+class Answers:
+    same: bool
+    turned: zoo.Animal
+    song: str
+    sizes: dict[zoo.Size, int]
+
+
+@ftl.verb
+async def check() -> Answers:
+    cage = zoo.Cage(
+        animal=zoo.Animal_Herd([zoo.Cat(lives=9, mood=zoo.Mood.CALM), zoo.Animal_None()]),
+        by_number={-1: "a", 2**63 - 1: "b"},
+        by_size={zoo.Size.LARGE: [zoo.Mood.WILD]},
+        at=datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+        raw=b"\\0\\xff",
+        extra={"a": [None, 1.5]},
+        clock="zoo.same",
+        class_=5,
+        box=zoo.Box(value=zoo.Box(value=7)),
+    )
+    page = zoo.Page(items=[cage], next="more")
+    again, turned, song = await asyncio.gather(
+        asyncio.to_thread(zoo.same, page),
+        asyncio.to_thread(zoo.turn, cage.animal),
+        asyncio.to_thread(zoo.turn, zoo.Cat(lives=9)),
+    )
+    sizes = await asyncio.to_thread(zoo.list_, 5)
+    assert isinstance(song, zoo.Animal_Bird)
+    return Answers(again == page, turned, song.value, sizes)
+
+
+if __name__ == "__main__":
+    ftl.main()
+'''
+ABOUT = '''
+module = "{0}"
+language = "python"
+build = "python3 -m ftl schema {0}.py -o {0}.ftl"
+deploy = ["{0}.py"{1}]
+entry = "{0}.py"
+'''
+BODY = {
+    "items": [
+        {
+            "animal": {"name": "Cat", "value": {"lives": 9}},
+            "by_number": {"7": "x"},
+            "by_size": {"1": ["calm"]},
+            "at": "2026-01-02T03:04:05Z",
+            "raw": "AA==",
+            "extra": None,
+            "clock": "zoo.same",
+            "class": 1,
+            "box": {"value": {"value": 1}},
+        }
+    ]
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The two modules, beside a Backplane."""
+    backplane = Backplane(tmp_path / "serve")
+    backplane.folder.mkdir()
+    backplane.start()
+    write(tmp_path, "zoo", ZOO, "")
+    write(tmp_path, "keeper", KEEPER, ', "ftl_modules/*.py"]\ngenerate = "python"\nuses = ["zoo"')
+    yield tmp_path, backplane
+    backplane.clean_up()
+
+
+def write(folder, name, text, more):
+    (folder / name).mkdir()
+    (folder / name / "ftl.toml").write_text(ABOUT.format(name, more).lstrip())
+    program = folder / name / f"{name}.py"
+    program.write_text(text.lstrip())
+    program.chmod(0o755)
+
+
+def run(folder, *arguments, code=0):
+    place, backplane = folder
+    environment = {**os.environ, "FTL_ENDPOINT": backplane.endpoint, "HOME": str(place)}
+    done = subprocess.run([FTL, *arguments], cwd=place, env=environment, text=True, capture_output=True, timeout=10 * LONG)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def test_all_types_go_both_ways(folder):
+    place, backplane = folder
+    run(folder, "deploy", "zoo", "keeper")
+    assert json.loads(run(folder, "call", "keeper.check")) == {
+        "same": True,
+        "turned": {"name": "Herd", "value": [{"name": "None", "value": {}}, {"name": "Cat", "value": {"lives": 9, "mood": "calm"}}]},
+        "song": "9 times meow",
+        "sizes": {"2": 5},
+    }
+    # The schema of the one names types of the other.
+    schema = run(folder, "schema", "keeper")
+    assert re.search(r"turned zoo.Animal\s+song String\s+sizes \{zoo.Size: Int\}", schema)
+    assert "data Cat" not in schema
+    assert "+calls zoo.list, zoo.same, zoo.turn" in schema
+    assert json.loads(run(folder, "call", "zoo.same", json.dumps(BODY)))["items"][0]["class"] == 1
+    # Nothing of what was generated is without a type, nor in doubt.
+    for module in ("zoo", "keeper"):
+        command = [sys.executable, "-m", "mypy", "--strict", f"{module}.py"]
+        checked = subprocess.run(command, cwd=place / module, capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout
+    for example in ("greeter/greeter.py",):
+        checked = subprocess.run([sys.executable, "-m", "mypy", "--strict", example], cwd=EXAMPLES, capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout
+
+
+def test_a_value_that_is_none_is_refused_alike_on_its_way(folder):
+    """By the command line, which has the schema; by the Backplane, which lets it pass; and by the module itself."""
+    _, backplane = folder
+    run(folder, "deploy", "zoo")
+    for change, said in (
+        ({"animal": {"name": "Cat", "value": {"lives": "9"}}}, ".animal.value.lives: expected Int, got string"),
+        ({"animal": {"name": "Dog", "value": 1}}, '.animal.name: expected "Cat", "Bird", "Herd" or "None", got "Dog"'),
+        ({"by_size": {"3": []}}, '.by_size: expected a key that is 1 or 2, got "3"'),
+        ({"box": {"value": {}}}, ".box.value.value: expected T, but it is missing"),
+        ({"class": 1.5}, ".class: expected Int, got 1.5"),
+        ({"clas": 1}, ': unknown field "clas"; did you mean "class"?'),
+    ):
+        body = json.dumps({"items": [{**BODY["items"][0], **change}]})
+        assert run(folder, "call", "zoo.same", body, code=1) == f"error: request.items[0]{said}\n"
+        with pytest.raises(grpc.RpcError) as raised:
+            backplane.call("zoo.same", body.encode())
+        assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert raised.value.details() == f"request.items[0]{said}"
