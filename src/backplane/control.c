@@ -161,6 +161,8 @@ static void publish_routes(struct control *control) {
 		struct module *module = LIST_ENTRY(control->dirty.next, struct module, in_dirty);
 		list_remove(&module->in_dirty);
 		control->outside->ops->route(control->outside, module);
+		if (module->active != NULL && module->active->coming_live)
+			module->active->live_version = module->active->alive >= module->replicas ? control->version + 1 : 0;
 	}
 	control->outside->ops->publish(control->outside, ++control->version);
 }

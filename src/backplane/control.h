@@ -82,7 +82,8 @@ struct deployment {
 	uint64_t retry_due_ms; /* no new attempt before */
 	uint64_t due_ms; /* STARTING: limit of the state */
 	bool from_store; /* loaded at the start: its Runners may still come back */
-	uint64_t live_version; /* live once the routes of this version are out; 0: told */
+	bool coming_live; /* it takes the calls, and is told to be live once all its replicas are in the routes */
+	uint64_t live_version; /* coming_live: of the routes that have them all; 0: some are not alive */
 	uint64_t fetch_us, start_us; /* of the replica that came up last */
 };
 
@@ -183,6 +184,7 @@ struct control {
 	uint64_t serial; /* of the last Runner's record */
 	uint64_t attempt; /* the last one */
 	uint64_t version; /* of the routes */
+	uint64_t version_out; /* that all workers have */
 	uint64_t adopt_until_ms; /* no new Runner replaces one that may still come back */
 	bool unsettled; /* something changed: what is wanted and what is there are to be compared */
 	bool shutting_down;

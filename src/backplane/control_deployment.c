@@ -126,11 +126,20 @@ static void drain_runners(struct control *control, struct deployment *deployment
 /* Takes a deployment that is not wanted any more out of service. */
 static void wind_down(struct control *control, struct deployment *deployment, const char *why) {
 	set_state(control, deployment, DEPLOYMENT_DRAINING, why);
-	deployment->live_version = 0;
+	deployment->coming_live = false;
 	list_append(&control->ending, &deployment->in_ending);
 	deployment_tell(control, deployment, EVENT_DEPLOYMENT_DRAINING, "%s", why);
 	save(control, deployment, NULL);
 	drain_runners(control, deployment, why);
+}
+
+/* It takes the calls already: who asked for more copies is told when they are all there. */
+static void come_live(const struct control *control, struct deployment *deployment) {
+	unsigned replicas = deployment->module->replicas;
+	bool all_there = deployment->alive >= replicas && control->version_out == control->version;
+	if (!deployment->coming_live)
+		deployment->live_version = 0;
+	deployment->coming_live = replicas > 0 && (deployment->coming_live || !all_there);
 }
 
 static void want(struct control *control, const struct deployment_record *record, uint32_t replicas, enum event_kind kind) {
@@ -153,7 +162,9 @@ static void want(struct control *control, const struct deployment_record *record
 	} else if (deployment == module->active) {
 		/* The active one is wanted after all, perhaps in other numbers. */
 		module->next = NULL;
-		if (deployment->state == DEPLOYMENT_LIVE && deployment->live_version == 0)
+		if (deployment->state == DEPLOYMENT_LIVE)
+			come_live(control, deployment);
+		if (deployment->state == DEPLOYMENT_LIVE && !deployment->coming_live)
 			deployment_tell(control, deployment, EVENT_DEPLOYMENT_LIVE, "is live already");
 	}
 	/* What the store did when it kept the deployment may have been undone since, by a change that was under way. */
@@ -246,7 +257,8 @@ void deployment_switch(struct control *control, struct module *module) {
 	set_state(control, deployment, DEPLOYMENT_LIVE, "");
 	deployment->failures = 0;
 	module_mark_dirty(control, module);
-	deployment->live_version = control->version + 1;
+	deployment->coming_live = true;
+	deployment->live_version = 0;
 	save(control, deployment, module);
 	if (before == NULL)
 		return;
@@ -307,6 +319,8 @@ int control_scale(struct control *control, struct str name, uint32_t replicas, s
 	struct deployment *shown = module->active ? module->active : module->next;
 	/* Who asks for it does not want to wait for the end of a backoff. */
 	shown->retry_due_ms = 0;
+	if (shown == module->active)
+		come_live(control, shown);
 	deployment_tell(control, shown, EVENT_DEPLOYMENT_SCALED, "scaled to %u", replicas);
 	save(control, NULL, module);
 	module_mark_dirty(control, module);
@@ -385,6 +399,7 @@ int control_deployed(struct control *control, const struct deployed *deployed, s
 }
 
 void control_published(struct control *control, uint64_t version) {
+	control->version_out = version;
 	LIST_FOREACH(link, &control->all_runners) {
 		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
 		if (runner->drain_version > 0 && runner->drain_version <= version)
@@ -392,9 +407,10 @@ void control_published(struct control *control, uint64_t version) {
 	}
 	LIST_FOREACH(link, &control->all_modules) {
 		struct deployment *active = LIST_ENTRY(link, struct module, in_control)->active;
-		if (active == NULL || active->live_version == 0 || active->live_version > version)
+		bool all_out = active != NULL && active->coming_live && active->live_version > 0 && active->live_version <= version;
+		if (!all_out)
 			continue;
-		active->live_version = 0;
+		active->coming_live = false;
 		deployment_tell(control, active, EVENT_DEPLOYMENT_LIVE, "live");
 	}
 	control_settle(control);

@@ -117,6 +117,11 @@ static struct str pack_step(struct arena *arena, enum deployment_state state, co
 	return pb_pack(&response.base, arena);
 }
 
+/* To who waits for it, it is live once that was told. */
+static enum deployment_state state_shown(const struct deployment *deployment) {
+	return deployment->coming_live ? DEPLOYMENT_STARTING : deployment->state;
+}
+
 /* What a Runner does counts as a step when it brings the deployment nearer. */
 static bool is_step(const struct control_event *event) {
 	return event->deployment != NULL &&
@@ -131,9 +136,9 @@ void watch_event(struct backplane *backplane, const struct control_event *event)
 	const char *text = event->text;
 	if (event->runner != NULL)
 		text = arena_printf(&arena, "%s: %s", event->runner->key, text);
-	struct str packed = pack_step(&arena, deployment->state, text, event->lines, event->line_count);
+	struct str packed = pack_step(&arena, state_shown(deployment), text, event->lines, event->line_count);
 	struct history *history = find_or_add_history(backplane, deployment->key);
-	const struct kept_step *kept = keep(history, packed, deployment->state);
+	const struct kept_step *kept = keep(history, packed, state_shown(deployment));
 	list_remove(&history->link);
 	list_append(&backplane->histories, &history->link);
 	LIST_FOREACH(link, &backplane->watchers) {
@@ -199,7 +204,7 @@ static void begin(struct watcher *watcher) {
 	if (history != NULL)
 		show_history(watcher, history);
 	else if (deployment != NULL)
-		show_present(watcher, deployment->state, deployment->detail);
+		show_present(watcher, state_shown(deployment), deployment->detail);
 	else
 		look_up(watcher);
 }

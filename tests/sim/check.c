@@ -8,6 +8,8 @@
  *   drain-unrouted   nothing is told to end while a worker may still send it calls
  *   told             each change of state of a Runner or a deployment has its event
  *   acknowledged     what a client was answered is in the store, from the answer on, and the events that led to it
+ *   told-live        what is told to be live has all its replicas alive and in the routes of each worker
+ *   calm             where nothing goes wrong, nothing fails
  *   noticed          a Runner that says nothing is given up within five seconds
  *   one-answer, run-once, no-call-lost    of calls (clients.c)
  *   copies           no module runs in more copies than asked, soon after the last fault
@@ -25,12 +27,24 @@ static void check_runner(struct sim *sim, const struct runner *runner) {
 			    runner->deployment ? runner->deployment->key : "nothing");
 }
 
-static void check_deployment(struct sim *sim, const struct deployment *deployment, enum deployment_state state) {
+static void check_count(struct sim *sim, const struct deployment *deployment) {
 	unsigned alive = 0;
 	LIST_FOREACH(link, &deployment->runners)
 		alive += LIST_ENTRY(link, struct runner, in_deployment)->state == RUNNER_ALIVE;
 	if (alive != deployment->alive)
 		sim_violate(sim, "books", "%s counts %u alive and has %u", deployment->key, deployment->alive, alive);
+}
+
+/* What takes calls no more has nobody that does. */
+static void check_ending(struct sim *sim, const struct deployment *deployment) {
+	check_count(sim, deployment);
+	if (deployment->alive > 0 || (deployment->state != DEPLOYMENT_DRAINING && deployment->state != DEPLOYMENT_FAILED))
+		sim_violate(sim, "books", "%s is on its way out, is %s and has %u alive", deployment->key,
+			    deployment_state_name(deployment->state), deployment->alive);
+}
+
+static void check_deployment(struct sim *sim, const struct deployment *deployment, enum deployment_state state) {
+	check_count(sim, deployment);
 	if (deployment->state != state)
 		sim_violate(sim, "books", "%s is %s where it should be %s", deployment->key,
 			    deployment_state_name(deployment->state), deployment_state_name(state));
@@ -70,7 +84,7 @@ static bool tells_of(enum event_kind kind, const struct deployment *deployment) 
 	case DEPLOYMENT_STARTING:
 		return kind == EVENT_DEPLOYMENT_CREATED || kind == EVENT_DEPLOYMENT_ROLLED_BACK;
 	case DEPLOYMENT_LIVE: /* told when the routes are out */
-		return kind == EVENT_DEPLOYMENT_LIVE || deployment->live_version > 0;
+		return kind == EVENT_DEPLOYMENT_LIVE || deployment->coming_live;
 	case DEPLOYMENT_DRAINING:
 		return kind == EVENT_DEPLOYMENT_DRAINING;
 	case DEPLOYMENT_STOPPED:
@@ -165,9 +179,27 @@ void check_step(struct sim *sim) {
 		if (module->active != NULL && module->active == module->next)
 			sim_violate(sim, "books", "%s is to be replaced by itself", module->active->key);
 	}
+	LIST_FOREACH(link, &sim->control.ending)
+		check_ending(sim, LIST_ENTRY(link, struct deployment, in_ending));
 	for (unsigned worker = 0; worker < WORKERS; worker++)
 		for (unsigned i = 0; i < MODULES; i++)
 			check_table(sim, &sim->tables[worker].modules[i]);
+}
+
+void check_live(struct sim *sim, const struct deployment *deployment) {
+	unsigned replicas = deployment->module->replicas;
+	if (deployment->alive < replicas || replicas == 0)
+		sim_violate(sim, "told-live", "%s is told to be live with %u of %u replicas", deployment->key, deployment->alive,
+			    replicas);
+	for (unsigned worker = 0; worker < WORKERS; worker++) {
+		const struct module_routes *routes = &sim->tables[worker].modules[module_of(deployment->module->name)];
+		size_t there = 0;
+		for (size_t i = 0; i < routes->count; i++)
+			there += strcmp(routes->replicas[i].deployment, deployment->key) == 0;
+		if (there < replicas)
+			sim_violate(sim, "told-live", "%s is told to be live, and a worker routes to %zu of %u", deployment->key, there,
+				    replicas);
+	}
 }
 
 /* A route to what it hosted before is harmless: such a call is turned away, and goes elsewhere. */
@@ -219,8 +251,9 @@ static bool satisfies(const struct sim *sim, const struct op *op) {
 	if (op->kind == OP_KILL)
 		return row->active[0] == '\0' && row->next[0] == '\0';
 	const struct row *deployment = &sim->database.deployments[op->module][op->version];
-	return deployment->exists && (strcmp(row->active, key) == 0 || strcmp(row->next, key) == 0 ||
-				      deployment->state == DEPLOYMENT_FAILED);
+	/* That it failed counts when it was this wish, and not an earlier one, that came to nothing. */
+	bool failed_since = deployment->state == DEPLOYMENT_FAILED && deployment->failed_order > op->order;
+	return deployment->exists && (strcmp(row->active, key) == 0 || strcmp(row->next, key) == 0 || failed_since);
 }
 
 static void check_wish(struct sim *sim, unsigned module) {
@@ -257,7 +290,7 @@ void check_store(struct sim *sim) {
 	}
 	for (unsigned i = 0; sim->calm && i < MODULES * VERSIONS; i++)
 		if (sim->database.deployments[i / VERSIONS][i % VERSIONS].state == DEPLOYMENT_FAILED)
-			sim_violate(sim, "converges", "version %u of %s failed, and nothing was wrong", i % VERSIONS,
+			sim_violate(sim, "calm", "version %u of %s failed, and nothing was wrong", i % VERSIONS,
 				    module_name(i / VERSIONS));
 }
 
@@ -280,21 +313,25 @@ static unsigned count_copies(const struct sim *sim, unsigned module, int version
 void check_copies(struct sim *sim) {
 	for (unsigned i = 0; i < MODULES; i++) {
 		const struct module *module = control_module(&sim->control, str_from(module_name(i)));
-		if (module == NULL || module->next != NULL)
+		if (module == NULL)
 			continue;
-		unsigned copies = count_copies(sim, i, -1), wanted = module->active ? module->replicas : 0;
-		if (copies > wanted)
-			sim_violate(sim, "copies", "%s runs in %u copies, and %u were asked for", module->name, copies, wanted);
+		unsigned copies = count_copies(sim, i, -1), sets = (module->active != NULL) + (module->next != NULL);
+		if (copies > module->replicas * sets)
+			sim_violate(sim, "copies", "%s runs in %u copies, and %u were asked for of each of %u deployments",
+				    module->name, copies, module->replicas, sets);
 	}
 }
 
 static void check_module(struct sim *sim, const struct module *module) {
 	unsigned number = module_of(module->name), its_module, version;
 	const struct module_row *row = &sim->database.modules[number];
-	const char *active = module->active ? module->active->key : "";
-	if (strcmp(row->active, active) != 0 || row->next[0] != '\0' || row->replicas != module->replicas)
-		sim_violate(sim, "converges", "%s has active %s and %u replicas, and the store has %s, next %s, %u", module->name,
-			    active, module->replicas, row->active, row->next, row->replicas);
+	const char *active = module->active ? module->active->key : "", *next = module->next ? module->next->key : "";
+	if (strcmp(row->active, active) != 0 || strcmp(row->next, next) != 0 || row->replicas != module->replicas)
+		sim_violate(sim, "converges", "%s has active %s, next %s and %u replicas, and the store has %s, %s, %u",
+			    module->name, active, next, module->replicas, row->active, row->next, row->replicas);
+	/* With 0 replicas it waits for the day when it is scaled up. */
+	if (module->next != NULL && module->replicas > 0)
+		sim_violate(sim, "converges", "%s is still to be replaced by %s", module->name, next);
 	if (module->active == NULL)
 		return;
 	ASSERT(deployment_key_parse(module->active->key, &its_module, &version));
@@ -339,11 +376,13 @@ static void check_left_over(struct sim *sim) {
 		char key[KEY_MAX];
 		deployment_key_of(i / VERSIONS, i % VERSIONS, key);
 		const struct row *row = &sim->database.deployments[i / VERSIONS][i % VERSIONS];
-		bool wanted = strcmp(sim->database.modules[i / VERSIONS].active, key) == 0;
+		bool active = strcmp(sim->database.modules[i / VERSIONS].active, key) == 0;
+		bool next = strcmp(sim->database.modules[i / VERSIONS].next, key) == 0;
 		bool ended = row->state == DEPLOYMENT_STOPPED || row->state == DEPLOYMENT_FAILED;
-		if (row->exists && (wanted ? row->state != DEPLOYMENT_LIVE : !ended))
+		bool right = active ? row->state == DEPLOYMENT_LIVE : next ? row->state == DEPLOYMENT_STARTING : ended;
+		if (row->exists && !right)
 			sim_violate(sim, "converges", "%s is %s in the store, and %s", key, deployment_state_name(row->state),
-				    wanted ? "takes the calls" : "not wanted");
+				    active ? "takes the calls" : next ? "is to take them" : "not wanted");
 	}
 }
 
@@ -365,20 +404,10 @@ static void check_idle(struct sim *sim) {
 }
 
 void check_end(struct sim *sim) {
-	LIST_FOREACH(link, &sim->control.all_modules) {
-		const struct module *module = LIST_ENTRY(link, struct module, in_control);
-		if (module->next != NULL && module->replicas > 0)
-			sim_violate(sim, "converges", "%s is still to be replaced by %s", module->name, module->next->key);
-		else if (module->next == NULL)
-			check_module(sim, module);
-	}
-	bool all_settled = true;
 	LIST_FOREACH(link, &sim->control.all_modules)
-		all_settled &= LIST_ENTRY(link, struct module, in_control)->next == NULL;
-	if (all_settled) {
-		check_left_over(sim);
-		check_idle(sim);
-	}
+		check_module(sim, LIST_ENTRY(link, struct module, in_control));
+	check_left_over(sim);
+	check_idle(sim);
 	if (!list_is_empty(&sim->control.ending))
 		sim_violate(sim, "converges", "a deployment never ends");
 }

@@ -168,6 +168,10 @@ static void on_call(struct sim *sim, struct event *event) {
 			call_try(sim, call);
 		return;
 	}
+	if (sim->options.plant == PLANT_DROP_CALL && sim_chance(sim, 1)) {
+		call_answer(sim, call, false, "the Runner lost it");
+		return;
+	}
 	call->runner = runner;
 	call->generation = runner->generation;
 	runner->calls++;

@@ -16,6 +16,7 @@ static const struct {
 	[PLANT_NONE] = {"none", ""},
 	[PLANT_FORGET_CREATION] = {"forget-creation", "acknowledged"},
 	[PLANT_EARLY_DRAIN] = {"early-drain", "drain-unrouted"},
+	[PLANT_EARLY_LIVE] = {"early-live", "told-live"},
 	[PLANT_STALE_ROUTES] = {"stale-routes", "converges"},
 	[PLANT_TWO_ACTIVE] = {"two-active", "one-active"},
 	[PLANT_RUN_TWICE] = {"run-twice", "run-once"},
@@ -25,6 +26,10 @@ static const struct {
 	[PLANT_UNTOLD] = {"untold", "told"},
 	[PLANT_REORDER_SAVES] = {"reorder-saves", "acknowledged"},
 	[PLANT_GHOST_PONG] = {"ghost-pong", "noticed"},
+	[PLANT_MISCOUNT] = {"miscount", "books"},
+	[PLANT_ROUTE_EARLY] = {"route-early", "routes-alive"},
+	[PLANT_DROP_CALL] = {"drop-call", "no-call-lost"},
+	[PLANT_FALSE_ALARM] = {"false-alarm", "calm"},
 };
 
 const char *plant_name(enum plant plant) {
@@ -35,6 +40,7 @@ const char *plant_noticed_by(enum plant plant) {
 	return plants[plant].noticed_by;
 }
 
+static const char *program;
 static uint64_t seed_at_work;
 
 /* An assertion of the state machines fails with its seed. */
@@ -54,14 +60,17 @@ static bool run_one(const struct sim_options *options, struct sim *ret_sim) {
 
 static int run_seeds(struct sim_options options, uint64_t count, struct sim *sim) {
 	uint64_t calls = 0, answered = 0;
+	enum { PROGRESS_EACH = 5000 };
 	for (uint64_t i = 0; i < count; i++, options.seed++) {
 		if (!run_one(&options, sim)) {
 			printf("seed %llu: %s: %s\n", (unsigned long long)options.seed, sim->violated, sim->violation);
-			printf("again: build/tests/sim/sim --from %llu --seeds 1 --trace\n", (unsigned long long)options.seed);
+			printf("again: %s --from %llu --seeds 1 --trace\n", program, (unsigned long long)options.seed);
 			return 1;
 		}
 		calls += sim->call_count;
 		answered += sim->calls_ok;
+		if ((i + 1) % PROGRESS_EACH == 0 && i + 1 < count)
+			fprintf(stderr, "%llu of %llu seeds\n", (unsigned long long)i + 1, (unsigned long long)count);
 	}
 	printf("%llu seeds from %llu on: nothing was violated; %llu calls, %llu of them with success\n",
 	       (unsigned long long)count, (unsigned long long)(options.seed - count), (unsigned long long)calls,
@@ -114,6 +123,7 @@ int main(int argc, char **argv) {
 		} else
 			return usage();
 	}
+	program = argv[0];
 	signal(SIGABRT, on_abort);
 	struct sim *sim = calloc(1, sizeof *sim);
 	int result = all_plants ? see_plants(sim) : run_seeds(options, count, sim);

@@ -216,7 +216,8 @@ static void on_started(struct sim *sim, struct event *event) {
 	struct sim_runner *runner = event->subject;
 	if (runner->generation != event->number || runner->host != HOST_STARTING || !is_up_for(sim, event, runner))
 		return;
-	if (quality_of(sim, runner->hosted) == BAD) {
+	bool false_alarm = sim->options.plant == PLANT_FALSE_ALARM && sim_chance(sim, 5);
+	if (quality_of(sim, runner->hosted) == BAD || false_alarm) {
 		host_ended(sim, runner, false);
 		return;
 	}

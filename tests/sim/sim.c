@@ -121,7 +121,8 @@ static void init(struct sim *sim, const struct sim_options *options) {
 	sim->arena = ARENA_INIT(MIB(64));
 	list_init(&sim->calls);
 	list_init(&sim->silent);
-	sim->calm = options->seed % 4 == 0 && options->plant == PLANT_NONE;
+	bool may_be_calm = options->plant == PLANT_NONE || options->plant >= PLANT_DROP_CALL;
+	sim->calm = options->seed % 4 == 0 && may_be_calm;
 	for (unsigned i = 0; i < MODULES * VERSIONS; i++) {
 		unsigned dice = (unsigned)sim_below(sim, 10);
 		sim->quality[i / VERSIONS][i % VERSIONS] = sim->calm || dice < 7 ? GOOD : dice < 9 ? BAD : CRASHY;

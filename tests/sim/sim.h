@@ -34,7 +34,8 @@ enum {
 enum plant {
 	PLANT_NONE,
 	PLANT_FORGET_CREATION, /* a creation is acknowledged and not kept */
-	PLANT_EARLY_DRAIN, /* routes are called published before the workers have them */
+	PLANT_EARLY_DRAIN, /* routes without what is to end are called published before the workers have them */
+	PLANT_EARLY_LIVE, /* routes to what comes up are */
 	PLANT_STALE_ROUTES, /* a worker does not take a table */
 	PLANT_TWO_ACTIVE, /* a route leads to two deployments of a module */
 	PLANT_RUN_TWICE, /* a call that may have run is sent to another replica */
@@ -44,6 +45,10 @@ enum plant {
 	PLANT_UNTOLD, /* a change of state has no event */
 	PLANT_REORDER_SAVES, /* a change that could not be kept is tried again after later ones */
 	PLANT_GHOST_PONG, /* a Runner that hangs answers pings */
+	PLANT_MISCOUNT, /* a deployment counts a replica too many */
+	PLANT_ROUTE_EARLY, /* a route leads to what is only starting */
+	PLANT_DROP_CALL, /* a Runner loses a call, where nothing else goes wrong */
+	PLANT_FALSE_ALARM, /* a Runner says that what is fine does not come up, where nothing else goes wrong */
 	PLANT_COUNT,
 };
 
@@ -77,6 +82,7 @@ struct event {
 struct row {
 	bool exists;
 	enum deployment_state state;
+	uint64_t failed_order; /* among the ops, when it was kept to have failed */
 };
 
 struct module_row {
@@ -286,4 +292,5 @@ void check_step(struct sim *sim);
 void check_store(struct sim *sim);
 void check_terminate(struct sim *sim, const struct runner *runner);
 void check_copies(struct sim *sim);
+void check_live(struct sim *sim, const struct deployment *deployment);
 void check_end(struct sim *sim);

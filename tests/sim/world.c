@@ -151,10 +151,16 @@ static struct held describe(const struct save *save) {
 	return held;
 }
 
+static void keep_state(struct sim *sim, struct row *row, enum deployment_state state) {
+	if (state == DEPLOYMENT_FAILED)
+		row->failed_order = ++sim->op_order;
+	row->state = state;
+}
+
 static void keep(struct sim *sim, const struct held *held) {
 	sim->database.event_sequence = MAX(sim->database.event_sequence, held->event_sequence);
 	if (held->has_deployment)
-		sim->database.deployments[held->module][held->version].state = held->state;
+		keep_state(sim, &sim->database.deployments[held->module][held->version], held->state);
 	if (held->has_module) {
 		sim->database.modules[held->named] = held->row;
 		sim_trace(sim, "store: %s has active %s, next %s, replicas %u", module_name(held->named), held->row.active,
@@ -190,10 +196,11 @@ static void start_writing(struct saves *saves, const struct save *save) {
 
 /* --- routes -------------------------------------------------------------------------------------------------------------------- */
 
-static void add_replicas(struct module_routes *routes, const struct deployment *deployment) {
+static void add_replicas(const struct sim *sim, struct module_routes *routes, const struct deployment *deployment) {
 	LIST_FOREACH(link, &deployment->runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
-		if (runner->state != RUNNER_ALIVE)
+		bool early = sim->options.plant == PLANT_ROUTE_EARLY && runner->state == RUNNER_DEPLOYING;
+		if (runner->state != RUNNER_ALIVE && !early)
 			continue;
 		ASSERT(routes->count < ROUTED_MAX);
 		struct routed *routed = &routes->replicas[routes->count++];
@@ -207,9 +214,9 @@ static void out_route(struct outside *outside, const struct module *module) {
 	struct module_routes *routes = &sim->drafted.modules[module_of(module->name)];
 	routes->count = 0;
 	if (module->active != NULL)
-		add_replicas(routes, module->active);
+		add_replicas(sim, routes, module->active);
 	if (module->next != NULL && sim->options.plant == PLANT_TWO_ACTIVE)
-		add_replicas(routes, module->next);
+		add_replicas(sim, routes, module->next);
 }
 
 static void on_published(struct sim *sim, struct event *event) {
@@ -221,14 +228,24 @@ static void on_published(struct sim *sim, struct event *event) {
 struct publication {
 	struct routes routes;
 	unsigned left;
+	bool early; /* called published already, by mistake */
 };
+
+static bool is_early(const struct sim *sim) {
+	bool comes_live = false;
+	LIST_FOREACH(link, &sim->control.all_modules) {
+		const struct deployment *active = LIST_ENTRY(link, struct module, in_control)->active;
+		comes_live |= active != NULL && active->coming_live;
+	}
+	return sim->options.plant == (comes_live ? PLANT_EARLY_LIVE : PLANT_EARLY_DRAIN);
+}
 
 static void on_table(struct sim *sim, struct event *event) {
 	struct publication *publication = event->subject;
 	bool ignores = sim->options.plant == PLANT_STALE_ROUTES && sim_chance(sim, 10);
 	if (!ignores)
 		sim->tables[event->number] = publication->routes;
-	if (--publication->left == 0 && sim->options.plant != PLANT_EARLY_DRAIN)
+	if (--publication->left == 0 && !publication->early)
 		sim_to_backplane(sim, sim_between(sim, 0, 1), on_published, NULL)->number = publication->routes.version;
 }
 
@@ -236,14 +253,14 @@ static void out_publish(struct outside *outside, uint64_t version) {
 	struct sim *sim = CONTAINER_OF(outside, struct sim, outside);
 	struct publication *publication = arena_alloc(&sim->arena, sizeof *publication);
 	sim->drafted.version = version;
-	*publication = (struct publication){.routes = sim->drafted, .left = WORKERS};
+	*publication = (struct publication){.routes = sim->drafted, .left = WORKERS, .early = is_early(sim)};
 	for (unsigned i = 0; i < WORKERS; i++) {
 		/* A worker takes them in order; a busy one later. */
 		uint64_t due_ms = sim->now_ms + sim_between(sim, 0, sim_chance(sim, 5) ? 200 : 2);
 		sim->table_due_ms[i] = MAX(sim->table_due_ms[i], due_ms);
 		sim_to_backplane(sim, sim->table_due_ms[i] - sim->now_ms, on_table, publication)->number = i;
 	}
-	if (sim->options.plant == PLANT_EARLY_DRAIN)
+	if (publication->early)
 		sim_to_backplane(sim, 0, on_published, NULL)->number = version;
 }
 
@@ -335,8 +352,13 @@ static void out_event(struct outside *outside, const struct control_event *event
 	struct sim *sim = sim_of(outside);
 	sim_trace(sim, "control: %s %s: %s", event->deployment ? event->deployment->key : "",
 		  event->runner ? event->runner->key : "", event->text);
-	if (event->kind == EVENT_DEPLOYMENT_LIVE)
+	if (event->kind == EVENT_DEPLOYMENT_LIVE) {
 		sim->module_was_live[module_of(event->deployment->module->name)] = true;
+		check_live(sim, event->deployment);
+	}
+	/* The books are the state machines' own: nobody else could get them wrong. */
+	if (event->kind == EVENT_RUNNER_ALIVE && sim->options.plant == PLANT_MISCOUNT && sim_chance(sim, 5))
+		((struct deployment *)event->deployment)->alive++;
 	take_down(sim, event);
 	if (sim->options.plant != PLANT_UNTOLD || !sim_chance(sim, 2))
 		check_event(sim, event);

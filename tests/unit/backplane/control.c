@@ -427,6 +427,34 @@ static void kills_and_takes_back(void **state UNUSED) {
 	expect("dpl-1: created\nsave dpl-1 starting / -\ndeploy dpl-1 to unix:/one\nroute echo to -1\n");
 }
 
+/* A replica dies while the routes that lead to it are on their way out. */
+static void is_live_when_all_replicas_are_routed(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	forget_log();
+	report("one", "dpl-1", "exited");
+	publish();
+	assert_null(strstr(log_text(), ": live"));
+	pass(100);
+	report("one", "dpl-1", "");
+	assert_null(strstr(log_text(), ": live"));
+	publish();
+	assert_non_null(strstr(log_text(), "dpl-1: live\n"));
+	/* More copies: it is told again when they are there; fewer: at once there is nothing to wait for. */
+	struct error err;
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 2, &err), 0);
+	publish();
+	forget_log();
+	bring_runner(2, "two");
+	report("two", "dpl-1", "");
+	assert_null(strstr(log_text(), ": live"));
+	publish();
+	assert_non_null(strstr(log_text(), "dpl-1: live\n"));
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 1, &err), 0);
+	assert_false(control_module(&stage->control, STR("echo"))->active->coming_live);
+}
+
 static void notices_a_silent_runner(void **state UNUSED) {
 	struct error err;
 	error_set(&err, CODE_DEADLINE_EXCEEDED, "no answer");
@@ -650,6 +678,7 @@ int main(void) {
 		STAGE_TEST(waits_no_longer_than_what_was_found_has),
 		STAGE_TEST(gives_up_when_no_runner_can_be_had),
 		STAGE_TEST(kills_and_takes_back),
+		STAGE_TEST(is_live_when_all_replicas_are_routed),
 		STAGE_TEST(notices_a_silent_runner),
 		STAGE_TEST(gives_up_within_the_time_of_silence),
 		STAGE_TEST(one_answer_ends_the_doubt),
