@@ -312,6 +312,7 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 	options.server.message_max = backplane->options->message_max;
 	options.server.held_max = backplane->options->held_max;
 	options.server.types = backplane->types;
+	options.server.origins = backplane->options->origins;
 	for (; backplane->worker_count < MIN(count, (unsigned)WORKERS_MAX); backplane->worker_count++) {
 		struct worker *worker = worker_start(&options, err);
 		if (worker == NULL)

@@ -20,6 +20,7 @@ struct backplane_options {
 	 * Runners and what they host then come by a socket in the data folder. NULL: none. */
 	const char *tls_cert, *tls_key, *tls_client_ca;
 	const char *ca; /* whom to trust when a Runner's endpoint is https://; NULL: the system's authorities */
+	const char *const *origins; /* web pages that may call beside those of this machine; NULL-terminated, or NULL */
 	size_t message_max; /* "max-message"; 64 MiB */
 	size_t held_max; /* "max-held", of each thread; 256 MiB */
 	uint64_t artefact_max; /* "max-artefact"; 4 GiB */

@@ -18,6 +18,17 @@ static void relay_to_control(struct rpc_stream *stream) {
 	relay_start(stream, worker->control, &(struct relay_options){.peer = "the control side"});
 }
 
+/* What the health service knows, beside "": all services that this port takes calls of. */
+static void set_health(struct worker *worker, bool serving) {
+	static const struct str services[] = {
+		STR_INIT(""),
+		STR_INIT("xyz.block.ftl.v1.VerbService"),
+		STR_INIT("xyz.block.ftl.v1.BackplaneService"),
+	};
+	for (size_t i = 0; i < ARRAY_LEN(services); i++)
+		rpc_health_set(worker->health, services[i], serving);
+}
+
 /* --- tasks from other threads ------------------------------------------------------------------------------------------ */
 
 struct order {
@@ -86,6 +97,7 @@ static void run_drain(struct task *task) {
 	struct order *order = CONTAINER_OF(task, struct order, task);
 	struct worker *worker = order->worker;
 	worker->draining = true;
+	set_health(worker, false);
 	worker->idle = order->idle;
 	worker_tell_if_idle(worker);
 	free(order);
@@ -166,6 +178,7 @@ struct worker *worker_start(const struct worker_options *options, struct error *
 	rpc_server_add(worker->server, call_methods, call_method_count, worker);
 	rpc_server_set_fallback(worker->server, relay_to_control, worker);
 	worker->health = rpc_health_new(worker->server);
+	set_health(worker, true);
 	worker->reflection = rpc_reflection_new(worker->server, options->server.types);
 	struct rpc_channel_options control = rpc_channel_options_default;
 	/* It is this process: it may be busy, and is never gone. */

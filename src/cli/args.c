@@ -96,6 +96,16 @@ static bool parse_format(const char *text, enum output_format *ret_format) {
 	return true;
 }
 
+static bool add_to_list(const char **list, const char *text) {
+	size_t count = 0;
+	while (list[count] != NULL)
+		count++;
+	if (text[0] == '\0' || count == ARGS_LIST_MAX)
+		return false;
+	list[count] = text;
+	return true;
+}
+
 static bool set_value(const struct args_option *option, void *options, const char *text) {
 	void *where = (char *)options + option->offset;
 	switch (option->kind) {
@@ -105,6 +115,8 @@ static bool set_value(const struct args_option *option, void *options, const cha
 	case ARGS_TEXT:
 		*(const char **)where = text;
 		return text[0] != '\0';
+	case ARGS_LIST:
+		return add_to_list(where, text);
 	case ARGS_DURATION:
 		return duration_parse(text, where);
 	case ARGS_SIZE:
@@ -125,6 +137,8 @@ static const char *expected(enum args_kind kind) {
 		return "no value";
 	case ARGS_TEXT:
 		return "a value that is not empty";
+	case ARGS_LIST:
+		return "a value that is not empty, and one of 32 at most";
 	case ARGS_DURATION:
 		return "a time such as 500ms, 30s or 2m";
 	case ARGS_SIZE:

@@ -12,6 +12,7 @@ enum output_format { FORMAT_TABLE, FORMAT_JSON };
 enum args_kind {
 	ARGS_FLAG, /* bool */
 	ARGS_TEXT, /* const char *, borrowed from argv */
+	ARGS_LIST, /* const char *[ARGS_LIST_MAX + 1], the same for each time that it is given; NULL at the end */
 	ARGS_DURATION, /* uint64_t, milliseconds */
 	ARGS_SIZE, /* uint64_t, bytes */
 	ARGS_COUNT, /* unsigned */
@@ -28,6 +29,8 @@ struct args_option {
 	const char *standard; /* the default, as one would write it; NULL: 0, false or NULL */
 	const char *help;
 };
+
+enum { ARGS_LIST_MAX = 32 };
 
 /* The first member of every command's struct of options. */
 struct common_options {

@@ -10,6 +10,7 @@
 #include "cli/config.h"
 #include "cli/output.h"
 #include "cli/toolchain.h"
+#include "rpc/cors.h"
 #include "rpc/endpoint.h"
 
 struct serve_options {
@@ -18,6 +19,7 @@ struct serve_options {
 	unsigned threads, warm;
 	uint64_t start_timeout_ms, orphan_timeout_ms, drain_timeout_ms;
 	const char *ca;
+	const char *allow_origin[ARGS_LIST_MAX + 1];
 	uint64_t message_max, held_max, artefact_max;
 	enum log_level log_level;
 };
@@ -106,6 +108,12 @@ static const struct args_option options[] = {
 	 .offset = OPTION(ca),
 	 .value = "FILE",
 	 .help = "authorities (PEM) to trust when a Runner is at https://\n(default: those of the system)"},
+	{.name = "allow-origin",
+	 .kind = ARGS_LIST,
+	 .offset = OPTION(allow_origin),
+	 .value = "ORIGIN",
+	 .help = "web pages that may call beside those of this machine:\n"
+		 "https://HOST[:PORT], or * for all; may be given several times"},
 	{.name = "log-level",
 	 .kind = ARGS_LEVEL,
 	 .offset = OPTION(log_level),
@@ -144,6 +152,19 @@ static int check_kinds(struct cli *cli, const struct serve_options *given) {
 	return EXIT_DONE;
 }
 
+static int check_origins(struct cli *cli, const struct serve_options *given) {
+	for (const char *const *origin = given->allow_origin; *origin != NULL; origin++) {
+		if (strcmp(*origin, "*") == 0)
+			output_warning("any page that a browser of this network shows may now deploy and run code here");
+		else if (!cors_is_origin(str_from(*origin)))
+			return cli_usage(cli,
+					 "--allow-origin is \"%s\"; it must be as browsers say it: http[s]://HOST or "
+					 "http[s]://HOST:PORT, in lower case, without a path, without the port that is usual, or * for all",
+					 *origin);
+	}
+	return EXIT_DONE;
+}
+
 static int serve(struct cli *cli, const struct backplane_options *backplane, const struct serve_options *given) {
 	struct endpoint endpoint;
 	struct error err;
@@ -166,6 +187,8 @@ static int serve(struct cli *cli, const struct backplane_options *backplane, con
 static int run(struct cli *cli) {
 	const struct serve_options *given = cli->options;
 	int wrong = check_kinds(cli, given);
+	if (wrong == EXIT_DONE)
+		wrong = check_origins(cli, given);
 	if (wrong != EXIT_DONE)
 		return wrong;
 	struct backplane_options backplane = {
@@ -182,6 +205,7 @@ static int run(struct cli *cli) {
 		.tls_key = given->common.tls_key,
 		.tls_client_ca = given->common.tls_client_ca,
 		.ca = given->ca,
+		.origins = given->allow_origin,
 		.message_max = (size_t)given->message_max,
 		.held_max = (size_t)given->held_max,
 		.artefact_max = given->artefact_max,

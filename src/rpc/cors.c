@@ -43,6 +43,42 @@ bool cors_allows(const char *const *origins, const struct http_stream *request) 
 	return false;
 }
 
+static bool is_host(struct str host) {
+	static const char in_name[] = "abcdefghijklmnopqrstuvwxyz0123456789-._";
+	bool v6 = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+	struct str inner = v6 ? str_new(host.ptr + 1, host.len - 2) : host;
+	for (size_t i = 0; i < inner.len; i++)
+		if (inner.ptr[i] == '\0' || strchr(v6 ? "0123456789abcdef:." : in_name, inner.ptr[i]) == NULL)
+			return false;
+	return inner.len > 0;
+}
+
+/* A browser leaves the usual port out. */
+static bool is_port(struct str port, bool secure) {
+	unsigned number = 0;
+	if (port.len == 0 || port.len > 5 || port.ptr[0] == '0')
+		return false;
+	for (size_t i = 0; i < port.len; i++) {
+		if (port.ptr[i] < '0' || port.ptr[i] > '9')
+			return false;
+		number = number * 10 + (unsigned)(port.ptr[i] - '0');
+	}
+	return number <= UINT16_MAX && number != (secure ? 443 : 80);
+}
+
+bool cors_is_origin(struct str text) {
+	bool secure = str_starts_with(text, STR("https://"));
+	if (!secure && !str_starts_with(text, STR("http://")))
+		return false;
+	struct str authority = str_from_offset(text, secure ? 8 : 7);
+	size_t colon = authority.len;
+	for (size_t i = authority.len; i-- > 0 && authority.ptr[i] != ']';)
+		if (authority.ptr[i] == ':')
+			colon = i;
+	struct str host = str_new(authority.ptr, colon);
+	return is_host(host) && (colon == authority.len || is_port(str_from_offset(authority, colon + 1), secure));
+}
+
 bool cors_is_preflight(const struct http_stream *request) {
 	return str_eq(request->method, STR("OPTIONS")) && origin_of(request).ptr != NULL &&
 	       http_headers_find(&request->received, STR("access-control-request-method")) != NULL;

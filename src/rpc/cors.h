@@ -10,6 +10,9 @@
 /* origins: NULL-terminated, as in "https://console.example.org", or "*" for all; NULL: none. */
 bool cors_allows(const char *const *origins, const struct http_stream *request);
 
+/* Whether text is an origin as a browser says it, so that one can be equal to it: "https://example.org:8443". */
+bool cors_is_origin(struct str text);
+
 /* Whether the request asks what the next one may be. */
 bool cors_is_preflight(const struct http_stream *request);
 

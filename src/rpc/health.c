@@ -66,7 +66,9 @@ static void on_end(struct rpc_whole *whole) {
 		send_status(check, status);
 		list_append(&check->health->watchers, &check->link);
 	} else if (status == SERVICE_UNKNOWN) {
-		rpc_finish(whole->stream, CODE_NOT_FOUND, "there is no service of this name here");
+		struct error err;
+		error_set(&err, CODE_NOT_FOUND, "there is no service %.200s here", check->service);
+		rpc_fail(whole->stream, &err);
 	} else {
 		send_status(check, status);
 		rpc_finish(whole->stream, CODE_OK, "");

@@ -108,8 +108,12 @@ static int answer(const struct rpc_reflection *reflection, struct str request, s
 	default:
 		return over | answer_error(response, CODE_INVALID_ARGUMENT, "the request asks for nothing that is known");
 	}
-	return over | (file ? answer_file(reflection, response, file)
-			    : answer_error(response, CODE_NOT_FOUND, "there is nothing of this name here"));
+	if (file != NULL)
+		return over | answer_file(reflection, response, file);
+	struct error err;
+	error_set(&err, CODE_NOT_FOUND, "there is no %s %.*s here", asked.number == ASKED_FILE ? "file" : "symbol",
+		  STR_ARG(str_new(asked.bytes.ptr, MIN(asked.bytes.len, (size_t)200))));
+	return over | answer_error(response, err.code, err.msg);
 }
 
 /* --- the call ------------------------------------------------------------------------------------------------ */

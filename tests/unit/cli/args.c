@@ -8,6 +8,7 @@
 
 struct options {
 	struct common_options common;
+	const char *list[ARGS_LIST_MAX + 1];
 	bool flag;
 	const char *text;
 	uint64_t duration_ms, size;
@@ -18,6 +19,7 @@ struct options {
 static const struct args_option table[] = {
 	{.name = "flag", .letter = 'f', .kind = ARGS_FLAG, .offset = offsetof(struct options, flag)},
 	{.name = "text", .kind = ARGS_TEXT, .offset = offsetof(struct options, text), .standard = "word"},
+	{.name = "list", .kind = ARGS_LIST, .offset = offsetof(struct options, list)},
 	{.name = "duration", .kind = ARGS_DURATION, .offset = offsetof(struct options, duration_ms), .standard = "2m"},
 	{.name = "size",
 	 .letter = 's',
@@ -89,6 +91,16 @@ static void reads_every_kind(void **state UNUSED) {
 	assert_string_equal(first_operand, "a");
 }
 
+static void a_list_keeps_all_that_is_given(void **state UNUSED) {
+	assert_string_equal(parse("test a"), "");
+	assert_null(options.list[0]);
+	assert_string_equal(parse("test --list one a --list=two"), "");
+	assert_string_equal(options.list[0], "one");
+	assert_string_equal(options.list[1], "two");
+	assert_null(options.list[2]);
+	assert_string_equal(parse("test a --list="), "--list is \"\"; it must be a value that is not empty, and one of 32 at most");
+}
+
 static void a_double_dash_ends_options(void **state UNUSED) {
 	assert_string_equal(parse("test -- -f"), "");
 	assert_false(options.flag);
@@ -132,6 +144,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_defaults),
 		cmocka_unit_test(reads_every_kind),
+		cmocka_unit_test(a_list_keeps_all_that_is_given),
 		cmocka_unit_test(a_double_dash_ends_options),
 		cmocka_unit_test(help_wants_no_operands),
 		cmocka_unit_test(names_what_is_wrong),
