@@ -2,6 +2,7 @@
 #include "schema/check.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/map.h"
 #include "schema/nearest.h"
@@ -38,12 +39,30 @@ static bool is_own(const struct checker *checker, const struct schema_ref *ref) 
 /* Words that other languages have for a type of ours. */
 static const char *familiar_type(const char *name) {
 	static const char *const pairs[][2] = {
-		{"integer", "Int"},  {"long", "Int"},      {"int64", "Int"},   {"int32", "Int"},    {"number", "Float"},
-		{"double", "Float"}, {"str", "String"},    {"text", "String"}, {"boolean", "Bool"}, {"Boolean", "Bool"},
-		{"date", "Time"},    {"datetime", "Time"}, {"object", "Any"},  {"void", "Unit"},    {"blob", "Bytes"},
+		{"integer", "Int"},   {"long", "Int"},      {"int64", "Int"},   {"int32", "Int"},      {"number", "Float"},
+		{"double", "Float"},  {"str", "String"},    {"text", "String"}, {"boolean", "Bool"},   {"float64", "Float"},
+		{"date", "Time"},     {"datetime", "Time"}, {"object", "Any"},  {"void", "Unit"},      {"blob", "Bytes"},
+		{"float32", "Float"}, {"decimal", "Float"}, {"json", "Any"},    {"timestamp", "Time"}, {"uint64", "Int"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
-		if (strcmp(pairs[i][0], name) == 0)
+		if (strcasecmp(pairs[i][0], name) == 0)
+			return pairs[i][1];
+	return NULL;
+}
+
+/* What is a word elsewhere and a mark here. */
+static const char *familiar_mark(const char *name) {
+	static const char *const pairs[][2] = {
+		{"list", "an array is written [String]"},      {"array", "an array is written [String]"},
+		{"vec", "an array is written [String]"},       {"vector", "an array is written [String]"},
+		{"set", "an array is written [String]"},       {"slice", "an array is written [String]"},
+		{"map", "a map is written {String: Int}"},     {"dict", "a map is written {String: Int}"},
+		{"hashmap", "a map is written {String: Int}"}, {"record", "a map is written {String: Int}"},
+		{"optional", "an optional is written String?"}, {"option", "an optional is written String?"},
+		{"maybe", "an optional is written String?"},   {"nullable", "an optional is written String?"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+		if (strcasecmp(pairs[i][0], name) == 0)
 			return pairs[i][1];
 	return NULL;
 }
@@ -56,7 +75,12 @@ static const char *type_hint(const struct checker *checker, const char *name, ch
 			nearest_offer(&nearest, checker->module->decls[i].name);
 	for (int kind = SCHEMA_INT; schema_type_word((enum schema_type_kind)kind) != NULL; kind++)
 		nearest_offer(&nearest, schema_type_word((enum schema_type_kind)kind));
-	const char *familiar = familiar_type(name);
+	const char *familiar = familiar_type(name), *mark = familiar_mark(name);
+	enum schema_type_kind kind_of_part;
+	if (mark != NULL && nearest.distance > 0)
+		return mark;
+	if (nearest.name == NULL && checker->part != NULL && schema_type_from_word(str_from(checker->part), &kind_of_part))
+		return "a field is written: name String";
 	if (familiar != NULL && nearest.distance > 1)
 		nearest.name = familiar;
 	return nearest_hint(&nearest, hint);
@@ -93,7 +117,9 @@ static void check_verb_exists(struct checker *checker, const struct schema_ref *
 		return;
 	char hint[NEAREST_HINT_MAX];
 	struct nearest nearest = {.name = schema_nearest_verb(checker->module, ref->name)};
-	COMPLAIN(checker, ref->pos, nearest_hint(&nearest, hint), "there is no verb \"%s\"", ref->name);
+	const char *meant = nearest_hint(&nearest, hint);
+	COMPLAIN(checker, ref->pos, meant ? meant : "one of another module is written: module.verb",
+		 "there is no verb \"%s\"", ref->name);
 }
 
 static bool may_be_key(const struct checker *checker, const struct schema_type *type) {

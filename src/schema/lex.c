@@ -201,15 +201,22 @@ static enum token_kind read_token(struct lexer *lexer, struct str *ret_text) {
 	return kind;
 }
 
+/* What editors make of " and ': U+2018 to U+201F. */
+static bool is_curly_quote(struct str text) {
+	return text.len == 3 && memcmp(text.ptr, "\xE2\x80", 2) == 0 && (unsigned char)text.ptr[2] >= 0x98 &&
+	       (unsigned char)text.ptr[2] <= 0x9F;
+}
+
 static void complain_about_character(struct lexer *lexer, struct schema_pos pos, struct str text) {
 	while (!at_end(lexer) && ((unsigned char)peek(lexer, 0) & 0xC0) == 0x80) {
 		step(lexer);
 		text.len++;
 	}
-	const char *hint = text.ptr[0] == '/'    ? "a comment begins with //"
-			   : text.ptr[0] == '\'' ? "a string stands in \""
-			   : text.ptr[0] == ';'  ? "a declaration ends without a mark"
-						 : NULL;
+	const char *hint = text.ptr[0] == '/' || text.ptr[0] == '#' ? "a comment begins with //"
+			   : text.ptr[0] == '\'' || is_curly_quote(text) ? "a string stands in \""
+			   : text.ptr[0] == ';'			       ? "a declaration ends without a mark"
+			   : text.ptr[0] == '-' && peek(lexer, 0) != '>' ? "a name has letters, digits and underscores"
+								       : NULL;
 	if (is_control(text.ptr[0]))
 		schema_diagnose(lexer->diagnostics, pos, hint, "a control character (%#04x)",
 				(unsigned char)text.ptr[0]);

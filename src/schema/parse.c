@@ -288,6 +288,10 @@ static void skip_line(struct parser *parser, size_t block, size_t start) {
 static const char *misplaced_mark_hint(const struct parser *parser, const char *colon) {
 	if (lex_is(&parser->lexer, ':') || lex_is(&parser->lexer, '='))
 		return colon;
+	if (lex_is(&parser->lexer, '['))
+		return "an array is written [String]";
+	if (lex_is(&parser->lexer, '?'))
+		return "an optional field is written: name String?";
 	return lex_is(&parser->lexer, ',') ? "nothing stands between two of them but a blank or a new line" : NULL;
 }
 
@@ -298,18 +302,33 @@ static int complain_about_members(struct parser *parser, const struct schema_dec
 	return -1;
 }
 
+/* A field may be called "verb" or "data", so only what follows shows that it is none: "verb echo(", "data D {". */
+static bool looks_unclosed(const struct parser *parser, const struct schema_decl *data) {
+	static const char *const words[] = {"verb", "data", "enum", "typealias", "export"};
+	if (data->data.field_count == 0 || (!lex_is(&parser->lexer, '(') && !lex_is(&parser->lexer, '{')))
+		return false;
+	const char *last = data->data.fields[data->data.field_count - 1].name;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(words[i], last) == 0)
+			return true;
+	return false;
+}
+
 static int parse_field(struct parser *parser, struct schema_decl *data) {
 	static const char hint[] = "a field is written: name String";
 	struct schema_field field = {0};
 	take_comments_before(parser, &field.comments);
 	if (parser->lexer.token.kind != TOKEN_NAME)
-		return expected(parser, misplaced_mark_hint(parser, hint), "the name of a field or '}'");
+		return expected(parser,
+				looks_unclosed(parser, data) ? "is a '}' missing before this line?"
+							     : misplaced_mark_hint(parser, hint),
+				"the name of a field or '}'");
 	if (take_name(parser, "the name of a field", &field.name, &field.pos) != 0)
 		return -1;
 	if (parser->lexer.token.first_on_line || lex_is(&parser->lexer, '}'))
 		return schema_diagnose(parser->diagnostics, field.pos, hint, "field \"%s\" has no type", field.name);
-	if (lex_is(&parser->lexer, ':') || lex_is(&parser->lexer, '='))
-		return expected(parser, hint, "a type");
+	if (lex_is(&parser->lexer, ':') || lex_is(&parser->lexer, '=') || lex_is(&parser->lexer, '?'))
+		return expected(parser, misplaced_mark_hint(parser, hint), "a type");
 	if (parse_type(parser, 0, &field.type) != 0 || parse_metadata_list(parser, &field.metadata) != 0)
 		return -1;
 	take_comments_within(parser, &field.comments);
@@ -373,8 +392,11 @@ static int parse_verb(struct parser *parser, struct schema_decl *decl) {
 		return -1;
 	if (lex_is(&parser->lexer, ')'))
 		return COMPLAIN(parser, "write Unit when it takes nothing", "verb \"%s\" has no request", decl->name);
-	if (parse_type(parser, 0, &decl->verb.request) != 0 || take_mark(parser, ')', hint) != 0)
+	if (parse_type(parser, 0, &decl->verb.request) != 0 ||
+	    take_mark(parser, ')', lex_is(&parser->lexer, ',') ? "a verb takes one type: make a data of several" : hint) != 0)
 		return -1;
+	if (lex_is(&parser->lexer, ':') || lex_is(&parser->lexer, '>'))
+		return expected(parser, hint, "a type");
 	bool next_begins = parser->lexer.token.first_on_line && at_keyword(parser);
 	if (next_begins || lex_is(&parser->lexer, '+') || lex_is(&parser->lexer, '}'))
 		return COMPLAIN(parser, "write Unit when it answers nothing", "verb \"%s\" has no response",
@@ -402,9 +424,15 @@ static int parse_value(struct parser *parser, struct schema_decl *decl, struct s
 	struct token token = parser->lexer.token;
 	if (decl->enumeration.of_int && token.kind == TOKEN_NUMBER)
 		return parse_number(parser, &variant->number);
-	if (decl->enumeration.of_int || token.kind != TOKEN_STRING)
-		return expected(parser, NULL, decl->enumeration.of_int ? "a whole number" : "a string");
-	variant->text = arena_strdup(parser->arena, token.text);
+	if (decl->enumeration.of_int || token.kind != TOKEN_STRING) {
+		expected(parser, NULL, decl->enumeration.of_int ? "a whole number" : "a string");
+		/* A value of the other kind does not hide what is wrong behind it. */
+		if (token.kind != TOKEN_STRING && token.kind != TOKEN_NUMBER)
+			return -1;
+		variant->text = decl->enumeration.of_int ? NULL : "";
+	} else {
+		variant->text = arena_strdup(parser->arena, token.text);
+	}
 	lex_next(&parser->lexer);
 	return 0;
 }
@@ -434,6 +462,8 @@ static int parse_value_variant(struct parser *parser, struct schema_decl *decl) 
 	lex_next(&parser->lexer);
 	if (parse_value(parser, decl, &variant) != 0)
 		return -1;
+	if (lex_is(&parser->lexer, '.'))
+		return COMPLAIN(parser, NULL, "the value of an enum of Int has no fraction");
 	return add_variant(parser, decl, &variant);
 }
 
@@ -496,6 +526,28 @@ static bool at_keyword(const struct parser *parser) {
 	return find_keyword(parser) != NULL || lex_is_name(&parser->lexer, "export");
 }
 
+/* Words that other languages begin with. */
+static const char *familiar_keyword(struct str word) {
+	static const char *const pairs[][2] = {
+		{"import", "nothing is imported: a type of another module is written module.Type"},
+		{"use", "nothing is imported: a type of another module is written module.Type"},
+		{"calls", "it stands behind a '+': +calls module.verb"},
+		{"message", "did you mean \"data\"?"},
+		{"struct", "did you mean \"data\"?"},
+		{"class", "did you mean \"data\"?"},
+		{"type", "did you mean \"data\" or \"typealias\"?"},
+		{"rpc", "did you mean \"verb\"?"},
+		{"func", "did you mean \"verb\"?"},
+		{"fn", "did you mean \"verb\"?"},
+		{"function", "did you mean \"verb\"?"},
+		{"service", "did you mean \"verb\"?"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+		if (str_eq_c(word, pairs[i][0]))
+			return pairs[i][1];
+	return NULL;
+}
+
 static int complain_about_keyword(struct parser *parser) {
 	struct nearest nearest;
 	nearest_init(&nearest, parser->lexer.token.text);
@@ -504,7 +556,9 @@ static int complain_about_keyword(struct parser *parser) {
 		nearest_offer(&nearest, keywords[i].word);
 	char hint[NEAREST_HINT_MAX];
 	bool is_name = parser->lexer.token.kind == TOKEN_NAME;
-	return expected(parser, is_name ? nearest_hint(&nearest, hint) : NULL, "data, verb, enum or typealias");
+	const char *familiar = is_name ? familiar_keyword(parser->lexer.token.text) : NULL;
+	return expected(parser, familiar ? familiar : is_name ? nearest_hint(&nearest, hint) : NULL,
+			"data, verb, enum or typealias");
 }
 
 static int parse_decl(struct parser *parser) {
