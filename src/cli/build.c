@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "cli/generate.h"
 #include "cli/output.h"
+#include "cli/schema_fit.h"
 #include "cli/toolchain.h"
 
 static int spawn(const struct project *project, int output, pid_t *ret_pid, struct error *err) {
@@ -85,16 +86,16 @@ char *const *build_folders(const struct cli *cli, size_t *ret_count) {
 	return cli->operand_count == 0 ? only_here : cli->operands;
 }
 
-static int build_one(struct cli *cli, const char *folder, struct error *err) {
+static int build_one(struct cli *cli, struct schema_fit *fit, const char *folder, struct error *err) {
 	struct project project;
 	if (project_read(folder, &cli->arena, &project, err) < 0)
 		return -1;
 	if (project.build == NULL && project.generate == NULL) {
 		progress_note("%s: %s says nothing to build", project.module, project.file);
-		return 0;
+		return schema_fit_check(fit, &project, err);
 	}
 	int64_t start_ms = (int64_t)clock_ms();
-	if (build_run(cli, &project, STDOUT_FILENO, err) < 0)
+	if (build_run(cli, &project, STDOUT_FILENO, err) < 0 || schema_fit_check(fit, &project, err) < 0)
 		return -1;
 	char took[TIME_TEXT_MAX];
 	duration_format(took, (int64_t)clock_ms() - start_ms);
@@ -105,11 +106,14 @@ static int build_one(struct cli *cli, const char *folder, struct error *err) {
 static int run(struct cli *cli) {
 	size_t count;
 	char *const *folders = build_folders(cli, &count);
+	struct schema_fit fit;
 	struct error err;
-	for (size_t i = 0; i < count; i++)
-		if (build_one(cli, folders[i], &err) < 0)
-			return cli_fail(cli, &err);
-	return EXIT_DONE;
+	int result = 0;
+	schema_fit_init(&fit, cli);
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = build_one(cli, &fit, folders[i], &err);
+	schema_fit_deinit(&fit);
+	return result < 0 ? cli_fail(cli, &err) : EXIT_DONE;
 }
 
 const struct command command_build = {
@@ -121,7 +125,10 @@ const struct command command_build = {
 	.notes = "Runs \"build\" of DIR/ftl.toml by /bin/sh in DIR (default \".\"). The command sees FTL_MODULE, and\n"
 		 "for modules in C FTL_CFLAGS and FTL_LIBS:\n"
 		 "  cc -shared -fPIC $FTL_CFLAGS -o echo.so echo.c    a shared object that the Runner loads\n"
-		 "  cc $FTL_CFLAGS -o main echo.c $FTL_LIBS           a process of its own",
+		 "  cc $FTL_CFLAGS -o main echo.c $FTL_LIBS           a process of its own\n"
+		 "The schema is checked then: by itself, and, if it names other modules, against those built before it and\n"
+		 "those that are deployed, if the Backplane answers.",
 	.options_size = sizeof(struct common_options),
+	.common = COMMON_ENDPOINT,
 	.run = run,
 };

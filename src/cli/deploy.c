@@ -111,6 +111,7 @@ static int prepare(struct deploy *deploy, struct error *err) {
 		return -1;
 	if (schema_read_own(cli, project, &deploy->schema, err) < 0)
 		return -1;
+	schema_warn_of_metadata(deploy->schema);
 	struct files *files = &deploy->files;
 	if (files_collect(project->folder, project->deploy, project->deploy_count, &cli->arena, files, err) < 0)
 		return -1;

@@ -14,6 +14,7 @@
 #include "ftl.pb-c.h"
 #include "generate/generate.h"
 #include "schema/print.h"
+#include "schema/references.h"
 
 /* The other modules that a schema names. */
 struct others {
@@ -90,8 +91,34 @@ static const struct schema_module *find(void *owner, const char *name, struct er
 		error_set(err, CODE_INVALID_ARGUMENT, "%s is of the module \"%s\"", path, module->name);
 		return NULL;
 	}
+	schema_export_by_default(module); /* as the Backplane sees it */
 	map_put(&others->modules, str_from(name), module);
 	return module;
+}
+
+struct foreign {
+	struct others *others;
+	struct error why;
+	const struct schema_ref *missing; /* the first of a module that cannot be had */
+};
+
+static void find_foreign(const struct schema_ref *ref, void *context) {
+	struct foreign *foreign = context;
+	if (foreign->missing == NULL && find(foreign->others, ref->module, &foreign->why) == NULL)
+		foreign->missing = ref;
+}
+
+/* All of it in one run and with its place, where the generator would stop at the first. */
+static int check_references(struct others *others, const struct schema_module *module, struct error *err) {
+	struct foreign foreign = {.others = others};
+	const char *path = project_path(&others->cli->arena, others->project, others->project->schema);
+	schema_walk_foreign(module, find_foreign, &foreign);
+	int result = schema_check_file_references(module, &others->modules, path, err);
+	if (foreign.missing == NULL)
+		return result;
+	*err = foreign.why;
+	return error_wrap(err, "%s:%u:%u", foreign.missing->pos.file, foreign.missing->pos.line,
+			  foreign.missing->pos.column);
 }
 
 static int write_c(struct others *others, const struct schema_module *module, struct error *err) {
@@ -166,7 +193,8 @@ static int write_code(struct others *others, const char *target, struct error *e
 		return error_set(err, CODE_INVALID_ARGUMENT,
 				 "%s: there is no code to generate for %s; there is \"c\" and \"python\"",
 				 others->project->file, target ? target : "no language");
-	if (schema_read_own(others->cli, others->project, &module, err) < 0)
+	if (schema_read_own(others->cli, others->project, &module, err) < 0 ||
+	    check_references(others, module, err) < 0)
 		return -1;
 	return write_c(others, module, err);
 }

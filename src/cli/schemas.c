@@ -9,8 +9,10 @@
 #include "cli/output.h"
 #include "ftl.pb-c.h"
 #include "schema/check.h"
+#include "schema/nearest.h"
 #include "schema/parse.h"
 #include "schema/print.h"
+#include "schema/references.h"
 #include "schema/proto.h"
 
 const char *project_path(struct arena *arena, const struct project *project, const char *name) {
@@ -52,14 +54,48 @@ int schema_read_file(struct cli *cli, const char *path, struct schema_module **r
 	return result;
 }
 
+int schema_check_file_references(const struct schema_module *module, const struct map *modules, const char *path,
+				 struct error *err) {
+	struct schema_diagnostics diagnostics;
+	char *text;
+	size_t len;
+	if (file_read(path, SCHEMA_TEXT_MAX, &text, &len, err) < 0)
+		return -1;
+	schema_diagnostics_init(&diagnostics);
+	schema_diagnostics_set_text(&diagnostics, path, str_new(text, len));
+	int result = schema_check_known_references(module, modules, &diagnostics);
+	if (result < 0)
+		refuse_schema(&diagnostics, path, err);
+	schema_diagnostics_deinit(&diagnostics);
+	free(text);
+	return result;
+}
+
+void schema_warn_of_metadata(const struct schema_module *module) {
+	for (size_t i = 0; i < module->decl_count; i++) {
+		for (size_t j = 0; j < module->decls[i].metadata.count; j++) {
+			const struct schema_metadata *metadata = &module->decls[i].metadata.items[j];
+			struct nearest nearest;
+			nearest_init(&nearest, str_from(metadata->name));
+			nearest_offer(&nearest, "calls");
+			nearest_offer(&nearest, "nonblocking");
+			if (nearest.name != NULL && nearest.distance > 0)
+				output_warning("%s:%u:%u: +%s is kept, but says nothing to FTL; did you mean +%s?",
+					       metadata->pos.file, metadata->pos.line, metadata->pos.column, metadata->name,
+					       nearest.name);
+		}
+	}
+}
+
 int schema_read_own(struct cli *cli, const struct project *project, struct schema_module **ret_module,
 		    struct error *err) {
 	const char *path = project_path(&cli->arena, project, project->schema);
 	if (schema_read_file(cli, path, ret_module, err) < 0)
 		return err->code == CODE_NOT_FOUND ? error_wrap(err, "there is no schema of %s", project->module) : -1;
 	if (strcmp((*ret_module)->name, project->module) != 0)
-		return error_set(err, CODE_INVALID_ARGUMENT, "%s is of the module \"%s\", but %s says \"%s\"", path,
-				 (*ret_module)->name, project->file, project->module);
+		return error_set(err, CODE_INVALID_ARGUMENT, "%s:%u:%u: the module is \"%s\", but %s says \"%s\"", path,
+				 (*ret_module)->pos.line, (*ret_module)->pos.column, (*ret_module)->name, project->file,
+				 project->module);
 	return 0;
 }
 

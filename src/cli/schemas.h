@@ -19,6 +19,15 @@ int schema_read_file(struct cli *cli, const char *path, struct schema_module **r
 int schema_read_own(struct cli *cli, const struct project *project, struct schema_module **ret_module,
 		    struct error *err);
 
+/* Metadata may have any name, but one that is nearly ours is probably meant to be. */
+void schema_warn_of_metadata(const struct schema_module *module);
+
+struct map;
+
+/* What a schema that was read from path names of the modules, as far as they are there; complains as schema_read_file. */
+int schema_check_file_references(const struct schema_module *module, const struct map *modules, const char *path,
+				 struct error *err);
+
 struct Ftl__GetSchemaResponse;
 
 /* What is deployed; name NULL is all of it. */
@@ -31,8 +40,6 @@ int schema_from_message(struct cli *cli, const struct Schema__Module *message, s
 
 /* As text on standard output. */
 int schema_print_message(struct cli *cli, const struct Schema__Module *message, struct error *err);
-
-struct map;
 
 /* All that is deployed, by name, into an empty map of struct schema_module. */
 int schema_fetch_all(struct cli *cli, const char *endpoint, struct map *modules, struct error *err);

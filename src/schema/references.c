@@ -11,6 +11,7 @@
 struct checker {
 	const struct schema_module *module;
 	const struct map *modules;
+	bool may_miss; /* modules */
 	struct schema_diagnostics *diagnostics;
 	const struct schema_decl *decl; /* being checked */
 	const char *part; /* its field or variant, NULL: itself */
@@ -52,10 +53,10 @@ static void complain_about_name(const struct checker *checker, const struct sche
 /* What ref leads to in another module, NULL: it said what is wrong. */
 static const struct schema_decl *find_foreign(const struct checker *checker, const struct schema_ref *ref, bool verb) {
 	const struct schema_module *module = map_get(checker->modules, str_from(ref->module));
-	if (module == NULL) {
+	if (module == NULL && !checker->may_miss)
 		complain_about_module(checker, ref);
+	if (module == NULL)
 		return NULL;
-	}
 	const struct schema_decl *decl = schema_find_decl(module, ref->name);
 	if (decl == NULL || (decl->kind == SCHEMA_VERB) != verb) {
 		complain_about_name(checker, ref, module, verb);
@@ -192,13 +193,55 @@ static void check_circles(struct checker *checker) {
 	map_deinit(&search.seen);
 }
 
+static int check_all(struct checker *checker) {
+	const struct schema_module *module = checker->module;
+	size_t known = checker->diagnostics->count;
+	for (size_t i = 0; i < module->decl_count; i++)
+		check_decl(checker, &module->decls[i]);
+	if (checker->diagnostics->count == known)
+		check_circles(checker);
+	return checker->diagnostics->count > known ? -1 : 0;
+}
+
 int schema_check_references(const struct schema_module *module, const struct map *modules,
 			    struct schema_diagnostics *diagnostics) {
-	struct checker checker = {.module = module, .modules = modules, .diagnostics = diagnostics};
-	size_t known = diagnostics->count;
-	for (size_t i = 0; i < module->decl_count; i++)
-		check_decl(&checker, &module->decls[i]);
-	if (diagnostics->count == known)
-		check_circles(&checker);
-	return diagnostics->count > known ? -1 : 0;
+	return check_all(&(struct checker){.module = module, .modules = modules, .diagnostics = diagnostics});
+}
+
+int schema_check_known_references(const struct schema_module *module, const struct map *modules,
+				  struct schema_diagnostics *diagnostics) {
+	return check_all(
+		&(struct checker){.module = module, .modules = modules, .may_miss = true, .diagnostics = diagnostics});
+}
+
+/* --- walking ------------------------------------------------------------------------------------------------------ */
+
+struct walk {
+	const struct schema_module *module;
+	void (*visit)(const struct schema_ref *ref, void *context);
+	void *context;
+};
+
+static void visit_ref(const struct walk *walk, const struct schema_ref *ref) {
+	if (ref->module[0] != '\0' && strcmp(ref->module, walk->module->name) != 0)
+		walk->visit(ref, walk->context);
+}
+
+static void visit_type(const struct schema_type *type, void *context) {
+	if (type->kind == SCHEMA_REF || type->kind == SCHEMA_VERB_REF)
+		visit_ref(context, &type->ref);
+}
+
+void schema_walk_foreign(const struct schema_module *module, void (*visit)(const struct schema_ref *ref, void *context),
+			 void *context) {
+	struct walk walk = {module, visit, context};
+	for (size_t i = 0; i < module->decl_count; i++) {
+		const struct schema_decl *decl = &module->decls[i];
+		const struct schema_type *type;
+		for (size_t j = 0; (type = schema_decl_type(decl, j)) != NULL; j++)
+			schema_walk_type(type, visit_type, &walk);
+		for (size_t j = 0; j < decl->metadata.count; j++)
+			for (size_t k = 0; k < decl->metadata.items[j].call_count; k++)
+				visit_ref(&walk, &decl->metadata.items[j].calls[k]);
+	}
 }

@@ -15,3 +15,11 @@ struct map;
  * other. Returns -1 when there were errors. The module itself was checked. */
 int schema_check_references(const struct schema_module *module, const struct map *modules,
 			    struct schema_diagnostics *diagnostics) MUST_USE;
+
+/* The same, but what is named of a module that is not among modules passes. */
+int schema_check_known_references(const struct schema_module *module, const struct map *modules,
+				  struct schema_diagnostics *diagnostics) MUST_USE;
+
+/* Calls visit for each reference to a type or verb of another module. */
+void schema_walk_foreign(const struct schema_module *module, void (*visit)(const struct schema_ref *ref, void *context),
+			 void *context);

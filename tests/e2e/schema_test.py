@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,12 +135,41 @@ def test_a_module_names_only_what_is_there(shop):
     assert "missing: " in shop.ftl("schema", "diff", "cart").stdout
     shop.done("deploy", "catalog")
     shop.change("cart/cart.ftl", "+calls catalog.find", "+calls catalog.fnd")
-    assert "catalog has no verb fnd; did you mean find?" in shop.failed("build", "cart")
+    error = shop.failed("build", "cart")
+    assert re.search(r'^cart/cart.ftl:\d+:\d+: total: module "catalog" has no verb "fnd"$', error, re.MULTILINE)
+    assert "+calls catalog.fnd\n" in error and 'hint: did you mean "find"?' in error
     # Without the build, the Backplane says so.
     shop.change("cart/ftl.toml", 'generate = "c"\n', "")
     (shop.folder / "cart/cart.so").write_bytes(b"")
     error = shop.failed("deploy", "--no-build", "cart")
     assert 'module "catalog" has no verb "fnd"' in error and '"find"' in error
+
+
+def test_a_build_is_checked_against_what_is_deployed(shop):
+    for name, schema in (("price", "export verb of(Unit) Int"), ("bill", "export verb sum(Unit) Int +calls price.of\n")):
+        (shop.folder / name).mkdir()
+        (shop.folder / name / "ftl.toml").write_text(f'module = "{name}"\nbuild = "touch built"\n')
+        (shop.folder / name / f"{name}.ftl").write_text(f"module {name} {{\n  {schema}\n}}\n")
+    # What is neither deployed nor built with it may come later.
+    warned = shop.ftl("build", "bill")
+    assert warned.returncode == 0
+    assert 'warning: bill/bill.ftl:2:36: there is no module "price"' in warned.stderr
+    assert shop.ftl("build", "price", "bill").stderr == ""
+    shop.change("bill/bill.ftl", "price.of", "price.off")
+    error = shop.failed("build", "price", "bill")
+    assert "bill/bill.ftl:2:36: sum: module \"price\" has no verb \"off\"\n" in error and 'did you mean "of"?' in error
+    assert "bill/bill.ftl has 1 error" in error
+    # The same of what is deployed. Nothing of it needs to run.
+    shop.done("deploy", "catalog")
+    shop.change("bill/bill.ftl", "price.off", "catalog.list")
+    assert 'module "catalog" has no verb "list"' in shop.failed("build", "bill")
+    shop.change("bill/bill.ftl", "catalog.list", "catalog.find")
+    assert shop.ftl("build", "bill").stderr == ""
+    # Without a Backplane nobody knows, and the schema alone is checked.
+    shop.change("bill/bill.ftl", "catalog.find", "catalog.list")
+    assert shop.ftl("build", "bill", "--endpoint", "http://127.0.0.1:1").returncode == 0
+    shop.change("bill/bill.ftl", "Int", "Itn")
+    assert "there is no type" in shop.failed("build", "bill", "--endpoint", "http://127.0.0.1:1")
 
 
 def test_a_call_that_is_not_declared(shop):
