@@ -249,8 +249,7 @@ void grpc_send_headers(struct rpc_stream *stream, struct str content_type) {
 			http_headers_add(&headers, arena, STR("grpc-encoding"), STR("gzip"));
 	}
 	for (size_t i = 0; i < stream->response_headers.count; i++)
-		http_headers_add(&headers, arena, stream->response_headers.items[i].name,
-				 stream->response_headers.items[i].value);
+		http_headers_pass(&headers, arena, &stream->response_headers.items[i]);
 	http_respond(&stream->http, 200, &headers);
 }
 
