@@ -121,7 +121,8 @@ static void deploy(struct rpc_unary *unary, const ProtobufCMessage *request) {
 	snprintf(runner->deployment, sizeof runner->deployment, "%s", ((const Ftl__DeployRequest *)request)->deployment_key);
 	Ftl__DeployResponse response = FTL__DEPLOY_RESPONSE__INIT;
 	rpc_unary_reply(unary, &response.base);
-	report(runner, runner->deployment, "");
+	if (runner->key[0] != '\0')
+		report(runner, runner->deployment, "");
 }
 
 static void terminate(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
@@ -144,6 +145,9 @@ static void on_registered(struct rpc_stream *stream) {
 	struct runner *runner = stream->owner;
 	struct str key = http_headers_get(&stream->http.received, STR("ftl-runner-key"));
 	snprintf(runner->key, sizeof runner->key, "%.*s", STR_ARG(key));
+	/* The Backplane's word to deploy comes over another connection, and may have been faster than this. */
+	if (runner->deployment[0] != '\0')
+		report(runner, runner->deployment, "");
 }
 
 static void on_registration_data(struct rpc_stream *stream, struct str bytes) {

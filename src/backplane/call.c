@@ -15,6 +15,7 @@
 #include "backplane/packed_schema.h"
 #include "backplane/verb_peek.h"
 #include "base/memory.h"
+#include "base/pool.h"
 #include "ftl.pb-c.h"
 #include "rpc/recode.h"
 #include "rpc/relay.h"
@@ -55,8 +56,8 @@ static void call_free(struct call *call) {
 	struct worker *worker = call->worker;
 	buf_deinit(&call->peeked);
 	route_module_unref(call->module);
-	free(call->verb);
-	free(call);
+	pool_free(call->verb);
+	pool_free(call);
 	worker->calls--;
 	worker_tell_if_idle(worker);
 }
@@ -201,6 +202,8 @@ static void add_headers(struct call *call) {
 	if (http_headers_find(received, header_trace) == NULL)
 		http_headers_add(&call->headers, arena, header_trace, make_trace(call))->never_indexed = true;
 	http_headers_add(&call->headers, arena, header_verb, str_from(call->verb));
+	/* The last, as it differs from replica to replica: see headers_for. */
+	http_headers_add(&call->headers, arena, header_deployment, STR(""));
 	http_headers_add(&call->from->response_headers, arena, header_request_id, id)->never_indexed = true;
 }
 
@@ -308,13 +311,9 @@ static void note_end(struct call *call, enum code status) {
 }
 
 /* The headers for one replica: what is the same for all, and the deployment that it must host. */
-static struct http_headers headers_for(struct call *call, const struct route_replica *replica) {
-	struct http_headers headers = {0};
-	struct arena *arena = &call->from->http.arena;
-	for (size_t i = 0; i < call->headers.count; i++)
-		http_headers_pass(&headers, arena, &call->headers.items[i]);
-	http_headers_add(&headers, arena, header_deployment, str_from(replica->deployment_key));
-	return headers;
+static const struct http_headers *headers_for(struct call *call, const struct route_replica *replica) {
+	call->headers.items[call->headers.count - 1].value = str_from(replica->deployment_key);
+	return &call->headers;
 }
 
 static void on_untouched(struct relay *relay, const struct error *why) {
@@ -333,8 +332,7 @@ static void on_untouched(struct relay *relay, const struct error *why) {
 		call->tried = NULL;
 	}
 	const struct route_replica *replica = pick_replica(call);
-	struct http_headers headers = headers_for(call, replica);
-	relay_retry(relay, send_to(call, replica), replica->label, &headers);
+	relay_retry(relay, send_to(call, replica), replica->label, headers_for(call, replica));
 }
 
 static void on_relay_done(struct relay *relay) {
@@ -343,9 +341,9 @@ static void on_relay_done(struct relay *relay) {
 	call_free(call);
 }
 
-/* "module.verb", on the heap. */
+/* "module.verb", of the pool. */
 static char *full_name(const struct verb_name *verb) {
-	char *text = mem_alloc(verb->module.len + verb->name.len + 2);
+	char *text = pool_alloc(verb->module.len + verb->name.len + 2);
 	memcpy(text, verb->module.ptr, verb->module.len);
 	text[verb->module.len] = '.';
 	memcpy(text + verb->module.len + 1, verb->name.ptr, verb->name.len);
@@ -364,10 +362,9 @@ static void route(struct call *call, const struct verb_name *verb, struct str ta
 	}
 	add_headers(call);
 	const struct route_replica *replica = pick_replica(call);
-	struct http_headers headers = headers_for(call, replica);
 	relay_start(from, send_to(call, replica),
 		    &(struct relay_options){.peer = replica->label,
-					    .headers = &headers,
+					    .headers = headers_for(call, replica),
 					    .taken = taken,
 					    .owed = call->unpaid,
 					    .message_size = call->message_size,
@@ -450,7 +447,7 @@ static const struct rpc_events peek_events = {
 
 static void start_call(struct rpc_stream *stream) {
 	struct worker *worker = stream->service;
-	struct call *call = mem_zalloc(sizeof *call);
+	struct call *call = pool_alloc(sizeof *call);
 	*call = (struct call){.worker = worker, .from = stream, .peeked = BUF_INIT(PEEK_MAX + LOOP_READ_SIZE)};
 	worker->calls++;
 	stream->owner = call;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
 
-#include <pthread.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "base/memory.h"
+#include "base/pool.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_BLOCK_SIZE 0
@@ -27,56 +25,6 @@ struct arena_block {
 	alignas(max_align_t) char data[];
 };
 
-/* Blocks of the usual size that this thread has at hand: a call takes a few and gives them back, and malloc has no quick
- * way for their size. What a thread leaves behind when it ends is freed by drop_spare. */
-enum { SPARE_MAX = 64 };
-static _Thread_local struct {
-	struct arena_block *blocks;
-	unsigned count;
-	bool watched; /* drop_spare runs at the thread's end */
-} spare;
-
-static pthread_key_t thread_end;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void drop_spare(void *unused UNUSED) {
-	while (spare.blocks != NULL) {
-		struct arena_block *next = spare.blocks->next;
-		free(spare.blocks);
-		spare.blocks = next;
-	}
-	spare.count = SPARE_MAX; /* keeps no more */
-}
-
-static void make_key(void) {
-	int failed = pthread_key_create(&thread_end, drop_spare);
-	ASSERT(failed == 0);
-}
-
-static void give_back(struct arena_block *block) {
-	if (ARENA_BLOCK_SIZE == 0 || block->size != ARENA_BLOCK_SIZE || spare.count == SPARE_MAX) {
-		free(block);
-		return;
-	}
-	if (!spare.watched) {
-		pthread_once(&once, make_key);
-		pthread_setspecific(thread_end, &spare);
-		spare.watched = true;
-	}
-	block->next = spare.blocks;
-	spare.blocks = block;
-	spare.count++;
-}
-
-static struct arena_block *take_block(size_t size) {
-	struct arena_block *block = spare.blocks;
-	if (block == NULL || size != ARENA_BLOCK_SIZE)
-		return mem_alloc(sizeof *block + size);
-	spare.blocks = block->next;
-	spare.count--;
-	return block;
-}
-
 void arena_init(struct arena *arena, size_t max) {
 	*arena = ARENA_INIT(max);
 }
@@ -84,7 +32,7 @@ void arena_init(struct arena *arena, size_t max) {
 void arena_deinit(struct arena *arena) {
 	for (struct arena_block *block = arena->blocks; block != NULL;) {
 		struct arena_block *next = block->next;
-		give_back(block);
+		pool_free(block);
 		block = next;
 	}
 	arena_init(arena, arena->max);
@@ -101,7 +49,7 @@ void *arena_try_alloc(struct arena *arena, size_t size) {
 	struct arena_block *block = arena->blocks;
 	if (block == NULL || block->size - block->used < room) {
 		size_t block_size = MAX(room, (size_t)ARENA_BLOCK_SIZE);
-		block = take_block(block_size);
+		block = pool_alloc(sizeof *block + block_size);
 		*block = (struct arena_block){.next = arena->blocks, .size = block_size};
 		arena->blocks = block;
 	}

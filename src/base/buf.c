@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/memory.h"
+#include "base/pool.h"
 
 enum { FIRST_CAPACITY = 256 };
 
@@ -24,7 +24,7 @@ static void set_capacity(struct buf *buf, size_t capacity) {
 }
 
 void buf_deinit(struct buf *buf) {
-	free(buf->base);
+	pool_free(buf->base);
 	set_capacity(buf, 0);
 	buf_init_counted(buf, buf->max, buf->budget);
 }
@@ -43,7 +43,7 @@ char *buf_reserve(struct buf *buf, size_t size) {
 	if (buf->capacity < len + size || buf->base == NULL) {
 		size_t doubled = MAX(buf->capacity * 2, (size_t)FIRST_CAPACITY);
 		set_capacity(buf, MAX(MIN(doubled, buf->max), len + size));
-		buf->base = mem_realloc(buf->base, MAX(buf->capacity, (size_t)1));
+		buf->base = pool_realloc(buf->base, MAX(buf->capacity, (size_t)1));
 	}
 	return buf->base + buf->write;
 }

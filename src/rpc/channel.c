@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/pool.h"
 #include "base/random.h"
 #include "rpc/h1.h"
 #include "rpc/h2.h"
@@ -352,9 +353,18 @@ static void on_half_closed(struct rpc_stream *stream) {
 	assign_waiting(channel);
 }
 
+/* A relay's usual way: the connection takes the headers before the caller's are gone. */
+static void send_passing(struct http_connection *http, struct rpc_stream *stream, const struct http_headers *added) {
+	struct http_header room[HTTP_HEADERS_ROOM];
+	struct http_headers headers = HTTP_HEADERS_IN(room);
+	stream->codec->request_headers(stream, &headers);
+	pass_headers(&headers, &stream->http.arena, added);
+	http_request(http, &stream->http, &headers);
+}
+
 struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_options *options) {
 	ASSERT(!channel->closing);
-	struct rpc_stream *stream = mem_alloc(sizeof *stream);
+	struct rpc_stream *stream = pool_alloc(sizeof *stream);
 	rpc_stream_init(stream, channel->loop, &grpc_codec);
 	stream->is_client = true;
 	stream->channel = channel;
@@ -385,14 +395,12 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 		list_append(&channel->preparing, &stream->http.link);
 		return stream;
 	}
-	stream->codec->request_headers(stream, &stream->request_headers);
 	struct http_connection *http = list_is_empty(&channel->waiting) ? find_room(channel) : NULL;
 	if (http != NULL && options->no_retry) {
-		/* A relay's usual way: the connection takes them before the caller's headers are gone. */
-		pass_headers(&stream->request_headers, arena, options->headers);
-		http_request(http, &stream->http, &stream->request_headers);
+		send_passing(http, stream, options->headers);
 		return stream;
 	}
+	stream->codec->request_headers(stream, &stream->request_headers);
 	copy_headers(&stream->request_headers, arena, options->headers);
 	if (http != NULL) {
 		http_request(http, &stream->http, &stream->request_headers);

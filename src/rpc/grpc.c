@@ -240,7 +240,8 @@ static bool grpc_read_status(struct rpc_stream *stream) {
 /* --- sending ------------------------------------------------------------------------------------------------- */
 
 void grpc_send_headers(struct rpc_stream *stream, struct str content_type) {
-	struct http_headers headers = {0};
+	struct http_header room[HTTP_HEADERS_ROOM];
+	struct http_headers headers = HTTP_HEADERS_IN(room);
 	struct arena *arena = &stream->http.arena;
 	http_headers_add(&headers, arena, STR("content-type"), content_type);
 	if (stream->recode != NULL) {
@@ -260,6 +261,7 @@ static void grpc_respond(struct rpc_stream *stream) {
 static void grpc_begin(struct rpc_stream *stream, size_t size) {
 	const unsigned char prefix[RPC_PREFIX_SIZE] = {0, (unsigned char)(size >> 24), (unsigned char)(size >> 16),
 						       (unsigned char)(size >> 8), (unsigned char)size};
+	http_stream_expect(&stream->http, sizeof prefix + size);
 	http_stream_write(&stream->http, str_new(prefix, sizeof prefix));
 }
 

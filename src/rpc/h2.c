@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/pool.h"
 
 enum {
 	OUTPUT_SIZE = 64 << 10,
@@ -264,23 +265,26 @@ static void deliver_headers(struct h2 *h2, struct http_stream *stream, const ngh
 	}
 }
 
+/* If the frame is the last, and no event before has closed its stream. */
+static void deliver_end(nghttp2_session *session, const nghttp2_frame *frame) {
+	bool is_last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	struct http_stream *stream = is_last ? stream_of(session, frame->hd.stream_id) : NULL;
+	if (stream == NULL)
+		return;
+	stream->received_end = true;
+	stream->events->end(stream);
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
 	struct h2 *h2 = data;
-	struct http_stream *stream;
 	switch (frame->hd.type) {
 	case NGHTTP2_HEADERS:
+		if (h2->in_headers != NULL)
+			deliver_headers(h2, h2->in_headers, frame);
+		deliver_end(session, frame);
+		return 0;
 	case NGHTTP2_DATA:
-		stream = stream_of(session, frame->hd.stream_id);
-		if (stream == NULL)
-			return 0;
-		if (frame->hd.type == NGHTTP2_HEADERS)
-			deliver_headers(h2, stream, frame);
-		/* The event may have closed it. */
-		stream = stream_of(session, frame->hd.stream_id);
-		if (stream != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
-			stream->received_end = true;
-			stream->events->end(stream);
-		}
+		deliver_end(session, frame);
 		return 0;
 	case NGHTTP2_SETTINGS:
 		h2->http.stream_limit =
@@ -579,6 +583,25 @@ static nghttp2_session_callbacks *make_callbacks(void) {
 	return callbacks;
 }
 
+static void *pool_malloc(size_t size, void *unused UNUSED) {
+	return pool_alloc(size);
+}
+
+static void *pool_calloc(size_t count, size_t size, void *unused UNUSED) {
+	return memset(pool_alloc(count * size), 0, count * size); /* its counts are its own, and small */
+}
+
+static void *pool_resize(void *memory, size_t size, void *unused UNUSED) {
+	return pool_realloc(memory, size);
+}
+
+static void pool_release(void *memory, void *unused UNUSED) {
+	pool_free(memory);
+}
+
+static nghttp2_mem from_pool = {
+	.malloc = pool_malloc, .calloc = pool_calloc, .realloc = pool_resize, .free = pool_release};
+
 static void start_session(struct h2 *h2) {
 	nghttp2_option *option;
 	int failed = nghttp2_option_new(&option);
@@ -587,8 +610,8 @@ static void start_session(struct h2 *h2) {
 	/* A server remembers the streams that ended, to know what comes late for them from what is wrong. */
 	nghttp2_option_set_no_closed_streams(option, !h2->http.is_server);
 	nghttp2_session_callbacks *callbacks = make_callbacks();
-	failed = h2->http.is_server ? nghttp2_session_server_new2(&h2->session, callbacks, h2, option)
-			       : nghttp2_session_client_new2(&h2->session, callbacks, h2, option);
+	failed = h2->http.is_server ? nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &from_pool)
+			       : nghttp2_session_client_new3(&h2->session, callbacks, h2, option, &from_pool);
 	ASSERT(failed == 0);
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/http.h"
 
+enum { EXPECTED_MAX = 16 << 10 };
+
 const struct http_limits http_limits_default = {
 	.streams = 256,
 	.window = KIB(256),
@@ -24,7 +26,7 @@ struct str http_headers_get(const struct http_headers *headers, struct str name)
 
 struct http_header *http_headers_add(struct http_headers *headers, struct arena *arena, struct str name, struct str value) {
 	if (headers->count == headers->capacity) {
-		size_t capacity = headers->capacity ? headers->capacity * 2 : 16;
+		size_t capacity = headers->capacity ? headers->capacity * 2 : 8;
 		struct http_header *items = arena_alloc(arena, capacity * sizeof *items);
 		if (headers->count > 0)
 			memcpy(items, headers->items, headers->count * sizeof *items);
@@ -83,6 +85,11 @@ void http_stream_write(struct http_stream *stream, struct str bytes) {
 		http_stream_stop_keeping(stream);
 	if (stream->connection != NULL)
 		stream->connection->ops->output(stream);
+}
+
+void http_stream_expect(struct http_stream *stream, size_t size) {
+	if (size <= EXPECTED_MAX)
+		(void)!buf_reserve(&stream->unsent, size);
 }
 
 void http_stream_finish(struct http_stream *stream) {

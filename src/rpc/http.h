@@ -49,6 +49,10 @@ struct http_headers {
 	size_t capacity;
 };
 
+/* Headers for as long as a block lasts: their array is on the stack, and in the arena once they are more than usual. */
+enum { HTTP_HEADERS_ROOM = 24 };
+#define HTTP_HEADERS_IN(room) ((struct http_headers){.items = (room), .capacity = ARRAY_LEN(room)})
+
 /* The header of that name, or NULL. The first when there are several. */
 const struct http_header *http_headers_find(const struct http_headers *headers, struct str name);
 /* The value, or an empty view with a NULL pointer. */
@@ -186,6 +190,9 @@ static inline void http_respond(struct http_stream *stream, unsigned status, con
 
 /* Adds to the body, also before the start. What would pass HTTP_UNSENT_MAX is our own mistake. */
 void http_stream_write(struct http_stream *stream, struct str bytes);
+
+/* So many bytes will be written: finds room for them at once, unless they are many and will come in pieces. */
+void http_stream_expect(struct http_stream *stream, size_t size);
 
 /* Ends what this side sends, with the trailers in stream->send_trailers if there are any. */
 void http_stream_finish(struct http_stream *stream);

@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#include "base/memory.h"
+#include "base/pool.h"
 
 enum relay_state {
 	RELAY_SENDING, /* the request is on its way, nothing came back */
@@ -44,7 +44,7 @@ static void free_if_done(struct relay *relay) {
 	if (relay->options.done != NULL)
 		relay->options.done(relay);
 	buf_deinit(&relay->kept);
-	free(relay);
+	pool_free(relay);
 }
 
 static void answer(struct relay *relay, enum code status, const char *text) {
@@ -266,7 +266,8 @@ static const struct rpc_events peer_events = {
 
 static void call_peer(struct relay *relay, struct rpc_channel *channel, const struct http_headers *added) {
 	struct rpc_stream *from = relay->from;
-	struct http_headers headers = {0};
+	struct http_header room[HTTP_HEADERS_ROOM];
+	struct http_headers headers = HTTP_HEADERS_IN(room);
 	struct arena *arena = &from->http.arena;
 	for (size_t i = 0; i < from->http.received.count; i++)
 		if (!is_of_one_hop(from->http.received.items[i].name))
@@ -291,7 +292,7 @@ static void call_peer(struct relay *relay, struct rpc_channel *channel, const st
 }
 
 struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, const struct relay_options *options) {
-	struct relay *relay = mem_alloc(sizeof *relay);
+	struct relay *relay = pool_alloc(sizeof *relay);
 	*relay = (struct relay){
 		.from = from,
 		.options = *options,

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/memory.h"
+#include "base/pool.h"
 #include "rpc/recode.h"
 
 static struct rpc_stream *rpc_of(struct http_stream *http) {
@@ -116,7 +116,7 @@ void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct 
 void rpc_stream_free(struct rpc_stream *stream) {
 	recode_free(stream->recode);
 	http_stream_deinit(&stream->http);
-	free(stream);
+	pool_free(stream);
 }
 
 void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms) {

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/pool.h"
 #include "rpc/cors.h"
 #include "rpc/door.h"
 #include "rpc/h1.h"
@@ -71,7 +72,7 @@ static struct http_stream *on_new_stream(struct http_connection *http) {
 	struct rpc_server *server = connection->server;
 	if (server->on_drained != NULL)
 		return NULL;
-	struct rpc_stream *stream = mem_alloc(sizeof *stream);
+	struct rpc_stream *stream = pool_alloc(sizeof *stream);
 	rpc_stream_init(stream, server->loop, &grpc_codec);
 	stream->message_max = server->options.message_max;
 	return &stream->http;
