@@ -83,10 +83,12 @@ static void print_line(const Ftl__LogEntry *entry) {
 	output_text(stdout, str_from(entry->module));
 	output_style(stdout, STYLE_PLAIN);
 	putchar(' ');
-	output_text(stdout, str_from(entry->message));
+	struct str rest;
+	output_text(stdout, str_cut(str_from(entry->message), '\n', &rest));
 	if (entry->attributes[0] != '\0')
 		print_attributes(entry->attributes);
 	putchar('\n');
+	output_lines(stdout, "    ", rest); /* of a traceback */
 }
 
 static void print_json(const Ftl__LogEntry *entry) {
