@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import grpc
 import pytest
@@ -235,6 +236,20 @@ def test_all_types_go_both_ways(folder):
     for example in ("greeter/greeter.py",):
         checked = subprocess.run([sys.executable, "-m", "mypy", "--strict", example], cwd=EXAMPLES, capture_output=True, text=True)
         assert checked.returncode == 0, checked.stdout
+
+
+def test_a_traceback_is_read_line_by_line(folder):
+    write(folder[0], "bad", "#!/usr/bin/env python3\nimport ftl\n@ftl.verb\ndef fail() -> None:\n    raise KeyError(5)\nftl.main()", "")
+    run(folder, "deploy", "bad")
+    assert run(folder, "call", "bad.fail", code=1) == "error: KeyError: 5\n"
+    give_up = time.monotonic() + LONG
+    while "KeyError" not in (log := run(folder, "logs", "bad")):
+        assert time.monotonic() < give_up, log
+        time.sleep(0.1)
+    first, *lines = log.splitlines()
+    assert re.search(r" error bad KeyError: 5 .*verb=bad.fail request_id=req-", first)
+    assert lines[0] == "    Traceback (most recent call last):"
+    assert lines[2:] == ["        raise KeyError(5)", "    KeyError: 5"]
 
 
 def test_a_value_that_is_none_is_refused_alike_on_its_way(folder):

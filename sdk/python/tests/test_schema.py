@@ -326,6 +326,11 @@ def test_what_has_no_schema_is_refused_by_name(tmp_path: Path, text: str, proble
     assert run.stdout == ""
 
 
+def test_a_program_that_serves_when_it_is_imported_is_only_read(program: Path) -> None:
+    program.write_text(PROGRAM.replace('if __name__ == "__main__":\n    ftl.main()', "ftl.main()"))
+    assert ftl("schema", program).stdout == SCHEMA
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     run = ftl("schema", tmp_path / "none.py")
     assert (run.returncode, run.stdout) == (1, "")

@@ -117,6 +117,7 @@ def test_a_verb_that_fails_says_how_and_is_logged(child: Child) -> None:
     assert "Traceback" in out
     assert "in fail" in out
     assert "_serve.py" not in out
+    assert "_verbs.py" not in out
 
 
 def test_a_request_checks_itself(child: Child) -> None:

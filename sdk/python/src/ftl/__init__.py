@@ -6,7 +6,7 @@ from ftl._context import Call, current
 from ftl._declared import Name, Variant
 from ftl._errors import CallError, Code, Error, StatusError
 from ftl._types import VerbName
-from ftl._verbs import verb
+from ftl._verbs import is_reading, verb
 
 __all__ = [
     "Call",
@@ -31,6 +31,8 @@ def main(*, threads: int = 32) -> None:
 
     `threads` calls run at the same time, up to 1000 more wait for their turn, and what comes then is refused.
     """
+    if is_reading():
+        return
     from ftl import _serve  # gRPC is slow to import, and reading a module's schema does without
 
     _serve.run(threads)

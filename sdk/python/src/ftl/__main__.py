@@ -33,10 +33,10 @@ def main() -> None:
 
 def schema_of(file: Path, module: str) -> str:
     from ftl._schema import schema_text
-    from ftl._verbs import all_verbs
+    from ftl._verbs import all_verbs, reading
 
     # What the program prints is not the schema.
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), reading():
         program = load(file)
     return schema_text(module, program, all_verbs())
 

@@ -11,12 +11,15 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from types import ModuleType
+from typing import Any
 
 from ftl._annotations import reachable
 from ftl._declared import Alias, Data, Declared, Enum, Sum, is_variant
 from ftl._verbs import Verb, generated_name
 
 INDENT = "  "
+# `type X = …`, which Python has since 3.12.
+TypeAlias: Any = getattr(ast, "TypeAlias", ())
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -102,9 +105,10 @@ def texts_in(holder: type | ModuleType | None) -> dict[str, str]:
     body = tree.body[0].body if isinstance(holder, type) and isinstance(tree.body[0], ast.ClassDef) else tree.body
     texts = {}
     for assignment, text in pairwise(body):
-        match assignment, text:
+        named = assignment.name if isinstance(assignment, TypeAlias) else assignment
+        match named, text:
             case (
-                ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)) | ast.Name(id=name),
                 ast.Expr(value=ast.Constant(value=str(said))),
             ):
                 texts[name] = said

@@ -46,6 +46,8 @@ SERVER_OPTIONS = [
     ("grpc.http2.max_ping_strikes", 0),
 ]
 
+# Frames of these files are no news to who wrote the verb.
+OWN_FOLDER = os.path.dirname(__file__)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _logger = logging.getLogger("ftl")
@@ -178,7 +180,9 @@ class VerbService:
 def crashed(error: BaseException) -> ftl_pb2.CallResponse:
     """Whatever comes out of a verb is an answer, be it a call of sys.exit(): the module goes on."""
     problem = f"{type(error).__name__}: {error}".removesuffix(": ")
-    frames = error.__traceback__.tb_next if error.__traceback__ else None  # without our own
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(OWN_FOLDER):
+        frames = frames.tb_next
     _logger.error("%s", problem, exc_info=(type(error), error, frames))
     return failed(problem)
 

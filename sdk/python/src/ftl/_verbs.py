@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -50,6 +51,22 @@ class Verb:
 
 
 _marked: dict[str, Marked] = {}
+_reading = False
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Inside, a program is imported for what it declares, and its ftl.main() does nothing."""
+    global _reading
+    _reading = True
+    try:
+        yield
+    finally:
+        _reading = False
+
+
+def is_reading() -> bool:
+    return _reading
 
 
 @overload
