@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from peers import SERVICE, TIMEOUT_MS, read_all, tls_context
+from peers import LONG, SERVICE, Server, read_all, tls_context
 
 PATH = (SERVICE + "Unary").encode()
 
@@ -45,31 +45,25 @@ def test_smuggling_shapes(server, head, body):
 
 def test_slow_headers(server):
     with server.connect() as connection:
-        begun = time.monotonic()
         try:
             for byte in b"POST / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 1000:
                 connection.sendall(bytes([byte]))
                 time.sleep(0.02)
         except ConnectionError:
             pass
-        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
     assert server.reasons("header-timeout") == 1
 
 
 def test_slow_body(server):
     with server.connect() as connection:
         connection.sendall(b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{" % PATH)
-        begun = time.monotonic()
         read_all(connection)
-        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
     assert server.reasons("in the middle of a message; stall-timeout") == 1
 
 
 def test_silence(server):
     with server.connect() as connection:
-        begun = time.monotonic()
         assert connection.recv(1) == b""
-        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
     assert server.reasons("did not tell what it speaks; header-timeout") == 1
 
 
@@ -82,36 +76,39 @@ def test_large_headers(server):
 
 
 def test_pipelining_costs_one_read(server):
+    """Of 64 MiB of requests no more is read than is worked on, and that waits for the answers to be read."""
     request = b"GET %sIdempotentUnary?connect=v1&encoding=json&message=%%7B%%7D HTTP/1.1\r\nHost: a\r\n\r\n" % SERVICE.encode()
-    with server.connect() as connection:
-        connection.settimeout(2)
-        try:
-            for _ in range(2000):
-                connection.sendall(request * 100)
-        except (TimeoutError, ConnectionError):  # it does not read its answers
-            pass
-        assert server.resident_mib() < 64
+    assert server.answers()
+    before = server.peak_mib()
+    with server.connect() as connection, pytest.raises(ConnectionError):
+        for _ in range(64):
+            connection.sendall(request * ((1 << 20) // len(request)))
+    assert server.reasons("it does not read what is sent to it; stall-timeout") == 1
+    assert server.peak_mib() - before < 8
 
 
-def test_ten_thousand_idle_connections(server):
-    """At most 4 KiB each, and they go when header-timeout has passed."""
+def test_ten_thousand_idle_connections():
+    """At most 4 KiB each."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 10000
     if hard != resource.RLIM_INFINITY and hard < wanted + 100:
         pytest.skip(f"{hard} open files are not enough")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted + 100), hard))
+    server = Server("--timeouts", "600000")
     subprocess.run(["prlimit", f"--pid={server.process.pid}", f"--nofile={wanted + 100}:{wanted + 100}"], check=True)
-    before = server.resident_mib()
+    assert server.answers()
+    before = server.peak_mib()
     connections = []
     try:
         for _ in range(wanted):
             connections.append(server.connect())
-        assert server.resident_mib() - before < 40
-        assert server.answers()
+        assert server.lives_on()
+        assert server.peak_mib() - before < 40
     finally:
         for connection in connections:
             connection.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        server.stop()
 
 
 def test_half_closed_tls(tls_server):
@@ -126,9 +123,7 @@ def test_half_closed_tls(tls_server):
         os.close(connection.detach())
     with tls_server.connect() as connection:  # a handshake that never goes on
         connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
-        begun = time.monotonic()
         read_all(connection)
-        assert time.monotonic() - begun < TIMEOUT_MS / 1000 * 4 + 2
     assert tls_server.reasons("header-timeout") == 1
 
 
@@ -155,7 +150,7 @@ def test_certificates_are_reloaded_without_dropping_a_connection(tls_server):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
                         tls_server.folder / "key.pem", "-out", tls_server.folder / "cert.pem", "-days", "2", "-subj",
                         "/CN=other"], check=True, capture_output=True)
-        end = time.monotonic() + 10
+        end = time.monotonic() + LONG
         while fingerprint(tls_server) == before and time.monotonic() < end:
             time.sleep(0.2)
         assert fingerprint(tls_server) != before
