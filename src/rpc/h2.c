@@ -362,8 +362,12 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 
 static int on_invalid_frame(nghttp2_session *session UNUSED, const nghttp2_frame *frame, int code, void *data) {
 	struct h2 *h2 = data;
-	snprintf(h2->invalid, sizeof h2->invalid, "a frame of type %u on stream %d: %s", frame->hd.type, frame->hd.stream_id,
-		 nghttp2_strerror(code));
+	if (code == NGHTTP2_ERR_PROTO && frame->hd.type == NGHTTP2_HEADERS && h2->http.stream_count >= h2->limits.streams)
+		snprintf(h2->invalid, sizeof h2->invalid, "one stream more at a time than max-streams, which is %u",
+			 h2->limits.streams);
+	else
+		snprintf(h2->invalid, sizeof h2->invalid, "a frame of type %u on stream %d: %s", frame->hd.type, frame->hd.stream_id,
+			 nghttp2_strerror(code));
 	return 0;
 }
 

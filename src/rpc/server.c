@@ -47,6 +47,7 @@ struct route {
 
 struct server_connection {
 	bool trusted;
+	bool dismissed; /* it was idle for too long */
 	struct rpc_server *server;
 	struct door *door; /* until it is known what it speaks */
 	struct http_connection *http; /* from then on */
@@ -371,8 +372,11 @@ static void on_sweep(struct timer *timer) {
 				http_connection_close(connection->http, &err);
 			else
 				door_close(connection->door, &err);
-		} else if (connection->http != NULL && connection->http->stream_count == 0 &&
+		} else if (connection->http != NULL && !connection->dismissed && connection->http->stream_count == 0 &&
 			   is_over(now, connection->http->progress_ms, server->options.http.idle_ms)) {
+			connection->dismissed = true;
+			log_debug("closing the connection from %s, which had no request; idle-timeout is %u ms",
+				  connection->http->peer, server->options.http.idle_ms);
 			http_connection_shutdown(connection->http);
 		}
 	}
@@ -397,7 +401,8 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_opt
 	if (options->held_max > 0)
 		loop->held.max = options->held_max;
 	ASSERT(limits->header_bytes <= HEADER_BYTES_MOST);
-	server->sweep_ms = MIN(MAX(MIN(limits->header_ms, limits->stall_ms) / 4, 20U), 2500U);
+	uint32_t shortest = MIN(MIN(limits->header_ms, limits->stall_ms), limits->idle_ms);
+	server->sweep_ms = MIN(MAX(shortest / 4, 20U), 2500U);
 	tls_config_ref(server->options.tls);
 	map_init(&server->routes);
 	list_init(&server->connections);

@@ -336,8 +336,9 @@ int main(int argc, char **argv) {
 	struct rpc_server_options options = rpc_server_options_default;
 	const char *cert = NULL, *key = NULL, *ca = NULL, *bind = NULL;
 	signal(SIGPIPE, SIG_IGN);
-	log_init(LOG_INFO, "server");
+	log_init(LOG_DEBUG, "server");
 	for (int i = 1; i + 1 < argc; i += 2) {
+		long number = atol(argv[i + 1]);
 		if (strcmp(argv[i], "--bind") == 0)
 			bind = argv[i + 1];
 		else if (strcmp(argv[i], "--cert") == 0)
@@ -347,9 +348,13 @@ int main(int argc, char **argv) {
 		else if (strcmp(argv[i], "--ca") == 0)
 			ca = argv[i + 1];
 		else if (strcmp(argv[i], "--max-held") == 0)
-			options.held_max = (size_t)atol(argv[i + 1]);
+			options.held_max = (size_t)number;
+		else if (strcmp(argv[i], "--max-connections") == 0)
+			options.connections_max = (size_t)number;
+		else if (strcmp(argv[i], "--idle") == 0)
+			options.http.idle_ms = (uint32_t)number;
 		else if (strcmp(argv[i], "--timeouts") == 0) /* for tests that do not want to wait */
-			options.http.header_ms = options.http.stall_ms = (uint32_t)atoi(argv[i + 1]);
+			options.http.header_ms = options.http.stall_ms = (uint32_t)number;
 	}
 	loop_init(&server.loop);
 	options.types = conformance_types_new();

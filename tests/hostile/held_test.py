@@ -4,12 +4,11 @@ hold together is within max-held."""
 
 import gzip
 import select
-import time
 
 import pytest
 
 import peers
-from peers import SERVICE, read_all
+from peers import SERVICE, read_all, wait_for
 
 MIB = 1 << 20
 PATH = (SERVICE + "Unary").encode()
@@ -30,13 +29,6 @@ def request(size, *headers):
 
 def as_json(size):
     return b'{"requestData":"' + b"A" * size + b'"}'
-
-
-def wait_for(condition):
-    end = time.monotonic() + peers.LONG
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
-    return condition()
 
 
 def answered(connections):

@@ -84,8 +84,11 @@ class Server:
         """Whether another client is answered."""
         with self.connect() as connection:
             body = b'{"requestData":"aGk="}'
-            connection.sendall(b"POST %sUnary HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                               b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (SERVICE.encode(), len(body), body))
+            try:
+                connection.sendall(b"POST %sUnary HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                                   b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (SERVICE.encode(), len(body), body))
+            except ConnectionError:
+                return False
             answer = read_all(connection)
         return answer.startswith(b"HTTP/1.1 200") and b"requestInfo" in answer
 
@@ -94,6 +97,15 @@ class Server:
         status = self.process.wait(LONG)
         self.reader.join(LONG)
         return status
+
+
+def wait_for(condition):
+    end = time.monotonic() + LONG
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def read_all(connection, limit=1 << 24):
