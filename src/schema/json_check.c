@@ -169,9 +169,9 @@ static int check_int(struct checker *checker, const char *expected, const struct
 		return -1;
 	if (scan_to_int(digits, ret_number))
 		return 0;
+	const char *why = scan_is_whole(digits) ? ", which is over 64 bits" : "";
 	digits.len = MIN(digits.len, (size_t)VALUE_TEXT_MAX);
-	return refuse(checker, place, "expected %s, got %.*s%s", expected, STR_ARG(digits),
-		      scan_is_whole(digits) ? ", which is over 64 bits" : "");
+	return refuse(checker, place, "expected %s, got %.*s%s", expected, STR_ARG(digits), why);
 }
 
 static double to_double(struct str digits) {
