@@ -20,6 +20,7 @@
 
 #include "backplane/backplane_internal.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/path.h"
@@ -52,6 +53,7 @@ static void on_tick(struct timer *timer) {
 
 static void on_runner_exited(void *owner, const char *runner_key, const char *why) {
 	struct backplane *backplane = owner;
+	failpoint(FAILPOINT_RUNNER_EXITED);
 	control_runner_exited(backplane_event(backplane), runner_key, why);
 	backplane_event_done(backplane);
 }
@@ -390,6 +392,7 @@ static int start(struct backplane *backplane, struct error *err) {
 	if (load(backplane, err) < 0)
 		return -1;
 	load_runners(backplane);
+	failpoint(FAILPOINT_START_LOADED);
 	watch_signals(backplane);
 	on_tick(&backplane->tick);
 	return 0;

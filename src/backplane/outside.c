@@ -9,6 +9,7 @@
 #include "backplane/backplane_internal.h"
 #include "backplane/packed_schema.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
@@ -32,6 +33,7 @@ static int64_t out_wall_ms(struct outside *outside UNUSED) {
 static void out_create_runner(struct outside *outside, const char *runner_key, const char *language) {
 	struct backplane *backplane = backplane_of(outside);
 	log_debug("starting the Runner %s", runner_key);
+	failpoint(FAILPOINT_RUNNER_CREATING);
 	backplane->platform->ops->create(backplane->platform, runner_key, language);
 }
 
@@ -95,6 +97,7 @@ static void out_ping_runner(struct outside *outside, const struct runner *runner
 
 static void on_deploy_answered(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
 	struct runner_call *call = owner;
+	failpoint(FAILPOINT_DEPLOY_ANSWERED);
 	control_deploy_answered(backplane_event(call->backplane), call->runner_key, call->serial, call->attempt, err);
 	backplane_event_done(call->backplane);
 	free(call);
@@ -113,10 +116,12 @@ static void out_deploy(struct outside *outside, const struct runner *runner, con
 						   .done = on_deploy_answered,
 						   .owner = runner_call_new(backplane, runner)},
 		       &request.base);
+	failpoint(FAILPOINT_DEPLOY_SENT);
 }
 
 static void on_terminate_answered(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
 	struct runner_call *call = owner;
+	failpoint(FAILPOINT_TERMINATE_ANSWERED);
 	/* Its end is an event of its own, and has a limit. */
 	if (err != NULL && err->code != CODE_CANCELLED)
 		log_debug("the Runner %s could not be told to end: %s", call->runner_key, err->msg);
@@ -137,6 +142,7 @@ static void out_terminate(struct outside *outside, const struct runner *runner, 
 						   .done = on_terminate_answered,
 						   .owner = runner_call_new(backplane, runner)},
 		       &request.base);
+	failpoint(FAILPOINT_TERMINATE_SENT);
 }
 
 /* How the Runner does with what it hosts now. A deployment that came up anew begins anew. */
@@ -411,6 +417,7 @@ struct publication {
 static void on_published(struct task *task) {
 	struct publication *publication = CONTAINER_OF(task, struct publication, task);
 	struct backplane *backplane = publication->backplane;
+	failpoint(FAILPOINT_ROUTES_PUBLISHED);
 	control_published(backplane_event(backplane), publication->version);
 	backplane_event_done(backplane);
 	schemas_changed(backplane);
@@ -427,6 +434,7 @@ static void out_publish(struct outside *outside, uint64_t version) {
 	struct backplane *backplane = backplane_of(outside);
 	if (backplane->worker_count == 0)
 		return; /* they have been stopped: nobody is left to call */
+	failpoint(FAILPOINT_ROUTES_PUBLISHING);
 	take_in_changes(backplane);
 	struct publication *publication = mem_alloc(sizeof *publication);
 	*publication = (struct publication){.task.run = on_published,

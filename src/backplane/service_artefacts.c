@@ -10,6 +10,7 @@
 
 #include "backplane/backplane_internal.h"
 #include "backplane/content_skim.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
@@ -59,6 +60,7 @@ static void upload_work(uv_work_t *request) {
 }
 
 static void upload_answer(struct upload *upload) {
+	failpoint(FAILPOINT_ARTEFACT_ANSWERING);
 	Ftl__UploadArtefactResponse response;
 	ftl__upload_artefact_response__init(&response);
 	response.digest = (ProtobufCBinaryData){.data = upload->digest.bytes, .len = DIGEST_SIZE};

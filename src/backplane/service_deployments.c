@@ -11,6 +11,7 @@
 #include "backplane/backplane_internal.h"
 #include "backplane/schema_gate.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/path.h"
 #include "ftl.pb-c.h"
@@ -246,6 +247,7 @@ static void creation_work(struct store_job *job, struct store *store) {
 }
 
 static void creation_reply(struct saves_waiter *waiter) {
+	failpoint(FAILPOINT_CREATE_ANSWERING);
 	struct creation *creation = CONTAINER_OF(waiter, struct creation, waiter);
 	Ftl__CreateDeploymentResponse response;
 	ftl__create_deployment_response__init(&response);
@@ -264,8 +266,10 @@ static void creation_done(struct store_job *job) {
 		creation_free(creation);
 		return;
 	}
+	failpoint(FAILPOINT_CREATE_KEPT);
 	control_deployment_created(backplane_event(backplane), &creation->record, creation->replicas);
 	backplane_event_done(backplane);
+	failpoint(FAILPOINT_CREATE_APPLIED);
 	if (!saves_wait(&backplane->saves, &creation->waiter))
 		creation_reply(&creation->waiter);
 }
@@ -363,6 +367,7 @@ struct killing {
 };
 
 static void killing_reply(struct saves_waiter *waiter) {
+	failpoint(FAILPOINT_KILL_ANSWERING);
 	struct killing *killing = CONTAINER_OF(waiter, struct killing, waiter);
 	Ftl__KillModuleResponse response;
 	ftl__kill_module_response__init(&response);
@@ -388,6 +393,7 @@ static void on_kill(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	*killing = (struct killing){.waiter.kept = killing_reply, .unary = unary};
 	control_kill(control, name, killing->key);
 	backplane_event_done(backplane);
+	failpoint(FAILPOINT_KILL_APPLIED);
 	if (!saves_wait(&backplane->saves, &killing->waiter))
 		killing_reply(&killing->waiter);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "backplane/backplane_internal.h"
+#include "base/failpoint.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 
@@ -196,6 +197,7 @@ static void go_on(struct event_watcher *watcher) {
 }
 
 void events_kept(struct backplane *backplane, const struct event_record *last) {
+	failpoint(FAILPOINT_EVENTS_KEPT);
 	backplane->events.kept = last->sequence;
 	LIST_FOREACH(link, &backplane->events.watchers) {
 		struct event_watcher *watcher = LIST_ENTRY(link, struct event_watcher, link);

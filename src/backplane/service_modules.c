@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "backplane/backplane_internal.h"
+#include "base/failpoint.h"
 #include "backplane/schema_gate.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
@@ -28,6 +29,7 @@ struct scaling {
 };
 
 static void scaling_reply(struct saves_waiter *waiter) {
+	failpoint(FAILPOINT_SCALE_ANSWERING);
 	struct scaling *scaling = CONTAINER_OF(waiter, struct scaling, waiter);
 	Ftl__ScaleModuleResponse response;
 	ftl__scale_module_response__init(&response);
@@ -48,6 +50,7 @@ static int scale(struct backplane *backplane, struct str name, uint32_t replicas
 	if (!failed)
 		snprintf(ret_key, KEY_MAX, "%s", module->active ? module->active->key : module->next->key);
 	backplane_event_done(backplane);
+	failpoint(FAILPOINT_SCALE_APPLIED);
 	return failed;
 }
 
@@ -123,6 +126,7 @@ static void rollback_work(struct store_job *job, struct store *store) {
 }
 
 static void rollback_reply(struct saves_waiter *waiter) {
+	failpoint(FAILPOINT_ROLLBACK_ANSWERING);
 	struct rollback *rollback = CONTAINER_OF(waiter, struct rollback, waiter);
 	Ftl__RollbackModuleResponse response;
 	ftl__rollback_module_response__init(&response);
@@ -144,6 +148,7 @@ static void rollback_done(struct store_job *job) {
 	}
 	control_rolled_back(backplane_event(backplane), &rollback->record);
 	backplane_event_done(backplane);
+	failpoint(FAILPOINT_ROLLBACK_APPLIED);
 	if (!saves_wait(&backplane->saves, &rollback->waiter))
 		rollback_reply(&rollback->waiter);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "backplane/backplane_internal.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
@@ -47,6 +48,7 @@ void registration_accept(struct backplane *backplane, uint64_t id, const struct 
 	if (registration == NULL || registration->stream->finished)
 		return;
 	struct rpc_stream *stream = registration->stream;
+	failpoint(FAILPOINT_RUNNER_ACCEPTED);
 	http_headers_add(&stream->response_headers, &stream->http.arena, STR("ftl-runner-key"),
 			 arena_copy(&stream->http.arena, str_from(runner->key)));
 	rpc_respond(stream);
@@ -178,8 +180,10 @@ static void on_deployed(struct rpc_unary *unary, const ProtobufCMessage *message
 		.fetch_us = request->fetch_us,
 		.start_us = request->start_us,
 	};
+	failpoint(FAILPOINT_REPLICA_REPORTED);
 	int failed = control_deployed(backplane_event(backplane), &event, &err);
 	backplane_event_done(backplane);
+	failpoint(FAILPOINT_REPLICA_ALIVE);
 	if (failed) {
 		rpc_unary_fail(unary, &err);
 		return;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "base/memory.h"
 
 static bool is_plain_text(struct str path) {
@@ -130,7 +131,9 @@ int file_write_whole(const char *path, struct str bytes, unsigned mode, struct e
 	if (fd < 0) {
 		result = error_set_errno(err, errno, "could not write %s", path);
 	} else {
-		if (write_all(fd, bytes) < 0 || fchmod(fd, (mode_t)mode) < 0 || fsync(fd) < 0 || rename(aside, path) < 0) {
+		bool synced = write_all(fd, bytes) == 0 && fchmod(fd, (mode_t)mode) == 0 && fsync(fd) == 0;
+		failpoint(FAILPOINT_FILE_SYNCED);
+		if (!synced || rename(aside, path) < 0) {
 			result = error_set_errno(err, errno, "could not write %s", path);
 			unlink(aside);
 		}

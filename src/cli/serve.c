@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "backplane/backplane.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "cli/cli.h"
@@ -184,9 +185,31 @@ static int serve(struct cli *cli, const struct backplane_options *backplane, con
 	return result < 0 ? cli_fail(cli, &err) : EXIT_DONE;
 }
 
+/* For tests: where to die. */
+static int arm_failpoint(struct cli *cli) {
+	const char *wanted = getenv("FTL_FAILPOINT");
+	struct error err;
+	if (wanted == NULL || wanted[0] == '\0')
+		return EXIT_DONE;
+	return failpoint_arm(wanted, &err) < 0 ? cli_usage(cli, "%s", err.msg) : EXIT_DONE;
+}
+
+static bool list_failpoints(void) {
+	const char *wanted = getenv("FTL_FAILPOINT");
+	if (wanted == NULL || strcmp(wanted, "list") != 0)
+		return false;
+	for (int i = 0; i < FAILPOINT_COUNT; i++)
+		puts(failpoint_name((enum failpoint)i));
+	return true;
+}
+
 static int run(struct cli *cli) {
 	const struct serve_options *given = cli->options;
-	int wrong = check_kinds(cli, given);
+	if (list_failpoints())
+		return EXIT_DONE;
+	int wrong = arm_failpoint(cli);
+	if (wrong == EXIT_DONE)
+		wrong = check_kinds(cli, given);
 	if (wrong == EXIT_DONE)
 		wrong = check_origins(cli, given);
 	if (wrong != EXIT_DONE)

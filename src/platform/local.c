@@ -3,7 +3,8 @@
  * Runners as processes of this machine: FOLDER/KEY.pid, KEY.sock and KEY.d/ belong to the Runner with that key.
  *
  * A Runner outlives a Backplane that was killed. The next one finds its pid file, makes sure by the start time that
- * the process is still that one, and watches it by a pidfd, as it is nobody's child any more.
+ * the process is still that one, and watches it by a pidfd, as it is nobody's child any more. One without a pid file is
+ * found by its command line.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -11,9 +12,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -205,7 +208,9 @@ static void local_create(struct platform *platform, const char *runner_key, cons
 		timer_start(local->options.loop, &process->failed, 0);
 	} else {
 		process->pid = process->child.pid;
+		failpoint(FAILPOINT_RUNNER_STARTED);
 		write_pid(process);
+		failpoint(FAILPOINT_RUNNER_NAMED);
 	}
 	free(bind);
 	free(work);
@@ -224,23 +229,99 @@ static int watch_found(struct local *local, const char *key, pid_t pid) {
 	return 0;
 }
 
-/* What an earlier process left: Runners that live are found, the rest is swept up. */
-static int find_survivors(struct local *local, struct error *err) {
+/* The Runner's key in the command line of a process, which ends with a NUL: ours have a work folder below our folder. */
+static bool read_key(const struct local *local, struct str line, char ret_key[KEY_MAX]) {
+	bool is_next = false;
+	for (struct str arg, rest = line; rest.ptr != NULL;) {
+		arg = str_cut(rest, '\0', &rest);
+		struct str folder = str_from(local->folder);
+		if (is_next && str_starts_with(arg, folder) && str_ends_with(arg, STR(".d")) && arg.len > folder.len + 3 &&
+		    arg.len - folder.len - 3 < KEY_MAX) {
+			snprintf(ret_key, KEY_MAX, "%.*s", (int)(arg.len - folder.len - 3), arg.ptr + folder.len + 1);
+			return strchr(ret_key, '/') == NULL;
+		}
+		is_next = str_eq_c(arg, "--work-folder");
+	}
+	return false;
+}
+
+static bool is_ours(const struct local *local, pid_t pid, char ret_key[KEY_MAX]) {
+	char path[64], *line;
+	size_t len;
+	struct stat status;
+	snprintf(path, sizeof path, "/proc/%d", (int)pid);
+	if (stat(path, &status) < 0 || status.st_uid != geteuid())
+		return false;
+	snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+	if (file_read(path, KIB(64), &line, &len, NULL) < 0)
+		return false;
+	bool ours = read_key(local, str_new(line, len), ret_key);
+	free(line);
+	return ours;
+}
+
+/* A Backplane that died between starting a Runner and writing its pid down, or could not write it, left no other trace. */
+static void find_unnamed(struct local *local) {
+	DIR *folder = opendir("/proc");
+	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+		uint64_t pid;
+		char key[KEY_MAX];
+		if (!str_to_u64(str_from(entry->d_name), &pid) || !is_ours(local, (pid_t)pid, key) ||
+		    map_get(&local->processes, str_from(key)) != NULL || watch_found(local, key, (pid_t)pid) < 0)
+			continue;
+		write_pid(map_get(&local->processes, str_from(key)));
+	}
+	if (folder != NULL)
+		closedir(folder);
+}
+
+static bool is_of_survivor(const struct local *local, struct str name) {
+	static const struct str suffixes[] = {STR_INIT(".pid"), STR_INIT(".sock"), STR_INIT(".d")};
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
+		if (str_ends_with(name, suffixes[i]) &&
+		    map_get(&local->processes, str_new(name.ptr, name.len - suffixes[i].len)) != NULL)
+			return true;
+	return false;
+}
+
+static int for_each_file(struct local *local, void (*each)(struct local *local, const char *name), struct error *err) {
 	DIR *folder = opendir(local->folder);
 	if (folder == NULL)
 		return error_set_errno(err, errno, "could not read %s", local->folder);
-	for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-		struct str name = str_from(entry->d_name);
-		if (!str_ends_with(name, STR(".pid")) || name.len - 4 >= KEY_MAX)
-			continue;
-		char key[KEY_MAX];
-		snprintf(key, sizeof key, "%.*s", (int)(name.len - 4), name.ptr);
-		pid_t pid;
-		if (!read_pid(local, key, &pid) || watch_found(local, key, pid) < 0)
-			clean_up(local, key);
-	}
+	for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			each(local, entry->d_name);
 	closedir(folder);
 	return 0;
+}
+
+static void find_by_pid_file(struct local *local, const char *file) {
+	struct str name = str_from(file);
+	if (!str_ends_with(name, STR(".pid")) || name.len - 4 >= KEY_MAX)
+		return;
+	char key[KEY_MAX];
+	pid_t pid;
+	snprintf(key, sizeof key, "%.*s", (int)(name.len - 4), name.ptr);
+	if (read_pid(local, key, &pid))
+		watch_found(local, key, pid);
+}
+
+static void sweep(struct local *local, const char *file) {
+	struct error err;
+	if (is_of_survivor(local, str_from(file)))
+		return;
+	char *path = file_of(local, file, "");
+	if (path_remove_tree(path, &err) < 0)
+		log_warn("%s", err.msg);
+	free(path);
+}
+
+/* What an earlier process left: Runners that live are found, the rest is swept up. */
+static int find_survivors(struct local *local, struct error *err) {
+	if (for_each_file(local, find_by_pid_file, err) < 0)
+		return -1;
+	find_unnamed(local);
+	return for_each_file(local, sweep, err);
 }
 
 /* --- the rest of the interface ---------------------------------------------------------------------------------------------- */

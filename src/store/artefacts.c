@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "base/list.h"
 #include "base/memory.h"
 #include "base/path.h"
@@ -258,6 +259,7 @@ int artefact_writer_new(struct artefacts *artefacts, struct artefact_writer **re
 		free(writer);
 		return -1;
 	}
+	failpoint(FAILPOINT_ARTEFACT_OPENED);
 	hasher_init(&writer->hasher);
 	list_init(&writer->commits);
 	*ret_writer = writer;
@@ -304,8 +306,10 @@ int artefact_writer_write(struct artefact_writer *writer, struct str bytes, stru
 static int finish(struct artefact_writer *writer, struct error *err) {
 	if (writer->aside != NULL)
 		file_hasher_advance(writer->aside, writer->written);
+	failpoint(FAILPOINT_ARTEFACT_WRITTEN);
 	if (fsync(writer->fd) < 0)
 		return writer_failed(writer, errno, err);
+	failpoint(FAILPOINT_ARTEFACT_SYNCED);
 	if (writer->aside == NULL)
 		hasher_final(&writer->hasher, &writer->digest);
 	else if (file_hasher_final(writer->aside, &writer->digest, err) < 0)
@@ -322,6 +326,7 @@ static int place(struct artefact_writer *writer, struct error *err) {
 	if (renameat(writer->artefacts->fd, writer->name, writer->artefacts->fd, name) < 0)
 		return writer_failed(writer, errno, err);
 	writer->placed = true;
+	failpoint(FAILPOINT_ARTEFACT_RENAMED);
 	return sync_folder(writer->artefacts, shard, err);
 }
 
@@ -338,6 +343,7 @@ int artefact_writer_commit(struct artefact_writer *writer, struct digest *ret_di
 	list_remove(&writer->commits);
 	pthread_cond_broadcast(&artefacts->shared.settled);
 	pthread_mutex_unlock(&artefacts->shared.mutex);
+	failpoint(FAILPOINT_ARTEFACT_PLACED);
 	if (result == 0)
 		*ret_digest = writer->digest;
 	return result;

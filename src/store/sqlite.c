@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/path.h"
 #include "store/folder.h"
@@ -211,9 +212,13 @@ static int run(struct sqlite_store *self, enum statement which, struct error *er
 }
 
 /* Commits when result is 0, and takes everything back when it is not or cannot be committed. */
-static int end_transaction(struct sqlite_store *self, int result, struct error *err) {
-	if (result == 0)
+static int end_transaction(struct sqlite_store *self, int result, enum failpoint committing, struct error *err) {
+	if (result == 0) {
+		failpoint(committing);
 		result = run(self, COMMIT, err);
+	}
+	if (result == 0)
+		failpoint(committing + 1);
 	if (result < 0 && !sqlite3_get_autocommit(self->db))
 		run(self, ROLLBACK, NULL);
 	return result;
@@ -358,10 +363,11 @@ static int create_deployment(struct store *store, const struct deployment_record
 	struct sqlite_store *self = CONTAINER_OF(store, struct sqlite_store, base);
 	ASSERT(strlen(record->key) < KEY_MAX);
 	char key[KEY_MAX];
-	bool existed;
+	bool existed = false;
 	if (run(self, BEGIN, err) < 0)
 		return -1;
-	if (end_transaction(self, find_or_add(self, record, replicas, key, &existed, err), err) < 0)
+	if (end_transaction(self, find_or_add(self, record, replicas, key, &existed, err),
+			    FAILPOINT_STORE_CREATE_COMMITTING, err) < 0)
 		return -1;
 	memcpy(ret_key, key, strlen(key) + 1);
 	*ret_existed = existed;
@@ -573,6 +579,12 @@ static int list_events(struct store *store, const struct event_query *query, str
 	return 0;
 }
 
+static enum failpoint failpoint_of(const struct store_change *change) {
+	if (change->deployment_key != NULL)
+		return change->module != NULL ? FAILPOINT_STORE_SWITCH_COMMITTING : FAILPOINT_STORE_STATE_COMMITTING;
+	return change->module != NULL ? FAILPOINT_STORE_MODULE_COMMITTING : FAILPOINT_STORE_EVENTS_COMMITTING;
+}
+
 static int update(struct store *store, const struct store_change *change, struct error *err) {
 	struct sqlite_store *self = CONTAINER_OF(store, struct sqlite_store, base);
 	if (run(self, BEGIN, err) < 0)
@@ -584,7 +596,7 @@ static int update(struct store *store, const struct store_change *change, struct
 		result = set_module(self, change->module, err);
 	if (result == 0)
 		result = add_events(self, change, err);
-	return end_transaction(self, result, err);
+	return end_transaction(self, result, failpoint_of(change), err);
 }
 
 static int tidy(struct store *store, struct error *err) {
@@ -592,7 +604,7 @@ static int tidy(struct store *store, struct error *err) {
 	if (run(self, BEGIN, err) < 0)
 		return -1;
 	bool failed = run(self, TIDY_ACTIVE, err) < 0 || run(self, TIDY_NEXT, err) < 0 || run(self, TIDY_OTHERS, err) < 0;
-	return end_transaction(self, failed ? -1 : 0, err);
+	return end_transaction(self, failed ? -1 : 0, FAILPOINT_STORE_TIDY_COMMITTING, err);
 }
 
 /* Opening and closing. */
@@ -650,11 +662,13 @@ static int migrate_to(struct sqlite_store *self, int version, struct error *err)
 	sqlite3_snprintf(sizeof set_version, set_version, "PRAGMA user_version = %d", version);
 	if (execute(self, "BEGIN IMMEDIATE", err) < 0)
 		return -1;
-	if (execute(self, migrations[version - 1], err) < 0 || execute(self, set_version, err) < 0 ||
-	    execute(self, "COMMIT", err) < 0) {
+	int failed = execute(self, migrations[version - 1], err) < 0 || execute(self, set_version, err) < 0;
+	failpoint(FAILPOINT_STORE_MIGRATE_COMMITTING);
+	if (failed || execute(self, "COMMIT", err) < 0) {
 		sqlite3_exec(self->db, "ROLLBACK", NULL, NULL, NULL);
 		return -1;
 	}
+	failpoint(FAILPOINT_STORE_MIGRATE_COMMITTED);
 	return 0;
 }
 

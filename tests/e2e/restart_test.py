@@ -197,6 +197,20 @@ def test_a_found_runner_that_dies_is_replaced(platform):
     assert pid_that_answers(platform) != pid
 
 
+def test_a_runner_whose_pid_was_not_written_down_is_found(platform):
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    (runner,) = platform.runners("alive")
+    platform.kill()
+    run = platform.data / "run"
+    (run / f"{runner.key}.pid").rename(run / f"{runner.key}.pid.abcdef")  # as it is before it is moved into place
+    platform.start()
+    assert pid_that_answers(platform, SOON) == pid
+    assert [(one.key, one.managed) for one in platform.runners("alive")] == [(runner.key, True)]
+    assert (run / f"{runner.key}.pid").exists() and not (run / f"{runner.key}.pid.abcdef").exists()
+
+
 def test_runners_without_a_backplane_stop_by_themselves(make_backplane, python_path):
     backplane = make_backplane("--orphan-timeout", "1s").start()
     backplane.wait_live(deploy_program(backplane))
