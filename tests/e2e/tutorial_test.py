@@ -37,7 +37,7 @@ def commands(block):
         yield command, said.rstrip("\n")
 
 
-@pytest.mark.parametrize("name", ["tutorial-c.md", "tutorial-python.md"])
+@pytest.mark.parametrize("name", ["tutorial-c.md", "tutorial-python.md", "schema.md"])
 def test_the_tutorial_is_true(folder, name):
     place, endpoint = folder
     # As it is installed: the program in bin, the headers in include.
