@@ -16,6 +16,7 @@
 #include "cli/schema_diff.h"
 #include "cli/schemas.h"
 #include "cli/upload.h"
+#include "cli/watch.h"
 #include "ftl.pb-c.h"
 #include "schema/nearest.h"
 #include "schema/proto.h"
@@ -38,17 +39,7 @@ static const struct args_option options[] = {
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct deploy_options, no_build),
 	 .help = "deploy what is there"},
-	{.name = "no-wait",
-	 .kind = ARGS_FLAG,
-	 .offset = offsetof(struct deploy_options, no_wait),
-	 .help = "do not wait until calls reach it"},
-	{.name = "timeout",
-	 .letter = 't',
-	 .kind = ARGS_DURATION,
-	 .offset = offsetof(struct deploy_options, timeout_ms),
-	 .value = "DURATION",
-	 .standard = "60s",
-	 .help = "how long to wait for that; 0: for ever"},
+	WATCH_OPTIONS(struct deploy_options),
 	{.name = "dry-run",
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct deploy_options, dry_run),
@@ -57,11 +48,6 @@ static const struct args_option options[] = {
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct deploy_options, allow_breaking),
 	 .help = "also if it breaks modules that are deployed, or names what is not there"},
-	{.name = "verbose",
-	 .letter = 'v',
-	 .kind = ARGS_FLAG,
-	 .offset = offsetof(struct deploy_options, verbose),
-	 .help = "show each step also if standard error is no terminal"},
 };
 
 struct deploy {
@@ -73,7 +59,6 @@ struct deploy {
 	const char *key;
 	bool existed;
 	uint64_t start_ms;
-	int64_t first_step_ms;
 };
 
 /* --- what is deployed ----------------------------------------------------------------------------------------- */
@@ -189,103 +174,11 @@ static int create(struct deploy *deploy, struct error *err) {
 	return 0;
 }
 
-/* --- watching ------------------------------------------------------------------------------------------------- */
-
-/* Times are from the first step on, by the Backplane's clock: of a deployment that existed they are long gone. */
-static void show_step(struct deploy *deploy, const Ftl__WatchDeploymentResponse *step) {
-	char elapsed[TIME_TEXT_MAX], word[ENUM_WORD_MAX];
-	if (deploy->first_step_ms == 0)
-		deploy->first_step_ms = step->time_ms;
-	duration_format(elapsed, step->time_ms - deploy->first_step_ms);
-	enum_word(&ftl__deployment_state__descriptor, (int)step->state, word);
-	if (output_is_terminal(stderr)) {
-		progress_note("%s: %8s  %-8s %s", deploy->project.module, elapsed, word, step->text);
-	} else if (deploy->options->verbose) {
-		fprintf(stderr, "%s: %8s  %-8s ", deploy->project.module, elapsed, word);
-		output_text(stderr, str_from(step->text));
-		putc('\n', stderr);
-	}
-}
-
-static int failed(const struct deploy *deploy, const Ftl__WatchDeploymentResponse *step, const char *what,
-		  struct error *err) {
-	progress_clear();
-	for (size_t i = 0; i < step->n_last_lines; i++)
-		output_lines(stderr, "  | ", str_from(step->last_lines[i]));
-	return error_set(err, CODE_UNAVAILABLE, "%s: %s %s%s%s", deploy->project.module, deploy->key, what,
-			 step->text[0] != '\0' ? ": " : "", step->text);
-}
-
-/* The stream broke off, which says nothing of the deployment. */
-static int lost_sight(const struct deploy *deploy, struct error *err) {
-	char waited[TIME_TEXT_MAX];
-	duration_format(waited, (int64_t)deploy->options->timeout_ms);
-	if (err->code == CODE_DEADLINE_EXCEEDED)
-		return error_set(err, CODE_DEADLINE_EXCEEDED,
-				 "%s: %s is not live after %s; the Backplane goes on with it, see: ftl ps",
-				 deploy->project.module, deploy->key, waited);
-	return error_wrap(err, "%s: %s was created, but could not be watched", deploy->project.module, deploy->key);
-}
-
-/* One step: *ret_over once nothing more is to come. */
-static int take_step(struct deploy *deploy, const Ftl__WatchDeploymentResponse *step, bool *ret_over,
-		     struct error *err) {
-	show_step(deploy, step);
-	*ret_over = step->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_LIVE;
-	if (step->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_FAILED)
-		return failed(deploy, step, "failed", err);
-	if (step->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_STOPPED)
-		return failed(deploy, step, "was stopped before it was live", err);
-	return 0;
-}
-
-static int follow(struct deploy *deploy, struct client_stream *stream, struct error *err) {
-	for (bool over = false; !over;) {
-		const ProtobufCMessage *message;
-		if (client_receive(stream, &message, err) < 0)
-			return lost_sight(deploy, err);
-		if (message == NULL)
-			return error_set(err, CODE_INTERNAL, "%s: the Backplane stopped telling before %s was live",
-					 deploy->project.module, deploy->key);
-		if (take_step(deploy, (const Ftl__WatchDeploymentResponse *)message, &over, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int watch(struct deploy *deploy, struct error *err) {
-	Ftl__WatchDeploymentRequest request = FTL__WATCH_DEPLOYMENT_REQUEST__INIT;
-	request.deployment_key = (char *)deploy->key;
-	struct client_stream *stream = cli_start(deploy->cli, "WatchDeployment",
-						 &ftl__watch_deployment_response__descriptor,
-						 deploy->options->timeout_ms);
-	int result = client_send(stream, &request.base, err);
-	if (result == 0) {
-		client_half_close(stream);
-		progress_show("%s: waiting for %s", deploy->project.module, deploy->key);
-		result = follow(deploy, stream, err);
-	}
-	client_stream_free(stream);
-	return result;
-}
-
-/* How many copies run, to tell. 0: it cannot be told. */
-static unsigned count_replicas(struct deploy *deploy) {
-	const Ftl__StatusRequest request = FTL__STATUS_REQUEST__INIT;
-	const ProtobufCMessage *response;
-	struct error ignored;
-	if (cli_unary(deploy->cli, "Status", &request.base, &ftl__status_response__descriptor, &response, &ignored) < 0)
-		return 0;
-	const Ftl__StatusResponse *status = (const Ftl__StatusResponse *)response;
-	for (size_t i = 0; i < status->n_deployments; i++)
-		if (strcmp(status->deployments[i]->key, deploy->key) == 0)
-			return status->deployments[i]->alive;
-	return 0;
-}
+/* --- the end ---------------------------------------------------------------------------------------------------- */
 
 static void report(struct deploy *deploy, bool live) {
 	uint64_t took_ms = clock_ms() - deploy->start_ms;
-	unsigned replicas = live ? count_replicas(deploy) : 0;
+	unsigned replicas = live ? watch_count_alive(deploy->cli, deploy->key) : 0;
 	progress_clear();
 	if (deploy->options->common.output == FORMAT_JSON) {
 		output_json(json_pack("{s:s, s:s, s:s, s:b, s:i, s:I}", "module", deploy->project.module,
@@ -329,7 +222,11 @@ static int deploy_folder(struct cli *cli, const char *folder, struct error *err)
 	if (upload_missing(cli, &deploy.project, &deploy.files, err) < 0 || create(&deploy, err) < 0)
 		return -1;
 	bool live = !deploy.options->no_wait;
-	if (live && watch(&deploy, err) < 0)
+	const struct watch watch = {.module = deploy.project.module,
+				    .key = deploy.key,
+				    .timeout_ms = deploy.options->timeout_ms,
+				    .verbose = deploy.options->verbose};
+	if (live && watch_until_live(cli, &watch, err) < 0)
 		return -1;
 	report(&deploy, live);
 	fflush(stdout);

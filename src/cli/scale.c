@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <jansson.h>
 #include <stdio.h>
 
-#include "cli/cli.h"
-#include "cli/output.h"
+#include "cli/watch.h"
 #include "ftl.pb-c.h"
 
+struct scale_options {
+	struct common_options common;
+	bool no_wait, verbose;
+	uint64_t timeout_ms;
+};
+
+static const struct args_option options[] = {WATCH_OPTIONS(struct scale_options)};
+
 static int run(struct cli *cli) {
-	const char *module = cli->operands[0];
+	const struct scale_options *given = cli->options;
 	uint64_t replicas;
 	if (!str_to_u64(str_from(cli->operands[1]), &replicas) || replicas > UINT32_MAX)
 		return cli_usage(cli, "\"%s\" is no number of replicas", cli->operands[1]);
@@ -19,30 +25,29 @@ static int run(struct cli *cli) {
 	if (cli_connect(cli, NULL, &err) < 0 ||
 	    cli_unary(cli, "ScaleModule", &request.base, &ftl__scale_module_response__descriptor, &response, &err) < 0)
 		return cli_fail(cli, &err);
-	const char *key = ((const Ftl__ScaleModuleResponse *)response)->deployment_key;
-	if (cli->common->output == FORMAT_JSON) {
-		output_json(json_pack("{s:s, s:s, s:I}", "module", module, "deployment_key", key, "replicas", (json_int_t)replicas),
-			    JSON_ONE_LINE);
-	} else {
-		printf("%s: ", module);
-		output_text(stdout, str_from(key));
-		if (replicas == 0)
-			puts(" is stopped, and kept");
-		else
-			printf(" is to have %u %s\n", request.replicas, replicas == 1 ? "replica" : "replicas");
-	}
+	const struct watch watch = {.module = request.module,
+				    .key = ((const Ftl__ScaleModuleResponse *)response)->deployment_key,
+				    .timeout_ms = given->timeout_ms,
+				    .verbose = given->verbose};
+	char otherwise[64] = "is stopped, and kept";
+	if (replicas > 0)
+		snprintf(otherwise, sizeof otherwise, "is to have %u replica%s", request.replicas, replicas == 1 ? "" : "s");
+	if (watch_and_tell(cli, &watch, replicas > 0 && !given->no_wait, otherwise, &err) < 0)
+		return cli_fail(cli, &err);
 	return EXIT_DONE;
 }
 
 const struct command command_scale = {
 	.name = "scale",
-	.summary = "change how many copies of a module run",
+	.summary = "change how many copies of a module run, and wait until they do",
 	.operands = "MODULE N",
 	.operands_min = 2,
 	.operands_max = 2,
 	.examples = "ftl scale echo 3\nftl scale echo 0",
 	.notes = "0 stops the module and keeps it: calls to it fail until it is scaled up again.",
-	.options_size = sizeof(struct common_options),
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.options_size = sizeof(struct scale_options),
 	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
 	.run = run,
 };

@@ -477,7 +477,7 @@ def test_deploy_fails_where_the_backplane_fails(run, fake, module, method):
     fake.fail[method] = (grpc.StatusCode.RESOURCE_EXHAUSTED, "the disk is full")
     result = run("deploy", "echo")
     assert (result.code, result.out) == (1, "")
-    watched = "echo: dpl-echo-0123456789abc was created, but could not be watched: "
+    watched = "echo: dpl-echo-0123456789abc could not be watched until it is live: "
     assert result.err == f"error: {watched if method == 'WatchDeployment' else ''}the disk is full\n"
 
 
@@ -693,7 +693,8 @@ def busy(fake):
     fake.status.deployments.add(
         key="dpl-time-1", module="time", language="c", state=STARTING, replicas=1, since_ms=now - 5000
     )
-    fake.status.deployments.add(key="dpl-old-1", module="old", state=FAILED, replicas=1, since_ms=now)
+    fake.status.deployments.add(key="dpl-old-1", module="old", state=FAILED, since_ms=now, detail="it exited")
+    fake.status.deployments.add(key="dpl-gone-1", module="gone", state=STOPPED, since_ms=now, detail="killed")
     fake.status.runners.add(
         key="rnr-1", language="c", endpoint="unix:/r/1", state="alive", deployment_key="dpl-echo-1",
         since_ms=now - 12_500, managed=True, calls=7,
@@ -709,20 +710,22 @@ def columns(text):
 def test_ps_lists_what_runs(run, busy):
     result = run("ps")
     assert (result.code, result.err) == (0, "")
-    title, echo, time_ = columns(result.out)
-    assert title == ["MODULE", "DEPLOYMENT", "STATE", "ALIVE", "AGE", "RUNNER", "RUNNER IS", "CALLS", "START"]
+    title, echo, time_, failed = columns(result.out)
+    assert title == ["MODULE", "DEPLOYMENT", "STATE", "ALIVE", "AGE", "RUNNER", "RUNNER IS", "CALLS", "START, OR WHY NOT"]
     assert echo[:4] == ["echo", "dpl-echo-1", "live", "1/2"]
     assert echo[5:] == ["rnr-1", "alive", "7", "fetch 1.2 ms, start 3.4 ms"]
     assert time_[:4] == ["time", "dpl-time-1", "starting", "0/1"]
     assert time_[5:] == ["-", "-", "-", "-"]
+    assert failed[2] == "failed" and failed[-1] == "it exited"
 
 
 def test_ps_lists_all_on_demand(run, busy):
-    assert [row[2] for row in columns(run("ps", "--all").out)] == ["STATE", "live", "starting", "failed"]
+    assert [row[2] for row in columns(run("ps").out)] == ["STATE", "live", "starting", "failed"]
+    assert [row[2] for row in columns(run("ps", "--all").out)] == ["STATE", "live", "starting", "failed", "stopped"]
 
 
 def test_ps_answers_json(run, busy):
-    echo, time_ = json.loads(run("ps", "-o", "json").out)
+    echo, time_, _ = json.loads(run("ps", "-o", "json").out)
     assert (echo["key"], echo["state"], echo["start_us"]) == ("dpl-echo-1", "live", 3400)
     assert [runner["key"] for runner in echo["runners"]] == ["rnr-1"]
     assert time_["runners"] == []
@@ -749,7 +752,7 @@ def test_status_is_glad(run, fake):
 
 def test_status_answers_json(run, busy):
     status = json.loads(run("status", "-o", "json").out)
-    assert [deployment["state"] for deployment in status["deployments"]] == ["live", "starting", "failed"]
+    assert [deployment["state"] for deployment in status["deployments"]] == ["live", "starting", "failed", "stopped"]
     assert status["problems"] == []
     assert status["runners"][0]["managed"] is True
 

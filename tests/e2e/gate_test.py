@@ -38,7 +38,7 @@ def test_a_rollback_must_fit_what_is_deployed_now(sleepers):
 
     def rollback(*arguments):
         environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "FTL_ENDPOINT": sleepers.backplane.endpoint}
-        command = [FTL, "rollback", *arguments]
+        command = [FTL, "rollback", "--no-wait", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONG)
 
     def key_of_catalog():

@@ -108,9 +108,14 @@ def test_the_command_line(backplane, three):
     assert [one["key"] for one in listed] == [third, second, first]
     assert [one["active"] for one in listed] == [True, False, False]
     assert third in ftl_run(backplane, "history", "echo").stdout
-    assert ftl_run(backplane, "rollback", "echo").stdout == f"echo: {second} takes over once it is alive\n"
-    backplane.wait_live(second)
-    assert ftl_run(backplane, "scale", "echo", "2").stdout == f"echo: {second} is to have 2 replicas\n"
+    back = ftl_run(backplane, "rollback", "echo", "--verbose")
+    assert back.stdout == f"echo: {second} is live (1 replica)\n"
+    assert "wanted again" in back.stderr and "live" in back.stderr
+    wait_for(lambda: backplane.runners("idle"), "an idle Runner")
+    assert ftl_run(backplane, "scale", "echo", "2").stdout == f"echo: {second} is live (2 replicas)\n"
+    assert ftl_run(backplane, "scale", "echo", "3", "--no-wait").stdout == f"echo: {second} is to have 3 replicas\n"
+    late = ftl_run(backplane, "scale", "echo", "3", "--timeout", "100ms")
+    assert late.returncode == 1 and "is not live after 100 ms" in late.stderr
     assert ftl_run(backplane, "scale", "echo", "0").stdout == f"echo: {second} is stopped, and kept\n"
     wrong = ftl_run(backplane, "scale", "echo", "many")
     assert (wrong.returncode, wrong.stdout) == (2, "")

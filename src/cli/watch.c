@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/watch.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "cli/json.h"
+#include "cli/output.h"
+#include "ftl.pb-c.h"
+
+/* Times are from the first step on, by the Backplane's clock: of a deployment that existed they are long gone. */
+static void show_step(struct watch *watch, const Ftl__WatchDeploymentResponse *step) {
+	char elapsed[TIME_TEXT_MAX], word[ENUM_WORD_MAX];
+	if (watch->first_step_ms == 0)
+		watch->first_step_ms = step->time_ms;
+	duration_format(elapsed, step->time_ms - watch->first_step_ms);
+	enum_word(&ftl__deployment_state__descriptor, (int)step->state, word);
+	if (output_is_terminal(stderr)) {
+		progress_note("%s: %8s  %-8s %s", watch->module, elapsed, word, step->text);
+	} else if (watch->verbose) {
+		fprintf(stderr, "%s: %8s  %-8s ", watch->module, elapsed, word);
+		output_text(stderr, str_from(step->text));
+		putc('\n', stderr);
+	}
+}
+
+static int failed(const struct watch *watch, const Ftl__WatchDeploymentResponse *step, const char *what,
+		  struct error *err) {
+	progress_clear();
+	for (size_t i = 0; i < step->n_last_lines; i++)
+		output_lines(stderr, "  | ", str_from(step->last_lines[i]));
+	return error_set(err, CODE_UNAVAILABLE, "%s: %s %s%s%s", watch->module, watch->key, what,
+			 step->text[0] != '\0' ? ": " : "", step->text);
+}
+
+/* The stream broke off, which says nothing of the deployment. */
+static int lost_sight(const struct watch *watch, struct error *err) {
+	char waited[TIME_TEXT_MAX];
+	duration_format(waited, (int64_t)watch->timeout_ms);
+	if (err->code == CODE_DEADLINE_EXCEEDED)
+		return error_set(err, CODE_DEADLINE_EXCEEDED,
+				 "%s: %s is not live after %s; the Backplane goes on with it, see: ftl ps",
+				 watch->module, watch->key, waited);
+	return error_wrap(err, "%s: %s could not be watched until it is live", watch->module, watch->key);
+}
+
+/* One step: *ret_over once nothing more is to come. */
+static int take_step(struct watch *watch, const Ftl__WatchDeploymentResponse *step, bool *ret_over,
+		     struct error *err) {
+	show_step(watch, step);
+	*ret_over = step->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_LIVE;
+	if (step->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_FAILED)
+		return failed(watch, step, "failed", err);
+	if (step->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_STOPPED)
+		return failed(watch, step, "was stopped before it was live", err);
+	return 0;
+}
+
+static int follow(struct watch *watch, struct client_stream *stream, struct error *err) {
+	for (bool over = false; !over;) {
+		const ProtobufCMessage *message;
+		if (client_receive(stream, &message, err) < 0)
+			return lost_sight(watch, err);
+		if (message == NULL)
+			return error_set(err, CODE_INTERNAL, "%s: the Backplane stopped telling before %s was live",
+					 watch->module, watch->key);
+		if (take_step(watch, (const Ftl__WatchDeploymentResponse *)message, &over, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int watch_until_live(struct cli *cli, const struct watch *given, struct error *err) {
+	struct watch copy = *given, *watch = &copy;
+	Ftl__WatchDeploymentRequest request = FTL__WATCH_DEPLOYMENT_REQUEST__INIT;
+	request.deployment_key = (char *)watch->key;
+	struct client_stream *stream = cli_start(cli, "WatchDeployment",
+						 &ftl__watch_deployment_response__descriptor,
+						 watch->timeout_ms);
+	int result = client_send(stream, &request.base, err);
+	if (result == 0) {
+		client_half_close(stream);
+		progress_show("%s: waiting for %s", watch->module, watch->key);
+		result = follow(watch, stream, err);
+	}
+	client_stream_free(stream);
+	return result;
+}
+
+unsigned watch_count_alive(struct cli *cli, const char *deployment_key) {
+	const Ftl__StatusRequest request = FTL__STATUS_REQUEST__INIT;
+	const ProtobufCMessage *response;
+	struct error ignored;
+	if (cli_unary(cli, "Status", &request.base, &ftl__status_response__descriptor, &response, &ignored) < 0)
+		return 0;
+	const Ftl__StatusResponse *status = (const Ftl__StatusResponse *)response;
+	for (size_t i = 0; i < status->n_deployments; i++)
+		if (strcmp(status->deployments[i]->key, deployment_key) == 0)
+			return status->deployments[i]->alive;
+	return 0;
+}
+
+int watch_and_tell(struct cli *cli, const struct watch *watch, bool wait, const char *otherwise, struct error *err) {
+	if (wait && watch_until_live(cli, watch, err) < 0)
+		return -1;
+	unsigned replicas = wait ? watch_count_alive(cli, watch->key) : 0;
+	progress_clear();
+	if (cli->common->output == FORMAT_JSON) {
+		json_t *told = json_pack("{s:s, s:s, s:b}", "module", watch->module, "deployment_key", watch->key, "live", wait);
+		if (wait)
+			json_object_set_new(told, "replicas", json_integer(replicas));
+		output_json(told, JSON_ONE_LINE);
+		return 0;
+	}
+	printf("%s: ", watch->module);
+	output_text(stdout, str_from(watch->key));
+	if (!wait)
+		printf(" %s\n", otherwise);
+	else
+		printf(" is live (%u replica%s)\n", replicas, replicas == 1 ? "" : "s");
+	return 0;
+}
