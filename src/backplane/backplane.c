@@ -339,18 +339,19 @@ static int load_deployment(struct backplane *backplane, const struct module_reco
 }
 
 static int load_module(struct backplane *backplane, const struct module_record *module, struct error *err) {
-	if (module->active_key[0] != '\0' || module->next_key[0] != '\0')
-		return load_deployment(backplane, module, module->active_key, true, err) ||
-				       load_deployment(backplane, module, module->next_key, false, err)
-			       ? -1
-			       : 0;
+	bool wanted = module->active_key[0] != '\0' || module->next_key[0] != '\0';
+	if (load_deployment(backplane, module, module->active_key, true, err) ||
+	    load_deployment(backplane, module, module->next_key, false, err))
+		return -1;
 	struct arena arena = ARENA_INIT(MIB(16));
 	struct deployment_record *newest;
 	size_t count;
 	int failed = backplane->store->ops->list_deployments(backplane->store, module->name, 1, &arena, &newest, &count, err);
-	if (!failed)
+	if (!failed && !wanted)
 		control_load_module(&backplane->control, module->name, module->replicas,
 				    count > 0 && newest->state == DEPLOYMENT_FAILED ? newest->detail : "");
+	if (!failed && count > 0)
+		control_load_ended(&backplane->control, newest);
 	arena_deinit(&arena);
 	return failed;
 }

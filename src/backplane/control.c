@@ -161,8 +161,9 @@ static void publish_routes(struct control *control) {
 		struct module *module = LIST_ENTRY(control->dirty.next, struct module, in_dirty);
 		list_remove(&module->in_dirty);
 		control->outside->ops->route(control->outside, module);
+		bool all_alive = module->active != NULL && module->active->alive >= MAX(module->replicas, 1u);
 		if (module->active != NULL && module->active->coming_live)
-			module->active->live_version = module->active->alive >= module->replicas ? control->version + 1 : 0;
+			module->active->live_version = all_alive ? control->version + 1 : 0;
 	}
 	control->outside->ops->publish(control->outside, ++control->version);
 }
@@ -276,6 +277,8 @@ void control_deinit(struct control *control) {
 		struct module *module = LIST_ENTRY(link, struct module, in_control);
 		free(module->name);
 		free(module->failure);
+		free(module->failed.detail);
+		free(module->stopped.detail);
 		free(module);
 	}
 	LIST_FOREACH(link, &control->all_languages)

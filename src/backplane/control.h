@@ -87,12 +87,22 @@ struct deployment {
 	uint64_t fetch_us, start_us; /* of the replica that came up last */
 };
 
+/* What is left to tell of a deployment that is gone. */
+struct ended {
+	char key[KEY_MAX]; /* empty: there is none */
+	char language[LANGUAGE_MAX];
+	enum deployment_state state;
+	char *detail;
+	int64_t since_wall_ms;
+};
+
 struct module {
 	char *name;
 	struct deployment *active; /* takes the calls */
 	struct deployment *next; /* being brought up to replace it */
 	unsigned replicas;
 	char *failure; /* why the last deployment did not come up; NULL: it did */
+	struct ended failed, stopped; /* the last that did not come up, unless one was wanted since; the last that ran */
 	struct list in_dirty; /* its routes changed */
 	struct list in_control;
 };
@@ -222,6 +232,9 @@ void control_load(struct control *control, const struct deployment_record *recor
 
 /* The same for a module of which nothing is wanted. failure: why its last deployment did not come up, or empty. */
 void control_load_module(struct control *control, const char *name, uint32_t replicas, const char *failure);
+
+/* For each module after that: the newest of its deployments, if it failed or was stopped. */
+void control_load_ended(struct control *control, const struct deployment_record *record);
 
 /* The Platform found a Runner of the Backplane before us. It has as long to register as one that is created. */
 void control_found(struct control *control, const char *runner_key);

@@ -115,6 +115,28 @@ void control_load_module(struct control *control, const char *name, uint32_t rep
 	module_mark_dirty(control, module);
 }
 
+static void forget_ended(struct ended *ended) {
+	free(ended->detail);
+	*ended = (struct ended){0};
+}
+
+static void keep_ended(struct ended *ended, const char *key, const char *language, enum deployment_state state,
+		       const char *detail, int64_t since_wall_ms) {
+	forget_ended(ended);
+	snprintf(ended->key, sizeof ended->key, "%s", key);
+	snprintf(ended->language, sizeof ended->language, "%s", language);
+	ended->state = state;
+	ended->detail = mem_strdup(detail);
+	ended->since_wall_ms = since_wall_ms;
+}
+
+void control_load_ended(struct control *control, const struct deployment_record *record) {
+	struct module *module = module_find_or_add(control, record->module);
+	if (record->state == DEPLOYMENT_FAILED || record->state == DEPLOYMENT_STOPPED)
+		keep_ended(record->state == DEPLOYMENT_FAILED ? &module->failed : &module->stopped, record->key,
+			   record->language, record->state, record->detail, record->created_ms);
+}
+
 static void drain_runners(struct control *control, struct deployment *deployment, const char *why) {
 	LIST_FOREACH(link, &deployment->runners) {
 		struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
@@ -139,7 +161,7 @@ static void come_live(const struct control *control, struct deployment *deployme
 	bool all_there = deployment->alive >= replicas && control->version_out == control->version;
 	if (!deployment->coming_live)
 		deployment->live_version = 0;
-	deployment->coming_live = replicas > 0 && (deployment->coming_live || !all_there);
+	deployment->coming_live |= replicas > 0 && !all_there;
 }
 
 static void want(struct control *control, const struct deployment_record *record, uint32_t replicas, enum event_kind kind) {
@@ -149,6 +171,7 @@ static void want(struct control *control, const struct deployment_record *record
 	module->replicas = MAX(module->replicas, 1u);
 	free(module->failure);
 	module->failure = NULL;
+	forget_ended(&module->failed);
 	struct deployment *before = module->next;
 	struct deployment *deployment = find_or_add(control, record);
 	if (deployment != module->active && deployment != before) {
@@ -234,6 +257,7 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 	free(module->failure);
 	module->failure = mem_printf("%s failed: %s", deployment->key, why);
 	set_state(control, deployment, DEPLOYMENT_FAILED, why);
+	keep_ended(&module->failed, deployment->key, deployment->language, DEPLOYMENT_FAILED, why, deployment->since_wall_ms);
 	list_append(&control->ending, &deployment->in_ending);
 	const struct control_event event = {EVENT_DEPLOYMENT_FAILED, deployment, NULL, why, lines, line_count, 0};
 	control->outside->ops->event(control->outside, &event);
@@ -274,6 +298,8 @@ static void release(struct control *control, struct deployment *deployment) {
 		set_state(control, deployment, DEPLOYMENT_STOPPED, deployment->detail);
 		deployment_tell(control, deployment, EVENT_DEPLOYMENT_STOPPED, "stopped");
 		save(control, deployment, NULL);
+		keep_ended(&deployment->module->stopped, deployment->key, deployment->language, DEPLOYMENT_STOPPED,
+			   deployment->detail, deployment->since_wall_ms);
 	}
 	list_remove(&deployment->in_ending);
 	map_remove(&control->deployments, str_from(deployment->key));

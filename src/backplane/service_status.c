@@ -55,6 +55,19 @@ static Ftl__StatusResponse__Deployment *describe_deployment(const struct deploym
 	return shown;
 }
 
+static Ftl__StatusResponse__Deployment *describe_ended(const struct module *module, const struct ended *ended,
+						       struct arena *arena) {
+	Ftl__StatusResponse__Deployment *shown = arena_alloc(arena, sizeof *shown);
+	ftl__status_response__deployment__init(shown);
+	shown->key = (char *)ended->key;
+	shown->module = module->name;
+	shown->language = (char *)ended->language;
+	shown->state = (Ftl__DeploymentState)ended->state;
+	shown->since_ms = ended->since_wall_ms;
+	shown->detail = ended->detail;
+	return shown;
+}
+
 static int compare_deployments(const void *a, const void *b) {
 	const Ftl__StatusResponse__Deployment *left = *(Ftl__StatusResponse__Deployment *const *)a;
 	const Ftl__StatusResponse__Deployment *right = *(Ftl__StatusResponse__Deployment *const *)b;
@@ -71,12 +84,21 @@ static void add_runners(const struct backplane *backplane, Ftl__StatusResponse *
 }
 
 static void add_deployments(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
-	response->deployments = arena_alloc(arena, (control->deployments.len + 1) * sizeof *response->deployments);
+	size_t room = control->deployments.len + 2 * control->modules.len;
+	response->deployments = arena_alloc(arena, (room + 1) * sizeof *response->deployments);
 	for (size_t cursor = 0;;) {
 		const struct deployment *deployment = map_next(&control->deployments, &cursor);
 		if (deployment == NULL)
 			break;
 		response->deployments[response->n_deployments++] = describe_deployment(deployment, arena);
+	}
+	LIST_FOREACH(link, &control->all_modules) {
+		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+		const struct ended *ended[] = {&module->failed, &module->stopped};
+		for (size_t i = 0; i < ARRAY_LEN(ended); i++)
+			/* It may still be there, or be wanted again. */
+			if (ended[i]->key[0] != '\0' && control_deployment(control, str_from(ended[i]->key)) == NULL)
+				response->deployments[response->n_deployments++] = describe_ended(module, ended[i], arena);
 	}
 	qsort(response->deployments, response->n_deployments, sizeof *response->deployments, compare_deployments);
 }

@@ -18,12 +18,11 @@ static const struct args_option options[] = {
 	 .letter = 'a',
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct ps_options, all),
-	 .help = "also those that stopped or failed"},
+	 .help = "also what was stopped last of each module (all: ftl history MODULE)"},
 };
 
 static bool is_shown(const Ftl__StatusResponse__Deployment *deployment, bool all) {
-	return all || (deployment->state != FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_STOPPED &&
-		       deployment->state != FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_FAILED);
+	return all || deployment->state != FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_STOPPED;
 }
 
 /* --- table ---------------------------------------------------------------------------------------------------- */
@@ -36,7 +35,11 @@ static enum style state_style(Ftl__DeploymentState state) {
 	return STYLE_YELLOW;
 }
 
+/* Of what did not come up, or runs no more: why. */
 static const char *start_text(struct arena *arena, const Ftl__StatusResponse__Deployment *deployment) {
+	if (deployment->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_FAILED ||
+	    deployment->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_STOPPED)
+		return deployment->detail;
 	if (deployment->fetch_us == 0 && deployment->start_us == 0)
 		return "-";
 	return arena_printf(arena, "fetch %.1f ms, start %.1f ms", (double)deployment->fetch_us / 1000,
@@ -69,7 +72,7 @@ static void add_row(struct table *table, struct arena *arena, const Ftl__StatusR
 
 static void print_table(struct cli *cli, const Ftl__StatusResponse *status, bool all) {
 	static const char *const titles[] = {"MODULE", "DEPLOYMENT", "STATE", "ALIVE", "AGE",
-					     "RUNNER", "RUNNER IS",  "CALLS", "START"};
+					     "RUNNER", "RUNNER IS",  "CALLS", "START, OR WHY NOT"};
 	struct table table;
 	size_t shown = 0;
 	table_init(&table, &cli->arena, titles, ARRAY_LEN(titles));

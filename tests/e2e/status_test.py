@@ -40,6 +40,23 @@ def test_a_failed_deployment_is_a_problem(backplane, runner):
     backplane.watch(key)
     (problem,) = backplane.status().problems
     assert "its configuration is missing" in problem
+    # And shown until another one is wanted, also by the next Backplane.
+    for _ in range(2):
+        (failed,) = backplane.status().deployments
+        assert (failed.key, failed.state, failed.alive) == (key, ftl.DEPLOYMENT_STATE_FAILED, 0)
+        assert "its configuration is missing" in failed.detail
+        backplane.kill()
+        backplane.start()
+    backplane.deploy(module(comments=["better"]))
+    assert key not in [one.key for one in backplane.status().deployments]
+
+
+def test_what_was_stopped_last_is_still_told(backplane, runner):
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
+    state = ftl.DEPLOYMENT_STATE_STOPPED
+    wait_for(lambda: [(one.key, one.state) for one in backplane.status().deployments] == [(key, state)], "its end")
 
 
 def test_schemas(backplane, make_runner, refused):
