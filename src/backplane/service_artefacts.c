@@ -191,8 +191,8 @@ static void start_upload(struct rpc_stream *stream) {
 struct download {
 	struct backplane *backplane;
 	struct rpc_stream *stream; /* NULL: closed */
-	struct buf received;
 	const Ftl__GetDeploymentArtefactsRequest *request;
+	struct arena asked; /* the request */
 	struct store_job job;
 	bool has_job; /* the store's thread has it */
 	struct arena arena;
@@ -214,7 +214,8 @@ static void download_free_if_done(struct download *download) {
 	if (download->stream != NULL || download->working || download->has_job)
 		return;
 	artefact_reader_free(download->reader);
-	buf_deinit(&download->received);
+	download->backplane->loop.held.used -= download->asked.used;
+	arena_deinit(&download->asked);
 	arena_deinit(&download->arena);
 	free(download->chunk);
 	free(download);
@@ -336,55 +337,35 @@ static void record_done(struct store_job *job) {
 	}
 }
 
-static void on_download_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
-}
-
-static void on_download_data(struct rpc_stream *stream, struct str bytes) {
-	struct download *download = stream->owner;
-	struct error err;
-	rpc_consume(stream, bytes.len);
-	if (buf_append(&download->received, bytes) < 0)
-		rpc_finish(stream, CODE_INVALID_ARGUMENT, "this method takes one message of at most 4 MiB");
-	else if (rpc_check_held(stream, buf_len(&download->received), &err) < 0)
-		rpc_fail(stream, &err);
-}
-
-static void on_download_end(struct rpc_stream *stream) {
-	struct download *download = stream->owner;
-	struct str bytes = buf_view(&download->received);
-	ProtobufCMessage *request;
-	struct error err;
-	arena_init(&download->arena, pb_arena_max(bytes.len) + MIB(256));
-	if (pb_unpack(&ftl__get_deployment_artefacts_request__descriptor, bytes, &download->arena, &request, &err) < 0) {
-		rpc_fail(stream, &err);
-		return;
-	}
-	download->request = (const Ftl__GetDeploymentArtefactsRequest *)request;
-	download->job = (struct store_job){.work = record_work, .done = record_done};
-	download->has_job = true;
-	store_queue_add(&download->backplane->store_queue, &download->job);
-}
-
 static const struct rpc_events download_events = {
-	.message = on_download_message,
-	.data = on_download_data,
-	.end = on_download_end,
 	.writable = on_download_writable,
 	.closed = on_download_closed,
 };
 
-static void start_download(struct rpc_stream *stream) {
+static void start_download(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena) {
+	const Ftl__GetDeploymentArtefactsRequest *asked = (const Ftl__GetDeploymentArtefactsRequest *)request;
+	if (asked->deployment_key[0] == '\0') {
+		rpc_finish(stream, CODE_INVALID_ARGUMENT, "deployment_key is missing: name the deployment whose artefacts are wanted");
+		return;
+	}
 	struct download *download = mem_zalloc(sizeof *download);
 	download->backplane = stream->service;
 	download->stream = stream;
-	buf_init_counted(&download->received, RPC_UNARY_MAX, &stream->loop->held);
-	stream->message_max = RPC_UNARY_MAX;
+	download->request = asked;
+	download->asked = *arena;
+	*arena = (struct arena){0};
+	download->backplane->loop.held.used += download->asked.used;
+	arena_init(&download->arena, MIB(256));
+	download->job = (struct store_job){.work = record_work, .done = record_done};
+	download->has_job = true;
 	stream->owner = download;
 	stream->events = &download_events;
+	store_queue_add(&download->backplane->store_queue, &download->job);
 }
 
 const struct rpc_method artefact_methods[] = {
 	{.path = "/xyz.block.ftl.v1.BackplaneService/UploadArtefact", .start = start_upload},
-	{.path = "/xyz.block.ftl.v1.BackplaneService/GetDeploymentArtefacts", .start = start_download},
+	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/GetDeploymentArtefacts", start_download,
+			     ftl__get_deployment_artefacts_request__descriptor),
 };
 const size_t artefact_method_count = ARRAY_LEN(artefact_methods);

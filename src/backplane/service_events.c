@@ -16,7 +16,6 @@
 #include "ftl.pb-c.h"
 
 enum {
-	REQUEST_MAX = 4096,
 	PAGE_MAX = 100, /* events */
 	UNSENT_MAX = 64 << 10, /* bytes that a watcher may have before it gets another page */
 	FLUSH_MS = 50, /* events that no save takes along wait so long for others */
@@ -90,7 +89,6 @@ struct event_watcher {
 	struct list link; /* from its request on */
 	struct backplane *backplane;
 	struct rpc_stream *stream; /* NULL: closed */
-	struct buf received;
 	char *module;
 	bool follow;
 	uint64_t upto; /* without follow: what was kept when it asked */
@@ -108,7 +106,6 @@ struct event_watcher {
 
 static void watcher_free(struct event_watcher *watcher) {
 	list_remove(&watcher->link);
-	buf_deinit(&watcher->received);
 	arena_deinit(&watcher->arena);
 	free(watcher->module);
 	free(watcher);
@@ -222,33 +219,8 @@ static void begin(struct event_watcher *watcher, const Ftl__StreamEventsRequest 
 	go_on(watcher);
 }
 
-static void on_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
-}
-
-static void on_data(struct rpc_stream *stream, struct str bytes) {
-	struct event_watcher *watcher = stream->owner;
-	rpc_consume(stream, bytes.len);
-	if (buf_append(&watcher->received, bytes) < 0)
-		rpc_finish(stream, CODE_INVALID_ARGUMENT, "this method takes one message");
-}
-
-static void on_end(struct rpc_stream *stream) {
-	struct event_watcher *watcher = stream->owner;
-	struct str bytes = buf_view(&watcher->received);
-	struct arena arena = ARENA_INIT(pb_arena_max(bytes.len));
-	ProtobufCMessage *message;
-	struct error err;
-	if (pb_unpack(&ftl__stream_events_request__descriptor, bytes, &arena, &message, &err) < 0)
-		rpc_fail(stream, &err);
-	else
-		begin(watcher, (const Ftl__StreamEventsRequest *)message);
-	arena_deinit(&arena);
-}
-
 static void on_writable(struct rpc_stream *stream) {
-	struct event_watcher *watcher = stream->owner;
-	if (watcher->module != NULL)
-		go_on(watcher);
+	go_on(stream->owner);
 }
 
 static void on_closed(struct rpc_stream *stream) {
@@ -260,27 +232,24 @@ static void on_closed(struct rpc_stream *stream) {
 }
 
 static const struct rpc_events watcher_events = {
-	.message = on_message,
-	.data = on_data,
-	.end = on_end,
 	.writable = on_writable,
 	.closed = on_closed,
 };
 
-static void start_stream(struct rpc_stream *stream) {
+static void start_stream(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena UNUSED) {
 	struct event_watcher *watcher = mem_zalloc(sizeof *watcher);
 	watcher->backplane = stream->service;
 	watcher->stream = stream;
-	watcher->received = BUF_INIT(REQUEST_MAX);
 	watcher->job = (struct store_job){.work = page_work, .done = page_done};
 	list_init(&watcher->link);
-	stream->message_max = REQUEST_MAX;
 	stream->owner = watcher;
 	stream->events = &watcher_events;
+	begin(watcher, (const Ftl__StreamEventsRequest *)request);
 }
 
 const struct rpc_method event_methods[] = {
-	{.path = "/xyz.block.ftl.v1.BackplaneService/StreamEvents", .start = start_stream},
+	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/StreamEvents", start_stream,
+			     ftl__stream_events_request__descriptor),
 };
 const size_t event_method_count = ARRAY_LEN(event_methods);
 

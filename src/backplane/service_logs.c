@@ -10,7 +10,6 @@
 
 enum {
 	PUBLISH_MAX = 4 << 20, /* a message of PublishLogs */
-	REQUEST_MAX = 4096,
 	FOLLOWER_UNSENT_MAX = 1 << 20, /* a follower that is slower than this misses lines, and is told how many */
 };
 
@@ -18,7 +17,6 @@ struct follower {
 	struct list link; /* while it follows */
 	struct backplane *backplane;
 	struct rpc_stream *stream;
-	struct buf received;
 	char *module; /* empty: all */
 	uint64_t dropped;
 };
@@ -62,53 +60,23 @@ static void begin(struct follower *follower, const Ftl__StreamLogsRequest *reque
 		rpc_finish(follower->stream, CODE_OK, "");
 }
 
-static void on_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
-}
-
-static void on_data(struct rpc_stream *stream, struct str bytes) {
-	struct follower *follower = stream->owner;
-	rpc_consume(stream, bytes.len);
-	if (buf_append(&follower->received, bytes) < 0)
-		rpc_finish(stream, CODE_INVALID_ARGUMENT, "this method takes one message");
-}
-
-static void on_end(struct rpc_stream *stream) {
-	struct follower *follower = stream->owner;
-	struct str bytes = buf_view(&follower->received);
-	struct arena arena = ARENA_INIT(pb_arena_max(bytes.len));
-	ProtobufCMessage *message;
-	struct error err;
-	if (pb_unpack(&ftl__stream_logs_request__descriptor, bytes, &arena, &message, &err) < 0)
-		rpc_fail(stream, &err);
-	else
-		begin(follower, (const Ftl__StreamLogsRequest *)message);
-	arena_deinit(&arena);
-}
-
 static void on_closed(struct rpc_stream *stream) {
 	struct follower *follower = stream->owner;
 	list_remove(&follower->link);
-	buf_deinit(&follower->received);
 	free(follower->module);
 	free(follower);
 }
 
-static const struct rpc_events follower_events = {
-	.message = on_message,
-	.data = on_data,
-	.end = on_end,
-	.closed = on_closed,
-};
+static const struct rpc_events follower_events = {.closed = on_closed};
 
-static void start_stream(struct rpc_stream *stream) {
+static void start_stream(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena UNUSED) {
 	struct follower *follower = mem_zalloc(sizeof *follower);
 	follower->backplane = stream->service;
 	follower->stream = stream;
-	follower->received = BUF_INIT(REQUEST_MAX);
 	list_init(&follower->link);
-	stream->message_max = REQUEST_MAX;
 	stream->owner = follower;
 	stream->events = &follower_events;
+	begin(follower, (const Ftl__StreamLogsRequest *)request);
 }
 
 /* --- from Runners ------------------------------------------------------------------------------------------------------------ */
@@ -200,7 +168,7 @@ static void start_publish(struct rpc_stream *stream) {
 
 const struct rpc_method log_methods[] = {
 	{.path = "/xyz.block.ftl.v1.BackplaneService/PublishLogs", .start = start_publish},
-	{.path = "/xyz.block.ftl.v1.BackplaneService/StreamLogs", .start = start_stream},
+	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/StreamLogs", start_stream, ftl__stream_logs_request__descriptor),
 };
 const size_t log_method_count = ARRAY_LEN(log_methods);
 

@@ -12,7 +12,6 @@
 
 enum {
 	PULLERS_MAX = 1000,
-	REQUEST_MAX = 4096,
 	UNSENT_MAX = 256 << 10, /* then the next change waits, and others of the module take its place */
 };
 
@@ -20,7 +19,6 @@ struct puller {
 	struct list link; /* once it has asked */
 	struct backplane *backplane;
 	struct rpc_stream *stream;
-	struct buf received;
 	struct schema_reader reader;
 };
 
@@ -80,29 +78,6 @@ static void begin(struct puller *puller, const Ftl__PullSchemaRequest *request) 
 	go_on(puller);
 }
 
-static void on_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
-}
-
-static void on_data(struct rpc_stream *stream, struct str bytes) {
-	struct puller *puller = stream->owner;
-	rpc_consume(stream, bytes.len);
-	if (buf_append(&puller->received, bytes) < 0)
-		rpc_finish(stream, CODE_INVALID_ARGUMENT, "this method takes one message");
-}
-
-static void on_end(struct rpc_stream *stream) {
-	struct puller *puller = stream->owner;
-	struct str bytes = buf_view(&puller->received);
-	struct arena arena = ARENA_INIT(pb_arena_max(bytes.len));
-	ProtobufCMessage *message;
-	struct error err;
-	if (pb_unpack(&ftl__pull_schema_request__descriptor, bytes, &arena, &message, &err) < 0)
-		rpc_fail(stream, &err);
-	else
-		begin(puller, (const Ftl__PullSchemaRequest *)message);
-	arena_deinit(&arena);
-}
-
 static void on_writable(struct rpc_stream *stream) {
 	struct puller *puller = stream->owner;
 	if (!list_is_empty(&puller->link))
@@ -113,32 +88,27 @@ static void on_closed(struct rpc_stream *stream) {
 	struct puller *puller = stream->owner;
 	list_remove(&puller->link);
 	schema_reader_deinit(&puller->reader);
-	buf_deinit(&puller->received);
 	free(puller);
 }
 
 static const struct rpc_events puller_events = {
-	.message = on_message,
-	.data = on_data,
-	.end = on_end,
 	.writable = on_writable,
 	.closed = on_closed,
 };
 
-static void start_pull(struct rpc_stream *stream) {
+static void start_pull(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena UNUSED) {
 	struct puller *puller = mem_zalloc(sizeof *puller);
 	puller->backplane = stream->service;
 	puller->stream = stream;
-	puller->received = BUF_INIT(REQUEST_MAX);
 	schema_reader_init(&puller->reader, "");
 	list_init(&puller->link);
-	stream->message_max = REQUEST_MAX;
 	stream->owner = puller;
 	stream->events = &puller_events;
+	begin(puller, (const Ftl__PullSchemaRequest *)request);
 }
 
 const struct rpc_method schema_methods[] = {
-	{.path = "/xyz.block.ftl.v1.BackplaneService/PullSchema", .start = start_pull},
+	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/PullSchema", start_pull, ftl__pull_schema_request__descriptor),
 };
 const size_t schema_method_count = ARRAY_LEN(schema_methods);
 

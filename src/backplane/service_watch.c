@@ -29,7 +29,6 @@ struct watcher {
 	struct list link;
 	struct backplane *backplane;
 	struct rpc_stream *stream;
-	struct buf received;
 	char key[KEY_MAX];
 };
 
@@ -211,61 +210,34 @@ static void begin(struct watcher *watcher) {
 
 /* --- the stream ------------------------------------------------------------------------------------------------------------ */
 
-enum { REQUEST_MAX = 4096 };
-
-static void on_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
-}
-
-static void on_data(struct rpc_stream *stream, struct str bytes) {
-	struct watcher *watcher = stream->owner;
-	rpc_consume(stream, bytes.len);
-	if (buf_append(&watcher->received, bytes) < 0)
-		rpc_finish(stream, CODE_INVALID_ARGUMENT, "this method takes one message");
-}
-
-static void on_end(struct rpc_stream *stream) {
-	struct watcher *watcher = stream->owner;
-	struct str bytes = buf_view(&watcher->received);
-	struct arena arena = ARENA_INIT(pb_arena_max(bytes.len));
-	ProtobufCMessage *message;
-	struct error err;
-	if (pb_unpack(&ftl__watch_deployment_request__descriptor, bytes, &arena, &message, &err) < 0) {
-		rpc_fail(stream, &err);
-	} else {
-		snprintf(watcher->key, sizeof watcher->key, "%s", ((Ftl__WatchDeploymentRequest *)message)->deployment_key);
-		begin(watcher);
-	}
-	arena_deinit(&arena);
-}
-
 static void on_closed(struct rpc_stream *stream) {
 	struct watcher *watcher = stream->owner;
 	list_remove(&watcher->link);
-	buf_deinit(&watcher->received);
 	free(watcher);
 }
 
-static const struct rpc_events watcher_events = {
-	.message = on_message,
-	.data = on_data,
-	.end = on_end,
-	.closed = on_closed,
-};
+static const struct rpc_events watcher_events = {.closed = on_closed};
 
-static void start_watch(struct rpc_stream *stream) {
+static void start_watch(struct rpc_stream *stream, const ProtobufCMessage *message, struct arena *arena UNUSED) {
+	const Ftl__WatchDeploymentRequest *request = (const Ftl__WatchDeploymentRequest *)message;
 	struct backplane *backplane = stream->service;
+	if (request->deployment_key[0] == '\0') {
+		rpc_finish(stream, CODE_INVALID_ARGUMENT, "deployment_key is missing: name the deployment to watch");
+		return;
+	}
 	struct watcher *watcher = mem_zalloc(sizeof *watcher);
 	watcher->backplane = backplane;
 	watcher->stream = stream;
-	watcher->received = BUF_INIT(REQUEST_MAX);
+	snprintf(watcher->key, sizeof watcher->key, "%s", request->deployment_key);
 	list_append(&backplane->watchers, &watcher->link);
-	stream->message_max = REQUEST_MAX;
 	stream->owner = watcher;
 	stream->events = &watcher_events;
+	begin(watcher);
 }
 
 const struct rpc_method watch_methods[] = {
-	{.path = "/xyz.block.ftl.v1.BackplaneService/WatchDeployment", .start = start_watch},
+	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/WatchDeployment", start_watch,
+			     ftl__watch_deployment_request__descriptor),
 };
 const size_t watch_method_count = ARRAY_LEN(watch_methods);
 

@@ -18,6 +18,7 @@ struct reader {
 	const struct types *types;
 	struct buf *out;
 	struct error *err;
+	bool has_big; /* there are numbers that were quoted by quote_big */
 };
 
 static int read_message(struct reader *reader, const struct type_message *type, const json_t *value, unsigned depth);
@@ -37,6 +38,60 @@ static struct str text_of(const json_t *value) {
 
 /* --- numbers ------------------------------------------------------------------------------------------------- */
 
+/* jansson's integers end at INT64_MAX, and a uint64 does not. Larger ones are given to it as texts with a NUL in front. */
+static bool is_big(const struct reader *reader, const json_t *value) {
+	return reader->has_big && json_is_string(value) && json_string_length(value) > 1 && json_string_value(value)[0] == '\0';
+}
+
+static bool is_text(const struct reader *reader, const json_t *value) {
+	return json_is_string(value) && !is_big(reader, value);
+}
+
+/* Of a text that stands for a number. */
+static struct str digits_of(const struct reader *reader, const json_t *value) {
+	return str_from_offset(text_of(value), is_big(reader, value) ? 1 : 0);
+}
+
+/* Past a text, a number or a single character. */
+static size_t token_len(struct str json) {
+	size_t len = 1;
+	if (json.ptr[0] == '"') {
+		for (; len < json.len && json.ptr[len] != '"'; len++)
+			len += json.ptr[len] == '\\';
+		return MIN(len + 1, json.len);
+	}
+	if (json.ptr[0] != '-' && (json.ptr[0] < '0' || json.ptr[0] > '9'))
+		return 1;
+	while (len < json.len && strchr("0123456789.eE+-", json.ptr[len]) != NULL && json.ptr[len] != '\0')
+		len++;
+	return len;
+}
+
+static bool is_long_integer(struct str token) {
+	size_t digits = 0, sign = token.ptr[0] == '-';
+	while (sign + digits < token.len && token.ptr[sign + digits] >= '0' && token.ptr[sign + digits] <= '9')
+		digits++;
+	/* A zero in front is an error, which is left for jansson to find. */
+	return digits >= 19 && sign + digits == token.len && token.ptr[sign] != '0';
+}
+
+static void quote_big(struct str json, struct buf *quoted) {
+	size_t kept = 0, at = 0;
+	int over = 0;
+	while (at < json.len) {
+		struct str token = str_from_offset(json, at);
+		token.len = token_len(token);
+		at += token.len;
+		if (!is_long_integer(token))
+			continue;
+		over |= buf_append(quoted, str_new(json.ptr + kept, (size_t)(token.ptr - json.ptr) - kept)) |
+			buf_append(quoted, STR("\"\\u0000")) | buf_append(quoted, token) | buf_append(quoted, STR("\""));
+		kept = at;
+	}
+	over |= buf_append(quoted, str_from_offset(json, kept));
+	ASSERT(over == 0);
+}
+
 static bool is_blank_free(struct str text) {
 	for (size_t i = 0; i < text.len; i++)
 		if ((unsigned char)text.ptr[i] <= ' ')
@@ -45,14 +100,14 @@ static bool is_blank_free(struct str text) {
 }
 
 /* A number, or a text that is one. False: it is neither. */
-static bool to_double(const json_t *value, double *ret_number) {
+static bool to_double(const struct reader *reader, const json_t *value, double *ret_number) {
 	if (json_is_number(value)) {
 		*ret_number = json_number_value(value);
 		return true;
 	}
-	if (!json_is_string(value) || !is_blank_free(text_of(value)))
+	if (!json_is_string(value) || !is_blank_free(digits_of(reader, value)))
 		return false;
-	const char *text = json_string_value(value);
+	const char *text = digits_of(reader, value).ptr;
 	if (strcmp(text, "NaN") == 0 || strcmp(text, "Infinity") == 0 || strcmp(text, "-Infinity") == 0) {
 		*ret_number = text[0] == 'N' ? (double)NAN : text[0] == '-' ? -(double)INFINITY : (double)INFINITY;
 		return true;
@@ -72,14 +127,14 @@ static bool to_whole(double number, double low, double high, bool *ret_negative,
 }
 
 /* As two's complement, with its sign. 1, "1", 1.0 and 1e0 are the same. */
-static bool to_integer(const json_t *value, bool *ret_negative, uint64_t *ret_number) {
+static bool to_integer(const struct reader *reader, const json_t *value, bool *ret_negative, uint64_t *ret_number) {
 	if (json_is_integer(value)) {
 		*ret_negative = json_integer_value(value) < 0;
 		*ret_number = (uint64_t)json_integer_value(value);
 		return true;
 	}
-	if (json_is_string(value) && is_blank_free(text_of(value))) {
-		const char *text = json_string_value(value);
+	if (json_is_string(value) && is_blank_free(digits_of(reader, value))) {
+		const char *text = digits_of(reader, value).ptr;
 		bool negative = text[0] == '-';
 		size_t digits = strspn(text + negative, "0123456789");
 		if (digits == 0)
@@ -93,7 +148,7 @@ static bool to_integer(const json_t *value, bool *ret_negative, uint64_t *ret_nu
 		}
 	}
 	double number;
-	return to_double(value, &number) && to_whole(number, -9223372036854775808.0, 18446744073709551616.0, ret_negative, ret_number);
+	return to_double(reader, value, &number) && to_whole(number, -9223372036854775808.0, 18446744073709551616.0, ret_negative, ret_number);
 }
 
 static bool fits(enum type_kind kind, bool negative, uint64_t number) {
@@ -120,7 +175,7 @@ static int put_integer(struct buf *out, enum type_kind kind, uint64_t number) {
 static int read_integer(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
 	bool negative, is_32 = field->kind == KIND_SFIXED32 || field->kind == KIND_FIXED32;
 	uint64_t number;
-	if (!to_integer(value, &negative, &number) || !fits(field->kind, negative, number))
+	if (!to_integer(reader, value, &negative, &number) || !fits(field->kind, negative, number))
 		return refuse(reader, field, "a whole number within the range of its type");
 	if (number == 0 && !keep_zero)
 		return 0;
@@ -132,7 +187,7 @@ static int read_integer(struct reader *reader, const struct type_field *field, c
 
 static int read_real(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
 	double number;
-	if (!to_double(value, &number))
+	if (!to_double(reader, value, &number))
 		return refuse(reader, field, "a number, or \"NaN\", \"Infinity\" or \"-Infinity\"");
 	uint64_t bits = 0;
 	bool is_float = field->kind == KIND_FLOAT;
@@ -175,7 +230,7 @@ static int read_bool(struct reader *reader, const struct type_field *field, cons
 }
 
 static int read_text(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
-	if (!json_is_string(value))
+	if (!is_text(reader, value))
 		return refuse(reader, field, "a text");
 	if (json_string_length(value) == 0 && !keep_zero)
 		return 0;
@@ -183,7 +238,7 @@ static int read_text(struct reader *reader, const struct type_field *field, cons
 }
 
 static int read_bytes(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
-	if (!json_is_string(value))
+	if (!is_text(reader, value))
 		return refuse(reader, field, "a text in base 64");
 	struct str text = text_of(value);
 	if (text.len == 0 && !keep_zero)
@@ -327,7 +382,7 @@ static int read_time(struct reader *reader, const struct type_message *type, con
 
 /* "fooBar,baz" is foo_bar and baz. */
 static int read_field_mask(struct reader *reader, const struct type_message *type, const json_t *value) {
-	if (!json_is_string(value))
+	if (!is_text(reader, value))
 		return refuse_special(reader, type, "a text");
 	struct str rest = text_of(value);
 	while (rest.len > 0) {
@@ -350,7 +405,7 @@ static int read_field_mask(struct reader *reader, const struct type_message *typ
 /* Value is a oneof of null, number, text, bool, struct and list, numbered 1 to 6. */
 static int read_any_json(struct reader *reader, const struct type_message *type, const json_t *value, unsigned depth) {
 	unsigned number = json_is_null(value)	 ? 1
-			  : json_is_number(value)	 ? 2
+			  : json_is_number(value) || is_big(reader, value) ? 2
 			  : json_is_string(value)	 ? 3
 			  : json_is_boolean(value) ? 4
 			  : json_is_object(value)	 ? 5
@@ -427,6 +482,8 @@ static size_t count_values(struct str json) {
 	return count;
 }
 
+enum { LOAD_FLAGS = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL };
+
 int json_to_pb(const struct types *types, const struct type_message *type, struct str json, struct buf *out,
 	       struct error *err) {
 	size_t values = count_values(json);
@@ -434,10 +491,17 @@ int json_to_pb(const struct types *types, const struct type_message *type, struc
 		return error_set(err, CODE_RESOURCE_EXHAUSTED, "JSON: the message has %zu values; max-json-values is %d", values,
 				 JSON_VALUES_MAX);
 	json_error_t wrong;
-	json_t *tree = json_loadb(json.ptr, json.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &wrong);
+	struct reader reader = {.types = types, .out = out, .err = err};
+	json_t *tree = json_loadb(json.ptr, json.len, LOAD_FLAGS, &wrong);
+	if (tree == NULL && json_error_code(&wrong) == json_error_numeric_overflow) {
+		struct buf quoted = BUF_INIT(json.len * 2 + 16); /* 8 bytes more for each 19 and what follows them */
+		quote_big(json, &quoted);
+		reader.has_big = true;
+		tree = json_loadb(buf_view(&quoted).ptr, buf_len(&quoted), LOAD_FLAGS, &wrong);
+		buf_deinit(&quoted);
+	}
 	if (tree == NULL)
 		return error_set(err, CODE_INVALID_ARGUMENT, "JSON: line %d, column %d: %s", wrong.line, wrong.column, wrong.text);
-	struct reader reader = {.types = types, .out = out, .err = err};
 	int result = read_message(&reader, type, tree, 1);
 	json_decref(tree);
 	return result;

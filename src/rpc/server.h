@@ -17,8 +17,9 @@ struct rpc_method {
 	const char *path; /* "/package.Service/Method" */
 	/* Sets stream->events, and stream->owner as it likes. May answer at once. */
 	void (*start)(struct rpc_stream *stream);
-	/* For start == rpc_unary_start (unary.h). */
+	/* For start == rpc_unary_start (unary.h): one of the two. */
 	void (*unary)(struct rpc_unary *unary, const ProtobufCMessage *request);
+	void (*streaming)(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena);
 	const ProtobufCMessageDescriptor *request;
 };
 

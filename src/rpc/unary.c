@@ -47,6 +47,18 @@ static const struct rpc_events answering_events = {
 	.closed = on_closed_late,
 };
 
+static void call_handler(struct rpc_unary *unary, const ProtobufCMessage *request) {
+	struct rpc_stream *stream = unary->stream;
+	stream->events = &answering_events;
+	if (unary->method->streaming == NULL) {
+		unary->method->unary(unary, request);
+		return;
+	}
+	stream->owner = NULL;
+	unary->method->streaming(stream, request, &unary->arena);
+	free_unary(unary);
+}
+
 static void on_end(struct rpc_stream *stream) {
 	struct rpc_unary *unary = stream->owner;
 	struct error err;
@@ -68,8 +80,7 @@ static void on_end(struct rpc_stream *stream) {
 		rpc_fail(stream, &err);
 		return;
 	}
-	stream->events = &answering_events;
-	unary->method->unary(unary, request);
+	call_handler(unary, request);
 }
 
 static const struct rpc_events collecting_events = {

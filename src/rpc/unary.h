@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls with one request and one response, as protobuf messages.
+ * Calls with one request and one response, as protobuf messages; and methods that answer one request by a stream.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct rpc_unary {
 	struct buf received;
 };
 
-/* The start of a struct rpc_method whose unary and request are set. */
+/* The start of a struct rpc_method whose request is set, and unary or streaming. */
 void rpc_unary_start(struct rpc_stream *stream);
 
 /* Exactly one of these, from the unary's loop; the unary is gone then. */
@@ -34,6 +34,11 @@ void rpc_unary_fail(struct rpc_unary *unary, const struct error *err);
 
 #define RPC_UNARY_METHOD(method_path, handler, descriptor) \
 	{.path = (method_path), .start = rpc_unary_start, .unary = (handler), .request = &(descriptor)}
+
+/* The handler gets the stream with its whole request, and sets events and owner: `writable` and `closed` are all that
+ * comes. The request is gone when it returns, unless it takes the arena: keeps it and leaves a zeroed one. */
+#define RPC_STREAMING_METHOD(method_path, handler, descriptor) \
+	{.path = (method_path), .start = rpc_unary_start, .streaming = (handler), .request = &(descriptor)}
 
 /* --- client --------------------------------------------------------------------------------------------------- */
 

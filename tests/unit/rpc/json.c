@@ -58,6 +58,29 @@ static void scalars(void **state UNUSED) {
 	assert_becomes("{\"colour\":77}", "{\"colour\":77}");
 }
 
+/* Without quotes, as many senders write them. */
+static void integers_past_int64(void **state UNUSED) {
+	assert_becomes("{\"huge\":18446744073709551615}", "{\"huge\":\"18446744073709551615\"}");
+	assert_becomes("{ \"text\": \"\\\"9223372036854775808\", \"huge\" : 9223372036854775808 , \"small\": 1}",
+		       "{\"text\":\"\\\"9223372036854775808\",\"huge\":\"9223372036854775808\",\"small\":1}");
+	assert_becomes("{\"real\":12345678901234567890,\"huge\":3}", "{\"real\":1.2345678901234567e+19,\"huge\":\"3\"}");
+	assert_becomes("{\"real\":-12345678901234567890}", "{\"real\":-1.2345678901234567e+19}");
+	assert_becomes("{\"value\":[18446744073709551616]}", "{\"value\":[1.8446744073709552e+19]}");
+	assert_refused("{\"huge\":18446744073709551616}", "huge");
+	assert_refused("{\"large\":9223372036854775808}", "large");
+	assert_refused("{\"large\":-9223372036854775809}", "large");
+	assert_refused("{\"huge\":-9223372036854775809}", "huge");
+	assert_refused("{\"text\":9223372036854775808}", "text");
+	assert_refused("{\"rawBytes\":9223372036854775808}", "rawBytes");
+	assert_refused("{\"mask\":9223372036854775808}", "FieldMask");
+	assert_refused("{\"colour\":9223372036854775808}", "colour");
+	assert_refused("{\"huge\":09223372036854775808}", "JSON");
+	assert_refused("{\"huge\":9223372036854775808", "JSON");
+	assert_refused("{\"real\":1e999}", "JSON");
+	assert_refused("{\"real\":9223372036854775808,\"small\":1e999}", "JSON");
+	assert_refused("{\"huge\":\"\\u00009223372036854775808\"}", "huge");
+}
+
 static void composites(void **state UNUSED) {
 	assert_same("{\"inner\":{\"inner\":{\"small\":1}},\"numbers\":[1,0,2],\"list\":[{},{\"small\":2}],\"names\":{\"a\":1,\"b\":0},"
 		    "\"byNumber\":{\"-3\":{\"truth\":true}},\"byTruth\":{\"true\":\"x\"},\"right\":0}");
@@ -133,6 +156,7 @@ static void reads_any_wire_format(void **state UNUSED) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scalars),
+		cmocka_unit_test(integers_past_int64),
 		cmocka_unit_test(composites),
 		cmocka_unit_test(well_known_types),
 		cmocka_unit_test(refuses),
