@@ -604,10 +604,12 @@ static void h1_receive(struct http_connection *connection, struct str bytes) {
 
 static void h1_shutdown(struct http_connection *connection) {
 	struct h1 *h1 = h1_of(connection);
+	bool again = h1->shutting_down;
 	h1->shutting_down = true;
 	h1->keep_alive = false;
 	connection->going_away = true;
-	if (h1->stream == NULL)
+	/* A request may be on its way to a server: its answer says that the connection closes. */
+	if (h1->stream == NULL && (again || !connection->is_server))
 		finish_connection(h1);
 }
 

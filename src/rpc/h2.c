@@ -49,6 +49,7 @@ struct h2 {
 	bool closing;
 	bool shutting_down;
 	bool proven; /* client: the peer's SETTINGS have come */
+	bool said_last; /* the number of the last stream that it takes */
 	struct timer attached; /* reports a socket that was connected already, in its own turn */
 	bool condemned; /* closes when the peer has been told */
 	struct error why; /* of the close; CODE_OK: in order */
@@ -163,6 +164,15 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
 	}
 	charge(h2, &h2->control_frames, CONTROL_FRAMES_MAX, "max-control-frames", "frames that carry nothing");
 	return 0;
+}
+
+static void say_last(struct h2 *h2) {
+	if (h2->said_last)
+		return;
+	h2->said_last = true;
+	int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
+	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
+	mark_dirty(h2);
 }
 
 /* --- receiving: nghttp2's callbacks ------------------------------------------------------------------------- */
@@ -293,6 +303,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 			h2->proven = true;
 			h2->http.events->proven(&h2->http);
 		}
+		return 0;
+	case NGHTTP2_PING:
+		if ((frame->hd.flags & NGHTTP2_FLAG_ACK) && h2->http.is_server && h2->shutting_down)
+			say_last(h2);
 		return 0;
 	case NGHTTP2_GOAWAY:
 		h2->http.going_away = true;
@@ -539,16 +553,23 @@ static void h2_ping(struct http_connection *connection) {
 
 static void h2_shutdown(struct http_connection *connection) {
 	struct h2 *h2 = h2_of(connection);
-	if (h2->closing || h2->shutting_down)
+	bool again = h2->shutting_down;
+	if (h2->closing || h2->said_last)
 		return;
 	h2->shutting_down = true;
 	if (h2->session == NULL) {
 		h2_close(connection, NULL);
 		return;
 	}
-	int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
-	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
-	mark_dirty(h2);
+	if (h2->http.is_server && !again) {
+		/* Requests may be on their way. What was sent before the peer knew has come when it answers this ping
+		 * (RFC 9113 section 6.8). */
+		nghttp2_submit_shutdown_notice(h2->session);
+		nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+		mark_dirty(h2);
+		return;
+	}
+	say_last(h2);
 	if (!h2->http.is_server && connection->stream_count == 0)
 		h2_close(connection, NULL);
 }

@@ -211,7 +211,8 @@ static inline void http_stream_reset(struct http_stream *stream, bool refused) {
 		stream->connection->ops->reset(stream, refused);
 }
 
-/* Takes no new requests and closes when those in progress are done. */
+/* Closes when the requests in progress are done, and those that the peer sent before it knew. Asked for again, it takes no
+ * new ones. */
 static inline void http_connection_shutdown(struct http_connection *connection) {
 	connection->ops->shutdown(connection);
 }

@@ -127,15 +127,20 @@ int listener_open(struct listener *listener, struct loop *loop, const struct end
 	int fd = is_unix ? bind_unix(endpoint, err) : bind_tcp(endpoint, err);
 	if (fd < 0)
 		return -1;
-	*listener = (struct listener){
-		.loop = loop, .fd = fd, .endpoint = *endpoint, .on_accept = on_accept, .owner = owner, .pause.fire = resume};
+	listener_adopt(listener, loop, fd, endpoint, on_accept, owner);
 	if (!is_unix)
 		listener->endpoint.port = bound_port(fd);
+	return 0;
+}
+
+void listener_adopt(struct listener *listener, struct loop *loop, int fd, const struct endpoint *endpoint,
+		    void (*on_accept)(struct listener *listener, int fd), void *owner) {
+	*listener = (struct listener){
+		.loop = loop, .fd = fd, .endpoint = *endpoint, .on_accept = on_accept, .owner = owner, .pause.fire = resume};
 	int failed = uv_poll_init(&loop->uv, &listener->poll, fd);
 	ASSERT(failed == 0);
 	listener->poll.data = listener;
 	uv_poll_start(&listener->poll, UV_READABLE, on_readable);
-	return 0;
 }
 
 static void on_poll_closed(uv_handle_t *handle) {
@@ -144,11 +149,19 @@ static void on_poll_closed(uv_handle_t *handle) {
 	listener->fd = -1;
 }
 
-void listener_close(struct listener *listener) {
-	if (listener->fd < 0 || uv_is_closing((uv_handle_t *)&listener->poll))
+static bool is_closed(const struct listener *listener) {
+	return listener->fd < 0 || uv_is_closing((const uv_handle_t *)&listener->poll);
+}
+
+void listener_abandon(struct listener *listener) {
+	if (is_closed(listener))
 		return;
 	timer_stop(listener->loop, &listener->pause);
-	if (listener->endpoint.kind == ENDPOINT_UNIX)
-		unlink(listener->endpoint.path);
 	uv_close((uv_handle_t *)&listener->poll, on_poll_closed);
+}
+
+void listener_close(struct listener *listener) {
+	if (!is_closed(listener) && listener->endpoint.kind == ENDPOINT_UNIX)
+		unlink(listener->endpoint.path);
+	listener_abandon(listener);
 }

@@ -25,5 +25,12 @@ struct listener {
 int listener_open(struct listener *listener, struct loop *loop, const struct endpoint *endpoint,
 		  void (*on_accept)(struct listener *listener, int fd), void *owner, struct error *err);
 
+/* The same with a socket that listens already, which another process has passed on. Takes fd. */
+void listener_adopt(struct listener *listener, struct loop *loop, int fd, const struct endpoint *endpoint,
+		    void (*on_accept)(struct listener *listener, int fd), void *owner);
+
+/* Takes no more connections and leaves the socket, and its file, to the process that has it too. */
+void listener_abandon(struct listener *listener);
+
 /* Takes no more connections and removes the socket file. The memory may go when the loop is done. */
 void listener_close(struct listener *listener);

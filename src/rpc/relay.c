@@ -4,7 +4,7 @@
  *  client ──message, data, end──────────▶ relay ──begin, write, half close──▶ peer
  *         ◀──begin, write, finish─────────       ◀──headers, message, data, closed──
  *
- *  SENDING ──to closed untouched──▶ WAITING ──retry──▶ SENDING
+ *  SENDING ──to closed untouched──▶ WAITING ──retry──▶ SENDING      (relay_wait begins in WAITING)
  *     │ headers or data of the peer    │ give up
  *     ▼                                ▼
  *  ANSWERING ──to closed──▶ ANSWERED ──from closed──▶ freed
@@ -57,7 +57,9 @@ static void answer(struct relay *relay, enum code status, const char *text) {
 /* --- from the client to the peer ----------------------------------------------------------------------------- */
 
 static void settle_with_client(struct relay *relay) {
-	if (relay->owed_to_client > 0 && relay->from != NULL && (relay->to == NULL || rpc_unsent(relay->to) <= RELAY_LOW_WATER)) {
+	if (relay->owed_to_client == 0 || relay->from == NULL || relay->state == RELAY_WAITING)
+		return;
+	if (relay->to == NULL || rpc_unsent(relay->to) <= RELAY_LOW_WATER) {
 		rpc_consume(relay->from, relay->owed_to_client);
 		relay->owed_to_client = 0;
 	}
@@ -85,7 +87,8 @@ static void on_client_message(struct rpc_stream *from, size_t size) {
 static void on_client_data(struct rpc_stream *from, struct str bytes) {
 	struct relay *relay = from->owner;
 	relay->owed_to_client += bytes.len;
-	if (relay->keeping && buf_append(&relay->kept, bytes) < 0)
+	bool too_long = relay->state != RELAY_WAITING && buf_len(&relay->kept) + bytes.len > RELAY_KEEP_MAX;
+	if (relay->keeping && (too_long || buf_append(&relay->kept, bytes) < 0))
 		stop_keeping(relay);
 	if (can_send(relay))
 		rpc_write(relay->to, bytes);
@@ -283,34 +286,40 @@ static void call_peer(struct relay *relay, struct rpc_channel *channel, const st
 								 .owner = relay,
 								 .no_retry = true});
 	relay->to->message_max = from->message_max;
-	if (!relay->has_message)
-		return;
-	rpc_begin(relay->to, relay->message_size);
-	rpc_write(relay->to, buf_view(&relay->kept));
+	if (relay->has_message) {
+		rpc_begin(relay->to, relay->message_size);
+		rpc_write(relay->to, buf_view(&relay->kept));
+	}
 	if (relay->ended)
 		rpc_half_close(relay->to);
+	if (buf_len(&relay->kept) > RELAY_KEEP_MAX)
+		stop_keeping(relay);
+	settle_with_client(relay);
 }
 
-struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, const struct relay_options *options) {
+struct relay *relay_wait(struct rpc_stream *from, const struct relay_options *options) {
 	struct relay *relay = pool_alloc(sizeof *relay);
 	*relay = (struct relay){
+		.state = RELAY_WAITING,
 		.from = from,
 		.options = *options,
 		.message_size = options->message_size,
 		.has_message = options->has_message,
 		.ended = options->ended,
 		.keeping = true,
-		.kept = BUF_INIT(MAX(RELAY_KEEP_MAX, options->taken.len)),
+		.kept = BUF_INIT(MAX(RELAY_KEEP_MAX, options->taken.len) + RELAY_AHEAD_MAX),
 		.owed_to_client = options->owed,
 	};
 	int over = buf_append(&relay->kept, options->taken);
 	ASSERT(over == 0);
 	from->owner = relay;
 	from->events = &client_events;
+	return relay;
+}
+
+struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, const struct relay_options *options) {
+	struct relay *relay = relay_wait(from, options);
 	call_peer(relay, channel, options->headers);
-	if (buf_len(&relay->kept) > RELAY_KEEP_MAX)
-		stop_keeping(relay);
-	settle_with_client(relay);
 	return relay;
 }
 

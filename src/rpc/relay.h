@@ -14,6 +14,8 @@
 #include "rpc/channel.h"
 
 #define RELAY_KEEP_MAX KIB(64)
+/* More of the message that a call which waits may have: what its client sends ahead, and one read. */
+#define RELAY_AHEAD_MAX (KIB(256) + KIB(64))
 
 struct relay;
 
@@ -41,7 +43,11 @@ struct relay_options {
 /* Takes over the stream's events. */
 struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, const struct relay_options *options);
 
-/* In or after `untouched`. */
+/* The same without a peer yet: as if `untouched` had come, without the event. Until it is decided where the call goes its
+ * client may send one window ahead. */
+struct relay *relay_wait(struct rpc_stream *from, const struct relay_options *options);
+
+/* In or after `untouched`, or after relay_wait. */
 void relay_retry(struct relay *relay, struct rpc_channel *channel, const char *peer, const struct http_headers *headers);
 void relay_give_up(struct relay *relay, const struct error *err);
 

@@ -19,6 +19,7 @@
 enum {
 	HEADER_BYTES_MOST = 48 << 10, /* what a stream's arena has room for, twice over and with the answer's */
 	WARN_EVERY_MS = 1000, /* of peers that mean harm: they can be many */
+	DRAIN_IDLE_MS = 1000, /* of connections that are to go: a request on its way is here by then */
 };
 
 struct rpc_server {
@@ -31,6 +32,7 @@ struct rpc_server {
 	size_t connection_count;
 	bool full; /* told of, once */
 	bool closing;
+	bool refusing;
 	uint32_t sweep_ms;
 	struct timer sweep; /* looks for peers that are too slow */
 	uint64_t warned_ms;
@@ -71,8 +73,6 @@ const struct rpc_server_options rpc_server_options_default = {
 static struct http_stream *on_new_stream(struct http_connection *http) {
 	struct server_connection *connection = http->owner;
 	struct rpc_server *server = connection->server;
-	if (server->on_drained != NULL)
-		return NULL;
 	struct rpc_stream *stream = pool_alloc(sizeof *stream);
 	rpc_stream_init(stream, server->loop, &grpc_codec);
 	stream->message_max = server->options.message_max;
@@ -148,6 +148,10 @@ static void start_method(struct rpc_server *server, struct rpc_stream *stream) {
 		char *text = arena_printf(&stream->http.arena, "there is no method %.*s here",
 					  STR_ARG(str_new(stream->http.path.ptr, MIN(stream->http.path.len, (size_t)200))));
 		rpc_finish(stream, CODE_UNIMPLEMENTED, text);
+		return;
+	}
+	if (server->refusing) {
+		rpc_refuse(stream);
 		return;
 	}
 	stream->method = route->method;
@@ -361,9 +365,19 @@ static int check_connection(const struct rpc_server *server, const struct server
 	return 0;
 }
 
+/* Again each time that it is looked at, until it is gone. */
+static void dismiss(struct server_connection *connection, uint32_t idle_ms) {
+	if (!connection->dismissed)
+		log_debug("closing the connection from %s, which had no request; idle-timeout is %u ms", connection->http->peer,
+			  idle_ms);
+	connection->dismissed = true;
+	http_connection_shutdown(connection->http);
+}
+
 static void on_sweep(struct timer *timer) {
 	struct rpc_server *server = CONTAINER_OF(timer, struct rpc_server, sweep);
 	uint64_t now = loop_now_ms(server->loop);
+	uint32_t idle_ms = server->on_drained != NULL ? MIN(DRAIN_IDLE_MS, server->options.http.idle_ms) : server->options.http.idle_ms;
 	LIST_FOREACH(link, &server->connections) {
 		struct server_connection *connection = LIST_ENTRY(link, struct server_connection, link);
 		struct error err;
@@ -372,12 +386,9 @@ static void on_sweep(struct timer *timer) {
 				http_connection_close(connection->http, &err);
 			else
 				door_close(connection->door, &err);
-		} else if (connection->http != NULL && !connection->dismissed && connection->http->stream_count == 0 &&
-			   is_over(now, connection->http->progress_ms, server->options.http.idle_ms)) {
-			connection->dismissed = true;
-			log_debug("closing the connection from %s, which had no request; idle-timeout is %u ms",
-				  connection->http->peer, server->options.http.idle_ms);
-			http_connection_shutdown(connection->http);
+		} else if (connection->http != NULL && connection->http->stream_count == 0 &&
+			   is_over(now, connection->http->progress_ms, idle_ms)) {
+			dismiss(connection, idle_ms);
 		}
 	}
 	if (server->connection_count > 0)
@@ -434,11 +445,13 @@ void rpc_server_drain(struct rpc_server *server, void (*done)(void *data), void 
 		struct server_connection *connection = LIST_ENTRY(link, struct server_connection, link);
 		if (connection->http != NULL)
 			http_connection_shutdown(connection->http);
-		else
-			door_close(connection->door, NULL);
 	}
 	if (server->connection_count == 0)
 		timer_start(server->loop, &server->drained, 0);
+}
+
+void rpc_server_refuse(struct rpc_server *server, bool refuse) {
+	server->refusing = refuse;
 }
 
 void rpc_server_close(struct rpc_server *server) {

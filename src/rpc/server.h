@@ -53,10 +53,14 @@ bool rpc_server_has_method(const struct rpc_server *server, struct str path);
  * tls_only. */
 void rpc_server_accept(struct rpc_server *server, int fd, bool trusted);
 
-/* Takes no new calls and calls done(data) when those in progress have been answered; never from inside. */
+/* Sends its clients elsewhere: each connection closes when the calls that are on their way have been answered. Takes no
+ * new connections. Calls done(data) when none is left; never from inside. */
 void rpc_server_drain(struct rpc_server *server, void (*done)(void *data), void *data);
 
 /* Ends every connection. The memory is gone when the loop has run on; the loop must not be gone before. */
 void rpc_server_close(struct rpc_server *server);
+
+/* From now on, or no longer, every new call is refused, in a way that tells that nothing was done about it. */
+void rpc_server_refuse(struct rpc_server *server, bool refuse);
 
 size_t rpc_server_calls(const struct rpc_server *server); /* in progress */
