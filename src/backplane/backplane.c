@@ -36,7 +36,7 @@ struct control *backplane_event(struct backplane *backplane) {
 }
 
 void backplane_event_done(struct backplane *backplane) {
-	if (backplane->stopping.state == STOPPED)
+	if (backplane->stopping.state == STOPPED || backplane->stopping.state == LEAVING)
 		return;
 	uint64_t due_ms = control_tick(&backplane->control), now_ms = backplane->control.now_ms;
 	if (due_ms == UINT64_MAX)
@@ -66,16 +66,20 @@ static void on_accept(struct listener *listener, int fd) {
 	worker_accept(backplane->workers[backplane->next_worker++ % backplane->worker_count], fd, trusted);
 }
 
-struct handover {
+struct dialled {
 	struct task task;
 	struct backplane *backplane;
 	int fd;
 };
 
-static void take_over(struct task *task) {
-	struct handover *handover = CONTAINER_OF(task, struct handover, task);
-	rpc_server_accept(handover->backplane->server, handover->fd, false);
-	free(handover);
+void backplane_accept_control(struct backplane *backplane, int fd) {
+	rpc_server_accept(backplane->server, fd, false);
+}
+
+static void run_accept(struct task *task) {
+	struct dialled *dialled = CONTAINER_OF(task, struct dialled, task);
+	backplane_accept_control(dialled->backplane, dialled->fd);
+	free(dialled);
 }
 
 /* On a worker's thread: one end for it, the other for the control side. */
@@ -85,9 +89,9 @@ static int dial_control(void *data) {
 	int failed = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
 	if (failed)
 		return -1;
-	struct handover *handover = mem_alloc(sizeof *handover);
-	*handover = (struct handover){.task.run = take_over, .backplane = backplane, .fd = ends[1]};
-	loop_post(&backplane->loop, &handover->task);
+	struct dialled *dialled = mem_alloc(sizeof *dialled);
+	*dialled = (struct dialled){.task.run = run_accept, .backplane = backplane, .fd = ends[1]};
+	loop_post(&backplane->loop, &dialled->task);
 	return ends[0];
 }
 
@@ -112,22 +116,24 @@ static void on_drain_limit(struct timer *timer) {
 }
 
 static void run_worker_idle(struct task *task) {
-	struct handover *handover = CONTAINER_OF(task, struct handover, task);
-	struct backplane *backplane = handover->backplane;
+	struct dialled *word = CONTAINER_OF(task, struct dialled, task);
+	struct backplane *backplane = word->backplane;
 	if (--backplane->stopping.busy_workers == 0)
 		end_runners(backplane);
-	free(handover);
+	free(word);
 }
 
 /* On the worker's thread. */
 static void on_worker_idle(struct worker *worker) {
-	struct handover *handover = mem_alloc(sizeof *handover);
-	*handover = (struct handover){.task.run = run_worker_idle, .backplane = worker->owner};
-	loop_post(&handover->backplane->loop, &handover->task);
+	struct dialled *word = mem_alloc(sizeof *word);
+	*word = (struct dialled){.task.run = run_worker_idle, .backplane = worker->owner};
+	loop_post(&word->backplane->loop, &word->task);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
 	struct backplane *backplane = handle->data;
+	if (backplane->stopping.state == LEAVING)
+		loop_stop(&backplane->loop);
 	if (backplane->stopping.state == DRAINING_CALLS) {
 		end_runners(backplane);
 		return;
@@ -201,16 +207,32 @@ static int find_data_folder(struct backplane *backplane, struct error *err) {
 	return backplane->data_folder != NULL ? 0 : error_set_errno(err, errno, "could not find the folder %s", given);
 }
 
-static int open_stores(struct backplane *backplane, struct error *err) {
-	if (find_data_folder(backplane, err) < 0)
+/* What one process has at a time. */
+int open_data(struct backplane *backplane, struct error *err) {
+	if (store_sqlite_open(backplane->data_folder, &backplane->store, err) < 0)
 		return -1;
-	const char *data = backplane->data_folder;
-	if (store_sqlite_open(data, &backplane->store, err) < 0)
+	if (open_folder(backplane->data_folder, "artefacts", open_artefacts, backplane, err) < 0) {
+		close_data(backplane);
 		return -1;
+	}
 	store_queue_init(&backplane->store_queue, &backplane->loop, backplane->store);
-	if (open_folder(data, "artefacts", open_artefacts, backplane, err) < 0)
+	return 0;
+}
+
+void close_data(struct backplane *backplane) {
+	if (backplane->artefacts != NULL)
+		artefacts_close(backplane->artefacts);
+	if (backplane->store != NULL)
+		backplane->store->ops->close(backplane->store);
+	backplane->artefacts = NULL;
+	backplane->store = NULL;
+}
+
+static int open_stores(struct backplane *backplane, struct error *err) {
+	if (find_data_folder(backplane, err) < 0 || (backplane->options->takeover && takeover_ask(backplane, err) < 0) ||
+	    open_data(backplane, err) < 0)
 		return -1;
-	return open_folder(data, "logs", open_logbook, backplane, err);
+	return open_folder(backplane->data_folder, "logs", open_logbook, backplane, err);
 }
 
 /* Where Runners of this machine find us: an address that means all of them is none to connect to. */
@@ -246,6 +268,13 @@ static int read_tls_options(struct backplane *backplane, const struct endpoint *
 /* A socket that only this user can open stands in for the port that asks for certificates. */
 static int open_inner(struct backplane *backplane, struct error *err) {
 	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
+	struct offer *offer = backplane->offer;
+	if (offer != NULL && offer->inner >= 0) {
+		listener_adopt(&backplane->inner, &backplane->loop, offer->inner, &offer->inner_endpoint, on_accept, backplane);
+		offer->inner = -1;
+		endpoint_format(&backplane->inner.endpoint, backplane->inner_endpoint);
+		return 0;
+	}
 	int len = snprintf(endpoint.path, sizeof endpoint.path, "%s/backplane.sock", backplane->data_folder);
 	if (len >= (int)sizeof endpoint.path)
 		return error_set(err, CODE_INVALID_ARGUMENT,
@@ -257,16 +286,28 @@ static int open_inner(struct backplane *backplane, struct error *err) {
 	return 0;
 }
 
+static int open_listener(struct backplane *backplane, const struct endpoint *endpoint, struct error *err) {
+	struct offer *offer = backplane->offer;
+	if (offer == NULL)
+		return listener_open(&backplane->listener, &backplane->loop, endpoint, on_accept, backplane, err);
+	listener_adopt(&backplane->listener, &backplane->loop, offer->listener, endpoint, on_accept, backplane);
+	offer->listener = -1;
+	return 0;
+}
+
 static int start_listening(struct backplane *backplane, struct error *err) {
 	struct endpoint endpoint;
-	if (endpoint_parse(str_from(backplane->options->bind), &endpoint, err) < 0 ||
-	    read_tls_options(backplane, &endpoint, err) < 0 ||
-	    listener_open(&backplane->listener, &backplane->loop, &endpoint, on_accept, backplane, err) < 0)
+	if (backplane->offer != NULL)
+		endpoint = backplane->offer->endpoint;
+	else if (endpoint_parse(str_from(backplane->options->bind), &endpoint, err) < 0)
+		return -1;
+	if (read_tls_options(backplane, &endpoint, err) < 0 || open_listener(backplane, &endpoint, err) < 0)
 		return -1;
 	backplane->tls_only = takes_tls_alone(backplane, &endpoint);
 	backplane->listener.endpoint.tls |= backplane->tls_only;
 	name_endpoint(backplane);
-	if (backplane->tls_only)
+	/* Runners that are there may know the inner one. */
+	if (backplane->tls_only || (backplane->offer != NULL && backplane->offer->inner >= 0))
 		return open_inner(backplane, err);
 	memcpy(backplane->inner_endpoint, backplane->endpoint, sizeof backplane->endpoint);
 	return 0;
@@ -365,6 +406,14 @@ static void load_runners(struct backplane *backplane) {
 	}
 }
 
+/* Those that were told to end, and that do not register again. */
+static void load_draining(struct backplane *backplane) {
+	for (size_t i = 0; backplane->offer != NULL && i < backplane->offer->draining_count; i++) {
+		const struct draining *draining = &backplane->offer->draining[i];
+		control_found_draining(&backplane->control, draining->key, draining->left_ms);
+	}
+}
+
 static int load(struct backplane *backplane, struct error *err) {
 	struct arena arena = ARENA_INIT(MIB(256));
 	struct module_record *modules;
@@ -394,8 +443,14 @@ static int start(struct backplane *backplane, struct error *err) {
 		return -1;
 	load_runners(backplane);
 	failpoint(FAILPOINT_START_LOADED);
+	load_draining(backplane);
+	if (takeover_open(backplane, err) < 0 || (backplane->offer != NULL && takeover_finish(backplane, err) < 0))
+		return -1;
 	watch_signals(backplane);
+	uv_update_time(&backplane->loop.uv);
+	control_begin(&backplane->control, loop_now_ms(&backplane->loop));
 	on_tick(&backplane->tick);
+	takeover_serve(backplane);
 	return 0;
 }
 
@@ -409,6 +464,8 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	backplane->started_wall_ms = clock_wall_ms();
 	backplane->listener.fd = -1;
 	backplane->inner.fd = -1;
+	backplane->takeover.listener = -1;
+	backplane->takeover.asker = -1;
 	backplane->tick.fire = on_tick;
 	loop_init(&backplane->loop);
 	outside_init(backplane);
@@ -422,6 +479,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 }
 
 static void deinit(struct backplane *backplane) {
+	takeover_close(backplane);
 	listener_close(&backplane->listener);
 	listener_close(&backplane->inner);
 	for (size_t i = 0; i < backplane->worker_count; i++)
@@ -446,10 +504,7 @@ static void deinit(struct backplane *backplane) {
 	schemas_deinit(backplane);
 	registrations_deinit(backplane);
 	logbook_close(backplane->logbook);
-	if (backplane->artefacts != NULL)
-		artefacts_close(backplane->artefacts);
-	if (backplane->store != NULL)
-		backplane->store->ops->close(backplane->store);
+	close_data(backplane);
 	loop_deinit(&backplane->loop);
 	/* The loop caught these; a second one must not change how this ends. */
 	signal(SIGTERM, SIG_IGN);
@@ -470,6 +525,8 @@ int backplane_run(const struct backplane_options *options, struct error *err) {
 		if (options->ready != NULL)
 			options->ready(options->data, backplane->endpoint);
 		loop_run(&backplane->loop);
+	} else {
+		takeover_fail(backplane, err);
 	}
 	deinit(backplane);
 	return failed;

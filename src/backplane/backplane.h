@@ -4,10 +4,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 struct backplane_options {
-	const char *bind; /* endpoint to serve on; "http://127.0.0.1:8892" */
+	const char *bind; /* endpoint to serve on: "http://127.0.0.1:8892"; NULL with takeover: that of the other one */
+	bool takeover; /* takes the place of the Backplane that runs on the data folder, without a call that fails */
 	const char *data_folder; /* database, artefacts, logs, Runners' sockets */
 	const char *platform; /* "local" */
 	const char *program; /* the ftl binary that Runners are started with */
@@ -26,9 +29,11 @@ struct backplane_options {
 	uint64_t artefact_max; /* "max-artefact"; 4 GiB */
 	/* Called once it serves, with the endpoint that it listens on (the port that the system chose). Optional. */
 	void (*ready)(void *data, const char *endpoint);
+	/* Called once another process has taken over; what is left is to finish the calls in progress. Optional. */
+	void (*taken_over)(void *data);
 	void *data;
 };
 
-/* Runs until SIGTERM or SIGINT; everything that it started has ended when it returns. Returns 0, or -1 when it could
- * not begin. */
+/* Runs until SIGTERM or SIGINT, and everything that it started has ended when it returns; or until another process has
+ * taken over, which then has all that runs. Returns 0, or -1 when it could not begin. */
 int backplane_run(const struct backplane_options *options, struct error *err);

@@ -4,6 +4,8 @@
  *
  *   backplane.c      puts the parts together, takes them apart
  *   outside.c        the effects of the state machines: Platform, Runners, store, routes
+ *   takeover_give.c  gives all to a process that takes its place
+ *   takeover_take.c  takes the place of one
  *   service_*.c      BackplaneService, method by method: turns requests into events and events into answers
  *   control*.c       the state machines
  */
@@ -13,6 +15,7 @@
 
 #include "backplane/backplane.h"
 #include "backplane/control.h"
+#include "backplane/handover.h"
 #include "backplane/logbook.h"
 #include "backplane/saves.h"
 #include "backplane/schema_book.h"
@@ -27,6 +30,20 @@
 enum { WORKERS_MAX = 64, REPLICAS_MAX = 100 /* of one module */ };
 
 struct types;
+
+/* What the Backplane that is taken over has given. */
+struct offer {
+	int talk; /* the connection to it */
+	int listener, inner, takeover; /* -1: none */
+	struct endpoint endpoint, inner_endpoint;
+	int ends[HANDOVER_FDS_MAX]; /* connections of its workers, which are clients of ours now */
+	size_t end_count;
+	struct draining {
+		char key[KEY_MAX];
+		uint64_t left_ms;
+	} *draining; /* Runners that finish their calls */
+	size_t draining_count;
+};
 
 struct backplane {
 	const struct backplane_options *options;
@@ -66,6 +83,7 @@ struct backplane {
 		struct error err;
 	} writing; /* the first of saves */
 	struct artefacts *artefacts;
+	size_t transfers_at_work; /* reading or writing artefacts, on libuv's pool */
 	struct logbook *logbook;
 
 	struct route_table *routes;
@@ -92,15 +110,51 @@ struct backplane {
 		uv_signal_t terminate, interrupt;
 		struct timer limit;
 		unsigned busy_workers;
-		enum { SERVING, DRAINING_CALLS, ENDING_RUNNERS, STOPPED } state;
+		enum { SERVING, DRAINING_CALLS, ENDING_RUNNERS, LEAVING /* to another process */, STOPPED } state;
 	} stopping;
+
+	struct offer *offer; /* while taking over */
+	struct {
+		int listener; /* DATA/takeover.sock; -1: none */
+		uv_poll_t poll;
+		int asker; /* who wants to take over; -1: nobody */
+		uv_poll_t asker_poll;
+		bool pausing; /* waits until nothing is in progress */
+		struct timer look;
+		uint64_t since_ms;
+		unsigned quiet; /* looks in a row that found nothing in progress */
+		unsigned workers_left; /* that have not done as they were told yet */
+		int ends[HANDOVER_FDS_MAX]; /* for the next one: of the connections that the workers have made meanwhile */
+		size_t end_count;
+	} takeover;
 };
 
 /* To be wrapped around every event: sets the time before, and the alarm for what is due next behind. */
 struct control *backplane_event(struct backplane *backplane);
 void backplane_event_done(struct backplane *backplane);
 
+/* takeover_take.c */
+/* Asks the Backplane of the data folder. Sets offer; from here on that one waits. */
+int takeover_ask(struct backplane *backplane, struct error *err);
+/* All is up: this one takes over, or fails. */
+int takeover_finish(struct backplane *backplane, struct error *err);
+/* Behind that, once the workers have routes: what came to the other one meanwhile. */
+void takeover_serve(struct backplane *backplane);
+/* This one could not come up, and that one is to go on. Harmless when nothing was asked. */
+void takeover_fail(struct backplane *backplane, const struct error *why);
+
+/* takeover_give.c */
+int takeover_open(struct backplane *backplane, struct error *err);
+void takeover_close(struct backplane *backplane);
+
+/* backplane.c */
+int open_data(struct backplane *backplane, struct error *err);
+void close_data(struct backplane *backplane);
+/* To the control side's server, of which fd is the other end of a connection. */
+void backplane_accept_control(struct backplane *backplane, int fd);
+
 /* outside.c */
+void outside_mute(struct backplane *backplane); /* what the state machines want is of no effect from now on */
 void outside_init(struct backplane *backplane);
 void outside_close(struct backplane *backplane); /* no more effects */
 void outside_deinit(struct backplane *backplane);
@@ -113,6 +167,7 @@ extern const struct rpc_method runner_methods[];
 extern const size_t runner_method_count;
 void registrations_init(struct backplane *backplane);
 void registrations_deinit(struct backplane *backplane);
+void registrations_end(struct backplane *backplane); /* the Runners register anew */
 void registration_accept(struct backplane *backplane, uint64_t registration, const struct runner *runner);
 void registration_refuse(struct backplane *backplane, uint64_t registration, const struct error *why);
 

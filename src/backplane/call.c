@@ -5,7 +5,12 @@
  *   its first bytes arrive ─▶ verb_peek reads the verb ─▶ the routing table gives the module ─▶ a replica is chosen
  *   ─▶ a relay passes the message on unopened, and the answer back
  *
- * A call that certainly did not begin is sent to another replica; one that may have run never is.
+ * A call that certainly did not begin is sent to another replica; one that may have run never is. When nothing of the
+ * module is alive and something is about to be, as after a restart of the Backplane or the death of the only replica, the
+ * call is held meanwhile:
+ *
+ *   ─▶ no replica, or none that can be reached ─▶ HELD ──new routes, a while later──▶ as above
+ *                                                  └──max-hold, nothing to wait for──▶ Unavailable
  */
 #include "backplane/call.h"
 
@@ -29,6 +34,11 @@ enum {
 	/* "max-call-depth": calls that a call may lead to, one within the other. */
 	CHAIN_MAX = 64,
 	ATTEMPTS_MAX = 4,
+	HOLD_MAX_MS = 5000, /* "max-hold": how long a call waits */
+	HELD_MAX = 1000, /* "max-held-calls": how many may, of one worker */
+	HELD_MESSAGE_MAX = 256 << 10, /* "max-held-message": what is there of its message by then */
+	HELD_RETRY_MS = 25, /* a replica that refuses a call is asked again, each time after twice as long */
+	HELD_LOOK_MS = 25,
 	REQUEST_ID_SIZE = 20,
 	TRACE_SIZE = 55,
 };
@@ -50,10 +60,24 @@ struct call {
 	const struct route_replica *tried; /* of module; where the call is, or was last */
 	uint64_t sent_ms; /* there */
 	bool trial; /* by it a replica that is left out is tried */
+
+	struct relay *relay; /* while it is held, else of no use */
+	struct list in_held;
+	uint64_t held_ms; /* since when; 0: never */
+	uint64_t retry_ms, retry_after_ms; /* when it is sent again though the routes are the same; 0: not */
+	const char *why; /* it was turned away by the last replica; in from's arena */
 };
+
+static void end_hold(struct call *call) {
+	if (list_is_empty(&call->in_held))
+		return;
+	list_remove(&call->in_held);
+	call->worker->held_count--;
+}
 
 static void call_free(struct call *call) {
 	struct worker *worker = call->worker;
+	end_hold(call);
 	buf_deinit(&call->peeked);
 	route_module_unref(call->module);
 	pool_free(call->verb);
@@ -224,15 +248,20 @@ static int no_such_verb(const struct route_module *module, const struct verb_nam
 			 STR_ARG(verb->name), name, near);
 }
 
+static void no_replica(const struct route_module *module, struct error *err) {
+	error_set(err, CODE_UNAVAILABLE, "nothing of the module %s is alive: %s", module->name.ptr, module->problem);
+}
+
 static int find_module(struct call *call, const struct verb_name *verb, struct error *err) {
 	struct route_module *module = route_table_find(call->worker->routes, verb->module);
 	if (module == NULL)
 		return no_such_module(call->worker, verb, err);
 	if (module->verb_count > 0 && !route_module_has(module, verb->name))
 		return no_such_verb(module, verb, err);
-	if (module->replica_count == 0)
-		return error_set(err, CODE_UNAVAILABLE, "nothing of the module %s is alive: %s", module->name.ptr,
-				 module->problem);
+	if (module->replica_count == 0 && !module->awaited) {
+		no_replica(module, err);
+		return -1;
+	}
 	call->module = route_module_ref(module);
 	return 0;
 }
@@ -316,23 +345,141 @@ static const struct http_headers *headers_for(struct call *call, const struct ro
 	return &call->headers;
 }
 
-static void on_untouched(struct relay *relay, const struct error *why) {
-	struct call *call = relay_owner(relay);
-	note_end(call, CODE_UNAVAILABLE);
-	/* The table may have moved on since: a replica that is gone is not asked again. */
-	struct route_module *module = route_table_find(call->worker->routes, call->module->name);
-	if (++call->attempts >= ATTEMPTS_MAX || module == NULL || module->replica_count == 0) {
-		call->tried = NULL;
-		relay_give_up(relay, why);
+static void send_again(struct call *call) {
+	const struct route_replica *replica = pick_replica(call);
+	end_hold(call);
+	relay_retry(call->relay, send_to(call, replica), replica->label, headers_for(call, replica));
+}
+
+/* --- calls that wait ------------------------------------------------------------------------------------------------ */
+
+static void give_up(struct call *call, const struct error *why) {
+	end_hold(call);
+	call->tried = NULL;
+	relay_give_up(call->relay, why);
+}
+
+/* Why a call that nothing can take now does not wait. */
+static int check_hold(const struct call *call, uint64_t now_ms, const char *why, struct error *err) {
+	const struct worker *worker = call->worker;
+	bool may_come = call->module->awaited || call->module->replica_count > 0;
+	if (worker->draining || !may_come)
+		return error_set(err, CODE_UNAVAILABLE, "%s", why);
+	if (call->held_ms != 0 && now_ms - call->held_ms >= HOLD_MAX_MS)
+		return error_set(err, CODE_UNAVAILABLE, "%s (the call has waited for %d ms, which is max-hold)", why, HOLD_MAX_MS);
+	if (list_is_empty(&call->in_held) && worker->held_count >= HELD_MAX)
+		return error_set(err, CODE_UNAVAILABLE, "%s (%zu calls wait already; max-held-calls is %d)", why, worker->held_count,
+				 HELD_MAX);
+	return 0;
+}
+
+static void hold(struct call *call, const struct error *why) {
+	struct worker *worker = call->worker;
+	uint64_t now_ms = loop_now_ms(&worker->loop);
+	struct error err;
+	if (check_hold(call, now_ms, why->msg, &err) < 0) {
+		give_up(call, &err);
 		return;
 	}
-	if (module != call->module) {
-		route_module_unref(call->module);
-		call->module = route_module_ref(module);
-		call->tried = NULL;
+	call->why = arena_strdup(&call->from->http.arena, str_from(why->msg));
+	call->tried = NULL;
+	call->attempts = 0;
+	call->held_ms = call->held_ms ? call->held_ms : now_ms;
+	list_append(&worker->held, &call->in_held);
+	if (worker->held_count++ == 0)
+		timer_start(&worker->loop, &worker->held_timer, HELD_LOOK_MS);
+}
+
+/* A replica turned it away: the routes that tell why may be on their way, and if they are not it may fare better soon. */
+static void hold_and_retry(struct call *call, const struct error *why) {
+	call->retry_after_ms = call->retry_after_ms > 0 ? call->retry_after_ms * 2 : HELD_RETRY_MS;
+	call->retry_ms = loop_now_ms(&call->worker->loop) + call->retry_after_ms;
+	hold(call, why);
+}
+
+/* Takes the module as it is now. Returns whether that is another one than before. */
+static bool look_up_again(struct call *call) {
+	struct route_module *module = route_table_find(call->worker->routes, call->module->name);
+	if (module == NULL || module == call->module)
+		return false;
+	route_module_unref(call->module);
+	call->module = route_module_ref(module);
+	call->tried = NULL;
+	return true;
+}
+
+/* To the process that has taken over, which knows what is alive now, and adds its own headers. */
+static void pass_on(struct call *call) {
+	struct arena *arena = &call->from->http.arena;
+	struct http_headers headers = {0};
+	for (size_t i = 0; i < call->headers.count; i++)
+		if (!str_eq(call->headers.items[i].name, header_verb) && !str_eq(call->headers.items[i].name, header_deployment))
+			http_headers_pass(&headers, arena, &call->headers.items[i]);
+	end_hold(call);
+	call->tried = NULL;
+	relay_retry(call->relay, call->worker->control, "the Backplane that has taken over", &headers);
+}
+
+static void look_again(struct call *call) {
+	uint64_t now_ms = loop_now_ms(&call->worker->loop);
+	struct error err;
+	if (relay_from(call->relay)->finished)
+		return; /* its deadline has passed */
+	if (call->worker->leaving) {
+		pass_on(call);
+		return;
 	}
-	const struct route_replica *replica = pick_replica(call);
-	relay_retry(relay, send_to(call, replica), replica->label, headers_for(call, replica));
+	bool changed = look_up_again(call);
+	bool due = changed || (call->retry_ms != 0 && now_ms >= call->retry_ms);
+	if (call->module->replica_count > 0 && due && !call->worker->draining) {
+		call->retry_ms = 0;
+		send_again(call);
+		return;
+	}
+	const char *why = call->why;
+	struct error none;
+	if (call->module->replica_count == 0) {
+		no_replica(call->module, &none);
+		why = none.msg;
+	}
+	if (check_hold(call, now_ms, why, &err) < 0)
+		give_up(call, &err);
+}
+
+void calls_look_again(struct worker *worker) {
+	LIST_FOREACH(link, &worker->held)
+		look_again(LIST_ENTRY(link, struct call, in_held));
+}
+
+static void on_held_timer(struct timer *timer) {
+	struct worker *worker = CONTAINER_OF(timer, struct worker, held_timer);
+	calls_look_again(worker);
+	if (worker->held_count > 0)
+		timer_start(&worker->loop, timer, HELD_LOOK_MS);
+}
+
+void calls_init(struct worker *worker) {
+	list_init(&worker->held);
+	worker->held_timer.fire = on_held_timer;
+}
+
+/* --- on its way ----------------------------------------------------------------------------------------------------- */
+
+static void on_untouched(struct relay *relay, const struct error *why) {
+	struct call *call = relay_owner(relay);
+	call->relay = relay;
+	note_end(call, CODE_UNAVAILABLE);
+	if (call->worker->leaving && ++call->attempts < ATTEMPTS_MAX) {
+		pass_on(call);
+		return;
+	}
+	/* The table may have moved on since: a replica that is gone is not asked again. */
+	look_up_again(call);
+	bool other = call->module->replica_count > 1 || (call->module->replica_count == 1 && call->tried == NULL);
+	if (other && ++call->attempts < ATTEMPTS_MAX)
+		send_again(call);
+	else
+		hold_and_retry(call, why);
 }
 
 static void on_relay_done(struct relay *relay) {
@@ -351,6 +498,22 @@ static char *full_name(const struct verb_name *verb) {
 	return text;
 }
 
+/* Nothing of the module is alive, and something is about to be. */
+static void wait_for_replica(struct call *call, const struct relay_options *options) {
+	struct error err;
+	if (options->taken.len > HELD_MESSAGE_MAX) {
+		error_set(&err, CODE_UNAVAILABLE,
+			  "nothing of the module %s is alive yet, and the call is too large to wait: %zu bytes of it are here, and "
+			  "max-held-message is %d",
+			  call->module->name.ptr, options->taken.len, HELD_MESSAGE_MAX);
+		rpc_fail(call->from, &err);
+		return;
+	}
+	no_replica(call->module, &err);
+	call->relay = relay_wait(call->from, options);
+	hold(call, &err);
+}
+
 static void route(struct call *call, const struct verb_name *verb, struct str taken) {
 	struct rpc_stream *from = call->from;
 	struct error err;
@@ -361,17 +524,23 @@ static void route(struct call *call, const struct verb_name *verb, struct str ta
 		return;
 	}
 	add_headers(call);
+	struct relay_options options = {
+		.taken = taken,
+		.owed = call->unpaid,
+		.message_size = call->message_size,
+		.has_message = true,
+		.untouched = on_untouched,
+		.done = on_relay_done,
+		.owner = call,
+	};
+	if (call->module->replica_count == 0) {
+		wait_for_replica(call, &options);
+		return;
+	}
 	const struct route_replica *replica = pick_replica(call);
-	relay_start(from, send_to(call, replica),
-		    &(struct relay_options){.peer = replica->label,
-					    .headers = headers_for(call, replica),
-					    .taken = taken,
-					    .owed = call->unpaid,
-					    .message_size = call->message_size,
-					    .has_message = true,
-					    .untouched = on_untouched,
-					    .done = on_relay_done,
-					    .owner = call});
+	options.peer = replica->label;
+	options.headers = headers_for(call, replica);
+	relay_start(from, send_to(call, replica), &options);
 }
 
 /* --- the first bytes ------------------------------------------------------------------------------------------------ */
@@ -397,7 +566,7 @@ static void look(struct call *call, struct str bytes) {
 	}
 }
 
-static void hold(struct call *call, struct str bytes) {
+static void keep(struct call *call, struct str bytes) {
 	int over = buf_append(&call->peeked, bytes);
 	ASSERT(over == 0);
 }
@@ -415,7 +584,7 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 	bool first = buf_len(&call->peeked) == 0;
 	call->unpaid = bytes.len;
 	if (!first)
-		hold(call, bytes);
+		keep(call, bytes);
 	struct str view = first ? bytes : buf_view(&call->peeked);
 	if (view.len >= call->need)
 		look(call, view);
@@ -423,7 +592,7 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 	if (stream->owner != call || stream->finished)
 		return;
 	if (first)
-		hold(call, bytes);
+		keep(call, bytes);
 	/* The sender is paid at once: max-verb-offset is the limit here, and not its window. */
 	rpc_consume(stream, bytes.len);
 }
@@ -447,8 +616,13 @@ static const struct rpc_events peek_events = {
 
 static void start_call(struct rpc_stream *stream) {
 	struct worker *worker = stream->service;
+	if (worker->leaving) {
+		relay_start(stream, worker->control, &(struct relay_options){.peer = "the Backplane that has taken over"});
+		return;
+	}
 	struct call *call = pool_alloc(sizeof *call);
 	*call = (struct call){.worker = worker, .from = stream, .peeked = BUF_INIT(PEEK_MAX + LOOP_READ_SIZE)};
+	list_init(&call->in_held);
 	worker->calls++;
 	stream->owner = call;
 	stream->events = &peek_events;

@@ -209,6 +209,11 @@ void control_advance(struct control *control, uint64_t now_ms) {
 	control->now_ms = now_ms;
 }
 
+void control_begin(struct control *control, uint64_t now_ms) {
+	control_advance(control, now_ms);
+	control->adopt_until_ms = now_ms + control->config.adopt_timeout_ms;
+}
+
 static uint64_t later_than(const struct control *control, uint64_t due_ms) {
 	return due_ms > control->now_ms ? due_ms : UINT64_MAX;
 }
@@ -308,6 +313,16 @@ const struct module *control_module(const struct control *control, struct str na
 
 const struct deployment *control_deployment(const struct control *control, struct str key) {
 	return map_get(&control->deployments, key);
+}
+
+bool control_module_is_awaited(const struct control *control, const struct module *module) {
+	/* The next try comes within a second. */
+	enum { FAILURES_MAX = 4 };
+	const struct deployment *deployment = module->active;
+	if (deployment == NULL || deployment->alive > 0 || module->replicas == 0 || deployment->failures > FAILURES_MAX)
+		return false;
+	const struct language *language = map_get(&control->languages, str_from(deployment->language));
+	return language == NULL || language->problem[0] == '\0';
 }
 
 void control_module_problem(const struct control *control, const struct module *module, char *ret_text, size_t size) {

@@ -238,6 +238,11 @@ void control_load_ended(struct control *control, const struct deployment_record 
 
 /* The Platform found a Runner of the Backplane before us. It has as long to register as one that is created. */
 void control_found(struct control *control, const char *runner_key);
+/* One of those was told to end by the Backplane before us, and has so long to finish its calls. */
+void control_found_draining(struct control *control, const char *runner_key, uint64_t left_ms);
+
+/* All has been loaded: from now on Runners of the Backplane before us are waited for. */
+void control_begin(struct control *control, uint64_t now_ms);
 
 /* A deployment is in the store, by a client's wish: a new one, or one that is wanted again. */
 void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas);
@@ -290,6 +295,10 @@ const char *runner_state_name(enum runner_state state);
 const char *deployment_state_name(enum deployment_state state);
 const struct module *control_module(const struct control *control, struct str name);
 const struct deployment *control_deployment(const struct control *control, struct str key);
+
+/* Nothing of it is alive, and something is about to be: it was there before, and no failure stands against it but that it
+ * died just now. Calls may wait for it. */
+bool control_module_is_awaited(const struct control *control, const struct module *module);
 
 /* Why no call reaches a module just now, in plain words. */
 void control_module_problem(const struct control *control, const struct module *module, char *ret_text, size_t size);

@@ -223,6 +223,8 @@ static void retry_later(struct control *control, struct deployment *deployment, 
 	const struct control_event event = {EVENT_DEPLOYMENT_BACKING_OFF, deployment, NULL, text, lines, line_count, delay_ms};
 	control->outside->ops->event(control->outside, &event);
 	control->unsettled = true;
+	if (deployment == deployment->module->active && deployment->alive == 0)
+		module_mark_dirty(control, deployment->module); /* what its calls are told has changed */
 }
 
 static void fail_or_retry(struct control *control, struct deployment *deployment, bool own_fault, const char *why,

@@ -108,6 +108,12 @@ void control_found(struct control *control, const char *runner_key) {
 	tell(control, runner, EVENT_RUNNER_CREATING, 0, "left by the Backplane before; it may register again");
 }
 
+void control_found_draining(struct control *control, const char *runner_key, uint64_t left_ms) {
+	struct runner *runner = runner_find(control, runner_key);
+	if (runner != NULL && runner->state == RUNNER_CREATING)
+		runner_set_state(control, runner, RUNNER_DRAINING, left_ms, "told to end by the Backplane before");
+}
+
 void runner_detach(struct control *control, struct runner *runner) {
 	struct deployment *deployment = runner->deployment;
 	if (deployment == NULL)

@@ -384,6 +384,7 @@ static struct route_module *make_route(struct backplane *backplane, const struct
 		route_module_new(str_from(module->name), verbs, verb_count, replicas, replica_count, problem);
 	set_calls(backplane, module, route);
 	route->schema = packed_schema_ref(active->schema);
+	route->awaited = control_module_is_awaited(&backplane->control, module);
 	free(verbs);
 	arena_deinit(&arena);
 	return route;
@@ -481,6 +482,80 @@ static const struct outside_ops ops = {
 	.all_gone = out_all_gone,
 };
 
+/* --- nobody any more ---------------------------------------------------------------------------------------------------------- */
+
+static void mute_runner(struct outside *outside UNUSED, const struct runner *runner UNUSED) {
+}
+
+static void mute_ping(struct outside *outside UNUSED, const struct runner *runner UNUSED, uint64_t timeout_ms UNUSED) {
+}
+
+static void mute_create(struct outside *outside UNUSED, const char *runner_key UNUSED, const char *language UNUSED) {
+}
+
+static void mute_destroy(struct outside *outside UNUSED, const char *runner_key UNUSED) {
+}
+
+static void mute_deploy(struct outside *outside UNUSED, const struct runner *runner UNUSED,
+			const struct deployment *deployment UNUSED) {
+}
+
+static void mute_terminate(struct outside *outside UNUSED, const struct runner *runner UNUSED,
+			   const char *deployment_key UNUSED, uint64_t grace_ms UNUSED) {
+}
+
+static void mute_accept(struct outside *outside UNUSED, uint64_t registration UNUSED, const struct runner *runner UNUSED) {
+}
+
+static void mute_refuse(struct outside *outside UNUSED, uint64_t registration UNUSED, const struct error *why UNUSED) {
+}
+
+static void mute_save(struct outside *outside UNUSED, const struct deployment *deployment UNUSED,
+		      const struct module *module UNUSED) {
+}
+
+static void mute_route(struct outside *outside UNUSED, const struct module *module UNUSED) {
+}
+
+static void mute_publish(struct outside *outside UNUSED, uint64_t version UNUSED) {
+}
+
+static void mute_event(struct outside *outside UNUSED, const struct control_event *event UNUSED) {
+}
+
+static void mute_all_gone(struct outside *outside UNUSED) {
+}
+
+static const struct outside_ops mute_ops = {
+	.random = out_random,
+	.wall_ms = out_wall_ms,
+	.create_runner = mute_create,
+	.destroy_runner = mute_destroy,
+	.ping_runner = mute_ping,
+	.deploy = mute_deploy,
+	.terminate = mute_terminate,
+	.forget_runner = mute_runner,
+	.accept = mute_accept,
+	.refuse = mute_refuse,
+	.save = mute_save,
+	.route = mute_route,
+	.publish = mute_publish,
+	.event = mute_event,
+	.all_gone = mute_all_gone,
+};
+
+void outside_mute(struct backplane *backplane) {
+	backplane->outside.ops = &mute_ops;
+	for (size_t cursor = 0;;) {
+		struct rpc_channel *channel = map_next(&backplane->runner_channels, &cursor);
+		if (channel == NULL)
+			break;
+		rpc_channel_close(channel);
+	}
+	map_deinit(&backplane->runner_channels);
+	map_init(&backplane->runner_channels);
+}
+
 void outside_init(struct backplane *backplane) {
 	backplane->outside.ops = &ops;
 	saves_init(&backplane->saves, start_writing);
@@ -495,8 +570,10 @@ void outside_init(struct backplane *backplane) {
 
 void outside_close(struct backplane *backplane) {
 	timer_stop(&backplane->loop, &backplane->writing.retry);
-	saves_flush(&backplane->saves);
-	saves_retry(&backplane->saves); /* a last time */
+	if (backplane->store != NULL) { /* else another process has it */
+		saves_flush(&backplane->saves);
+		saves_retry(&backplane->saves); /* a last time */
+	}
 	for (size_t cursor = 0;;) {
 		struct rpc_channel *channel = map_next(&backplane->runner_channels, &cursor);
 		if (channel == NULL)

@@ -36,6 +36,7 @@ struct route_module {
 	struct standings standings; /* of the replicas, in their order */
 	char *problem; /* without replicas: why */
 	struct packed_schema *schema; /* of what its calls go to: a reference; NULL: nothing of it is active */
+	bool awaited; /* without replicas: one is about to come up, and calls wait for it */
 };
 
 /* Takes over replicas (an array on the heap, with their labels and standings). Copies the rest. */

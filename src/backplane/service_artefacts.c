@@ -75,6 +75,7 @@ static void upload_go_on(struct upload *upload);
 static void upload_done(uv_work_t *request, int status UNUSED) {
 	struct upload *upload = request->data;
 	upload->working = false;
+	upload->backplane->transfers_at_work--;
 	buf_clear(&upload->writing);
 	if (upload->stream == NULL) {
 		upload_free(upload);
@@ -104,6 +105,7 @@ static void upload_go_on(struct upload *upload) {
 	upload->unpaid = 0;
 	upload->commit = upload->ended;
 	upload->working = true;
+	upload->backplane->transfers_at_work++;
 	upload->request.data = upload;
 	int failed = uv_queue_work(&upload->backplane->loop.uv, &upload->request, upload_work, upload_done);
 	ASSERT(failed == 0);
@@ -273,6 +275,7 @@ static void next_artefact(struct download *download) {
 static void download_done(uv_work_t *request, int status UNUSED) {
 	struct download *download = request->data;
 	download->working = false;
+	download->backplane->transfers_at_work--;
 	if (download->stream == NULL) {
 		download_free_if_done(download);
 		return;
@@ -299,6 +302,7 @@ static void download_go_on(struct download *download) {
 		return;
 	}
 	download->working = true;
+	download->backplane->transfers_at_work++;
 	download->work.data = download;
 	int failed = uv_queue_work(&download->backplane->loop.uv, &download->work, download_work, download_done);
 	ASSERT(failed == 0);

@@ -180,7 +180,7 @@ static void page_done(struct store_job *job) {
 
 static void go_on(struct event_watcher *watcher) {
 	struct backplane *backplane = watcher->backplane;
-	if (watcher->reading || watcher->stream->finished || rpc_unsent(watcher->stream) > UNSENT_MAX)
+	if (watcher->reading || backplane->store == NULL || watcher->stream->finished || rpc_unsent(watcher->stream) > UNSENT_MAX)
 		return;
 	if (watcher->query.after >= (watcher->follow ? backplane->events.kept : watcher->upto)) {
 		if (!watcher->follow)
@@ -214,6 +214,7 @@ static void begin(struct event_watcher *watcher, const Ftl__StreamEventsRequest 
 					      .after = request->tail == 0 ? watcher->upto : 0,
 					      .newest = request->tail == 0 ? SIZE_MAX : request->tail,
 					      .limit = PAGE_MAX};
+	watcher->stream->open_ended = true;
 	list_append(&watcher->backplane->events.watchers, &watcher->link);
 	rpc_respond(watcher->stream);
 	go_on(watcher);

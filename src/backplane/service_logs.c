@@ -54,6 +54,7 @@ static void begin(struct follower *follower, const Ftl__StreamLogsRequest *reque
 	follower->module = mem_strdup(request->module);
 	rpc_respond(follower->stream);
 	logbook_tail(follower->backplane->logbook, str_from(request->module), request->tail, send_entry, follower);
+	follower->stream->open_ended = request->follow;
 	if (request->follow)
 		list_append(&follower->backplane->followers, &follower->link);
 	else
@@ -161,6 +162,7 @@ static const struct rpc_events publisher_events = {
 static void start_publish(struct rpc_stream *stream) {
 	struct publisher *publisher = mem_alloc(sizeof *publisher);
 	*publisher = (struct publisher){.backplane = stream->service, .received = BUF_INIT(PUBLISH_MAX)};
+	stream->open_ended = true;
 	stream->message_max = PUBLISH_MAX;
 	stream->owner = publisher;
 	stream->events = &publisher_events;

@@ -89,6 +89,11 @@ static void take_registration(struct registration_stream *registration) {
 	Ftl__RegisterRunnerRequest *request;
 	struct error err;
 	registration->complete = true;
+	registration->stream->open_ended = true;
+	if (backplane->stopping.state == LEAVING) {
+		rpc_finish(registration->stream, CODE_UNAVAILABLE, "another Backplane has taken over");
+		return;
+	}
 	if (read_registration(registration, &arena, &request, &err) < 0) {
 		rpc_fail(registration->stream, &err);
 		arena_deinit(&arena);
@@ -205,4 +210,14 @@ void registrations_init(struct backplane *backplane) {
 
 void registrations_deinit(struct backplane *backplane) {
 	ASSERT(list_is_empty(&backplane->registrations));
+}
+
+void registrations_end(struct backplane *backplane) {
+	LIST_FOREACH(link, &backplane->registrations) {
+		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
+		registration->id = 0;
+		/* In order, which tells the Runner that there is somebody to register with. */
+		if (!registration->stream->finished)
+			rpc_finish(registration->stream, CODE_OK, "");
+	}
 }

@@ -73,6 +73,7 @@ static void begin(struct puller *puller, const Ftl__PullSchemaRequest *request) 
 	}
 	free(puller->reader.module);
 	puller->reader.module = mem_strdup(request->module);
+	puller->stream->open_ended = true;
 	list_append(&puller->backplane->pullers, &puller->link);
 	rpc_respond(puller->stream);
 	go_on(puller);

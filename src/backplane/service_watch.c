@@ -198,6 +198,7 @@ static void look_up(struct watcher *watcher) {
 
 static void begin(struct watcher *watcher) {
 	struct backplane *backplane = watcher->backplane;
+	watcher->stream->open_ended = true;
 	const struct history *history = find_history(backplane, watcher->key);
 	const struct deployment *deployment = control_deployment(&backplane->control, str_from(watcher->key));
 	if (history != NULL)

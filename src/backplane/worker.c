@@ -2,6 +2,8 @@
 #include "backplane/worker.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "backplane/call.h"
 #include "base/memory.h"
@@ -11,11 +13,15 @@
 
 /* --- what is not a call ---------------------------------------------------------------------------------------------- */
 
+static const char *name_control(const struct worker *worker) {
+	return worker->leaving ? "the Backplane that has taken over" : "the control side";
+}
+
 static void relay_to_control(struct rpc_stream *stream) {
 	struct worker *worker = stream->service;
 	/* Each method of the control side has its own limit. */
 	stream->message_max = UINT32_MAX;
-	relay_start(stream, worker->control, &(struct relay_options){.peer = "the control side"});
+	relay_start(stream, worker->control, &(struct relay_options){.peer = name_control(worker)});
 }
 
 /* What the health service knows, beside "": all services that this port takes calls of. */
@@ -41,6 +47,10 @@ struct order {
 	void (*done)(void *data);
 	void *data;
 	void (*idle)(struct worker *worker);
+	void (*told)(struct worker *worker);
+	int stock[WORKER_STOCK_MAX];
+	struct sockaddr_storage successor;
+	socklen_t successor_len;
 };
 
 static void post(struct worker *worker, void (*run)(struct task *task), const struct order *filled) {
@@ -66,6 +76,7 @@ static void run_set_routes(struct task *task) {
 	route_table_unref(order->worker->routes);
 	order->worker->routes = order->routes;
 	order->done(order->data);
+	calls_look_again(order->worker);
 	free(order);
 }
 
@@ -99,12 +110,138 @@ static void run_drain(struct task *task) {
 	worker->draining = true;
 	set_health(worker, false);
 	worker->idle = order->idle;
+	calls_look_again(worker);
 	worker_tell_if_idle(worker);
 	free(order);
 }
 
 void worker_drain(struct worker *worker, void (*idle)(struct worker *worker)) {
 	post(worker, run_drain, &(struct order){.idle = idle});
+}
+
+/* --- another process takes over ------------------------------------------------------------------------------------------- */
+
+struct retired_channel {
+	struct list link;
+	struct rpc_channel *channel;
+};
+
+static int connect_to_successor(const struct worker *worker) {
+	int fd = socket(worker->successor.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&worker->successor, worker->successor_len) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int dial(void *data) {
+	struct worker *worker = data;
+	if (worker->stock_count > 0)
+		return worker->stock[--worker->stock_count];
+	switch (worker->dial_to) {
+	case CONTROL_HERE:
+		return worker->dial_control(worker->dial_data);
+	case CONTROL_PAUSED:
+		return -1;
+	case CONTROL_ELSEWHERE:
+		return connect_to_successor(worker);
+	}
+	return -1;
+}
+
+static void open_control(struct worker *worker, const struct endpoint *name) {
+	struct rpc_channel_options options = rpc_channel_options_default;
+	/* It is this process, or the next: it may be busy, and is never gone. */
+	options.connect_timeout_ms = 0;
+	options.keepalive_ms = 0;
+	options.dial = dial;
+	options.dial_data = worker;
+	worker->control = rpc_channel_new(&worker->loop, name, &options);
+}
+
+static void retire(struct worker *worker, struct rpc_channel *channel) {
+	struct retired_channel *retired = mem_alloc(sizeof *retired);
+	*retired = (struct retired_channel){.channel = channel};
+	list_append(&worker->retired, &retired->link);
+}
+
+static void close_retired(struct worker *worker, bool all) {
+	LIST_FOREACH(link, &worker->retired) {
+		struct retired_channel *retired = LIST_ENTRY(link, struct retired_channel, link);
+		if (!all && rpc_channel_calls(retired->channel) > 0)
+			continue;
+		rpc_channel_close(retired->channel);
+		list_remove(&retired->link);
+		free(retired);
+	}
+}
+
+static void close_stock(struct worker *worker) {
+	while (worker->stock_count > 0)
+		close(worker->stock[--worker->stock_count]);
+}
+
+/* In the turn after the one that had something to tell: by then it has left. */
+static void run_told(struct task *task) {
+	struct order *order = CONTAINER_OF(task, struct order, task);
+	order->told(order->worker);
+	free(order);
+}
+
+static void run_pause_control(struct task *task) {
+	struct order *order = CONTAINER_OF(task, struct order, task);
+	struct worker *worker = order->worker;
+	close_retired(worker, false);
+	retire(worker, worker->control);
+	close_stock(worker);
+	worker->dial_to = CONTROL_PAUSED;
+	memcpy(worker->stock, order->stock, sizeof order->stock);
+	worker->stock_count = WORKER_STOCK_MAX;
+	struct endpoint name = *rpc_channel_endpoint(worker->control);
+	open_control(worker, &name);
+	post(worker, run_told, order);
+	free(order);
+}
+
+void worker_pause_control(struct worker *worker, const int stock[WORKER_STOCK_MAX], void (*done)(struct worker *worker)) {
+	struct order order = {.told = done};
+	memcpy(order.stock, stock, sizeof order.stock);
+	post(worker, run_pause_control, &order);
+}
+
+static void run_resume_control(struct task *task) {
+	struct order *order = CONTAINER_OF(task, struct order, task);
+	order->worker->dial_to = CONTROL_HERE;
+	free(order);
+}
+
+void worker_resume_control(struct worker *worker) {
+	post(worker, run_resume_control, &(struct order){0});
+}
+
+static void on_clients_gone(void *data) {
+	struct worker *worker = data;
+	worker->idle(worker);
+}
+
+static void run_leave(struct task *task) {
+	struct order *order = CONTAINER_OF(task, struct order, task);
+	struct worker *worker = order->worker;
+	worker->leaving = true;
+	worker->dial_to = CONTROL_ELSEWHERE;
+	worker->successor = order->successor;
+	worker->successor_len = order->successor_len;
+	worker->idle = order->idle;
+	calls_look_again(worker);
+	rpc_server_drain(worker->server, on_clients_gone, worker);
+	post(worker, run_told, order);
+	free(order);
+}
+
+void worker_leave(struct worker *worker, const struct sockaddr_storage *successor, socklen_t successor_len,
+		  void (*told)(struct worker *worker), void (*idle)(struct worker *worker)) {
+	post(worker, run_leave,
+	     &(struct order){.successor = *successor, .successor_len = successor_len, .told = told, .idle = idle});
 }
 
 /* --- for calls ----------------------------------------------------------------------------------------------------------- */
@@ -137,6 +274,8 @@ static void *run(void *data) {
 	loop_run(&worker->loop);
 	rpc_server_close(worker->server);
 	rpc_channel_close(worker->control);
+	close_retired(worker, true);
+	close_stock(worker);
 	for (size_t cursor = 0;;) {
 		struct rpc_channel *channel = map_next(&worker->channels, &cursor);
 		if (channel == NULL)
@@ -169,6 +308,7 @@ struct worker *worker_start(const struct worker_options *options, struct error *
 	}
 	loop_init(&worker->loop);
 	map_init(&worker->channels);
+	calls_init(worker);
 	worker->routes = route_table_new();
 	worker->random = random_u64();
 	worker->owner = options->owner;
@@ -180,13 +320,10 @@ struct worker *worker_start(const struct worker_options *options, struct error *
 	worker->health = rpc_health_new(worker->server);
 	set_health(worker, true);
 	worker->reflection = rpc_reflection_new(worker->server, options->server.types);
-	struct rpc_channel_options control = rpc_channel_options_default;
-	/* It is this process: it may be busy, and is never gone. */
-	control.connect_timeout_ms = 0;
-	control.keepalive_ms = 0;
-	control.dial = options->dial_control;
-	control.dial_data = options->dial_data;
-	worker->control = rpc_channel_new(&worker->loop, &options->control_name, &control);
+	worker->dial_control = options->dial_control;
+	worker->dial_data = options->dial_data;
+	list_init(&worker->retired);
+	open_control(worker, &options->control_name);
 	int failed = pthread_create(&worker->thread, NULL, run, worker);
 	ASSERT(failed == 0);
 	return worker;

@@ -6,12 +6,15 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/socket.h>
 
 #include "backplane/route.h"
 #include "base/map.h"
 #include "rpc/channel.h"
 #include "rpc/server.h"
 #include "rpc/tls.h"
+
+enum { WORKER_STOCK_MAX = 2 };
 
 struct worker {
 	struct loop loop;
@@ -22,10 +25,22 @@ struct worker {
 	struct rpc_reflection *reflection;
 	struct route_table *routes; /* this worker's reference */
 	struct map channels; /* struct rpc_channel by endpoint text, of Runners */
-	struct rpc_channel *control; /* to the control side of this process */
+	struct rpc_channel *control; /* to the control side of this process; to the next process when this one leaves */
+	struct list retired; /* struct retired_channel: those before it, until their calls have ended */
+	enum { CONTROL_HERE, CONTROL_PAUSED, CONTROL_ELSEWHERE } dial_to;
+	int stock[WORKER_STOCK_MAX]; /* connections that are not in use yet, for control */
+	size_t stock_count;
+	struct sockaddr_storage successor; /* where the next process listens */
+	socklen_t successor_len;
+	int (*dial_control)(void *data);
+	void *dial_data;
+	bool leaving; /* another process has taken over: calls go to it */
 	uint64_t random; /* state of this worker's generator */
 	bool draining; /* takes no calls but those of calls that are under way */
 	size_t calls; /* under way */
+	struct list held; /* struct call: those of them that wait until something of their module is alive */
+	size_t held_count;
+	struct timer held_timer;
 	void (*idle)(struct worker *worker); /* to be told once when calls came down to 0 while draining */
 	void *owner;
 };
@@ -54,6 +69,17 @@ void worker_set_routes(struct worker *worker, struct route_table *routes, void (
 void worker_forget(struct worker *worker, const struct endpoint *endpoint);
 /* Answers new calls with Unavailable; idle(worker) runs once, on the worker, when none is under way. */
 void worker_drain(struct worker *worker, void (*idle)(struct worker *worker));
+
+/* What is for the control side goes over these connections from now on (which nobody has to read yet), and what is under way
+ * goes on where it is. done runs on the worker when all of that has left it. */
+void worker_pause_control(struct worker *worker, const int stock[WORKER_STOCK_MAX], void (*done)(struct worker *worker));
+/* The control side of this process reads again. */
+void worker_resume_control(struct worker *worker);
+/* Another process reads at their ends, and listens at that address. Clients are sent there, and whatever they still ask here
+ * is passed on to it; the calls that are under way end here. told runs on the worker when clients have been told, idle when
+ * the last of them has gone. */
+void worker_leave(struct worker *worker, const struct sockaddr_storage *successor, socklen_t successor_len,
+		  void (*told)(struct worker *worker), void (*idle)(struct worker *worker));
 
 /* The connection to a Runner, made when it is first wanted. On the worker's thread. */
 struct rpc_channel *worker_channel(struct worker *worker, const struct route_replica *replica);

@@ -17,6 +17,7 @@
 struct serve_options {
 	struct common_options common;
 	const char *bind, *data, *db, *platform, *port_file;
+	bool takeover;
 	unsigned threads, warm;
 	uint64_t start_timeout_ms, orphan_timeout_ms, drain_timeout_ms;
 	const char *ca;
@@ -33,9 +34,8 @@ static const struct args_option options[] = {
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(bind),
 	 .value = "URL",
-	 .standard = CONFIG_ENDPOINT_DEFAULT,
 	 .help = "where to listen: http://HOST:PORT or unix:PATH;\n"
-		 "port 0: any that is free"},
+		 "port 0: any that is free (default " CONFIG_ENDPOINT_DEFAULT ")"},
 	{.name = "data",
 	 .letter = 'd',
 	 .kind = ARGS_TEXT,
@@ -43,6 +43,11 @@ static const struct args_option options[] = {
 	 .value = "DIR",
 	 .help = "where to keep deployments and artefacts (default $XDG_DATA_HOME/ftl,\n"
 		 "else ~/.local/share/ftl)"},
+	{.name = "takeover",
+	 .kind = ARGS_FLAG,
+	 .offset = OPTION(takeover),
+	 .help = "take the place of the Backplane that runs on the data folder,\n"
+		 "without a call that fails; it leaves when its calls have ended"},
 	{.name = "db",
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(db),
@@ -132,6 +137,11 @@ static const struct args_option options[] = {
 #define MESSAGE_MAX_MAX MIB(64)
 #define HELD_MAX_MIN MIB(1)
 
+static void on_taken_over(void *data) {
+	struct serve_options *given = data;
+	given->port_file = NULL; /* it is the other one's */
+}
+
 static void on_ready(void *data, const char *endpoint) {
 	const struct serve_options *given = data;
 	struct error err;
@@ -166,10 +176,10 @@ static int check_origins(struct cli *cli, const struct serve_options *given) {
 	return EXIT_DONE;
 }
 
-static int serve(struct cli *cli, const struct backplane_options *backplane, const struct serve_options *given) {
-	struct endpoint endpoint;
+static int serve(struct cli *cli, const struct backplane_options *backplane, struct serve_options *given) {
+	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
 	struct error err;
-	if (endpoint_parse(str_from(backplane->bind), &endpoint, &err) < 0)
+	if (backplane->bind != NULL && endpoint_parse(str_from(backplane->bind), &endpoint, &err) < 0)
 		return cli_usage(cli, "--bind: %s", err.msg);
 	if (!endpoint_is_loopback(&endpoint))
 		output_warning("%s can be reached from other machines, and FTL does not ask yet who calls: whoever "
@@ -204,7 +214,7 @@ static bool list_failpoints(void) {
 }
 
 static int run(struct cli *cli) {
-	const struct serve_options *given = cli->options;
+	struct serve_options *given = (struct serve_options *)cli->options; /* port_file changes when another takes over */
 	if (list_failpoints())
 		return EXIT_DONE;
 	int wrong = arm_failpoint(cli);
@@ -215,7 +225,8 @@ static int run(struct cli *cli) {
 	if (wrong != EXIT_DONE)
 		return wrong;
 	struct backplane_options backplane = {
-		.bind = given->bind,
+		.bind = given->bind != NULL || given->takeover ? given->bind : CONFIG_ENDPOINT_DEFAULT,
+		.takeover = given->takeover,
 		.data_folder = given->data,
 		.platform = given->platform,
 		.program = toolchain_program(&cli->arena),
@@ -233,7 +244,8 @@ static int run(struct cli *cli) {
 		.held_max = (size_t)given->held_max,
 		.artefact_max = given->artefact_max,
 		.ready = on_ready,
-		.data = (void *)given,
+		.taken_over = on_taken_over,
+		.data = given,
 	};
 	if (backplane.data_folder == NULL)
 		backplane.data_folder = config_path("XDG_DATA_HOME", ".local/share", NULL, &cli->arena);
@@ -251,8 +263,10 @@ const struct command command_serve = {
 	.name = "serve",
 	.summary = "run the Backplane",
 	.operands = "",
-	.examples = "ftl serve\nftl serve --bind http://127.0.0.1:0 --data /tmp/ftl --port-file /tmp/ftl.endpoint",
-	.notes = "Runs until SIGTERM or SIGINT, and then stops all that it started.",
+	.examples = "ftl serve\nftl serve --bind http://127.0.0.1:0 --data /tmp/ftl --port-file /tmp/ftl.endpoint\n"
+		    "ftl serve --takeover",
+	.notes = "Runs until SIGTERM or SIGINT, and then stops all that it started; or until another one is started with\n"
+		 "--takeover, which then has all that runs.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct serve_options),

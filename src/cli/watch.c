@@ -9,6 +9,8 @@
 #include "cli/output.h"
 #include "ftl.pb-c.h"
 
+enum { LOST_MAX_MS = 10000, LOST_RETRY_MS = 100 };
+
 /* Times are from the first step on, by the Backplane's clock: of a deployment that existed they are long gone. */
 static void show_step(struct watch *watch, const Ftl__WatchDeploymentResponse *step) {
 	char elapsed[TIME_TEXT_MAX], word[ENUM_WORD_MAX];
@@ -57,11 +59,14 @@ static int take_step(struct watch *watch, const Ftl__WatchDeploymentResponse *st
 	return 0;
 }
 
-static int follow(struct watch *watch, struct client_stream *stream, struct error *err) {
+static int follow(struct watch *watch, struct client_stream *stream, bool *ret_broke, struct error *err) {
 	for (bool over = false; !over;) {
 		const ProtobufCMessage *message;
-		if (client_receive(stream, &message, err) < 0)
+		if (client_receive(stream, &message, err) < 0) {
+			*ret_broke = err->code == CODE_UNAVAILABLE;
 			return lost_sight(watch, err);
+		}
+		watch->lost_ms = 0;
 		if (message == NULL)
 			return error_set(err, CODE_INTERNAL, "%s: the Backplane stopped telling before %s was live",
 					 watch->module, watch->key);
@@ -71,21 +76,39 @@ static int follow(struct watch *watch, struct client_stream *stream, struct erro
 	return 0;
 }
 
-int watch_until_live(struct cli *cli, const struct watch *given, struct error *err) {
-	struct watch copy = *given, *watch = &copy;
+/* *ret_broke: the Backplane is gone, and another one may know more. */
+static int watch_once(struct cli *cli, struct watch *watch, uint64_t timeout_ms, bool *ret_broke, struct error *err) {
 	Ftl__WatchDeploymentRequest request = FTL__WATCH_DEPLOYMENT_REQUEST__INIT;
 	request.deployment_key = (char *)watch->key;
 	struct client_stream *stream = cli_start(cli, "WatchDeployment",
 						 &ftl__watch_deployment_response__descriptor,
-						 watch->timeout_ms);
+						 timeout_ms);
 	int result = client_send(stream, &request.base, err);
 	if (result == 0) {
 		client_half_close(stream);
 		progress_show("%s: waiting for %s", watch->module, watch->key);
-		result = follow(watch, stream, err);
+		result = follow(watch, stream, ret_broke, err);
 	}
 	client_stream_free(stream);
 	return result;
+}
+
+/* What was created is kept: when the Backplane is replaced, or dies and is started again, the next one goes on with it. */
+int watch_until_live(struct cli *cli, const struct watch *given, struct error *err) {
+	struct watch watch = *given;
+	uint64_t limit_ms = watch.timeout_ms, begin_ms = clock_ms();
+	for (;;) {
+		bool broke = false;
+		uint64_t gone_ms = clock_ms() - begin_ms;
+		uint64_t left_ms = limit_ms == 0 ? 0 : gone_ms < limit_ms ? limit_ms - gone_ms : 1;
+		if (watch_once(cli, &watch, left_ms, &broke, err) == 0)
+			return 0;
+		watch.lost_ms = watch.lost_ms ? watch.lost_ms : clock_ms();
+		struct error interrupted;
+		if (!broke || clock_ms() - watch.lost_ms >= LOST_MAX_MS ||
+		    client_sleep(cli->client, LOST_RETRY_MS, &interrupted) < 0)
+			return -1;
+	}
 }
 
 unsigned watch_count_alive(struct cli *cli, const char *deployment_key) {

@@ -11,6 +11,7 @@ struct watch {
 	uint64_t timeout_ms; /* 0: none */
 	bool verbose; /* steps are shown also if standard error is no terminal */
 	int64_t first_step_ms; /* the watcher's own; 0 */
+	uint64_t lost_ms; /* the same: since when the Backplane is gone */
 };
 
 /* Of a struct with no_wait, verbose and timeout_ms. */

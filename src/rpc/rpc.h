@@ -83,6 +83,7 @@ struct rpc_stream {
 	bool is_client;
 	bool finished; /* server: answered; client: half closed */
 	bool broken; /* what still arrives is dropped */
+	bool open_ended; /* server: it is answered for as long as its client stays, and may be ended at any time */
 
 	enum code status;
 	struct str status_text; /* in http.arena */

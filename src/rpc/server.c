@@ -475,3 +475,28 @@ size_t rpc_server_calls(const struct rpc_server *server) {
 			calls += LIST_ENTRY(link, struct server_connection, link)->http->stream_count;
 	return calls;
 }
+
+size_t rpc_server_busy(const struct rpc_server *server) {
+	size_t busy = 0;
+	LIST_FOREACH(link, &server->connections) {
+		const struct http_connection *http = LIST_ENTRY(link, struct server_connection, link)->http;
+		if (http == NULL)
+			continue;
+		LIST_FOREACH(stream, &http->streams)
+			busy += !LIST_ENTRY(stream, struct rpc_stream, http.link)->open_ended;
+	}
+	return busy;
+}
+
+void rpc_server_end_open(struct rpc_server *server, const struct error *why) {
+	LIST_FOREACH(link, &server->connections) {
+		struct http_connection *http = LIST_ENTRY(link, struct server_connection, link)->http;
+		if (http == NULL)
+			continue;
+		LIST_FOREACH(item, &http->streams) {
+			struct rpc_stream *stream = LIST_ENTRY(item, struct rpc_stream, http.link);
+			if (stream->open_ended && !stream->finished)
+				rpc_fail(stream, why);
+		}
+	}
+}

@@ -64,3 +64,6 @@ void rpc_server_close(struct rpc_server *server);
 void rpc_server_refuse(struct rpc_server *server, bool refuse);
 
 size_t rpc_server_calls(const struct rpc_server *server); /* in progress */
+size_t rpc_server_busy(const struct rpc_server *server); /* those of them that are not open_ended (rpc.h) */
+/* Ends those that are. */
+void rpc_server_end_open(struct rpc_server *server, const struct error *why);

@@ -6,6 +6,8 @@
  *        │ │ error, too slow ──────────────────────────▲
  *        │ └─ a refusal that is final ──▶ ENDED
  *        └── any ── leave ──▶ LEAVING ──stream ends──▶ ENDED
+ *
+ * A stream that ends in order though we did not leave says that another Backplane is there: WAITING is no time then.
  */
 #include "runner/registration.h"
 
@@ -27,14 +29,18 @@ static void on_delay_over(struct timer *timer) {
 	open_stream(CONTAINER_OF(timer, struct registration, limit));
 }
 
+static void retry_after(struct registration *registration, uint64_t ms) {
+	registration->state = REGISTRATION_WAITING;
+	registration->limit.fire = on_delay_over;
+	timer_start(registration->loop, &registration->limit, ms);
+}
+
 /* Between half and all of the delay, so that Runners do not come back all at once. */
 static void wait_to_retry(struct registration *registration) {
-	registration->state = REGISTRATION_WAITING;
 	registration->delay_ms =
 		MIN(MAX(registration->delay_ms * 2, (uint64_t)DELAY_FIRST_MS), (uint64_t)DELAY_LAST_MS);
 	uint64_t half = registration->delay_ms / 2;
-	registration->limit.fire = on_delay_over;
-	timer_start(registration->loop, &registration->limit, half + random_u64() % (half + 1));
+	retry_after(registration, half + random_u64() % (half + 1));
 }
 
 static void on_too_slow(struct timer *timer) {
@@ -112,12 +118,17 @@ static void on_closed(struct rpc_stream *stream) {
 		registration->events->refused(registration, &why);
 		return;
 	}
-	if (was_accepted) {
-		log_warn("lost the Backplane: %s", why.msg);
+	if (was_accepted)
 		timer_start(registration->loop, &registration->orphan, registration->orphan_timeout_ms);
-	} else {
-		log_debug("not registered: %s", why.msg);
+	if (was_accepted && stream->status == CODE_OK) {
+		log_info("another Backplane takes over");
+		retry_after(registration, 0);
+		return;
 	}
+	if (was_accepted)
+		log_warn("lost the Backplane: %s", why.msg);
+	else
+		log_debug("not registered: %s", why.msg);
 	wait_to_retry(registration);
 }
 

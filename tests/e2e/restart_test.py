@@ -10,7 +10,7 @@ import time
 
 import grpc
 import pytest
-from fake_backplane import ftl
+from fake_backplane import ftl, ftl_grpc, schema
 from whole import (
     FTL,
     LONG,
@@ -172,6 +172,69 @@ def test_a_killed_backplane_finds_its_runners(platform):
     assert [(one.key, one.state) for one in platform.status().deployments] == [(key, ftl.DEPLOYMENT_STATE_LIVE)]
 
 
+def test_calls_wait_for_runners_that_come_back(platform):
+    """Who calls a Backplane that has just started is not told that nothing is alive."""
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    for _ in range(3):
+        platform.kill()
+        platform.start()
+        calls = [platform.call_future("echo.echo") for _ in range(200)]
+        assert {json.loads(call.result().body)["pid"] for call in calls} == {pid}
+
+
+def test_calls_wait_for_a_child_that_is_started_again(platform):
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    os.kill(pid, signal.SIGKILL)
+    calls = [platform.call_future("echo.echo") for _ in range(20)]
+    for call in calls:
+        error = call.exception()
+        # The child may have died under the first ones.
+        assert error is None or "may have run" in error.details(), error
+    wait_for(lambda: pid_that_answers(platform) != pid, "the next child")
+
+
+def test_calls_do_not_wait_for_ever(backplane, make_runner, refused):
+    runner = make_runner().register()
+    backplane.wait_live(backplane.deploy(module()))
+    backplane.kill()
+    runner.die()
+    backplane.start()
+    slow = make_runner()
+    slow.brings_up = False
+    slow.register()
+    begin = time.monotonic()
+    with refused("UNAVAILABLE", "nothing of the module echo is alive", "max-hold"):
+        backplane.call("echo.echo")
+    assert time.monotonic() - begin >= 4
+    with refused("DEADLINE_EXCEEDED"):
+        backplane.call("echo.echo", timeout=0.2)
+
+
+def test_calls_that_wait_are_counted(backplane, make_runner):
+    runner = make_runner().register()
+    backplane.wait_live(backplane.deploy(module()))
+    backplane.kill()
+    runner.die()
+    backplane.start()
+    slow = make_runner()
+    slow.brings_up = False
+    slow.register()
+    channels = [backplane.new_channel() for _ in range(16)]
+    request = ftl.CallRequest(verb=schema.VerbRef(module="echo", name="echo"), body=b"{}")
+    calls = [
+        ftl_grpc.VerbServiceStub(channel).Call.future(request, timeout=LONG) for channel in channels for _ in range(150)
+    ]
+    told = [call.exception().details() for call in calls]
+    assert any("max-held-calls is 1000" in text for text in told)
+    assert sum("max-hold)" in text for text in told) <= 2000
+    for channel in channels:
+        channel.close()
+
+
 def test_killed_again_and_again(platform):
     platform.start()
     key = deploy_program(platform)
@@ -219,7 +282,7 @@ def test_runners_without_a_backplane_stop_by_themselves(make_backplane, python_p
     backplane.kill()
     wait_for(lambda: not backplane.processes(), "the Runners to stop")
     wait_for(lambda: not is_running(pid), "the deployment to stop")
-    assert backplane.sockets() == []
+    assert backplane.sockets() == [str(backplane.data / "takeover.sock")]  # of the one that was killed
     backplane.start()
     assert pid_that_answers(backplane) != pid
 
