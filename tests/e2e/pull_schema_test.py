@@ -9,7 +9,8 @@ import threading
 
 import grpc
 import pytest
-from whole import FTL, LONG, SANITIZED, memory_peak, module
+from fake_backplane import ftl_grpc
+from whole import FTL, LONG, SANITIZED, memory_peak, module, wait_for
 from xyz.block.ftl.v1 import ftl_pb2 as ftl
 
 ADDED, CHANGED = ftl.SCHEMA_CHANGE_ADDED, ftl.SCHEMA_CHANGE_CHANGED
@@ -116,6 +117,29 @@ def test_who_does_not_read_holds_nobody_up(backplane, make_runner, pull):
         assert sum(one.change == ALL_TOLD for one in changes) == 1
         assert len(changes) <= 13
         call.cancel()
+
+
+def test_so_many_may_pull(backplane, refused):
+    """Further ones are told so, and one that leaves makes room."""
+    channels = [backplane.new_channel() for _ in range(8)]
+    stubs = [ftl_grpc.BackplaneServiceStub(channel) for channel in channels]
+    pulls = [stubs[index % 8].PullSchema(ftl.PullSchemaRequest()) for index in range(1000)]
+    for pull in pulls:
+        assert next(pull).change == ALL_TOLD
+    with refused("RESOURCE_EXHAUSTED", "max-schema-pulls is 1000"):
+        next(backplane.rpc.PullSchema(ftl.PullSchemaRequest()))
+    pulls[0].cancel()
+
+    def is_let_in():
+        try:
+            return next(backplane.rpc.PullSchema(ftl.PullSchemaRequest())).change == ALL_TOLD
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+            return False
+
+    wait_for(is_let_in, "room for one more")
+    for channel in channels:
+        channel.close()
 
 
 def test_follow_prints_it(backplane, make_runner):
