@@ -222,6 +222,9 @@ static void complain_about_character(struct lexer *lexer, struct schema_pos pos,
 				(unsigned char)text.ptr[0]);
 	else
 		schema_diagnose(lexer->diagnostics, pos, hint, "'%.*s' has no meaning here", STR_ARG(text));
+	/* It was meant as a comment, so its words are no further errors. */
+	while (text.ptr[0] == '#' && !at_end(lexer) && peek(lexer, 0) != '\n')
+		step(lexer);
 }
 
 void lex_next(struct lexer *lexer) {

@@ -211,7 +211,7 @@ static const struct {
 	{"module a { message X {} }",
 	 "t.ftl:1:12: expected data, verb, enum or typealias, found \"message\"\n    hint: did you mean \"data\"?\n"},
 	{"module a { } # b",
-	 "t.ftl:1:14: '#' has no meaning here\n    hint: a comment begins with //\nt.ftl:1:16: expected the end of the file, found \"b\"\n    hint: a file holds one module\n"},
+	 "t.ftl:1:14: '#' has no meaning here\n    hint: a comment begins with //\n"},
 	{"module a { data a-b {} }",
 	 "t.ftl:1:18: '-' has no meaning here\n    hint: a name has letters, digits and underscores\nt.ftl:1:19: expected '{', found \"b\"\n"},
 	{"module a { enum E: String { A = \xE2\x80\x9C" "} }",

@@ -1,0 +1,4 @@
+module echo {
+  data my-req { a-b Int }
+  verb 2nd(Unit) Unit
+}

@@ -1,0 +1,3 @@
+module echo {
+  data Req { names List<String>  m Map<String, Int>  a Array<Int> o Optional<Int> }
+}

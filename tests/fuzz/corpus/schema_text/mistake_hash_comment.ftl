@@ -1,0 +1,4 @@
+# hello
+module echo {
+  /* x */ data A { m Int }
+}

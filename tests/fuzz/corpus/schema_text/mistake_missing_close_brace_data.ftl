@@ -1,0 +1,6 @@
+module echo {
+  data Req {
+    name String
+
+  verb echo(Unit) Unit
+}

@@ -1,0 +1,3 @@
+module echo {
+  enum M: String { A = “x” }
+}

@@ -1,0 +1,3 @@
+module echo {
+  verb echo(Unit) -> Unit
+}
