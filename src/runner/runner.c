@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "ftl.pb-c.h"
+#include "ftl_descriptors.h"
 #include "rpc/listener.h"
 #include "rpc/tls.h"
 #include "rpc/unary.h"
@@ -45,6 +46,7 @@ struct runner {
 	struct loop loop;
 	struct listener listener;
 	struct rpc_server *server;
+	struct types *types; /* so that people can ask a Runner in JSON */
 	struct rpc_channel *backplane;
 	char endpoint[ENDPOINT_MAX]; /* our own */
 	struct tls_config *server_tls, *client_tls; /* NULL: none */
@@ -433,6 +435,9 @@ static int run(struct runner *runner, struct error *err) {
 	if (read_tls(runner, server.tls_only, err) < 0)
 		return -1;
 	server.tls = runner->server_tls;
+	if (types_new(&ftl_descriptors, 1, &runner->types, err) < 0)
+		return -1;
+	server.types = runner->types;
 	bind.tls = server.tls_only;
 	loop_init(&runner->loop);
 	runner->server = rpc_server_new(&runner->loop, &server);
@@ -463,6 +468,7 @@ int runner_run(const struct runner_options *options, struct error *err) {
 	struct error left;
 	if (runner->made_work_folder && path_remove_tree(runner->work_folder, &left) < 0)
 		log_warn("%s", left.msg);
+	types_free(runner->types);
 	tls_config_unref(runner->server_tls);
 	tls_config_unref(runner->client_tls);
 	free(runner->work_folder);

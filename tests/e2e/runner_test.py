@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runners against a Backplane and deployments that are not ours."""
 
+import base64
 import hashlib
+import http.client
 import json
 import os
 import signal
@@ -218,6 +220,20 @@ def test_hosts_a_child_process(runner, backplane):
     listed = runner.verbs.List(ftl.ListRequest(), timeout=5)
     assert [(verb.module, verb.name) for verb in listed.verbs] == [("child", "echo")]
     assert runner.verbs.Ping(ftl.PingRequest(), timeout=5).not_ready == ""
+
+
+def test_answers_json_as_the_backplane_does(runner, backplane):
+    backplane.add(child())
+    runner.deploy()
+    connection = http.client.HTTPConnection(runner.registration.endpoint.removeprefix("http://"), timeout=20)
+    body = json.dumps({"verb": {"module": "child", "name": "echo"}, "body": base64.b64encode(b'{"a":1}').decode()})
+    headers = {"Content-Type": "application/json", "FTL-Deployment": KEY}
+    connection.request("POST", "/xyz.block.ftl.v1.VerbService/Call", body, headers)
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    assert response.status == 200
+    assert base64.b64decode(answer["body"]) == b'{"a":1}'
 
 
 def test_tells_the_child_what_it_needs(runner, backplane):
