@@ -17,6 +17,7 @@ from pathlib import Path
 import grpc
 import pytest
 from fake_backplane import ftl
+from module_test import CFLAGS, LIBS
 from whole import FTL, LONG, Backplane, artefact, digest_of, module, processes_that_name, wait_for
 
 POINTS = subprocess.run(
@@ -58,15 +59,9 @@ def test_points_are_named(tmp_path):
 @pytest.fixture(scope="session")
 def versions(tmp_path_factory):
     folder = tmp_path_factory.mktemp("crash")
-    (folder / "echo.ftl").write_text(
-        "module echo {\n  data Text { text String }\n  verb echo(echo.Text) echo.Text\n}\n"
-    )
-    (folder / "ftl.toml").write_text(
-        'module = "echo"\nlanguage = "c"\nbuild = "cc $FTL_CFLAGS -o main echo.c $FTL_LIBS"\ndeploy = ["main"]\n'
-    )
-    built = {}
+    source, built = folder / "echo.c", {}
     for version in ("one", "two"):
-        (folder / "echo.c").write_text(
+        source.write_text(
             textwrap.dedent("""\
                 #include <ftl/module.h>
                 static int echo(struct ftl_context *ftl) {
@@ -75,8 +70,9 @@ def versions(tmp_path_factory):
                 FTL_MODULE("echo", {.name = "echo", .run = echo});
             """).replace("VERSION", version)
         )
-        subprocess.run([FTL, "build", folder], check=True, timeout=LONG)
-        built[version] = (folder / "main").read_bytes()
+        command = [os.environ.get("CC", "cc"), *CFLAGS, "-o", folder / version, source, *LIBS]
+        subprocess.run(command, check=True, timeout=LONG)
+        built[version] = (folder / version).read_bytes()
     assert built["one"] != built["two"]
     return built
 
@@ -135,7 +131,8 @@ class Story:
 
     def state(self):
         """(version, replicas) if all is settled."""
-        deployments = self.backplane.status().deployments
+        ended = (ftl.DEPLOYMENT_STATE_STOPPED, ftl.DEPLOYMENT_STATE_FAILED)
+        deployments = [one for one in self.backplane.status().deployments if one.state not in ended]
         if not deployments:
             return None
         (deployment, *others) = deployments
