@@ -29,8 +29,14 @@ const struct control_config control_config_default = {
 
 /* --- modules and languages -------------------------------------------------------------------------------------- */
 
-void module_mark_dirty(struct control *control, struct module *module) {
+void module_unsettle(struct control *control, struct module *module) {
 	control->unsettled = true;
+	if (list_is_empty(&module->in_restless))
+		list_append(&control->restless, &module->in_restless);
+}
+
+void module_mark_dirty(struct control *control, struct module *module) {
+	module_unsettle(control, module);
 	if (list_is_empty(&module->in_dirty))
 		list_append(&control->dirty, &module->in_dirty);
 }
@@ -43,6 +49,7 @@ struct module *module_find_or_add(struct control *control, const char *name) {
 	module->name = mem_strdup(name);
 	module->replicas = 1;
 	list_init(&module->in_dirty);
+	list_init(&module->in_restless);
 	list_append(&control->all_modules, &module->in_control);
 	map_put(&control->modules, str_from(name), module);
 	return module;
@@ -94,14 +101,15 @@ static void drain_surplus(struct control *control, struct deployment *deployment
 static void settle_deployment(struct control *control, struct deployment *deployment) {
 	struct language *language = language_find_or_add(control, deployment->language);
 	unsigned want = deployment->module->replicas, have = deployment_assigned(deployment);
-	language->in_use |= want > 0;
+	deployment_use_language(control, deployment, want > 0);
 	if (have > want)
 		drain_surplus(control, deployment, have - want);
 	if (have >= want || control->now_ms < deployment->retry_due_ms || is_awaited(control, deployment))
 		return;
 	for (; have < want; have++) {
-		struct runner *runner = runner_find_idle(control, deployment->language);
+		struct runner *runner = language->exhausted ? NULL : runner_find_idle(control, deployment->language);
 		if (runner == NULL) {
+			language->exhausted = true;
 			language->missing += want - have;
 			return;
 		}
@@ -144,7 +152,7 @@ static void end_surplus(struct control *control, const struct language *language
 }
 
 static void settle_language(struct control *control, struct language *language) {
-	unsigned need = language->missing + (language->in_use ? control->config.warm : 0);
+	unsigned need = language->missing + (language->users > 0 ? control->config.warm : 0);
 	unsigned supply = count_supply(control, language);
 	if (supply > need)
 		end_surplus(control, language, supply - need);
@@ -168,14 +176,26 @@ static void publish_routes(struct control *control) {
 	control->outside->ops->publish(control->outside, ++control->version);
 }
 
+/* Nothing is to be done for it until something happens to it. */
+static bool is_at_rest(const struct module *module) {
+	const struct deployment *active = module->active;
+	if (module->next != NULL)
+		return false;
+	return active == NULL || (!active->coming_live && deployment_assigned(active) == module->replicas);
+}
+
 static void settle_once(struct control *control) {
 	LIST_FOREACH(link, &control->all_languages) {
 		struct language *language = LIST_ENTRY(link, struct language, in_control);
-		language->in_use = false;
 		language->missing = 0;
+		language->exhausted = false;
 	}
-	LIST_FOREACH(link, &control->all_modules)
-		settle_module(control, LIST_ENTRY(link, struct module, in_control));
+	LIST_FOREACH(link, &control->restless) {
+		struct module *module = LIST_ENTRY(link, struct module, in_restless);
+		settle_module(control, module);
+		if (is_at_rest(module))
+			list_remove(&module->in_restless);
+	}
 	LIST_FOREACH(link, &control->all_languages)
 		settle_language(control, LIST_ENTRY(link, struct language, in_control));
 }
@@ -224,8 +244,8 @@ static uint64_t next_due(const struct control *control) {
 		due = MIN(due, runner_due(LIST_ENTRY(link, struct runner, in_control)));
 	LIST_FOREACH(link, &control->all_languages)
 		due = MIN(due, later_than(control, LIST_ENTRY(link, struct language, in_control)->retry_due_ms));
-	LIST_FOREACH(link, &control->all_modules) {
-		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+	LIST_FOREACH(link, &control->restless) {
+		const struct module *module = LIST_ENTRY(link, struct module, in_restless);
 		if (module->active != NULL)
 			due = MIN(due, deployment_due(control, module->active));
 		if (module->next != NULL)
@@ -237,8 +257,8 @@ static uint64_t next_due(const struct control *control) {
 uint64_t control_tick(struct control *control) {
 	LIST_FOREACH(link, &control->all_runners)
 		runner_tick(control, LIST_ENTRY(link, struct runner, in_control));
-	LIST_FOREACH(link, &control->all_modules) {
-		struct module *module = LIST_ENTRY(link, struct module, in_control);
+	LIST_FOREACH(link, &control->restless) {
+		struct module *module = LIST_ENTRY(link, struct module, in_restless);
 		if (module->next != NULL)
 			deployment_tick(control, module->next);
 	}
@@ -260,6 +280,7 @@ void control_init(struct control *control, const struct control_config *config, 
 	list_init(&control->all_modules);
 	list_init(&control->all_languages);
 	list_init(&control->dirty);
+	list_init(&control->restless);
 	list_init(&control->ending);
 	control->adopt_until_ms = now_ms + config->adopt_timeout_ms;
 }

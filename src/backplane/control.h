@@ -81,6 +81,7 @@ struct deployment {
 	unsigned failures; /* in a row */
 	uint64_t retry_due_ms; /* no new attempt before */
 	uint64_t due_ms; /* STARTING: limit of the state */
+	bool uses_language; /* it counts among the users of its language */
 	bool from_store; /* loaded at the start: its Runners may still come back */
 	bool coming_live; /* it takes the calls, and is told to be live once all its replicas are in the routes */
 	uint64_t live_version; /* coming_live: of the routes that have them all; 0: some are not alive */
@@ -104,6 +105,7 @@ struct module {
 	char *failure; /* why the last deployment did not come up; NULL: it did */
 	struct ended failed, stopped; /* the last that did not come up, unless one was wanted since; the last that ran */
 	struct list in_dirty; /* its routes changed */
+	struct list in_restless;
 	struct list in_control;
 };
 
@@ -190,6 +192,7 @@ struct control {
 	struct map languages; /* by name */
 	struct list all_languages;
 	struct list dirty; /* modules whose routes changed */
+	struct list restless; /* modules that are not, or may not be, as wanted: none other is looked at after an event */
 	struct list ending; /* deployments that are freed once no Runner hosts them */
 	uint64_t serial; /* of the last Runner's record */
 	uint64_t attempt; /* the last one */
@@ -208,9 +211,10 @@ struct language {
 	uint64_t retry_due_ms;
 	char problem[256]; /* why Runners cannot be had; empty: they can */
 	struct list in_control;
+	unsigned users; /* deployments of it that are to run */
 	/* While settling: */
-	bool in_use; /* a deployment of it is wanted */
 	unsigned missing; /* Runners that deployments wait for */
+	bool exhausted; /* no idle Runner is left */
 };
 
 void control_init(struct control *control, const struct control_config *config, struct outside *outside, uint64_t now_ms);

@@ -35,6 +35,12 @@ const char *deployment_state_name(enum deployment_state state) {
 	return "unknown";
 }
 
+void deployment_use_language(struct control *control, struct deployment *deployment, bool uses) {
+	struct language *language = language_find_or_add(control, deployment->language);
+	language->users += uses - deployment->uses_language;
+	deployment->uses_language = uses;
+}
+
 static void set_state(struct control *control, struct deployment *deployment, enum deployment_state state,
 		      const char *detail) {
 	char *copy = mem_strdup(detail); /* detail may be the one that is replaced */
@@ -43,7 +49,9 @@ static void set_state(struct control *control, struct deployment *deployment, en
 	deployment->state = state;
 	deployment->since_wall_ms = control->outside->ops->wall_ms(control->outside);
 	deployment->due_ms = state == DEPLOYMENT_STARTING ? control->now_ms + control->config.deploy_timeout_ms : 0;
-	control->unsettled = true;
+	if (state != DEPLOYMENT_STARTING && state != DEPLOYMENT_LIVE)
+		deployment_use_language(control, deployment, false);
+	module_unsettle(control, deployment->module);
 }
 
 void deployment_tell(struct control *control, const struct deployment *deployment, enum event_kind kind, const char *format,
@@ -222,7 +230,7 @@ static void retry_later(struct control *control, struct deployment *deployment, 
 		set_state(control, deployment, deployment->state, why);
 	const struct control_event event = {EVENT_DEPLOYMENT_BACKING_OFF, deployment, NULL, text, lines, line_count, delay_ms};
 	control->outside->ops->event(control->outside, &event);
-	control->unsettled = true;
+	module_unsettle(control, deployment->module);
 	if (deployment == deployment->module->active && deployment->alive == 0)
 		module_mark_dirty(control, deployment->module); /* what its calls are told has changed */
 }
@@ -433,8 +441,8 @@ void control_published(struct control *control, uint64_t version) {
 		if (runner->drain_version > 0 && runner->drain_version <= version)
 			runner_end(control, runner, control->config.drain_timeout_ms);
 	}
-	LIST_FOREACH(link, &control->all_modules) {
-		struct deployment *active = LIST_ENTRY(link, struct module, in_control)->active;
+	LIST_FOREACH(link, &control->restless) {
+		struct deployment *active = LIST_ENTRY(link, struct module, in_restless)->active;
 		bool all_out = active != NULL && active->coming_live && active->live_version > 0 && active->live_version <= version;
 		if (!all_out)
 			continue;

@@ -12,6 +12,9 @@
 /* To be called at the end of every event. */
 void control_settle(struct control *control);
 
+/* It is to be looked at: what is there of it, or what is wanted, changed. */
+void module_unsettle(struct control *control, struct module *module);
+/* So did its routes. */
 void module_mark_dirty(struct control *control, struct module *module);
 struct module *module_find_or_add(struct control *control, const char *name);
 struct language *language_find_or_add(struct control *control, const char *name);
@@ -60,6 +63,8 @@ void deployment_gained_runner(struct control *control, struct deployment *deploy
 void deployment_switch(struct control *control, struct module *module);
 /* Frees those that nothing wants and of which nothing is left. Nothing else frees a deployment, so an event may hold on
  * to one until it settles. */
+/* Whether it counts among those that its language is kept warm for. */
+void deployment_use_language(struct control *control, struct deployment *deployment, bool uses);
 void deployments_release(struct control *control);
 void deployment_tick(struct control *control, struct deployment *deployment);
 uint64_t deployment_due(const struct control *control, const struct deployment *deployment);

@@ -52,6 +52,8 @@ void runner_set_state(struct control *control, struct runner *runner, enum runne
 	runner->since_wall_ms = control->outside->ops->wall_ms(control->outside);
 	runner->due_ms = limit_ms > 0 ? control->now_ms + limit_ms : 0;
 	control->unsettled = true;
+	if (runner->deployment != NULL)
+		module_unsettle(control, runner->deployment->module);
 	char text[EVENT_TEXT_MAX];
 	va_list args;
 	va_start(args, format);
@@ -127,7 +129,7 @@ void runner_detach(struct control *control, struct runner *runner) {
 	list_remove(&runner->in_deployment);
 	runner->deployment = NULL;
 	runner->attempt = 0;
-	control->unsettled = true;
+	module_unsettle(control, deployment->module);
 }
 
 void runner_remove(struct control *control, struct runner *runner) {
@@ -153,8 +155,8 @@ static void blame_language(struct control *control, struct language *language, c
 	language->failures++;
 	if (language->failures < control->config.attempts_max)
 		return;
-	LIST_FOREACH(link, &control->all_modules) {
-		struct deployment *next = LIST_ENTRY(link, struct module, in_control)->next;
+	LIST_FOREACH(link, &control->restless) {
+		struct deployment *next = LIST_ENTRY(link, struct module, in_restless)->next;
 		if (next == NULL || strcmp(next->language, language->name) != 0 || deployment_assigned(next) > 0)
 			continue;
 		char text[512];

@@ -397,7 +397,7 @@ static void check_idle(struct sim *sim) {
 			idle += runner->managed;
 			by_hand += !runner->managed;
 		}
-		unsigned wanted = language->in_use ? sim->control.config.warm : 0;
+		unsigned wanted = language->users > 0 ? sim->control.config.warm : 0;
 		if (idle > wanted || idle + by_hand < wanted)
 			sim_violate(sim, "converges", "%u Runners for %s are idle, and %u are to be", idle, language->name, wanted);
 	}

@@ -427,6 +427,22 @@ static void kills_and_takes_back(void **state UNUSED) {
 	expect("dpl-1: created\nsave dpl-1 starting / -\ndeploy dpl-1 to unix:/one\nroute echo to -1\n");
 }
 
+/* What is as it is to be costs nothing after an event, however much of it there is. */
+static void looks_at_what_is_restless_only(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	deploy("dpl-2", "time", 1);
+	report("one", "dpl-1", "");
+	publish();
+	pass(0);
+	const struct module *module = LIST_ENTRY(stage->control.restless.next, struct module, in_restless);
+	assert_string_equal(module->name, "time");
+	assert_ptr_equal(stage->control.restless.next, stage->control.restless.prev);
+	report("one", "dpl-1", "exited");
+	pass(0);
+	assert_ptr_not_equal(stage->control.restless.next, stage->control.restless.prev);
+}
+
 /* A replica dies while the routes that lead to it are on their way out. */
 static void is_live_when_all_replicas_are_routed(void **state UNUSED) {
 	bring_runner(1, "one");
@@ -678,6 +694,7 @@ int main(void) {
 		STAGE_TEST(waits_no_longer_than_what_was_found_has),
 		STAGE_TEST(gives_up_when_no_runner_can_be_had),
 		STAGE_TEST(kills_and_takes_back),
+		STAGE_TEST(looks_at_what_is_restless_only),
 		STAGE_TEST(is_live_when_all_replicas_are_routed),
 		STAGE_TEST(notices_a_silent_runner),
 		STAGE_TEST(gives_up_within_the_time_of_silence),
