@@ -571,7 +571,7 @@ def test_deploy_shows_the_errors_of_a_schema(run, module):
 def test_deploy_wants_the_schema_of_the_module(run, module):
     module.write("echo.ftl", SCHEMA.replace("module echo", "module ecko").replace("echo.E", "ecko.E"))
     result = run("deploy", "echo")
-    assert result.err == 'error: echo/echo.ftl is of the module "ecko", but echo/ftl.toml says "echo"\n'
+    assert result.err == 'error: echo/echo.ftl:1:8: the module is "ecko", but echo/ftl.toml says "echo"\n'
 
 
 def test_deploy_refuses_a_link_that_leaves_the_folder(run, module):
