@@ -76,8 +76,8 @@ static bool may_host(const struct runner *runner, const struct deployment *deplo
 /* Whether Runners of the Backplane before may still come back to it: for a short while any may, and those that the
  * Platform found for as long as they have to register. A busy machine is no reason to deploy again. */
 static bool is_awaited(const struct control *control, const struct deployment *deployment) {
-	if (!deployment->from_store || control->now_ms < control->adopt_until_ms)
-		return deployment->from_store;
+	if (!deployment->awaited || control->now_ms < control->adopt_until_ms)
+		return deployment->awaited;
 	LIST_FOREACH(link, &control->all_runners)
 		if (may_host(LIST_ENTRY(link, struct runner, in_control), deployment))
 			return true;

@@ -82,7 +82,8 @@ struct deployment {
 	uint64_t retry_due_ms; /* no new attempt before */
 	uint64_t due_ms; /* STARTING: limit of the state */
 	bool uses_language; /* it counts among the users of its language */
-	bool from_store; /* loaded at the start: its Runners may still come back */
+	bool from_store; /* loaded at the start */
+	bool awaited; /* its Runners of before that may still come back */
 	bool coming_live; /* it takes the calls, and is told to be live once all its replicas are in the routes */
 	uint64_t live_version; /* coming_live: of the routes that have them all; 0: some are not alive */
 	uint64_t fetch_us, start_us; /* of the replica that came up last */

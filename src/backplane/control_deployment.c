@@ -107,7 +107,7 @@ void control_load(struct control *control, const struct deployment_record *recor
 	struct deployment *deployment = find_or_add(control, record);
 	struct module *module = deployment->module;
 	module->replicas = replicas;
-	deployment->from_store = true;
+	deployment->from_store = deployment->awaited = true;
 	set_state(control, deployment, active ? DEPLOYMENT_LIVE : DEPLOYMENT_STARTING, record->detail);
 	if (active)
 		module->active = deployment;
@@ -187,7 +187,7 @@ static void want(struct control *control, const struct deployment_record *record
 		list_remove(&deployment->in_ending);
 		deployment->failures = 0;
 		deployment->retry_due_ms = 0;
-		deployment->from_store = false;
+		deployment->from_store = deployment->awaited = false;
 		set_state(control, deployment, DEPLOYMENT_STARTING, "");
 		deployment_tell(control, deployment, kind, kind == EVENT_DEPLOYMENT_CREATED ? "created" : "wanted again");
 	} else if (deployment == module->active) {
@@ -240,6 +240,8 @@ static void fail_or_retry(struct control *control, struct deployment *deployment
 	if (!deployment_is_wanted(deployment))
 		return;
 	bool starting = deployment->state == DEPLOYMENT_STARTING;
+	/* Where it was is known: a Runner that has not come back yet, and may be hung, is not waited for any more. */
+	deployment->awaited = false;
 	deployment->failures++;
 	if (starting && (own_fault || deployment->failures >= control->config.attempts_max)) {
 		deployment_fail(control, deployment, why, lines, line_count);
@@ -279,6 +281,7 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 void deployment_gained_runner(struct control *control, struct deployment *deployment, struct runner *runner) {
 	deployment->fetch_us = runner->fetch_us;
 	deployment->start_us = runner->start_us;
+	deployment->awaited &= deployment->alive < deployment->module->replicas;
 	if (deployment->state == DEPLOYMENT_LIVE && deployment->alive >= deployment->module->replicas)
 		set_state(control, deployment, DEPLOYMENT_LIVE, "");
 	module_mark_dirty(control, deployment->module);

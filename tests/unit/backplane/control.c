@@ -379,6 +379,22 @@ static void waits_longer_for_what_was_found(void **state UNUSED) {
 	expect("accept 1\nroute echo to 1\n");
 }
 
+static void waits_for_nobody_once_it_was_found(void **state UNUSED) {
+	const struct deployment_record record = {
+		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	control_load(&stage->control, &record, 1, true);
+	control_found(&stage->control, "rnr-a");
+	control_found(&stage->control, "rnr-b"); /* hangs */
+	control_tick(&stage->control);
+	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
+	pinged("rnr-a", NULL);
+	pass(control_config_default.adopt_timeout_ms + 1);
+	report("rnr-a", "dpl-1", "was killed");
+	pass(101);
+	const struct runner *runner = map_get(&stage->control.runners, STR("rnr-a"));
+	assert_int_equal(runner->state, RUNNER_DEPLOYING);
+}
+
 static void waits_no_longer_than_what_was_found_has(void **state UNUSED) {
 	const struct deployment_record record = {
 		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
@@ -691,6 +707,7 @@ int main(void) {
 		STAGE_TEST(ends_at_its_stop_what_was_found),
 		STAGE_TEST(starts_anew_what_did_not_come_back),
 		STAGE_TEST(waits_longer_for_what_was_found),
+		STAGE_TEST(waits_for_nobody_once_it_was_found),
 		STAGE_TEST(waits_no_longer_than_what_was_found_has),
 		STAGE_TEST(gives_up_when_no_runner_can_be_had),
 		STAGE_TEST(kills_and_takes_back),
