@@ -201,7 +201,7 @@ static void start_runner(struct runner *runner, struct endpoint endpoint, unsign
 }
 
 int main(int argc, char **argv) {
-	const char *bind = "http://127.0.0.1:0", *to = NULL, *language = "bench";
+	const char *bind = getenv("FTL_BIND"), *to = NULL, *language = "bench";
 	unsigned count = 1;
 	struct endpoint endpoint;
 	struct error err;
@@ -218,7 +218,7 @@ int main(int argc, char **argv) {
 			language = argv[i + 1];
 	}
 	loop_init(&loop);
-	stop_if(endpoint_parse(str_from(bind), &endpoint, &err), &err);
+	stop_if(endpoint_parse(str_from(bind ? bind : "http://127.0.0.1:0"), &endpoint, &err), &err);
 	struct runner *runners = mem_zalloc(count * sizeof *runners);
 	for (unsigned i = 0; i < count; i++)
 		start_runner(&runners[i], endpoint, i);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The module that is measured: its verb gives back the request, or with NEXT asks that module's verb to. */
+/* The module that is measured: its verb gives back the request, or with NEXT asks that module's verb to. It runs on a
+ * thread of its own, as verbs do that say nothing else, with NEXT or ON_THREAD. */
 #include <ftl/module.h>
 
 #define TEXT_OF(name) #name
@@ -17,5 +18,9 @@ static int echo(struct ftl_context *ftl) {
 	return ftl_reply(ftl, ftl->request);
 }
 
+#ifdef ON_THREAD
+FTL_MODULE(TEXT(MODULE_NAME), {.name = "echo", .run = echo});
+#else
 FTL_MODULE(TEXT(MODULE_NAME), {.name = "echo", .run = echo, .flags = FTL_VERB_NONBLOCKING});
+#endif
 #endif

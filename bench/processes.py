@@ -8,7 +8,6 @@ import subprocess
 import time
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
 CORES = sorted(os.sched_getaffinity(0))
 
 
@@ -104,9 +103,8 @@ def family(pid):
 
 
 def cpu_seconds(pid):
-    """User and system time of one process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """User and system time of one process so far, to the nanosecond: its CPU clock, as clock_getcpuclockid(3) names it."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def family_cpu_seconds(pid):

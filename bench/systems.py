@@ -218,13 +218,14 @@ http {{
         self.write(f"{name}/main", name).chmod(0o755)
         self.ftl(backplane_port, "deploy", self.folder / name)
 
-    def write_c(self, name, hosted, next_module=None):
+    def write_c(self, name, hosted, next_module=None, on_thread=False):
         """The module of bench/, to be hosted as a "process" or a "library". Returns its folder."""
         folder = self.folder / name
         calls = f"\n      +calls {next_module}.echo" if next_module else ""
         self.write(f"{name}/{name}.ftl", SCHEMA.format(name=name, calls=calls))
         shutil.copy(ROOT / "bench" / "module.c", folder)
         defines = f"-DMODULE_NAME={name}" + (f" -DNEXT={next_module}" if next_module else "")
+        defines += " -DON_THREAD" if on_thread else ""
         library = hosted == "library"
         entry, flags, libraries = ("main.so", "-shared -fPIC", "") if library else ("main", "", "$FTL_LIBS")
         build = f"cc -O2 -Wall $FTL_CFLAGS {defines} {flags} -o {entry} module.c {libraries}"
@@ -232,8 +233,17 @@ http {{
         self.write(f"{name}/ftl.toml", toml + ("" if library else 'bind = "unix"\n'))
         return folder
 
-    def deploy_c(self, backplane_port, name, hosted, next_module=None):
-        self.ftl(backplane_port, "deploy", self.write_c(name, hosted, next_module))
+    def deploy_c(self, backplane_port, name, hosted, **kind):
+        self.ftl(backplane_port, "deploy", self.write_c(name, hosted, **kind))
+
+    def deploy_echo(self, backplane_port):
+        """The echo server itself as the child process of a Runner: what it costs is no part of the routers."""
+        (self.folder / "child").mkdir()
+        shutil.copy(PROGRAMS / "bench-echo", self.folder / "child" / "main")
+        self.write("child/child.ftl", SCHEMA.format(name="child", calls=""))
+        toml = 'module = "child"\nlanguage = "c"\ndeploy = ["main"]\nentry = "main"\nbind = "unix"\n'
+        self.write("child/ftl.toml", toml)
+        self.ftl(backplane_port, "deploy", "--no-build", self.folder / "child")
 
     def fill(self, backplane_port, modules, runners):
         """Makes the Backplane know so many modules, of which as many are alive as there are Runners."""

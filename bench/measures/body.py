@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A body of 64 MiB through two hops, one call at a time: Backplane and Runner, against HAProxy twice."""
+"""A body of 64 MiB through two hops, one call at a time, to the same echo server: Backplane and Runner, HAProxy twice."""
 
 from load import Call, h2load
 from processes import Failed, family, peak_bytes, reset_peak, resident_bytes
@@ -11,7 +11,7 @@ WINDOW = 30  # bits
 
 def take(bench, settings):
     backplane, port = bench.backplane("all", threads=1, options=["--max-message", "64MiB"])
-    bench.deploy_c(port, "child", "process")
+    bench.deploy_echo(port)
     _, echo = bench.echo("all")
     second, second_port = bench.haproxy(echo, "all")
     first, first_port = bench.haproxy(second_port, "all")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A verb that calls another, against that one alone: both in C, each in a Runner of its own."""
+"""A verb that calls another, against that one alone: both in C, each on a thread, in a Runner of its own."""
 
 from load import Call, h2load, open_loop
 from processes import family_cpu_seconds
@@ -9,7 +9,7 @@ from systems import PROGRAMS
 
 def take(bench, settings):
     backplane, port = bench.backplane("all", threads=1)
-    bench.deploy_c(port, "single", "library")
+    bench.deploy_c(port, "single", "library", on_thread=True)
     bench.deploy_c(port, "nesting", "library", next_module="single")
     calls = {"ftl": Call(bench.folder, "nesting.echo"), "ftl, single": Call(bench.folder, "single.echo")}
     cpu = Figure("CPU per call, nested", "µs", targets={"ftl, single": "≤ 2.2"})

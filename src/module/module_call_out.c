@@ -32,9 +32,9 @@ static void finish(struct call_out *out) {
 	struct module_call *call = out->call;
 	list_remove(&out->link);
 	pthread_mutex_lock(&call->shared.lock);
-	out->done = true; /* from here on it may be gone */
+	out->done = true;
+	pthread_mutex_unlock(&call->shared.lock); /* from here on out may be gone; the call ends on this thread, so it is there */
 	pthread_cond_signal(&call->shared.answered);
-	pthread_mutex_unlock(&call->shared.lock);
 }
 
 static void on_message(struct rpc_stream *stream, size_t size) {

@@ -16,8 +16,10 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "module/call_request.h"
 #include "module/module_call.h"
 #include "rpc/pb.h"
+#include "rpc/wire.h"
 
 /* A status travels as a header, and peers refuse large ones. */
 enum { STATUS_TEXT_MAX = 500 };
@@ -97,22 +99,27 @@ static enum code settle_failure(struct module_call *call) {
 	return CODE_UNKNOWN;
 }
 
-static void send_response(struct module_call *call, enum code code) {
-	struct rpc_stream *stream = call->loop.stream;
+/* A CallResponse, packed by hand: what is large is copied once this way. */
+static void send_answer(struct rpc_stream *stream, struct str answer) {
+	struct buf head = BUF_INIT(32);
+	int over = wire_put_tag(&head, FTL__CALL_RESPONSE__RESPONSE_BODY, WIRE_BYTES);
+	over |= wire_put_varint(&head, answer.len);
+	ASSERT(over == 0);
+	rpc_begin(stream, buf_len(&head) + answer.len);
+	rpc_write(stream, buf_view(&head));
+	rpc_write(stream, answer);
+	buf_deinit(&head);
+}
+
+static void send_failure(struct rpc_stream *stream, const char *text) {
 	Ftl__CallResponse response;
 	ftl__call_response__init(&response);
 	Ftl__CallResponse__Error failure = FTL__CALL_RESPONSE__ERROR__INIT;
-	if (code == CODE_OK) {
-		response.response_case = FTL__CALL_RESPONSE__RESPONSE_BODY;
-		response.body = (ProtobufCBinaryData){.data = (uint8_t *)call->answer.ptr, .len = call->answer.len};
-	} else {
-		failure.message = (char *)call->failure;
-		response.response_case = FTL__CALL_RESPONSE__RESPONSE_ERROR;
-		response.error = &failure;
-	}
+	failure.message = (char *)text;
+	response.response_case = FTL__CALL_RESPONSE__RESPONSE_ERROR;
+	response.error = &failure;
 	struct arena arena = ARENA_INIT(protobuf_c_message_get_packed_size(&response.base) + 64);
 	rpc_send(stream, pb_pack(&response.base, &arena));
-	rpc_finish(stream, CODE_OK, "");
 	arena_deinit(&arena);
 }
 
@@ -125,8 +132,12 @@ static void answer(struct module_call *call) {
 		return;
 	enum code code = settle_failure(call);
 	struct error err;
-	if (code == CODE_OK || code == CODE_UNKNOWN) {
-		send_response(call, code);
+	if (code == CODE_OK) {
+		send_answer(stream, call->answer);
+		rpc_finish(stream, CODE_OK, "");
+	} else if (code == CODE_UNKNOWN) {
+		send_failure(stream, call->failure);
+		rpc_finish(stream, CODE_OK, "");
 	} else {
 		error_set(&err, code, "%.*s", STATUS_TEXT_MAX, call->failure);
 		rpc_fail(stream, &err);
@@ -168,67 +179,79 @@ static void run_call(struct module_call *call) {
 
 /* --- the request is read ----------------------------------------------------------------------------------------- */
 
-static const struct ftl_verb *find_verb(const struct ftl_module *module, const char *name) {
+static const struct ftl_verb *find_verb(const struct ftl_module *module, struct str name) {
 	for (size_t i = 0; i < module->verb_count; i++)
-		if (strcmp(module->verbs[i].name, name) == 0)
+		if (str_eq_c(name, module->verbs[i].name))
 			return &module->verbs[i];
 	return NULL;
 }
 
-static int no_such_verb(const struct ftl_module *module, const char *name, struct error *err) {
+static struct str first_100(struct str text) {
+	return str_new(text.ptr, MIN(text.len, (size_t)100));
+}
+
+static int no_such_verb(const struct ftl_module *module, struct str name, struct error *err) {
 	const char *nearest = NULL;
 	size_t distance = 4;
 	for (size_t i = 0; i < module->verb_count; i++) {
-		size_t other = str_distance(str_from(name), str_from(module->verbs[i].name), distance);
+		size_t other = str_distance(name, str_from(module->verbs[i].name), distance);
 		if (other < distance) {
 			distance = other;
 			nearest = module->verbs[i].name;
 		}
 	}
 	if (nearest != NULL)
-		return error_set(err, CODE_NOT_FOUND, "module %s has no verb \"%.100s\"; did you mean %s?",
-				 module->name, name, nearest);
-	return error_set(err, CODE_NOT_FOUND, "module %s has no verb \"%.100s\"; `ftl schema %s` shows those it has",
-			 module->name, name, module->name);
+		return error_set(err, CODE_NOT_FOUND, "module %s has no verb \"%.*s\"; did you mean %s?",
+				 module->name, STR_ARG(first_100(name)), nearest);
+	return error_set(err, CODE_NOT_FOUND, "module %s has no verb \"%.*s\"; `ftl schema %s` shows those it has",
+			 module->name, STR_ARG(first_100(name)), module->name);
 }
 
-static int check_target(const struct module_call *call, const Schema__VerbRef *ref, struct error *err) {
+static int check_target(const struct module_call *call, const struct call_request *request, struct error *err) {
 	const char *module = call->host->options.module->name;
-	if (ref == NULL || ref->module[0] == '\0' || ref->name[0] == '\0')
+	if (request->module.len == 0 || request->verb.len == 0)
 		return error_set(err, CODE_INVALID_ARGUMENT, "%s is missing",
-				 ref == NULL              ? "verb"
-				 : ref->module[0] == '\0' ? "verb.module"
-							  : "verb.name");
-	if (strcmp(ref->module, module) != 0)
-		return error_set(err, CODE_NOT_FOUND, "there is no module \"%.100s\" here: this is %s", ref->module,
-				 module);
+				 !request->has_target       ? "verb"
+				 : request->module.len == 0 ? "verb.module"
+							    : "verb.name");
+	if (!str_eq_c(request->module, module))
+		return error_set(err, CODE_NOT_FOUND, "there is no module \"%.*s\" here: this is %s",
+				 STR_ARG(first_100(request->module)), module);
 	return 0;
 }
 
+/* Terminated. It usually ends where the request does, and there is room for a byte more: see on_message. */
+static const char *terminate_body(struct module_call *call, struct str body) {
+	struct buf *received = &call->loop.received;
+	char *end = received->base + received->write;
+	if (body.len > 0 && body.ptr + body.len == end) {
+		*end = '\0';
+		return body.ptr;
+	}
+	char *copy = arena_try_alloc(&call->arena, body.len + 1);
+	if (copy != NULL) {
+		memcpy(copy, body.ptr, body.len);
+		copy[body.len] = '\0';
+	}
+	return copy;
+}
+
 static int read_request(struct module_call *call, struct error *err) {
-	ProtobufCMessage *message;
-	if (pb_unpack(&ftl__call_request__descriptor, buf_view(&call->loop.received), &call->arena, &message, err) < 0)
-		return -1;
-	buf_deinit(&call->loop.received);
-	const Ftl__CallRequest *request = (const Ftl__CallRequest *)message;
-	if (check_target(call, request->verb, err) < 0)
-		return -1;
+	struct call_request request;
 	const struct ftl_module *module = call->host->options.module;
-	call->verb = find_verb(module, request->verb->name);
+	if (call_request_read(buf_view(&call->loop.received), &request, err) < 0 || check_target(call, &request, err) < 0)
+		return -1;
+	call->verb = find_verb(module, request.verb);
 	if (call->verb == NULL)
-		return no_such_verb(module, request->verb->name, err);
-	if (request->body.len > 0 && memchr(request->body.data, '\0', request->body.len) != NULL)
+		return no_such_verb(module, request.verb, err);
+	if (memchr(request.body.ptr, '\0', request.body.len) != NULL)
 		return error_set(err, CODE_INVALID_ARGUMENT, "the body is no JSON: it has a NUL byte");
-	char *body = arena_try_alloc(&call->arena, request->body.len + 1);
-	if (body == NULL)
+	call->context.verb = call->verb->name;
+	call->context.request = terminate_body(call, request.body);
+	call->context.request_size = request.body.len;
+	if (call->context.request == NULL)
 		return error_set(err, CODE_RESOURCE_EXHAUSTED,
 				 "the request needs more memory than max-call-memory, 256 MiB");
-	if (request->body.len > 0)
-		memcpy(body, request->body.data, request->body.len);
-	body[request->body.len] = '\0';
-	call->context.verb = call->verb->name;
-	call->context.request = body;
-	call->context.request_size = request->body.len;
 	return 0;
 }
 
@@ -288,7 +311,9 @@ static void on_message(struct rpc_stream *stream, size_t size) {
 	call->loop.has_message = true;
 	call->loop.held = size;
 	call->host->held += size;
-	call->loop.received = BUF_INIT(MAX(size, (size_t)1));
+	call->loop.received = BUF_INIT(size + 1);
+	char *room = buf_reserve(&call->loop.received, size + 1);
+	ASSERT(room != NULL);
 }
 
 static void on_data(struct rpc_stream *stream, struct str bytes) {
@@ -482,7 +507,7 @@ int module_check(const struct ftl_module *module, struct error *err) {
 		if (verb->name == NULL || verb->name[0] == '\0' || verb->run == NULL)
 			return error_set(err, CODE_FAILED_PRECONDITION, "verb %zu of its ftl_module has no %s", i + 1,
 					 verb->run ? "name" : "function");
-		if (find_verb(module, verb->name) != verb)
+		if (find_verb(module, str_from(verb->name)) != verb)
 			return error_set(err, CODE_FAILED_PRECONDITION, "its ftl_module has the verb %s twice",
 					 verb->name);
 	}

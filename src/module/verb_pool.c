@@ -97,9 +97,10 @@ bool verb_pool_submit(struct verb_pool *pool, struct verb_job *job) {
 	if (room) {
 		list_append(&pool->shared.jobs, &job->link);
 		pool->shared.waiting++;
-		pthread_cond_signal(&pool->shared.work);
 	}
 	pthread_mutex_unlock(&pool->shared.lock);
+	if (room)
+		pthread_cond_signal(&pool->shared.work); /* not with the lock, which the woken thread needs at once */
 	return room;
 }
 
