@@ -27,9 +27,19 @@ struct verb_pool {
 		struct list jobs;
 		size_t waiting; /* jobs */
 		size_t threads, idle;
+		bool waking; /* a thread has been called and does not run yet */
 		bool closing;
 	} shared;
 };
+
+/* With the lock. One thread at a time is called; it calls the next when it finds more than one job. Verbs are often over
+ * sooner than a thread wakes up, and those that run take what came in the meantime. */
+static void call_thread(struct verb_pool *pool) {
+	if (list_is_empty(&pool->shared.jobs) || pool->shared.idle == 0 || pool->shared.waking)
+		return;
+	pool->shared.waking = true;
+	pthread_cond_signal(&pool->shared.work);
+}
 
 /* With the lock. Returns NULL when the thread shall end. */
 static struct verb_job *wait_for_job(struct verb_pool *pool) {
@@ -38,14 +48,17 @@ static struct verb_job *wait_for_job(struct verb_pool *pool) {
 	until.tv_sec += IDLE_S;
 	pool->shared.idle++;
 	int late = 0;
-	while (list_is_empty(&pool->shared.jobs) && !pool->shared.closing && late == 0)
+	while (list_is_empty(&pool->shared.jobs) && !pool->shared.closing && late == 0) {
 		late = pthread_cond_timedwait(&pool->shared.work, &pool->shared.lock, &until);
+		pool->shared.waking = false;
+	}
 	pool->shared.idle--;
 	if (list_is_empty(&pool->shared.jobs))
 		return NULL;
 	struct verb_job *job = LIST_ENTRY(pool->shared.jobs.next, struct verb_job, link);
 	list_remove(&job->link);
 	pool->shared.waiting--;
+	call_thread(pool);
 	return job;
 }
 
@@ -97,10 +110,9 @@ bool verb_pool_submit(struct verb_pool *pool, struct verb_job *job) {
 	if (room) {
 		list_append(&pool->shared.jobs, &job->link);
 		pool->shared.waiting++;
+		call_thread(pool);
 	}
 	pthread_mutex_unlock(&pool->shared.lock);
-	if (room)
-		pthread_cond_signal(&pool->shared.work); /* not with the lock, which the woken thread needs at once */
 	return room;
 }
 
