@@ -158,7 +158,8 @@ def test_with_tls_and_certificates_of_clients(make_backplane, monkeypatch, tmp_p
     """Runners come by the inner socket then."""
     monkeypatch.setenv("TEST_PYTHON_PATH", json.dumps(sys.path))
     make_certificates(tmp_path)
-    options = ["--tls-cert", tmp_path / "own.pem", "--tls-key", tmp_path / "own.key", "--tls-client-ca", tmp_path / "ca.pem"]
+    options = ["--tls-cert", tmp_path / "own.pem", "--tls-key", tmp_path / "own.key"]
+    options += ["--tls-client-ca", tmp_path / "ca.pem"]
     backplane = make_backplane(*options, "--orphan-timeout", "60s", "--drain-timeout", "10s")
     ca, key, own = [(tmp_path / name).read_bytes() for name in ("ca.pem", "own.key", "own.pem")]
     settings = [*NO_LIMIT, ("grpc.use_local_subchannel_pool", 1)]
@@ -191,8 +192,10 @@ def test_the_command_line_sees_it_through(platform, tmp_path):
     platform.start()
     project = tmp_path / "slow"
     project.mkdir()
-    (project / "ftl.toml").write_text('module = "slow"\nlanguage = "python"\ndeploy = ["main", "go"]\nentry = "main"\n')
-    (project / "slow.ftl").write_text("module slow {\n  data Text { text String }\n  verb echo(slow.Text) slow.Text\n}\n")
+    files = 'deploy = ["main", "go"]\nentry = "main"\n'
+    (project / "ftl.toml").write_text(f'module = "slow"\nlanguage = "python"\n{files}')
+    verbs = "  data Text { text String }\n  verb echo(slow.Text) slow.Text\n"
+    (project / "slow.ftl").write_text(f"module slow {{\n{verbs}}}\n")
     (project / "go").write_text("")
     gate = tmp_path / "gate"
     wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)\n".encode()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One process of constant load: calls verbs without a pause, and writes down each call that failed and how many did not.
+"""One process of constant load: calls verbs without a pause, and writes down how many there were and which failed.
 
 load.py ENDPOINT FOLDER NAME THREADS: until FOLDER/stop is there.
 """
@@ -15,13 +15,18 @@ import grpc
 from fake_backplane import ftl, ftl_grpc, schema
 
 DEADLINE = 30
+SETTINGS = [
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 200),
+]
 # Mostly one verb alone; every eighth call goes through all three modules.
 VERBS = ["front.leaf"] * 4 + ["middle.leaf"] * 3 + ["front.through"]
 
 
 def run(target, name, number, stop, result):
-    channel = grpc.insecure_channel(target, [("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms", 200),
-                                             ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50)])
+    channel = grpc.insecure_channel(target, SETTINGS)
     verbs = ftl_grpc.VerbServiceStub(channel)
     chance = random.Random(f"{name}.{number}")
     while not stop.exists():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Backplane, three modules that call each other, constant load from a client that is not ours, and each second something
-that is done to them. docs/lifecycle.md tells what is measured and what must hold; script/soak runs it."""
+"""A Backplane, three modules that call each other, constant load from a client that is not ours, and each second
+something that is done to them. docs/lifecycle.md tells what is measured and what must hold; script/soak runs it."""
 
 import argparse
 import json
@@ -26,6 +26,7 @@ from whole import FTL, Backplane, artefact, module, processes_that_name  # noqa:
 MODULES = ("front", "middle", "back")
 VERSIONS = 5  # of each module, so that a rollback has somewhere to go
 CHILD_MAX, BACKPLANE_MAX = 1.0, 2.0  # seconds to recovery, p99
+STABLE = 5.0  # a child that lived for so long is started again at once
 MEMORY_GROWTH, FILES_GROWTH = 32 << 20, 40
 
 C_MODULE = """
@@ -94,6 +95,15 @@ def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
 
+def age_of(pid):
+    """Seconds since it started; 0: it is gone."""
+    try:
+        started = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    except OSError:
+        return 0.0
+    return float(Path("/proc/uptime").read_text().split()[0]) - started / os.sysconf("SC_CLK_TCK")
+
+
 class Soak:
     def __init__(self, given):
         self.given = given
@@ -140,15 +150,16 @@ class Soak:
         out, content = self.files[name]
         calls = {"front": ("middle", "through"), "middle": ("back", "leaf")}.get(name)
         refs = [schema.VerbRef(module=calls[0], name=calls[1])] if calls else []
-        described = module(name, ["leaf", "through"] if calls else ["leaf"], "c" if calls else "python", [f"version {version}"], refs,
-                           entry=out)
+        verbs, language = (["leaf", "through"], "c") if calls else (["leaf"], "python")
+        described = module(name, verbs, language, [f"version {version}"], refs, entry=out)
         del described.decls[0].data.fields[:]
         described.decls[0].data.fields.append(schema.Field(name="id", type=schema.Type(string=schema.String())))
         for decl in described.decls[1:]:
             if decl.verb.name == "leaf":
                 del decl.verb.metadata[:]
         self.backplane.upload(content)
-        key = self.backplane.create(described, [artefact(out, content, executable=not out.endswith(".so"))]).deployment_key
+        files = [artefact(out, content, executable=not out.endswith(".so"))]
+        key = self.backplane.create(described, files).deployment_key
         self.acknowledged[name].add(key)
         return key
 
@@ -200,8 +211,13 @@ class Soak:
 
     def kill_child(self):
         pids = self.processes(runner=False)
-        if pids and self.kill(self.chance.choice(pids)):
-            self.measure("kill_child")
+        if not pids:
+            return
+        pid = self.chance.choice(pids)
+        # One that dies again and again is started later and later.
+        what = "kill_child" if age_of(pid) > STABLE + 1 else "kill_young_child"
+        if self.kill(pid):
+            self.measure(what)
 
     def kill_runner(self):
         pids = self.processes(runner=True)
@@ -219,6 +235,7 @@ class Soak:
             self.kills.append(("stop_runner", time.time()))
 
     def kill_backplane(self):
+        self.kills.append(("kill_backplane", time.time()))
         self.backplane.kill()
         begin = time.monotonic()
         self.backplane.start()
@@ -323,7 +340,8 @@ class Soak:
         calls, failed = sum(one["calls"] for one in results), [f for one in results for f in one["failed"]]
         causes = Counter(self.cause(one) for one in failed)
         print(f"calls {calls}, answered {calls - len(failed)}, failed {len(failed)}: {dict(causes)}")
-        for (code, text), count in Counter((f["code"], re.sub(r"dpl-\S+|\d+", "…", f["text"])[:200]) for f in failed).most_common(12):
+        kinds = Counter((one["code"], re.sub(r"dpl-\S+|\d+", "…", one["text"])[:200]) for one in failed)
+        for (code, text), count in kinds.most_common(12):
             print(f"  {count:6}  {code}: {text}")
         self.hold(len(results) == len(self.clients), "a client died")
         self.hold(not (failed if self.given.calm else causes["nothing"]), f"calls failed for no cause: {causes}")
