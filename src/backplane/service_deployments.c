@@ -350,10 +350,17 @@ static void reading_done(struct store_job *job) {
 
 static void on_get(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	struct backplane *backplane = unary->service;
+	const char *key = ((const Ftl__GetDeploymentRequest *)message)->deployment_key;
+	if (key[0] == '\0') {
+		struct error err;
+		error_set(&err, CODE_INVALID_ARGUMENT, "deployment_key is missing: name the deployment that is wanted");
+		rpc_unary_fail(unary, &err);
+		return;
+	}
 	struct reading *reading = mem_zalloc(sizeof *reading);
 	reading->unary = unary;
 	reading->job = (struct store_job){.work = reading_work, .done = reading_done};
-	reading->key = mem_strdup(((const Ftl__GetDeploymentRequest *)message)->deployment_key);
+	reading->key = mem_strdup(key);
 	arena_init(&reading->arena, MIB(256));
 	store_queue_add(&backplane->store_queue, &reading->job);
 }

@@ -136,7 +136,7 @@ def test_too_many_replicas(shared, refused):
 )
 @pytest.mark.parametrize("key", ["", "dpl-echo-0123456789abc", "x" * 3000, "'; DROP TABLE deployments; --"])
 def test_an_unknown_deployment(shared, refused, method, request_type, key):
-    with refused("NOT_FOUND", key[:40]):
+    with refused(*("NOT_FOUND", key[:40]) if key else ("INVALID_ARGUMENT", "deployment_key is missing")):
         answer = getattr(shared.rpc, method)(request_type(deployment_key=key), timeout=LONG)
         list(answer)
 

@@ -108,7 +108,8 @@ def test_a_module_without_runners_says_why(backplane, make_runner, refused):
         backplane.call("echo.echo")
     runner.deploys.get(timeout=LONG)
     runner.report(key, error="its configuration is missing")
-    wait_for(lambda: not backplane.status().deployments, "the failure")
+    failed = ftl.DEPLOYMENT_STATE_FAILED
+    wait_for(lambda: [one.state for one in backplane.status().deployments] == [failed], "the failure")
     with refused("UNAVAILABLE", "its configuration is missing"):
         backplane.call("echo.echo")
 
