@@ -111,18 +111,24 @@ def family_cpu_seconds(pid):
     return sum(map(cpu_seconds, family(pid)))
 
 
-def resident_bytes(pid):
+def status_bytes(pid, name):
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     raise Failed(f"the process {pid} is gone")
+
+
+def resident_bytes(pid):
+    return status_bytes(pid, "VmRSS")
+
+
+def own_bytes(pid):
+    """Of these, what it shares with no other process of the same program: all but pages of files."""
+    return status_bytes(pid, "RssAnon")
 
 
 def peak_bytes(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise Failed(f"the process {pid} is gone")
+    return status_bytes(pid, "VmHWM")
 
 
 def reset_peak(pid):

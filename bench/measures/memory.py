@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What idle processes keep resident."""
 
-from processes import family, resident_bytes
+from processes import family, own_bytes, resident_bytes
 from report import Figure
 
 
@@ -12,6 +12,8 @@ def take(bench, settings):
     first = Figure("memory of an idle Backplane", "MB", bound="≤ 10")
     second = Figure("memory of an idle Runner with a module in it", "MB", bound="≤ 5")
     first.add("ftl", resident_bytes(backplane.pid) / 1e6)
+    own = Figure("of it its own: the rest is program text, which Runners share", "MB")
     for pid in runners:
         second.add("ftl", resident_bytes(pid) / 1e6)
-    return [first, second]
+        own.add("ftl", own_bytes(pid) / 1e6)
+    return [first, second, own]
