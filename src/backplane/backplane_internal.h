@@ -79,8 +79,11 @@ struct backplane {
 		struct store_job job;
 		const struct save *save;
 		struct timer retry;
-		bool failed, told;
+		bool failed;
 		struct error err;
+		bool troubled; /* what should be kept is not; until something is again */
+		uint64_t troubled_since_ms;
+		char trouble[ERROR_TEXT_MAX];
 	} writing; /* the first of saves */
 	struct artefacts *artefacts;
 	size_t transfers_at_work; /* reading or writing artefacts, on libuv's pool */
@@ -158,6 +161,10 @@ void outside_mute(struct backplane *backplane); /* what the state machines want 
 void outside_init(struct backplane *backplane);
 void outside_close(struct backplane *backplane); /* no more effects */
 void outside_deinit(struct backplane *backplane);
+/* The store could not keep something. Told in the status until it can again, which is tried. */
+void outside_cannot_write(struct backplane *backplane, const struct error *err);
+/* In plain words; NULL: it works. */
+char *outside_store_problem(const struct backplane *backplane, struct arena *arena);
 /* Whether calls leave the Runner out, and why, or an empty text. */
 void outside_standing_text(const struct backplane *backplane, const struct runner *runner,
 			   char ret_text[STANDING_TEXT_MAX]);

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "backplane/backplane_internal.h"
 #include "backplane/packed_schema.h"
@@ -12,6 +13,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/size.h"
 #include "ftl.pb-c.h"
 
 enum { DEPLOY_TIMEOUT_MS = 5000, TERMINATE_TIMEOUT_MS = 5000, SAVE_RETRY_MS = 1000 };
@@ -231,18 +233,54 @@ static void writing_work(struct store_job *job, struct store *store) {
 	backplane->writing.failed = store->ops->update(store, &change, &backplane->writing.err) < 0;
 }
 
+/* The event is tried again like every change, and so shows when the store works again. */
+void outside_cannot_write(struct backplane *backplane, const struct error *err) {
+	snprintf(backplane->writing.trouble, sizeof backplane->writing.trouble, "%s", err->msg);
+	if (backplane->writing.troubled)
+		return;
+	backplane->writing.troubled = true;
+	backplane->writing.troubled_since_ms = loop_now_ms(&backplane->loop);
+	log_error("could not keep a change, and will try again: %s", err->msg);
+	events_add(backplane, EVENT_BACKPLANE_CANNOT_WRITE, "%s", err->msg);
+}
+
+static void can_write(struct backplane *backplane) {
+	char since[TIME_TEXT_MAX];
+	if (!backplane->writing.troubled)
+		return;
+	backplane->writing.troubled = false;
+	duration_format(since, (int64_t)(loop_now_ms(&backplane->loop) - backplane->writing.troubled_since_ms));
+	log_info("changes are kept again, after %s", since);
+	events_add(backplane, EVENT_BACKPLANE_WRITES_AGAIN, "after %s", since);
+}
+
+char *outside_store_problem(const struct backplane *backplane, struct arena *arena) {
+	char since[TIME_TEXT_MAX], every[TIME_TEXT_MAX], left[SIZE_TEXT_MAX] = "an unknown number of bytes";
+	struct statvfs disk;
+	if (!backplane->writing.troubled)
+		return NULL;
+	duration_format(since, (int64_t)(loop_now_ms(&backplane->loop) - backplane->writing.troubled_since_ms));
+	duration_format(every, SAVE_RETRY_MS);
+	if (statvfs(backplane->data_folder, &disk) == 0)
+		size_format(left, (uint64_t)disk.f_bavail * disk.f_frsize);
+	return arena_printf(arena, "the store cannot be written: %s; since %s, tried again every %s; %s are free at %s",
+			    backplane->writing.trouble, since, every, left, backplane->data_folder);
+}
+
 static void writing_done(struct store_job *job) {
 	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
 	const struct error *err = &backplane->writing.err;
 	bool again = backplane->writing.failed && err->code != CODE_NOT_FOUND && backplane->stopping.state == SERVING;
-	if (again && !backplane->writing.told)
-		log_error("could not keep a change, and will try again: %s", err->msg);
-	backplane->writing.told = again;
-	if (again)
+	if (again) {
+		outside_cannot_write(backplane, err);
 		timer_start(&backplane->loop, &backplane->writing.retry, SAVE_RETRY_MS);
+	}
 	if (!backplane->writing.failed && backplane->writing.save->event_count > 0)
 		events_kept(backplane, &backplane->writing.save->events[backplane->writing.save->event_count - 1]);
+	bool kept = !backplane->writing.failed;
 	saves_written(&backplane->saves, !again);
+	if (kept)
+		can_write(backplane);
 }
 
 static void start_writing(struct saves *saves, const struct save *save) {

@@ -257,11 +257,18 @@ static void creation_reply(struct saves_waiter *waiter) {
 	creation_free(creation);
 }
 
+/* Rather than of what was to be kept. */
+static bool is_of_store(const struct error *err) {
+	return err->code != CODE_INVALID_ARGUMENT && err->code != CODE_FAILED_PRECONDITION && err->code != CODE_NOT_FOUND;
+}
+
 static void creation_done(struct store_job *job) {
 	struct creation *creation = CONTAINER_OF(job, struct creation, job);
 	struct backplane *backplane = creation->backplane;
 	list_remove(&creation->pending.link);
 	if (creation->failed) {
+		if (is_of_store(&creation->err))
+			outside_cannot_write(backplane, &creation->err);
 		rpc_unary_fail(creation->unary, &creation->err);
 		creation_free(creation);
 		return;

@@ -118,6 +118,9 @@ static void add_problems(const struct backplane *backplane, Ftl__StatusResponse 
 	const struct control *control = &backplane->control;
 	size_t room = control->modules.len + control->languages.len + control->runners.len;
 	response->problems = arena_alloc(arena, (room + 1) * sizeof *response->problems);
+	char *of_store = outside_store_problem(backplane, arena);
+	if (of_store != NULL)
+		response->problems[response->n_problems++] = of_store;
 	LIST_FOREACH(link, &control->all_languages) {
 		const struct language *language = LIST_ENTRY(link, struct language, in_control);
 		if (language->problem[0] != '\0')

@@ -53,6 +53,8 @@ struct module_record {
 enum event_kind {
 	EVENT_BACKPLANE_STARTED = 1,
 	EVENT_BACKPLANE_STOPPING = 2,
+	EVENT_BACKPLANE_CANNOT_WRITE = 3, /* a change could not be kept; it is tried again */
+	EVENT_BACKPLANE_WRITES_AGAIN = 4,
 	EVENT_RUNNER_CREATING = 10,
 	EVENT_RUNNER_PROBING = 11,
 	EVENT_RUNNER_IDLE = 12,

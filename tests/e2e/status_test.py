@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a Backplane tells of itself."""
 
+import os
+import resource
+import signal
+import subprocess
 import time
 
+import pytest
 from fake_backplane import ftl
-from whole import LONG, SANITIZED, memory_peak, module, wait_for
+from whole import LONG, SANITIZED, FakeRunner, memory_peak, module, wait_for
 
 
 def test_an_empty_one(backplane):
@@ -97,3 +102,115 @@ def test_idle_it_costs_next_to_nothing(backplane, runner):
         after = sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13]))
     # Clock ticks of a hundredth of a second.
     assert after - before <= 2
+
+
+class SmallDisk:
+    """What a Backplane has its data on: a disk of its own, that is filled to the last byte. Where none may be made,
+    no file of the process can grow."""
+
+    def __init__(self, backplane):
+        self.backplane = backplane
+        self.data = backplane.data
+        self.data.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", self.data]
+        self.mounted = os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
+        self.filler = self.data / "filler"
+        self.code = "RESOURCE_EXHAUSTED" if self.mounted else "INTERNAL"  # of SQLite, which knows no such limit
+
+    def start(self):
+        # A limit on files is told by a signal first.
+        self.backplane.start(preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
+
+    def limit(self, size):
+        hard = resource.prlimit(self.backplane.process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(self.backplane.process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+    def fill(self):
+        if not self.mounted:
+            self.limit(0)
+            return
+        with self.filler.open("wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)) > 0:
+                    pass
+            except OSError:
+                pass
+
+    def free(self):
+        if self.mounted:
+            self.filler.unlink()
+        else:
+            self.limit(resource.RLIM_INFINITY)
+
+    def files(self):
+        artefacts = [path for path in self.data.rglob("*") if path.is_file() and path != self.filler]
+        return sorted(str(path) for path in artefacts if not path.name.startswith("ftl.db"))
+
+    def close(self):
+        if self.mounted:
+            subprocess.run(["umount", "--lazy", self.data], check=True)
+
+
+@pytest.fixture
+def disk(backplane_unstarted):
+    disk = SmallDisk(backplane_unstarted)
+    try:
+        disk.start()
+        yield disk
+    finally:
+        backplane_unstarted.clean_up()
+        disk.close()
+
+
+@pytest.fixture
+def backplane_unstarted(make_backplane):
+    return make_backplane("--warm", "0", "--drain-timeout", "5s")
+
+
+def store_problems(backplane):
+    return [text for text in backplane.status().problems if "the store cannot be written" in text]
+
+
+def event_names(backplane):
+    events = backplane.rpc.StreamEvents(ftl.StreamEventsRequest(tail=1000), timeout=LONG)
+    return [ftl.EventKind.Name(one.event.kind) for one in events]
+
+
+def test_a_full_disk_is_told_until_there_is_room(disk, refused):
+    backplane = disk.backplane
+    runners = [FakeRunner(backplane).register() for _ in range(2)]
+    try:
+        key = backplane.deploy(module(), {"main": b"content"})
+        backplane.wait_live(key)
+        before = disk.files()
+        assert store_problems(backplane) == []
+        disk.fill()
+        with refused("RESOURCE_EXHAUSTED", str(disk.data)):
+            backplane.upload(bytes(1 << 20))
+        with refused(disk.code, "ftl.db"):
+            backplane.create(module(comments=["another"]))
+        (problem,) = store_problems(backplane)
+        assert "tried again every" in problem
+        assert f"are free at {disk.data}" in problem
+        scaled = backplane.rpc.ScaleModule.future(ftl.ScaleModuleRequest(module="echo", replicas=2), timeout=LONG)
+        wait_for(lambda: len(backplane.runners("alive")) == 2, "the second replica")
+        assert backplane.call("echo.echo").body == b"{}"
+        assert store_problems(backplane)
+        assert not scaled.done()
+        assert disk.files() == before
+        disk.free()
+        scaled.result()
+        wait_for(lambda: not backplane.status().problems, "the end of the problem")
+        wait_for(lambda: "EVENT_KIND_BACKPLANE_WRITES_AGAIN" in event_names(backplane), "its event")
+        names = event_names(backplane)
+        assert names.count("EVENT_KIND_BACKPLANE_CANNOT_WRITE") == 1
+        assert names.count("EVENT_KIND_BACKPLANE_WRITES_AGAIN") == 1
+        backplane.kill()
+        disk.start()
+        (shown,) = backplane.status().deployments
+        assert (shown.key, shown.replicas) == (key, 2)
+        assert backplane.artefacts_of(key) == {"main": b"content"}
+        assert disk.files() == before
+    finally:
+        for runner in runners:
+            runner.die()
