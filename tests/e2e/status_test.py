@@ -214,3 +214,23 @@ def test_a_full_disk_is_told_until_there_is_room(disk, refused):
     finally:
         for runner in runners:
             runner.die()
+
+
+def test_runners_that_the_platform_cannot_start_are_told(backplane):
+    def told():
+        return [text for text in backplane.status().problems if text.startswith("Runners for test cannot be had: ")]
+
+    # Where Runners have their sockets and folders; a file in its place keeps root out, too.
+    run, away = backplane.data / "run", backplane.data / "away"
+    run.rename(away)
+    run.touch()
+    key = backplane.deploy(module(), {"main": b"#!/bin/sh\nexit 1\n"})
+    wait_for(told, "the problem")
+    steps = backplane.watch(key)
+    assert steps[-1].state == ftl.DEPLOYMENT_STATE_FAILED
+    assert "no Runner for the language test could be had" in steps[-1].text
+    assert told()
+    run.unlink()
+    away.rename(run)
+    backplane.deploy(module(comments=["again"]), {"main": b"#!/bin/sh\nexit 1\n"})
+    wait_for(lambda: not told(), "the end of the problem")
