@@ -81,13 +81,18 @@ void logs_add(struct logs *logs, const char *module, const char *deployment_key,
 
 /* --- the stream ------------------------------------------------------------------------------------------------ */
 
+static void schedule(struct logs *logs, uint64_t ms) {
+	if (!logs->stopped)
+		timer_start(logs->loop, &logs->batch, ms);
+}
+
 static void on_wake(struct task *task) {
 	struct logs *logs = CONTAINER_OF(task, struct logs, shared.wake);
 	pthread_mutex_lock(&logs->shared.lock);
 	logs->shared.posted = false;
 	pthread_mutex_unlock(&logs->shared.lock);
 	if (logs->batch.place == 0)
-		timer_start(logs->loop, &logs->batch, BATCH_DELAY_MS);
+		schedule(logs, BATCH_DELAY_MS);
 }
 
 static void on_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
@@ -101,7 +106,7 @@ static void on_writable(struct rpc_stream *stream) {
 	struct logs *logs = stream->owner;
 	logs->retry_ms = 0;
 	if (logs->batch.place == 0)
-		timer_start(logs->loop, &logs->batch, BATCH_DELAY_MS);
+		schedule(logs, BATCH_DELAY_MS);
 }
 
 static bool is_empty(struct logs *logs) {
@@ -116,7 +121,7 @@ static void on_closed(struct rpc_stream *stream) {
 	logs->stream = NULL;
 	logs->retry_ms = MIN(MAX(logs->retry_ms * 2, (uint64_t)RETRY_FIRST_MS), (uint64_t)RETRY_LAST_MS);
 	if (!is_empty(logs))
-		timer_start(logs->loop, &logs->batch, logs->retry_ms);
+		schedule(logs, logs->retry_ms);
 }
 
 static const struct rpc_events stream_events = {
@@ -211,7 +216,12 @@ void logs_deinit(struct logs *logs) {
 
 void logs_end(struct logs *logs) {
 	logs->ending = true;
-	timer_start(logs->loop, &logs->batch, 0);
+	schedule(logs, 0);
+}
+
+void logs_stop(struct logs *logs) {
+	logs->stopped = true;
+	timer_stop(logs->loop, &logs->batch);
 }
 
 bool logs_is_sent(struct logs *logs) {

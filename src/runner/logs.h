@@ -24,6 +24,7 @@ struct logs {
 	struct timer batch; /* the next attempt to send */
 	uint64_t retry_ms;
 	bool ending;
+	bool stopped;
 	struct {
 		pthread_mutex_t lock;
 		struct list waiting; /* of struct entry, oldest first */
@@ -44,3 +45,6 @@ void logs_add(struct logs *logs, const char *module, const char *deployment_key,
 /* Sends what waits and ends the stream; logs_is_sent tells when the Backplane has it all. */
 void logs_end(struct logs *logs);
 bool logs_is_sent(struct logs *logs);
+
+/* Sends nothing more, before the channel is closed. */
+void logs_stop(struct logs *logs);

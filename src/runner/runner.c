@@ -404,6 +404,7 @@ static void serve(struct runner *runner, const struct endpoint *backplane) {
 		end_at_once(runner);
 	registration_end(&runner->registration);
 	reports_end(&runner->reports);
+	logs_stop(&runner->logs);
 	rpc_channel_close(runner->backplane);
 	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++)
 		uv_close((uv_handle_t *)&runner->signals[i].handle, NULL);

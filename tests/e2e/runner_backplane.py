@@ -59,6 +59,8 @@ class RunnersBackplane(ftl_grpc.BackplaneServiceServicer, ftl_grpc.VerbServiceSe
         self.left = queue.Queue()
         self.deployed = queue.Queue()
         self.logs = []
+        self.reads_logs = threading.Event()
+        self.reads_logs.set()
         self.refuse = None  # (code, text) for the next registrations
         self.pingable = True
         self.calls = []  # (metadata, request, context) of calls out
@@ -127,6 +129,8 @@ class RunnersBackplane(ftl_grpc.BackplaneServiceServicer, ftl_grpc.VerbServiceSe
         return ftl.DeployedResponse()
 
     def PublishLogs(self, requests, context):
+        while not self.reads_logs.wait(0.05) and context.is_active():
+            pass
         for request in requests:
             self.logs.extend(request.entries)
         return ftl.PublishLogsResponse()

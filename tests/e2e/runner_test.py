@@ -489,13 +489,26 @@ def test_random_bytes(runner, backplane, method):
     assert runner.call("echo", b"1").result().body == b"1"
 
 
-def test_a_child_that_never_stops_talking(runner, backplane):
+def talker():
     talk = CHILD.replace(
         b"stop = threading",
         b"threading.Thread(target=lambda: [print('x' * 200) for _ in iter(int, 1)], daemon=True).start()\nstop = threading",
     )
     assert talk != CHILD
-    backplane.add(Deployment(KEY, "child", [Artefact("main", talk, executable=True)]))
+    return Deployment(KEY, "child", [Artefact("main", talk, executable=True)])
+
+
+def test_what_nobody_reads_does_not_keep_a_runner(runner, backplane):
+    backplane.reads_logs.clear()
+    backplane.add(talker())
+    assert runner.deploy().error == ""
+    time.sleep(1)  # more than is ever under way to the Backplane
+    runner.process.terminate()
+    assert runner.wait_exit(15) == 0
+
+
+def test_a_child_that_never_stops_talking(runner, backplane):
+    backplane.add(talker())
     assert runner.deploy().error == ""
     for _ in range(20):
         runner.control.Ping(ftl.PingRequest(), timeout=1)
