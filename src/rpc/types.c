@@ -181,6 +181,7 @@ static int fill_message(struct file_pass *pass, struct str scope, struct str des
 	struct str name = str_from(join(types, scope, bytes_of(descriptor, MESSAGE_NAME)));
 	struct type_message *message = map_get(&types->messages, name);
 	message->fields = arena_alloc(&types->arena, count_of(descriptor, MESSAGE_FIELD) * sizeof *message->fields + 1);
+	message->field_count = 0; /* who gives the same set twice has it filled twice */
 	EACH_FIELD(field, descriptor) {
 		if (field.number == MESSAGE_FIELD &&
 		    fill_field(pass, field.bytes, &message->fields[message->field_count++], err) < 0)

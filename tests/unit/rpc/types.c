@@ -103,6 +103,16 @@ static void refuses_a_set_without_its_imports(void **state UNUSED) {
 	assert_non_null(strstr(err.msg, "--include_imports"));
 }
 
+static void a_set_given_twice_counts_once(void **state UNUSED) {
+	const struct str sets[] = {json_test_types, json_test_types};
+	struct types *twice;
+	struct error err;
+	assert_int_equal(types_new(sets, ARRAY_LEN(sets), &twice, &err), 0);
+	assert_int_equal(types_message(twice, STR("test.All"))->field_count,
+			 types_message(types, STR("test.All"))->field_count);
+	types_free(twice);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(describes_fields),
@@ -110,6 +120,7 @@ int main(void) {
 		cmocka_unit_test(describes_methods),
 		cmocka_unit_test(finds_the_file_of_every_symbol),
 		cmocka_unit_test(refuses_a_set_without_its_imports),
+		cmocka_unit_test(a_set_given_twice_counts_once),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
