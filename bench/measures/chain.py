@@ -10,6 +10,9 @@ def take(bench, settings):
     _, server = bench.nghttpd("all")
     second, second_port = bench.haproxy(server, "all", threads=2)
     first, first_port = bench.haproxy(second_port, "all", threads=2)
+    echo, echo_port = bench.echo("all")
+    fourth, fourth_port = bench.haproxy(echo_port, "all", threads=2)
+    third, third_port = bench.haproxy(fourth_port, "all", threads=2)
     backplane, port = bench.backplane("all", threads=2)
     bench.deploy_c(port, "inside", "library")
     bench.deploy_c(port, "child", "process")
@@ -17,6 +20,8 @@ def take(bench, settings):
         "ftl": (port, Call(bench.folder, "inside.echo"), [backplane]),
         "ftl, child process": (port, Call(bench.folder, "child.echo"), [backplane]),
         "haproxy twice": (first_port, Call(bench.folder, "bench.echo"), [first, second, bench.started[0]]),
+        # nghttpd keeps what it echoes in a file; bench-echo does not.
+        "haproxy twice, echo": (third_port, Call(bench.folder, "bench.echo"), [third, fourth, echo]),
     }
     rates = Figure("calls through two hops, 2 cores, 16 connections × 32 streams", "1/s")
     cpu = Figure("CPU per call of all processes of the chain but the client", "µs")

@@ -13,7 +13,8 @@ def take(bench, settings):
     call = Call(bench.folder, "bench.echo")
     _, ftl_port, echo = start_ftl(bench)
     _, haproxy = bench.haproxy(echo)
-    ports = {"echo server itself": echo, "ftl": ftl_port, "haproxy": haproxy}
+    _, floor = bench.floor(echo)
+    ports = {"echo server itself": echo, "ftl": ftl_port, "haproxy": haproxy, "bytes only": floor}
     takers = {
         name: lambda port=port: open_loop(PROGRAMS, port, call, 1000, settings.seconds) for name, port in ports.items()
     }
@@ -22,7 +23,7 @@ def take(bench, settings):
     for percentile, limit in PERCENTILES.items():
         figure = Figure(f"latency added at 1,000 calls/s, {percentile}", "µs", bound=f"≤ {limit}" if limit else "")
         direct = [sample[percentile] for name, sample in taken if name == "echo server itself"]
-        turns = {name: iter(direct) for name in ("ftl", "haproxy")}
+        turns = {name: iter(direct) for name in ports if name != "echo server itself"}
         for name, sample in taken:
             if name in turns:
                 figure.add(name, sample[percentile] - next(turns[name]))
