@@ -219,7 +219,9 @@ static int run(struct program *program, struct error *err) {
 	if (check_environment(&bind, err) < 0)
 		return -1;
 	loop_init(&program->loop);
-	program->server = rpc_server_new(&program->loop, &rpc_server_options_default);
+	struct rpc_server_options options = rpc_server_options_default;
+	options.http.resets = HTTP_NEVER; /* the Runner passes on what clients give up, of all of them */
+	program->server = rpc_server_new(&program->loop, &options);
 	rpc_server_add(program->server, methods, ARRAY_LEN(methods), program);
 	int result = connect_backplane(program, err);
 	if (result == 0)

@@ -317,7 +317,9 @@ static void start_server(struct backplane *backplane) {
 	struct rpc_server_options options = rpc_server_options_default;
 	options.message_max = UINT32_MAX; /* each method has its own */
 	options.held_max = backplane->options->held_max;
-	options.http.streams = 4096; /* all clients of a worker come on its connections */
+	/* All clients of a worker come on its connections; it has counted what each of them does. */
+	options.http.streams = 4096;
+	options.http.resets = options.http.control_frames = HTTP_NEVER;
 	backplane->server = rpc_server_new(&backplane->loop, &options);
 	const struct {
 		const struct rpc_method *methods;

@@ -26,8 +26,6 @@ enum {
 	CONNECTION_WINDOW = 16 << 20,
 	HEADERS_MAX = 128, /* of one request, ours included */
 	HEADERS_FAR_OVER = 4, /* a block of this many times the limit is no mistake any more */
-	RESETS_MAX = 1000, /* "max-resets": streams ended by an error or taken back, in one second */
-	CONTROL_FRAMES_MAX = 500, /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, in one second */
 };
 
 struct budget {
@@ -123,11 +121,11 @@ static void condemn(struct h2 *h2, uint32_t number, enum code code, const char *
 }
 
 /* One frame on the account of what is cheap to send and dear to handle. */
-static void charge(struct h2 *h2, struct budget *budget, unsigned max, const char *limit, const char *what) {
+static void charge(struct h2 *h2, struct budget *budget, uint32_t max, const char *limit, const char *what) {
 	uint64_t now = loop_now_ms(h2->loop);
 	if (now - budget->since_ms >= 1000)
 		*budget = (struct budget){.since_ms = now};
-	if (++budget->spent <= max)
+	if (max == HTTP_NEVER || ++budget->spent <= max)
 		return;
 	char text[160];
 	snprintf(text, sizeof text, "it sent more than %u %s in a second; %s is %u", max, what, limit, max);
@@ -136,7 +134,7 @@ static void charge(struct h2 *h2, struct budget *budget, unsigned max, const cha
 
 static void charge_reset(struct h2 *h2) {
 	if (h2->http.is_server)
-		charge(h2, &h2->resets, RESETS_MAX, "max-resets", "streams that were reset");
+		charge(h2, &h2->resets, h2->limits.resets, "max-resets", "streams that were reset");
 }
 
 /* Before its payload is looked at. */
@@ -162,7 +160,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
 	default:
 		break;
 	}
-	charge(h2, &h2->control_frames, CONTROL_FRAMES_MAX, "max-control-frames", "frames that carry nothing");
+	charge(h2, &h2->control_frames, h2->limits.control_frames, "max-control-frames", "frames that carry nothing");
 	return 0;
 }
 
@@ -634,6 +632,8 @@ static void start_session(struct h2 *h2) {
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	/* A server remembers the streams that ended, to know what comes late for them from what is wrong. */
 	nghttp2_option_set_no_closed_streams(option, !h2->http.is_server);
+	/* Resets are counted here; nghttp2 would end a connection of 33 a second, such as a Backplane's whose clients leave. */
+	nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);
 	nghttp2_session_callbacks *callbacks = make_callbacks();
 	failed = h2->http.is_server ? nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &from_pool)
 			       : nghttp2_session_client_new3(&h2->session, callbacks, h2, option, &from_pool);
@@ -730,6 +730,8 @@ static struct h2 *h2_new(struct loop *loop, const struct http_limits *limits, co
 	h2->http.progress_ms = loop_now_ms(loop);
 	h2->loop = loop;
 	h2->limits = *limits;
+	h2->limits.resets = limits->resets ? limits->resets : http_limits_default.resets;
+	h2->limits.control_frames = limits->control_frames ? limits->control_frames : http_limits_default.control_frames;
 	h2->http.stream_limit = 100; /* until the peer's settings are there */
 	list_init(&h2->http.streams);
 	flushable_init(&h2->flushable, flush);

@@ -24,7 +24,10 @@ struct http_limits {
 	uint32_t streams; /* "max-streams": open at a time on one connection; 256 */
 	uint32_t window; /* "stream-window": bytes that a peer may send ahead on a stream; 256 KiB */
 	uint32_t header_bytes; /* "max-header-bytes": names and values of one header block; 16 KiB */
-	/* Of servers. 0 is the default, HTTP_NEVER none. */
+	/* 0 is the default, HTTP_NEVER none. A peer that passes on what many others do is to have none. */
+	uint32_t control_frames; /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, in one second; 500 */
+	/* Of servers, as well. */
+	uint32_t resets; /* "max-resets": streams ended by an error or taken back, in one second; 1,000 */
 	uint32_t header_ms; /* "header-timeout": from the first byte of a connection or request to its headers; 10 s */
 	uint32_t stall_ms; /* "stall-timeout": a message half sent, or an answer that is not read; 60 s */
 	uint32_t idle_ms; /* "idle-timeout": a connection without requests; 10 min */

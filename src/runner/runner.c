@@ -439,6 +439,7 @@ static int run(struct runner *runner, struct error *err) {
 	if (types_new(&ftl_descriptors, 1, &runner->types, err) < 0)
 		return -1;
 	server.types = runner->types;
+	server.http.resets = HTTP_NEVER; /* calls that clients gave up, of all clients of the Backplane */
 	bind.tls = server.tls_only;
 	loop_init(&runner->loop);
 	runner->server = rpc_server_new(&runner->loop, &server);

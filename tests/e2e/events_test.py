@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from fake_backplane import ftl
+from fake_backplane import ftl, ftl_grpc
 from whole import FTL, LONG, module, wait_for
 
 KIND = ftl.EventKind
@@ -123,6 +123,25 @@ def test_a_watcher_that_does_not_read_holds_nobody_up(backplane, make_runner):
             seen.append(event)
     slow.cancel()
     assert seen == scaled
+
+
+def test_clients_that_leave_cost_the_others_nothing(backplane, make_runner):
+    """Each within its own limit; together they are more, and all come to the control side by the same connections."""
+    make_runner().register()
+    stays = backplane.rpc.StreamEvents(ftl.StreamEventsRequest(module="echo", tail=0, follow=True), timeout=2 * LONG)
+    stays.initial_metadata()
+    channels = [backplane.new_channel() for _ in range(14)]
+    request = ftl.StreamEventsRequest(module="nobody", follow=True)
+    leave = []
+    for channel in channels:
+        stub = ftl_grpc.BackplaneServiceStub(channel)
+        leave += [stub.StreamEvents(request, timeout=2 * LONG) for _ in range(200)]
+    for stream in leave:
+        stream.initial_metadata()
+    for channel in channels:
+        channel.close()
+    backplane.deploy(module())
+    assert next(stays).event.kind == KIND.EVENT_KIND_DEPLOYMENT_CREATED
 
 
 def test_the_command_line(backplane, runner, monkeypatch):

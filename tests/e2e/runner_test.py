@@ -422,6 +422,19 @@ def test_deadline_and_cancellation_reach_the_child(runner, backplane):
     backplane.wait_for_log("the caller has gone")
 
 
+def test_calls_that_are_given_up_cost_the_others_nothing(runner, backplane):
+    """The Backplane brings those of all its clients by one connection."""
+    backplane.add(child())
+    runner.deploy()
+    stays = runner.call("sleep", b"3")
+    backplane.wait_for_log("sleeping")
+    for _ in range(8):
+        for call in [runner.call("echo") for _ in range(200)]:
+            call.cancel()
+        runner.control.Ping(ftl.PingRequest(), timeout=10)
+    assert stays.result()
+
+
 def test_a_child_that_dies_during_a_call(runner, backplane):
     backplane.add(child())
     runner.deploy()
