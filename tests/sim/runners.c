@@ -34,19 +34,22 @@ struct sim_runner *runner_running(struct sim *sim, const char *key) {
 	return NULL;
 }
 
+/* In small steps, as all may be well before that time. */
+static void put_off(struct sim *sim, struct event *event, uint64_t until_ms) {
+	struct event *later = sim_at(sim, MIN(until_ms - sim->now_ms, (uint64_t)100), event->run, event->subject);
+	uint64_t due_ms = later->due_ms, sequence = later->sequence;
+	*later = *event;
+	later->due_ms = due_ms;
+	later->sequence = sequence;
+}
+
 /* Whether an event for the Runner goes on now. One that hangs has it when it wakes up. */
 static bool is_up_for(struct sim *sim, struct event *event, struct sim_runner *runner) {
 	if (!runner->running)
 		return false;
 	if (sim->now_ms >= runner->hung_until_ms)
 		return true;
-	/* In small steps, as it may wake up before its time. */
-	uint64_t step_ms = MIN(runner->hung_until_ms - sim->now_ms, (uint64_t)100);
-	struct event *later = sim_at(sim, step_ms, event->run, event->subject);
-	uint64_t due_ms = later->due_ms, sequence = later->sequence;
-	*later = *event;
-	later->due_ms = due_ms;
-	later->sequence = sequence;
+	put_off(sim, event, runner->hung_until_ms);
 	return false;
 }
 
@@ -485,6 +488,20 @@ void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t r
 	struct event *event = sim_at(sim, delay_ms, on_stream_closed, runner);
 	event->number = registration;
 	event->code = code;
+}
+
+static void on_forgotten(struct sim *sim, struct event *event) {
+	struct sim_runner *runner = event->subject;
+	if (runner_is_cut(sim, runner))
+		put_off(sim, event, runner->cut_until_ms);
+	else
+		on_stream_closed(sim, event);
+}
+
+void runner_forgotten(struct sim *sim, struct sim_runner *runner) {
+	struct event *event = sim_at(sim, sim_latency(sim), on_forgotten, runner);
+	event->number = runner->registration;
+	event->code = CODE_UNAVAILABLE;
 }
 
 static void on_accepted(struct sim *sim, struct event *event) {

@@ -263,6 +263,8 @@ void runner_child_dies(struct sim *sim, struct sim_runner *runner);
 void runner_call_done(struct sim *sim, struct sim_runner *runner);
 bool runner_is_cut(const struct sim *sim, const struct sim_runner *runner);
 bool runner_is_silent(const struct sim *sim, const struct sim_runner *runner);
+/* It learns of it at the latest when it can be reached again. */
+void runner_forgotten(struct sim *sim, struct sim_runner *runner);
 void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t registration, enum code code, uint64_t delay_ms);
 void runner_accepted(struct sim *sim, struct sim_runner *runner, uint64_t registration);
 void platform_create(struct sim *sim, const char *key, const char *language);

@@ -307,11 +307,8 @@ static void out_forget(struct outside *outside, const struct runner *runner) {
 	struct sim *sim = sim_of(outside);
 	sim_trace(sim, "control: forget %s", runner->key);
 	struct sim_runner *there = runner_running(sim, runner->key);
-	if (there == NULL || runner->registration == 0)
-		return;
-	/* It learns of it at the latest when it can be reached again. */
-	uint64_t cut_ms = runner_is_cut(sim, there) ? there->cut_until_ms - sim->now_ms : 0;
-	runner_stream_closed(sim, there, runner->registration, CODE_UNAVAILABLE, cut_ms + sim_latency(sim));
+	if (there != NULL && runner->registration != 0)
+		runner_forgotten(sim, there);
 }
 
 static void out_accept(struct outside *outside, uint64_t registration, const struct runner *runner) {
