@@ -207,7 +207,7 @@ static int serve(struct program *program, const struct endpoint *bind, struct er
 	});
 	loop_run(&program->loop);
 	for (size_t i = 0; i < ARRAY_LEN(program->signals); i++)
-		uv_close((uv_handle_t *)&program->signals[i], NULL);
+		loop_close_signal(&program->signals[i]);
 	listener_close(&program->listener);
 	module_host_free(program->module);
 	*err = program->failure;

@@ -492,8 +492,8 @@ static void deinit(struct backplane *backplane) {
 	timer_stop(&backplane->loop, &backplane->stopping.limit);
 	timer_stop(&backplane->loop, &backplane->tick);
 	if (backplane->stopping.terminate.data != NULL) {
-		uv_close((uv_handle_t *)&backplane->stopping.terminate, NULL);
-		uv_close((uv_handle_t *)&backplane->stopping.interrupt, NULL);
+		loop_close_signal(&backplane->stopping.terminate);
+		loop_close_signal(&backplane->stopping.interrupt);
 	}
 	if (backplane->platform != NULL)
 		backplane->platform->ops->close(backplane->platform);
@@ -508,9 +508,6 @@ static void deinit(struct backplane *backplane) {
 	logbook_close(backplane->logbook);
 	close_data(backplane);
 	loop_deinit(&backplane->loop);
-	/* The loop caught these; a second one must not change how this ends. */
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
 	types_free(backplane->types);
 	tls_config_unref(backplane->tls);
 	free(backplane->data_folder);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/loop.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -144,6 +145,12 @@ void loop_stop(struct loop *loop) {
 }
 
 static void stop_waiting(struct timer *timer UNUSED) {
+}
+
+void loop_close_signal(uv_signal_t *handle) {
+	int number = handle->signum;
+	uv_close((uv_handle_t *)handle, NULL);
+	signal(number, SIG_IGN);
 }
 
 void loop_run_out(struct loop *loop) {

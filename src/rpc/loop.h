@@ -62,6 +62,9 @@ void loop_init(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* Closes it, and has the signal ignored: one that comes while the process ends must not change how. */
+void loop_close_signal(uv_signal_t *handle);
+
 /* Runs until nothing is left on the loop but what others still use: what was closed is gone then. To be called when
  * loop_run has returned; waits two seconds at most. */
 void loop_run_out(struct loop *loop);

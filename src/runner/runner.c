@@ -407,7 +407,7 @@ static void serve(struct runner *runner, const struct endpoint *backplane) {
 	logs_stop(&runner->logs);
 	rpc_channel_close(runner->backplane);
 	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++)
-		uv_close((uv_handle_t *)&runner->signals[i].handle, NULL);
+		loop_close_signal(&runner->signals[i].handle);
 }
 
 static int read_tls(struct runner *runner, bool needed, struct error *err) {
@@ -454,9 +454,6 @@ static int run(struct runner *runner, struct error *err) {
 	if (result == 0)
 		logs_deinit(&runner->logs);
 	loop_deinit(&runner->loop);
-	/* The loop caught these; it is ending already, and one that comes now must not change how. */
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
 	if (runner->failure.code == CODE_OK)
 		return result;
 	*err = runner->failure;
