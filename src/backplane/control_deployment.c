@@ -382,14 +382,16 @@ static void replica_came_up(struct control *control, struct runner *runner, cons
 
 static void replica_ended(struct control *control, struct runner *runner, const struct deployed *deployed) {
 	struct deployment *deployment = runner->deployment;
-	bool expected = runner->state == RUNNER_DRAINING;
+	bool expected = runner->state == RUNNER_DRAINING, untold = runner->drain_version > 0;
 	runner_detach(control, runner);
 	runner->drain_version = 0;
 	runner->claimed[0] = '\0';
-	/* One that the Platform made was told to end itself: its exit is still to come. */
+	/* One that the Platform made is to end itself: its exit is still to come. */
 	if (!expected || !runner->managed)
 		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms, "no longer hosts %s: %s",
 				 deployment->key, deployed->error);
+	else if (untold)
+		runner_end(control, runner, 0);
 	if (!expected)
 		fail_or_retry(control, deployment, !deployed->runner_fault, deployed->error, deployed->lines,
 			      deployed->line_count);

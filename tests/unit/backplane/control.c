@@ -552,6 +552,23 @@ static void ends_all_that_it_made(void **state UNUSED) {
 	assert_int_equal(stage->control.runners.len, 1);
 }
 
+/* Its program dies while the routes that lead to it are on their way out. */
+static void ends_what_died_before_it_was_told_to_end(void **state UNUSED) {
+	deploy("dpl-1", "echo", 1);
+	register_runner(1, "unix:/a", stage->last_created, "");
+	pinged(stage->last_created, NULL);
+	report(stage->last_created, "dpl-1", "");
+	publish();
+	control_shut_down(&stage->control);
+	forget_log();
+	report(stage->last_created, "dpl-1", "was killed by SIGKILL");
+	expect("terminate all at unix:/a\n");
+	publish();
+	expect("");
+	control_runner_exited(&stage->control, stage->last_created, "exited with status 0");
+	assert_non_null(strstr(log_text(), "all gone\n"));
+}
+
 static uint64_t attempt_of(const char *key) {
 	const struct runner *runner = map_get(&stage->control.runners, str_from(key));
 	assert_non_null(runner);
@@ -717,6 +734,7 @@ int main(void) {
 		STAGE_TEST(gives_up_within_the_time_of_silence),
 		STAGE_TEST(one_answer_ends_the_doubt),
 		STAGE_TEST(ends_all_that_it_made),
+		STAGE_TEST(ends_what_died_before_it_was_told_to_end),
 		STAGE_TEST(takes_no_late_report_for_one_on_a_later_attempt),
 		STAGE_TEST(adopts_what_comes_alive_after_a_restart),
 		STAGE_TEST(counts_no_failures_from_before_a_stable_time),
