@@ -582,8 +582,7 @@ static const struct outside_ops mute_ops = {
 	.all_gone = mute_all_gone,
 };
 
-void outside_mute(struct backplane *backplane) {
-	backplane->outside.ops = &mute_ops;
+static void close_channels(struct backplane *backplane) {
 	for (size_t cursor = 0;;) {
 		struct rpc_channel *channel = map_next(&backplane->runner_channels, &cursor);
 		if (channel == NULL)
@@ -591,6 +590,11 @@ void outside_mute(struct backplane *backplane) {
 		rpc_channel_close(channel);
 	}
 	map_deinit(&backplane->runner_channels);
+}
+
+void outside_mute(struct backplane *backplane) {
+	backplane->outside.ops = &mute_ops;
+	close_channels(backplane);
 	map_init(&backplane->runner_channels);
 }
 
@@ -612,13 +616,7 @@ void outside_close(struct backplane *backplane) {
 		saves_flush(&backplane->saves);
 		saves_retry(&backplane->saves); /* a last time */
 	}
-	for (size_t cursor = 0;;) {
-		struct rpc_channel *channel = map_next(&backplane->runner_channels, &cursor);
-		if (channel == NULL)
-			break;
-		rpc_channel_close(channel);
-	}
-	map_deinit(&backplane->runner_channels);
+	close_channels(backplane);
 }
 
 void outside_deinit(struct backplane *backplane) {

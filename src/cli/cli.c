@@ -88,3 +88,30 @@ struct client_stream *cli_start(struct cli *cli, const char *method, const Proto
 	};
 	return client_start(cli->client, &call);
 }
+
+static int print_all(struct cli *cli, struct client_stream *stream, cli_print_function *print, void *state,
+		     struct error *err) {
+	while (!ferror(stdout)) {
+		const ProtobufCMessage *message;
+		if (client_receive(stream, &message, err) < 0)
+			return -1;
+		if (message == NULL)
+			return 0;
+		if (print(cli, message, state, err) < 0)
+			return -1;
+		fflush(stdout);
+	}
+	return 0;
+}
+
+int cli_print_stream(struct cli *cli, const char *method, const ProtobufCMessage *request,
+		     const ProtobufCMessageDescriptor *response, cli_print_function *print, void *state, struct error *err) {
+	struct client_stream *stream = cli_start(cli, method, response, 0);
+	int result = client_send(stream, request, err);
+	if (result == 0) {
+		client_half_close(stream);
+		result = print_all(cli, stream, print, state, err);
+	}
+	client_stream_free(stream);
+	return result;
+}

@@ -63,6 +63,13 @@ int cli_unary(struct cli *cli, const char *method, const ProtobufCMessage *reque
 struct client_stream *cli_start(struct cli *cli, const char *method, const ProtobufCMessageDescriptor *response,
 				uint64_t timeout_ms);
 
+/* Prints one message of a stream. Returns -1 to end it. */
+typedef int cli_print_function(struct cli *cli, const ProtobufCMessage *message, void *state, struct error *err);
+
+/* Calls a method that streams its answers, and prints each as it comes, until the stream ends or nobody reads. */
+int cli_print_stream(struct cli *cli, const char *method, const ProtobufCMessage *request,
+		     const ProtobufCMessageDescriptor *response, cli_print_function *print, void *state, struct error *err);
+
 void help_print(void);
 void help_print_project(void); /* ftl.toml */
 void help_print_command(const struct command *command);

@@ -140,34 +140,15 @@ static bool read_tail(const struct events_options *given, uint32_t *ret_tail) {
 	return true;
 }
 
-static int show(const struct cli *cli, struct client_stream *stream, struct error *err) {
-	while (!ferror(stdout)) {
-		const ProtobufCMessage *message;
-		if (client_receive(stream, &message, err) < 0)
-			return -1;
-		if (message == NULL)
-			return 0;
-		const Ftl__Event *event = ((const Ftl__StreamEventsResponse *)message)->event;
-		if (event == NULL)
-			continue;
-		if (cli->common->output == FORMAT_JSON)
-			output_json(json_from_message(&event->base), JSON_ONE_LINE);
-		else
-			print_line(event);
-		fflush(stdout);
-	}
+static int print_event(struct cli *cli, const ProtobufCMessage *message, void *state UNUSED, struct error *err UNUSED) {
+	const Ftl__Event *event = ((const Ftl__StreamEventsResponse *)message)->event;
+	if (event == NULL)
+		return 0;
+	if (cli->common->output == FORMAT_JSON)
+		output_json(json_from_message(&event->base), JSON_ONE_LINE);
+	else
+		print_line(event);
 	return 0;
-}
-
-static int stream_events(struct cli *cli, const Ftl__StreamEventsRequest *request, struct error *err) {
-	struct client_stream *stream = cli_start(cli, "StreamEvents", &ftl__stream_events_response__descriptor, 0);
-	int result = client_send(stream, &request->base, err);
-	if (result == 0) {
-		client_half_close(stream);
-		result = show(cli, stream, err);
-	}
-	client_stream_free(stream);
-	return result;
 }
 
 static int run(struct cli *cli) {
@@ -181,7 +162,9 @@ static int run(struct cli *cli) {
 				 given->since);
 	request.module = cli->operand_count > 0 ? cli->operands[0] : request.module;
 	request.follow = given->follow;
-	if (cli_connect(cli, NULL, &err) < 0 || stream_events(cli, &request, &err) < 0)
+	if (cli_connect(cli, NULL, &err) < 0 ||
+	    cli_print_stream(cli, "StreamEvents", &request.base, &ftl__stream_events_response__descriptor, print_event,
+			     NULL, &err) < 0)
 		return cli_fail(cli, &err);
 	return EXIT_DONE;
 }

@@ -101,25 +101,17 @@ static void print_json(const Ftl__LogEntry *entry) {
 
 /* --- the command ---------------------------------------------------------------------------------------------- */
 
-static int follow(const struct cli *cli, struct client_stream *stream, struct error *err) {
-	while (!ferror(stdout)) {
-		const ProtobufCMessage *message;
-		if (client_receive(stream, &message, err) < 0)
-			return -1;
-		if (message == NULL)
-			return 0;
-		const Ftl__StreamLogsResponse *response = (const Ftl__StreamLogsResponse *)message;
-		if (response->dropped > 0)
-			output_warning("%llu lines were dropped here, as they were not read fast enough",
-				       (unsigned long long)response->dropped);
-		if (response->entry == NULL)
-			continue;
-		if (cli->common->output == FORMAT_JSON)
-			print_json(response->entry);
-		else
-			print_line(response->entry);
-		fflush(stdout);
-	}
+static int print_entry(struct cli *cli, const ProtobufCMessage *message, void *state UNUSED, struct error *err UNUSED) {
+	const Ftl__StreamLogsResponse *response = (const Ftl__StreamLogsResponse *)message;
+	if (response->dropped > 0)
+		output_warning("%llu lines were dropped here, as they were not read fast enough",
+			       (unsigned long long)response->dropped);
+	if (response->entry == NULL)
+		return 0;
+	if (cli->common->output == FORMAT_JSON)
+		print_json(response->entry);
+	else
+		print_line(response->entry);
 	return 0;
 }
 
@@ -130,14 +122,8 @@ static int stream_logs(struct cli *cli, struct error *err) {
 		request.module = cli->operands[0];
 	request.tail = given->tail;
 	request.follow = given->follow;
-	struct client_stream *stream = cli_start(cli, "StreamLogs", &ftl__stream_logs_response__descriptor, 0);
-	int result = client_send(stream, &request.base, err);
-	if (result == 0) {
-		client_half_close(stream);
-		result = follow(cli, stream, err);
-	}
-	client_stream_free(stream);
-	return result;
+	return cli_print_stream(cli, "StreamLogs", &request.base, &ftl__stream_logs_response__descriptor, print_entry, NULL,
+				err);
 }
 
 static int run(struct cli *cli) {

@@ -40,22 +40,19 @@ static void print_json(const Ftl__PullSchemaResponse *news) {
 	output_json(line, JSON_ONE_LINE);
 }
 
-static int follow(struct cli *cli, struct client_stream *stream, bool as_json, struct error *err) {
-	bool all_told = false;
-	while (!ferror(stdout)) {
-		const ProtobufCMessage *message;
-		if (client_receive(stream, &message, err) < 0)
-			return -1;
-		if (message == NULL)
-			return 0;
-		const Ftl__PullSchemaResponse *news = (const Ftl__PullSchemaResponse *)message;
-		if (as_json)
-			print_json(news);
-		else if (print_text(cli, news, all_told, err) < 0)
-			return -1;
-		all_told |= news->change == FTL__SCHEMA_CHANGE__SCHEMA_CHANGE_ALL_TOLD;
-		fflush(stdout);
-	}
+struct follower {
+	bool as_json;
+	bool all_told;
+};
+
+static int print_news(struct cli *cli, const ProtobufCMessage *message, void *state, struct error *err) {
+	struct follower *follower = state;
+	const Ftl__PullSchemaResponse *news = (const Ftl__PullSchemaResponse *)message;
+	if (follower->as_json)
+		print_json(news);
+	else if (print_text(cli, news, follower->all_told, err) < 0)
+		return -1;
+	follower->all_told |= news->change == FTL__SCHEMA_CHANGE__SCHEMA_CHANGE_ALL_TOLD;
 	return 0;
 }
 
@@ -65,12 +62,7 @@ int schema_follow(struct cli *cli, const char *module, bool as_json, struct erro
 		request.module = (char *)module;
 	if (cli_connect(cli, NULL, err) < 0)
 		return -1;
-	struct client_stream *stream = cli_start(cli, "PullSchema", &ftl__pull_schema_response__descriptor, 0);
-	int result = client_send(stream, &request.base, err);
-	if (result == 0) {
-		client_half_close(stream);
-		result = follow(cli, stream, as_json, err);
-	}
-	client_stream_free(stream);
-	return result;
+	struct follower follower = {.as_json = as_json};
+	return cli_print_stream(cli, "PullSchema", &request.base, &ftl__pull_schema_response__descriptor, print_news,
+				&follower, err);
 }
