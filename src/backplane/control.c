@@ -69,12 +69,12 @@ struct language *language_find_or_add(struct control *control, const char *name)
 /* --- settling --------------------------------------------------------------------------------------------------- */
 
 static bool may_host(const struct runner *runner, const struct deployment *deployment) {
-	bool was_found = runner->state == RUNNER_CREATING && runner->language[0] == '\0';
-	return was_found || (runner->state == RUNNER_PROBING && strcmp(runner->claimed, deployment->key) == 0);
+	return runner_was_found(runner) ||
+	       (runner->state == RUNNER_PROBING && strcmp(runner->claimed, deployment->key) == 0);
 }
 
 /* Whether Runners of the Backplane before may still come back to it: for a short while any may, and those that the
- * Platform found for as long as they have to register. A busy machine is no reason to deploy again. */
+ * Platform found until they count as silent. A busy machine is no reason to deploy again. */
 static bool is_awaited(const struct control *control, const struct deployment *deployment) {
 	if (!deployment->awaited || control->now_ms < control->adopt_until_ms)
 		return deployment->awaited;

@@ -23,6 +23,8 @@ struct language *language_find_or_add(struct control *control, const char *name)
 
 struct runner *runner_find(const struct control *control, const char *key);
 struct runner *runner_find_idle(const struct control *control, const char *language);
+/* The Platform found it after a start, and it has not registered yet. */
+bool runner_was_found(const struct runner *runner);
 /* Asks the Platform for one. */
 void runner_create(struct control *control, const char *language);
 /* The text of the event is the cause. */

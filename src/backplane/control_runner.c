@@ -68,6 +68,10 @@ struct runner *runner_find(const struct control *control, const char *key) {
 	return map_get(&control->runners, str_from(key));
 }
 
+bool runner_was_found(const struct runner *runner) {
+	return runner->state == RUNNER_CREATING && runner->language[0] == '\0';
+}
+
 struct runner *runner_find_idle(const struct control *control, const char *language) {
 	LIST_FOREACH(link, &control->all_runners) {
 		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
@@ -104,9 +108,9 @@ void runner_create(struct control *control, const char *language) {
 	control->outside->ops->create_runner(control->outside, key, language);
 }
 
+/* One that runs has nothing to wait for: when it does not look for us it hangs. */
 void control_found(struct control *control, const char *runner_key) {
-	struct runner *runner =
-		runner_add(control, runner_key, "", true, RUNNER_CREATING, control->config.create_timeout_ms);
+	struct runner *runner = runner_add(control, runner_key, "", true, RUNNER_CREATING, control->config.silence_ms);
 	tell(control, runner, EVENT_RUNNER_CREATING, 0, "left by the Backplane before; it may register again");
 }
 
@@ -464,7 +468,8 @@ static void on_limit(struct control *control, struct runner *runner) {
 	char why[128];
 	switch (runner->state) {
 	case RUNNER_CREATING:
-		snprintf(why, sizeof why, "did not register within %" PRIu64 " ms", control->config.create_timeout_ms);
+		snprintf(why, sizeof why, "did not register within %" PRIu64 " ms",
+			 runner_was_found(runner) ? control->config.silence_ms : control->config.create_timeout_ms);
 		give_up(control, runner, why);
 		return;
 	case RUNNER_PROBING:

@@ -342,7 +342,7 @@ static void ends_what_was_found_and_never_registers(void **state UNUSED) {
 	register_runner(1, "unix:/a", "rnr-a", "");
 	pinged("rnr-a", NULL);
 	expect("ping unix:/a\naccept 1\n");
-	pass(control_config_default.create_timeout_ms);
+	pass(control_config_default.silence_ms);
 	assert_non_null(strstr(log_text(), "destroy\n"));
 	assert_int_equal(stage->control.runners.len, 1);
 }
