@@ -251,8 +251,9 @@ static bool satisfies(const struct sim *sim, const struct op *op) {
 	if (op->kind == OP_KILL)
 		return row->active[0] == '\0' && row->next[0] == '\0';
 	const struct row *deployment = &sim->database.deployments[op->module][op->version];
-	/* That it failed counts when it was this wish, and not an earlier one, that came to nothing. */
-	bool failed_since = deployment->state == DEPLOYMENT_FAILED && deployment->failed_order > op->order;
+	/* That it failed counts when it was this wish, and not an earlier one, that came to nothing; also when a later wish,
+	 * of which not all is kept yet, has given it another state since. */
+	bool failed_since = deployment->failed_order > op->order;
 	return deployment->exists && (strcmp(row->active, key) == 0 || strcmp(row->next, key) == 0 || failed_since);
 }
 

@@ -23,10 +23,10 @@ static void on_kept(struct saves_waiter *waiter) {
 			    (int)op->event_sequence, (int)op->sim->database.event_sequence);
 }
 
-static void acknowledge_when_kept(struct sim *sim, struct op *op) {
+static void acknowledge_when_kept(struct sim *sim, struct op *op, uint64_t order) {
 	const struct module *module = control_module(&sim->control, str_from(module_name(op->module)));
 	op->applied = true;
-	op->order = ++sim->op_order;
+	op->order = order;
 	op->replicas_after = module->replicas;
 	op->event_sequence = sim->event_sequence;
 	op->waiter.kept = on_kept;
@@ -39,6 +39,7 @@ void op_apply(struct sim *sim, struct op *op) {
 	char key[KEY_MAX];
 	struct error err;
 	bool applied = control_module(&sim->control, name) != NULL || op->kind == OP_CREATE;
+	uint64_t order = ++sim->op_order; /* before what it brings about */
 	backplane_begin(sim);
 	switch (op->kind) {
 	case OP_CREATE:
@@ -59,7 +60,7 @@ void op_apply(struct sim *sim, struct op *op) {
 	}
 	backplane_end(sim);
 	if (applied)
-		acknowledge_when_kept(sim, op);
+		acknowledge_when_kept(sim, op, order);
 }
 
 void op_executed(struct sim *sim, struct op *op, bool kept) {

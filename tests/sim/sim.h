@@ -24,6 +24,7 @@ enum {
 	RUNNERS_MAX = 4096, /* of one run, the dead ones too */
 	ROUTED_MAX = 16,
 	OPS_MAX = 512,
+	SAVES_MAX = 16384, /* of one life of the Backplane */
 	CHAOS_MS = 60000, /* faults happen in this time */
 	SETTLE_MS = 60000, /* then there are none, and all must come right */
 	COPIES_MS = 10000, /* after so long of it no module runs in more copies than asked */
@@ -82,7 +83,7 @@ struct event {
 struct row {
 	bool exists;
 	enum deployment_state state;
-	uint64_t failed_order; /* among the ops, when it was kept to have failed */
+	uint64_t failed_order; /* among the ops, when it failed; 0: that is not kept */
 };
 
 struct module_row {
@@ -206,6 +207,7 @@ struct sim {
 	struct database database;
 	uint64_t store_busy_until_ms, store_slow_until_ms, store_fails_until_ms;
 	uint64_t held_until_ms; /* PLANT_REORDER_SAVES */
+	uint64_t save_orders[SAVES_MAX]; /* among the ops, when what a save says came about; by its sequence */
 
 	/* The Platform. */
 	uint64_t platform_slow_until_ms, platform_fails_until_ms;

@@ -133,11 +133,15 @@ struct held {
 	uint64_t event_sequence; /* of the last event; 0: none */
 	unsigned module, version, named;
 	enum deployment_state state;
+	uint64_t order;
 	struct module_row row;
 };
 
-static struct held describe(const struct save *save) {
-	struct held held = {.has_deployment = save->has_deployment, .has_module = save->has_module, .state = save->state};
+static struct held describe(const struct sim *sim, const struct save *save) {
+	struct held held = {.has_deployment = save->has_deployment,
+			    .has_module = save->has_module,
+			    .state = save->state,
+			    .order = sim->save_orders[save->sequence]};
 	if (save->event_count > 0)
 		held.event_sequence = save->events[save->event_count - 1].sequence;
 	if (save->has_deployment)
@@ -151,16 +155,16 @@ static struct held describe(const struct save *save) {
 	return held;
 }
 
-static void keep_state(struct sim *sim, struct row *row, enum deployment_state state) {
-	if (state == DEPLOYMENT_FAILED)
-		row->failed_order = ++sim->op_order;
-	row->state = state;
+static void keep_state(struct row *row, const struct held *held) {
+	if (held->state == DEPLOYMENT_FAILED)
+		row->failed_order = held->order;
+	row->state = held->state;
 }
 
 static void keep(struct sim *sim, const struct held *held) {
 	sim->database.event_sequence = MAX(sim->database.event_sequence, held->event_sequence);
 	if (held->has_deployment)
-		keep_state(sim, &sim->database.deployments[held->module][held->version], held->state);
+		keep_state(&sim->database.deployments[held->module][held->version], held);
 	if (held->has_module) {
 		sim->database.modules[held->named] = held->row;
 		sim_trace(sim, "store: %s has active %s, next %s, replicas %u", module_name(held->named), held->row.active,
@@ -174,7 +178,7 @@ static void keep_late(struct sim *sim, struct event *event) {
 }
 
 static void execute_save(struct sim *sim, struct event *event) {
-	struct held held = describe(event->subject);
+	struct held held = describe(sim, event->subject);
 	bool kept = !store_fails(sim);
 	if (kept && sim->options.plant == PLANT_REORDER_SAVES && sim_chance(sim, 20)) {
 		struct held *copy = arena_alloc(&sim->arena, sizeof *copy);
@@ -326,7 +330,10 @@ static void out_refuse(struct outside *outside, uint64_t registration, const str
 }
 
 static void out_save(struct outside *outside, const struct deployment *deployment, const struct module *module) {
-	saves_add(&sim_of(outside)->saves, deployment, module);
+	struct sim *sim = sim_of(outside);
+	saves_add(&sim->saves, deployment, module);
+	ASSERT(sim->saves.sequence < SAVES_MAX);
+	sim->save_orders[sim->saves.sequence] = ++sim->op_order;
 }
 
 static void on_flush(struct sim *sim, struct event *event) {
