@@ -329,7 +329,7 @@ static void start_server(struct backplane *backplane) {
 		{artefact_methods, artefact_method_count}, {watch_methods, watch_method_count},
 		{module_methods, module_method_count},	   {status_methods, status_method_count},
 		{log_methods, log_method_count},	   {event_methods, event_method_count},
-		{schema_methods, schema_method_count},
+		{schema_methods, schema_method_count},	   {stats_methods, stats_method_count},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
 		rpc_server_add(backplane->server, services[i].methods, services[i].count, backplane);
@@ -342,8 +342,11 @@ static void read_types(struct backplane *backplane) {
 	ASSERT(!failed);
 }
 
+static size_t count_workers(const struct backplane_options *options) {
+	return MIN(options->threads > 0 ? options->threads : uv_available_parallelism(), (unsigned)WORKERS_MAX);
+}
+
 static int start_workers(struct backplane *backplane, struct error *err) {
-	unsigned count = backplane->options->threads > 0 ? backplane->options->threads : uv_available_parallelism();
 	struct worker_options options = {
 		.server = rpc_server_options_default,
 		.dial_control = dial_control,
@@ -358,7 +361,8 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 	options.server.held_max = backplane->options->held_max;
 	options.server.types = backplane->types;
 	options.server.origins = backplane->options->origins;
-	for (; backplane->worker_count < MIN(count, (unsigned)WORKERS_MAX); backplane->worker_count++) {
+	for (; backplane->worker_count < backplane->stats.workers; backplane->worker_count++) {
+		options.index = backplane->worker_count;
 		struct worker *worker = worker_start(&options, err);
 		if (worker == NULL)
 			return -1;
@@ -470,6 +474,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	backplane->takeover.asker = -1;
 	backplane->tick.fire = on_tick;
 	loop_init(&backplane->loop);
+	stats_book_init(&backplane->stats, count_workers(options));
 	outside_init(backplane);
 	registrations_init(backplane);
 	list_init(&backplane->pending);
@@ -501,6 +506,7 @@ static void deinit(struct backplane *backplane) {
 	events_close(backplane);
 	loop_run_out(&backplane->loop);
 	outside_deinit(backplane);
+	stats_book_deinit(&backplane->stats);
 	control_deinit(&backplane->control);
 	watch_deinit(backplane);
 	schemas_deinit(backplane);

@@ -19,6 +19,7 @@
 #include "backplane/logbook.h"
 #include "backplane/saves.h"
 #include "backplane/schema_book.h"
+#include "backplane/stats_book.h"
 #include "backplane/store_queue.h"
 #include "backplane/worker.h"
 #include "platform/platform.h"
@@ -89,6 +90,7 @@ struct backplane {
 	size_t transfers_at_work; /* reading or writing artefacts, on libuv's pool */
 	struct logbook *logbook;
 
+	struct stats_book stats;
 	struct route_table *routes;
 	struct route_module *changed[256]; /* since the last publication */
 	size_t changed_count;
@@ -165,6 +167,8 @@ void outside_deinit(struct backplane *backplane);
 void outside_cannot_write(struct backplane *backplane, const struct error *err);
 /* In plain words; NULL: it works. */
 char *outside_store_problem(const struct backplane *backplane, struct arena *arena);
+/* Calls that it has now. */
+unsigned outside_calls(const struct backplane *backplane, const struct runner *runner);
 /* Whether calls leave the Runner out, and why, or an empty text. */
 void outside_standing_text(const struct backplane *backplane, const struct runner *runner,
 			   char ret_text[STANDING_TEXT_MAX]);
@@ -200,6 +204,10 @@ void watch_event(struct backplane *backplane, const struct control_event *event)
 /* service_status.c */
 extern const struct rpc_method status_methods[];
 extern const size_t status_method_count;
+
+/* service_stats.c */
+extern const struct rpc_method stats_methods[];
+extern const size_t stats_method_count;
 
 /* service_schemas.c */
 extern const struct rpc_method schema_methods[];

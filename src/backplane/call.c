@@ -19,6 +19,8 @@
 
 #include "backplane/packed_schema.h"
 #include "backplane/verb_peek.h"
+#include "backplane/verb_stats.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/pool.h"
 #include "ftl.pb-c.h"
@@ -55,9 +57,13 @@ struct call {
 
 	struct route_module *module; /* a reference: the label of the replica lives in it */
 	char *verb; /* "module.verb" */
+	struct verb_stats *stats; /* a reference; NULL: of no verb that is known yet */
+	struct verb_counts *counts; /* this worker's, in stats */
+	uint64_t begun_us;
 	struct http_headers headers; /* added for the Runner, in from's arena */
 	unsigned attempts;
 	const struct route_replica *tried; /* of module; where the call is, or was last */
+	bool is_there;
 	uint64_t sent_ms; /* there */
 	bool trial; /* by it a replica that is left out is tried */
 
@@ -75,9 +81,12 @@ static void end_hold(struct call *call) {
 	call->worker->held_count--;
 }
 
-static void call_free(struct call *call) {
+static void call_free(struct call *call, enum code status, bool verb_failed) {
 	struct worker *worker = call->worker;
 	end_hold(call);
+	if (call->counts != NULL)
+		verb_counts_end(call->counts, status, verb_failed, clock_us() - call->begun_us);
+	verb_stats_unref(call->stats);
 	buf_deinit(&call->peeked);
 	route_module_unref(call->module);
 	pool_free(call->verb);
@@ -233,13 +242,6 @@ static void add_headers(struct call *call) {
 
 /* --- routing ------------------------------------------------------------------------------------------------------- */
 
-static int no_such_module(const struct worker *worker, const struct verb_name *verb, struct error *err) {
-	const char *near = route_table_nearest(worker->routes, verb->module);
-	if (near == NULL)
-		return error_set(err, CODE_NOT_FOUND, "there is no module %.*s", STR_ARG(verb->module));
-	return error_set(err, CODE_NOT_FOUND, "there is no module %.*s; did you mean %s?", STR_ARG(verb->module), near);
-}
-
 static int no_such_verb(const struct route_module *module, const struct verb_name *verb, struct error *err) {
 	const char *near = route_module_nearest(module, verb->name), *name = module->name.ptr;
 	if (near == NULL)
@@ -252,12 +254,22 @@ static void no_replica(const struct route_module *module, struct error *err) {
 	error_set(err, CODE_UNAVAILABLE, "nothing of the module %s is alive: %s", module->name.ptr, module->problem);
 }
 
+/* From here on the call counts. One that waits for its module may learn only later what its verb is. */
+static void count_call(struct call *call, const struct route_module *module, struct str verb) {
+	struct verb_stats *stats = route_module_stats(module, verb);
+	if (call->stats != NULL || stats == NULL)
+		return;
+	call->stats = verb_stats_ref(stats);
+	call->counts = verb_stats_begin(stats, call->worker->index);
+}
+
 static int find_module(struct call *call, const struct verb_name *verb, struct error *err) {
 	struct route_module *module = route_table_find(call->worker->routes, verb->module);
 	if (module == NULL)
-		return no_such_module(call->worker, verb, err);
+		return route_table_no_module(call->worker->routes, verb->module, err);
 	if (module->verb_count > 0 && !route_module_has(module, verb->name))
 		return no_such_verb(module, verb, err);
+	count_call(call, module, verb->name);
 	if (module->replica_count == 0 && !module->awaited) {
 		no_replica(module, err);
 		return -1;
@@ -306,8 +318,7 @@ static const struct route_replica *pick_replica(struct call *call) {
 		return pick_around(call, a, b);
 	if (call->tried == a || call->tried == b)
 		return call->tried == a ? b : a;
-	size_t busy_a = rpc_channel_calls(worker_channel(call->worker, a));
-	size_t busy_b = rpc_channel_calls(worker_channel(call->worker, b));
+	unsigned busy_a = standing_under_way(a->standing), busy_b = standing_under_way(b->standing);
 	if (busy_a != busy_b)
 		standing_look(module->standings, busy_a < busy_b ? second : first, loop_now_ms(&call->worker->loop));
 	return busy_a <= busy_b ? a : b;
@@ -315,18 +326,23 @@ static const struct route_replica *pick_replica(struct call *call) {
 
 /* The channel to a replica that has just been picked. */
 static struct rpc_channel *send_to(struct call *call, const struct route_replica *replica) {
-	struct rpc_channel *channel = worker_channel(call->worker, replica);
 	call->tried = replica;
 	call->sent_ms = loop_now_ms(&call->worker->loop);
 	if (call->module->replica_count > 1)
-		standing_sent(replica->standing, rpc_channel_calls(channel), call->sent_ms);
-	return channel;
+		standing_sent(replica->standing, standing_under_way(replica->standing), call->sent_ms);
+	standing_enter(replica->standing);
+	call->is_there = true;
+	return worker_channel(call->worker, replica);
 }
 
 /* What the end of the call says of the replica that had it. */
 static void note_end(struct call *call, enum code status) {
 	const struct route_module *module = call->module;
-	if (call->tried == NULL || module->replica_count == 1)
+	if (!call->is_there)
+		return;
+	call->is_there = false;
+	standing_leave(call->tried->standing);
+	if (module->replica_count == 1)
 		return;
 	size_t place = place_of(call, call->tried);
 	uint64_t now_ms = loop_now_ms(&call->worker->loop), took_ms = now_ms - call->sent_ms;
@@ -405,6 +421,7 @@ static bool look_up_again(struct call *call) {
 	route_module_unref(call->module);
 	call->module = route_module_ref(module);
 	call->tried = NULL;
+	count_call(call, module, str_from(strchr(call->verb, '.') + 1));
 	return true;
 }
 
@@ -485,7 +502,8 @@ static void on_untouched(struct relay *relay, const struct error *why) {
 static void on_relay_done(struct relay *relay) {
 	struct call *call = relay_owner(relay);
 	note_end(call, relay_status(relay));
-	call_free(call);
+	/* The first field of a CallResponse tells whether the verb succeeded. */
+	call_free(call, relay_status(relay), relay_answer_begins(relay) == WIRE_TAG(FTL__CALL_RESPONSE__RESPONSE_ERROR, WIRE_BYTES));
 }
 
 /* "module.verb", of the pool. */
@@ -604,7 +622,7 @@ static void on_end(struct rpc_stream *stream) {
 }
 
 static void on_closed(struct rpc_stream *stream) {
-	call_free(stream->owner);
+	call_free(stream->owner, stream->finished ? stream->status : CODE_CANCELLED, false);
 }
 
 static const struct rpc_events peek_events = {
@@ -621,7 +639,12 @@ static void start_call(struct rpc_stream *stream) {
 		return;
 	}
 	struct call *call = pool_alloc(sizeof *call);
-	*call = (struct call){.worker = worker, .from = stream, .peeked = BUF_INIT(PEEK_MAX + LOOP_READ_SIZE)};
+	*call = (struct call){
+		.worker = worker,
+		.from = stream,
+		.peeked = BUF_INIT(PEEK_MAX + LOOP_READ_SIZE),
+		.begun_us = clock_us(),
+	};
 	list_init(&call->in_held);
 	worker->calls++;
 	stream->owner = call;

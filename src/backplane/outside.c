@@ -172,12 +172,23 @@ static void free_standing(struct runner_standing *entry) {
 	free(entry);
 }
 
+/* NULL: it hosts nothing that calls have gone to. */
+static const struct standing *find_standing(const struct backplane *backplane, const struct runner *runner) {
+	const struct runner_standing *entry = map_get(&backplane->standings, str_from(runner->key));
+	return entry != NULL && entry->alive_since_ms == runner->alive_since_ms ? entry->standing : NULL;
+}
+
+unsigned outside_calls(const struct backplane *backplane, const struct runner *runner) {
+	const struct standing *standing = find_standing(backplane, runner);
+	return standing != NULL ? standing_under_way(standing) : 0;
+}
+
 void outside_standing_text(const struct backplane *backplane, const struct runner *runner,
 			   char ret_text[STANDING_TEXT_MAX]) {
-	const struct runner_standing *entry = map_get(&backplane->standings, str_from(runner->key));
+	const struct standing *standing = find_standing(backplane, runner);
 	ret_text[0] = '\0';
-	if (runner->state == RUNNER_ALIVE && entry != NULL && entry->alive_since_ms == runner->alive_since_ms)
-		standing_text(entry->standing, loop_now_ms(&backplane->loop), ret_text);
+	if (runner->state == RUNNER_ALIVE && standing != NULL)
+		standing_text(standing, loop_now_ms(&backplane->loop), ret_text);
 }
 
 /* After the routes: a call that still had the old ones would open a connection again that nobody closes. */
@@ -421,6 +432,7 @@ static struct route_module *make_route(struct backplane *backplane, const struct
 	struct route_module *route =
 		route_module_new(str_from(module->name), verbs, verb_count, replicas, replica_count, problem);
 	set_calls(backplane, module, route);
+	stats_book_fill(&backplane->stats, route);
 	route->schema = packed_schema_ref(active->schema);
 	route->awaited = control_module_is_awaited(&backplane->control, module);
 	free(verbs);

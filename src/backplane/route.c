@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "backplane/packed_schema.h"
+#include "backplane/verb_stats.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "schema/nearest.h"
@@ -70,6 +71,10 @@ void route_module_set_calls(struct route_module *module, struct str *calls, size
 	module->declares_calls = true;
 }
 
+void route_module_set_stats(struct route_module *module, struct verb_stats **stats) {
+	module->stats = stats;
+}
+
 struct route_module *route_module_ref(struct route_module *module) {
 	atomic_fetch_add_explicit(&module->refs, 1, memory_order_relaxed);
 	return module;
@@ -78,6 +83,8 @@ struct route_module *route_module_ref(struct route_module *module) {
 void route_module_unref(struct route_module *module) {
 	if (module == NULL || atomic_fetch_sub_explicit(&module->refs, 1, memory_order_acq_rel) > 1)
 		return;
+	for (size_t i = 0; module->stats != NULL && i < MAX(module->verb_count, (size_t)1); i++)
+		verb_stats_unref(module->stats[i]);
 	for (size_t i = 0; i < module->verb_count; i++)
 		free((char *)module->verbs[i].ptr);
 	for (size_t i = 0; i < module->call_count; i++)
@@ -89,6 +96,7 @@ void route_module_unref(struct route_module *module) {
 	}
 	packed_schema_unref(module->schema);
 	free((struct standing **)module->standings.items);
+	free(module->stats);
 	free(module->verbs);
 	free(module->calls);
 	free(module->replicas);
@@ -97,8 +105,19 @@ void route_module_unref(struct route_module *module) {
 	free(module);
 }
 
+static const struct str *find_verb(const struct route_module *module, struct str verb) {
+	return bsearch(&verb, module->verbs, module->verb_count, sizeof *module->verbs, compare_names);
+}
+
 bool route_module_has(const struct route_module *module, struct str verb) {
-	return bsearch(&verb, module->verbs, module->verb_count, sizeof *module->verbs, compare_names) != NULL;
+	return find_verb(module, verb) != NULL;
+}
+
+struct verb_stats *route_module_stats(const struct route_module *module, struct str verb) {
+	if (module->stats == NULL || module->verb_count == 0)
+		return module->stats != NULL ? module->stats[0] : NULL;
+	const struct str *found = find_verb(module, verb);
+	return found != NULL ? module->stats[found - module->verbs] : NULL;
 }
 
 bool route_module_may_call(const struct route_module *module, struct str verb, struct str called) {
@@ -190,7 +209,7 @@ struct route_module *route_table_next(const struct route_table *table, size_t *c
 	return NULL;
 }
 
-const char *route_table_nearest(const struct route_table *table, struct str name) {
+static const char *find_nearest(const struct route_table *table, struct str name) {
 	struct nearest nearest;
 	nearest_init(&nearest, name);
 	size_t cursor = 0;
@@ -201,4 +220,11 @@ const char *route_table_nearest(const struct route_table *table, struct str name
 		nearest_offer(&nearest, module->name.ptr);
 	}
 	return nearest.name;
+}
+
+int route_table_no_module(const struct route_table *table, struct str name, struct error *err) {
+	const char *near = find_nearest(table, name);
+	if (near == NULL)
+		return error_set(err, CODE_NOT_FOUND, "there is no module %.*s", STR_ARG(name));
+	return error_set(err, CODE_NOT_FOUND, "there is no module %.*s; did you mean %s?", STR_ARG(name), near);
 }

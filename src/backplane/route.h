@@ -13,6 +13,7 @@
 #include "rpc/endpoint.h"
 
 struct packed_schema;
+struct verb_stats;
 
 struct route_replica {
 	char runner_key[KEY_MAX];
@@ -28,6 +29,7 @@ struct route_module {
 	struct str name;
 	struct str *verbs; /* sorted */
 	size_t verb_count;
+	struct verb_stats **stats; /* of each verb, in their order; without verbs one for all; NULL: none */
 	struct str *calls; /* "verb module.verb": what each verb declares to call; sorted */
 	size_t call_count;
 	bool declares_calls; /* else it may call anything */
@@ -45,9 +47,13 @@ struct route_module *route_module_new(struct str name, const struct str *verbs, 
 /* Before it is shared: from now on its verbs may call these only. Takes over calls (an array on the heap, with its
  * texts). */
 void route_module_set_calls(struct route_module *module, struct str *calls, size_t call_count);
+/* Before it is shared. Takes over stats (an array on the heap, with its references). */
+void route_module_set_stats(struct route_module *module, struct verb_stats **stats);
 struct route_module *route_module_ref(struct route_module *module);
 void route_module_unref(struct route_module *module); /* takes NULL */
 bool route_module_has(const struct route_module *module, struct str verb);
+/* The statistics of a verb, or NULL. */
+struct verb_stats *route_module_stats(const struct route_module *module, struct str verb);
 /* A verb of this module may call "module.verb". */
 bool route_module_may_call(const struct route_module *module, struct str verb, struct str called);
 /* The verb whose name is nearest, or NULL when none is near. */
@@ -62,7 +68,8 @@ struct route_table *route_table_ref(struct route_table *table);
 void route_table_unref(struct route_table *table);
 
 struct route_module *route_table_find(const struct route_table *table, struct str module);
-const char *route_table_nearest(const struct route_table *table, struct str module);
+/* "there is no module X; did you mean Y?" Returns -1. */
+int route_table_no_module(const struct route_table *table, struct str module, struct error *err);
 
 /* Walks: start with *cursor = 0; NULL at the end. */
 struct route_module *route_table_next(const struct route_table *table, size_t *cursor);

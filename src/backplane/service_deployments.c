@@ -395,10 +395,8 @@ static void on_kill(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	struct str name = str_from(((const Ftl__KillModuleRequest *)message)->module);
 	struct control *control = backplane_event(backplane);
 	if (control_module(control, name) == NULL) {
-		const char *near = route_table_nearest(backplane->routes, name);
 		struct error err;
-		error_set(&err, CODE_NOT_FOUND, "there is no module %.*s%s%s%s", STR_ARG(name), near ? "; did you mean " : "",
-			  near ? near : "", near ? "?" : "");
+		route_table_no_module(backplane->routes, name, &err);
 		backplane_event_done(backplane);
 		rpc_unary_fail(unary, &err);
 		return;

@@ -14,12 +14,6 @@
 /* Of what was deployed of a module, the newest so many are looked at. */
 enum { HISTORY_MAX = 100 };
 
-static void no_such_module(const struct backplane *backplane, struct str name, struct error *err) {
-	const char *near = route_table_nearest(backplane->routes, name);
-	error_set(err, CODE_NOT_FOUND, "there is no module %.*s%s%s%s", STR_ARG(name), near ? "; did you mean " : "",
-		  near ? near : "", near ? "?" : "");
-}
-
 /* --- ScaleModule -------------------------------------------------------------------------------------------------------- */
 
 struct scaling {
@@ -42,10 +36,8 @@ static int scale(struct backplane *backplane, struct str name, uint32_t replicas
 	const struct module *module = control_module(&backplane->control, name);
 	if (replicas > REPLICAS_MAX)
 		return error_set(err, CODE_INVALID_ARGUMENT, "replicas is %u; at most %d are allowed", replicas, REPLICAS_MAX);
-	if (module == NULL) {
-		no_such_module(backplane, name, err);
-		return -1;
-	}
+	if (module == NULL)
+		return route_table_no_module(backplane->routes, name, err);
 	int failed = control_scale(backplane_event(backplane), name, replicas, err);
 	if (!failed)
 		snprintf(ret_key, KEY_MAX, "%s", module->active ? module->active->key : module->next->key);
@@ -159,7 +151,7 @@ static void on_rollback(struct rpc_unary *unary, const ProtobufCMessage *message
 	const struct module *module = control_module(&backplane->control, str_from(request->module));
 	struct error err;
 	if (module == NULL || strlen(request->deployment_key) >= KEY_MAX) {
-		no_such_module(backplane, str_from(request->module), &err);
+		route_table_no_module(backplane->routes, str_from(request->module), &err);
 		if (module != NULL)
 			error_set(&err, CODE_NOT_FOUND, "there is no deployment %.80s…", request->deployment_key);
 		rpc_unary_fail(unary, &err);
@@ -236,7 +228,7 @@ static void on_list(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	const struct module *module = control_module(&backplane->control, str_from(request->module));
 	struct error err;
 	if (module == NULL) {
-		no_such_module(backplane, str_from(request->module), &err);
+		route_table_no_module(backplane->routes, str_from(request->module), &err);
 		rpc_unary_fail(unary, &err);
 		return;
 	}

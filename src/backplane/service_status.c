@@ -34,6 +34,7 @@ static Ftl__StatusResponse__Runner *describe_runner(const struct backplane *back
 	shown->deployment_key = (char *)(runner->deployment ? runner->deployment->key : "");
 	shown->since_ms = runner->since_wall_ms;
 	shown->managed = runner->managed;
+	shown->calls = outside_calls(backplane, runner);
 	outside_standing_text(backplane, runner, left_out);
 	shown->left_out = arena_strdup(arena, str_from(left_out));
 	return shown;
@@ -180,9 +181,7 @@ static void on_get_schema(struct rpc_unary *unary, const ProtobufCMessage *messa
 	struct str wanted = str_from(((const Ftl__GetSchemaRequest *)message)->module);
 	struct error err;
 	if (wanted.len > 0 && control_module(control, wanted) == NULL) {
-		const char *near = route_table_nearest(backplane->routes, wanted);
-		error_set(&err, CODE_NOT_FOUND, "there is no module %.*s%s%s%s", STR_ARG(wanted), near ? "; did you mean " : "",
-			  near ? near : "", near ? "?" : "");
+		route_table_no_module(backplane->routes, wanted, &err);
 		rpc_unary_fail(unary, &err);
 		return;
 	}

@@ -34,6 +34,7 @@ enum standing_reason { STANDING_FAILED, STANDING_SLOW, STANDING_STUCK };
 
 struct standing {
 	atomic_uint refs;
+	atomic_uint under_way; /* calls, of all workers */
 	uint64_t seed; /* of the spread of its times */
 	atomic_uint failures, slow; /* in a row */
 	atomic_uint average; /* of what calls take, in 1/16 ms, and 1; 0: none has ended. The last one counts an eighth */
@@ -61,7 +62,18 @@ static inline bool standing_is_out(const struct standing *standing) {
 /* Its time is over, and this caller, no other, is to try it with one call. */
 bool standing_try(struct standing *standing, uint64_t now_ms);
 
-/* A call is sent there; under_way: how many others the sender has there. */
+/* A call goes there, and has come back. */
+static inline void standing_enter(struct standing *standing) {
+	atomic_fetch_add_explicit(&standing->under_way, 1, memory_order_relaxed);
+}
+static inline void standing_leave(struct standing *standing) {
+	atomic_fetch_sub_explicit(&standing->under_way, 1, memory_order_relaxed);
+}
+static inline unsigned standing_under_way(const struct standing *standing) {
+	return atomic_load_explicit(&standing->under_way, memory_order_relaxed);
+}
+
+/* A call is about to be sent there; under_way: how many others are there. */
 void standing_sent(struct standing *standing, size_t under_way, uint64_t now_ms);
 
 /* Calls are under way at it: whether it is to be left out as nothing comes back. */

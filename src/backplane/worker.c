@@ -311,6 +311,7 @@ struct worker *worker_start(const struct worker_options *options, struct error *
 	calls_init(worker);
 	worker->routes = route_table_new();
 	worker->random = random_u64();
+	worker->index = options->index;
 	worker->owner = options->owner;
 	struct rpc_server_options server = options->server;
 	server.tls = worker->server_tls;

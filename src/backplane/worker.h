@@ -17,6 +17,7 @@
 enum { WORKER_STOCK_MAX = 2 };
 
 struct worker {
+	size_t index; /* among those of its Backplane, from 0 */
 	struct loop loop;
 	pthread_t thread;
 	struct rpc_server *server;
@@ -46,6 +47,7 @@ struct worker {
 };
 
 struct worker_options {
+	size_t index;
 	struct rpc_server_options server; /* tls is the worker's own business */
 	const struct tls_options *server_tls; /* NULL: in clear only */
 	const struct tls_options *client_tls; /* towards Runners */

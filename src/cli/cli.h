@@ -33,7 +33,7 @@ enum { CLI_TIMEOUT_MS = 30000 };
 
 extern const struct command command_build, command_call, command_deploy, command_events, command_generate, command_history,
 	command_kill, command_logs, command_ping, command_ps, command_rollback, command_runner, command_scale, command_schema,
-	command_serve, command_status, command_version;
+	command_serve, command_stats, command_status, command_version;
 
 /* The command of that name; NULL: there is none. help is not among them. */
 const struct command *command_find(const char *name);

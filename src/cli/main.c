@@ -18,7 +18,7 @@
  *   schemas.c    schemas from files and from the Backplane; schema_diff.c  what one would change
  *   upload.c     files to the Backplane: hashed, and sent if they are missing there
  *
- * One file a command: serve.c runner.c generate.c build.c deploy.c call.c ps.c status.c schema.c logs.c
+ * One file a command: serve.c runner.c generate.c build.c deploy.c call.c ps.c status.c stats.c schema.c logs.c
  *   events.c scale.c rollback.c history.c kill.c ping.c version.c
  */
 #include <errno.h>
@@ -31,8 +31,9 @@
 
 const struct command *const commands[] = {
 	&command_serve,    &command_generate, &command_build, &command_deploy, &command_call,    &command_ps,
-	&command_status,   &command_schema,   &command_logs,  &command_events, &command_history, &command_scale,
-	&command_rollback, &command_kill,     &command_ping,  &command_runner, &command_version, NULL,
+	&command_status,   &command_stats,    &command_schema, &command_logs,  &command_events,  &command_history,
+	&command_scale,    &command_rollback, &command_kill,   &command_ping,  &command_runner,  &command_version,
+	NULL,
 };
 
 const struct command *command_find(const char *name) {

@@ -32,6 +32,7 @@ struct relay {
 	bool keeping; /* kept is all that the client has sent */
 	bool ended; /* the client has sent all */
 	size_t owed_to_client, owed_to_peer; /* bytes lent by one and not yet on their way to the other */
+	int answer_begins; /* its first byte; -1: there is none yet */
 	enum code status;
 };
 
@@ -201,6 +202,8 @@ static void on_peer_message(struct rpc_stream *to, size_t size) {
 static void on_peer_data(struct rpc_stream *to, struct str bytes) {
 	struct relay *relay = to->owner;
 	relay->owed_to_peer += bytes.len;
+	if (relay->answer_begins < 0 && bytes.len > 0)
+		relay->answer_begins = (unsigned char)bytes.ptr[0];
 	if (can_answer(relay))
 		rpc_write(relay->from, bytes);
 	settle_with_peer(relay);
@@ -309,6 +312,7 @@ struct relay *relay_wait(struct rpc_stream *from, const struct relay_options *op
 		.keeping = true,
 		.kept = BUF_INIT(MAX(RELAY_KEEP_MAX, options->taken.len) + RELAY_AHEAD_MAX),
 		.owed_to_client = options->owed,
+		.answer_begins = -1,
 	};
 	int over = buf_append(&relay->kept, options->taken);
 	ASSERT(over == 0);
@@ -344,6 +348,10 @@ void *relay_owner(const struct relay *relay) {
 
 enum code relay_status(const struct relay *relay) {
 	return relay->status;
+}
+
+int relay_answer_begins(const struct relay *relay) {
+	return relay->answer_begins;
 }
 
 struct rpc_stream *relay_from(const struct relay *relay) {

@@ -54,5 +54,7 @@ void relay_give_up(struct relay *relay, const struct error *err);
 void *relay_owner(const struct relay *relay);
 /* The status that was answered; CODE_CANCELLED when the client left. In `done`. */
 enum code relay_status(const struct relay *relay);
+/* The first byte of the first message that came back, or -1. In `done`. */
+int relay_answer_begins(const struct relay *relay);
 /* The client's stream, for its headers; NULL once it is gone. */
 struct rpc_stream *relay_from(const struct relay *relay);

@@ -9,6 +9,9 @@
 
 enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
+/* As it stands on the wire, of a field whose number is below 16. */
+#define WIRE_TAG(number, type) ((number) << 3 | (type))
+
 struct wire_field {
 	unsigned number;
 	enum wire_type type;

@@ -911,7 +911,7 @@ def test_serve_says_that_the_port_is_taken(run, fake, tmp_path):
 # --- help and wrong usage ---------------------------------------------------------------------------------------
 
 COMMANDS = (
-    "serve generate build deploy call ps status schema logs events history scale rollback kill ping runner version"
+    "serve generate build deploy call ps status stats schema logs events history scale rollback kill ping runner version"
 ).split()
 
 

@@ -82,8 +82,12 @@ static void test_a_table_shares_what_did_not_change(void **state UNUSED) {
 	assert_true(route_module_has(route_table_find(after, STR("catalog")), STR("find")));
 	assert_false(route_module_has(route_table_find(after, STR("catalog")), STR("fin")));
 	assert_string_equal(route_module_nearest(other, STR("totl")), "total");
-	assert_string_equal(route_table_nearest(after, STR("catalg")), "catalog");
-	assert_null(route_table_nearest(after, STR("elsewhere")));
+	struct error err;
+	assert_int_equal(route_table_no_module(after, STR("catalg"), &err), -1);
+	assert_int_equal(err.code, CODE_NOT_FOUND);
+	assert_string_equal(err.msg, "there is no module catalg; did you mean catalog?");
+	route_table_no_module(after, STR("elsewhere"), &err);
+	assert_string_equal(err.msg, "there is no module elsewhere");
 	route_table_unref(after);
 }
 
