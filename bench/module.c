@@ -1,26 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The module that is measured: its verb gives back the request, or with NEXT asks that module's verb to. It runs on a
- * thread of its own, as verbs do that say nothing else, with NEXT or ON_THREAD. */
+/* The module that is measured: its verb gives back the request, or with NEXT asks that module's verb to. With ON_THREAD it
+ * runs on a thread of its own and waits there, as verbs do that say nothing else. */
 #include <ftl/module.h>
 
 #define TEXT_OF(name) #name
 #define TEXT(name) TEXT_OF(name)
 
-#ifdef NEXT
-static int ask(struct ftl_context *ftl) {
+#ifdef ON_THREAD
+#define FLAGS 0
+#else
+#define FLAGS FTL_VERB_NONBLOCKING
+#endif
+
+#if defined NEXT && defined ON_THREAD
+static int run(struct ftl_context *ftl) {
 	const char *answer = ftl_call(ftl, TEXT(NEXT) ".echo", ftl->request);
 	return answer != NULL ? ftl_reply(ftl, answer) : -1;
 }
-
-FTL_MODULE(TEXT(MODULE_NAME), {.name = "echo", .run = ask});
-#else
-static int echo(struct ftl_context *ftl) {
-	return ftl_reply(ftl, ftl->request);
+#elif defined NEXT
+static int pass_on(struct ftl_context *ftl, const char *answer, void *data) {
+	(void)data;
+	return answer != NULL ? ftl_reply(ftl, answer) : -1;
 }
 
-#ifdef ON_THREAD
-FTL_MODULE(TEXT(MODULE_NAME), {.name = "echo", .run = echo});
+static int run(struct ftl_context *ftl) {
+	return ftl_call_then(ftl, TEXT(NEXT) ".echo", ftl->request, pass_on, NULL);
+}
 #else
-FTL_MODULE(TEXT(MODULE_NAME), {.name = "echo", .run = echo, .flags = FTL_VERB_NONBLOCKING});
+static int run(struct ftl_context *ftl) {
+	return ftl_reply(ftl, ftl->request);
+}
 #endif
-#endif
+
+FTL_MODULE(TEXT(MODULE_NAME), {.name = "echo", .run = run, .flags = FLAGS});

@@ -21,7 +21,7 @@
  * with the context.
  *
  * A context is one call that is being answered. It belongs to the thread that the verb runs in, as does all memory that
- * it gives: it is there until the verb returns, and is never freed by hand. Verbs of one module run at the same time in
+ * it gives: it is there until the call is answered, and is never freed by hand. Verbs of one module run at the same time in
  * several threads. Texts are UTF-8, JSON is UTF-8 text, both terminated by a NUL and without one inside.
  */
 #ifndef FTL_MODULE_H
@@ -35,8 +35,9 @@
 extern "C" {
 #endif
 
-/* The version of this interface. A Runner refuses a module that was built for one that it does not know. */
-#define FTL_MODULE_VERSION 1
+/* The version of this interface. A Runner refuses a module that was built for one that it does not know.
+ * 2: ftl_call_then. */
+#define FTL_MODULE_VERSION 2
 
 /* gRPC's status codes, as far as a call of another verb ends with them. */
 enum ftl_code {
@@ -57,6 +58,9 @@ enum ftl_level { FTL_DEBUG, FTL_INFO, FTL_WARN, FTL_ERROR };
 
 struct ftl_context;
 
+/* What goes on with a call when the verb that it called has answered: see ftl_call_then. Returns what a verb returns. */
+typedef int ftl_continue(struct ftl_context *ftl, const char *answer, void *data);
+
 /* Who runs the module. Not for modules to look into: call the functions below. */
 struct ftl_host {
 	void *(*allocate)(struct ftl_context *ftl, size_t size);
@@ -69,6 +73,8 @@ struct ftl_host {
 	void (*log)(struct ftl_context *ftl, enum ftl_level level, const char *format, va_list args);
 	uint64_t (*time_left_ms)(struct ftl_context *ftl);
 	int (*is_cancelled)(struct ftl_context *ftl);
+	/* Since version 2. */
+	int (*call_then)(struct ftl_context *ftl, const char *verb, const char *request, ftl_continue *then, void *data);
 };
 
 /* A call that is being answered; in start and stop of a module, the module itself. */
@@ -87,13 +93,17 @@ struct ftl_context {
 	void *user; /* the author's own: what start puts here, every call finds */
 };
 
-/* The verb only computes or looks up: it neither blocks nor calls other verbs, and returns within microseconds. It
- * then runs without a change of thread. */
+/* The verb never waits: it returns within microseconds, and calls other verbs by ftl_call_then alone. It then runs
+ * without a change of thread. */
 #define FTL_VERB_NONBLOCKING 1u
+
+/* What a verb returns that has not answered yet: see ftl_call_then. */
+enum { FTL_LATER = 1 };
 
 struct ftl_verb {
 	const char *name;
-	/* Answers the call: 0 after ftl_reply, -1 after ftl_fail, ftl_refuse or a failed ftl_call. */
+	/* Answers the call: 0 after ftl_reply, -1 after ftl_fail, ftl_refuse or a failed ftl_call, or what ftl_call_then
+	 * returned. */
 	int (*run)(struct ftl_context *ftl);
 	unsigned flags; /* FTL_VERB_… */
 };
@@ -156,14 +166,23 @@ __attribute__((format(printf, 2, 3))) static inline int ftl_refuse(struct ftl_co
 
 /* Calls "module.verb" with a JSON request and waits for its answer, JSON as well. The call carries on the trace and the
  * time that is left of this one, and ends when this one is cancelled. NULL: it failed; ftl->error_code and ftl->error
- * tell why, and a verb that then returns -1 fails with that error. Not from verbs that are FTL_VERB_NONBLOCKING. */
+ * tell why, and a verb that then returns -1 fails with that error. Verbs that are FTL_VERB_NONBLOCKING cannot wait:
+ * it fails there, and ftl_call_then is for them. */
 static inline const char *ftl_call(struct ftl_context *ftl, const char *verb, const char *request) {
 	return ftl->host->call(ftl, verb, request);
 }
 
+/* The same without waiting, as the last thing that a verb does: `return ftl_call_then(…)`. When the answer is there, `then`
+ * goes on in the place of the verb, with what ftl_call would have given, and data; it may call on in the same way. The
+ * memory of the call stays until the last of them has returned. Where a verb may wait, this waits. */
+static inline int ftl_call_then(struct ftl_context *ftl, const char *verb, const char *request, ftl_continue *then,
+				void *data) {
+	return ftl->host->call_then(ftl, verb, request, then, data);
+}
+
 /* --- memory and text ------------------------------------------------------------------------------------------- */
 
-/* Zeroed memory, aligned for anything, until the verb returns. NULL: the call has used up its memory (256 MiB). */
+/* Zeroed memory, aligned for anything, until the call is answered. NULL: the call has used up its memory (256 MiB). */
 static inline void *ftl_alloc(struct ftl_context *ftl, size_t size) {
 	return ftl->host->allocate(ftl, size);
 }

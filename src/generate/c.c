@@ -348,11 +348,12 @@ static void put_run(const struct c_verb *verb, struct text *out) {
 	text_printf(out, "\tif (ftl_typed_request(ftl, %s%s, %s) < 0)\n\t\treturn -1;\n",
 		    verb->request ? "&json_" : "NULL", verb->request ? table(verb->request) : "",
 		    verb->request ? "&request" : "NULL");
-	text_printf(out, "\tif (%s(ftl", verb->function);
+	text_printf(out, "\tint result = %s(ftl", verb->function);
 	if (verb->request != NULL)
 		text_printf(out, ", %srequest", c_type_is_struct(verb->request) ? "&" : "");
 	text_put(out, verb->response != NULL ? ", &response" : "");
-	text_put(out, ") < 0)\n\t\treturn -1;\n");
+	/* Not 0: it failed, or is answered later. */
+	text_put(out, ");\n\tif (result != 0)\n\t\treturn result;\n");
 	if (verb->response != NULL)
 		text_printf(out, "\treturn ftl_typed_reply(ftl, &json_%s, &response);\n}\n\n", table(verb->response));
 	else

@@ -25,6 +25,13 @@ struct module_call {
 	atomic_bool cancelled;
 	bool on_loop; /* the verb runs on the loop's thread */
 
+	/* On a thread: the call out was waited for, and `then` goes on with its answer. NULL: nothing does. */
+	struct {
+		ftl_continue *then;
+		void *data;
+		const char *answer;
+	} next;
+
 	/* What came of it. */
 	int result;
 	enum code code; /* of the failure; CODE_OK: none was told */
@@ -38,6 +45,7 @@ struct module_call {
 		struct buf received;
 		bool has_message;
 		bool running;
+		bool later; /* the verb has returned, and its call out goes on in its place */
 		size_t held; /* bytes that count against MODULE_HELD_MAX */
 		struct list calls_out; /* of struct call_out */
 	} loop;
@@ -56,6 +64,15 @@ extern const struct ftl_host module_functions;
 
 /* The end of a call that a verb makes. On the verb's thread. */
 const char *module_call_out(struct ftl_context *context, const char *verb, const char *request);
+
+/* ftl_call_then. */
+int module_call_then(struct ftl_context *context, const char *verb, const char *request, ftl_continue *then, void *data);
+
+/* On a thread: a verb has returned, and what goes on in its place does so now. Returns what the last of it does. */
+int module_call_go_on(struct module_call *call, int result);
+
+/* On the loop: a verb, or what goes on in its place, has returned. Frees the call unless it goes on later. */
+void module_call_returned(struct module_call *call, int result);
 
 /* On the loop: gives up the calls out that are in progress. */
 void module_cancel_calls_out(struct module_call *call);

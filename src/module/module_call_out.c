@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A verb calls another: its thread waits, and the loop makes the call.
+ * A verb calls another. Its thread waits, and the loop makes the call:
  *
  *   verb's thread: ask ──task──▶ loop: start ──rpc──▶ closed ──signal──▶ verb's thread: read the answer
+ *
+ * A verb on the loop does not wait; a function of its author's goes on in its place:
+ *
+ *   loop: module_call_then ──▶ start ──rpc──▶ closed ──▶ read the answer ──▶ then ──▶ answered, or it calls on
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +17,7 @@
 #include "module/text.h"
 #include "rpc/pb.h"
 
-/* Lives on the stack of the verb's thread until it is done. */
+/* Lives on the stack of the verb's thread until it is done, or else in the call's arena. */
 struct call_out {
 	struct list link;
 	struct module_call *call;
@@ -24,13 +28,22 @@ struct call_out {
 	bool has_message;
 	struct error err; /* CODE_OK: answered */
 	bool done; /* under the call's lock */
+	ftl_continue *then; /* NULL: a thread waits for it */
+	void *data;
+	const char *verb; /* that is called */
 };
 
 /* --- on the loop ------------------------------------------------------------------------------------------------- */
 
+static void go_on(struct call_out *out);
+
 static void finish(struct call_out *out) {
 	struct module_call *call = out->call;
 	list_remove(&out->link);
+	if (out->then != NULL) {
+		go_on(out);
+		return;
+	}
 	pthread_mutex_lock(&call->shared.lock);
 	out->done = true;
 	pthread_mutex_unlock(&call->shared.lock); /* from here on out may be gone; the call ends on this thread, so it is there */
@@ -61,17 +74,21 @@ static void on_closed(struct rpc_stream *stream) {
 
 static const struct rpc_events events = {.message = on_message, .data = on_data, .closed = on_closed};
 
-static void give_up(struct call_out *out, enum code code, const char *text) {
-	error_set(&out->err, code, "%s", text);
-	finish(out);
+static void on_given_up(struct task *task) {
+	finish(CONTAINER_OF(task, struct call_out, start));
 }
 
-static void on_start(struct task *task) {
-	struct call_out *out = CONTAINER_OF(task, struct call_out, start);
+/* In a turn of its own: nothing goes on inside of the function that was to start it. */
+static void give_up(struct call_out *out, enum code code, const char *text) {
+	error_set(&out->err, code, "%s", text);
+	out->start.run = on_given_up;
+	loop_post(module_host_options(out->call->host)->loop, &out->start);
+}
+
+static void start(struct call_out *out) {
 	struct module_call *call = out->call;
 	struct rpc_channel *backplane = module_host_options(call->host)->backplane;
 	uint64_t left = call->loop.stream ? rpc_time_left_ms(call->loop.stream) : UINT64_MAX;
-	list_append(&call->loop.calls_out, &out->link);
 	if (backplane == NULL)
 		give_up(out, CODE_FAILED_PRECONDITION, "this process knows no Backplane: FTL_ENDPOINT is not set");
 	else if (atomic_load(&call->cancelled))
@@ -85,9 +102,14 @@ static void on_start(struct task *task) {
 								  .timeout_ms = left == UINT64_MAX ? 0 : left,
 								  .events = &events,
 								  .owner = out});
+		list_append(&call->loop.calls_out, &out->link);
 		rpc_send(out->stream, out->message);
 		rpc_half_close(out->stream);
 	}
+}
+
+static void on_start(struct task *task) {
+	start(CONTAINER_OF(task, struct call_out, start));
 }
 
 void module_cancel_calls_out(struct module_call *call) {
@@ -96,7 +118,7 @@ void module_cancel_calls_out(struct module_call *call) {
 			   "nobody waits for the answer any more");
 }
 
-/* --- on the verb's thread ---------------------------------------------------------------------------------------- */
+/* --- on the verb's thread ----------------------------------------------------------------------------------------- */
 
 static int make_message(struct module_call *call, struct str verb, const char *request, struct str *ret_message,
 			struct error *err) {
@@ -159,40 +181,114 @@ static int read_answer(struct module_call *call, const struct call_out *out, con
 	return 0;
 }
 
-static int ask(struct module_call *call, const char *verb, const char *request, const char **ret_answer,
-	       struct error *err) {
-	if (call->on_loop)
-		return error_set(err, CODE_FAILED_PRECONDITION, "a verb that is FTL_VERB_NONBLOCKING calls no other");
-	struct call_out out = {.call = call, .start.run = on_start};
-	list_init(&out.link);
-	list_init(&out.start.link);
-	if (make_message(call, str_from(verb), request, &out.message, err) < 0)
-		return -1;
-	wait_for_answer(&out);
-	int result = read_answer(call, &out, ret_answer, err);
-	buf_deinit(&out.received);
-	return result;
-}
-
-const char *module_call_out(struct ftl_context *context, const char *verb, const char *request) {
-	struct module_call *call = call_of(context);
-	struct error err;
-	const char *answer = NULL;
-	context->error_code = 0;
-	context->error = NULL;
-	if (ask(call, verb, request, &answer, &err) == 0)
-		return answer;
-	error_wrap(&err, "%.100s", verb ? verb : "NULL");
+/* As the author sees it: why there is no answer. */
+static void tell_why(struct module_call *call, const struct call_out *out, struct error *err) {
+	struct ftl_context *context = &call->context;
+	error_wrap(err, "%.100s", out->verb);
 	/* A text that was cut may end within a character. */
-	struct buf text = BUF_INIT(sizeof err.msg * 3);
-	text_repair(&text, str_from(err.msg));
+	struct buf text = BUF_INIT(sizeof err->msg * 3);
+	text_repair(&text, str_from(err->msg));
 	char *copy = arena_try_alloc(&call->arena, buf_len(&text) + 1);
 	if (copy != NULL) {
 		memcpy(copy, buf_view(&text).ptr, buf_len(&text));
 		copy[buf_len(&text)] = '\0';
 	}
 	buf_deinit(&text);
-	context->error_code = (enum ftl_code)err.code;
+	context->error_code = (enum ftl_code)err->code;
 	context->error = copy ? copy : "the call needs more memory than max-call-memory, 256 MiB";
-	return NULL;
+}
+
+/* What ftl_call gives. */
+static const char *settle(struct module_call *call, struct call_out *out) {
+	struct error err;
+	const char *answer = NULL;
+	call->context.error_code = 0;
+	call->context.error = NULL;
+	if (read_answer(call, out, &answer, &err) < 0)
+		tell_why(call, out, &err);
+	buf_deinit(&out->received);
+	return answer;
+}
+
+static struct call_out call_out_of(struct module_call *call, const char *verb) {
+	return (struct call_out){.call = call, .verb = verb ? verb : "NULL"};
+}
+
+const char *module_call_out(struct ftl_context *context, const char *verb, const char *request) {
+	struct module_call *call = call_of(context);
+	struct call_out out = call_out_of(call, verb);
+	list_init(&out.link);
+	list_init(&out.start.link);
+	out.start.run = on_start;
+	if (call->on_loop)
+		error_set(&out.err, CODE_FAILED_PRECONDITION,
+			  "a verb that is FTL_VERB_NONBLOCKING waits for no other: it uses ftl_call_then");
+	else if (make_message(call, str_from(out.verb), request, &out.message, &out.err) == 0)
+		wait_for_answer(&out);
+	return settle(call, &out);
+}
+
+int module_call_go_on(struct module_call *call, int result) {
+	while (call->next.then != NULL) {
+		ftl_continue *then = call->next.then;
+		call->next.then = NULL;
+		result = then(&call->context, call->next.answer, call->next.data);
+	}
+	return result;
+}
+
+/* --- on the loop, for a verb that does not wait ---------------------------------------------------------------------- */
+
+static void go_on(struct call_out *out) {
+	struct module_call *call = out->call;
+	ftl_continue *then = out->then;
+	void *data = out->data;
+	const char *answer = settle(call, out);
+	call->loop.later = false;
+	module_call_returned(call, then(&call->context, answer, data));
+}
+
+/* NULL: the call's memory is used up. */
+static struct call_out *new_call_out(struct module_call *call, const char *verb, ftl_continue *then, void *data) {
+	struct call_out *out = arena_try_alloc(&call->arena, sizeof *out);
+	struct str name = str_from(verb ? verb : "NULL");
+	char *copy = arena_try_alloc(&call->arena, name.len + 1);
+	if (out == NULL || copy == NULL)
+		return NULL;
+	memcpy(copy, name.ptr, name.len + 1);
+	*out = call_out_of(call, copy);
+	out->then = then;
+	out->data = data;
+	list_init(&out->link);
+	list_init(&out->start.link);
+	return out;
+}
+
+static int refuse(struct module_call *call, const char *why) {
+	call->context.error_code = FTL_FAILED_PRECONDITION;
+	call->context.error = why;
+	return -1;
+}
+
+int module_call_then(struct ftl_context *context, const char *verb, const char *request, ftl_continue *then,
+		     void *data) {
+	struct module_call *call = call_of(context);
+	struct error err;
+	if (call->on_loop ? call->loop.later : call->next.then != NULL)
+		return refuse(call, "ftl_call_then: this call waits for another verb already");
+	if (!call->on_loop) {
+		call->next.answer = module_call_out(context, verb, request);
+		call->next.then = then;
+		call->next.data = data;
+		return FTL_LATER;
+	}
+	struct call_out *out = new_call_out(call, verb, then, data);
+	if (out == NULL)
+		return refuse(call, "the call needs more memory than max-call-memory, 256 MiB");
+	call->loop.later = true;
+	if (make_message(call, str_from(out->verb), request, &out->message, &err) < 0)
+		give_up(out, err.code, err.msg);
+	else
+		start(out);
+	return FTL_LATER;
 }

@@ -139,4 +139,5 @@ const struct ftl_host module_functions = {
 	.log = log_message,
 	.time_left_ms = time_left_ms,
 	.is_cancelled = is_cancelled,
+	.call_then = module_call_then,
 };

@@ -7,6 +7,7 @@
  *       ▼                                 ▼
  *     freed                            RUNNING
  *
+ * A verb on the loop may return before its call is answered: what it called goes on in its place (module_call_out.c).
  * The start and the stop of the module are calls without a caller.
  */
 #include "module/module_host.h"
@@ -154,16 +155,22 @@ static void on_done(struct task *task) {
 
 static void run_verb(struct verb_job *job) {
 	struct module_call *call = CONTAINER_OF(job, struct module_call, job);
-	call->result = call->verb->run(&call->context);
+	call->result = module_call_go_on(call, call->verb->run(&call->context));
 	loop_post(call->host->options.loop, &call->done);
+}
+
+void module_call_returned(struct module_call *call, int result) {
+	if (call->loop.later)
+		return;
+	call->result = result;
+	on_done(&call->done);
 }
 
 static void run_call(struct module_call *call) {
 	call->loop.running = true;
 	if (call->verb->flags & FTL_VERB_NONBLOCKING) {
 		call->on_loop = true;
-		call->result = call->verb->run(&call->context);
-		on_done(&call->done);
+		module_call_returned(call, call->verb->run(&call->context));
 	} else if (!verb_pool_submit(call->host->pool, &call->job)) {
 		struct rpc_stream *stream = call->loop.stream;
 		struct error err;
@@ -410,7 +417,7 @@ void module_host_list(struct module_host *host, struct rpc_stream *stream) {
 
 static void run_start(struct verb_job *job) {
 	struct module_call *call = CONTAINER_OF(job, struct module_call, job);
-	call->result = call->host->options.module->start(&call->context);
+	call->result = module_call_go_on(call, call->host->options.module->start(&call->context));
 	loop_post(call->host->options.loop, &call->done);
 }
 
@@ -432,6 +439,7 @@ static void on_started(struct task *task) {
 static void run_stop(struct verb_job *job) {
 	struct module_call *call = CONTAINER_OF(job, struct module_call, job);
 	call->host->options.module->stop(&call->context);
+	module_call_go_on(call, 0);
 	loop_post(call->host->options.loop, &call->done);
 }
 
@@ -495,10 +503,10 @@ void module_host_free(struct module_host *host) {
 /* --- what we are given ------------------------------------------------------------------------------------------- */
 
 int module_check(const struct ftl_module *module, struct error *err) {
-	if (module->version != FTL_MODULE_VERSION)
+	if (module->version < 1 || module->version > FTL_MODULE_VERSION)
 		return error_set(
 			err, CODE_FAILED_PRECONDITION,
-			"it was built for version %u of ftl/module.h, and this Runner knows version %d; build it again",
+			"it was built for version %u of ftl/module.h, and this Runner knows versions 1 to %d; build it again",
 			module->version, FTL_MODULE_VERSION);
 	if (module->name == NULL || module->name[0] == '\0')
 		return error_set(err, CODE_FAILED_PRECONDITION, "its ftl_module has no name");

@@ -256,10 +256,86 @@ def test_sees_why_a_call_failed(probe, backplane):
     assert "FTL_VERB_NONBLOCKING" in probe.ask("callDirectly", {"verb": "time.time"}).result().error.message
 
 
+@pytest.fixture(params=["", "Directly"])
+def where(request):
+    """A verb on a thread, and one on the loop."""
+    return request.param
+
+
+def test_goes_on_when_the_answer_is_there(probe, backplane, where):
+    backplane.answer = lambda request, context: ftl.CallResponse(body=b'{"got":' + request.body + b"}")
+    sent = (("ftl-verb", "a.b"), ("ftl-request-id", "r1"), ("traceparent", "00-1-2-01"))
+    body = {"verb": "time.time"}
+    answer = json.loads(probe.ask("callThen" + where, body, timeout=30, metadata=sent).result().body)
+    assert answer == {"answer": {"got": body}, "data": "callThen" + where}
+    metadata, request, context = backplane.calls[0]
+    assert (request.verb.module, request.verb.name) == ("time", "time")
+    assert set(sent) <= {tuple(pair) for pair in metadata}
+    assert context.time_remaining() < 31
+
+
+def test_goes_on_with_a_failure(probe, backplane, where):
+    def refuse(request, context):
+        context.abort(grpc.StatusCode.NOT_FOUND, "there is no module time")
+
+    backplane.answer = refuse
+    told = json.loads(probe.ask("callThen" + where, {"verb": "time.time"}).result().body)
+    assert told == {"code": 5, "error": "time.time: there is no module time"}
+    assert probe.ask("callThenFail" + where, {"verb": "time.time"}).result().error.message == "time.time: there is no module time"
+    for verb in ("time", "", "a.b.c", None):
+        assert json.loads(probe.ask("callThen" + where, {"verb": verb}).result().body)["code"] == 3
+
+
+def test_goes_on_many_times(probe, backplane, where):
+    assert probe.ask("callMany" + where, b"500", timeout=30).result().body == b'"counted"'
+    assert len(backplane.calls) == 500
+    assert probe.ask("callTwice" + where, b"{}").result().body == b"{}"
+    assert len(backplane.calls) == 501
+    assert "did not say why" in probe.ask("promise" + where).result().error.message
+
+
+def test_what_waits_on_the_loop_holds_up_nobody(probe, backplane):
+    released = threading.Event()
+    backplane.answer = lambda request, context: released.wait(10) and ftl.CallResponse(body=b"1")
+    waiting = [probe.ask("callThenFailDirectly", {"verb": "time.time"}) for _ in range(30)]
+    assert probe.ask("echoDirectly", b"2").result().body == b"2"
+    released.set()
+    assert {one.result().body for one in waiting} == {b"1"}
+
+
+def test_what_goes_on_later_is_cancelled_with_its_caller(probe, backplane, where):
+    entered, left = threading.Event(), threading.Event()
+
+    def answer(request, context):
+        context.add_callback(left.set)
+        entered.set()
+        left.wait(10)
+        return ftl.CallResponse(body=b"{}")
+
+    backplane.answer = answer
+    call = probe.ask("callThen" + where, {"verb": "time.time"})
+    assert entered.wait(5)
+    call.cancel()
+    assert left.wait(5)
+    assert probe.ask("echoDirectly", b"1").result().body == b"1"
+
+
+def test_what_goes_on_later_has_a_deadline(probe, backplane, where):
+    backplane.answer = lambda request, context: time.sleep(2) or ftl.CallResponse(body=b"{}")
+    assert refusal(probe.ask("callThen" + where, {"verb": "time.time"}, timeout=0.3))[0] == "DEADLINE_EXCEEDED"
+    assert probe.ask("echoDirectly", b"1").result().body == b"1"
+
+
+def test_a_module_of_an_older_interface_runs(deploy, kind):
+    runner = deploy(kind, flags=["-DPROBE_VERSION=1"])
+    assert runner.ask("echo", b"1").result().body == b"1"
+
+
 def test_calls_out_while_the_backplane_is_away(probe, backplane):
     backplane.stop()
-    told = json.loads(probe.ask("callAndTell", {"verb": "time.time"}).result().body)
-    assert told["code"] == 14
+    for verb in ("callAndTell", "callThen", "callThenDirectly"):
+        told = json.loads(probe.ask(verb, {"verb": "time.time"}).result().body)
+        assert told["code"] == 14
 
 
 # --- life of a shared object
@@ -342,7 +418,7 @@ def test_a_crash_of_a_process(deploy, backplane):
 def test_versions(deploy, kind):
     runner = deploy(kind, flags=["-DPROBE_VERSION=9"])
     told = runner.report.error + "".join(runner.report.last_lines)
-    assert "it was built for version 9 of ftl/module.h, and this Runner knows version 1" in told
+    assert "it was built for version 9 of ftl/module.h, and this Runner knows versions 1 to 2" in told
 
 
 def test_a_module_deployed_as_another(deploy, kind):

@@ -66,6 +66,56 @@ static int call_and_tell(struct ftl_context *ftl) {
 		ftl, ftl_format(ftl, "{\"code\":%d,\"error\":%s}", (int)ftl->error_code, ftl_quote(ftl, ftl->error)));
 }
 
+static int answer_with(struct ftl_context *ftl, const char *answer, void *data) {
+	if (answer != NULL)
+		return ftl_reply(ftl, ftl_format(ftl, "{\"answer\":%s,\"data\":%s}", answer, (const char *)data));
+	return ftl_reply(
+		ftl, ftl_format(ftl, "{\"code\":%d,\"error\":%s}", (int)ftl->error_code, ftl_quote(ftl, ftl->error)));
+}
+
+static int call_then(struct ftl_context *ftl) {
+	const char *verb = ftl_get_string(ftl, ftl->request, "verb");
+	return ftl_call_then(ftl, verb, ftl->request, answer_with, (void *)ftl_quote(ftl, ftl->verb));
+}
+
+static int or_fail(struct ftl_context *ftl, const char *answer, void *data) {
+	(void)data;
+	return answer == NULL ? -1 : ftl_reply(ftl, answer);
+}
+
+static int call_then_fail(struct ftl_context *ftl) {
+	return ftl_call_then(ftl, ftl_get_string(ftl, ftl->request, "verb"), "{}", or_fail, NULL);
+}
+
+/* As many calls, one after the other, as the request says. */
+static int count_down(struct ftl_context *ftl, const char *answer, void *data) {
+	int *left = data;
+	if (answer == NULL)
+		return -1;
+	if (--*left == 0)
+		return ftl_reply(ftl, "\"counted\"");
+	return ftl_call_then(ftl, "time.time", "{}", count_down, left);
+}
+
+static int call_many(struct ftl_context *ftl) {
+	int *left = ftl_alloc(ftl, sizeof *left);
+	*left = atoi(ftl->request) + 1;
+	return count_down(ftl, "", left);
+}
+
+static int call_twice(struct ftl_context *ftl) {
+	int later = ftl_call_then(ftl, "time.time", "{}", or_fail, NULL);
+	if (ftl_call_then(ftl, "time.time", "{}", or_fail, NULL) != -1 || strstr(ftl->error, "already") == NULL)
+		abort();
+	return later;
+}
+
+/* It says that it will answer, and nothing is there to do so. */
+static int promise(struct ftl_context *ftl) {
+	(void)ftl;
+	return FTL_LATER;
+}
+
 static int tell(struct ftl_context *ftl) {
 	const char *text = ftl_format(ftl, "%s|%s|%s|%s|%s|%zu|%d|%d", ftl->module, ftl->verb, ftl->deployment,
 				      ftl->working_dir, ftl->request_id, ftl->request_size,
@@ -127,6 +177,16 @@ static const struct ftl_verb verbs[] = {
 	{.name = "call", .run = call},
 	{.name = "callDirectly", .run = call, .flags = FTL_VERB_NONBLOCKING},
 	{.name = "callAndTell", .run = call_and_tell},
+	{.name = "callThen", .run = call_then},
+	{.name = "callThenDirectly", .run = call_then, .flags = FTL_VERB_NONBLOCKING},
+	{.name = "callThenFail", .run = call_then_fail},
+	{.name = "callThenFailDirectly", .run = call_then_fail, .flags = FTL_VERB_NONBLOCKING},
+	{.name = "callMany", .run = call_many},
+	{.name = "callManyDirectly", .run = call_many, .flags = FTL_VERB_NONBLOCKING},
+	{.name = "callTwice", .run = call_twice},
+	{.name = "callTwiceDirectly", .run = call_twice, .flags = FTL_VERB_NONBLOCKING},
+	{.name = "promise", .run = promise},
+	{.name = "promiseDirectly", .run = promise, .flags = FTL_VERB_NONBLOCKING},
 	{.name = "tell", .run = tell},
 	{.name = "waitForTheEnd", .run = wait_for_the_end},
 	{.name = "sleep", .run = sleep_ms},
