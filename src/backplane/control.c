@@ -210,38 +210,13 @@ static void tell_when_all_gone(struct control *control) {
 	control->outside->ops->all_gone(control->outside);
 }
 
-void control_settle(struct control *control) {
-	/* Settling may change more, as a switch that sets the Runners of the deployment before free. */
-	while (control->unsettled && !control->shutting_down) {
-		control->unsettled = false;
-		settle_once(control);
-	}
-	deployments_release(control);
-	publish_routes(control);
-	if (control->shutting_down)
-		tell_when_all_gone(control);
-}
-
-/* --- time ------------------------------------------------------------------------------------------------------- */
-
-void control_advance(struct control *control, uint64_t now_ms) {
-	ASSERT(now_ms >= control->now_ms);
-	control->now_ms = now_ms;
-}
-
-void control_begin(struct control *control, uint64_t now_ms) {
-	control_advance(control, now_ms);
-	control->adopt_until_ms = now_ms + control->config.adopt_timeout_ms;
-}
-
 static uint64_t later_than(const struct control *control, uint64_t due_ms) {
 	return due_ms > control->now_ms ? due_ms : UINT64_MAX;
 }
 
-static uint64_t next_due(const struct control *control) {
+/* When time itself makes a difference to what settling does. */
+static uint64_t settle_due(const struct control *control) {
 	uint64_t due = later_than(control, control->adopt_until_ms);
-	LIST_FOREACH(link, &control->all_runners)
-		due = MIN(due, runner_due(LIST_ENTRY(link, struct runner, in_control)));
 	LIST_FOREACH(link, &control->all_languages)
 		due = MIN(due, later_than(control, LIST_ENTRY(link, struct language, in_control)->retry_due_ms));
 	LIST_FOREACH(link, &control->restless) {
@@ -254,18 +229,45 @@ static uint64_t next_due(const struct control *control) {
 	return due;
 }
 
+void control_settle(struct control *control) {
+	/* Settling may change more, as a switch that sets the Runners of the deployment before free. */
+	while (control->unsettled && !control->shutting_down) {
+		control->unsettled = false;
+		settle_once(control);
+	}
+	deployments_release(control);
+	publish_routes(control);
+	if (control->shutting_down)
+		tell_when_all_gone(control);
+	control->settle_due_ms = settle_due(control);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------------- */
+
+void control_advance(struct control *control, uint64_t now_ms) {
+	ASSERT(now_ms >= control->now_ms);
+	control->now_ms = now_ms;
+}
+
+void control_begin(struct control *control, uint64_t now_ms) {
+	control_advance(control, now_ms);
+	control->unsettled = true;
+	control->adopt_until_ms = now_ms + control->config.adopt_timeout_ms;
+}
+
 uint64_t control_tick(struct control *control) {
-	LIST_FOREACH(link, &control->all_runners)
-		runner_tick(control, LIST_ENTRY(link, struct runner, in_control));
+	for (struct heap_node *due; (due = heap_first(&control->due_runners)) != NULL && due->key <= control->now_ms;)
+		runner_tick(control, CONTAINER_OF(due, struct runner, due));
 	LIST_FOREACH(link, &control->restless) {
 		struct module *module = LIST_ENTRY(link, struct module, in_restless);
 		if (module->next != NULL)
 			deployment_tick(control, module->next);
 	}
 	/* A retry that is due now waits for no event but this. */
-	control->unsettled = true;
+	control->unsettled |= control->settle_due_ms <= control->now_ms;
 	control_settle(control);
-	return next_due(control);
+	const struct heap_node *due = heap_first(&control->due_runners);
+	return MIN(control->settle_due_ms, due != NULL ? due->key : UINT64_MAX);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
@@ -309,6 +311,7 @@ void control_deinit(struct control *control) {
 	}
 	LIST_FOREACH(link, &control->all_languages)
 		free(LIST_ENTRY(link, struct language, in_control));
+	heap_deinit(&control->due_runners);
 	map_deinit(&control->runners);
 	map_deinit(&control->deployments);
 	map_deinit(&control->modules);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/random.h"
@@ -60,6 +61,7 @@ struct runner {
 	struct list in_control; /* in the order of arrival */
 	char claimed[KEY_MAX]; /* PROBING, DRAINING: the deployment that it says it hosts */
 	uint64_t ping_due_ms, ping_sent_ms;
+	struct heap_node due; /* in the control's: when it is to be looked at next */
 	bool pinging;
 	unsigned pings_missed;
 	uint64_t drain_version; /* DRAINING: told to end once the routes of this version are out; 0: told */
@@ -187,6 +189,7 @@ struct control {
 	/* Maps to find one, lists to walk them in an order that a second run repeats. */
 	struct map runners; /* by key */
 	struct list all_runners;
+	struct heap due_runners; /* by due */
 	struct map deployments; /* by key: those that are wanted or still end */
 	struct map modules; /* by name */
 	struct list all_modules;
@@ -200,6 +203,7 @@ struct control {
 	uint64_t version; /* of the routes */
 	uint64_t version_out; /* that all workers have */
 	uint64_t adopt_until_ms; /* no new Runner replaces one that may still come back */
+	uint64_t settle_due_ms; /* time itself may change what is to be done */
 	bool unsettled; /* something changed: what is wanted and what is there are to be compared */
 	bool shutting_down;
 	bool told_all_gone;

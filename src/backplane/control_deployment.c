@@ -452,6 +452,7 @@ void control_published(struct control *control, uint64_t version) {
 		if (!all_out)
 			continue;
 		active->coming_live = false;
+		control->unsettled = true;
 		deployment_tell(control, active, EVENT_DEPLOYMENT_LIVE, "live");
 	}
 	control_settle(control);

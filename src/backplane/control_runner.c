@@ -45,12 +45,22 @@ static void tell(struct control *control, const struct runner *runner, enum even
 	control->outside->ops->event(control->outside, &event);
 }
 
+/* To be called when its limit, its state or its next ping has changed. */
+static void reschedule(struct control *control, struct runner *runner) {
+	uint64_t due_ms = runner->due_ms > 0 ? runner->due_ms : UINT64_MAX;
+	/* An idle one past its time may still be needed, and then stays. */
+	if (runner->state == RUNNER_IDLE && runner->due_ms <= control->now_ms)
+		due_ms = UINT64_MAX;
+	heap_set(&control->due_runners, &runner->due, MIN(due_ms, runner->ping_due_ms));
+}
+
 void runner_set_state(struct control *control, struct runner *runner, enum runner_state state, uint64_t limit_ms,
 		      const char *format, ...) {
 	ASSERT(allowed[runner->state] & TO(state));
 	runner->state = state;
 	runner->since_wall_ms = control->outside->ops->wall_ms(control->outside);
 	runner->due_ms = limit_ms > 0 ? control->now_ms + limit_ms : 0;
+	reschedule(control, runner);
 	control->unsettled = true;
 	if (runner->deployment != NULL)
 		module_unsettle(control, runner->deployment->module);
@@ -92,6 +102,7 @@ static struct runner *runner_add(struct control *control, const char *key, const
 	runner->since_wall_ms = control->outside->ops->wall_ms(control->outside);
 	runner->due_ms = control->now_ms + limit_ms;
 	runner->ping_due_ms = UINT64_MAX;
+	reschedule(control, runner);
 	list_init(&runner->in_deployment);
 	list_append(&control->all_runners, &runner->in_control);
 	map_put(&control->runners, str_from(key), runner);
@@ -143,6 +154,7 @@ void runner_remove(struct control *control, struct runner *runner) {
 		control->outside->ops->destroy_runner(control->outside, runner->key);
 	map_remove(&control->runners, str_from(runner->key));
 	list_remove(&runner->in_control);
+	heap_remove(&control->due_runners, &runner->due);
 	free(runner->endpoint);
 	free(runner);
 	control->unsettled = true;
@@ -289,6 +301,7 @@ static void ping(struct control *control, struct runner *runner) {
 	runner->pinging = true;
 	runner->ping_due_ms = UINT64_MAX;
 	runner->ping_sent_ms = control->now_ms;
+	reschedule(control, runner);
 	control->outside->ops->ping_runner(control->outside, runner, control->config.silence_ms / 3);
 }
 
@@ -417,6 +430,7 @@ void control_pinged(struct control *control, const char *runner_key, uint64_t se
 		tell(control, runner, EVENT_RUNNER_SILENT, 0, err->msg);
 	/* A second ping at once tells a hiccup from a death. */
 	runner->ping_due_ms = next_ping(control, runner);
+	reschedule(control, runner);
 	if (runner->state == RUNNER_PROBING && err != NULL)
 		refuse_unreachable(control, runner, err);
 	else if (runner->state == RUNNER_PROBING)
@@ -456,14 +470,6 @@ void control_deploy_answered(struct control *control, const char *runner_key, ui
 
 /* --- time ------------------------------------------------------------------------------------------------------------ */
 
-uint64_t runner_due(const struct runner *runner) {
-	uint64_t limit = runner->due_ms > 0 ? runner->due_ms : UINT64_MAX;
-	/* An idle one past its time may still be needed: then its time is no event. */
-	if (runner->state == RUNNER_IDLE)
-		limit = UINT64_MAX;
-	return MIN(limit, runner->ping_due_ms);
-}
-
 static void on_limit(struct control *control, struct runner *runner) {
 	char why[128];
 	switch (runner->state) {
@@ -484,13 +490,17 @@ static void on_limit(struct control *control, struct runner *runner) {
 		give_up(control, runner, "did not end in time");
 		return;
 	case RUNNER_IDLE:
+		/* Settling tells whether it is needed. */
+		control->unsettled = true;
+		reschedule(control, runner);
+		return;
 	case RUNNER_ALIVE:
 		return;
 	}
 }
 
 void runner_tick(struct control *control, struct runner *runner) {
-	if (!runner->pinging && runner->ping_due_ms <= control->now_ms)
+	if (runner->ping_due_ms <= control->now_ms)
 		ping(control, runner);
 	if (runner->due_ms > 0 && runner->due_ms <= control->now_ms)
 		on_limit(control, runner);

@@ -27,7 +27,7 @@ static void add(struct backplane *backplane, struct event_record *event) {
 	event->sequence = ++backplane->events.sequence;
 	event->time_ms = backplane->outside.ops->wall_ms(&backplane->outside);
 	saves_add_event(&backplane->saves, event);
-	if (backplane->events.flush.place == 0)
+	if (!timer_is_running(&backplane->events.flush))
 		timer_start(&backplane->loop, &backplane->events.flush, FLUSH_MS);
 }
 

@@ -272,9 +272,9 @@ static void assign_waiting(struct rpc_channel *channel) {
 	}
 	if (list_is_empty(&channel->waiting) || is_connecting(channel))
 		return;
-	if (channel->retry.place == 0 && channel->connection_count < channel->options.connections_max)
+	if (!timer_is_running(&channel->retry) && channel->connection_count < channel->options.connections_max)
 		open_connection(channel);
-	else if (channel->retry.place != 0 && !can_wait(channel))
+	else if (timer_is_running(&channel->retry) && !can_wait(channel))
 		timer_start(channel->loop, &channel->sweep, 0);
 }
 
@@ -298,7 +298,7 @@ static void on_sweep(struct timer *timer) {
 	channel->calls++;
 	while (!list_is_empty(&given_up))
 		close_waiting(LIST_ENTRY(given_up.next, struct rpc_stream, http.link), NULL);
-	if (channel->retry.place != 0 && !can_wait(channel))
+	if (timer_is_running(&channel->retry) && !can_wait(channel))
 		fail_all_waiting(channel, &channel->failure);
 	channel->calls--;
 	destroy_if_done(channel);

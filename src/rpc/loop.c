@@ -41,48 +41,24 @@ static void run_tasks(uv_async_t *handle) {
 	}
 }
 
-/* --- timers: a binary heap, the earliest on top --------------------------------------------------------------- */
-
-static void put_timer(struct loop *loop, size_t place, struct timer *timer) {
-	loop->timers[place] = timer;
-	timer->place = place;
-}
-
-static void sift_up(struct loop *loop, size_t place) {
-	struct timer *timer = loop->timers[place];
-	for (; place > 1 && loop->timers[place / 2]->due_ms > timer->due_ms; place /= 2)
-		put_timer(loop, place, loop->timers[place / 2]);
-	put_timer(loop, place, timer);
-}
-
-static void sift_down(struct loop *loop, size_t place) {
-	struct timer *timer = loop->timers[place];
-	for (size_t child; (child = place * 2) <= loop->timer_count; place = child) {
-		if (child < loop->timer_count && loop->timers[child + 1]->due_ms < loop->timers[child]->due_ms)
-			child++;
-		if (loop->timers[child]->due_ms >= timer->due_ms)
-			break;
-		put_timer(loop, place, loop->timers[child]);
-	}
-	put_timer(loop, place, timer);
-}
+/* --- timers --------------------------------------------------------------------------------------------------- */
 
 static void on_alarm(uv_timer_t *handle);
 
 static void set_alarm(struct loop *loop) {
-	if (loop->timer_count == 0) {
+	const struct heap_node *first = heap_first(&loop->timers);
+	uint64_t now = uv_now(&loop->uv);
+	if (first == NULL)
 		uv_timer_stop(&loop->alarm);
-		return;
-	}
-	uint64_t now = uv_now(&loop->uv), due = loop->timers[1]->due_ms;
-	uv_timer_start(&loop->alarm, on_alarm, due > now ? due - now : 0, 0);
+	else
+		uv_timer_start(&loop->alarm, on_alarm, first->key > now ? first->key - now : 0, 0);
 }
 
 static void on_alarm(uv_timer_t *handle) {
 	struct loop *loop = handle->data;
 	uint64_t now = uv_now(&loop->uv);
-	while (loop->timer_count > 0 && loop->timers[1]->due_ms <= now) {
-		struct timer *timer = loop->timers[1];
+	for (struct heap_node *first; (first = heap_first(&loop->timers)) != NULL && first->key <= now;) {
+		struct timer *timer = CONTAINER_OF(first, struct timer, due);
 		timer_stop(loop, timer);
 		timer->fire(timer);
 	}
@@ -90,30 +66,14 @@ static void on_alarm(uv_timer_t *handle) {
 }
 
 void timer_start(struct loop *loop, struct timer *timer, uint64_t delay_ms) {
-	timer_stop(loop, timer);
-	if (loop->timer_count + 2 > loop->timer_capacity) {
-		loop->timer_capacity = MAX(loop->timer_capacity * 2, (size_t)16);
-		loop->timers = mem_realloc(loop->timers, loop->timer_capacity * sizeof *loop->timers);
-	}
-	timer->due_ms = uv_now(&loop->uv) + delay_ms;
-	loop->timers[++loop->timer_count] = timer;
-	sift_up(loop, loop->timer_count);
+	heap_set(&loop->timers, &timer->due, uv_now(&loop->uv) + delay_ms);
 	/* The alarm may ring early after a stop, which costs a turn; it must not ring late. */
-	if (timer->place == 1)
+	if (heap_first(&loop->timers) == &timer->due)
 		set_alarm(loop);
 }
 
 void timer_stop(struct loop *loop, struct timer *timer) {
-	size_t place = timer->place;
-	if (place == 0)
-		return;
-	timer->place = 0;
-	struct timer *last = loop->timers[loop->timer_count--];
-	if (last == timer)
-		return;
-	put_timer(loop, place, last);
-	sift_up(loop, place);
-	sift_down(loop, last->place);
+	heap_remove(&loop->timers, &timer->due);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------- */
@@ -161,7 +121,7 @@ void loop_run_out(struct loop *loop) {
 		uv_unref(own[i]);
 	uv_run(&loop->uv, UV_RUN_NOWAIT); /* tasks that were posted before */
 	for (uint64_t until = uv_now(&loop->uv) + PATIENCE_MS; uv_now(&loop->uv) < until;) {
-		if (!uv_loop_alive(&loop->uv) && loop->timer_count == 0)
+		if (!uv_loop_alive(&loop->uv) && loop->timers.count == 0)
 			return;
 		/* The alarm wakes it up when nothing else does. */
 		struct timer nap = {.fire = stop_waiting};
@@ -185,7 +145,7 @@ void loop_deinit(struct loop *loop) {
 	int busy = uv_loop_close(&loop->uv);
 	ASSERT(busy == 0);
 	pthread_mutex_destroy(&loop->shared.lock);
-	free(loop->timers);
+	heap_deinit(&loop->timers);
 	free(loop->read_buffer);
 }
 

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/heap.h"
 #include "base/list.h"
 
 enum { LOOP_READ_SIZE = 64 << 10 };
@@ -33,17 +34,14 @@ struct flushable {
 };
 
 struct timer {
-	uint64_t due_ms;
-	size_t place; /* in the loop's heap, from 1; 0: not running */
+	struct heap_node due; /* in the loop's timers while it runs */
 	void (*fire)(struct timer *timer);
 };
 
 struct loop {
 	uv_loop_t uv;
 	uv_timer_t alarm; /* for the timer that is due first */
-	struct timer **timers; /* a heap by due_ms; timers[0] is unused */
-	size_t timer_count;
-	size_t timer_capacity;
+	struct heap timers;
 	uv_async_t wake;
 	uv_prepare_t before_poll;
 	uv_check_t after_poll;
@@ -83,6 +81,10 @@ static inline uint64_t loop_now_ms(const struct loop *loop) {
 /* Fires once, after delay_ms; starting it again moves it. A zeroed timer with fire set is ready for use. */
 void timer_start(struct loop *loop, struct timer *timer, uint64_t delay_ms);
 void timer_stop(struct loop *loop, struct timer *timer); /* harmless when it is not running */
+
+static inline bool timer_is_running(const struct timer *timer) {
+	return timer->due.place != 0;
+}
 
 /* Marks for the end of this turn; again is harmless. */
 void loop_mark_dirty(struct loop *loop, struct flushable *flushable);

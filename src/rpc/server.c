@@ -311,7 +311,7 @@ void rpc_server_accept(struct rpc_server *server, int fd, bool trusted) {
 	}
 	list_append(&server->connections, &connection->link);
 	server->connection_count++;
-	if (server->sweep.place == 0)
+	if (!timer_is_running(&server->sweep))
 		timer_start(server->loop, &server->sweep, server->sweep_ms);
 }
 

@@ -284,7 +284,7 @@ static void drain(struct deployment *deployment, uint64_t grace_ms) {
 		move_to(deployment, DRAINING);
 	if (host_calls(deployment->host) == 0)
 		stop(deployment);
-	else if (is_first || loop_now_ms(loop) + grace_ms < deployment->grace.due_ms)
+	else if (is_first || loop_now_ms(loop) + grace_ms < deployment->grace.due.key)
 		timer_start(loop, &deployment->grace, grace_ms);
 }
 
@@ -294,7 +294,7 @@ void deployment_terminate(struct deployment *deployment, uint64_t grace_ms) {
 	switch (deployment->state) {
 	case FETCHING:
 		deployment->why = why;
-		if (deployment->step.place != 0)
+		if (timer_is_running(&deployment->step))
 			end(deployment, &why); /* it has not begun */
 		else
 			fetch_cancel(&deployment->fetch);

@@ -91,7 +91,7 @@ static void on_wake(struct task *task) {
 	pthread_mutex_lock(&logs->shared.lock);
 	logs->shared.posted = false;
 	pthread_mutex_unlock(&logs->shared.lock);
-	if (logs->batch.place == 0)
+	if (!timer_is_running(&logs->batch))
 		schedule(logs, BATCH_DELAY_MS);
 }
 
@@ -105,7 +105,7 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 static void on_writable(struct rpc_stream *stream) {
 	struct logs *logs = stream->owner;
 	logs->retry_ms = 0;
-	if (logs->batch.place == 0)
+	if (!timer_is_running(&logs->batch))
 		schedule(logs, BATCH_DELAY_MS);
 }
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A binary heap: the node with the smallest key is first. Nodes are embedded in what they order, and can be moved and
+ * taken out wherever they are. Equal keys come in an order that a second run repeats.
+ */
+#pragma once
+
+#include "base/macros.h"
+
+struct heap_node {
+	uint64_t key;
+	size_t place; /* from 1; 0: in no heap. A zeroed node is ready for use */
+};
+
+/* Zeroed it is empty. */
+struct heap {
+	struct heap_node **nodes; /* nodes[0] is unused */
+	size_t count, capacity;
+};
+
+void heap_deinit(struct heap *heap); /* the nodes stay the caller's */
+
+/* Puts a node in, or moves it. */
+void heap_set(struct heap *heap, struct heap_node *node, uint64_t key);
+void heap_remove(struct heap *heap, struct heap_node *node); /* harmless when it is not in it */
+
+/* NULL: it is empty. */
+static inline struct heap_node *heap_first(const struct heap *heap) {
+	return heap->count > 0 ? heap->nodes[1] : NULL;
+}
