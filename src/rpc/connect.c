@@ -184,19 +184,15 @@ static enum rpc_frame stream_frame(struct rpc_stream *stream, unsigned char flag
 }
 
 static void metadata_from_json(struct rpc_stream *stream, const json_t *metadata) {
-	struct arena *arena = &stream->http.arena;
 	const char *name;
 	json_t *values, *value;
 	size_t index;
 	json_object_foreach((json_t *)metadata, name, values) {
-		struct str lower = arena_copy(arena, str_from(name));
-		for (size_t i = 0; i < lower.len; i++)
-			if (lower.ptr[i] >= 'A' && lower.ptr[i] <= 'Z')
-				((char *)lower.ptr)[i] |= 0x20;
-		json_array_foreach(values, index, value)
-			if (json_is_string(value))
-				http_headers_add(&stream->http.trailers, arena, lower,
-						 arena_copy(arena, str_new(json_string_value(value), json_string_length(value))));
+		json_array_foreach(values, index, value) {
+			struct str text = str_new(json_string_value(value), json_string_length(value));
+			if (json_is_string(value) && !rpc_add_trailer(stream, str_from(name), text))
+				return;
+		}
 	}
 }
 

@@ -9,10 +9,10 @@
 /* Server: "Connect-Timeout-Ms": at most ten digits. */
 bool connect_parse_timeout(struct str text, uint64_t *ret_ms);
 
-/* Server, GET: reads "?connect=v1&encoding=json&message=…" off the path, which it cuts. */
+/* Server, GET: reads "?connect=v1&encoding=json&message=…" off the path, which it cuts, and whose memory is written to. */
 struct connect_query {
 	struct str encoding, compression;
-	struct str message; /* decoded; in the arena */
+	struct str message; /* decoded; in the arena, as the path is */
 	bool has_message;
 };
 int connect_read_query(struct http_stream *http, struct connect_query *ret_query, struct error *err);

@@ -10,25 +10,23 @@ static int hex_value(char c) {
 	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
 }
 
-/* "%41+b" is "A b". */
-static bool decode_percent(struct arena *arena, struct str text, struct str *ret_decoded) {
-	char *decoded = arena_try_alloc(arena, text.len + 1);
+/* "%41+b" is "A b". In place, as it becomes no longer: an address may have thousands of parameters. */
+static bool decode_percent(struct str *text) {
+	char *decoded = (char *)text->ptr;
 	size_t len = 0;
-	if (decoded == NULL)
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] != '%') {
-			decoded[len++] = (char)(text.ptr[i] == '+' ? ' ' : text.ptr[i]);
+	for (size_t i = 0; i < text->len; i++) {
+		if (text->ptr[i] != '%') {
+			decoded[len++] = (char)(text->ptr[i] == '+' ? ' ' : text->ptr[i]);
 			continue;
 		}
-		int high = i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
-		int low = i + 2 < text.len ? hex_value(text.ptr[i + 2]) : -1;
+		int high = i + 2 < text->len ? hex_value(text->ptr[i + 1]) : -1;
+		int low = i + 2 < text->len ? hex_value(text->ptr[i + 2]) : -1;
 		if (high < 0 || low < 0)
 			return false;
 		decoded[len++] = (char)(high << 4 | low);
 		i += 2;
 	}
-	*ret_decoded = str_new(decoded, len);
+	text->len = len;
 	return true;
 }
 
@@ -39,7 +37,8 @@ int connect_read_query(struct http_stream *http, struct connect_query *ret_query
 	http->path = str_cut(http->path, '?', &rest);
 	while (rest.len > 0) {
 		struct str value, name = str_cut(str_cut(rest, '&', &rest), '=', &value);
-		if (!decode_percent(&http->arena, value.ptr ? value : STR(""), &value))
+		value = value.ptr != NULL ? value : STR("");
+		if (!decode_percent(&value))
 			return error_set(err, CODE_INVALID_ARGUMENT, "the query of the address is malformed");
 		if (str_eq(name, STR("message"))) {
 			query.message = value;

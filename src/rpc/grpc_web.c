@@ -26,17 +26,11 @@ static void web_receive_end(struct rpc_stream *stream) {
 
 /* The trailers. */
 static void web_receive_last(struct rpc_stream *stream, struct str bytes) {
-	struct arena *arena = &stream->http.arena;
 	while (bytes.len > 0) {
 		struct str value, line = str_trim(str_cut(bytes, '\n', &bytes));
 		struct str name = str_cut(line, ':', &value);
-		if (value.ptr == NULL)
-			continue;
-		name = arena_copy(arena, str_trim(name));
-		for (size_t i = 0; i < name.len; i++)
-			if (name.ptr[i] >= 'A' && name.ptr[i] <= 'Z')
-				((char *)name.ptr)[i] |= 0x20;
-		http_headers_add(&stream->http.trailers, arena, name, arena_copy(arena, str_trim(value)));
+		if (value.ptr != NULL && !rpc_add_trailer(stream, str_trim(name), str_trim(value)))
+			return;
 	}
 }
 

@@ -19,6 +19,7 @@ enum {
 	OUTPUT_SIZE = 64 << 10,
 	OUTGOING_HEAD_MAX = 256 << 10,
 	CHUNK_LINE_MAX = 18, /* sixteen digits and CR LF */
+	INTERIM_DIGIT = 9, /* where the status begins, in "HTTP/1.1 103 …" */
 	DRAIN_MAX = 1 << 20, /* of a body that nobody wants, to keep the connection */
 };
 
@@ -169,17 +170,17 @@ static void refuse_with(struct h1 *h1, unsigned status, enum code code, const ch
 }
 
 static bool is_too_large(const struct h1 *h1, struct str head) {
-	/* Counted as in HTTP/2: 32 bytes for each line that there is. */
+	/* Counted as in HTTP/2, for each line that there is. */
 	size_t size = head.len;
 	for (size_t i = 0; i < head.len; i++)
-		size += head.ptr[i] == '\n' ? 32 : 0;
+		size += head.ptr[i] == '\n' ? HTTP_HEADER_COST : 0;
 	return size > h1->limits.header_bytes;
 }
 
 static void refuse_too_large(struct h1 *h1) {
 	struct error err;
-	error_set(&err, CODE_RESOURCE_EXHAUSTED, "the headers are too large; max-header-bytes is %u, with 32 for each line",
-		  h1->limits.header_bytes);
+	error_set(&err, CODE_RESOURCE_EXHAUSTED, "the headers are too large; max-header-bytes is %u, with %d for each line",
+		  h1->limits.header_bytes, HTTP_HEADER_COST);
 	refuse(h1, 431, &err);
 }
 
@@ -237,11 +238,15 @@ static void take_response(struct h1 *h1, struct str bytes) {
 		refuse_with(h1, 0, CODE_UNAVAILABLE, "the peer sent what nobody asked for");
 		return;
 	}
-	if (h1_read_response(bytes, &stream->arena, &head, &err) < 0) {
+	/* Of interim answers there may be any number: nothing of them is kept. */
+	bool interim = bytes.len > INTERIM_DIGIT && bytes.ptr[INTERIM_DIGIT] == '1';
+	int failed = h1_read_response(bytes, interim ? &h1->scratch : &stream->arena, &head, &err);
+	arena_deinit(&h1->scratch);
+	if (failed) {
 		refuse(h1, 0, &err);
 		return;
 	}
-	if (head.status < 200)
+	if (interim)
 		return; /* passed over; the next head is of the same request */
 	stream->status = head.status;
 	stream->received = head.headers;

@@ -224,8 +224,20 @@ static void set_pseudo_header(struct http_stream *stream, struct str name, struc
 		stream->path = value;
 	else if (str_eq(name, STR(":authority")))
 		stream->authority = value;
-	else if (str_eq(name, STR(":status")))
-		stream->status = (unsigned)strtoul(value.ptr, NULL, 10);
+}
+
+static void keep_header(struct http_stream *stream, struct str name, struct str value, uint8_t flags) {
+	/* Both terminated, in one piece. */
+	char *copy = arena_alloc(&stream->arena, name.len + value.len + 2);
+	memcpy(copy, name.ptr, name.len + 1);
+	memcpy(copy + name.len + 1, value.ptr, value.len + 1);
+	name.ptr = copy;
+	value.ptr = copy + name.len + 1;
+	if (name.len > 0 && name.ptr[0] == ':')
+		set_pseudo_header(stream, name, value);
+	else
+		http_headers_add(stream->in_trailers ? &stream->trailers : &stream->received, &stream->arena, name, value)
+			->never_indexed = flags & NGHTTP2_NV_FLAG_NO_INDEX;
 }
 
 static void condemn_bomb(struct h2 *h2) {
@@ -241,25 +253,19 @@ static int on_header(nghttp2_session *session UNUSED, const nghttp2_frame *frame
 	struct http_stream *stream = h2->in_headers;
 	if (stream == NULL)
 		return 0;
-	/* The size as RFC 9113 section 6.5.2 counts it: what a header costs, 32 bytes for the entry included. */
-	stream->header_bytes += name_len + value_len + 32;
+	stream->header_bytes += name_len + value_len + HTTP_HEADER_COST;
 	if (stream->header_bytes > h2->limits.header_bytes) {
-		/* A server can still say so; what is over is not kept. */
+		/* A server can still say so to a request; what is over is not kept. */
 		stream->headers_over = true;
 		if (h2->http.is_server && stream->header_bytes / HEADERS_FAR_OVER > h2->limits.header_bytes)
 			condemn_bomb(h2);
 		return h2->http.is_server && !stream->in_trailers ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	}
-	/* Both terminated, in one piece. nghttp2 terminates what it lends. */
-	char *copy = arena_alloc(&stream->arena, name_len + value_len + 2);
-	memcpy(copy, name_bytes, name_len + 1);
-	memcpy(copy + name_len + 1, value_bytes, value_len + 1);
-	struct str name = str_new(copy, name_len), value = str_new(copy + name_len + 1, value_len);
-	if (name_len > 0 && name.ptr[0] == ':')
-		set_pseudo_header(stream, name, value);
-	else
-		http_headers_add(stream->in_trailers ? &stream->trailers : &stream->received, &stream->arena, name, value)
-			->never_indexed = flags & NGHTTP2_NV_FLAG_NO_INDEX;
+	struct str name = str_new(name_bytes, name_len), value = str_new(value_bytes, value_len); /* nghttp2 terminates them */
+	if (str_eq(name, STR(":status")))
+		stream->status = (unsigned)strtoul(value.ptr, NULL, 10);
+	else if (h2->http.is_server || stream->status >= 200) /* of interim answers, of any number, nothing is kept */
+		keep_header(stream, name, value, flags);
 	return 0;
 }
 
@@ -340,6 +346,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	bool in_order = code == NGHTTP2_NO_ERROR && (stream->received_end || stream->finished);
 	if (unsent && code != NGHTTP2_CANCEL)
 		error_set(&why, CODE_UNAVAILABLE, "the peer takes no more requests on this connection");
+	else if (!h2->http.is_server && stream->headers_over)
+		error_set(&why, CODE_RESOURCE_EXHAUSTED, "the peer's headers have more than %u bytes, which is max-header-bytes",
+			  h2->limits.header_bytes);
 	else if (!in_order)
 		error_set(&why, code == NGHTTP2_CANCEL ? CODE_CANCELLED : CODE_UNAVAILABLE,
 			  "the peer reset the stream (%s)", nghttp2_http2_strerror(code));

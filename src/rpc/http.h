@@ -35,6 +35,9 @@ struct http_limits {
 
 #define HTTP_NEVER UINT32_MAX
 
+/* What max-header-bytes counts for a header beside its name and value (RFC 9113 section 6.5.2). */
+enum { HTTP_HEADER_COST = 32 };
+
 extern const struct http_limits http_limits_default;
 
 struct http_header {

@@ -169,6 +169,32 @@ void rpc_deliver(struct rpc_stream *stream, struct str bytes) {
 	stream->events->data(stream, bytes);
 }
 
+static struct str copy_lower(struct arena *arena, struct str text) {
+	struct str copy = arena_copy(arena, text);
+	char *bytes = (char *)copy.ptr;
+	for (size_t i = 0; i < copy.len; i++)
+		if (bytes[i] >= 'A' && bytes[i] <= 'Z')
+			bytes[i] |= 0x20;
+	return copy;
+}
+
+bool rpc_add_trailer(struct rpc_stream *stream, struct str name, struct str value) {
+	struct arena *arena = &stream->http.arena;
+	struct http_headers *trailers = &stream->http.trailers;
+	size_t size = name.len + value.len + HTTP_HEADER_COST;
+	for (size_t i = 0; i < trailers->count; i++)
+		size += trailers->items[i].name.len + trailers->items[i].value.len + HTTP_HEADER_COST;
+	if (size > RPC_TRAILERS_MAX) {
+		struct error err;
+		error_set(&err, CODE_RESOURCE_EXHAUSTED, "the peer's trailers have more than %zu bytes, which is max-header-bytes",
+			  RPC_TRAILERS_MAX);
+		rpc_break(stream, &err);
+		return false;
+	}
+	http_headers_add(trailers, arena, copy_lower(arena, name), arena_copy(arena, value));
+	return true;
+}
+
 void rpc_break(struct rpc_stream *stream, const struct error *err) {
 	if (stream->is_client)
 		rpc_cancel(stream, err->code, err->msg);

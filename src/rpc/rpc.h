@@ -123,8 +123,11 @@ struct rpc_stream {
 
 void recode_consume(struct recode *recode, size_t size);
 
-/* Headers of one call all together; the arena of a stream holds them and what else lives as long. */
-#define RPC_ARENA_MAX KIB(256)
+/* Headers of one call all together, each of which costs more than its bytes; the arena of a stream holds them and what
+ * else lives as long. */
+#define RPC_ARENA_MAX MIB(1)
+/* Trailers that come in a body, counted as headers are ("max-header-bytes"). */
+#define RPC_TRAILERS_MAX KIB(16)
 /* "max-message", unless set otherwise. */
 #define RPC_MESSAGE_MAX_DEFAULT MIB(64)
 /* What a stream may always hold; more of it is within "max-held". */
@@ -192,6 +195,8 @@ bool rpc_is_content_type(struct str type, struct str wanted);
 void rpc_break(struct rpc_stream *stream, const struct error *err);
 void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms);
 void rpc_set_status(struct rpc_stream *stream, enum code status, struct str text);
+/* Client: adds a trailer that came in the body; copies both. Past RPC_TRAILERS_MAX it breaks the stream and is false. */
+bool rpc_add_trailer(struct rpc_stream *stream, struct str name, struct str value);
 /* Passes a piece of the current message on to the events. */
 void rpc_deliver(struct rpc_stream *stream, struct str bytes);
 /* Begins a message, if its size is within the limit; else breaks the stream. */

@@ -75,6 +75,33 @@ def test_large_headers(server):
     assert b"max-header-bytes is 16384" in answer
 
 
+MANY = 16 * 1024 - 200  # within max-header-bytes
+
+
+@pytest.mark.parametrize("path", [
+    b"/x?" + b"&" * MANY,
+    PATH + b"?connect=v1&" + b"a&" * (MANY // 2 - 40),
+    PATH + b"?connect=v1&" + b"message=a&" * (MANY // 10 - 20),
+    PATH + b"?connect=v1&" + b"a=%41&" * (MANY // 6 - 40) + b"a=%4",
+    PATH + b"?connect=v1&base64=1&message=" + b"A" * (MANY - 100),
+])
+def test_parameters_without_end(server, path):
+    """Thousands of them, in one line."""
+    with server.connect() as connection:
+        connection.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % path)
+        assert read_all(connection).startswith((b"HTTP/1.1 400", b"HTTP/1.1 405"))
+
+
+@pytest.mark.parametrize("kind", [b"application/json", b"application/grpc-web", b"application/connect+json"])
+def test_headers_without_end(server, kind):
+    """Each is next to nothing, and all of them are as large as they may be."""
+    head = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\nContent-Length: 2\r\nConnection: close\r\n" % (PATH, kind)
+    count = (16384 - len(head) - 32 * 6 - 2) // (len(b"a:\r\n") + 32)
+    with server.connect() as connection:
+        connection.sendall(head + b"a:\r\n" * count + b"\r\n{}")
+        assert b"max-header-bytes" not in read_all(connection)
+
+
 def test_pipelining_costs_one_read(server):
     """Of 64 MiB of requests no more is read than is worked on, and that waits for the answers to be read."""
     request = b"GET %sIdempotentUnary?connect=v1&encoding=json&message=%%7B%%7D HTTP/1.1\r\nHost: a\r\n\r\n" % SERVICE.encode()

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A channel and servers that mean harm: what they say is written down, and sent as soon as they are asked anything.
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include "../cmocka_test.h"
+
+#include "base/memory.h"
+#include "rpc/channel.h"
+#include "rpc/listener.h"
+#include "rpc/reflection.h"
+#include "rpc/transport.h"
+#include "rpc/types.h"
+
+#define CHECK "/grpc.health.v1.Health/Check"
+#define WATCH "/grpc.health.v1.Health/Watch"
+
+enum { ANSWER_MAX = 1 << 21, FRAME_DATA = 0, FRAME_HEADERS = 1, FRAME_SETTINGS = 4, END_STREAM = 1, END_HEADERS = 4 };
+
+static struct {
+	struct loop loop;
+	struct timer limit;
+	struct types *types;
+	struct listener listener;
+	struct transport *peer;
+	struct buf answer;
+	bool answered, closes, timed_out, closed;
+	enum code status;
+	char text[256];
+} world;
+
+/* --- the server ----------------------------------------------------------------------------------------------- */
+
+static void on_peer_read(struct transport *transport, struct str bytes UNUSED) {
+	if (!world.answered)
+		transport_write(transport, buf_view(&world.answer));
+	world.answered = true;
+	if (world.closes)
+		transport_close(transport);
+}
+
+static void on_peer_end(struct transport *transport, const struct error *err UNUSED) {
+	transport_close(transport);
+}
+
+static void on_peer_drained(struct transport *transport UNUSED) {
+}
+
+static void on_peer_closed(struct transport *transport UNUSED) {
+	world.peer = NULL;
+}
+
+static const struct transport_events peer_events = {
+	.on_read = on_peer_read, .on_end = on_peer_end, .on_drained = on_peer_drained, .on_closed = on_peer_closed};
+
+static void on_accept(struct listener *listener UNUSED, int fd) {
+	world.peer = transport_open(&world.loop, fd, &peer_events, NULL);
+	transport_start_reading(world.peer);
+}
+
+static void say(struct str bytes) {
+	assert_int_equal(buf_append(&world.answer, bytes), 0);
+}
+
+static void say_frame(unsigned type, unsigned flags, unsigned stream, struct str payload) {
+	const char head[] = {(char)(payload.len >> 16), (char)(payload.len >> 8), (char)payload.len, (char)type, (char)flags,
+			     0, 0, 0, (char)stream};
+	say(str_new(head, sizeof head));
+	say(payload);
+}
+
+/* HPACK's plainest form. */
+static void add_header(struct buf *block, struct str name, struct str value) {
+	const char lengths[] = {0, (char)name.len, (char)value.len};
+	assert_true(name.len < 127 && value.len < 127);
+	assert_int_equal(buf_append(block, str_new(lengths, 2)) | buf_append(block, name) |
+				 buf_append(block, str_new(lengths + 2, 1)) | buf_append(block, value), 0);
+}
+
+/* status NULL: trailers. */
+static void say_headers(unsigned flags, const char *status, size_t count) {
+	char value[100];
+	struct buf block = BUF_INIT(KIB(64));
+	memset(value, 'v', sizeof value);
+	if (status != NULL) {
+		add_header(&block, STR(":status"), str_from(status));
+		add_header(&block, STR("content-type"), STR("application/grpc"));
+	}
+	for (size_t i = 0; i < count; i++)
+		add_header(&block, STR("x"), str_new(value, sizeof value));
+	if (flags & END_STREAM)
+		add_header(&block, STR("grpc-status"), STR("0"));
+	struct str rest = buf_view(&block);
+	assert_true(rest.len <= 16384);
+	say_frame(FRAME_HEADERS, flags | END_HEADERS, 1, rest);
+	buf_deinit(&block);
+}
+
+/* --- the client ----------------------------------------------------------------------------------------------- */
+
+static void on_limit(struct timer *timer UNUSED) {
+	world.timed_out = true;
+	loop_stop(&world.loop);
+}
+
+static int set_up(void **state UNUSED) {
+	struct endpoint any;
+	struct error err;
+	memset(&world, 0, sizeof world);
+	loop_init(&world.loop);
+	world.limit.fire = on_limit;
+	timer_start(&world.loop, &world.limit, 60000);
+	buf_init(&world.answer, ANSWER_MAX);
+	assert_int_equal(types_new(&rpc_own_descriptors, 1, &world.types, &err), 0);
+	assert_int_equal(endpoint_parse(STR("http://127.0.0.1:0"), &any, &err), 0);
+	assert_int_equal(listener_open(&world.listener, &world.loop, &any, on_accept, NULL, &err), 0);
+	return 0;
+}
+
+static int tear_down(void **state UNUSED) {
+	timer_stop(&world.loop, &world.limit);
+	listener_close(&world.listener);
+	if (world.peer != NULL)
+		transport_close(world.peer);
+	loop_run_out(&world.loop);
+	loop_deinit(&world.loop);
+	types_free(world.types);
+	buf_deinit(&world.answer);
+	return 0;
+}
+
+static void call_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
+}
+
+static void call_data(struct rpc_stream *stream, struct str bytes) {
+	rpc_consume(stream, bytes.len);
+}
+
+static void call_closed(struct rpc_stream *stream) {
+	assert_false(world.closed);
+	world.closed = true;
+	world.status = stream->status;
+	snprintf(world.text, sizeof world.text, "%.*s", STR_ARG(stream->status_text));
+	loop_stop(&world.loop);
+}
+
+static const struct rpc_events call_events = {.message = call_message, .data = call_data, .closed = call_closed};
+
+static void call(struct str path, struct rpc_channel_options options) {
+	options.types = world.types;
+	struct rpc_channel *channel = rpc_channel_new(&world.loop, &world.listener.endpoint, &options);
+	struct rpc_stream *stream = rpc_call(channel, &(struct rpc_call_options){.path = path, .events = &call_events});
+	rpc_send(stream, STR(""));
+	rpc_half_close(stream);
+	loop_run(&world.loop);
+	assert_false(world.timed_out);
+	assert_true(world.closed);
+	rpc_channel_close(channel);
+}
+
+static struct rpc_channel_options options_of(enum rpc_protocol protocol, bool http1) {
+	struct rpc_channel_options options = rpc_channel_options_default;
+	options.protocol = protocol;
+	options.http1 = http1;
+	return options;
+}
+
+static void expect(enum code status, const char *text) {
+	assert_int_equal(world.status, status);
+	if (strstr(world.text, text) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", text, world.text);
+}
+
+/* --- interim answers ------------------------------------------------------------------------------------------ */
+
+static void interim_answers_cost_nothing(void **state UNUSED) {
+	say_frame(FRAME_SETTINGS, 0, 0, STR(""));
+	for (size_t i = 0; i < 100; i++)
+		say_headers(0, "103", 100);
+	say_headers(END_STREAM, "200", 0);
+	call(STR(CHECK), options_of(RPC_GRPC, false));
+	expect(CODE_OK, "");
+}
+
+static void interim_answers_of_http1_cost_nothing(void **state UNUSED) {
+	for (size_t i = 0; i < 100; i++) {
+		say(STR("HTTP/1.1 103 Early\r\n"));
+		for (size_t k = 0; k < 400; k++)
+			say(STR("x: y\r\n"));
+		say(STR("\r\n"));
+	}
+	say(STR("HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\ncontent-length: 0\r\n\r\n"));
+	call(STR(CHECK), options_of(RPC_CONNECT, true));
+	expect(CODE_OK, "");
+}
+
+/* --- headers and trailers that are too many ------------------------------------------------------------------- */
+
+static void large_headers_are_named(void **state UNUSED) {
+	say_frame(FRAME_SETTINGS, 0, 0, STR(""));
+	say_headers(0, "200", 150);
+	call(STR(CHECK), options_of(RPC_GRPC, false));
+	expect(CODE_RESOURCE_EXHAUSTED, "more than 16384 bytes, which is max-header-bytes");
+}
+
+static void large_trailers_are_named(void **state UNUSED) {
+	say_frame(FRAME_SETTINGS, 0, 0, STR(""));
+	say_headers(0, "200", 0);
+	say_headers(END_STREAM, NULL, 150);
+	call(STR(CHECK), options_of(RPC_GRPC, false));
+	expect(CODE_RESOURCE_EXHAUSTED, "more than 16384 bytes, which is max-header-bytes");
+}
+
+static void large_headers_of_http1_are_named(void **state UNUSED) {
+	say(STR("HTTP/1.1 200 OK\r\n"));
+	for (size_t i = 0; i < 2000; i++)
+		say(STR("x: yyyyyyyyyyyyyyy\r\n"));
+	say(STR("\r\n"));
+	call(STR(CHECK), options_of(RPC_CONNECT, true));
+	expect(CODE_RESOURCE_EXHAUSTED, "max-header-bytes is 16384");
+}
+
+static void say_last(unsigned char flags, struct str body) {
+	const char prefix[] = {(char)flags, (char)(body.len >> 24), (char)(body.len >> 16), (char)(body.len >> 8), (char)body.len};
+	say(str_new(prefix, sizeof prefix));
+	say(body);
+}
+
+/* As many as fit what is collected. */
+static void many_trailers_in_connect(void **state UNUSED) {
+	struct buf end = BUF_INIT(KIB(64));
+	assert_int_equal(buf_append(&end, STR("{\"metadata\":{\"a\":[\"\"")), 0);
+	while (buf_room(&end) > 8)
+		assert_int_equal(buf_append(&end, STR(",\"\"")), 0);
+	assert_int_equal(buf_append(&end, STR("]}}")), 0);
+	say(STR("HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\n\r\n"));
+	say_last(2, buf_view(&end));
+	buf_deinit(&end);
+	call(STR(WATCH), options_of(RPC_CONNECT, true));
+	expect(CODE_RESOURCE_EXHAUSTED, "more than 16384 bytes, which is max-header-bytes");
+}
+
+static void many_trailers_in_grpc_web(void **state UNUSED) {
+	struct buf end = BUF_INIT(KIB(64));
+	while (buf_room(&end) > 8)
+		assert_int_equal(buf_append(&end, STR("a:\r\n")), 0);
+	say(STR("HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web+proto\r\n\r\n"));
+	say_last(0x80, buf_view(&end));
+	buf_deinit(&end);
+	call(STR(CHECK), options_of(RPC_GRPC_WEB, true));
+	expect(CODE_RESOURCE_EXHAUSTED, "more than 16384 bytes, which is max-header-bytes");
+}
+
+/* --- and some that are in order, so that the above shows something --------------------------------------------- */
+
+static void trailers_in_a_body(void **state UNUSED) {
+	world.closes = true;
+	say(STR("HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web+proto\r\n\r\n"));
+	say_last(0x80, STR("Grpc-Status: 5\r\ngrpc-message:not there\r\n"));
+	call(STR(CHECK), options_of(RPC_GRPC_WEB, true));
+	expect(CODE_NOT_FOUND, "not there");
+}
+
+#define LOOP_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void) {
+	signal(SIGPIPE, SIG_IGN);
+	const struct CMUnitTest tests[] = {
+		LOOP_TEST(interim_answers_cost_nothing),
+		LOOP_TEST(interim_answers_of_http1_cost_nothing),
+		LOOP_TEST(large_headers_are_named),
+		LOOP_TEST(large_trailers_are_named),
+		LOOP_TEST(large_headers_of_http1_are_named),
+		LOOP_TEST(many_trailers_in_connect),
+		LOOP_TEST(many_trailers_in_grpc_web),
+		LOOP_TEST(trailers_in_a_body),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
