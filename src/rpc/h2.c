@@ -24,7 +24,7 @@ enum {
 	OUTPUT_SIZE = 64 << 10,
 	FRAME_HEADER_SIZE = 9,
 	CONNECTION_WINDOW = 16 << 20,
-	HEADERS_MAX = 128, /* of one request, ours included */
+	FIELDS_ROOM = 128, /* more headers than usual go by the heap */
 	HEADERS_FAR_OVER = 4, /* a block of this many times the limit is no mistake any more */
 };
 
@@ -404,10 +404,24 @@ static nghttp2_nv header_field(const struct http_header *header) {
 	return made;
 }
 
-static size_t add_fields(nghttp2_nv *fields, size_t count, const struct http_headers *headers) {
-	for (size_t i = 0; i < headers->count && count < HEADERS_MAX; i++)
-		fields[count++] = header_field(&headers->items[i]);
-	return count;
+/* What nghttp2 is given, and copies: as many headers as the arena of their stream holds. */
+struct fields {
+	nghttp2_nv room[FIELDS_ROOM]; /* most of it is never touched */
+	nghttp2_nv *items;
+	size_t count;
+};
+
+/* So many pseudo-headers are to be set by the caller. */
+static void fields_init(struct fields *fields, size_t pseudo, const struct http_headers *headers) {
+	fields->count = pseudo + headers->count;
+	fields->items = fields->count <= FIELDS_ROOM ? fields->room : mem_alloc(fields->count * sizeof *fields->items);
+	for (size_t i = 0; i < headers->count; i++)
+		fields->items[pseudo + i] = header_field(&headers->items[i]);
+}
+
+static void fields_deinit(struct fields *fields) {
+	if (fields->items != fields->room)
+		free(fields->items);
 }
 
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *bytes UNUSED, size_t len, uint32_t *flags,
@@ -424,8 +438,10 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *bytes UN
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 		if (stream->send_trailers.count > 0) {
 			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-			nghttp2_nv trailers[HEADERS_MAX];
-			nghttp2_submit_trailer(session, id, trailers, add_fields(trailers, 0, &stream->send_trailers));
+			struct fields trailers;
+			fields_init(&trailers, 0, &stream->send_trailers);
+			nghttp2_submit_trailer(session, id, trailers.items, trailers.count);
+			fields_deinit(&trailers);
 		}
 	}
 	return (ssize_t)take;
@@ -502,15 +518,16 @@ static void flush(struct flushable *flushable) {
 static void h2_request(struct http_connection *connection, struct http_stream *stream,
 		       const struct http_headers *headers) {
 	struct h2 *h2 = h2_of(connection);
-	nghttp2_nv fields[HEADERS_MAX]; /* most of it is never touched */
-	fields[0] = field(STR(":method"), stream->method);
-	fields[1] = field(STR(":scheme"), h2->http.is_tls ? STR("https") : STR("http"));
-	fields[2] = field(STR(":path"), stream->path);
-	fields[3] = field(STR(":authority"), stream->authority);
-	size_t count = add_fields(fields, 4, headers);
+	struct fields fields;
+	fields_init(&fields, 4, headers);
+	fields.items[0] = field(STR(":method"), stream->method);
+	fields.items[1] = field(STR(":scheme"), h2->http.is_tls ? STR("https") : STR("http"));
+	fields.items[2] = field(STR(":path"), stream->path);
+	fields.items[3] = field(STR(":authority"), stream->authority);
 	nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};
 	attach(h2, stream);
-	int32_t id = nghttp2_submit_request(h2->session, NULL, fields, count, &body, stream);
+	int32_t id = nghttp2_submit_request(h2->session, NULL, fields.items, fields.count, &body, stream);
+	fields_deinit(&fields);
 	/* It fails only for a connection that is out of stream ids, which the channel does not give us. */
 	ASSERT(id > 0);
 	stream->id = id;
@@ -520,12 +537,13 @@ static void h2_request(struct http_connection *connection, struct http_stream *s
 static void h2_respond(struct http_stream *stream, unsigned status, const struct http_headers *headers) {
 	struct h2 *h2 = h2_of_stream(stream);
 	char digits[4] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10), 0};
-	nghttp2_nv fields[HEADERS_MAX];
-	fields[0] = field(STR(":status"), str_new(digits, 3));
-	size_t count = add_fields(fields, 1, headers);
+	struct fields fields;
+	fields_init(&fields, 1, headers);
+	fields.items[0] = field(STR(":status"), str_new(digits, 3));
 	bool has_body = !stream->finished || buf_len(&stream->unsent) > 0;
 	nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};
-	nghttp2_submit_response(h2->session, stream->id, fields, count, has_body ? &body : NULL);
+	nghttp2_submit_response(h2->session, stream->id, fields.items, fields.count, has_body ? &body : NULL);
+	fields_deinit(&fields);
 	stream->status = status;
 	mark_dirty(h2);
 }

@@ -22,6 +22,7 @@ struct world {
 	struct timer limit;
 	enum { ANSWER, REFUSE, SILENT, FAIL_LATE } behaviour;
 	int echo_started, echo_given_up;
+	size_t headers, trailers; /* of MANY, that arrived */
 	bool timed_out;
 };
 
@@ -38,7 +39,25 @@ static void echo_data(struct rpc_stream *stream, struct str bytes) {
 	rpc_consume(stream, bytes.len);
 }
 
+/* As many as fit max-header-bytes, roughly, whatever HTTP/2 makes of them. */
+enum { MANY = 400 };
+
+static void add_many(struct http_headers *headers, struct arena *arena) {
+	for (size_t i = 0; i < MANY; i++)
+		http_headers_add(headers, arena, STR("x"), STR("y"));
+}
+
+static size_t count_many(const struct http_headers *headers) {
+	size_t count = 0;
+	for (size_t i = 0; i < headers->count; i++)
+		count += str_eq(headers->items[i].name, STR("x"));
+	return count;
+}
+
 static void echo_end(struct rpc_stream *stream) {
+	world->headers = count_many(&stream->http.received);
+	if (world->headers > 0)
+		add_many(&stream->http.send_trailers, &stream->http.arena);
 	if (world->behaviour == FAIL_LATE)
 		rpc_finish(stream, CODE_ABORTED, "100% \xC3\xBC");
 	else if (world->behaviour != SILENT)
@@ -149,6 +168,7 @@ static void call_closed(struct rpc_stream *stream) {
 	call->closed = true;
 	call->status = stream->status;
 	call->untouched = rpc_is_untouched(stream);
+	world->trailers = count_many(&stream->http.trailers);
 	snprintf(call->text, sizeof call->text, "%.*s", STR_ARG(stream->status_text));
 	if (--open_calls == 0)
 		loop_stop(&world->loop);
@@ -282,6 +302,23 @@ static void says_why_it_cannot_connect(void **state UNUSED) {
 	rpc_channel_close(channel);
 }
 
+static void passes_all_headers(void **state UNUSED) {
+	struct call call = {0};
+	struct http_headers headers = {0};
+	struct arena arena = ARENA_INIT(KIB(64));
+	add_many(&headers, &arena);
+	open_calls++;
+	send_all(rpc_call(world->to_relay, &(struct rpc_call_options){.path = STR("/test/Echo"),
+								      .headers = &headers,
+								      .events = &call_events,
+								      .owner = &call}), STR("hello"));
+	run_calls();
+	arena_deinit(&arena);
+	assert_int_equal(call.status, CODE_OK);
+	assert_int_equal(world->headers, MANY);
+	assert_int_equal(world->trailers, MANY);
+}
+
 static void limits_the_message(void **state UNUSED) {
 	struct call call = {0};
 	struct rpc_stream *stream = start_call(world->to_echo, &call, 0);
@@ -304,6 +341,7 @@ int main(void) {
 		LOOP_TEST(carries_the_cancellation),
 		LOOP_TEST(cancels_while_it_connects),
 		LOOP_TEST(says_why_it_cannot_connect),
+		LOOP_TEST(passes_all_headers),
 		LOOP_TEST(limits_the_message),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
