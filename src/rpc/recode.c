@@ -15,6 +15,7 @@
 enum {
 	FLAG_COMPRESSED = 1, /* in all the protocols */
 	LAST_MAX = 64 << 10, /* a frame that is no message: trailers */
+	LAST_ROOM = 256 << 10, /* for our own, behind messages that are unsent: escaped, and in base 64 */
 	OWED_MAX = 256 << 10, /* lent to the owner; then the next messages wait */
 	QUAD = 4,
 };
@@ -358,7 +359,8 @@ void recode_send_frame(struct recode *recode, unsigned char flags, struct str by
 /* A message becomes larger as JSON. What does not fit beside what is unsent is our error to the caller. */
 static size_t room_to_send(const struct recode *recode) {
 	size_t room = buf_room(&recode->stream->http.unsent);
-	return (recode->options.base64 ? room / 4 * 3 : room) - KIB(1);
+	room = room > LAST_ROOM ? room - LAST_ROOM : 0;
+	return recode->options.base64 ? room / 4 * 3 : room;
 }
 
 static int turn_to_send(struct recode *recode, struct error *err) {

@@ -121,10 +121,14 @@ static int answer(const struct rpc_reflection *reflection, struct str request, s
 static void on_request(struct rpc_whole *whole, struct str bytes) {
 	const struct inquiry *inquiry = CONTAINER_OF(whole, struct inquiry, whole);
 	struct buf response = BUF_INIT(RESPONSE_MAX);
-	if (rpc_unsent(whole->stream) > RESPONSE_MAX)
+	struct error err;
+	size_t unsent = rpc_unsent(whole->stream);
+	if (unsent > RESPONSE_MAX)
 		rpc_finish(whole->stream, CODE_RESOURCE_EXHAUSTED, "the answers are not read");
 	else if (answer(inquiry->reflection, bytes, &response) != 0)
 		rpc_finish(whole->stream, CODE_RESOURCE_EXHAUSTED, "the answer has more than 4 MiB");
+	else if (rpc_check_held(whole->stream, unsent + buf_len(&response), &err) < 0)
+		rpc_fail(whole->stream, &err);
 	else
 		rpc_send(whole->stream, buf_view(&response));
 	buf_deinit(&response);

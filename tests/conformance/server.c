@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "common.h"
 #include "rpc/listener.h"
+#include "rpc/reflection.h"
 #include "rpc/server.h"
 #include "rpc/tls.h"
 #include "rpc/wire.h"
@@ -298,6 +299,7 @@ static void listen_on(const char *text, const struct rpc_server_options *options
 	struct error err;
 	server.rpc = rpc_server_new(&server.loop, options);
 	rpc_server_add(server.rpc, methods, ARRAY_LEN(methods), NULL);
+	rpc_reflection_new(server.rpc, options->types);
 	stop_if(endpoint_parse(str_from(text), &endpoint, &err), &err);
 	stop_if(listener_open(&server.listener, &server.loop, &endpoint, on_accept, NULL, &err), &err);
 }

@@ -4,11 +4,12 @@ hold together is within max-held."""
 
 import gzip
 import select
+import struct
 
 import pytest
 
 import peers
-from peers import SERVICE, read_all, wait_for
+from peers import DATA, END_HEADERS, HEADERS, SERVICE, envelope, frame, literal, read_all, wait_for
 
 MIB = 1 << 20
 PATH = (SERVICE + "Unary").encode()
@@ -80,6 +81,19 @@ def test_messages_that_become_large(server):
     for connection in connections:
         connection.close()
     assert wait_for(lambda: is_taken(server, as_json(4 * MIB))), "what was held is not given back"
+
+
+def test_answers_that_nobody_reads(server):
+    """A few bytes ask for many, again and again, on streams whose window is shut."""
+    asked = b"\x22\x2cconnectrpc.conformance.v1.ConformanceService"
+    path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+    with server.connect_h2(struct.pack(">HI", 4, 0)) as connection:
+        for stream in range(1, 201, 2):
+            headers = (literal(":method", "POST") + literal(":scheme", "http") + literal(":authority", "a") +
+                       literal(":path", path) + literal("content-type", "application/grpc"))
+            connection.sendall(frame(HEADERS, END_HEADERS, stream, headers) + frame(DATA, 0, stream, envelope(asked) * 200))
+        assert server.answers()
+        assert server.peak_mib() < 80
 
 
 def varint(number):
