@@ -206,6 +206,10 @@ def test_pages_of_others_may_not(backplane, origin):
         assert "access-control-allow-origin" not in response.headers
 
 
+def test_a_page_whose_host_has_come_to_mean_this_machine_may_not(backplane):
+    assert ping(backplane, Origin="http://evil.example:8892", Host="evil.example:8892").status == 403
+
+
 def test_pages_that_are_listed_may_call(make_backplane):
     listed = ["https://console.example.org", "https://other.example.org:8443"]
     backplane = make_backplane("--warm", "0", *(f"--allow-origin={one}" for one in listed)).start()
