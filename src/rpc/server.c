@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,9 +16,9 @@
 #include "rpc/protocol.h"
 #include "rpc/recode.h"
 #include "rpc/tls.h"
+#include "rpc/transport.h"
 
 enum {
-	HEADER_BYTES_MOST = 48 << 10, /* what a stream's arena has room for, twice over and with the answer's */
 	WARN_EVERY_MS = 1000, /* of peers that mean harm: they can be many */
 	DRAIN_IDLE_MS = 1000, /* of connections that are to go: a request on its way is here by then */
 };
@@ -35,8 +36,10 @@ struct rpc_server {
 	bool refusing;
 	uint32_t sweep_ms;
 	struct timer sweep; /* looks for peers that are too slow */
-	uint64_t warned_ms;
-	size_t unwarned; /* since */
+	struct timer warn; /* runs since the last warning: the next waits for it */
+	size_t unwarned; /* connections that were closed for a reason since */
+	struct error unwarned_why; /* of the last of them */
+	char unwarned_peer[PEER_NAME_MAX];
 	struct timer drained; /* reports the end of a drain in its own turn */
 	void (*on_drained)(void *data);
 	void *drain_data;
@@ -199,11 +202,29 @@ static void on_request(struct http_connection *http, struct http_stream *http_st
 
 /* --- connections --------------------------------------------------------------------------------------------- */
 
+static void warn(struct rpc_server *server) {
+	if (server->unwarned == 1)
+		log_warn("closed the connection from %s: %s", server->unwarned_peer, server->unwarned_why.msg);
+	else if (server->unwarned > 1)
+		log_warn("closed %zu more connections; the last from %s: %s", server->unwarned, server->unwarned_peer,
+			 server->unwarned_why.msg);
+	server->unwarned = 0;
+}
+
+static void on_warn(struct timer *timer) {
+	struct rpc_server *server = CONTAINER_OF(timer, struct rpc_server, warn);
+	if (server->unwarned > 0)
+		timer_start(server->loop, timer, WARN_EVERY_MS);
+	warn(server);
+}
+
 static void destroy_if_done(struct rpc_server *server) {
 	if (!server->closing || server->connection_count > 0)
 		return;
 	timer_stop(server->loop, &server->drained);
 	timer_stop(server->loop, &server->sweep);
+	timer_stop(server->loop, &server->warn);
+	warn(server);
 	tls_config_unref(server->options.tls);
 	for (size_t cursor = 0;;) {
 		struct route *route = map_next(&server->routes, &cursor);
@@ -215,22 +236,19 @@ static void destroy_if_done(struct rpc_server *server) {
 	free(server);
 }
 
-/* Whoever broke a rule or passed a limit is named, once; many of them at a time are counted. */
+/* Whoever broke a rule or passed a limit is named, once; of many of them at a time all are counted, and the last named. */
 static void tell_why(struct rpc_server *server, const char *peer, const struct error *why) {
 	if (why->code == CODE_UNAVAILABLE || why->code == CODE_CANCELLED) {
 		log_debug("a connection from %s ended: %s", peer, why->msg);
 		return;
 	}
-	uint64_t now = loop_now_ms(server->loop);
-	if (server->warned_ms != 0 && now - server->warned_ms < WARN_EVERY_MS) {
-		server->unwarned++;
+	server->unwarned++;
+	server->unwarned_why = *why;
+	snprintf(server->unwarned_peer, sizeof server->unwarned_peer, "%s", peer);
+	if (timer_is_running(&server->warn))
 		return;
-	}
-	if (server->unwarned > 0)
-		log_warn("closed %zu more connections for reasons like the following", server->unwarned);
-	log_warn("closed the connection from %s: %s", peer, why->msg);
-	server->warned_ms = now;
-	server->unwarned = 0;
+	warn(server);
+	timer_start(server->loop, &server->warn, WARN_EVERY_MS);
 }
 
 static void forget(struct server_connection *connection) {
@@ -404,14 +422,14 @@ static void report_drained(struct timer *timer) {
 
 struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_options *options) {
 	struct rpc_server *server = mem_alloc(sizeof *server);
-	*server = (struct rpc_server){.loop = loop, .options = *options, .drained.fire = report_drained, .sweep.fire = on_sweep};
+	*server = (struct rpc_server){.loop = loop, .options = *options, .drained.fire = report_drained, .sweep.fire = on_sweep, .warn.fire = on_warn};
 	struct http_limits *limits = &server->options.http;
 	limits->header_ms = limits->header_ms ? limits->header_ms : http_limits_default.header_ms;
 	limits->stall_ms = limits->stall_ms ? limits->stall_ms : http_limits_default.stall_ms;
 	limits->idle_ms = limits->idle_ms ? limits->idle_ms : http_limits_default.idle_ms;
 	if (options->held_max > 0)
 		loop->held.max = options->held_max;
-	ASSERT(limits->header_bytes <= HEADER_BYTES_MOST);
+	ASSERT(limits->header_bytes <= RPC_HEADER_BYTES_MAX);
 	uint32_t shortest = MIN(MIN(limits->header_ms, limits->stall_ms), limits->idle_ms);
 	server->sweep_ms = MIN(MAX(shortest / 4, 20U), 2500U);
 	tls_config_ref(server->options.tls);

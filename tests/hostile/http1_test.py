@@ -2,6 +2,7 @@
 """Attacks on HTTP/1.1, on connections as such, and on TLS."""
 
 import os
+import re
 import resource
 import socket
 import ssl
@@ -65,6 +66,21 @@ def test_silence(server):
     with server.connect() as connection:
         assert connection.recv(1) == b""
     assert server.reasons("did not tell what it speaks; header-timeout") == 1
+
+
+def test_many_offenders_cost_few_lines(server):
+    """And none of them is left out."""
+    for _ in range(30):
+        with server.connect() as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n")
+            read_all(connection)
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        read_all(connection)
+    assert server.reasons("a request has one Host, and this one has 0") == 1
+    told = [re.search("closed (the|[0-9]+ more) connection", line) for line in list(server.lines)]
+    counts = [1 if one[1] == "the" else int(one[1].split()[0]) for one in told if one]
+    assert sum(counts) == 31 and len(counts) < 10
 
 
 def test_large_headers(server):
