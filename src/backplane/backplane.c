@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -159,14 +158,6 @@ static void watch_signals(struct backplane *backplane) {
 }
 
 /* --- starting ---------------------------------------------------------------------------------------------------------------- */
-
-static void raise_file_limit(void) {
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
 
 static int open_folder(const char *data, const char *name, int (*open)(const char *path, void *owner, struct error *err),
 		       void *owner, struct error *err) {
@@ -316,7 +307,8 @@ static int start_listening(struct backplane *backplane, struct error *err) {
 static void start_server(struct backplane *backplane) {
 	struct rpc_server_options options = rpc_server_options_default;
 	options.message_max = UINT32_MAX; /* each method has its own */
-	options.held_max = backplane->options->held_max;
+	options.held_max = backplane->options->limits.held_max;
+	options.http.header_bytes = RPC_HEADER_BYTES_MAX;
 	/* All clients of a worker come on its connections; it has counted what each of them does. */
 	options.http.streams = 4096;
 	options.http.resets = options.http.control_frames = HTTP_NEVER;
@@ -348,7 +340,7 @@ static size_t count_workers(const struct backplane_options *options) {
 
 static int start_workers(struct backplane *backplane, struct error *err) {
 	struct worker_options options = {
-		.server = rpc_server_options_default,
+		.server = backplane->options->limits,
 		.dial_control = dial_control,
 		.dial_data = backplane,
 		.control_name = backplane->listener.endpoint,
@@ -357,8 +349,6 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 		.owner = backplane,
 	};
 	options.server.tls_only = backplane->tls_only;
-	options.server.message_max = backplane->options->message_max;
-	options.server.held_max = backplane->options->held_max;
 	options.server.types = backplane->types;
 	options.server.origins = backplane->options->origins;
 	for (; backplane->worker_count < backplane->stats.workers; backplane->worker_count++) {
@@ -522,7 +512,7 @@ static void deinit(struct backplane *backplane) {
 
 int backplane_run(const struct backplane_options *options, struct error *err) {
 	signal(SIGPIPE, SIG_IGN);
-	raise_file_limit();
+	listener_raise_file_limit();
 	struct backplane *backplane = mem_zalloc(sizeof *backplane);
 	init(backplane, options);
 	int failed = start(backplane, err);

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "base/error.h"
+#include "rpc/server.h"
 
 struct backplane_options {
 	const char *bind; /* endpoint to serve on: "http://127.0.0.1:8892"; NULL with takeover: that of the other one */
@@ -24,8 +24,7 @@ struct backplane_options {
 	const char *tls_cert, *tls_key, *tls_client_ca;
 	const char *ca; /* whom to trust when a Runner's endpoint is https://; NULL: the system's authorities */
 	const char *const *origins; /* web pages that may call beside those of this machine; NULL-terminated, or NULL */
-	size_t message_max; /* "max-message"; 64 MiB */
-	size_t held_max; /* "max-held", of each thread; 256 MiB */
+	struct rpc_server_options limits; /* of the port, for each thread: the rest of it is the Backplane's */
 	uint64_t artefact_max; /* "max-artefact"; 4 GiB */
 	/* Called once it serves, with the endpoint that it listens on (the port that the system chose). Optional. */
 	void (*ready)(void *data, const char *endpoint);

@@ -42,6 +42,58 @@ static const struct args_option options_tls[] = {
 	 .value = "FILE",
 	 .help = "take only clients whose certificate this authority signed"},
 };
+static const struct args_option options_limits[] = {
+	{.name = "max-message",
+	 .kind = ARGS_SIZE,
+	 .offset = offsetof(struct common_options, limits.message_bytes),
+	 .value = "SIZE",
+	 .standard = "64MiB",
+	 .help = "the largest request or answer of a verb"},
+	{.name = "max-held",
+	 .kind = ARGS_SIZE,
+	 .offset = offsetof(struct common_options, limits.held_bytes),
+	 .value = "SIZE",
+	 .standard = "256MiB",
+	 .help = "what the messages that wait in one thread, to be whole or to be\n"
+		 "read, may take together"},
+	{.name = "max-header-bytes",
+	 .kind = ARGS_SIZE,
+	 .offset = offsetof(struct common_options, limits.header_bytes),
+	 .value = "SIZE",
+	 .help = "names and values of a request's headers, and 32 for each of them\n"
+		 "(default 16KiB; of a Runner 48KiB, as a Backplane adds its own)"},
+	{.name = "max-streams",
+	 .kind = ARGS_COUNT,
+	 .offset = offsetof(struct common_options, limits.streams),
+	 .value = "N",
+	 .standard = "256",
+	 .help = "calls at a time on one connection"},
+	{.name = "max-connections",
+	 .kind = ARGS_COUNT,
+	 .offset = offsetof(struct common_options, limits.connections),
+	 .value = "N",
+	 .standard = "20000",
+	 .help = "connections at a time in one thread"},
+	{.name = "header-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = offsetof(struct common_options, limits.header_ms),
+	 .value = "DURATION",
+	 .standard = "10s",
+	 .help = "what a client gets from its first byte to whole headers"},
+	{.name = "stall-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = offsetof(struct common_options, limits.stall_ms),
+	 .value = "DURATION",
+	 .standard = "1m",
+	 .help = "how long a client may stop within a message, or not read\n"
+		 "an answer"},
+	{.name = "idle-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = offsetof(struct common_options, limits.idle_ms),
+	 .value = "DURATION",
+	 .standard = "10m",
+	 .help = "how long a connection may have no call"},
+};
 static const struct args_option option_output = {
 	.name = "output",
 	.letter = 'o',
@@ -61,11 +113,13 @@ static const struct args_option option_help = {
 
 size_t args_options(const struct command *command, struct args_option ret_options[ARGS_OPTIONS_MAX]) {
 	size_t count = command->option_count;
-	ASSERT(count + 4 + ARRAY_LEN(options_tls) < ARGS_OPTIONS_MAX);
+	ASSERT(count + 4 + ARRAY_LEN(options_tls) + ARRAY_LEN(options_limits) < ARGS_OPTIONS_MAX);
 	if (count > 0)
 		memcpy(ret_options, command->options, count * sizeof *ret_options);
 	for (size_t i = 0; i < ARRAY_LEN(options_tls) && (command->common & COMMON_TLS); i++)
 		ret_options[count++] = options_tls[i];
+	for (size_t i = 0; i < ARRAY_LEN(options_limits) && (command->common & COMMON_LIMITS); i++)
+		ret_options[count++] = options_limits[i];
 	if (command->common & COMMON_OUTPUT)
 		ret_options[count++] = option_output;
 	if (command->common & COMMON_ENDPOINT) {

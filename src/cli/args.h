@@ -32,9 +32,18 @@ struct args_option {
 
 enum { ARGS_LIST_MAX = 32 };
 
+/* What clients may do at a port of ours; their names, meanings and defaults are in docs/rpc.md. */
+struct limit_options {
+	uint64_t message_bytes, held_bytes;
+	uint64_t header_bytes; /* 0: not given */
+	unsigned streams, connections;
+	uint64_t header_ms, stall_ms, idle_ms;
+};
+
 /* The first member of every command's struct of options. */
 struct common_options {
 	bool help;
+	struct limit_options limits;
 	const char *endpoint, *ca; /* NULL: not given */
 	const char *tls_cert, *tls_key, *tls_client_ca; /* the same */
 	enum output_format output;
@@ -42,7 +51,7 @@ struct common_options {
 
 #define ARGS_OPERANDS_ANY SIZE_MAX
 
-enum { COMMON_ENDPOINT = 1, COMMON_OUTPUT = 2, COMMON_TLS = 4 };
+enum { COMMON_ENDPOINT = 1, COMMON_OUTPUT = 2, COMMON_TLS = 4, COMMON_LIMITS = 8 };
 
 struct cli;
 
@@ -60,7 +69,7 @@ struct command {
 	int (*run)(struct cli *cli); /* returns the exit code */
 };
 
-enum { ARGS_OPTIONS_MAX = 32 };
+enum { ARGS_OPTIONS_MAX = 48 };
 
 /* All options of a command, the common ones last. Returns how many. */
 size_t args_options(const struct command *command, struct args_option ret_options[ARGS_OPTIONS_MAX]);

@@ -58,6 +58,64 @@ const char *cli_ca(const struct cli *cli) {
 	return environment != NULL && environment[0] != '\0' ? environment : NULL;
 }
 
+/* What is passed on is built up in memory: past this the promise of a small process cannot be kept. */
+#define MESSAGE_BYTES_MAX MIB(64)
+#define HELD_BYTES_MIN MIB(1)
+#define HEADER_BYTES_MIN KIB(4)
+#define LIMIT_MS_MAX (24 * 3600 * (uint64_t)1000)
+
+static int check_sizes(const struct cli *cli, size_t header_bytes, size_t header_bytes_max) {
+	const struct limit_options *limits = &cli->common->limits;
+	if (limits->message_bytes == 0 || limits->message_bytes > MESSAGE_BYTES_MAX)
+		return cli_usage(cli, "--max-message is %llu bytes; it must be from 1 byte to 64MiB",
+				 (unsigned long long)limits->message_bytes);
+	if (limits->held_bytes < HELD_BYTES_MIN)
+		return cli_usage(cli, "--max-held is %llu bytes; it must be at least 1MiB", (unsigned long long)limits->held_bytes);
+	if (header_bytes < HEADER_BYTES_MIN || header_bytes > header_bytes_max)
+		return cli_usage(cli, "--max-header-bytes is %zu; it must be from 4KiB to %zuKiB", header_bytes, header_bytes_max / KIB(1));
+	return EXIT_DONE;
+}
+
+static int check_counts(const struct cli *cli) {
+	const struct limit_options *limits = &cli->common->limits;
+	if (limits->streams == 0)
+		return cli_usage(cli, "--max-streams is 0; it must be at least 1");
+	if (limits->connections == 0)
+		return cli_usage(cli, "--max-connections is 0; it must be at least 1");
+	return EXIT_DONE;
+}
+
+static int read_time(const struct cli *cli, const char *name, uint64_t ms, uint32_t *ret_ms) {
+	if (ms == 0 || ms > LIMIT_MS_MAX)
+		return cli_usage(cli, "--%s is %llu ms; it must be from 1ms to 24h", name, (unsigned long long)ms);
+	*ret_ms = (uint32_t)ms;
+	return EXIT_DONE;
+}
+
+int cli_limits(const struct cli *cli, size_t header_bytes, size_t header_bytes_max, struct rpc_server_options *ret_server) {
+	const struct limit_options *limits = &cli->common->limits;
+	struct rpc_server_options server = rpc_server_options_default;
+	header_bytes = limits->header_bytes > 0 ? limits->header_bytes : header_bytes;
+	int code = check_sizes(cli, header_bytes, header_bytes_max);
+	if (code == EXIT_DONE)
+		code = check_counts(cli);
+	if (code == EXIT_DONE)
+		code = read_time(cli, "header-timeout", limits->header_ms, &server.http.header_ms);
+	if (code == EXIT_DONE)
+		code = read_time(cli, "stall-timeout", limits->stall_ms, &server.http.stall_ms);
+	if (code == EXIT_DONE)
+		code = read_time(cli, "idle-timeout", limits->idle_ms, &server.http.idle_ms);
+	if (code != EXIT_DONE)
+		return code;
+	server.http.header_bytes = (uint32_t)header_bytes;
+	server.http.streams = limits->streams;
+	server.message_max = limits->message_bytes;
+	server.held_max = limits->held_bytes;
+	server.connections_max = limits->connections;
+	*ret_server = server;
+	return EXIT_DONE;
+}
+
 int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err) {
 	const char *endpoint;
 	if (cli_endpoint(cli, project_endpoint, &endpoint, err) < 0)

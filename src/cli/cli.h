@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "cli/args.h"
 #include "cli/client.h"
+#include "rpc/server.h"
 
 enum exit_code {
 	EXIT_DONE = 0,
@@ -43,6 +44,10 @@ extern const struct command *const commands[];
 
 /* The file of authorities to trust, or NULL: those of the system. */
 const char *cli_ca(const struct cli *cli);
+
+/* The limits that were given (COMMON_LIMITS), as a server wants them; its other options are the usual ones. Returns the exit
+ * code. header_bytes: the usual limit, and the highest. */
+int cli_limits(const struct cli *cli, size_t header_bytes, size_t header_bytes_max, struct rpc_server_options *ret_server);
 
 /* Prints the error, unless SIGINT brought it about, and returns the exit code. */
 int cli_fail(const struct cli *cli, const struct error *err);

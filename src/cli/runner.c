@@ -67,10 +67,15 @@ static const struct args_option options[] = {
 static int run(struct cli *cli) {
 	const struct run_options *given = cli->options;
 	struct error err;
+	struct rpc_server_options limits;
 	if (given->language == NULL)
 		return cli_usage(cli, "say for which language: --language NAME");
+	int wrong = cli_limits(cli, RPC_HEADER_BYTES_MAX, RPC_HEADER_BYTES_MAX, &limits);
+	if (wrong != EXIT_DONE)
+		return wrong;
 	struct runner_options runner = {
 		.bind = given->bind,
+		.limits = limits,
 		.language = given->language,
 		.key = given->key,
 		.work_folder = given->work_folder,
@@ -97,6 +102,6 @@ const struct command command_runner = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct run_options),
-	.common = COMMON_ENDPOINT | COMMON_TLS,
+	.common = COMMON_ENDPOINT | COMMON_TLS | COMMON_LIMITS,
 	.run = run,
 };

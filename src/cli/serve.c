@@ -22,7 +22,7 @@ struct serve_options {
 	uint64_t start_timeout_ms, orphan_timeout_ms, drain_timeout_ms;
 	const char *ca;
 	const char *allow_origin[ARGS_LIST_MAX + 1];
-	uint64_t message_max, held_max, artefact_max;
+	uint64_t artefact_max;
 	enum log_level log_level;
 };
 
@@ -90,19 +90,6 @@ static const struct args_option options[] = {
 	 .value = "DURATION",
 	 .standard = "30s",
 	 .help = "what a replaced deployment gets to finish its calls"},
-	{.name = "max-message",
-	 .kind = ARGS_SIZE,
-	 .offset = OPTION(message_max),
-	 .value = "SIZE",
-	 .standard = "64MiB",
-	 .help = "the largest request or answer of a verb"},
-	{.name = "max-held",
-	 .kind = ARGS_SIZE,
-	 .offset = OPTION(held_max),
-	 .value = "SIZE",
-	 .standard = "256MiB",
-	 .help = "what the messages that wait in one thread, to be whole or to be\n"
-		 "read, may take together"},
 	{.name = "max-artefact",
 	 .kind = ARGS_SIZE,
 	 .offset = OPTION(artefact_max),
@@ -133,9 +120,8 @@ static const struct args_option options[] = {
 	 .help = "write the endpoint that it listens on to FILE, once it is ready"},
 };
 
-/* A message is built up and passed on in memory: past this the promise of a small process cannot be kept. */
-#define MESSAGE_MAX_MAX MIB(64)
-#define HELD_MAX_MIN MIB(1)
+/* A Runner takes 48 KiB: room for what is added here. */
+#define HEADER_BYTES_MAX KIB(32)
 
 static void on_taken_over(void *data) {
 	struct serve_options *given = data;
@@ -155,11 +141,6 @@ static int check_kinds(struct cli *cli, const struct serve_options *given) {
 		return cli_usage(cli, "--db is \"%s\"; there is only \"sqlite\" so far", given->db);
 	if (strcmp(given->platform, "local") != 0)
 		return cli_usage(cli, "--platform is \"%s\"; there is only \"local\" so far", given->platform);
-	if (given->message_max == 0 || given->message_max > MESSAGE_MAX_MAX)
-		return cli_usage(cli, "--max-message is %llu bytes; it must be from 1 byte to 64MiB",
-				 (unsigned long long)given->message_max);
-	if (given->held_max < HELD_MAX_MIN)
-		return cli_usage(cli, "--max-held is %llu bytes; it must be at least 1MiB", (unsigned long long)given->held_max);
 	return EXIT_DONE;
 }
 
@@ -217,9 +198,12 @@ static int run(struct cli *cli) {
 	struct serve_options *given = (struct serve_options *)cli->options; /* port_file changes when another takes over */
 	if (list_failpoints())
 		return EXIT_DONE;
+	struct rpc_server_options limits;
 	int wrong = arm_failpoint(cli);
 	if (wrong == EXIT_DONE)
 		wrong = check_kinds(cli, given);
+	if (wrong == EXIT_DONE)
+		wrong = cli_limits(cli, http_limits_default.header_bytes, HEADER_BYTES_MAX, &limits);
 	if (wrong == EXIT_DONE)
 		wrong = check_origins(cli, given);
 	if (wrong != EXIT_DONE)
@@ -240,8 +224,7 @@ static int run(struct cli *cli) {
 		.tls_client_ca = given->common.tls_client_ca,
 		.ca = given->ca,
 		.origins = given->allow_origin,
-		.message_max = (size_t)given->message_max,
-		.held_max = (size_t)given->held_max,
+		.limits = limits,
 		.artefact_max = given->artefact_max,
 		.ready = on_ready,
 		.taken_over = on_taken_over,
@@ -270,6 +253,6 @@ const struct command command_serve = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct serve_options),
-	.common = COMMON_TLS,
+	.common = COMMON_TLS | COMMON_LIMITS,
 	.run = run,
 };

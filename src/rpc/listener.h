@@ -20,6 +20,9 @@ struct listener {
 	bool starved;
 };
 
+/* Each connection is a file: lets this process have as many of them as the system allows it. */
+void listener_raise_file_limit(void);
+
 /* Binds and listens. A port or socket in use is AlreadyExists and the error says who holds it and what to do. A
  * socket file that nobody listens on is replaced. */
 int listener_open(struct listener *listener, struct loop *loop, const struct endpoint *endpoint,

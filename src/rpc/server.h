@@ -23,6 +23,9 @@ struct rpc_method {
 	const ProtobufCMessageDescriptor *request;
 };
 
+/* The highest of http.header_bytes: what a stream's arena has room for, several times over. */
+#define RPC_HEADER_BYTES_MAX KIB(48)
+
 struct rpc_server_options {
 	struct http_limits http;
 	size_t message_max;

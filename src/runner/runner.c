@@ -429,9 +429,10 @@ static int read_tls(struct runner *runner, bool needed, struct error *err) {
 
 static int run(struct runner *runner, struct error *err) {
 	struct endpoint backplane, bind;
+	listener_raise_file_limit();
 	if (check_options(runner->options, &backplane, &bind, err) < 0 || make_work_folder(runner, err) < 0)
 		return -1;
-	struct rpc_server_options server = rpc_server_options_default;
+	struct rpc_server_options server = runner->options->limits;
 	server.tls_only = bind.tls || runner->options->tls_client_ca != NULL;
 	if (read_tls(runner, server.tls_only, err) < 0)
 		return -1;

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/error.h"
+#include "rpc/server.h"
 
 struct runner_options {
 	const char *backplane; /* endpoint of the Backplane */
@@ -16,6 +16,7 @@ struct runner_options {
 	 * given. NULL: none. */
 	const char *tls_cert, *tls_key, *tls_client_ca;
 	const char *ca; /* whom to trust when the Backplane's endpoint is https://; NULL: the system's authorities */
+	struct rpc_server_options limits; /* of its own port: the rest of it is the Runner's */
 	const char *work_folder; /* deployments are laid out below it; NULL: a new folder below TMPDIR or /tmp */
 	uint64_t start_timeout_ms; /* until a child answers Ping; 30 s */
 	uint64_t orphan_timeout_ms; /* without a Backplane for this long the Runner stops itself; 2 min */

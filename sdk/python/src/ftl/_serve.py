@@ -32,6 +32,8 @@ THREADS_MAX = 1000
 WAITING_MAX = 1000
 # Calls that run or wait, for each connection; HTTP/2 itself holds back the rest.
 STREAMS_MAX = 1000
+# What a Runner takes, and what HTTP/2 counts beside it.
+HEADERS_MAX = 64 << 10
 # A status travels as an HTTP/2 header, and peers refuse large ones.
 STATUS_MAX = 500
 # What gRPC gives as the time that is left when there is no deadline is past any real one.
@@ -40,6 +42,9 @@ SERVER_OPTIONS = [
     ("grpc.so_reuseport", 0),  # else two programs could share a port in silence
     ("grpc.max_concurrent_streams", STREAMS_MAX),
     ("grpc.max_receive_message_length", MESSAGE_MAX),
+    # Below the first none is refused at random.
+    ("grpc.max_metadata_size", HEADERS_MAX),
+    ("grpc.absolute_max_metadata_size", HEADERS_MAX),
     # The Runner may ping as often as it likes.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 100),
