@@ -137,6 +137,16 @@ static void charge_reset(struct h2 *h2) {
 		charge(h2, &h2->resets, h2->limits.resets, "max-resets", "streams that were reset");
 }
 
+static void charge_control_frame(struct h2 *h2) {
+	charge(h2, &h2->control_frames, h2->limits.control_frames, "max-control-frames", "frames that carry nothing");
+}
+
+/* Frames of unknown types are ignored (RFC 9113 section 5.5); nghttp2 lets us see them if we would read them. */
+static int on_unpack_extension(nghttp2_session *session UNUSED, void **payload UNUSED, const nghttp2_frame_hd *header UNUSED,
+			       void *data UNUSED) {
+	return NGHTTP2_ERR_CANCEL;
+}
+
 /* Before its payload is looked at. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *header, void *data) {
 	struct h2 *h2 = data;
@@ -160,7 +170,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
 	default:
 		break;
 	}
-	charge(h2, &h2->control_frames, h2->limits.control_frames, "max-control-frames", "frames that carry nothing");
+	charge_control_frame(h2);
 	return 0;
 }
 
@@ -298,6 +308,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		deliver_end(session, frame);
 		return 0;
 	case NGHTTP2_DATA:
+		if (frame->data.padlen > 0 && frame->hd.length == frame->data.padlen && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+			charge_control_frame(h2); /* nothing but padding */
 		deliver_end(session, frame);
 		return 0;
 	case NGHTTP2_SETTINGS:
@@ -622,6 +634,7 @@ static nghttp2_session_callbacks *make_callbacks(void) {
 	ASSERT(failed == 0);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+	nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unpack_extension);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
@@ -661,6 +674,8 @@ static void start_session(struct h2 *h2) {
 	nghttp2_option_set_no_closed_streams(option, !h2->http.is_server);
 	/* Resets are counted here; nghttp2 would end a connection of 33 a second, such as a Backplane's whose clients leave. */
 	nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);
+	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+		nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
 	nghttp2_session_callbacks *callbacks = make_callbacks();
 	failed = h2->http.is_server ? nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &from_pool)
 			       : nghttp2_session_client_new3(&h2->session, callbacks, h2, option, &from_pool);

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from peers import (ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS,
-                   TIMEOUT_MS, WINDOW_UPDATE, envelope, frame, goaway_code, literal, read_all, request_headers,
-                   send_until_closed)
+from peers import (ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, PING, PRIORITY, PRIORITY_UPDATE,
+                   RST_STREAM, SETTINGS, TIMEOUT_MS, WINDOW_UPDATE, envelope, frame, goaway_code, literal, read_all,
+                   request_headers, send_until_closed)
 
 ENHANCE_YOUR_CALM = 11
 MEMORY_MIB = 64  # what an attack may bring the server to
@@ -49,6 +49,23 @@ def priority_flood():
         yield frame(PRIORITY, 0, 1, struct.pack(">IB", 3, 16)) * 100
 
 
+def priority_update_flood():
+    """RFC 9218's, which is of an unknown type here."""
+    for _ in range(1000):
+        yield frame(PRIORITY_UPDATE, 0, 0, b"\0\0\0\1u=1") * 100
+
+
+def unknown_frame_flood():
+    for _ in range(1000):
+        yield frame(0xFF, 0, 0) * 100
+
+
+def padding_flood():
+    yield frame(HEADERS, END_HEADERS, 1, request_headers())
+    for _ in range(1000):
+        yield frame(DATA, PADDED, 1, b"\0") * 100
+
+
 def empty_continuation_flood():
     """CVE-2024-27316 without even a header in it."""
     yield frame(HEADERS, 0, 1, request_headers())
@@ -63,6 +80,9 @@ def empty_continuation_flood():
     (ping_flood, "max-control-frames is 500"),
     (empty_frame_flood, "max-control-frames is 500"),
     (priority_flood, "max-control-frames is 500"),
+    (priority_update_flood, "max-control-frames is 500"),
+    (unknown_frame_flood, "max-control-frames is 500"),
+    (padding_flood, "max-control-frames is 500"),
     (empty_continuation_flood, ""),
 ])
 def test_floods_end_with_a_reason(server, flood, reason):
@@ -73,6 +93,33 @@ def test_floods_end_with_a_reason(server, flood, reason):
         assert goaway_code(received) in (ENHANCE_YOUR_CALM, None)
     assert server.reasons(reason or "closed the connection") == 1
     assert server.peak_mib() < MEMORY_MIB
+
+
+@pytest.mark.parametrize("frames_of", [
+    lambda stream: request(stream) + frame(WINDOW_UPDATE, 0, stream, bytes(4)),
+    lambda stream: request(stream, END_STREAM) + frame(DATA, 0, stream, b"x"),
+    lambda stream: request(stream, END_STREAM) * 2,
+    lambda stream: request(stream) + frame(HEADERS, END_HEADERS, stream, literal("a", "b")),
+    lambda stream: request(stream) + frame(HEADERS, END_HEADERS | END_STREAM, stream, literal(":path", "/")),
+    lambda stream: request(stream, 0, literal("content-length", "1")) + frame(DATA, END_STREAM, stream, b"xx"),
+    lambda stream: request(stream, 0, literal("Upper", "case")),
+    lambda stream: request(stream) + frame(PRIORITY, 0, stream, bytes(4)),
+    lambda stream: request(stream) + frame(PRIORITY, 0, stream, struct.pack(">IB", stream, 1)),
+    lambda stream: request(stream) + frame(DATA, 0, stream, b"\7\0\0\0\0"),
+    lambda stream: request(stream, 0, literal("grpc-timeout", "0n")),
+])
+def test_other_ways_to_make_you_reset(server, frames_of):
+    """What HTTP/2 has the server end a stream for, or the connection at once; and what it is gRPC's to end."""
+    with server.connect_h2() as connection:
+        received = send_until_closed(connection, (b"".join(frames_of(stream) for stream in range(first, first + 200, 2))
+                                                  for first in range(1, 200001, 200)))
+    assert received is not None
+    assert server.reasons("closed the connection") == 1
+    assert server.peak_mib() < MEMORY_MIB
+
+
+def request(stream, flags=0, more=b""):
+    return frame(HEADERS, END_HEADERS | flags, stream, request_headers() + more)
 
 
 def test_continuation_flood(server):

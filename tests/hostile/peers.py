@@ -14,7 +14,8 @@ BUILD = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).parents[2] /
 SERVICE = "/connectrpc.conformance.v1.ConformanceService/"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
-END_STREAM, END_HEADERS, ACK = 1, 4, 1
+PRIORITY_UPDATE = 16
+END_STREAM, END_HEADERS, ACK, PADDED = 1, 4, 1, 8
 TIMEOUT_MS = 600
 LONG = 60  # what a busy machine may need for anything; never waited for when all is well
 
