@@ -233,7 +233,7 @@ static bool read_type(struct reader *reader, const Schema__Type *message, size_t
 static void read_calls(struct reader *reader, const Schema__MetadataCalls *message, struct schema_metadata *metadata) {
 	metadata->name = "calls";
 	metadata->pos = read_pos(reader, message->pos);
-	for (size_t i = 0; i < message->n_calls; i++) {
+	for (size_t i = 0; i < message->n_calls && reader->nodes <= SCHEMA_NODES_MAX; i++) {
 		const Schema__VerbRef *call = message->calls[i];
 		metadata->calls =
 			array_grow(reader->arena, metadata->calls, metadata->call_count, sizeof *metadata->calls);

@@ -353,6 +353,33 @@ static void refuses_what_is_over_a_limit(void **state UNUSED) {
 	world_free(world);
 }
 
+/* Far more than the arena has room for, which is the one of CreateDeployment. */
+static void refuses_too_many_calls(void **state UNUSED) {
+	struct world *world = world_new();
+	enum { MANY = 4000000 };
+	Schema__VerbRef ref = SCHEMA__VERB_REF__INIT;
+	Schema__VerbRef **refs = test_malloc(MANY * sizeof(Schema__VerbRef *));
+	for (size_t i = 0; i < MANY; i++)
+		refs[i] = &ref;
+	Schema__MetadataCalls calls = SCHEMA__METADATA_CALLS__INIT;
+	calls.n_calls = MANY;
+	calls.calls = refs;
+	Schema__Metadata metadata = SCHEMA__METADATA__INIT, *list[] = {&metadata};
+	metadata.value_case = SCHEMA__METADATA__VALUE_CALLS;
+	metadata.calls = &calls;
+	Schema__Data data = SCHEMA__DATA__INIT;
+	data.name = text("D");
+	data.n_metadata = 1;
+	data.metadata = list;
+	world->arena.max = SCHEMA_ARENA_MAX + MIB(16);
+	ref.module = text("o");
+	ref.name = text("v");
+	assert_string_equal(said_of_data(world, &data), "D: the module is too large: more than 50000 parts\n"
+							"    hint: split the module\n");
+	test_free((void *)refs);
+	world_free(world);
+}
+
 static void refuses_too_many_of_a_kind(void **state UNUSED) {
 	struct world *world = world_new();
 	enum { MANY = SCHEMA_DECLS_MAX + 1 };
@@ -410,6 +437,7 @@ int main(void) {
 		cmocka_unit_test(refuses_broken_enums),
 		cmocka_unit_test(refuses_broken_texts_and_metadata),
 		cmocka_unit_test(refuses_what_is_over_a_limit),
+		cmocka_unit_test(refuses_too_many_calls),
 		cmocka_unit_test(refuses_too_many_of_a_kind),
 		cmocka_unit_test(fills_in_its_own_name),
 	};
