@@ -213,7 +213,7 @@ const char *python_names_variant(struct python_names *names, const struct python
 
 static bool has_member(const struct schema_decl *decl, const char *name) {
 	if (decl->kind == SCHEMA_DATA)
-		return schema_find_field(decl, name) != NULL;
+		return schema_find_field(decl, str_from(name)) != NULL;
 	for (size_t i = 0; i < decl->enumeration.variant_count; i++)
 		if (strcmp(decl->enumeration.variants[i].name, name) == 0)
 			return true;

@@ -16,8 +16,8 @@
 #include "schema/print.h"
 #include "schema/reach.h"
 
-/* Pairs of types compared in depth for one comparison. What is past it counts as different. */
-enum { DEEP_PAIRS_MAX = 100000 };
+/* Members of types compared in depth for one comparison. What is past it counts as different. */
+enum { DEEP_MEMBERS_MAX = 500000 };
 
 struct difference {
 	bool narrows, widens;
@@ -34,8 +34,17 @@ struct comparer {
 	const struct schema_decl *old_decl, *new_decl; /* being compared */
 	/* New declarations that an exported verb had and has there; NULL until the first difference. */
 	bool *in_request, *in_response;
-	size_t deep_pairs;
-	struct map seen; /* pairs of declarations compared in depth, for one pair of types */
+	size_t deep_members; /* so far */
+	/* Pairs of declarations that one pair of types leads to, each compared once. */
+	struct map seen;
+	struct pair *waiting; /* seen, and not compared yet */
+	struct map known; /* from the first pair that types led to, to its const struct difference */
+};
+
+/* Two declarations of different names. */
+struct pair {
+	const struct schema_decl *old_decl, *new_decl;
+	struct pair *next;
 };
 
 static struct difference join(struct difference a, struct difference b) {
@@ -167,26 +176,14 @@ static struct difference compare_data(struct comparer *comparer, const struct sc
 	struct difference result = same;
 	for (size_t i = 0; i < old_data->data.field_count; i++) {
 		const struct schema_field *old_field = &old_data->data.fields[i];
-		const struct schema_field *new_field = schema_find_field(new_data, old_field->name);
+		const struct schema_field *new_field = schema_find_field(new_data, str_from(old_field->name));
 		result = join(result, new_field ? compare_types(comparer, &old_field->type, &new_field->type)
 						: removed_field(comparer, old_field));
 	}
 	for (size_t i = 0; i < new_data->data.field_count; i++)
-		if (schema_find_field(old_data, new_data->data.fields[i].name) == NULL)
+		if (schema_find_field(old_data, str_from(new_data->data.fields[i].name)) == NULL)
 			result = join(result, added_field(comparer, &new_data->data.fields[i]));
 	return result;
-}
-
-/* A variant is known by what is sent of it: its value, or in a sum type its name. */
-static const struct schema_variant *find_variant(const struct schema_decl *decl, const struct schema_variant *like) {
-	for (size_t i = 0; i < decl->enumeration.variant_count; i++) {
-		const struct schema_variant *variant = &decl->enumeration.variants[i];
-		if (like->type != NULL   ? strcmp(variant->name, like->name) == 0
-		    : like->text != NULL ? strcmp(variant->text, like->text) == 0
-					 : variant->number == like->number)
-			return variant;
-	}
-	return NULL;
 }
 
 static bool is_same_kind(const struct schema_decl *old_decl, const struct schema_decl *new_decl) {
@@ -199,28 +196,56 @@ static struct difference compare_enums(struct comparer *comparer, const struct s
 	struct difference result = same;
 	for (size_t i = 0; i < old_enum->enumeration.variant_count; i++) {
 		const struct schema_variant *old_variant = &old_enum->enumeration.variants[i];
-		const struct schema_variant *new_variant = find_variant(new_enum, old_variant);
+		const struct schema_variant *new_variant = schema_same_variant(new_enum, old_variant);
 		if (new_variant == NULL)
 			result.narrows = true;
 		else if (new_variant->type != NULL)
 			result = join(result, compare_types(comparer, old_variant->type, new_variant->type));
 	}
 	for (size_t i = 0; i < new_enum->enumeration.variant_count; i++)
-		result.widens |= find_variant(old_enum, &new_enum->enumeration.variants[i]) == NULL;
+		result.widens |= schema_same_variant(old_enum, &new_enum->enumeration.variants[i]) == NULL;
 	return result;
 }
 
-/* Two declarations of different names. A pair met again on the way adds nothing new. */
-static struct difference compare_deep(struct comparer *comparer, const struct schema_decl *old_decl,
-				      const struct schema_decl *new_decl) {
-	const struct schema_decl *pair[2] = {old_decl, new_decl};
-	struct str key = str_new(pair, sizeof pair);
-	if (!is_same_kind(old_decl, new_decl) || comparer->deep_pairs++ == DEEP_PAIRS_MAX)
+static size_t count_members(const struct schema_decl *decl) {
+	return decl->kind == SCHEMA_DATA ? decl->data.field_count : decl->enumeration.variant_count;
+}
+
+/* What becomes of the pair is added by compare_waiting: as a pair leads to others, one in the other would need as much of
+ * the stack as a stranger likes. One that was met before adds nothing new. */
+static struct difference compare_later(struct comparer *comparer, const struct schema_decl *old_decl,
+				       const struct schema_decl *new_decl) {
+	const struct schema_decl *key[2] = {old_decl, new_decl};
+	if (!is_same_kind(old_decl, new_decl))
 		return both;
-	if (map_put(&comparer->seen, key, comparer) != NULL)
+	if (map_put(&comparer->seen, str_new(key, sizeof key), comparer) != NULL)
 		return same;
-	return old_decl->kind == SCHEMA_DATA ? compare_data(comparer, old_decl, new_decl)
-					     : compare_enums(comparer, old_decl, new_decl);
+	struct pair *pair = mem_alloc(sizeof *pair);
+	*pair = (struct pair){old_decl, new_decl, comparer->waiting};
+	comparer->waiting = pair;
+	return same;
+}
+
+static struct difference compare_pair(struct comparer *comparer, const struct pair *pair) {
+	const struct schema_decl *key[2] = {pair->old_decl, pair->new_decl};
+	const struct difference *known = map_get(&comparer->known, str_new(key, sizeof key));
+	if (known != NULL)
+		return *known;
+	comparer->deep_members += count_members(pair->old_decl) + count_members(pair->new_decl) + 1;
+	if (comparer->deep_members > DEEP_MEMBERS_MAX)
+		return both;
+	return pair->old_decl->kind == SCHEMA_DATA ? compare_data(comparer, pair->old_decl, pair->new_decl)
+						   : compare_enums(comparer, pair->old_decl, pair->new_decl);
+}
+
+static struct difference compare_waiting(struct comparer *comparer, struct difference result) {
+	for (struct pair *pair; (pair = comparer->waiting) != NULL; free(pair)) {
+		comparer->waiting = pair->next;
+		/* All is different already, so the others can add nothing. */
+		if (!result.narrows || !result.widens)
+			result = join(result, compare_pair(comparer, pair));
+	}
+	return result;
 }
 
 static struct difference compare_refs(struct comparer *comparer, const struct schema_type *old_type,
@@ -229,7 +254,7 @@ static struct difference compare_refs(struct comparer *comparer, const struct sc
 	const struct schema_decl *new_decl = schema_target(comparer->new_module, new_type);
 	if (old_decl == NULL || new_decl == NULL || old_type->arg_count > 0 || new_type->arg_count > 0)
 		return both;
-	return compare_deep(comparer, old_decl, new_decl);
+	return compare_later(comparer, old_decl, new_decl);
 }
 
 /* Whether all values of type are also texts (or whole numbers) in JSON. */
@@ -293,11 +318,20 @@ static struct difference compare_types(struct comparer *comparer, const struct s
 	return both;
 }
 
-/* Forgets the pairs of the comparison before: each answers for itself. */
+/* Forgets the pairs of the comparison before: each answers for itself. Only all pairs that the first one leads to are
+ * the whole of it, so of that one the answer is kept: it comes again when a type of many fields was replaced. */
 static struct difference compare_anew(struct comparer *comparer, const struct schema_type *old_type,
 				      const struct schema_type *new_type) {
 	map_deinit(&comparer->seen);
-	return compare_types(comparer, old_type, new_type);
+	struct difference result = compare_types(comparer, old_type, new_type);
+	const struct pair *first = comparer->waiting;
+	if (first == NULL || first->next != NULL)
+		return compare_waiting(comparer, result);
+	const struct schema_decl *key[2] = {first->old_decl, first->new_decl};
+	struct difference *deep = arena_alloc(comparer->arena, sizeof *deep);
+	*deep = compare_waiting(comparer, same);
+	map_put(&comparer->known, str_new(key, sizeof key), deep);
+	return join(result, *deep);
 }
 
 /* The same text? For a safe change that is still one. */
@@ -351,7 +385,7 @@ static void report_fields(struct comparer *comparer) {
 	const struct schema_decl *old_data = comparer->old_decl, *new_data = comparer->new_decl;
 	for (size_t i = 0; i < old_data->data.field_count; i++) {
 		const struct schema_field *old_field = &old_data->data.fields[i];
-		const struct schema_field *new_field = schema_find_field(new_data, old_field->name);
+		const struct schema_field *new_field = schema_find_field(new_data, str_from(old_field->name));
 		if (new_field == NULL) {
 			add_difference(comparer, old_field->name, old_field->pos, removed_field(comparer, old_field),
 				       "is gone");
@@ -363,7 +397,7 @@ static void report_fields(struct comparer *comparer) {
 	for (size_t i = 0; i < new_data->data.field_count; i++) {
 		const struct schema_field *field = &new_data->data.fields[i];
 		struct difference difference = added_field(comparer, field);
-		if (schema_find_field(old_data, field->name) == NULL)
+		if (schema_find_field(old_data, str_from(field->name)) == NULL)
 			add_difference(comparer, field->name, field->pos, difference,
 				       difference.narrows ? "is new and required" : "is new and optional");
 	}
@@ -382,7 +416,7 @@ static void report_variants(struct comparer *comparer) {
 	const struct schema_decl *old_enum = comparer->old_decl, *new_enum = comparer->new_decl;
 	for (size_t i = 0; i < old_enum->enumeration.variant_count; i++) {
 		const struct schema_variant *old_variant = &old_enum->enumeration.variants[i];
-		const struct schema_variant *new_variant = find_variant(new_enum, old_variant);
+		const struct schema_variant *new_variant = schema_same_variant(new_enum, old_variant);
 		if (new_variant == NULL)
 			add_difference(comparer, old_variant->name, old_variant->pos, narrower,
 				       old_variant->type ? "is gone" : "is gone, or has another value");
@@ -395,7 +429,7 @@ static void report_variants(struct comparer *comparer) {
 	}
 	for (size_t i = 0; i < new_enum->enumeration.variant_count; i++) {
 		const struct schema_variant *variant = &new_enum->enumeration.variants[i];
-		if (find_variant(old_enum, variant) == NULL)
+		if (schema_same_variant(old_enum, variant) == NULL)
 			add_difference(comparer, variant->name, variant->pos, wider, "is new");
 	}
 }
@@ -535,11 +569,13 @@ void schema_compare(const struct schema_module *old_module, const struct schema_
 		.new_module = new_module,
 	};
 	map_init(&comparer.seen);
+	map_init(&comparer.known);
 	report_all(&comparer);
 	ret_comparison->changes = sort_changes(&comparer);
 	free(comparer.in_request);
 	free(comparer.in_response);
 	map_deinit(&comparer.seen);
+	map_deinit(&comparer.known);
 }
 
 const char *schema_change_effect(const struct schema_change *change) {

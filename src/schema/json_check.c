@@ -25,10 +25,9 @@ struct place {
 	size_t index;
 };
 
-/* What names mean where a type is written: its module, and the arguments of the generic data that it is in. */
+/* What type parameters mean where a type is written: the arguments of the generic data that it is in. */
 struct scope {
-	const struct schema_module *module;
-	const struct schema_decl *data; /* NULL: no type parameters */
+	const struct schema_decl *data;
 	const struct schema_type *args; /* written in outer */
 	const struct scope *outer;
 };
@@ -52,7 +51,12 @@ struct checker {
 static int check_value(struct checker *checker, const struct schema_type *type, const struct scope *scope,
 		       const struct place *place);
 
-enum { PATH_TEXT_MAX = 400, VALUE_TEXT_MAX = 60, LIST_TEXT_MAX = 240 };
+enum {
+	PATH_TEXT_MAX = 400,
+	VALUE_TEXT_MAX = 60,
+	LIST_TEXT_MAX = 240,
+	ALIASES_MAX = 100, /* from module to module, one after the other; more are a circle, which --allow-breaking may make */
+};
 
 /* For a message: quoted, and cut when it is long. */
 static const char *quote(struct str text, char ret_text[VALUE_TEXT_MAX + 8]) {
@@ -321,13 +325,20 @@ static const struct schema_module *find_module(const struct checker *checker, co
 	return checker->json->modules ? map_get(checker->json->modules, str_from(name)) : NULL;
 }
 
-static const struct schema_variant *find_value(const struct schema_decl *decl, struct str text, int64_t number) {
-	for (size_t i = 0; i < decl->enumeration.variant_count; i++) {
-		const struct schema_variant *variant = &decl->enumeration.variants[i];
-		if (decl->enumeration.of_int ? variant->number == number : str_eq_c(text, variant->text))
-			return variant;
+/* Over aliases, of whatever module, to what type stands for. Of a reference also what it leads to, and the module of
+ * that; NULL: not there. */
+static const struct schema_type *resolve(const struct checker *checker, const struct schema_type *type,
+					 const struct schema_module **ret_module, const struct schema_decl **ret_decl) {
+	*ret_module = NULL;
+	*ret_decl = NULL;
+	for (size_t i = 0; i < ALIASES_MAX && type->kind == SCHEMA_REF && type->ref.module[0] != '\0'; i++) {
+		*ret_module = find_module(checker, type->ref.module);
+		*ret_decl = *ret_module ? schema_find_decl(*ret_module, type->ref.name) : NULL;
+		if (*ret_decl == NULL || (*ret_decl)->kind != SCHEMA_ALIAS)
+			break;
+		type = (*ret_decl)->alias.end;
 	}
-	return NULL;
+	return type;
 }
 
 /* "\"happy\" or \"sad\"", as many as fit. */
@@ -377,7 +388,7 @@ static int check_enum(struct checker *checker, const struct schema_decl *decl, c
 	if (decl->enumeration.of_int ? check_int(checker, decl->name, place, &number) != 0
 				     : read_string(checker, decl->name, place, &text) != 0)
 		return -1;
-	if (find_value(decl, text, number) != NULL)
+	if (schema_find_variant(decl, text, number) != NULL)
 		return 0;
 	if (!decl->enumeration.of_int)
 		return refuse_variant(checker, decl, text, place);
@@ -385,17 +396,10 @@ static int check_enum(struct checker *checker, const struct schema_decl *decl, c
 }
 
 /* A key is a text in JSON, whatever its type. */
-static int check_key(struct checker *checker, const struct schema_type *type, const struct scope *scope, struct str key,
-		     const struct place *place) {
-	const struct schema_module *module = scope->module;
-	const struct schema_decl *decl = NULL;
-	while (type->kind == SCHEMA_REF) {
-		module = strcmp(type->ref.module, module->name) == 0 ? module : find_module(checker, type->ref.module);
-		decl = module ? schema_find_decl(module, type->ref.name) : NULL;
-		if (decl == NULL || decl->kind != SCHEMA_ALIAS)
-			break;
-		type = &decl->alias.type;
-	}
+static int check_key(struct checker *checker, const struct schema_type *type, struct str key, const struct place *place) {
+	const struct schema_module *module;
+	const struct schema_decl *decl;
+	type = resolve(checker, type, &module, &decl);
 	if (type->kind == SCHEMA_REF && (decl == NULL || decl->kind != SCHEMA_ENUM))
 		return 0; /* of a module that is not there */
 	bool of_int = type->kind == SCHEMA_INT || (type->kind == SCHEMA_REF && decl->enumeration.of_int);
@@ -408,7 +412,7 @@ static int check_key(struct checker *checker, const struct schema_type *type, co
 		if (!str_eq_c(key, canonical))
 			return refuse(checker, place, "expected the key \"%s\", got %s", canonical, quote(key, quoted));
 	}
-	if (type->kind != SCHEMA_REF || find_value(decl, key, number) != NULL)
+	if (type->kind != SCHEMA_REF || schema_find_variant(decl, key, number) != NULL)
 		return 0;
 	if (!of_int)
 		return refuse_variant(checker, decl, key, place);
@@ -429,7 +433,7 @@ static int check_map(struct checker *checker, const struct schema_type *type, co
 	bool escaped;
 	for (size_t i = 0; scan_next_key(&checker->scanner, i, &inner.key, &escaped); i++) {
 		struct str key = plain(checker, inner.key, escaped);
-		if (check_key(checker, type->key, scope, key, place) != 0)
+		if (check_key(checker, type->key, key, place) != 0)
 			return -1;
 		if (!add_key(checker, map, key))
 			return refuse(checker, &inner, "the key is there twice");
@@ -451,15 +455,12 @@ static int refuse_field(struct checker *checker, const struct schema_decl *data,
 		      found ? found : "");
 }
 
-/* Most texts have the fields in the order of the schema, so the search begins behind the last one. */
-static size_t find_field(const struct schema_decl *data, struct str name, size_t start) {
-	size_t count = data->data.field_count;
-	for (size_t i = 0; i < count; i++) {
-		size_t index = start + i < count ? start + i : start + i - count;
-		if (str_eq_c(name, data->data.fields[index].name))
-			return index;
-	}
-	return count;
+/* Most texts have the fields in the order of the schema, so the one behind the last is looked at first. */
+static size_t find_field(const struct schema_decl *data, struct str name, size_t next) {
+	if (next < data->data.field_count && str_eq_c(name, data->data.fields[next].name))
+		return next;
+	const struct schema_field *field = schema_find_field(data, name);
+	return field ? (size_t)(field - data->data.fields) : data->data.field_count;
 }
 
 struct field_set {
@@ -473,30 +474,33 @@ static bool add_field(struct field_set *set, size_t index) {
 	return is_new;
 }
 
+static const struct schema_type *argument_of(const struct scope *scope, const struct schema_type *param) {
+	size_t i = 0;
+	while (strcmp(scope->data->data.params[i].name, param->ref.name) != 0)
+		i++;
+	return &scope->args[i];
+}
+
+static bool is_param(const struct schema_type *type) {
+	return type->kind == SCHEMA_REF && type->ref.module[0] == '\0';
+}
+
 static bool may_be_missing(const struct checker *checker, const struct schema_type *type, const struct scope *scope) {
-	for (;;) {
-		if (type->kind != SCHEMA_REF)
-			return type->kind == SCHEMA_OPTIONAL;
-		if (type->ref.module[0] == '\0') {
-			size_t i = 0;
-			while (strcmp(scope->data->data.params[i].name, type->ref.name) != 0)
-				i++;
-			type = &scope->args[i];
-			scope = scope->outer;
-			continue;
-		}
-		const struct schema_module *module = find_module(checker, type->ref.module);
-		const struct schema_decl *decl = module ? schema_find_decl(module, type->ref.name) : NULL;
-		if (decl == NULL || decl->kind != SCHEMA_ALIAS)
-			return module == NULL;
-		type = &decl->alias.type;
-	}
+	const struct schema_module *module;
+	const struct schema_decl *decl;
+	for (; is_param(type); scope = scope->outer)
+		type = argument_of(scope, type);
+	type = resolve(checker, type, &module, &decl);
+	return type->kind == SCHEMA_REF ? module == NULL : type->kind == SCHEMA_OPTIONAL;
 }
 
 static int check_missing(const struct checker *checker, const struct field_set *seen, const struct scope *scope,
 			 const struct place *place) {
-	for (size_t i = 0; i < scope->data->data.field_count; i++) {
-		const struct schema_field *field = &scope->data->data.fields[i];
+	const struct schema_decl *data = scope->data;
+	size_t count = data->data.needed ? data->data.needed_count : data->data.field_count;
+	for (size_t n = 0; n < count; n++) {
+		size_t i = data->data.needed ? data->data.needed[n] : n;
+		const struct schema_field *field = &data->data.fields[i];
 		char text[SCHEMA_TYPE_TEXT_MAX];
 		struct place inner = {.outer = place, .field = field->name};
 		if ((seen->bits[i / 64] >> i % 64 & 1) == 0 && !may_be_missing(checker, &field->type, scope))
@@ -574,9 +578,7 @@ static int check_sum_name(struct checker *checker, struct sum *sum, const struct
 		return refuse_kind(checker, list_values(sum->decl, values), place);
 	if (read_string(checker, sum->decl->name, place, &text) != 0)
 		return -1;
-	for (size_t i = 0; i < sum->decl->enumeration.variant_count && sum->variant == NULL; i++)
-		if (str_eq_c(text, sum->decl->enumeration.variants[i].name))
-			sum->variant = &sum->decl->enumeration.variants[i];
+	sum->variant = schema_find_variant(sum->decl, text, 0);
 	return sum->variant ? 0 : refuse_variant(checker, sum->decl, text, place);
 }
 
@@ -638,38 +640,39 @@ static int check_sum(struct checker *checker, const struct schema_decl *decl, co
 	return 0;
 }
 
-static int check_decl(struct checker *checker, const struct schema_type *type, const struct scope *scope,
+/* With --allow-breaking a module may be there in a form that others do not fit. */
+static int refuse_ref(const struct checker *checker, const struct schema_type *type, const char *problem,
 		      const struct place *place) {
-	const struct schema_module *module = find_module(checker, type->ref.module);
-	if (module == NULL)
-		return check_any(checker, place);
-	const struct schema_decl *decl = schema_find_decl(module, type->ref.name);
-	struct scope inner = {.module = module, .outer = scope};
-	switch (decl ? decl->kind : SCHEMA_VERB) {
-	case SCHEMA_DATA:
-		inner.data = decl;
-		inner.args = type->args;
-		return check_data(checker, &inner, place);
-	case SCHEMA_ENUM:
-		return check_enum(checker, decl, place);
-	case SCHEMA_SUM:
-		return check_sum(checker, decl, &inner, place);
-	case SCHEMA_ALIAS:
-		return check_value(checker, &decl->alias.type, &inner, place);
-	case SCHEMA_VERB:
-		return refuse(checker, place, "the schema has no type \"%s.%s\"", type->ref.module, type->ref.name);
-	}
-	return 0;
+	return refuse(checker, place, "the type \"%s.%s\" %s", type->ref.module, type->ref.name, problem);
 }
 
 static int check_ref(struct checker *checker, const struct schema_type *type, const struct scope *scope,
 		     const struct place *place) {
-	if (type->ref.module[0] != '\0')
-		return check_decl(checker, type, scope, place);
-	size_t i = 0;
-	while (strcmp(scope->data->data.params[i].name, type->ref.name) != 0)
-		i++;
-	return check_value(checker, &scope->args[i], scope->outer, place);
+	struct scope inner = {.outer = scope};
+	const struct schema_module *module;
+	if (is_param(type))
+		return check_value(checker, argument_of(scope, type), scope->outer, place);
+	type = resolve(checker, type, &module, &inner.data);
+	if (type->kind != SCHEMA_REF)
+		return check_value(checker, type, scope, place);
+	if (module == NULL)
+		return check_any(checker, place);
+	switch (inner.data ? inner.data->kind : SCHEMA_VERB) {
+	case SCHEMA_DATA:
+		inner.args = type->args;
+		if (type->arg_count != inner.data->data.param_count)
+			return refuse_ref(checker, type, "has other type parameters now", place);
+		return check_data(checker, &inner, place);
+	case SCHEMA_ENUM:
+		return check_enum(checker, inner.data, place);
+	case SCHEMA_SUM:
+		return check_sum(checker, inner.data, &inner, place);
+	case SCHEMA_ALIAS:
+		return refuse_ref(checker, type, "stands for itself", place);
+	case SCHEMA_VERB:
+		return refuse_ref(checker, type, "is not there", place);
+	}
+	return 0;
 }
 
 static int check_optional(struct checker *checker, const struct schema_type *type, const struct scope *scope,
@@ -716,7 +719,7 @@ static int check_value(struct checker *checker, const struct schema_type *type, 
 int schema_check_json(const struct schema_json *json, const struct schema_type *type, struct str text,
 		      struct error *err) {
 	struct checker checker = {.json = json, .err = err};
-	struct scope scope = {.module = json->module};
+	struct scope scope = {0};
 	buf_init(&checker.scratch, text.len);
 	scan_start(&checker.scanner, text);
 	int result = check_value(&checker, type, &scope, NULL);

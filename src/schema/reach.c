@@ -12,23 +12,6 @@ struct walk {
 	size_t waiting_len;
 };
 
-const struct schema_decl *schema_target(const struct schema_module *module, const struct schema_type *type) {
-	if (type->kind != SCHEMA_REF || strcmp(type->ref.module, module->name) != 0)
-		return NULL;
-	return schema_find_decl(module, type->ref.name);
-}
-
-const struct schema_type *schema_resolve(const struct schema_module *module, const struct schema_type *type) {
-	/* A circle of aliases is an error, but is not always found yet. */
-	for (size_t i = 0; i <= module->decl_count; i++) {
-		const struct schema_decl *decl = schema_target(module, type);
-		if (decl == NULL || decl->kind != SCHEMA_ALIAS)
-			break;
-		type = &decl->alias.type;
-	}
-	return type;
-}
-
 static void visit(const struct schema_type *type, void *context) {
 	struct walk *walk = context;
 	const struct schema_decl *decl = schema_target(walk->module, type);

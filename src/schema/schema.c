@@ -54,33 +54,151 @@ bool schema_is_reserved(struct str name) {
 	return schema_type_from_word(name, &kind);
 }
 
-/* The place of name in the index: where it is, or the free one where it belongs. There is a free one. */
-static uint32_t *find_place(const struct schema_module *module, const char *name) {
-	size_t mask = module->index_size - 1;
-	for (size_t i = str_hash(str_from(name)) & mask;; i = (i + 1) & mask) {
-		uint32_t *place = &module->index[i];
-		if (*place == 0 || strcmp(module->decls[*place - 1].name, name) == 0)
-			return place;
+/* --- searching ---------------------------------------------------------------------------------------------------- */
+
+/* Up to so many members are compared one by one. */
+enum { FEW_MEMBERS = 8 };
+
+/* The key of the one at a place. */
+typedef struct str key_function(const void *owner, size_t place);
+
+/* Where the key is in the index, or the free slot where it belongs. There is a free one. */
+static inline uint32_t *find_slot(const struct schema_index *index, struct str key, key_function *key_of, const void *owner) {
+	size_t mask = index->size - 1;
+	for (size_t i = str_hash(key) & mask;; i = (i + 1) & mask) {
+		uint32_t *slot = &index->places[i];
+		if (*slot == 0 || str_eq(key_of(owner, *slot - 1), key))
+			return slot;
 	}
 }
 
-void schema_index(struct schema_module *module, struct arena *arena) {
-	module->index_size = 2;
-	while (module->index_size < module->decl_count * 2)
-		module->index_size *= 2;
-	module->index = arena_alloc(arena, module->index_size * sizeof *module->index);
-	memset(module->index, 0, module->index_size * sizeof *module->index);
-	for (size_t i = 0; i < module->decl_count; i++) {
-		uint32_t *place = find_place(module, module->decls[i].name);
-		if (*place == 0)
-			*place = (uint32_t)i + 1;
+/* Of two with one key the first is found. */
+static inline void make_index(struct schema_index *index, size_t count, key_function *key_of, const void *owner,
+			      struct arena *arena) {
+	index->size = 2;
+	while (index->size < count * 2)
+		index->size *= 2;
+	index->places = arena_alloc(arena, index->size * sizeof *index->places);
+	memset(index->places, 0, index->size * sizeof *index->places);
+	for (size_t i = 0; i < count; i++) {
+		uint32_t *slot = find_slot(index, key_of(owner, i), key_of, owner);
+		if (*slot == 0)
+			*slot = (uint32_t)i + 1;
 	}
+}
+
+/* count: it is not there. */
+static inline size_t search(const struct schema_index *index, size_t count, struct str key, key_function *key_of,
+			    const void *owner) {
+	if (index->size > 0) {
+		uint32_t slot = *find_slot(index, key, key_of, owner);
+		return slot == 0 ? count : slot - 1;
+	}
+	size_t i = 0;
+	while (i < count && !str_eq(key_of(owner, i), key))
+		i++;
+	return i;
+}
+
+static struct str decl_key(const void *owner, size_t place) {
+	return str_from(((const struct schema_module *)owner)->decls[place].name);
+}
+
+static struct str field_key(const void *owner, size_t place) {
+	return str_from(((const struct schema_decl *)owner)->data.fields[place].name);
+}
+
+static struct str number_key(const int64_t *number) {
+	return str_new(number, sizeof *number);
+}
+
+static struct str variant_key(const void *owner, size_t place) {
+	const struct schema_decl *decl = owner;
+	const struct schema_variant *variant = &decl->enumeration.variants[place];
+	if (decl->kind == SCHEMA_SUM)
+		return str_from(variant->name);
+	return decl->enumeration.of_int ? number_key(&variant->number) : str_from(variant->text);
 }
 
 const struct schema_decl *schema_find_decl(const struct schema_module *module, const char *name) {
-	uint32_t place = *find_place(module, name);
-	return place == 0 ? NULL : &module->decls[place - 1];
+	size_t place = search(&module->by_name, module->decl_count, str_from(name), decl_key, module);
+	return place == module->decl_count ? NULL : &module->decls[place];
 }
+
+const struct schema_field *schema_find_field(const struct schema_decl *data, struct str name) {
+	size_t place = search(&data->data.by_name, data->data.field_count, name, field_key, data);
+	return place == data->data.field_count ? NULL : &data->data.fields[place];
+}
+
+const struct schema_variant *schema_find_variant(const struct schema_decl *decl, struct str text, int64_t number) {
+	struct str key = decl->kind == SCHEMA_ENUM && decl->enumeration.of_int ? number_key(&number) : text;
+	size_t count = decl->enumeration.variant_count;
+	size_t place = search(&decl->enumeration.by_value, count, key, variant_key, decl);
+	return place == count ? NULL : &decl->enumeration.variants[place];
+}
+
+const struct schema_variant *schema_same_variant(const struct schema_decl *decl, const struct schema_variant *like) {
+	const char *text = decl->kind == SCHEMA_SUM ? like->name : like->text;
+	return schema_find_variant(decl, str_from(text ? text : ""), like->number);
+}
+
+const struct schema_decl *schema_target(const struct schema_module *module, const struct schema_type *type) {
+	if (type->kind != SCHEMA_REF || strcmp(type->ref.module, module->name) != 0)
+		return NULL;
+	return schema_find_decl(module, type->ref.name);
+}
+
+static struct schema_decl *target_alias(const struct schema_module *module, const struct schema_type *type) {
+	const struct schema_decl *decl = schema_target(module, type);
+	return decl != NULL && decl->kind == SCHEMA_ALIAS ? &module->decls[decl - module->decls] : NULL;
+}
+
+const struct schema_type *schema_resolve(const struct schema_module *module, const struct schema_type *type) {
+	const struct schema_decl *alias = target_alias(module, type);
+	return alias ? alias->alias.end : type;
+}
+
+/* Each alias on the way has its end afterwards, so all ways together are walked twice. */
+static void find_end(const struct schema_module *module, struct schema_decl *alias) {
+	const struct schema_type *end = &alias->alias.type;
+	struct schema_decl *stop = alias;
+	while (stop != NULL && stop->alias.end == NULL) {
+		end = stop->alias.end = &stop->alias.type; /* which also closes a circle */
+		stop = target_alias(module, end);
+	}
+	if (stop != NULL)
+		end = stop->alias.end;
+	for (; alias != stop; alias = target_alias(module, &alias->alias.type))
+		alias->alias.end = end;
+}
+
+static void index_fields(const struct schema_module *module, struct schema_decl *data, struct arena *arena) {
+	size_t count = data->data.field_count;
+	if (count <= FEW_MEMBERS)
+		return;
+	make_index(&data->data.by_name, count, field_key, data, arena);
+	data->data.needed = arena_alloc(arena, count * sizeof *data->data.needed);
+	for (size_t i = 0; i < count; i++)
+		if (schema_resolve(module, &data->data.fields[i].type)->kind != SCHEMA_OPTIONAL)
+			data->data.needed[data->data.needed_count++] = (uint32_t)i;
+}
+
+void schema_index(struct schema_module *module, struct arena *arena) {
+	make_index(&module->by_name, module->decl_count, decl_key, module, arena);
+	for (size_t i = 0; i < module->decl_count; i++)
+		if (module->decls[i].kind == SCHEMA_ALIAS)
+			find_end(module, &module->decls[i]);
+	for (size_t i = 0; i < module->decl_count; i++) {
+		struct schema_decl *decl = &module->decls[i];
+		if (decl->kind == SCHEMA_DATA)
+			index_fields(module, decl, arena);
+		else if ((decl->kind == SCHEMA_ENUM || decl->kind == SCHEMA_SUM) &&
+			 decl->enumeration.variant_count > FEW_MEMBERS)
+			make_index(&decl->enumeration.by_value, decl->enumeration.variant_count, variant_key, decl, arena);
+	}
+}
+
+/* --- walking ------------------------------------------------------------------------------------------------------ */
 
 size_t schema_type_height(const struct schema_type *type) {
 	size_t below = type->element ? schema_type_height(type->element) : 0;
@@ -94,13 +212,6 @@ size_t schema_type_height(const struct schema_type *type) {
 const struct schema_decl *schema_find_verb(const struct schema_module *module, const char *name) {
 	const struct schema_decl *decl = schema_find_decl(module, name);
 	return decl != NULL && decl->kind == SCHEMA_VERB ? decl : NULL;
-}
-
-const struct schema_field *schema_find_field(const struct schema_decl *data, const char *name) {
-	for (size_t i = 0; i < data->data.field_count; i++)
-		if (strcmp(data->data.fields[i].name, name) == 0)
-			return &data->data.fields[i];
-	return NULL;
 }
 
 const struct schema_decl *schema_next_verb(const struct schema_module *module, const struct schema_decl *verb) {

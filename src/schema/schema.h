@@ -109,6 +109,12 @@ enum schema_decl_kind {
 	SCHEMA_ALIAS,
 };
 
+/* Finds one of many by its key. Empty where there are few. */
+struct schema_index {
+	uint32_t *places; /* 0: free; else one more than where it is */
+	size_t size; /* a power of two, or 0 */
+};
+
 struct schema_decl {
 	enum schema_decl_kind kind;
 	bool exported;
@@ -122,6 +128,9 @@ struct schema_decl {
 			size_t param_count;
 			struct schema_field *fields;
 			size_t field_count;
+			struct schema_index by_name;
+			uint32_t *needed; /* the places of fields that are not optional for sure; NULL: of all */
+			size_t needed_count;
 		} data;
 		struct {
 			struct schema_type request, response;
@@ -130,9 +139,11 @@ struct schema_decl {
 			bool of_int; /* else of String; nothing for SCHEMA_SUM */
 			struct schema_variant *variants;
 			size_t variant_count;
+			struct schema_index by_value;
 		} enumeration; /* SCHEMA_ENUM and SCHEMA_SUM */
 		struct {
 			struct schema_type type;
+			const struct schema_type *end; /* of the aliases that it stands for, as far as this module knows */
 		} alias;
 	};
 };
@@ -144,8 +155,7 @@ struct schema_module {
 	struct schema_metadata_list metadata;
 	struct schema_decl *decls;
 	size_t decl_count;
-	uint32_t *index; /* by name, for schema_find_decl */
-	size_t index_size;
+	struct schema_index by_name;
 
 	/* How it runs; no part of what callers rely on. Empty: not said. */
 	const char *language;
@@ -168,7 +178,7 @@ bool schema_is_name(struct str text);
 /* Has a meaning in the language, so no module, declaration or type parameter may be called so. */
 bool schema_is_reserved(struct str name);
 
-/* Whoever makes a model calls this last, in the same arena. */
+/* Fills in what searches need. Whoever makes a model calls this last, in the same arena. */
 void schema_index(struct schema_module *module, struct arena *arena);
 
 /* When nothing is exported, all is: a peer may not know of `export`, which is ours. */
@@ -180,7 +190,19 @@ size_t schema_type_height(const struct schema_type *type);
 /* NULL: the module has none of that name. Of two with one name the first is found. */
 const struct schema_decl *schema_find_decl(const struct schema_module *module, const char *name);
 const struct schema_decl *schema_find_verb(const struct schema_module *module, const char *name);
-const struct schema_field *schema_find_field(const struct schema_decl *data, const char *name);
+const struct schema_field *schema_find_field(const struct schema_decl *data, struct str name);
+
+/* By what JSON has of it: the text or number that is its value, or the name in a sum type. NULL: there is none. */
+const struct schema_variant *schema_find_variant(const struct schema_decl *decl, struct str text, int64_t number);
+/* The one that is known as like is, which may be of another enum of the same kind. */
+const struct schema_variant *schema_same_variant(const struct schema_decl *decl, const struct schema_variant *like);
+
+/* The own declaration that a reference leads to; NULL: type is none, or leads elsewhere or nowhere. */
+const struct schema_decl *schema_target(const struct schema_module *module, const struct schema_type *type);
+
+/* What type stands for when it is an alias of this module, or an alias of that and so on; else type itself. Of aliases
+ * in a circle it is one of them. */
+const struct schema_type *schema_resolve(const struct schema_module *module, const struct schema_type *type);
 
 /* Walks the verbs: start with NULL; NULL at the end. */
 const struct schema_decl *schema_next_verb(const struct schema_module *module, const struct schema_decl *verb);

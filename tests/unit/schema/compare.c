@@ -197,11 +197,67 @@ static void keeps_to_the_maximum_of_changes(void **state UNUSED) {
 	world_free(world);
 }
 
+/* Data that lead from one to the next. */
+static const struct schema_module *row(struct world *world, const char *name, size_t length) {
+	buf_clear(&world->buf);
+	assert_int_equal(buf_append(&world->buf, STR("module m { export verb v(X) X\n")), 0);
+	for (size_t i = 0; i + 1 < length; i++)
+		assert_int_equal(buf_printf(&world->buf, "data %s%zu { next %s%zu? }\n", name, i, name, i + 1), 0);
+	assert_int_equal(buf_printf(&world->buf, "data %s%zu {} data X { x %s0 } }", name, length - 1, name), 0);
+	return check_good(world, buf_text(&world->buf));
+}
+
+/* A step of the stack for each would be more than there are. */
+static void bears_long_rows(void **state UNUSED) {
+	struct world *world = world_new();
+	struct schema_comparison comparison;
+	const struct schema_module *before = row(world, "A", 3900), *after = row(world, "B", 3900);
+	schema_compare(before, after, &world->arena, &comparison);
+	assert_string_equal(comparison.changes[comparison.count - 1].path, "B3899");
+	for (size_t i = 0; i < comparison.count; i++)
+		if (strcmp(comparison.changes[i].path, "X.x") == 0)
+			assert_string_equal(schema_change_effect(&comparison.changes[i]), "safe");
+	world_free(world);
+}
+
+static const struct schema_module *wide(struct world *world, const char *name, const char *type) {
+	buf_clear(&world->buf);
+	assert_int_equal(buf_printf(&world->buf, "module m { data %s {\n", name), 0);
+	for (size_t i = 0; i < SCHEMA_MEMBERS_MAX; i++)
+		assert_int_equal(buf_printf(&world->buf, "f%zu %s\n", i, type), 0);
+	assert_int_equal(buf_append(&world->buf, STR("} data X {\n")), 0);
+	for (size_t i = 0; i < SCHEMA_MEMBERS_MAX; i++)
+		assert_int_equal(buf_printf(&world->buf, "x%zu %s\n", i, name), 0);
+	assert_int_equal(buf_append(&world->buf, STR("} }")), 0);
+	return check_good(world, buf_text(&world->buf));
+}
+
+/* Minutes, if each field that has it were compared in depth. */
+static void compares_a_replaced_type_once(void **state UNUSED) {
+	static const struct {
+		const char *now, *effect;
+	} afters[] = {{"Int", "safe"}, {"Int?", "safe"}, {"String", "unsafe for stored data"}};
+	for (size_t i = 0; i < ARRAY_LEN(afters); i++) {
+		struct world *world = world_new();
+		struct schema_comparison comparison;
+		const struct schema_module *before = wide(world, "A", "Int"), *after = wide(world, "B", afters[i].now);
+		schema_compare(before, after, &world->arena, &comparison);
+		size_t found = 0;
+		for (size_t j = 0; j < comparison.count; j++)
+			found += strncmp(comparison.changes[j].path, "X.x", 3) == 0 &&
+				 strcmp(schema_change_effect(&comparison.changes[j]), afters[i].effect) == 0;
+		assert_int_equal(found, SCHEMA_MEMBERS_MAX);
+		world_free(world);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sorts_changes),
 		cmocka_unit_test(prints_a_line_for_each),
 		cmocka_unit_test(keeps_to_the_maximum_of_changes),
+		cmocka_unit_test(bears_long_rows),
+		cmocka_unit_test(compares_a_replaced_type_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

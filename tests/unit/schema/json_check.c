@@ -169,6 +169,119 @@ static void finds_a_key_twice_among_many(void **state UNUSED) {
 	world_free(world);
 }
 
+/* As --allow-breaking may leave them. */
+static void bears_modules_that_do_not_fit(void **state UNUSED) {
+	static const struct {
+		const char *type, *json, *said;
+	} misfits[] = {
+		{"b.Circle", "1", "request: the type \"b.Circle\" stands for itself"},
+		{"[b.Circle]", "[]", NULL},
+		{"{b.Circle: Int}", "{\"x\":1}", NULL},
+		{"D<b.Circle>", "{}", "request.x: expected T, but it is missing"},
+		{"b.Pair<Int>", "{\"x\":1}", "request: the type \"b.Pair\" has other type parameters now"},
+		{"b.Plain<Int>", "{}", "request: the type \"b.Plain\" has other type parameters now"},
+		{"b.Gone", "{}", "request: the type \"b.Gone\" is not there"},
+		{"b.run", "{}", "request: the type \"b.run\" is not there"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(misfits); i++) {
+		struct world *world = world_new();
+		struct map others;
+		map_init(&others);
+		map_put(&others, STR("b"),
+			check_good(world, "module b { typealias Circle m.Circle  data Pair<A, B> { x A  y B }  data Plain {}"
+					  " export verb run(Unit) Unit }"));
+		const struct schema_module *module = check_good(
+			world, arena_printf(&world->arena,
+					    "module m { typealias Circle b.Circle  data D<T> { x T } verb v(%s) Unit }",
+					    misfits[i].type));
+		const struct schema_json json = {.module = module, .modules = &others, .root = "request"};
+		struct error err = {0};
+		int result = schema_check_json(&json, &schema_find_verb(module, "v")->verb.request,
+					       str_from(misfits[i].json), &err);
+		assert_int_equal(result, misfits[i].said ? -1 : 0);
+		if (misfits[i].said != NULL)
+			assert_string_equal(err.msg, misfits[i].said);
+		map_deinit(&others);
+		world_free(world);
+	}
+}
+
+/* Aliases in a row are followed without a step of the stack for each, at each of the levels. */
+static void bears_long_rows_of_aliases(void **state UNUSED) {
+	struct world *world = world_new();
+	enum { ROW = SCHEMA_DECLS_MAX - 3, DEEP = 90, WIDE = 20000 };
+	buf_clear(&world->buf);
+	assert_int_equal(buf_append(&world->buf, STR("module m { data D { next A0 } verb v(D) Unit  verb w([D]) Unit\n")), 0);
+	for (size_t i = 0; i + 1 < ROW; i++)
+		assert_int_equal(buf_printf(&world->buf, "typealias A%zu A%zu\n", i, i + 1), 0);
+	assert_int_equal(buf_printf(&world->buf, "typealias A%d D? }", ROW - 1), 0);
+	const struct schema_module *module = check_good(world, buf_text(&world->buf));
+	const struct schema_json json = {.module = module, .root = "request"};
+	struct error err;
+	buf_clear(&world->buf);
+	for (size_t i = 0; i < DEEP; i++)
+		assert_int_equal(buf_append(&world->buf, STR("{\"next\":")), 0);
+	assert_int_equal(buf_append(&world->buf, STR("null")), 0);
+	for (size_t i = 0; i < DEEP; i++)
+		assert_int_equal(buf_append(&world->buf, STR("}")), 0);
+	assert_int_equal(schema_check_json(&json, &schema_find_verb(module, "v")->verb.request,
+					   buf_view(&world->buf), &err), 0);
+	buf_clear(&world->buf);
+	for (size_t i = 0; i < WIDE; i++)
+		assert_int_equal(buf_append(&world->buf, i == 0 ? STR("[{}") : STR(",{}")), 0);
+	assert_int_equal(buf_append(&world->buf, STR("]")), 0);
+	assert_int_equal(schema_check_json(&json, &schema_find_verb(module, "w")->verb.request,
+					   buf_view(&world->buf), &err), 0);
+	world_free(world);
+}
+
+/* What is many is searched otherwise than what is few. */
+static void finds_among_many_members(void **state UNUSED) {
+	struct world *world = world_new();
+	enum { MANY = 100 };
+	buf_clear(&world->buf);
+	assert_int_equal(buf_append(&world->buf, STR("module m { data D {\n")), 0);
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(buf_printf(&world->buf, "f%zu %s\n", i, i % 10 == 3 ? "E" : i % 10 == 7 ? "N" : "Int?"), 0);
+	assert_int_equal(buf_append(&world->buf, STR("} enum E: String {\n")), 0);
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(buf_printf(&world->buf, "V%zu = \"v%zu\"\n", i, i), 0);
+	assert_int_equal(buf_append(&world->buf, STR("} enum N: Int {\n")), 0);
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(buf_printf(&world->buf, "V%zu = %zu\n", i, i * 7), 0);
+	assert_int_equal(buf_append(&world->buf, STR("} verb v(D) Unit }")), 0);
+	const struct schema_module *module = check_good(world, buf_text(&world->buf));
+	const struct schema_json json = {.module = module, .root = "request"};
+	const struct schema_type *type = &schema_find_verb(module, "v")->verb.request;
+	buf_clear(&world->buf);
+	for (size_t i = MANY; i-- > 0;)
+		if (i % 10 == 3 || i % 10 == 7)
+			assert_int_equal(buf_printf(&world->buf, i % 10 == 3 ? "%s\"f%zu\":\"v%zu\"" : "%s\"f%zu\":%zu",
+						    i == 97 ? "{" : ",", i, i % 10 == 3 ? i : i * 7), 0);
+	char *good = arena_printf(&world->arena, "%.*s}", STR_ARG(buf_view(&world->buf)));
+	struct error err;
+	assert_int_equal(schema_check_json(&json, type, str_from(good), &err), 0);
+	struct {
+		const char *more, *said;
+	} bad[] = {
+		{",\"f50\":null,\"f3\":\"v1\"}", "request.f3: the field is there twice"},
+		{",\"f100\":1}", "request: unknown field \"f100\"; did you mean \"f10\"?"},
+		{",\"f1\":true}", "request.f1: expected Int, got boolean"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char *text = arena_printf(&world->arena, "%.*s%s", STR_ARG(buf_view(&world->buf)), bad[i].more);
+		assert_int_equal(schema_check_json(&json, type, str_from(text), &err), -1);
+		assert_string_equal(err.msg, bad[i].said);
+	}
+	assert_int_equal(schema_check_json(&json, type, STR("{\"f3\":\"v100\"}"), &err), -1);
+	assert_non_null(strstr(err.msg, "request.f3: expected \"v0\", \"v1\", "));
+	assert_int_equal(schema_check_json(&json, type, STR("{\"f7\":8}"), &err), -1);
+	assert_non_null(strstr(err.msg, "request.f7: expected 0, 7, 14, "));
+	assert_int_equal(schema_check_json(&json, type, STR("{\"f3\":\"v99\"}"), &err), -1);
+	assert_string_equal(err.msg, "request.f7: expected m.N, but it is missing");
+	world_free(world);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checks_by_the_type),
@@ -177,6 +290,9 @@ int main(void) {
 		cmocka_unit_test(takes_any_json_for_a_module_that_is_not_there),
 		cmocka_unit_test(shortens_long_paths_from_the_front),
 		cmocka_unit_test(finds_a_key_twice_among_many),
+		cmocka_unit_test(bears_modules_that_do_not_fit),
+		cmocka_unit_test(bears_long_rows_of_aliases),
+		cmocka_unit_test(finds_among_many_members),
 	};
 	return cmocka_run_group_tests(tests, read_cases, forget_cases);
 }

@@ -43,10 +43,10 @@ static void reads_the_whole_language(void **state UNUSED) {
 	const struct schema_decl *response = schema_find_decl(module, "EchoResponse");
 	assert_false(response->exported);
 	assert_int_equal(response->data.field_count, 4);
-	assert_int_equal(schema_find_field(response, "at")->type.kind, SCHEMA_TIME);
-	assert_int_equal(schema_find_field(response, "tags")->type.kind, SCHEMA_ARRAY);
-	assert_int_equal(schema_find_field(response, "counts")->type.key->kind, SCHEMA_STRING);
-	assert_int_equal(schema_find_field(response, "counts")->type.element->kind, SCHEMA_INT);
+	assert_int_equal(schema_find_field(response, STR("at"))->type.kind, SCHEMA_TIME);
+	assert_int_equal(schema_find_field(response, STR("tags"))->type.kind, SCHEMA_ARRAY);
+	assert_int_equal(schema_find_field(response, STR("counts"))->type.key->kind, SCHEMA_STRING);
+	assert_int_equal(schema_find_field(response, STR("counts"))->type.element->kind, SCHEMA_INT);
 
 	const struct schema_decl *mood = schema_find_decl(module, "Mood");
 	assert_int_equal(mood->kind, SCHEMA_ENUM);
