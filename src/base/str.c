@@ -77,19 +77,30 @@ enum { WORD_MAX = 64 };
 size_t str_distance(struct str a, struct str b, size_t limit) {
 	if (a.len > WORD_MAX || b.len > WORD_MAX)
 		return str_eq(a, b) ? 0 : limit;
-	size_t rows[3][WORD_MAX + 1];
-	size_t *before_last = rows[0], *last = rows[1], *row = rows[2];
+	if (MAX(a.len, b.len) - MIN(a.len, b.len) >= limit)
+		return limit;
+	limit = MIN(limit, (size_t)WORD_MAX + 1);
+	size_t rows[3][WORD_MAX + 2];
+	size_t *before_last = rows[0], *last = rows[1], *row = rows[2], last_least = 0;
 	for (size_t j = 0; j <= b.len; j++)
 		last[j] = j;
 	for (size_t i = 1; i <= a.len; i++) {
-		row[0] = i;
-		for (size_t j = 1; j <= b.len; j++) {
+		/* Further from the diagonal the distance is over the limit. */
+		size_t first = i > limit ? i - limit : 1, end = MIN(i + limit, b.len);
+		size_t least = row[first - 1] = first > 1 ? limit : i;
+		for (size_t j = first; j <= end; j++) {
 			size_t replace = last[j - 1] + (a.ptr[i - 1] != b.ptr[j - 1]);
 			row[j] = MIN(replace, MIN(last[j], row[j - 1]) + 1);
 			bool swapped = i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1];
 			if (swapped)
 				row[j] = MIN(row[j], before_last[j - 2] + 1);
+			least = MIN(least, row[j]);
 		}
+		row[end + 1] = limit;
+		/* A row comes of the two before it. */
+		if (least >= limit && last_least >= limit)
+			return limit;
+		last_least = least;
 		size_t *spare = before_last;
 		before_last = last;
 		last = row;

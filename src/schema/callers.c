@@ -12,10 +12,17 @@ struct use {
 	bool *request, *response;
 };
 
+/* The changes that hurt the callers of a verb. */
+struct hurt {
+	const struct schema_change **changes;
+	size_t count;
+};
+
 struct callers {
 	const struct schema_comparison *comparison;
 	const struct schema_module *caller; /* being looked at */
 	struct schema_diagnostics *diagnostics;
+	struct map hurt; /* by the name of a verb that was looked at */
 };
 
 static struct use new_use(const struct schema_module *module, const char *verb_name) {
@@ -47,7 +54,36 @@ static bool hurts(const struct schema_comparison *comparison, const struct schem
 	       (change->widens && before.response[old_index] && after.response[new_index]);
 }
 
-static void check_call(const struct callers *callers, const struct schema_decl *verb, const struct schema_ref *call) {
+/* Found once for each verb, however many call it. */
+static const struct hurt *find_hurt(struct callers *callers, const char *verb) {
+	const struct schema_comparison *comparison = callers->comparison;
+	struct hurt *hurt = map_get(&callers->hurt, str_from(verb));
+	if (hurt != NULL)
+		return hurt;
+	hurt = mem_zalloc(sizeof *hurt);
+	map_put(&callers->hurt, str_from(verb), hurt);
+	struct use before = new_use(comparison->old_module, verb);
+	struct use after = new_use(comparison->new_module, verb);
+	hurt->changes = mem_alloc(MAX(comparison->count, (size_t)1) * sizeof *hurt->changes);
+	for (size_t i = 0; i < comparison->count; i++)
+		if (hurts(comparison, &comparison->changes[i], verb, before, after))
+			hurt->changes[hurt->count++] = &comparison->changes[i];
+	hurt->changes = mem_realloc((void *)hurt->changes, MAX(hurt->count, (size_t)1) * sizeof *hurt->changes);
+	free_use(before);
+	free_use(after);
+	return hurt;
+}
+
+static void free_hurt(struct map *map) {
+	size_t cursor = 0;
+	for (struct hurt *hurt; (hurt = map_next(map, &cursor)) != NULL;) {
+		free((void *)hurt->changes);
+		free(hurt);
+	}
+	map_deinit(map);
+}
+
+static void check_call(struct callers *callers, const struct schema_decl *verb, const struct schema_ref *call) {
 	const struct schema_comparison *comparison = callers->comparison;
 	if (comparison->left_out > 0) {
 		schema_diagnose(callers->diagnostics, comparison->new_module->pos, "change it in smaller steps",
@@ -55,20 +91,16 @@ static void check_call(const struct callers *callers, const struct schema_decl *
 				call->module, call->name, SCHEMA_CHANGES_MAX);
 		return;
 	}
-	struct use before = new_use(comparison->old_module, call->name);
-	struct use after = new_use(comparison->new_module, call->name);
-	for (size_t i = 0; i < comparison->count; i++) {
-		const struct schema_change *change = &comparison->changes[i];
-		if (hurts(comparison, change, call->name, before, after))
-			schema_diagnose(callers->diagnostics, change->pos, NULL, "%s.%s calls %s.%s: %s %s",
-					callers->caller->name, verb->name, call->module, call->name, change->path,
-					change->text);
-	}
-	free_use(before);
-	free_use(after);
+	const struct hurt *hurt = find_hurt(callers, call->name);
+	size_t i = 0;
+	for (; i < hurt->count && !schema_diagnostics_are_full(callers->diagnostics); i++)
+		schema_diagnose(callers->diagnostics, hurt->changes[i]->pos, NULL, "%s.%s calls %s.%s: %s %s",
+				callers->caller->name, verb->name, call->module, call->name, hurt->changes[i]->path,
+				hurt->changes[i]->text);
+	callers->diagnostics->left_out += hurt->count - i;
 }
 
-static void check_calls(const struct callers *callers, const struct schema_decl *verb) {
+static void check_calls(struct callers *callers, const struct schema_decl *verb) {
 	for (size_t i = 0; i < verb->metadata.count; i++)
 		for (size_t j = 0; j < verb->metadata.items[i].call_count; j++)
 			if (strcmp(verb->metadata.items[i].calls[j].module, callers->comparison->new_module->name) == 0)
@@ -101,7 +133,7 @@ static void check_type(const struct schema_type *type, void *context) {
 				type->ref.module, type->ref.name, text);
 }
 
-static void check_caller(const struct callers *callers) {
+static void check_caller(struct callers *callers) {
 	for (size_t i = 0; i < callers->caller->decl_count; i++) {
 		const struct schema_decl *decl = &callers->caller->decls[i];
 		struct type_use use = {.callers = callers, .decl = decl};
@@ -131,6 +163,7 @@ int schema_check_callers(const struct schema_comparison *comparison, const struc
 			 struct schema_diagnostics *diagnostics) {
 	struct callers callers = {.comparison = comparison, .diagnostics = diagnostics};
 	size_t known = diagnostics->count;
+	map_init(&callers.hurt);
 	const struct schema_module **sorted = sort_modules(modules);
 	for (size_t i = 0; i < modules->len; i++) {
 		callers.caller = sorted[i];
@@ -138,5 +171,6 @@ int schema_check_callers(const struct schema_comparison *comparison, const struc
 			check_caller(&callers);
 	}
 	free((void *)sorted);
+	free_hurt(&callers.hurt);
 	return diagnostics->count > known ? -1 : 0;
 }

@@ -69,6 +69,8 @@ static const char *familiar_mark(const char *name) {
 
 static const char *type_hint(const struct checker *checker, const char *name, char hint[NEAREST_HINT_MAX]) {
 	struct nearest nearest;
+	if (schema_diagnostics_are_full(checker->diagnostics))
+		return NULL;
 	nearest_init(&nearest, str_from(name));
 	for (size_t i = 0; i < checker->module->decl_count; i++)
 		if (checker->module->decls[i].kind != SCHEMA_VERB)
@@ -116,7 +118,8 @@ static void check_verb_exists(struct checker *checker, const struct schema_ref *
 	if (decl != NULL && decl->kind == SCHEMA_VERB)
 		return;
 	char hint[NEAREST_HINT_MAX];
-	struct nearest nearest = {.name = schema_nearest_verb(checker->module, ref->name)};
+	bool full = schema_diagnostics_are_full(checker->diagnostics);
+	struct nearest nearest = {.name = full ? NULL : schema_nearest_verb(checker->module, ref->name)};
 	const char *meant = nearest_hint(&nearest, hint);
 	COMPLAIN(checker, ref->pos, meant ? meant : "one of another module is written: module.verb",
 		 "there is no verb \"%s\"", ref->name);

@@ -116,7 +116,7 @@ static void make_printable(char *text) {
 
 int schema_diagnose(struct schema_diagnostics *diagnostics, struct schema_pos pos, const char *hint, const char *format,
 		    ...) {
-	if (diagnostics->count == SCHEMA_DIAGNOSTICS_MAX) {
+	if (schema_diagnostics_are_full(diagnostics)) {
 		diagnostics->left_out++;
 		return -1;
 	}

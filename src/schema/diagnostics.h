@@ -36,6 +36,11 @@ void schema_diagnostics_set_text(struct schema_diagnostics *diagnostics, const c
 int schema_diagnose(struct schema_diagnostics *diagnostics, struct schema_pos pos, const char *hint, const char *format,
 		    ...) PRINTF_LIKE(4, 5);
 
+/* Nothing more is kept, so a hint need not be looked for. */
+static inline bool schema_diagnostics_are_full(const struct schema_diagnostics *diagnostics) {
+	return diagnostics->count == SCHEMA_DIAGNOSTICS_MAX;
+}
+
 /* In the order of their places: found by parse and check together, they read from top to bottom. */
 void schema_diagnostics_sort(struct schema_diagnostics *diagnostics);
 

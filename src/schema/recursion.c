@@ -27,6 +27,7 @@ struct node {
 	bool finite;
 	struct waiter *waiters;
 	uint32_t needs; /* a generic data: the set of its type parameters that a value must contain one of */
+	struct waiter *users; /* generic data that apply it in a field */
 	bool on_path, done; /* a walk through aliases */
 	uint32_t order, lowest; /* Tarjan; order 0: not seen */
 	bool on_stack;
@@ -40,7 +41,7 @@ struct graph {
 	struct node *nodes; /* one for each declaration */
 	const struct schema_decl **queue; /* found to be finite, and not yet told to those that wait */
 	size_t queue_len;
-	const struct schema_decl **stack; /* Tarjan */
+	const struct schema_decl **stack; /* Tarjan; before that, those whose needs are looked at (again) */
 	size_t stack_len;
 	uint32_t last_order, last_component;
 };
@@ -110,18 +111,59 @@ static uint32_t type_needs(const struct graph *graph, const struct schema_type *
 	return needs;
 }
 
-static void find_needs(const struct graph *graph) {
-	for (bool changed = true; changed;) {
-		changed = false;
-		for (size_t i = 0; i < graph->module->decl_count; i++) {
-			const struct schema_decl *decl = &graph->module->decls[i];
-			uint32_t needs = 0;
-			if (decl->kind == SCHEMA_DATA && decl->data.param_count > 0)
-				for (size_t j = 0; j < decl->data.field_count; j++)
-					needs |= type_needs(graph, &decl->data.fields[j].type, decl);
-			changed |= needs != graph->nodes[i].needs;
-			graph->nodes[i].needs = needs;
-		}
+static uint32_t data_needs(const struct graph *graph, const struct schema_decl *data) {
+	uint32_t needs = 0;
+	for (size_t i = 0; i < data->data.field_count; i++)
+		needs |= type_needs(graph, &data->data.fields[i].type, data);
+	return needs;
+}
+
+struct applying {
+	struct graph *graph;
+	const struct schema_decl *data;
+};
+
+static void note_use(const struct schema_type *type, void *context) {
+	const struct applying *applying = context;
+	const struct schema_decl *decl = type->arg_count > 0 ? target(applying->graph, type) : NULL;
+	if (decl == NULL)
+		return;
+	struct waiter *waiter = arena_alloc(&applying->graph->arena, sizeof *waiter);
+	*waiter = (struct waiter){.next = node_of(applying->graph, decl)->users, .decl = applying->data};
+	node_of(applying->graph, decl)->users = waiter;
+}
+
+static bool is_generic(const struct schema_decl *decl) {
+	return decl->kind == SCHEMA_DATA && decl->data.param_count > 0;
+}
+
+static void look_again(struct graph *graph, const struct schema_decl *data) {
+	if (node_of(graph, data)->on_stack)
+		return;
+	node_of(graph, data)->on_stack = true;
+	graph->stack[graph->stack_len++] = data;
+}
+
+/* A data is looked at again when what it needs of the data in its fields has changed. */
+static void find_needs(struct graph *graph) {
+	for (size_t i = 0; i < graph->module->decl_count; i++) {
+		const struct schema_decl *decl = &graph->module->decls[i];
+		if (!is_generic(decl))
+			continue;
+		look_again(graph, decl);
+		for (size_t j = 0; j < decl->data.field_count; j++)
+			schema_walk_type(&decl->data.fields[j].type, note_use, &(struct applying){graph, decl});
+	}
+	while (graph->stack_len > 0) {
+		const struct schema_decl *data = graph->stack[--graph->stack_len];
+		struct node *node = node_of(graph, data);
+		uint32_t needs = data_needs(graph, data);
+		node->on_stack = false;
+		if (needs == node->needs)
+			continue;
+		node->needs = needs;
+		for (const struct waiter *user = node->users; user != NULL; user = user->next)
+			look_again(graph, user->decl);
 	}
 }
 
@@ -259,7 +301,7 @@ static void check_decl(struct graph *graph, const struct schema_decl *decl) {
 		schema_diagnose(graph->diagnostics, decl->pos,
 				"make a field on the way back to it optional or an array",
 				"%s: a value would have to contain another of the same type without end", decl->name);
-	if (decl->kind != SCHEMA_DATA || decl->data.param_count == 0)
+	if (!is_generic(decl))
 		return;
 	if (node_of(graph, decl)->order == 0)
 		find_component(graph, decl);

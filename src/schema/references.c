@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/memory.h"
 #include "schema/nearest.h"
 #include "schema/reach.h"
 
@@ -31,7 +32,8 @@ static void complain_about_module(const struct checker *checker, const struct sc
 	struct nearest nearest;
 	nearest_init(&nearest, str_from(ref->module));
 	size_t cursor = 0;
-	for (const struct schema_module *module; (module = map_next(checker->modules, &cursor)) != NULL;)
+	bool full = schema_diagnostics_are_full(checker->diagnostics);
+	for (const struct schema_module *module; !full && (module = map_next(checker->modules, &cursor)) != NULL;)
 		nearest_offer(&nearest, module->name);
 	char hint[NEAREST_HINT_MAX];
 	const char *found = nearest_hint(&nearest, hint);
@@ -42,7 +44,8 @@ static void complain_about_name(const struct checker *checker, const struct sche
 				const struct schema_module *module, bool verb) {
 	struct nearest nearest;
 	nearest_init(&nearest, str_from(ref->name));
-	for (size_t i = 0; i < module->decl_count; i++)
+	bool full = schema_diagnostics_are_full(checker->diagnostics);
+	for (size_t i = 0; !full && i < module->decl_count; i++)
 		if ((module->decls[i].kind == SCHEMA_VERB) == verb && module->decls[i].exported)
 			nearest_offer(&nearest, module->decls[i].name);
 	char hint[NEAREST_HINT_MAX];
@@ -147,50 +150,73 @@ static void check_decl(struct checker *checker, const struct schema_decl *decl) 
 struct search {
 	struct checker *checker;
 	const struct schema_module *at;
-	struct map seen; /* no way back leads through these */
+	struct map seen; /* looked at or waiting: no way back is known to lead through these */
+	const struct schema_module **waiting;
+	size_t waiting_len, waiting_room;
 	bool found;
 };
 
-static void search_types_of(struct search *search, const struct schema_module *module);
+static void wait_for(struct search *search, const struct schema_module *module) {
+	if (map_put(&search->seen, str_from(module->name), search) != NULL)
+		return;
+	if (search->waiting_len == search->waiting_room) {
+		search->waiting_room = MAX(search->waiting_room * 2, (size_t)16);
+		search->waiting = mem_realloc((void *)search->waiting, search->waiting_room * sizeof *search->waiting);
+	}
+	search->waiting[search->waiting_len++] = module;
+}
+
+static bool leads_elsewhere(const struct search *search, const struct schema_type *type) {
+	return !search->found && type->kind == SCHEMA_REF && type->ref.module[0] != '\0' &&
+	       strcmp(type->ref.module, search->at->name) != 0;
+}
 
 static void follow(const struct schema_type *type, void *context) {
 	struct search *search = context;
-	const struct schema_module *goal = search->checker->module, *here = search->at;
-	if (search->found || type->kind != SCHEMA_REF || type->ref.module[0] == '\0' ||
-	    strcmp(type->ref.module, here->name) == 0)
+	if (!leads_elsewhere(search, type))
 		return;
-	if (strcmp(type->ref.module, goal->name) == 0) {
-		search->found = true;
-		return;
-	}
+	search->found = strcmp(type->ref.module, search->checker->module->name) == 0;
 	const struct schema_module *next = map_get(search->checker->modules, str_from(type->ref.module));
-	if (next == NULL || map_put(&search->seen, str_from(type->ref.module), search) != NULL)
-		return;
-	search_types_of(search, next);
-	search->at = here;
-	if (search->found && here == goal)
-		COMPLAIN(search->checker, &type->ref, "move the types that both need into a third module",
-			 "the types of \"%s\" and those of \"%s\" need each other", goal->name, next->name);
+	if (!search->found && next != NULL)
+		wait_for(search, next);
 }
 
-static void search_types_of(struct search *search, const struct schema_module *module) {
-	search->at = module;
-	for (size_t i = 0; i < module->decl_count && !search->found; i++) {
-		const struct schema_decl *decl = &module->decls[i];
-		const struct schema_type *type;
-		for (size_t j = 0; decl->kind != SCHEMA_VERB && (type = schema_decl_type(decl, j)) != NULL; j++) {
-			if (module == search->checker->module)
-				enter_part(search->checker, decl, j);
-			schema_walk_type(type, follow, search);
-		}
+static void walk_types(const struct schema_decl *decl, struct search *search,
+		       void (*visit)(const struct schema_type *type, void *context)) {
+	const struct schema_type *type;
+	for (size_t i = 0; decl->kind != SCHEMA_VERB && (type = schema_decl_type(decl, i)) != NULL; i++) {
+		if (search->at == search->checker->module)
+			enter_part(search->checker, decl, i);
+		schema_walk_type(type, visit, search);
 	}
+}
+
+/* Whether the types of a module that this one needs lead back to it. */
+static void start_from(const struct schema_type *type, void *context) {
+	struct search *search = context;
+	const struct schema_module *goal = search->at, *first;
+	if (!leads_elsewhere(search, type) ||
+	    (first = map_get(search->checker->modules, str_from(type->ref.module))) == NULL)
+		return;
+	wait_for(search, first);
+	while (search->waiting_len > 0 && !search->found) {
+		search->at = search->waiting[--search->waiting_len];
+		for (size_t i = 0; i < search->at->decl_count && !search->found; i++)
+			walk_types(&search->at->decls[i], search, follow);
+	}
+	search->at = goal;
+	if (search->found)
+		COMPLAIN(search->checker, &type->ref, "move the types that both need into a third module",
+			 "the types of \"%s\" and those of \"%s\" need each other", goal->name, first->name);
 }
 
 static void check_circles(struct checker *checker) {
-	struct search search = {.checker = checker};
+	struct search search = {.checker = checker, .at = checker->module};
 	map_init(&search.seen);
-	search_types_of(&search, checker->module);
+	for (size_t i = 0; i < checker->module->decl_count && !search.found; i++)
+		walk_types(&checker->module->decls[i], &search, start_from);
 	map_deinit(&search.seen);
+	free((void *)search.waiting);
 }
 
 static int check_all(struct checker *checker) {

@@ -43,6 +43,29 @@ static void counts_edits(void **state UNUSED) {
 	assert_int_equal(str_distance(STR("kitten"), STR("sitting"), 9), 3);
 	assert_int_equal(str_distance(STR("kitten"), STR("sitting"), 2), 2);
 	assert_int_equal(str_distance(STR(""), STR("abc"), 9), 3);
+	assert_int_equal(str_distance(STR(""), STR("abc"), 2), 2);
+	assert_int_equal(str_distance(STR("abc"), STR("abc"), 1), 0);
+	assert_int_equal(str_distance(STR("abc"), STR("abd"), 0), 0);
+	assert_int_equal(str_distance(STR("abc"), STR("xyz"), SIZE_MAX), 3);
+}
+
+/* A limit leaves work out, and nothing else. */
+static void a_limit_changes_no_distance_below_it(void **state UNUSED) {
+	uint32_t random = 1;
+	for (size_t round = 0; round < 20000; round++) {
+		char a[12], b[12];
+		size_t a_len = 0, b_len = 0;
+		for (size_t i = 0; i < sizeof a; i++) {
+			random = random * 1103515245 + 12345;
+			a[i] = (char)('a' + (random >> 16) % 3);
+			b[i] = (random >> 20) % 4 ? a[i] : (char)('a' + (random >> 24) % 3);
+			a_len = 4 + (random >> 18) % 9;
+			b_len = 4 + (random >> 22) % 9;
+		}
+		size_t whole = str_distance(str_new(a, a_len), str_new(b, b_len), 64);
+		for (size_t limit = 0; limit < 8; limit++)
+			assert_int_equal(str_distance(str_new(a, a_len), str_new(b, b_len), limit), MIN(whole, limit));
+	}
 }
 
 static void reads_numbers(void **state UNUSED) {
@@ -78,7 +101,8 @@ static void reads_and_prints_durations(void **state UNUSED) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cuts_and_trims),	cmocka_unit_test(tells_text_from_bytes),
-		cmocka_unit_test(counts_edits),		cmocka_unit_test(reads_numbers),
+		cmocka_unit_test(counts_edits),		cmocka_unit_test(a_limit_changes_no_distance_below_it),
+		cmocka_unit_test(reads_numbers),
 		cmocka_unit_test(reads_and_prints_durations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

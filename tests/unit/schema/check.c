@@ -178,6 +178,24 @@ static void bears_long_chains(void **state UNUSED) {
 	}
 }
 
+/* A hint for each of them would take a minute, and nobody reads more than the first hundred. */
+static void bears_many_mistakes(void **state UNUSED) {
+	struct world *world = world_new();
+	struct buf text = BUF_INIT(SCHEMA_TEXT_MAX);
+	assert_int_equal(buf_append(&text, STR("module m { verb v(Unit) Unit\n+calls m.v")), 0);
+	for (size_t i = 0; i < 10000; i++)
+		assert_int_equal(buf_printf(&text, ", m.abcdefghijklmnopqrstuvwxyz%zu", i), 0);
+	for (size_t i = 0; i < 3900; i++)
+		assert_int_equal(buf_printf(&text, "\nverb abcdefghijklmnopqrstuvwxy%zu(Unit) Nope", i), 0);
+	assert_int_equal(buf_append(&text, STR("}")), 0);
+	assert_int_equal(schema_check(parse_good(world, buf_text(&text)), &world->diagnostics), -1);
+	assert_int_equal(world->diagnostics.count, SCHEMA_DIAGNOSTICS_MAX);
+	assert_int_equal(world->diagnostics.left_out, 13900 - SCHEMA_DIAGNOSTICS_MAX);
+	assert_string_equal(world->diagnostics.items[0].hint, "did you mean \"abcdefghijklmnopqrstuvwxy0\"?");
+	buf_deinit(&text);
+	world_free(world);
+}
+
 /* What an error quotes may be long, and may be meant for a terminal. */
 static void errors_are_plain_text(void **state UNUSED) {
 	struct world *world = world_new();
@@ -213,6 +231,7 @@ int main(void) {
 		cmocka_unit_test(says_what_is_wrong),          cmocka_unit_test(accepts),
 		cmocka_unit_test(field_names_may_be_any_word), cmocka_unit_test(bears_long_chains),
 		cmocka_unit_test(errors_are_plain_text),       cmocka_unit_test(marks_the_place),
+		cmocka_unit_test(bears_many_mistakes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

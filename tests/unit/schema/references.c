@@ -140,11 +140,67 @@ static void names_who_is_hurt(void **state UNUSED) {
 	world_free(world);
 }
 
+/* The changes that hurt a verb are looked for once, and errors past the maximum are only counted. */
+static void bears_many_calls(void **state UNUSED) {
+	struct world *world = world_new();
+	enum { FIELDS = SCHEMA_MEMBERS_MAX, VERBS = 500, CALLS = 20000 };
+	const struct schema_module *versions[2];
+	for (size_t i = 0; i < 2; i++) {
+		buf_clear(&world->buf);
+		assert_int_equal(buf_append(&world->buf, STR("module m { export data D {\n")), 0);
+		for (size_t j = 0; j < FIELDS; j++)
+			assert_int_equal(buf_printf(&world->buf, "f%zu %s\n", j, i ? "String" : "Int"), 0);
+		assert_int_equal(buf_append(&world->buf, STR("}\n")), 0);
+		for (size_t j = 0; j < VERBS; j++)
+			assert_int_equal(buf_printf(&world->buf, "export verb v%zu(m.D) Unit\n", j), 0);
+		assert_int_equal(buf_append(&world->buf, STR("}")), 0);
+		versions[i] = check_good(world, buf_text(&world->buf));
+	}
+	buf_clear(&world->buf);
+	assert_int_equal(buf_append(&world->buf, STR("module caller { verb c(Unit) Unit +calls m.v0")), 0);
+	for (size_t i = 1; i < CALLS; i++)
+		assert_int_equal(buf_printf(&world->buf, ", m.v%zu", i % VERBS), 0);
+	assert_int_equal(buf_append(&world->buf, STR("}")), 0);
+	struct map modules;
+	map_init(&modules);
+	map_put(&modules, STR("caller"), check_good(world, buf_text(&world->buf)));
+	struct schema_comparison comparison;
+	schema_compare(versions[0], versions[1], &world->arena, &comparison);
+	assert_int_equal(schema_check_callers(&comparison, &modules, &world->diagnostics), -1);
+	assert_string_equal(world->diagnostics.items[0].message,
+			    "caller.c calls m.v0: D.f0 was Int, is now String");
+	assert_int_equal(world->diagnostics.left_out + world->diagnostics.count, (size_t)FIELDS * CALLS);
+	map_deinit(&modules);
+	world_free(world);
+}
+
+/* Modules whose types need those of the next, and the last one those of the first: no step of the stack for each. */
+static void follows_a_long_way_back(void **state UNUSED) {
+	struct world *world = world_new();
+	enum { MODULES = 3000 };
+	struct map modules;
+	map_init(&modules);
+	world->arena.max = (size_t)16 << 30;
+	for (size_t i = 0; i < MODULES; i++) {
+		const struct schema_module *module = check_good(
+			world, arena_printf(&world->arena, "module m%zu { export data D { x m%zu.D? } }", i, (i + 1) % MODULES));
+		map_put(&modules, str_from(module->name), (void *)module);
+	}
+	const struct schema_module *first = map_get(&modules, STR("m0"));
+	assert_int_equal(schema_check_references(first, &modules, &world->diagnostics), -1);
+	assert_string_equal(world->diagnostics.items[0].message,
+			    "D.x: the types of \"m0\" and those of \"m1\" need each other");
+	map_deinit(&modules);
+	world_free(world);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_bad_references),
 		cmocka_unit_test(refuses_types_that_need_each_other),
 		cmocka_unit_test(names_who_is_hurt),
+		cmocka_unit_test(bears_many_calls),
+		cmocka_unit_test(follows_a_long_way_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
