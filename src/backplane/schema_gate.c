@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Schemas are kept packed, as thousands of models would be many megabytes. Only those are unpacked that can matter: a
- * module's name stands as it is in the packed schema of each module that names it.
+ * Schemas are kept packed, as thousands of models would be many megabytes. Only those are unpacked that can matter: of
+ * the modules that the new schema names, of those whose types these need, and of those that name the module itself, as
+ * its name then stands in their packed schema as it is. Who those call in turn does not matter: else a deployment would
+ * take as long as the whole system is large.
  */
 #include "backplane/schema_gate.h"
 
@@ -23,32 +25,32 @@ struct version {
 	struct str packed;
 	const struct schema_module *module; /* NULL: nothing shows yet that it matters */
 	size_t number; /* among those of its module */
+	struct version *before; /* of its module; NULL: it is the first one */
+	struct version *next_waiting;
 };
 
 struct gate {
 	struct arena arena;
 	struct version *versions; /* those of a module in the order in which they take over */
 	size_t count, rounds;
+	struct map last; /* version of each module */
+	struct version *waiting; /* unpacked, and what their types need not yet */
 	struct map modules; /* one version of each module that matters */
 };
 
 /* --- the versions that there are ---------------------------------------------------------------------------------- */
 
-static void add_version(struct gate *gate, const char *name, struct str packed, size_t number) {
-	gate->versions[gate->count++] = (struct version){.name = name, .packed = packed, .number = number};
-	gate->rounds = MAX(gate->rounds, number + 1);
+static void add_version(struct gate *gate, const char *name, struct str packed) {
+	struct version *version = &gate->versions[gate->count++];
+	*version = (struct version){.name = name, .packed = packed, .before = map_get(&gate->last, str_from(name))};
+	version->number = version->before ? version->before->number + 1 : 0;
+	map_put(&gate->last, str_from(name), version);
+	gate->rounds = MAX(gate->rounds, version->number + 1);
 }
 
-static void add_deployment(struct gate *gate, const struct deployment *deployment, size_t number) {
+static void add_deployment(struct gate *gate, const struct deployment *deployment) {
 	if (deployment != NULL)
-		add_version(gate, deployment->module->name, packed_schema_bytes(deployment->schema), number);
-}
-
-static size_t count_versions(const struct gate *gate, const char *name) {
-	size_t count = 0;
-	for (size_t i = 0; i < gate->count; i++)
-		count += strcmp(gate->versions[i].name, name) == 0;
-	return count;
+		add_version(gate, deployment->module->name, packed_schema_bytes(deployment->schema));
 }
 
 static size_t list_length(const struct list *list) {
@@ -63,20 +65,16 @@ static void list_versions(struct gate *gate, const struct control *control, cons
 	gate->versions = arena_alloc(&gate->arena, room * sizeof *gate->versions);
 	LIST_FOREACH(link, &control->all_modules) {
 		const struct module *module = LIST_ENTRY(link, struct module, in_control);
-		add_deployment(gate, module->active, 0);
-		add_deployment(gate, module->next, module->active != NULL);
+		add_deployment(gate, module->active);
+		add_deployment(gate, module->next);
 	}
 	LIST_FOREACH(link, pending) {
 		const struct schema_pending *coming = LIST_ENTRY(link, struct schema_pending, link);
-		add_version(gate, coming->module, coming->schema, count_versions(gate, coming->module));
+		add_version(gate, coming->module, coming->schema);
 	}
 }
 
 /* --- those that matter -------------------------------------------------------------------------------------------- */
-
-static bool names(struct str packed, const char *name) {
-	return memmem(packed.ptr, packed.len, name, strlen(name)) != NULL;
-}
 
 static struct schema_module *unpack(struct gate *gate, struct str packed) {
 	struct schema_diagnostics diagnostics;
@@ -92,21 +90,48 @@ static struct schema_module *unpack(struct gate *gate, struct str packed) {
 	return module;
 }
 
-/* Those that the packed schema names, and those that they name. */
-static void unpack_named(struct gate *gate, struct str packed) {
-	for (size_t i = 0; i < gate->count; i++) {
-		struct version *version = &gate->versions[i];
-		if (version->module != NULL || !names(packed, version->name))
-			continue;
+/* All versions of the module that a reference leads to. */
+static void unpack_named(const struct schema_ref *ref, void *context) {
+	struct gate *gate = context;
+	struct version *version = map_get(&gate->last, str_from(ref->module));
+	for (; version != NULL && version->module == NULL; version = version->before) {
 		version->module = unpack(gate, version->packed);
-		unpack_named(gate, version->packed);
+		version->next_waiting = gate->waiting;
+		gate->waiting = version;
+	}
+}
+
+struct needs {
+	struct gate *gate;
+	const struct schema_module *module;
+};
+
+static void unpack_needed_type(const struct schema_type *type, void *context) {
+	const struct needs *needs = context;
+	if (type->kind == SCHEMA_REF && type->ref.module[0] != '\0' &&
+	    strcmp(type->ref.module, needs->module->name) != 0)
+		unpack_named(&type->ref, needs->gate);
+}
+
+/* What the module names, and what the types of that need, and so on. */
+static void unpack_needed(struct gate *gate, const struct schema_module *module) {
+	schema_walk_foreign(module, unpack_named, gate);
+	for (struct version *version; (version = gate->waiting) != NULL;) {
+		struct needs needs = {gate, version->module};
+		const struct schema_type *type;
+		gate->waiting = version->next_waiting;
+		for (size_t i = 0; i < needs.module->decl_count; i++)
+			for (size_t j = 0; needs.module->decls[i].kind != SCHEMA_VERB &&
+					   (type = schema_decl_type(&needs.module->decls[i], j)) != NULL;
+			     j++)
+				schema_walk_type(type, unpack_needed_type, &needs);
 	}
 }
 
 static void unpack_callers(struct gate *gate, const char *name) {
 	for (size_t i = 0; i < gate->count; i++) {
 		struct version *version = &gate->versions[i];
-		if (version->module == NULL && names(version->packed, name))
+		if (version->module == NULL && memmem(version->packed.ptr, version->packed.len, name, strlen(name)) != NULL)
 			version->module = unpack(gate, version->packed);
 	}
 }
@@ -166,14 +191,15 @@ int schema_gate_check(const struct control *control, const struct list *pending,
 	struct gate gate = {.rounds = 1};
 	struct buf packed = BUF_INIT(SIZE_MAX / 2);
 	arena_init(&gate.arena, SIZE_MAX);
+	map_init(&gate.last);
 	map_init(&gate.modules);
 	int result = schema_canonical(module, &packed);
 	ASSERT(result == 0);
-	list_versions(&gate, control, pending);
-	unpack_named(&gate, buf_view(&packed));
-	unpack_callers(&gate, module->name);
 	/* The module as it will be, with the same view of what is exported. */
 	const struct schema_module *now = unpack(&gate, buf_view(&packed));
+	list_versions(&gate, control, pending);
+	unpack_needed(&gate, now);
+	unpack_callers(&gate, now->name);
 	for (size_t round = 0; round < gate.rounds && result == 0; round++) {
 		choose_versions(&gate, now, round);
 		result = check_references(&gate, now, round, err);
@@ -181,6 +207,7 @@ int schema_gate_check(const struct control *control, const struct list *pending,
 			result = check_callers(&gate, now, round, err);
 	}
 	buf_deinit(&packed);
+	map_deinit(&gate.last);
 	map_deinit(&gate.modules);
 	arena_deinit(&gate.arena);
 	return result;

@@ -234,6 +234,33 @@ static void test_what_was_there_is_not_blamed_on_others(void **state) {
 	passes(stage, "module other { export verb find(Unit) Int +calls catalog.find\n}");
 }
 
+/* Whom the callee calls in turn is of no matter: a deployment would take as long as the system is large. */
+static void test_calls_of_others_are_not_followed(void **state) {
+	struct stage *stage = *state;
+	enum { MODULES = 2000 };
+	static char names[MODULES][16];
+	for (size_t i = 0; i < MODULES; i++) {
+		snprintf(names[i], sizeof names[i], "m%zu", i);
+		activate(stage, names[i],
+			 arena_printf(&stage->world->arena, "module m%zu { export verb v(Unit) Unit +calls m%zu.v\n}", i,
+				      (i + MODULES - 1) % MODULES));
+	}
+	passes(stage, "module m { export verb v(Unit) Unit +calls m0.v\n}");
+	is_refused(stage, "module m1000 { export verb w(Unit) Unit }", "m1001.v calls m1000.v: v is gone");
+}
+
+/* The way of types is followed through as many modules as it has. */
+static void test_types_are_followed_all_the_way(void **state) {
+	struct stage *stage = *state;
+	activate(stage, "a", "module a { export data A { x b.B } }");
+	activate(stage, "b", "module b { export data B { x c.C }  export verb v(d.D) Unit }");
+	activate(stage, "c", "module c { export typealias C Int }");
+	activate(stage, "d", "module d { export data D {} }");
+	passes(stage, "module c { export data C {} export verb v(a.A) Unit }");
+	passes(stage, "module d { export data D { x a.A? } }");
+	is_refused(stage, "module c { export data C { x a.A? } }", "the types of \"c\" and those of \"a\" need each other");
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -241,6 +268,8 @@ int main(void) {
 		CASE(test_what_is_named_must_be_exported),
 		CASE(test_callers_must_not_break),
 		CASE(test_types_of_third_modules_are_followed),
+		CASE(test_calls_of_others_are_not_followed),
+		CASE(test_types_are_followed_all_the_way),
 		CASE(test_what_comes_up_counts_as_well),
 		CASE(test_a_caller_that_comes_up_must_not_break),
 		CASE(test_what_is_being_kept_counts_as_well),
