@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The source: tables for ftl/json.h, and the two ends of each verb.
+ * The source: tables for ftl/json.h, and the two ends of each verb. Its own names begin with ftl_, as no name of a schema
+ * does in C: a module may be called "run" or "json".
  */
 #include <stdio.h>
 
@@ -188,7 +189,7 @@ static void put_fields(const struct c_type *type, struct text *out) {
 		text_printf(out, "\t{.name = \"%s\", .name_size = %zu, .quoted = \"\\\"%s\\\":\", .type_name = ",
 			    member->name, strlen(member->name), member->name);
 		text_put_literal(out, member->type_text);
-		text_printf(out, ",\n\t .type = &json_%s, .at = offsetof(%s, %s)%s},\n", table(member->type), type->c,
+		text_printf(out, ",\n\t .type = &ftl_table_%s, .at = offsetof(%s, %s)%s},\n", table(member->type), type->c,
 			    member->c_name, optional ? "" : ", .required = true");
 	}
 }
@@ -201,7 +202,7 @@ static void put_variants(const struct c_type *type, struct text *out) {
 		text_put_literal(out, name);
 		text_printf(out, ", .name_size = %zu", strlen(name));
 		if (member->type != NULL)
-			text_printf(out, ", .type = &json_%s", table(member->type));
+			text_printf(out, ", .type = &ftl_table_%s", table(member->type));
 		else if (member->text == NULL && member->number == INT64_MIN)
 			text_put(out, ", .number = INT64_MIN"); /* which C has no literal for */
 		else if (member->text == NULL)
@@ -213,7 +214,7 @@ static void put_variants(const struct c_type *type, struct text *out) {
 static void put_members(const struct c_type *type, struct text *out) {
 	if (type->member_count == 0)
 		return;
-	text_printf(out, "static const struct ftl_json_member members_%s[] = {\n", type->tag);
+	text_printf(out, "static const struct ftl_json_member ftl_members_%s[] = {\n", type->tag);
 	if (type->kind == C_DATA)
 		put_fields(type, out);
 	else
@@ -290,7 +291,7 @@ static void put_table(const struct c_type *type, struct text *out) {
 	put_members(type, out);
 	text_printf(
 		out,
-		"static const struct ftl_json_type json_%s = {\n\t.kind = FTL_JSON_%s, .size = sizeof(%s), .name = ",
+		"static const struct ftl_json_type ftl_table_%s = {\n\t.kind = FTL_JSON_%s, .size = sizeof(%s), .name = ",
 		type->tag, kind_name(type), type->c);
 	text_put_literal(out, type->decl != NULL ? type->decl->name : type->key);
 	if (type->kind == C_ENUM || type->kind == C_SUM)
@@ -302,12 +303,12 @@ static void put_table(const struct c_type *type, struct text *out) {
 		text_put_literal(out, expected);
 	}
 	if (type->element != NULL)
-		text_printf(out, ", .element = &json_%s", table(type->element));
+		text_printf(out, ", .element = &ftl_table_%s", table(type->element));
 	if (type->map_key != NULL)
-		text_printf(out, ", .key = &json_%s", table(type->map_key));
+		text_printf(out, ", .key = &ftl_table_%s", table(type->map_key));
 	put_value_at(type, out);
 	if (type->member_count > 0)
-		text_printf(out, ",\n\t.members = members_%s, .member_count = %zu", type->tag, type->member_count);
+		text_printf(out, ",\n\t.members = ftl_members_%s, .member_count = %zu", type->tag, type->member_count);
 	text_put(out, ",\n};\n\n");
 }
 
@@ -316,7 +317,7 @@ static void put_tables(const struct c_types *types, struct text *out) {
 	for (const struct c_type *type = types->first; type != NULL; type = type->next) {
 		if (!type->in_codec)
 			continue;
-		text_printf(out, "static const struct ftl_json_type json_%s;\n", type->tag);
+		text_printf(out, "static const struct ftl_json_type ftl_table_%s;\n", type->tag);
 		any = true;
 	}
 	text_put(out, any ? "\n" : "");
@@ -335,7 +336,7 @@ static void put_tables(const struct c_types *types, struct text *out) {
  */
 
 static void put_run(const struct c_verb *verb, struct text *out) {
-	text_printf(out, "static int run_%s(struct ftl_context *ftl) {\n", verb->decl->name);
+	text_printf(out, "static int ftl_run_%s(struct ftl_context *ftl) {\n", verb->decl->name);
 	const struct c_type *ends[] = {verb->request, verb->response};
 	static const char *const names[] = {"request", "response"};
 	for (size_t i = 0; i < 2; i++) {
@@ -346,7 +347,7 @@ static void put_run(const struct c_verb *verb, struct text *out) {
 		text_printf(out, ";\n\tmemset(&%s, 0, sizeof %s);\n", names[i], names[i]);
 	}
 	text_printf(out, "\tif (ftl_typed_request(ftl, %s%s, %s) < 0)\n\t\treturn -1;\n",
-		    verb->request ? "&json_" : "NULL", verb->request ? table(verb->request) : "",
+		    verb->request ? "&ftl_table_" : "NULL", verb->request ? table(verb->request) : "",
 		    verb->request ? "&request" : "NULL");
 	text_printf(out, "\tint result = %s(ftl", verb->function);
 	if (verb->request != NULL)
@@ -355,7 +356,7 @@ static void put_run(const struct c_verb *verb, struct text *out) {
 	/* Not 0: it failed, or is answered later. */
 	text_put(out, ");\n\tif (result != 0)\n\t\treturn result;\n");
 	if (verb->response != NULL)
-		text_printf(out, "\treturn ftl_typed_reply(ftl, &json_%s, &response);\n}\n\n", table(verb->response));
+		text_printf(out, "\treturn ftl_typed_reply(ftl, &ftl_table_%s, &response);\n}\n\n", table(verb->response));
 	else
 		text_put(out, "\treturn ftl_reply(ftl, \"{}\");\n}\n\n");
 }
@@ -364,12 +365,12 @@ static void put_call(const struct c_verb *verb, struct text *out) {
 	c_write_prototype(verb, out);
 	text_printf(out, " {\n\treturn ftl_typed_call(ftl, \"%s.%s\", ", verb->module, verb->decl->name);
 	if (verb->request != NULL)
-		text_printf(out, "&json_%s, %srequest, ", table(verb->request),
+		text_printf(out, "&ftl_table_%s, %srequest, ", table(verb->request),
 			    c_type_is_struct(verb->request) ? "" : "&");
 	else
 		text_put(out, "NULL, NULL, ");
 	if (verb->response != NULL)
-		text_printf(out, "&json_%s, response);\n}\n\n", table(verb->response));
+		text_printf(out, "&ftl_table_%s, response);\n}\n\n", table(verb->response));
 	else
 		text_put(out, "NULL, NULL);\n}\n\n");
 }
@@ -382,17 +383,17 @@ static bool has_metadata(const struct schema_decl *decl, const char *name) {
 }
 
 static void put_module(const struct c_module *module, struct text *out) {
-	text_put(out, module->own.count > 0 ? "static const struct ftl_verb verbs[] = {\n" : "");
+	text_put(out, module->own.count > 0 ? "static const struct ftl_verb ftl_verbs[] = {\n" : "");
 	for (size_t i = 0; i < module->own.count; i++) {
 		const struct schema_decl *verb = module->own.items[i].decl;
-		text_printf(out, "\t{.name = \"%s\", .run = run_%s%s},\n", verb->name, verb->name,
+		text_printf(out, "\t{.name = \"%s\", .run = ftl_run_%s%s},\n", verb->name, verb->name,
 			    has_metadata(verb, "nonblocking") ? ", .flags = FTL_VERB_NONBLOCKING" : "");
 	}
 	text_put(out, module->own.count > 0 ? "};\n\n" : "");
 	text_printf(out,
 		    "FTL_EXPORT const struct ftl_module ftl_module = {\n\t.version = FTL_MODULE_VERSION,\n"
 		    "\t.verb_count = %zu,\n\t.name = \"%s\",\n%s",
-		    module->own.count, module->module->name, module->own.count > 0 ? "\t.verbs = verbs,\n" : "");
+		    module->own.count, module->module->name, module->own.count > 0 ? "\t.verbs = ftl_verbs,\n" : "");
 	if (module->start != NULL)
 		text_printf(out, "\t.start = %s,\n", module->start);
 	if (module->stop != NULL)

@@ -107,6 +107,13 @@ static int name_struct(struct c_types *types, struct c_type *type, const char *w
 	return c_types_claim(types, type->c, type->key, err);
 }
 
+/* Names it, which is no struct of its own: only its table is called so. */
+static int name_table(struct c_types *types, struct c_type *type, const char *word, struct error *err) {
+	type->word = word;
+	type->tag = arena_printf(&types->arena, "%s_%s", own_name(types), word);
+	return c_types_claim(types, arena_printf(&types->arena, "struct %s", type->tag), type->key, err);
+}
+
 static int resolve_word(struct c_types *types, enum schema_type_kind kind, struct c_type **ret_type,
 			struct error *err) {
 	static const struct {
@@ -147,8 +154,7 @@ bool c_type_is_struct(const struct c_type *type) {
 static int make_optional(struct c_types *types, struct c_type *type, struct error *err) {
 	static const char *const words[] = {[C_INT] = "int", [C_FLOAT] = "float", [C_BOOL] = "bool", [C_TIME] = "time"};
 	const struct c_type *base = c_type_base(type->element);
-	type->word = arena_printf(&types->arena, "optional_%s", type->element->word);
-	type->tag = arena_printf(&types->arena, "%s_%s", own_name(types), type->word);
+	const char *word = arena_printf(&types->arena, "optional_%s", type->element->word);
 	switch (base->kind) {
 	case C_STRING:
 	case C_BYTES:
@@ -156,17 +162,17 @@ static int make_optional(struct c_types *types, struct c_type *type, struct erro
 	case C_VERB:
 		type->kind = C_NULLABLE;
 		type->c = type->element->c;
-		return 0;
+		return name_table(types, type, word, err);
 	case C_INT:
 	case C_FLOAT:
 	case C_BOOL:
 	case C_TIME:
 		type->kind = C_OPTIONAL;
 		type->c = arena_printf(&types->arena, "struct ftl_optional_%s", words[base->kind]);
-		return 0;
+		return name_table(types, type, word, err);
 	case C_ENUM:
 		type->kind = C_OPTIONAL;
-		return name_struct(types, type, type->word, err);
+		return name_struct(types, type, word, err);
 	case C_UNIT:
 	case C_LIST:
 	case C_MAP:
@@ -174,7 +180,7 @@ static int make_optional(struct c_types *types, struct c_type *type, struct erro
 	case C_SUM:
 		type->kind = C_POINTER;
 		type->c = arena_printf(&types->arena, "%s *", type->element->c);
-		return 0;
+		return name_table(types, type, word, err);
 	case C_NULLABLE:
 	case C_OPTIONAL:
 	case C_POINTER:
@@ -243,12 +249,11 @@ static int resolve_verb(struct c_types *types, const struct schema_type *type, s
 	const char *key = arena_printf(&types->arena, "verb %s.%s", type->ref.module, type->ref.name);
 	if (intern(types, key, C_VERB, ret_type, &is_new, err) < 0)
 		return -1;
-	if (is_new) {
-		(*ret_type)->word = arena_printf(&types->arena, "verb_%s_%s", type->ref.module, type->ref.name);
-		(*ret_type)->tag = arena_printf(&types->arena, "%s_%s", own_name(types), (*ret_type)->word);
-		(*ret_type)->c = "const char *";
-	}
-	return 0;
+	if (!is_new)
+		return 0;
+	(*ret_type)->c = "const char *";
+	return name_table(types, *ret_type,
+			  arena_printf(&types->arena, "verb_%s_%s", type->ref.module, type->ref.name), err);
 }
 
 /* --- declarations ----------------------------------------------------------------------------------------------------

@@ -449,6 +449,8 @@ static void says_what_it_cannot_do(void **state UNUSED) {
 		 "C of a.B and the function for a.B_C would both be a_B_C in C: rename one of them"},
 		{"module a { data list_of_Int {}  data D { x [Int] } }",
 		 "a.list_of_Int and [Int] would both be struct a_list_of_Int in C: rename one of them"},
+		{"module a { data optional_D {}  data D { x D? } }",
+		 "a.optional_D and a.D? would both be struct a_optional_D in C: rename one of them"},
 		{"module ftl { data context {} }",
 		 "ftl.context would be struct ftl_context in C, and names with ftl_ are FTL's own: rename it"},
 	};
