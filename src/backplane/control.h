@@ -56,6 +56,7 @@ struct runner {
 	uint64_t registration; /* its live stream; 0: none */
 	struct deployment *deployment; /* DEPLOYING, ALIVE, DRAINING */
 	uint64_t attempt; /* DEPLOYING, ALIVE: what its reports must name; 0: it was found alive */
+	bool asked_again; /* DEPLOYING: as the first order was not answered in time */
 	uint64_t alive_since_ms;
 	struct list in_deployment;
 	struct list in_control; /* in the order of arrival */
@@ -64,6 +65,8 @@ struct runner {
 	struct heap_node due; /* in the control's: when it is to be looked at next */
 	bool pinging;
 	unsigned pings_missed;
+	bool broke; /* its registration did, and it has not registered again: pings tell whether it lives */
+	bool ping_is_stale; /* it was sent before */
 	uint64_t drain_version; /* DRAINING: told to end once the routes of this version are out; 0: told */
 	uint64_t fetch_us, start_us;
 };

@@ -421,6 +421,15 @@ static int replica_unknown(struct control *control, struct runner *runner, const
 			 deployed->deployment_key);
 }
 
+/* What it hosts is known when it has registered and been pinged. To end it for want of that would lose its calls. */
+static int replica_too_early(struct runner *runner, const struct deployed *deployed, struct error *err) {
+	if (deployed->error[0] == '\0')
+		return error_set(err, CODE_UNAVAILABLE, "the Runner %s does not count yet; report again", runner->key);
+	if (strcmp(runner->claimed, deployed->deployment_key) == 0)
+		runner->claimed[0] = '\0';
+	return 0;
+}
+
 int control_deployed(struct control *control, const struct deployed *deployed, struct error *err) {
 	struct runner *runner = runner_find(control, deployed->runner_key);
 	bool failed = deployed->error[0] != '\0';
@@ -429,7 +438,9 @@ int control_deployed(struct control *control, const struct deployed *deployed, s
 	int result = 0;
 	/* It may be late, and speak of an earlier attempt with the same deployment. */
 	bool stale = deployed->attempt != 0 && deployed->attempt < runner->attempt;
-	if (runner->deployment == NULL || strcmp(runner->deployment->key, deployed->deployment_key) != 0)
+	if (runner->state == RUNNER_CREATING || runner->state == RUNNER_PROBING)
+		result = replica_too_early(runner, deployed, err);
+	else if (runner->deployment == NULL || strcmp(runner->deployment->key, deployed->deployment_key) != 0)
 		result = replica_unknown(control, runner, deployed, err);
 	else if (!stale && failed)
 		replica_ended(control, runner, deployed);
@@ -440,7 +451,7 @@ int control_deployed(struct control *control, const struct deployed *deployed, s
 }
 
 void control_published(struct control *control, uint64_t version) {
-	control->version_out = version;
+	control->version_out = MAX(control->version_out, version); /* word of two may come in either order */
 	LIST_FOREACH(link, &control->all_runners) {
 		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
 		if (runner->drain_version > 0 && runner->drain_version <= version)

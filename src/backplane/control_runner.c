@@ -220,6 +220,7 @@ void runner_assign(struct control *control, struct runner *runner, struct deploy
 	/* Later ones are larger, also those of the Backplane after us. */
 	uint64_t wall = (uint64_t)control->outside->ops->wall_ms(control->outside) * 1000;
 	runner->attempt = control->attempt = MAX(control->attempt + 1, wall);
+	runner->asked_again = false;
 	control->outside->ops->deploy(control->outside, runner, deployment);
 }
 
@@ -305,10 +306,52 @@ static void ping(struct control *control, struct runner *runner) {
 	control->outside->ops->ping_runner(control->outside, runner, control->config.silence_ms / 3);
 }
 
+/* One of ours leaves when it is told to end: who comes again was not told, as its Backplane left it to us before. */
+static void tell_again_to_end(struct control *control, struct runner *runner) {
+	uint64_t kill_ms = control->now_ms + control->config.kill_timeout_ms;
+	if (runner->managed && runner->state == RUNNER_DRAINING && runner->drain_version == 0)
+		runner_end(control, runner, runner->due_ms > kill_ms ? runner->due_ms - kill_ms : 0);
+}
+
 /* A known Runner registers again: its stream broke, not it. It keeps what it hosts. */
 static void renew(struct control *control, struct runner *runner, const struct registration *registration) {
+	if (runner->endpoint == NULL)
+		runner->endpoint = mem_strndup(registration->endpoint.ptr, registration->endpoint.len);
 	runner->registration = registration->id;
+	runner->broke = false;
 	control->outside->ops->accept(control->outside, registration->id, runner);
+	tell_again_to_end(control, runner);
+}
+
+/* Whether it may be the one that we know, by what it says that it hosts. */
+static bool hosts_what_it_did(const struct runner *runner, struct str hosted) {
+	switch (runner->state) {
+	case RUNNER_ALIVE:
+		return str_eq_c(hosted, runner->deployment->key);
+	case RUNNER_IDLE:
+		return hosted.len == 0;
+	case RUNNER_CREATING:
+	case RUNNER_PROBING:
+		return true; /* nothing is known yet */
+	case RUNNER_DEPLOYING:
+	case RUNNER_DRAINING:
+		return runner->managed; /* another one would have another key */
+	}
+	return false;
+}
+
+/* One that a person started may have been started anew with the same key, and have answered our pings. */
+static bool is_another(const struct runner *runner, const struct registration *registration) {
+	if (runner->state == RUNNER_CREATING)
+		return false;
+	bool elsewhere = !runner->managed && (!str_eq_c(registration->endpoint, runner->endpoint) ||
+					      !str_eq_c(registration->language, runner->language));
+	return elsewhere || (runner->broke && !hosts_what_it_did(runner, registration->deployment_key));
+}
+
+static void read_claim(struct runner *runner, const struct registration *registration) {
+	runner->registration = registration->id;
+	snprintf(runner->claimed, sizeof runner->claimed, "%.*s", STR_ARG(registration->deployment_key));
 }
 
 void control_register(struct control *control, const struct registration *registration) {
@@ -318,12 +361,20 @@ void control_register(struct control *control, const struct registration *regist
 		return;
 	}
 	struct runner *runner = map_get(&control->runners, registration->runner_key);
+	if (runner != NULL && runner->registration != 0) {
+		error_set(&err, CODE_ALREADY_EXISTS, "a Runner with the key %s is registered already", runner->key);
+		control->outside->ops->refuse(control->outside, registration->id, &err);
+		return;
+	}
+	if (runner != NULL && is_another(runner, registration)) {
+		lose(control, runner, "registers anew, and not as it was");
+		runner = NULL;
+	}
+	if (runner != NULL && runner->state == RUNNER_PROBING) {
+		read_claim(runner, registration); /* it is being pinged */
+		return;
+	}
 	if (runner != NULL && runner->state != RUNNER_CREATING) {
-		if (runner->registration != 0 || runner->state == RUNNER_PROBING) {
-			error_set(&err, CODE_ALREADY_EXISTS, "a Runner with the key %s is registered already", runner->key);
-			control->outside->ops->refuse(control->outside, registration->id, &err);
-			return;
-		}
 		renew(control, runner, registration);
 		return;
 	}
@@ -336,9 +387,8 @@ void control_register(struct control *control, const struct registration *regist
 	if (runner == NULL)
 		runner = runner_add(control, key, language, registration->managed, RUNNER_CREATING, 0);
 	snprintf(runner->language, sizeof runner->language, "%s", language);
-	runner->registration = registration->id;
 	runner->endpoint = mem_strndup(registration->endpoint.ptr, registration->endpoint.len);
-	snprintf(runner->claimed, sizeof runner->claimed, "%.*s", STR_ARG(registration->deployment_key));
+	read_claim(runner, registration);
 	runner_set_state(control, runner, RUNNER_PROBING, control->config.create_timeout_ms,
 			 "registers at %s, for %s; it is pinged before it counts", runner->endpoint, language);
 	ping(control, runner);
@@ -354,13 +404,23 @@ static struct runner *find_by_registration(const struct control *control, uint64
 	return NULL;
 }
 
+/* Perhaps it died; perhaps nothing but the connection did, as when we were stopped for so long that it looked for another
+ * one. Its calls are not to be lost by that. A dead one refuses the pings at once. */
+static void doubt(struct control *control, struct runner *runner) {
+	tell(control, runner, EVENT_RUNNER_SILENT, 0, "closed its connection; it is pinged before it counts as lost");
+	runner->broke = true;
+	runner->ping_is_stale = runner->pinging;
+	if (!runner->pinging)
+		ping(control, runner);
+}
+
 void control_registration_ended(struct control *control, uint64_t registration, bool polite) {
 	struct runner *runner = find_by_registration(control, registration);
 	if (runner == NULL)
 		return;
 	runner->registration = 0;
 	if (!polite && !(runner->state == RUNNER_DRAINING && runner->managed))
-		lose(control, runner, "closed its connection");
+		doubt(control, runner);
 	control_settle(control);
 }
 
@@ -375,7 +435,11 @@ void runner_adopt(struct control *control, struct runner *runner) {
 		runner_set_state(control, runner, RUNNER_DRAINING,
 				 control->config.drain_timeout_ms + control->config.kill_timeout_ms,
 				 "it hosts %s, which is not wanted of it", runner->claimed);
-		runner_end(control, runner, control->config.drain_timeout_ms);
+		/* Routes of before it was lost may still lead to it. */
+		if (control->version_out < control->version || !list_is_empty(&control->dirty))
+			runner->drain_version = control->version + !list_is_empty(&control->dirty);
+		else
+			runner_end(control, runner, control->config.drain_timeout_ms);
 		return;
 	}
 	runner->claimed[0] = '\0';
@@ -417,16 +481,22 @@ enum { PINGS_MISSED_MAX = 2, PING_AGAIN_MS = 100 };
  * it did answer. */
 static uint64_t next_ping(const struct control *control, const struct runner *runner) {
 	uint64_t due_ms = runner->ping_sent_ms + control->config.silence_ms / 3;
-	return runner->pings_missed > 0 ? MIN(due_ms, control->now_ms + PING_AGAIN_MS) : due_ms;
+	uint64_t again_ms = control->now_ms + (runner->broke ? 0 : PING_AGAIN_MS);
+	return runner->pings_missed > 0 ? MIN(due_ms, again_ms) : due_ms;
 }
 
 void control_pinged(struct control *control, const char *runner_key, uint64_t serial, const struct error *err) {
 	struct runner *runner = runner_find(control, runner_key);
 	if (runner == NULL || runner->serial != serial)
 		return;
-	runner->pinging = false;
+	bool says_nothing = runner->ping_is_stale && err == NULL;
+	runner->pinging = runner->ping_is_stale = false;
+	if (says_nothing) {
+		ping(control, runner);
+		return;
+	}
 	runner->pings_missed = err != NULL ? runner->pings_missed + 1 : 0;
-	if (runner->pings_missed == 1)
+	if (runner->pings_missed == 1 && !runner->broke)
 		tell(control, runner, EVENT_RUNNER_SILENT, 0, err->msg);
 	/* A second ping at once tells a hiccup from a death. */
 	runner->ping_due_ms = next_ping(control, runner);
@@ -435,6 +505,8 @@ void control_pinged(struct control *control, const char *runner_key, uint64_t se
 		refuse_unreachable(control, runner, err);
 	else if (runner->state == RUNNER_PROBING)
 		count_in(control, runner);
+	else if (runner->pings_missed >= PINGS_MISSED_MAX && runner->broke)
+		lose(control, runner, "closed its connection");
 	else if (runner->pings_missed >= PINGS_MISSED_MAX)
 		give_up(control, runner, "does not answer pings");
 	control_settle(control);
@@ -455,6 +527,12 @@ void control_deploy_answered(struct control *control, const char *runner_key, ui
 	    runner->state != RUNNER_DEPLOYING)
 		return;
 	struct deployment *deployment = runner->deployment;
+	if (err->code == CODE_DEADLINE_EXCEEDED && !runner->asked_again) {
+		/* The time may have passed because we stood still. The same order twice is one. */
+		runner->asked_again = true;
+		control->outside->ops->deploy(control->outside, runner, deployment);
+		return;
+	}
 	char why[ERROR_TEXT_MAX + KEY_MAX + 32];
 	snprintf(why, sizeof why, "the Runner %s refused to deploy: %s", runner->key, err->msg);
 	/* Whatever it is, this Runner is of no use for it. What it hosts it tells when it registers again. */

@@ -148,6 +148,20 @@ def test_a_runner_that_hangs_is_given_up_and_comes_back(backplane, hand_started)
     wait_for(lambda: backplane.runners("idle"), "it to come back")
 
 
+def test_a_connection_that_breaks_is_no_death(backplane, runner):
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    runner.log.clear()
+    runner.registration.cancel()
+    wait_for(lambda: "Ping" in runner.log, "the Backplane to ask whether it lives")
+    assert all(future.result().body == b"{}" for future in [backplane.call_future("echo.echo") for _ in range(20)])
+    runner.register(deployment_key=key)
+    assert [(one.key, one.state) for one in backplane.runners()] == [(runner.key, "alive")]
+    assert "Deploy" not in runner.log
+    runner.die()
+    wait_for(lambda: not backplane.runners(), "its death to be noticed", 5)
+
+
 # --- a replica that does badly is left out for a while
 
 

@@ -235,6 +235,23 @@ def test_calls_that_wait_are_counted(backplane, make_runner):
         channel.close()
 
 
+def test_a_backplane_that_stood_still_loses_nothing(platform):
+    """For so long that the Runners look for another one: their connections break, and they live."""
+    platform.start()
+    platform.wait_live(deploy_program(platform, replicas=2))
+    pids = {pid_that_answers(platform) for _ in range(30)}
+    slow = platform.call_future("echo.sleep")
+    time.sleep(0.1)
+    platform.process.send_signal(signal.SIGSTOP)
+    calls = [platform.call_future("echo.echo") for _ in range(20)]
+    time.sleep(5.5)
+    platform.process.send_signal(signal.SIGCONT)
+    assert {json.loads(call.result().body)["pid"] for call in [slow, *calls]} <= pids
+    assert len(platform.runners("alive")) == 2
+    # The one that seemed to be slow is left out for a moment.
+    wait_for(lambda: {pid_that_answers(platform) for _ in range(30)} == pids, "both to take calls again")
+
+
 def test_killed_again_and_again(platform):
     platform.start()
     key = deploy_program(platform)

@@ -307,6 +307,8 @@ static void replaces_a_replica_later_and_later(void **state UNUSED) {
 }
 
 static void gives_the_work_of_a_lost_runner_to_another(void **state UNUSED) {
+	struct error err;
+	error_set(&err, CODE_UNAVAILABLE, "nobody there");
 	bring_runner(1, "one");
 	bring_runner(2, "two");
 	deploy("dpl-1", "echo", 1);
@@ -314,9 +316,93 @@ static void gives_the_work_of_a_lost_runner_to_another(void **state UNUSED) {
 	publish();
 	forget_log();
 	control_registration_ended(&stage->control, 1, false);
+	expect("ping unix:/one\n");
+	pinged("one", &err);
+	pass(0);
+	expect("ping unix:/one\n");
+	pinged("one", &err);
 	expect("dpl-1: the Runner one closed its connection; trying again in 100 ms\nroute echo to 0\n");
 	pass(100);
 	expect("deploy dpl-1 to unix:/two\n");
+}
+
+static void keeps_what_lost_no_more_than_its_connection(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	pass(control_config_default.silence_ms / 3);
+	forget_log();
+	control_registration_ended(&stage->control, 1, false);
+	expect("");
+	pinged("one", NULL); /* it was sent before, and says nothing */
+	expect("ping unix:/one\n");
+	pinged("one", NULL);
+	expect("");
+	register_runner(2, "unix:/one", "one", "dpl-1");
+	expect("accept 2\n");
+	assert_int_equal(control_deployment(&stage->control, STR("dpl-1"))->alive, 1);
+}
+
+/* By a person, before anybody noticed that the one before had died. */
+static void knows_one_that_was_started_anew(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	control_registration_ended(&stage->control, 1, false);
+	pinged("one", NULL);
+	forget_log();
+	register_runner(2, "unix:/one", "one", "");
+	assert_non_null(strstr(log_text(), "registers anew, and not as it was"));
+	assert_int_equal(control_deployment(&stage->control, STR("dpl-1"))->alive, 0);
+	pinged("one", NULL);
+	forget_log();
+	pass(100);
+	expect("deploy dpl-1 to unix:/one\n");
+}
+
+/* The Backplane before meant to, and had no more time. */
+static void tells_what_drains_and_comes_again_to_end(void **state UNUSED) {
+	control_found(&stage->control, "rnr-a");
+	control_found_draining(&stage->control, "rnr-a", 20000);
+	control_begin(&stage->control, stage->now_ms);
+	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
+	expect("accept 1\nterminate all at unix:/a\n");
+	control_runner_exited(&stage->control, "rnr-a", "exited");
+	assert_int_equal(stage->control.runners.len, 0);
+}
+
+/* What a Runner hosts must not end because it told of it too early. */
+static void has_a_report_sent_again_that_comes_before_the_pong(void **state UNUSED) {
+	const struct deployment_record record = {
+		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	const struct deployed alive = {.runner_key = "rnr-a", .deployment_key = "dpl-1", .error = ""};
+	struct error err;
+	control_load(&stage->control, &record, 1, true);
+	control_found(&stage->control, "rnr-a");
+	control_begin(&stage->control, stage->now_ms);
+	assert_int_equal(control_deployed(&stage->control, &alive, &err), -1);
+	assert_int_equal(err.code, CODE_UNAVAILABLE);
+	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
+	assert_int_equal(control_deployed(&stage->control, &alive, &err), -1);
+	assert_int_equal(err.code, CODE_UNAVAILABLE);
+	pinged("rnr-a", NULL);
+	assert_int_equal(control_deployed(&stage->control, &alive, &err), 0);
+	assert_int_equal(control_deployment(&stage->control, STR("dpl-1"))->alive, 1);
+}
+
+static void orders_again_what_was_not_answered_in_time(void **state UNUSED) {
+	struct error err;
+	error_set(&err, CODE_DEADLINE_EXCEEDED, "no answer");
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	const struct runner *runner = map_get(&stage->control.runners, STR("one"));
+	forget_log();
+	control_deploy_answered(&stage->control, "one", runner->serial, runner->attempt, &err);
+	expect("deploy dpl-1 to unix:/one\n");
+	control_deploy_answered(&stage->control, "one", runner->serial, runner->attempt, &err);
+	assert_int_equal(stage->control.runners.len, 0);
 }
 
 static void finds_runners_again_after_a_restart(void **state UNUSED) {
@@ -328,10 +414,12 @@ static void finds_runners_again_after_a_restart(void **state UNUSED) {
 	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
 	pinged("rnr-a", NULL);
 	expect("ping unix:/a\naccept 1\nroute echo to 1\n");
-	/* A second one of it is one too many. */
+	/* A second one of it is one too many. It ends once no routes of before may lead to it. */
 	register_runner(2, "unix:/b", "rnr-b", "dpl-1");
 	pinged("rnr-b", NULL);
-	expect("ping unix:/b\naccept 2\nterminate all at unix:/b\n");
+	expect("ping unix:/b\naccept 2\n");
+	publish();
+	expect("terminate all at unix:/b\n");
 }
 
 static void ends_what_was_found_and_never_registers(void **state UNUSED) {
@@ -692,6 +780,9 @@ static void tells_of_every_change_of_a_runner(void **state UNUSED) {
 	report("one", "dpl-1", "terminated");
 	expect_told("12 one -: no longer hosts dpl-1: terminated\n");
 	control_registration_ended(&stage->control, 1, false);
+	expect_told("16 one -: closed its connection; it is pinged before it counts as lost\n");
+	for (unsigned i = 0; i < 2; i++)
+		pinged("one", &err);
 	expect_told("17 one -: closed its connection\n");
 }
 
@@ -719,6 +810,11 @@ int main(void) {
 		STAGE_TEST(fails_without_touching_the_old_one),
 		STAGE_TEST(replaces_a_replica_later_and_later),
 		STAGE_TEST(gives_the_work_of_a_lost_runner_to_another),
+		STAGE_TEST(keeps_what_lost_no_more_than_its_connection),
+		STAGE_TEST(knows_one_that_was_started_anew),
+		STAGE_TEST(tells_what_drains_and_comes_again_to_end),
+		STAGE_TEST(has_a_report_sent_again_that_comes_before_the_pong),
+		STAGE_TEST(orders_again_what_was_not_answered_in_time),
 		STAGE_TEST(finds_runners_again_after_a_restart),
 		STAGE_TEST(ends_what_was_found_and_never_registers),
 		STAGE_TEST(ends_at_its_stop_what_was_found),
