@@ -272,7 +272,9 @@ static size_t count_requests(const struct backplane *backplane) {
 static bool is_quiet(struct backplane *backplane) {
 	saves_flush(&backplane->saves);
 	bool kept = list_is_empty(&backplane->saves.waiting) && list_is_empty(&backplane->saves.waiters);
-	return backplane->takeover.workers_left == 0 && kept && store_queue_is_empty(&backplane->store_queue) &&
+	/* Runners are told to end when the routes are out: the other one cannot know that they were not yet. */
+	bool routed = backplane->control.version_out == backplane->control.version;
+	return backplane->takeover.workers_left == 0 && kept && routed && store_queue_is_empty(&backplane->store_queue) &&
 	       count_requests(backplane) == 0;
 }
 
