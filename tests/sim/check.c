@@ -147,7 +147,8 @@ static void check_silent(struct sim *sim, struct sim_runner *there) {
 		there->record = record;
 		there->record_since_ms = sim->now_ms;
 	}
-	uint64_t since_ms = MAX(there->silent_since_ms, there->record_since_ms);
+	/* A Backplane that stands still notices nothing. */
+	uint64_t since_ms = MAX(MAX(there->silent_since_ms, there->record_since_ms), sim->stopped_until_ms);
 	if (sim->now_ms > since_ms + SILENCE_MAX_MS)
 		sim_violate(sim, "noticed", "%s has been silent for %d ms, and is %s", there->key, (int)(sim->now_ms - since_ms),
 			    runner_state_name(runner->state));

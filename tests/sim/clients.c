@@ -14,9 +14,11 @@ enum { ATTEMPTS_MAX = 4, CALL_LOST_MS = 4000, DRAIN_MS = 5000 };
 
 static void on_kept(struct saves_waiter *waiter) {
 	struct op *op = CONTAINER_OF(waiter, struct op, waiter);
+	static const char *const names[] = {
+		[OP_CREATE] = "create", [OP_ROLLBACK] = "roll back", [OP_KILL] = "kill", [OP_SCALE] = "scale"};
 	op->acknowledged = true;
-	sim_trace(op->sim, "acknowledged: %s %s %u", op->kind == OP_CREATE ? "create" : op->kind == OP_KILL ? "kill" : "scale",
-		  module_name(op->module), op->kind == OP_CREATE ? op->version : op->replicas);
+	sim_trace(op->sim, "acknowledged: %s %s %u", names[op->kind], module_name(op->module),
+		  op->kind == OP_SCALE ? op->replicas : op->version);
 	check_store(op->sim);
 	if (op->sim->database.event_sequence < op->event_sequence)
 		sim_violate(op->sim, "acknowledged", "event %d led to what was acknowledged, and the store has events up to %d",
@@ -40,16 +42,19 @@ void op_apply(struct sim *sim, struct op *op) {
 	struct error err;
 	bool applied = control_module(&sim->control, name) != NULL || op->kind == OP_CREATE;
 	uint64_t order = ++sim->op_order; /* before what it brings about */
+	deployment_key_of(op->module, op->version, key);
+	const struct deployment_record record = {.key = key,
+						 .module = module_name(op->module),
+						 .language = language_of(op->module),
+						 .schema = STR(""),
+						 .detail = ""};
 	backplane_begin(sim);
 	switch (op->kind) {
 	case OP_CREATE:
-		deployment_key_of(op->module, op->version, key);
-		const struct deployment_record record = {.key = key,
-							 .module = module_name(op->module),
-							 .language = language_of(op->module),
-							 .schema = STR(""),
-							 .detail = ""};
 		control_deployment_created(&sim->control, &record, op->replicas);
+		break;
+	case OP_ROLLBACK:
+		control_rolled_back(&sim->control, &record);
 		break;
 	case OP_KILL:
 		control_kill(&sim->control, name, key);
@@ -70,7 +75,7 @@ void op_executed(struct sim *sim, struct op *op, bool kept) {
 
 static void on_op(struct sim *sim, struct event *event) {
 	struct op *op = event->subject;
-	if (op->kind == OP_CREATE)
+	if (op->kind == OP_CREATE || op->kind == OP_ROLLBACK)
 		store_create(sim, op);
 	else
 		op_apply(sim, op);
@@ -92,7 +97,9 @@ static void on_whim(struct sim *sim, struct event *event) {
 		return;
 	unsigned module = (unsigned)sim_below(sim, MODULES), dice = (unsigned)sim_below(sim, 10);
 	unsigned version = (unsigned)sim_below(sim, VERSIONS);
-	if (dice < 6)
+	if (dice < 2)
+		op_send(sim, OP_ROLLBACK, module, version, 0);
+	else if (dice < 6)
 		op_send(sim, OP_CREATE, module, version, (uint32_t)sim_below(sim, 4));
 	else if (dice < 8 || sim->calm)
 		op_send(sim, OP_SCALE, module, 0, (uint32_t)sim_between(sim, sim->calm, 4));
@@ -203,7 +210,7 @@ static void call_try(struct sim *sim, struct sim_call *call) {
 static void on_next_call(struct sim *sim, struct event *event) {
 	(void)event;
 	sim_at(sim, sim_between(sim, 1, 200), on_next_call, NULL);
-	if (!sim->up)
+	if (!sim->up || sim_is_stopped(sim))
 		return;
 	struct sim_call *call = arena_alloc(&sim->arena, sizeof *call);
 	*call = (struct sim_call){.number = ++sim->call_count,

@@ -74,13 +74,36 @@ static void crash(struct sim *sim) {
 	sim_at(sim, sim_between(sim, 5, sim_chance(sim, 10) ? 40000 : 2000), on_restart, NULL);
 }
 
+static void stop_backplane(struct sim *sim) {
+	if (!sim->up || sim_is_stopped(sim))
+		return;
+	/* For so long that Runners look for another one; not for longer than they have to start. */
+	uint64_t span_ms = sim->calm ? sim_between(sim, 3000, 4900) : sim_between(sim, 100, 10000);
+	sim->stopped_since_ms = sim->now_ms;
+	sim->stopped_until_ms = MIN(sim->now_ms + span_ms, (uint64_t)START_MS + CHAOS_MS);
+	sim_trace(sim, "the Backplane stands still for %d ms", (int)(sim->stopped_until_ms - sim->now_ms));
+}
+
+/* What no call may be lost by. */
+static void on_hiccup(struct sim *sim, struct event *event) {
+	(void)event;
+	if (sim->healed)
+		return;
+	struct sim_runner *runner = any_runner(sim);
+	if (sim_chance(sim, 20))
+		stop_backplane(sim);
+	else if (runner != NULL)
+		break_connection(sim, runner);
+	sim_at(sim, sim_between(sim, 10, 5000), on_hiccup, NULL);
+}
+
 static void on_fault(struct sim *sim, struct event *event) {
 	(void)event;
 	if (sim->healed)
 		return;
 	struct sim_runner *runner = any_runner(sim);
 	uint64_t span_ms = sim_between(sim, 100, 8000);
-	switch (sim_below(sim, 10)) {
+	switch (sim_below(sim, 11)) {
 	case 0:
 		crash(sim);
 		break;
@@ -118,6 +141,9 @@ static void on_fault(struct sim *sim, struct event *event) {
 		if (runner != NULL)
 			runner_child_dies(sim, runner);
 		break;
+	case 10:
+		stop_backplane(sim);
+		break;
 	}
 	sim_at(sim, sim_between(sim, 10, 5000), on_fault, NULL);
 }
@@ -136,6 +162,8 @@ void faults_start(struct sim *sim) {
 	sim_at(sim, 1000, on_watch, NULL);
 	if (!sim->calm)
 		sim_at(sim, sim_between(sim, 10, 5000), on_fault, NULL);
+	else if (sim_chance(sim, 50))
+		sim_at(sim, sim_between(sim, 10, 5000), on_hiccup, NULL);
 }
 
 void faults_heal(struct sim *sim) {

@@ -535,6 +535,9 @@ void runner_look_after_orphans(struct sim *sim) {
 			continue;
 		if (runner->stream == STREAM_ACCEPTED && runner->cut_until_ms > sim->now_ms + KEEPALIVE_MS / 2)
 			runner_stream_closed(sim, runner, runner->registration, CODE_UNAVAILABLE, 0);
+		if (runner->stream == STREAM_ACCEPTED && sim_is_stopped(sim) && runner->epoch == sim->epoch &&
+		    sim->now_ms > sim->stopped_since_ms + KEEPALIVE_MS)
+			runner_break_stream(sim, runner);
 		if (runner->orphan_since_ms > 0 && sim->now_ms - runner->orphan_since_ms > ORPHAN_MS)
 			terminate(sim, runner, "", 1000);
 	}

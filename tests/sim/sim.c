@@ -117,7 +117,7 @@ static void on_copies(struct sim *sim, struct event *event) {
 }
 
 static void init(struct sim *sim, const struct sim_options *options) {
-	*sim = (struct sim){.options = *options, .random = options->seed * 0x2545F4914F6CDD1Du + 1, .now_ms = 1000000};
+	*sim = (struct sim){.options = *options, .random = options->seed * 0x2545F4914F6CDD1Du + 1, .now_ms = START_MS};
 	sim->arena = ARENA_INIT(MIB(64));
 	list_init(&sim->calls);
 	list_init(&sim->silent);
@@ -127,6 +127,20 @@ static void init(struct sim *sim, const struct sim_options *options) {
 		unsigned dice = (unsigned)sim_below(sim, 10);
 		sim->quality[i / VERSIONS][i % VERSIONS] = sim->calm || dice < 7 ? GOOD : dice < 9 ? BAD : CRASHY;
 	}
+}
+
+bool sim_is_stopped(const struct sim *sim) {
+	return sim->up && sim->now_ms < sim->stopped_until_ms;
+}
+
+/* What is for a Backplane that stands still meets it when it goes on, in the order in which it was sent: its own limits of
+ * time before the answers, as they were set first. */
+static bool is_put_off(struct sim *sim, struct event *event) {
+	if (event->epoch == 0 || event->epoch != sim->epoch || !sim_is_stopped(sim))
+		return false;
+	event->due_ms = sim->stopped_until_ms;
+	push(sim, event);
+	return true;
 }
 
 bool sim_run(struct sim *sim, const struct sim_options *options) {
@@ -140,6 +154,8 @@ bool sim_run(struct sim *sim, const struct sim_options *options) {
 	while (sim->violated == NULL && sim->event_count > 0 && sim->events[0]->due_ms <= end_ms) {
 		struct event *event = pop(sim);
 		sim->now_ms = event->due_ms;
+		if (is_put_off(sim, event))
+			continue;
 		if (event->epoch == 0 || (event->epoch == sim->epoch && sim->up))
 			event->run(sim, event);
 		free(event);

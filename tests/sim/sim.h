@@ -25,6 +25,7 @@ enum {
 	ROUTED_MAX = 16,
 	OPS_MAX = 512,
 	SAVES_MAX = 16384, /* of one life of the Backplane */
+	START_MS = 1000000,
 	CHAOS_MS = 60000, /* faults happen in this time */
 	SETTLE_MS = 60000, /* then there are none, and all must come right */
 	COPIES_MS = 10000, /* after so long of it no module runs in more copies than asked */
@@ -133,14 +134,14 @@ struct sim_runner {
 
 /* --- clients -------------------------------------------------------------------------------------------------------- */
 
-enum op_kind { OP_CREATE, OP_KILL, OP_SCALE };
+enum op_kind { OP_CREATE, OP_ROLLBACK, OP_KILL, OP_SCALE };
 
 /* What a client asked for. */
 struct op {
 	enum op_kind kind;
 	unsigned module, version;
 	uint32_t replicas;
-	bool executed; /* OP_CREATE: in the store */
+	bool executed; /* OP_CREATE, OP_ROLLBACK: in the store */
 	bool applied; /* the state machines know */
 	bool acknowledged;
 	uint64_t order; /* of the applying */
@@ -190,6 +191,7 @@ struct sim {
 	/* The Backplane. */
 	bool up;
 	uint32_t epoch;
+	uint64_t stopped_since_ms, stopped_until_ms; /* it stands still, as by SIGSTOP, and goes on */
 	struct control control;
 	struct outside outside;
 	struct saves saves;
@@ -237,6 +239,7 @@ void sim_trace(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
 void sim_violate(struct sim *sim, const char *invariant, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Returns false when something was violated. */
 bool sim_run(struct sim *sim, const struct sim_options *options);
+bool sim_is_stopped(const struct sim *sim);
 void sim_deinit(struct sim *sim);
 
 /* world.c */

@@ -91,7 +91,8 @@ static void on_created(struct sim *sim, struct event *event) {
 
 static void execute_creation(struct sim *sim, struct event *event) {
 	struct op *op = event->subject;
-	bool kept = !store_fails(sim);
+	bool there = op->kind == OP_CREATE || sim->database.deployments[op->module][op->version].exists;
+	bool kept = there && !store_fails(sim);
 	if (kept && sim->options.plant != PLANT_FORGET_CREATION) {
 		char key[KEY_MAX];
 		deployment_key_of(op->module, op->version, key);
@@ -459,6 +460,7 @@ void backplane_start(struct sim *sim) {
 void backplane_crash(struct sim *sim) {
 	sim_trace(sim, "the Backplane dies");
 	sim->up = false;
+	sim->stopped_until_ms = 0;
 	for (unsigned i = 0; i < sim->runner_count; i++) {
 		struct sim_runner *runner = sim->runners[i];
 		bool open = runner->stream == STREAM_OPENING || runner->stream == STREAM_ACCEPTED;
