@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,15 +21,23 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/random.h"
 #include "platform/platform.h"
 #include "rpc/endpoint.h"
+
+enum {
+	ENVIRON_MAX = 1 << 20,
+	LEFTOVERS_MS = 100, /* many Runners that die together are one search */
+};
 
 struct local {
 	struct platform platform;
 	struct platform_options options;
 	char *program, *backplane, *folder;
 	struct map processes; /* struct process by Runner's key */
+	struct timer leftovers; /* looks for what Runners left that had no time to end it */
+	bool has_leftovers;
 	bool closing;
 };
 
@@ -56,9 +63,61 @@ static void remove_file(const struct local *local, const char *key, const char *
 	free(path);
 }
 
-static void clean_up(const struct local *local, const char *key) {
+/* --- what Runners leave --------------------------------------------------------------------------------------------- */
+
+/* The Runner's key in a path below its folder, KEY.d/…; false: it is none of ours. */
+static bool read_key_of_path(const struct local *local, struct str path, char ret_key[KEY_MAX]) {
+	struct str folder = str_from(local->folder);
+	if (!str_starts_with(path, folder) || path.len <= folder.len || path.ptr[folder.len] != '/')
+		return false;
+	struct str name = str_cut(str_from_offset(path, folder.len + 1), '/', &(struct str){0});
+	if (!str_ends_with(name, STR(".d")) || name.len - 2 == 0 || name.len - 2 >= KEY_MAX)
+		return false;
+	snprintf(ret_key, KEY_MAX, "%.*s", (int)(name.len - 2), name.ptr);
+	return true;
+}
+
+/* The kernel ends the program of a Runner that is killed; what that program started has its environment, but no parent
+ * that knows of it. */
+static void end_leftover(void *data, pid_t pid) {
+	struct local *local = data;
+	char *environment, key[KEY_MAX];
+	size_t len;
+	if (process_read(pid, "environ", ENVIRON_MAX, &environment, &len) < 0)
+		return;
+	const struct str name = STR("FTL_WORKING_DIR=");
+	for (struct str variable, rest = str_new(environment, len); rest.ptr != NULL;) {
+		variable = str_cut(rest, '\0', &rest);
+		if (str_starts_with(variable, name) &&
+		    read_key_of_path(local, str_from_offset(variable, name.len), key) &&
+		    map_get(&local->processes, str_from(key)) == NULL)
+			kill(pid, SIGKILL);
+	}
+	free(environment);
+}
+
+static void end_leftovers(struct local *local) {
+	local->has_leftovers = false;
+	timer_stop(local->options.loop, &local->leftovers);
+	process_for_each(end_leftover, local);
+}
+
+static void on_leftovers(struct timer *timer) {
+	end_leftovers(CONTAINER_OF(timer, struct local, leftovers));
+}
+
+static void expect_leftovers(struct local *local) {
+	if (!local->has_leftovers)
+		timer_start(local->options.loop, &local->leftovers, LEFTOVERS_MS);
+	local->has_leftovers = true;
+}
+
+static void clean_up(struct local *local, const char *key) {
 	struct error err;
 	char *work = file_of(local, key, ".d");
+	/* A Runner that ends in order leaves its folder empty, and no process of its deployment. */
+	if (rmdir(work) < 0 && errno != ENOENT)
+		expect_leftovers(local);
 	if (path_remove_tree(work, &err) < 0)
 		log_warn("%s", err.msg);
 	free(work);
@@ -71,6 +130,8 @@ static void clean_up(const struct local *local, const char *key) {
 static void free_local_if_done(struct local *local) {
 	if (!local->closing || local->processes.len > 0)
 		return;
+	if (local->has_leftovers)
+		end_leftovers(local);
 	map_deinit(&local->processes);
 	free(local->program);
 	free(local->backplane);
@@ -121,29 +182,11 @@ static void on_start_failed(struct timer *timer) {
 
 /* --- pid files ----------------------------------------------------------------------------------------------------------- */
 
-/* The time that a process started, in clock ticks since the machine did (proc(5), stat, field 22); 0: it is gone. */
-static uint64_t start_time(pid_t pid) {
-	char path[64], *text;
-	size_t len;
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if (file_read(path, 4096, &text, &len, NULL) < 0)
-		return 0;
-	uint64_t ticks = 0;
-	/* The name, field 2, may hold anything; it ends with the last bracket. */
-	char *at = strrchr(text, ')');
-	for (int field = 2; at != NULL && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	if (at != NULL)
-		ticks = strtoull(at + 1, NULL, 10);
-	free(text);
-	return ticks;
-}
-
 static void write_pid(const struct process *process) {
 	char *path = file_of(process->local, process->key, ".pid");
 	char text[64];
 	struct error err;
-	snprintf(text, sizeof text, "%d %" PRIu64 "\n", (int)process->pid, start_time(process->pid));
+	snprintf(text, sizeof text, "%d %" PRIu64 "\n", (int)process->pid, process_stat(process->pid, PROCESS_STAT_START_TIME));
 	if (file_write_whole(path, str_from(text), 0600, &err) < 0)
 		log_warn("%s; a Backplane that takes over could not end this Runner", err.msg);
 	free(path);
@@ -161,7 +204,7 @@ static bool read_pid(const struct local *local, const char *key, pid_t *ret_pid)
 	bool whole = sscanf(text, "%d %" SCNu64, &pid, &ticks) == 2 && pid > 1 && ticks > 0;
 	free(text);
 	*ret_pid = (pid_t)pid;
-	return whole && start_time((pid_t)pid) == ticks;
+	return whole && process_stat((pid_t)pid, PROCESS_STAT_START_TIME) == ticks;
 }
 
 /* --- starting and finding ------------------------------------------------------------------------------------------------- */
@@ -234,45 +277,24 @@ static bool read_key(const struct local *local, struct str line, char ret_key[KE
 	bool is_next = false;
 	for (struct str arg, rest = line; rest.ptr != NULL;) {
 		arg = str_cut(rest, '\0', &rest);
-		struct str folder = str_from(local->folder);
-		if (is_next && str_starts_with(arg, folder) && str_ends_with(arg, STR(".d")) && arg.len > folder.len + 3 &&
-		    arg.len - folder.len - 3 < KEY_MAX) {
-			snprintf(ret_key, KEY_MAX, "%.*s", (int)(arg.len - folder.len - 3), arg.ptr + folder.len + 1);
-			return strchr(ret_key, '/') == NULL;
-		}
+		if (is_next && read_key_of_path(local, arg, ret_key))
+			return true;
 		is_next = str_eq_c(arg, "--work-folder");
 	}
 	return false;
 }
 
-static bool is_ours(const struct local *local, pid_t pid, char ret_key[KEY_MAX]) {
-	char path[64], *line;
-	size_t len;
-	struct stat status;
-	snprintf(path, sizeof path, "/proc/%d", (int)pid);
-	if (stat(path, &status) < 0 || status.st_uid != geteuid())
-		return false;
-	snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
-	if (file_read(path, KIB(64), &line, &len, NULL) < 0)
-		return false;
-	bool ours = read_key(local, str_new(line, len), ret_key);
-	free(line);
-	return ours;
-}
-
 /* A Backplane that died between starting a Runner and writing its pid down, or could not write it, left no other trace. */
-static void find_unnamed(struct local *local) {
-	DIR *folder = opendir("/proc");
-	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-		uint64_t pid;
-		char key[KEY_MAX];
-		if (!str_to_u64(str_from(entry->d_name), &pid) || !is_ours(local, (pid_t)pid, key) ||
-		    map_get(&local->processes, str_from(key)) != NULL || watch_found(local, key, (pid_t)pid) < 0)
-			continue;
+static void find_unnamed(void *data, pid_t pid) {
+	struct local *local = data;
+	char key[KEY_MAX], *line;
+	size_t len;
+	if (process_read(pid, "cmdline", KIB(64), &line, &len) < 0)
+		return;
+	bool ours = read_key(local, str_new(line, len), key);
+	free(line);
+	if (ours && map_get(&local->processes, str_from(key)) == NULL && watch_found(local, key, pid) == 0)
 		write_pid(map_get(&local->processes, str_from(key)));
-	}
-	if (folder != NULL)
-		closedir(folder);
 }
 
 static bool is_of_survivor(const struct local *local, struct str name) {
@@ -311,6 +333,7 @@ static void sweep(struct local *local, const char *file) {
 	if (is_of_survivor(local, str_from(file)))
 		return;
 	char *path = file_of(local, file, "");
+	local->has_leftovers |= str_ends_with(str_from(file), STR(".d"));
 	if (path_remove_tree(path, &err) < 0)
 		log_warn("%s", err.msg);
 	free(path);
@@ -320,8 +343,12 @@ static void sweep(struct local *local, const char *file) {
 static int find_survivors(struct local *local, struct error *err) {
 	if (for_each_file(local, find_by_pid_file, err) < 0)
 		return -1;
-	find_unnamed(local);
-	return for_each_file(local, sweep, err);
+	process_for_each(find_unnamed, local);
+	if (for_each_file(local, sweep, err) < 0)
+		return -1;
+	if (local->has_leftovers)
+		end_leftovers(local);
+	return 0;
 }
 
 /* --- the rest of the interface ---------------------------------------------------------------------------------------------- */
@@ -382,6 +409,7 @@ int platform_local_new(const struct platform_options *options, struct platform *
 		.program = mem_strdup(options->program),
 		.backplane = mem_strdup(options->backplane),
 		.folder = mem_strdup(options->folder),
+		.leftovers.fire = on_leftovers,
 	};
 	map_init(&local->processes);
 	if (find_survivors(local, err) < 0) {

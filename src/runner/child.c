@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *  RUNNING ──SIGCHLD, and waitid tells──▶ ENDED ──its output is read, or nobody ends it──▶ freed
+ *  RUNNING ──SIGCHLD, and waitid tells──▶ ENDED ──its output is read and none it started is left, or no time──▶ freed
  *
  * The group is killed after the child has ended and before it is reaped: until then its number cannot be given to
- * another process.
+ * another process. What left the group becomes ours when its parent ends (PR_SET_CHILD_SUBREAPER), and is killed
+ * one generation after the other.
  */
 #include "runner/child.h"
 
@@ -17,14 +18,16 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/process.h"
 
-/* Someone may have taken the pipe out of the group; we do not wait for him. */
-enum { OUTPUT_GRACE_MS = 200 };
+/* For what the child started to die and its output to end. Someone may have given the pipe away; we do not wait for him. */
+enum { LEFTOVER_GRACE_MS = 200 };
 
 struct child {
 	struct loop *loop;
 	struct child_options options;
 	pid_t pid; /* 0: reaped */
+	bool has_leftovers; /* until the kernel says that nothing that it started is left */
 	int wait_status;
 	uv_signal_t on_child_signal;
 	struct output {
@@ -57,7 +60,8 @@ static void close_all(struct child *child) {
 }
 
 static void close_if_done(struct child *child) {
-	if (child->pid == 0 && child->outputs[CHILD_STDOUT].ended && child->outputs[CHILD_STDERR].ended)
+	if (child->pid == 0 && !child->has_leftovers && child->outputs[CHILD_STDOUT].ended &&
+	    child->outputs[CHILD_STDERR].ended)
 		close_all(child);
 }
 
@@ -65,15 +69,32 @@ static void on_grace_over(struct timer *timer) {
 	close_all(CONTAINER_OF(timer, struct child, grace));
 }
 
-static void reap(struct child *child) {
-	siginfo_t info = {0};
-	if (child->pid == 0 || waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
-	    info.si_pid == 0)
-		return;
+static void end(struct child *child) {
 	kill(-child->pid, SIGKILL);
 	waitpid(child->pid, &child->wait_status, 0);
 	child->pid = 0;
-	timer_start(child->loop, &child->grace, OUTPUT_GRACE_MS);
+	timer_start(child->loop, &child->grace, LEFTOVER_GRACE_MS);
+}
+
+static void kill_if_ours(void *data UNUSED, pid_t pid) {
+	if (process_stat(pid, PROCESS_STAT_PARENT) == (uint64_t)getpid())
+		kill(pid, SIGKILL);
+}
+
+/* Everyone who has ended, be it the child or what it left to us. */
+static void reap(struct child *child) {
+	siginfo_t info = {0};
+	int failed;
+	while ((failed = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT)) == 0 && info.si_pid != 0) {
+		if (info.si_pid == child->pid)
+			end(child);
+		else
+			waitpid(info.si_pid, NULL, 0);
+		info.si_pid = 0;
+	}
+	child->has_leftovers = failed == 0;
+	if (child->pid == 0 && child->has_leftovers)
+		process_for_each(kill_if_ours, NULL);
 	close_if_done(child);
 }
 
@@ -221,6 +242,7 @@ static int make_pipes(int pipes[CHILD_OUTPUTS][2], struct error *err) {
 struct child *child_start(struct loop *loop, const struct child_options *options, struct error *err) {
 	int pipes[CHILD_OUTPUTS][2] = {{-1, -1}, {-1, -1}};
 	pid_t pid = 0;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	int result = make_pipes(pipes, err);
 	if (result == 0) {
 		const int writers[CHILD_OUTPUTS] = {pipes[0][1], pipes[1][1]};

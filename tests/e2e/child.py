@@ -5,6 +5,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -70,6 +71,11 @@ class Verbs(ftl_pb2_grpc.VerbServiceServicer):
             time.sleep(4)
             os._exit(0)
         os._exit(5)
+
+    def orphan(self, request, context):
+        # Its parent goes at once, and it soon after.
+        subprocess.run(["sh", "-c", "sleep 0.2 &"], check=True)
+        return ftl_pb2.CallResponse(body=b"{}")
 
     def leave(self, request, context):
         print("leaving", flush=True)

@@ -18,7 +18,7 @@ import grpc
 import pytest
 from fake_backplane import ftl, ftl_grpc, schema
 from runner_backplane import Artefact, Deployment, RunnersBackplane
-from whole import SANITIZED
+from whole import SANITIZED, wait_for
 
 HERE = Path(__file__).resolve().parent
 BUILD = Path(os.environ.get("FTL_BUILD", HERE.parents[1] / "build"))
@@ -355,7 +355,8 @@ def test_never_alive_is_killed_with_all_that_it_started(start, backplane, tmp_pa
     runner = start(start_timeout="500ms")
     runner.wait_registered()
     pids = tmp_path / "pids"
-    backplane.add(script(f"#!/bin/sh\ntrap '' TERM\nsleep 100 &\necho $$ $! > {pids}\necho waiting\nwait\nsleep 100\n"))
+    started = f"sleep 100 &\necho $$ $! > {pids}\nsetsid sleep 100 &\necho $! >> {pids}\n"
+    backplane.add(script(f"#!/bin/sh\ntrap '' TERM\n{started}echo waiting\nwait\nsleep 100\n"))
     report = runner.deploy()
     assert "main did not answer Ping on FTL_BIND=http://127.0.0.1:" in report.error
     assert "within 500 ms" in report.error
@@ -363,6 +364,35 @@ def test_never_alive_is_killed_with_all_that_it_started(start, backplane, tmp_pa
     for pid in pids.read_text().split():
         wait_gone(int(pid))
     assert list(runner.folder.iterdir()) == []
+
+
+# Of those that left the group and the session of the child, one was also left by its own parent before.
+ESCAPES = """#!/bin/sh
+setsid sh -c 'trap "" TERM HUP; echo $$ >> {pids}; sleep 100 & echo $! >> {pids}; wait' &
+(setsid sh -c 'echo $$ >> {pids}; exec sleep 100' &)
+while [ "$(wc -l < {pids})" -lt 3 ]; do sleep 0.01; done
+exit 4
+"""
+
+
+def test_early_exit_leaves_nothing_that_it_started(runner, backplane, tmp_path):
+    pids = tmp_path / "pids"
+    pids.touch()
+    backplane.add(script(ESCAPES.format(pids=pids)))
+    began = time.monotonic()
+    assert runner.deploy().error == "main exited with status 4 before it answered Ping"
+    assert time.monotonic() - began < 3
+    for pid in pids.read_text().split():
+        wait_gone(int(pid))
+    assert list(runner.folder.iterdir()) == []
+
+
+def test_what_a_child_leaves_is_reaped_when_it_ends(runner, backplane):
+    backplane.add(child())
+    runner.deploy()
+    runner.call("orphan").result()
+    children = Path(f"/proc/{runner.process.pid}/task/{runner.process.pid}/children")
+    wait_for(lambda: children.read_text().split() == [str(child_pid(runner))], "the end of the orphan")
 
 
 BAD_STREAMS = {

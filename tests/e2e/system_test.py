@@ -140,6 +140,39 @@ def test_a_program_that_dies_is_replaced(platform):
     assert platform.status().deployments[0].state == ftl.DEPLOYMENT_STATE_LIVE
 
 
+HELPER = b"""#!/bin/sh
+setsid sleep 1000 &
+echo $! > %s
+exec ./program
+"""
+
+
+@pytest.mark.parametrize("backplane_is", ["there", "killed"])
+def test_what_the_program_of_a_killed_runner_started_is_ended(platform, tmp_path, backplane_is):
+    pid_file = tmp_path / "helper"
+    for path, content in (files := {"main": HELPER % str(pid_file).encode(), "program": PROGRAM}).items():
+        platform.upload(content)
+    artefacts = [artefact(path, content, executable=True) for path, content in files.items()]
+    platform.wait_live(platform.create(module(verbs=["echo", "sleep"], language="python"), artefacts).deployment_key)
+    helper = int(pid_file.read_text())
+    assert is_running(helper)
+    (runner,) = platform.runners("alive")
+    ((pid, _),) = [one for one in processes_that_name(runner.key) if "runner" in one[1].split()]
+    if backplane_is == "killed":
+        platform.kill()
+    os.kill(pid, signal.SIGKILL)
+    if backplane_is == "killed":
+        platform.start()
+    wait_for(lambda: not is_running(helper), "the end of what the program started")
+    # That of the one that took its place is left alone, until all is stopped.
+    wait_for(lambda: pid_file.read_text().strip() not in ("", str(helper)), "another one")
+    pid_that_answers(platform)
+    helper = int(pid_file.read_text())
+    assert is_running(helper)
+    platform.stop()
+    assert not is_running(helper)
+
+
 def test_a_program_that_dies_during_a_call(platform, refused):
     platform.wait_live(deploy_program(platform))
     pid = pid_that_answers(platform)
