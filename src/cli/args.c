@@ -134,9 +134,9 @@ size_t args_options(const struct command *command, struct args_option ret_option
 
 enum { COUNT_MAX = 100000 };
 
-static bool parse_count(const char *text, unsigned *ret_count) {
+static bool parse_count(const char *text, uint64_t min, unsigned *ret_count) {
 	uint64_t number;
-	if (!str_to_u64(str_from(text), &number) || number > COUNT_MAX)
+	if (!str_to_u64(str_from(text), &number) || number < min || number > COUNT_MAX)
 		return false;
 	*ret_count = (unsigned)number;
 	return true;
@@ -176,7 +176,9 @@ static bool set_value(const struct args_option *option, void *options, const cha
 	case ARGS_SIZE:
 		return size_parse(text, where);
 	case ARGS_COUNT:
-		return parse_count(text, where);
+		return parse_count(text, 0, where);
+	case ARGS_COUNT_FROM_1:
+		return parse_count(text, 1, where);
 	case ARGS_FORMAT:
 		return parse_format(text, where);
 	case ARGS_LEVEL:
@@ -199,6 +201,8 @@ static const char *expected(enum args_kind kind) {
 		return "a size such as 64MiB or 1MB";
 	case ARGS_COUNT:
 		return "a number from 0 to 100000";
+	case ARGS_COUNT_FROM_1:
+		return "a number from 1 to 100000";
 	case ARGS_FORMAT:
 		return "\"table\" or \"json\"";
 	case ARGS_LEVEL:

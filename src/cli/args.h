@@ -16,6 +16,7 @@ enum args_kind {
 	ARGS_DURATION, /* uint64_t, milliseconds */
 	ARGS_SIZE, /* uint64_t, bytes */
 	ARGS_COUNT, /* unsigned */
+	ARGS_COUNT_FROM_1, /* the same, and not 0 */
 	ARGS_FORMAT, /* enum output_format */
 	ARGS_LEVEL, /* enum log_level */
 };

@@ -2,6 +2,7 @@
 #include "cli/build.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -86,20 +87,32 @@ char *const *build_folders(const struct cli *cli, size_t *ret_count) {
 	return cli->operand_count == 0 ? only_here : cli->operands;
 }
 
+static void report(const struct cli *cli, const struct project *project, bool built, int64_t took_ms) {
+	char took[TIME_TEXT_MAX];
+	duration_format(took, took_ms);
+	if (built)
+		progress_note("%s: built (%s)", project->module, took);
+	if (cli->common->output == FORMAT_JSON)
+		output_json(json_pack("{s:s, s:b, s:I}", "module", project->module, "built", built, "took_ms",
+				      (json_int_t)took_ms),
+			    JSON_ONE_LINE);
+}
+
 static int build_one(struct cli *cli, struct schema_fit *fit, const char *folder, struct error *err) {
 	struct project project;
 	if (project_read(folder, &cli->arena, &project, err) < 0)
 		return -1;
-	if (project.build == NULL && project.generate == NULL) {
+	bool builds = project.build != NULL || project.generate != NULL;
+	if (!builds)
 		progress_note("%s: %s says nothing to build", project.module, project.file);
-		return schema_fit_check(fit, &project, err);
-	}
 	int64_t start_ms = (int64_t)clock_ms();
-	if (build_run(cli, &project, STDOUT_FILENO, err) < 0 || schema_fit_check(fit, &project, err) < 0)
+	/* Standard output is the command's own, if nobody wants to read JSON there. */
+	int output = cli->common->output == FORMAT_JSON ? STDERR_FILENO : STDOUT_FILENO;
+	if (builds && build_run(cli, &project, output, err) < 0)
 		return -1;
-	char took[TIME_TEXT_MAX];
-	duration_format(took, (int64_t)clock_ms() - start_ms);
-	progress_note("%s: built (%s)", project.module, took);
+	if (schema_fit_check(fit, &project, err) < 0)
+		return -1;
+	report(cli, &project, builds, (int64_t)clock_ms() - start_ms);
 	return 0;
 }
 
@@ -129,6 +142,6 @@ const struct command command_build = {
 		 "The schema is checked then: by itself, and, if it names other modules, against those built before it and\n"
 		 "those that are deployed, if the Backplane answers.",
 	.options_size = sizeof(struct common_options),
-	.common = COMMON_ENDPOINT,
+	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
 	.run = run,
 };

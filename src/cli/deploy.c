@@ -31,7 +31,7 @@ struct deploy_options {
 static const struct args_option options[] = {
 	{.name = "replicas",
 	 .letter = 'n',
-	 .kind = ARGS_COUNT,
+	 .kind = ARGS_COUNT_FROM_1,
 	 .offset = offsetof(struct deploy_options, replicas),
 	 .value = "N",
 	 .help = "how many copies run (default: as many as now, 1 for a new module)"},

@@ -93,8 +93,8 @@ static int run(const struct command *command, int argc, char **argv) {
 static int find_command(int argc, char **argv) {
 	int at = 1;
 	while (at < argc && argv[at][0] == '-' && argv[at][1] != '\0') {
-		bool has_value = strcmp(argv[at], "--endpoint") == 0 || strcmp(argv[at], "-o") == 0 ||
-				 strcmp(argv[at], "--output") == 0;
+		bool has_value = strcmp(argv[at], "--endpoint") == 0 || strcmp(argv[at], "--ca") == 0 ||
+				 strcmp(argv[at], "-o") == 0 || strcmp(argv[at], "--output") == 0;
 		at += has_value ? 2 : 1;
 	}
 	if (at >= argc)
@@ -135,9 +135,12 @@ int main(int argc, char **argv) {
 		char name[] = "version", *only_name[] = {name, NULL};
 		if (has_argument(argc, argv, "--version"))
 			return run(&command_version, 1, only_name);
+		if (argc > 1 && !has_argument(argc, argv, "--help") && !has_argument(argc, argv, "-h")) {
+			output_error("a command is missing beside \"%.80s\"\nsee: ftl help", argv[1]);
+			return EXIT_USAGE;
+		}
 		help_print();
-		bool asked = has_argument(argc, argv, "--help") || has_argument(argc, argv, "-h");
-		return flush(asked || argc == 1 ? EXIT_DONE : EXIT_USAGE);
+		return flush(EXIT_DONE);
 	}
 	if (strcmp(argv[1], "help") == 0)
 		return help(argc, argv);

@@ -32,7 +32,7 @@ static const struct args_option options[] = {
 	 .offset = offsetof(struct schema_options, output),
 	 .value = "FORMAT",
 	 .standard = "text",
-	 .help = "text, json, or proto (of get: as on the wire)"},
+	 .help = "text (or table), json, or proto (of get: as on the wire)"},
 	{.name = "follow",
 	 .letter = 'f',
 	 .kind = ARGS_FLAG,
@@ -42,7 +42,9 @@ static const struct args_option options[] = {
 
 static bool wants(const struct cli *cli, const char *format) {
 	const struct schema_options *given = cli->options;
-	return strcmp(given->output, format) == 0;
+	/* What is a table elsewhere is text here. */
+	bool is_table = strcmp(given->output, "table") == 0;
+	return strcmp(is_table ? "text" : given->output, format) == 0;
 }
 
 static bool follows(const struct cli *cli) {

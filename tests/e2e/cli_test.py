@@ -654,6 +654,15 @@ def test_build_passes_the_output_through(run, module):
     assert result == Result(0, f"{module.folder}\n", "oh\n")
 
 
+def test_build_answers_json(run, module):
+    module.set(build='"pwd; echo oh >&2"')
+    result = run("build", "echo", "-o", "json")
+    assert result.err == f"{module.folder}\noh\n"
+    answer = json.loads(result.out)
+    assert answer.pop("took_ms") >= 0
+    assert answer == {"module": "echo", "built": True}
+
+
 def test_build_says_what_failed(run, module):
     module.set(build='"echo no; false"')
     result = run("build", "echo")
@@ -776,6 +785,7 @@ def test_schema_answers_json(run, fake, module):
     (echo,) = json.loads(run("schema", "-o", "json").out)
     assert echo["name"] == "echo"
     assert echo["decls"][2]["verb"]["request"]["name"] == "EchoRequest"
+    assert run("schema", "-o", "table") == run("schema")
 
 
 def test_schema_says_that_it_does_not_understand(run, fake):
@@ -980,7 +990,13 @@ def test_version(run):
         (["call"], "an argument is missing: MODULE.VERB [JSON | - | @FILE]\nsee: ftl help call"),
         (["call", "a.b", "{}", "c"], '"c" is one argument too many\nsee: ftl help call'),
         (["ps", "-o", "yaml"], '--output is "yaml"; it must be "table" or "json"\nsee: ftl help ps'),
-        (["deploy", "-n", "-1"], '--replicas is "-1"; it must be a number from 0 to 100000\nsee: ftl help deploy'),
+        (["deploy", "-n", "-1"], '--replicas is "-1"; it must be a number from 1 to 100000\nsee: ftl help deploy'),
+        (["deploy", "-n", "0"], '--replicas is "0"; it must be a number from 1 to 100000\nsee: ftl help deploy'),
+        (["logs", "-n", "-1"], '--tail is "-1"; it must be a number from 0 to 100000\nsee: ftl help logs'),
+        (["--bogus"], 'a command is missing beside "--bogus"\nsee: ftl help'),
+        (["--endpoint", "http://127.0.0.1:1"], 'a command is missing beside "--endpoint"\nsee: ftl help'),
+        (["--ca", "ps", "pss"], 'there is no command "pss"; did you mean "ps"?\nsee: ftl help'),
+        (["schema", "-o", "yaml"], 'there is no format "yaml"; there is text, json and proto\nsee: ftl help schema'),
         (["serve", "--max-message", "1mb"],
          '--max-message is "1mb"; it must be a size such as 64MiB or 1MB\nsee: ftl help serve'),
         (["serve", "--max-held", "1KiB"], "--max-held is 1024 bytes; it must be at least 1MiB\nsee: ftl help serve"),
