@@ -92,6 +92,7 @@ struct event_watcher {
 	char *module;
 	bool follow;
 	uint64_t upto; /* without follow: what was kept when it asked */
+	bool found; /* an event */
 
 	bool reading;
 	/* With the store while reading: */
@@ -171,11 +172,23 @@ static void page_done(struct store_job *job) {
 		rpc_fail(watcher->stream, &watcher->err);
 		return;
 	}
+	watcher->found |= watcher->count > 0;
 	for (size_t i = 0; i < watcher->count; i++)
 		send_event(watcher, &watcher->events[i]);
 	page_turn(watcher);
 	arena_deinit(&watcher->arena);
 	go_on(watcher);
+}
+
+static void finish(struct event_watcher *watcher) {
+	struct str name = str_from(watcher->module);
+	struct error err;
+	if (name.len > 0 && !watcher->found && control_module(&watcher->backplane->control, name) == NULL) {
+		route_table_no_module(watcher->backplane->routes, name, &err);
+		rpc_fail(watcher->stream, &err);
+	} else {
+		rpc_finish(watcher->stream, CODE_OK, "");
+	}
 }
 
 static void go_on(struct event_watcher *watcher) {
@@ -184,7 +197,7 @@ static void go_on(struct event_watcher *watcher) {
 		return;
 	if (watcher->query.after >= (watcher->follow ? backplane->events.kept : watcher->upto)) {
 		if (!watcher->follow)
-			rpc_finish(watcher->stream, CODE_OK, "");
+			finish(watcher);
 		return;
 	}
 	watcher->upto = watcher->follow ? backplane->events.kept : watcher->upto;
@@ -216,7 +229,8 @@ static void begin(struct event_watcher *watcher, const Ftl__StreamEventsRequest 
 					      .limit = PAGE_MAX};
 	watcher->stream->open_ended = true;
 	list_append(&watcher->backplane->events.watchers, &watcher->link);
-	rpc_respond(watcher->stream);
+	if (watcher->follow)
+		rpc_respond(watcher->stream);
 	go_on(watcher);
 }
 

@@ -19,12 +19,14 @@ struct follower {
 	struct rpc_stream *stream;
 	char *module; /* empty: all */
 	uint64_t dropped;
+	bool found; /* a line */
 };
 
 /* --- to people -------------------------------------------------------------------------------------------------------------- */
 
 static void send_entry(void *data, const struct log_entry *entry) {
 	struct follower *follower = data;
+	follower->found = true;
 	if (follower->stream->finished)
 		return;
 	if (rpc_unsent(follower->stream) > FOLLOWER_UNSENT_MAX) {
@@ -51,14 +53,22 @@ static void send_entry(void *data, const struct log_entry *entry) {
 }
 
 static void begin(struct follower *follower, const Ftl__StreamLogsRequest *request) {
+	struct backplane *backplane = follower->backplane;
+	struct str name = str_from(request->module);
+	struct error err;
 	follower->module = mem_strdup(request->module);
-	rpc_respond(follower->stream);
-	logbook_tail(follower->backplane->logbook, str_from(request->module), request->tail, send_entry, follower);
+	logbook_tail(backplane->logbook, name, request->tail, send_entry, follower);
 	follower->stream->open_ended = request->follow;
-	if (request->follow)
-		list_append(&follower->backplane->followers, &follower->link);
-	else
+	if (request->follow) {
+		/* Also a module that is to come. */
+		rpc_respond(follower->stream);
+		list_append(&backplane->followers, &follower->link);
+	} else if (name.len > 0 && !follower->found && control_module(&backplane->control, name) == NULL) {
+		route_table_no_module(backplane->routes, name, &err);
+		rpc_fail(follower->stream, &err);
+	} else {
 		rpc_finish(follower->stream, CODE_OK, "");
+	}
 }
 
 static void on_closed(struct rpc_stream *stream) {

@@ -86,10 +86,17 @@ def test_the_newest_the_later_ones_and_those_of_a_module(backplane, make_runner)
     )
     assert read(backplane, tail=2) == everything[-2:]
     assert read(backplane, tail=0) == []
-    assert read(backplane, "nobody") == []
     late = everything[-1].time_ms
     assert read(backplane, since_ms=late) == [event for event in everything if event.time_ms >= late]
     assert read(backplane, since_ms=late + 3_600_000) == []
+
+
+def test_a_module_that_nobody_knows_is_named(backplane, refused):
+    backplane.deploy(module())
+    with refused("NOT_FOUND", "there is no module ecko; did you mean echo?"):
+        read(backplane, "ecko")
+    # One that is known, but of which nothing new is there, is not refused.
+    assert read(backplane, "echo", since_ms=2**62) == []
 
 
 def test_new_ones_are_followed_each_once(backplane, make_runner):

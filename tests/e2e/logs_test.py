@@ -4,7 +4,7 @@
 import threading
 
 from fake_backplane import ftl
-from whole import LONG, wait_for
+from whole import LONG, module, wait_for
 
 
 def entry(message, module="echo", **fields):
@@ -30,7 +30,17 @@ def test_what_is_published_is_read(backplane):
     assert [line.message for line in read(backplane, "echo")] == ["one é", "two"]
     assert [line.message for line in read(backplane, tail=2)] == ["two", "three"]
     assert read(backplane, tail=0) == []
-    assert read(backplane, "nobody") == []
+
+
+def test_a_module_that_nobody_knows_is_named(backplane, refused):
+    backplane.deploy(module())
+    assert read(backplane, "echo") == []
+    with refused("NOT_FOUND", "there is no module ecko; did you mean echo?"):
+        read(backplane, "ecko")
+    # One of which there are lines is not refused, wherever they came from.
+    publish(backplane, entry("from before", module="former"))
+    assert wait_for(lambda: read(backplane), "the line")
+    assert [line.message for line in read(backplane, "former")] == ["from before"]
 
 
 def test_the_stream_of_a_runner_stays_open(backplane):
