@@ -483,6 +483,7 @@ static void deinit(struct backplane *backplane) {
 		worker_stop(backplane->workers[i]);
 	backplane->worker_count = 0;
 	backplane->stopping.state = STOPPED;
+	registrations_settle(backplane);
 	rpc_server_close(backplane->server);
 	timer_stop(&backplane->loop, &backplane->stopping.limit);
 	timer_stop(&backplane->loop, &backplane->tick);

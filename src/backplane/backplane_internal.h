@@ -178,6 +178,7 @@ extern const struct rpc_method runner_methods[];
 extern const size_t runner_method_count;
 void registrations_init(struct backplane *backplane);
 void registrations_deinit(struct backplane *backplane);
+void registrations_settle(struct backplane *backplane); /* Runners whose end waits for its cause wait no more */
 void registrations_end(struct backplane *backplane); /* the Runners register anew */
 void registration_accept(struct backplane *backplane, uint64_t registration, const struct runner *runner);
 void registration_refuse(struct backplane *backplane, uint64_t registration, const struct error *why);

@@ -12,13 +12,18 @@
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 
-enum { REGISTRATION_MAX = 64 << 10 };
+enum {
+	REGISTRATION_MAX = 64 << 10,
+	CAUSE_WAIT_MS = 50, /* the connection of a Runner that dies breaks a moment before the Platform says what it died of */
+};
 
 struct registration_stream {
 	struct list link;
 	struct backplane *backplane;
-	struct rpc_stream *stream;
+	struct rpc_stream *stream; /* NULL: closed, and the Platform may have something to say yet */
 	uint64_t id; /* 0: the control side does not know it yet, or no longer */
+	bool managed;
+	struct timer cause;
 	struct buf received; /* the first message */
 	bool complete; /* what comes after the first message is of no interest */
 	bool accepted;
@@ -45,7 +50,7 @@ static struct registration_stream *find(struct backplane *backplane, uint64_t id
 
 void registration_accept(struct backplane *backplane, uint64_t id, const struct runner *runner) {
 	struct registration_stream *registration = find(backplane, id);
-	if (registration == NULL || registration->stream->finished)
+	if (registration == NULL || registration->stream == NULL || registration->stream->finished)
 		return;
 	struct rpc_stream *stream = registration->stream;
 	failpoint(FAILPOINT_RUNNER_ACCEPTED);
@@ -62,8 +67,37 @@ void registration_refuse(struct backplane *backplane, uint64_t id, const struct 
 	if (registration == NULL)
 		return;
 	registration->id = 0;
-	if (!registration->stream->finished)
+	if (registration->stream != NULL && !registration->stream->finished)
 		rpc_fail(registration->stream, why);
+}
+
+static void registration_free(struct registration_stream *registration) {
+	timer_stop(&registration->backplane->loop, &registration->cause);
+	list_remove(&registration->link);
+	buf_deinit(&registration->received);
+	free(registration);
+}
+
+/* A Runner that was told to be gone, if it is not known of by now, as when the Platform had said so. */
+static void tell_end(struct registration_stream *registration) {
+	struct backplane *backplane = registration->backplane;
+	uint64_t id = registration->id;
+	bool polite = registration->polite && registration->accepted;
+	registration_free(registration);
+	control_registration_ended(backplane_event(backplane), id, polite);
+	backplane_event_done(backplane);
+}
+
+void registrations_settle(struct backplane *backplane) {
+	LIST_FOREACH(link, &backplane->registrations) {
+		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
+		if (registration->stream == NULL)
+			tell_end(registration);
+	}
+}
+
+static void on_no_cause(struct timer *timer) {
+	tell_end(CONTAINER_OF(timer, struct registration_stream, cause));
 }
 
 static int read_registration(struct registration_stream *registration, struct arena *arena,
@@ -99,14 +133,16 @@ static void take_registration(struct registration_stream *registration) {
 		arena_deinit(&arena);
 		return;
 	}
+	registrations_settle(backplane); /* this may be one of them that is back */
 	registration->id = ++backplane->last_registration;
+	registration->managed = backplane->platform->ops->knows(backplane->platform, request->runner_key);
 	struct registration event = {
 		.id = registration->id,
 		.language = str_from(request->language),
 		.endpoint = str_from(request->endpoint),
 		.runner_key = str_from(request->runner_key),
 		.deployment_key = str_from(request->deployment_key),
-		.managed = backplane->platform->ops->knows(backplane->platform, request->runner_key),
+		.managed = registration->managed,
 	};
 	control_register(backplane_event(backplane), &event);
 	backplane_event_done(backplane);
@@ -141,15 +177,13 @@ static void on_end(struct rpc_stream *stream) {
 
 static void on_closed(struct rpc_stream *stream) {
 	struct registration_stream *registration = stream->owner;
-	struct backplane *backplane = registration->backplane;
-	list_remove(&registration->link);
-	if (registration->id != 0) {
-		control_registration_ended(backplane_event(backplane), registration->id,
-					   registration->polite && registration->accepted);
-		backplane_event_done(backplane);
-	}
-	buf_deinit(&registration->received);
-	free(registration);
+	registration->stream = NULL;
+	if (registration->id == 0)
+		registration_free(registration);
+	else if (registration->managed && registration->backplane->stopping.state != STOPPED)
+		timer_start(&registration->backplane->loop, &registration->cause, CAUSE_WAIT_MS);
+	else
+		tell_end(registration);
 }
 
 static const struct rpc_events registration_events = {
@@ -163,7 +197,7 @@ static void start_registration(struct rpc_stream *stream) {
 	struct backplane *backplane = stream->service;
 	struct registration_stream *registration = mem_alloc(sizeof *registration);
 	*registration = (struct registration_stream){
-		.backplane = backplane, .stream = stream, .received = BUF_INIT(REGISTRATION_MAX)};
+		.backplane = backplane, .stream = stream, .cause.fire = on_no_cause, .received = BUF_INIT(REGISTRATION_MAX)};
 	list_append(&backplane->registrations, &registration->link);
 	stream->message_max = REGISTRATION_MAX;
 	stream->owner = registration;
@@ -217,7 +251,9 @@ void registrations_end(struct backplane *backplane) {
 		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
 		registration->id = 0;
 		/* In order, which tells the Runner that there is somebody to register with. */
-		if (!registration->stream->finished)
+		if (registration->stream == NULL)
+			registration_free(registration);
+		else if (!registration->stream->finished)
 			rpc_finish(registration->stream, CODE_OK, "");
 	}
 }

@@ -235,7 +235,9 @@ static void local_create(struct platform *platform, const char *runner_key, cons
 		"--language",	   language,	     "--key",	   runner_key,	     "--work-folder", work,
 		"--start-timeout", start_timeout, "--orphan-timeout", orphan_timeout, NULL,
 	};
-	uv_stdio_container_t stdio[] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
+	/* A Runner writes to standard error only; what a shared object prints that it loaded is not to be lost. */
+	uv_stdio_container_t stdio[] = {
+		{.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
 	uv_process_options_t options = {
 		.file = local->program,
 		.args = (char **)args, /* libuv copies nothing and changes nothing */

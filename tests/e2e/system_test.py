@@ -109,6 +109,15 @@ def test_a_shared_object_is_not_loaded_over_another(platform, ftl_command):
     assert path.exists()
 
 
+def test_a_shared_object_that_crashes_is_told_of(platform, ftl_command):
+    source = ftl_command.folder / "examples/time/time.c"
+    crash = "#include <stdio.h>\n#include <stdlib.h>\n__attribute__((constructor)) static void crash(void) "
+    source.write_text(source.read_text() + crash + '{ puts("last words"); fflush(stdout); abort(); }\n')
+    told = ftl_command("deploy", "examples/time", code=1).stderr
+    assert re.search(r"failed: the Runner rnr-c-\w+ was killed by signal 6 \(Aborted\)\n", told), told
+    assert "\nlast words\n" in platform.log()
+
+
 def test_a_program_that_exits_early_is_told_of(platform):
     program = b"#!/bin/sh\necho setting up\necho 'no such file: config' >&2\nexit 3\n"
     begin = time.monotonic()
