@@ -230,10 +230,12 @@ static int expand(struct collector *collector, const char *path, struct str patt
 	return result;
 }
 
-/* "./dist/" is "dist". */
+/* "./dist/" is "dist", and "./" is ".". */
 static struct str tidy(struct str pattern) {
 	while (str_starts_with(pattern, STR("./")))
 		pattern = str_from_offset(pattern, 2);
+	if (pattern.len == 0)
+		return STR(".");
 	while (pattern.len > 1 && pattern.ptr[pattern.len - 1] == '/')
 		pattern.len--;
 	return pattern;

@@ -54,6 +54,8 @@ static void expands_patterns(void **state UNUSED) {
 		{"src", "src/.git/x src/c.py src/deep/d.py src/e.txt"},
 		{".",
 		 ".hidden.py a.py b.py data/1/k.json data/2/k.json main src/.git/x src/c.py src/deep/d.py src/e.txt"},
+		{"./",
+		 ".hidden.py a.py b.py data/1/k.json data/2/k.json main src/.git/x src/c.py src/deep/d.py src/e.txt"},
 		{"none", ".: \"none\" in \"deploy\" stands for no file; was it built?"},
 		{"main/x", ".: \"main/x\" in \"deploy\" stands for no file; was it built?"},
 		{"*.rs", ".: \"*.rs\" in \"deploy\" stands for no file; was it built?"},
