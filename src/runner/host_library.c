@@ -2,12 +2,13 @@
 /*
  * A deployment as a shared object in this process.
  *
- *  STARTING ──started──▶ ALIVE ──stop──▶ CANCELLING ──no calls──▶ STOPPING ──stopped──▶ ended
- *     │ failed             (a stop in STARTING waits for its end)     │
- *     ▼                                                               │
- *   ended ◀──kill limit: stuck────────────────────────────────────────┘
+ *  LOADING ──loaded──▶ STARTING ──started──▶ ALIVE ──stop──▶ CANCELLING ──no calls──▶ STOPPING ──stopped──▶ ended
+ *     │ failed             │ failed  (a stop before ALIVE waits for that)                  │
+ *     ▼                    ▼                                                               │
+ *   ended ◀────────────── ended ◀──start limit, kill limit: stuck──────────────────────────┘
  *
- * It is never unloaded: threads that it started may still run its code, and a Runner that loaded a shared object ends
+ * It is loaded in a thread of its own, as what runs when it is (constructors, its dependencies' too) may take long, and
+ * the Runner answers pings meanwhile. It is never unloaded: threads that it started may still run its code, and a Runner that loaded a shared object ends
  * after it anyway.
  */
 #include <dlfcn.h>
@@ -20,14 +21,21 @@
 #include "module/text.h"
 #include "runner/host.h"
 
-enum library_state { LIBRARY_STARTING, LIBRARY_ALIVE, LIBRARY_CANCELLING, LIBRARY_STOPPING };
+enum library_state { LIBRARY_LOADING, LIBRARY_STARTING, LIBRARY_ALIVE, LIBRARY_CANCELLING, LIBRARY_STOPPING };
 
 struct library {
 	struct host host;
 	enum library_state state;
-	struct module_host *module;
+	struct module_host *module; /* NULL: not loaded yet */
 	struct timer limit; /* of the start, then of the stop */
-	bool stop_asked;
+	bool stop_asked, ended;
+	struct {
+		pthread_t thread;
+		struct task loaded;
+		/* The thread's until then: */
+		const struct ftl_module *module;
+		struct error err;
+	} loading;
 	struct {
 		pthread_mutex_t lock;
 		struct last_lines lines; /* the host's, until the end */
@@ -36,6 +44,11 @@ struct library {
 
 static struct library *library_of(struct host *host) {
 	return CONTAINER_OF(host, struct library, host);
+}
+
+static size_t library_calls(const struct host *host) {
+	const struct library *library = CONTAINER_OF(host, const struct library, host);
+	return library->module == NULL ? 0 : module_host_calls(library->module);
 }
 
 /* --- its log -------------------------------------------------------------------------------------------------------
@@ -70,6 +83,7 @@ static void on_log(void *owner, const struct module_log *said) {
 
 static void end(struct library *library, const struct error *why, bool stuck) {
 	struct host *host = &library->host;
+	library->ended = true;
 	timer_stop(host->options.loop, &library->limit);
 	pthread_mutex_lock(&library->shared.lock);
 	host->last_lines = library->shared.lines;
@@ -79,7 +93,8 @@ static void end(struct library *library, const struct error *why, bool stuck) {
 	last_lines_deinit(&host->last_lines);
 	if (stuck)
 		return; /* a thread still uses it */
-	module_host_free(library->module);
+	if (library->module != NULL)
+		module_host_free(library->module);
 	pthread_mutex_destroy(&library->shared.lock);
 	free(library);
 }
@@ -89,12 +104,15 @@ static void on_limit(struct timer *timer) {
 	struct error why;
 	char limit[TIME_TEXT_MAX];
 	duration_format(limit, (int64_t)library->host.options.start_timeout_ms);
-	if (library->state == LIBRARY_STARTING && !library->stop_asked)
+	if (library->state == LIBRARY_LOADING && !library->stop_asked)
+		error_set(&why, CODE_DEADLINE_EXCEEDED, "the loading of %s did not end within %s",
+			  library->host.options.entry, limit);
+	else if (library->state == LIBRARY_STARTING && !library->stop_asked)
 		error_set(&why, CODE_DEADLINE_EXCEEDED, "the start of module %s did not return within %s",
 			  library->host.options.module, limit);
 	else
 		error_set(&why, CODE_CANCELLED, "it was stopped while %zu calls were running",
-			  module_host_calls(library->module));
+			  library_calls(&library->host));
 	end(library, &why, true);
 }
 
@@ -165,10 +183,6 @@ static void library_list(struct host *host, struct rpc_stream *stream) {
 	module_host_list(library_of(host)->module, stream);
 }
 
-static size_t library_calls(const struct host *host) {
-	return module_host_calls(CONTAINER_OF(host, const struct library, host)->module);
-}
-
 static const struct host_ops library_ops = {
 	.call = library_call, .list = library_list, .stop = library_stop, .calls = library_calls};
 
@@ -200,25 +214,50 @@ static const struct ftl_module *load_module(const struct host_options *options, 
 	return NULL;
 }
 
-struct host *host_library_start(const struct host_options *options, struct error *err) {
-	const struct ftl_module *module = load_module(options, err);
-	if (module == NULL) {
-		error_wrap(err, "%s", options->entry);
-		return NULL;
+static void *run_loading(void *data) {
+	struct library *library = data;
+	library->loading.module = load_module(&library->host.options, &library->loading.err);
+	if (library->loading.module == NULL)
+		error_wrap(&library->loading.err, "%s", library->host.options.entry);
+	loop_post(library->host.options.loop, &library->loading.loaded);
+	return NULL;
+}
+
+static void on_loaded(struct task *task) {
+	struct library *library = CONTAINER_OF(task, struct library, loading.loaded);
+	const struct host_options *options = &library->host.options;
+	pthread_join(library->loading.thread, NULL);
+	if (library->ended)
+		return; /* its time was up a moment before */
+	if (library->loading.module == NULL) {
+		end(library, &library->loading.err, false);
+		return;
 	}
-	struct library *library = mem_zalloc(sizeof *library);
-	library->host = (struct host){.ops = &library_ops, .options = *options};
-	library->limit.fire = on_limit;
-	pthread_mutex_init(&library->shared.lock, NULL);
+	library->state = LIBRARY_STARTING;
 	library->module = module_host_new(&(struct module_host_options){
 		.loop = options->loop,
-		.module = module,
+		.module = library->loading.module,
 		.deployment = options->deployment_key,
 		.working_dir = options->working_dir,
 		.backplane = options->backplane,
 		.events = &module_events,
 		.owner = library,
 	});
+}
+
+struct host *host_library_start(const struct host_options *options, struct error *err) {
+	struct library *library = mem_zalloc(sizeof *library);
+	library->host = (struct host){.ops = &library_ops, .options = *options};
+	library->limit.fire = on_limit;
+	library->loading.loaded.run = on_loaded;
+	pthread_mutex_init(&library->shared.lock, NULL);
+	int failed = pthread_create(&library->loading.thread, NULL, run_loading, library);
+	if (failed != 0) {
+		pthread_mutex_destroy(&library->shared.lock);
+		free(library);
+		error_set_errno(err, failed, "%s: no thread could be started to load it", options->entry);
+		return NULL;
+	}
 	timer_start(options->loop, &library->limit, options->start_timeout_ms);
 	return &library->host;
 }

@@ -408,6 +408,44 @@ def test_a_start_that_hangs(deploy, backplane, kind):
         assert runner.wait_exit() == 0
 
 
+LOADS = "#include <unistd.h>\n__attribute__((constructor)) static void load(void) { sleep(%d); }\n"
+
+
+def loading(runner, backplane, build, tmp_path, seconds):
+    source = tmp_path / f"loads_{seconds}.c"
+    source.write_text((HERE / "probe.c").read_text() + LOADS % seconds)
+    backplane.add(Deployment(KEY, "probe", [Artefact("probe.so", build("library", source=source))], entry="probe.so"))
+    runner.wait_registered()
+    runner.control.Deploy(ftl.DeployRequest(deployment_key=KEY), timeout=2)
+
+
+def test_a_library_that_loads_slowly(start, backplane, build, tmp_path):
+    runner = start()
+    loading(runner, backplane, build, tmp_path, 2)
+    # The Runner is there all the while.
+    for _ in range(10):
+        runner.control.Ping(ftl.PingRequest(), timeout=1)
+        assert backplane.deployed.empty()
+        time.sleep(0.1)
+    assert backplane.deployed.get(timeout=20).error == ""
+    assert runner.call("echo", b'"x"', module="probe").result().body == b'"x"'
+
+
+def test_a_library_whose_loading_hangs(start, backplane, build, tmp_path):
+    runner = start(start_timeout="500ms")
+    loading(runner, backplane, build, tmp_path, 1000)
+    assert backplane.deployed.get(timeout=20).error == "the loading of probe.so did not end within 500 ms"
+    assert runner.wait_exit() == 0
+
+
+def test_a_library_that_is_stopped_while_it_loads(start, backplane, build, tmp_path):
+    runner = start(kill_timeout="500ms")
+    loading(runner, backplane, build, tmp_path, 1000)
+    time.sleep(0.3)
+    runner.process.send_signal(signal.SIGTERM)
+    assert runner.wait_exit() == 0
+
+
 def test_a_crash_of_a_process(deploy, backplane):
     runner = deploy("process")
     code, text = refusal(runner.ask("crash"))
