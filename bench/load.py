@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is sent: calls of a verb, by h2load as fast as they are answered, or by bench-openloop at a fixed rate."""
+"""What is sent: calls of a verb, by h2load as fast as they are answered, or by bench-openloop at a fixed rate. And requests
+over NATS, by bench-nats either way."""
 
 import json
 import re
@@ -69,3 +70,22 @@ def open_loop(programs, port, call, rate, seconds=5, connections=16, which="load
     if done.returncode != 0:
         raise Failed(f"bench-openloop on port {port}: {done.stderr[-500:]}")
     return json.loads(done.stdout)
+
+
+def nats(programs, port, *how, which="load"):
+    """What bench-nats prints of requests of 1 KiB."""
+    command = [programs / "bench-nats", "--to", f"nats://127.0.0.1:{port}", "--request", "bench.echo", *how]
+    done = subprocess.run(pinned(command, which), capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        raise Failed(f"bench-nats on port {port}: {done.stderr[-500:]}")
+    return json.loads(done.stdout)
+
+
+def nats_closed_loop(programs, port, count, connections=16, streams=1):
+    """Requests in a second."""
+    return nats(programs, port, "--count", count, "--connections", connections, "--outstanding", streams)["per_second"]
+
+
+def nats_open_loop(programs, port, rate, seconds=5, connections=16):
+    """Latency in microseconds by percentile."""
+    return nats(programs, port, "--rate", rate, "--seconds", seconds, "--connections", connections)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls at a fixed rate, whatever the answers do, and how long each took from the moment that it was due. A call that
- * is late because those before it were slow counts with its wait, so a stall is not hidden by the calls that it kept
- * from being made.
+ * Calls at a fixed rate, whatever the answers do, and how long each took (latencies.h).
  *
  *   bench-openloop --to URL --call-file FILE [--rate N] [--connections N] [--seconds N] [--warm-up N]
  *
@@ -13,18 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/path.h"
+#include "latencies.h"
 #include "rpc/channel.h"
 
 enum { CONNECTIONS_MAX = 1024, CALL_FILE_MAX = 64 << 20 };
 
 struct call {
-	uint64_t due_ns;
 	size_t index;
 };
 
@@ -36,17 +33,10 @@ static struct {
 	struct str request;
 	const char *to, *call_file;
 	uint64_t rate, connections, seconds, warm_up;
-	uint64_t start_ns, period_ns;
-	size_t count, started, finished, failed;
-	uint32_t *latencies_ns;
+	struct latencies latencies;
+	size_t started, finished, failed;
 	struct error first_failure;
 } bench = {.rate = 1000, .connections = 16, .seconds = 5, .warm_up = 1};
-
-static uint64_t now_ns(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
@@ -59,11 +49,10 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 
 static void on_closed(struct rpc_stream *stream) {
 	struct call *call = stream->owner;
-	uint64_t latency = now_ns() - call->due_ns;
-	bench.latencies_ns[call->index] = (uint32_t)MIN(latency, (uint64_t)UINT32_MAX);
+	latencies_set(&bench.latencies, call->index);
 	if (stream->status != CODE_OK && bench.failed++ == 0)
 		error_set(&bench.first_failure, stream->status, "%.*s", STR_ARG(stream->status_text));
-	if (++bench.finished == bench.count)
+	if (++bench.finished == bench.latencies.count)
 		loop_stop(&bench.loop);
 	free(call);
 }
@@ -72,7 +61,7 @@ static const struct rpc_events events = {.message = on_message, .data = on_data,
 
 static void start_call(void) {
 	struct call *call = mem_alloc(sizeof *call);
-	*call = (struct call){.due_ns = bench.start_ns + bench.started * bench.period_ns, .index = bench.started};
+	*call = (struct call){.index = bench.started};
 	struct rpc_channel *channel = bench.channels[bench.started++ % bench.connections];
 	struct rpc_stream *stream =
 		rpc_call(channel, &(struct rpc_call_options){
@@ -87,36 +76,14 @@ static void set_clock(uint64_t at_ns) {
 }
 
 static void on_due(uv_poll_t *poll UNUSED, int status UNUSED, int what UNUSED) {
+	const struct latencies *latencies = &bench.latencies;
 	uint64_t rung;
 	ssize_t got = read(bench.clock_fd, &rung, sizeof rung);
-	uint64_t now = now_ns();
-	while (got > 0 && bench.started < bench.count && bench.start_ns + bench.started * bench.period_ns <= now)
+	uint64_t now = latencies_now_ns();
+	while (got > 0 && bench.started < latencies->count && latencies_due_ns(latencies, bench.started) <= now)
 		start_call();
-	if (bench.started < bench.count)
-		set_clock(bench.start_ns + bench.started * bench.period_ns);
-}
-
-/* --- what came of it ---------------------------------------------------------------------------------------------- */
-
-static int compare(const void *a, const void *b) {
-	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-	return left < right ? -1 : left > right;
-}
-
-static double percentile(const uint32_t *sorted, size_t count, double part) {
-	return sorted[MIN((size_t)((double)count * part), count - 1)] / 1000.0;
-}
-
-static int print_results(void) {
-	size_t skipped = MIN(bench.warm_up * bench.rate, bench.count - 1), count = bench.count - skipped;
-	uint32_t *sorted = bench.latencies_ns + skipped;
-	qsort(sorted, count, sizeof *sorted, compare);
-	printf("{\"calls\": %zu, \"failed\": %zu, \"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f}\n",
-	       count, bench.failed, percentile(sorted, count, 0.5), percentile(sorted, count, 0.9),
-	       percentile(sorted, count, 0.99), percentile(sorted, count, 0.999), percentile(sorted, count, 1));
-	if (bench.failed > 0)
-		fprintf(stderr, "bench-openloop: %zu calls failed, first with: %s\n", bench.failed, bench.first_failure.msg);
-	return bench.failed > 0;
+	if (bench.started < latencies->count)
+		set_clock(latencies_due_ns(latencies, bench.started));
 }
 
 /* --- the program -------------------------------------------------------------------------------------------------- */
@@ -166,14 +133,14 @@ int main(int argc, char **argv) {
 	options.connections_max = 1;
 	for (size_t i = 0; i < bench.connections; i++)
 		bench.channels[i] = rpc_channel_new(&bench.loop, &endpoint, &options);
-	bench.count = (bench.warm_up + bench.seconds) * bench.rate;
-	bench.latencies_ns = mem_zalloc(bench.count * sizeof *bench.latencies_ns);
-	bench.period_ns = 1000000000u / bench.rate;
-	bench.start_ns = now_ns() + 1000000;
+	latencies_init(&bench.latencies, bench.rate, bench.seconds, bench.warm_up);
 	bench.clock_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	uv_poll_init(&bench.loop.uv, &bench.clock, bench.clock_fd);
 	uv_poll_start(&bench.clock, UV_READABLE, on_due);
-	set_clock(bench.start_ns);
+	set_clock(latencies_due_ns(&bench.latencies, 0));
 	loop_run(&bench.loop);
-	return print_results();
+	latencies_print(&bench.latencies, bench.failed);
+	if (bench.failed > 0)
+		fprintf(stderr, "bench-openloop: %zu calls failed, first with: %s\n", bench.failed, bench.first_failure.msg);
+	return bench.failed > 0;
 }

@@ -39,6 +39,7 @@ def about():
         "haproxy": ["haproxy", "-v"],
         "nginx": ["nginx", "-v"],
         "nghttpd": ["nghttpd", "--version"],
+        "nats-server": ["nats-server", "--version"],
         "h2load": ["h2load", "--version"],
         "envoy": [systems.find_envoy() or "envoy", "--version"],
         "ftl": [systems.FTL, "--version"],

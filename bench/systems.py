@@ -186,6 +186,15 @@ http {{
         process = self.start("floor", [PROGRAMS / "bench-floor", port, to], which)
         return process.wait_for_port(port), port
 
+    def nats(self, which="router", echo="load"):
+        """A server, and a responder that echoes what it gets on bench.echo."""
+        port = free_ports(1)
+        server = self.start("nats", ["nats-server", "-a", "127.0.0.1", "-p", port], which)
+        server.wait_for_port(port)
+        command = [PROGRAMS / "bench-nats", "--to", f"nats://127.0.0.1:{port}", "--echo", "bench.echo"]
+        self.start("nats-echo", command, echo).wait_for_text("ready")
+        return server, port
+
     # --- FTL
 
     def backplane(self, which="router", threads=1, warm=0, options=(), prefix=()):
