@@ -8,7 +8,10 @@
 
 #include "base/memory.h"
 
-enum { CHUNK_SIZE = 128 << 10, STACK_SIZE = 128 << 10 };
+enum {
+	CHUNK_SIZE = 128 << 10,
+	STACK_SIZE = 1 << 20, /* the variables of each thread (of rpc, 130 KiB) count as a part of it */
+};
 
 struct file_hasher {
 	pthread_t thread;
@@ -52,6 +55,7 @@ static int hash_chunk(struct file_hasher *self, char *bytes, size_t size) {
 
 static void *run(void *argument) {
 	struct file_hasher *self = argument;
+	pthread_setname_np(pthread_self(), "hasher");
 	char *bytes = mem_alloc(CHUNK_SIZE);
 	for (size_t size; (size = next_chunk(self)) > 0;) {
 		if (hash_chunk(self, bytes, size) < 0)

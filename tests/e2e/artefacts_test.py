@@ -3,6 +3,7 @@
 
 import hashlib
 import threading
+from pathlib import Path
 
 import pytest
 from fake_backplane import ftl
@@ -56,6 +57,25 @@ def test_many_at_once(backplane):
     for thread in threads:
         thread.join(LONG)
     assert missing(backplane, *map(digest_of, contents)) == []
+
+
+def test_a_large_content_is_hashed_on_a_thread_of_its_own(backplane):
+    over = threading.Event()
+    content = b"x" * (8 << 20)
+
+    def pieces():
+        for at in range(0, len(content), 1 << 20):
+            yield ftl.UploadArtefactRequest(content=content[at : at + (1 << 20)])
+        over.wait(LONG)
+
+    def hashers():
+        threads = Path(f"/proc/{backplane.process.pid}/task").glob("*/comm")
+        return [thread for thread in threads if thread.read_text() == "hasher\n"]
+
+    call = backplane.rpc.UploadArtefact.future(pieces(), timeout=LONG)
+    wait_for(hashers, "a thread that hashes")
+    over.set()
+    assert call.result().digest.hex() == digest_of(content)
 
 
 def test_an_upload_that_is_given_up_leaves_nothing(backplane):
