@@ -98,13 +98,10 @@ static int send_piece(struct upload *upload, struct client_stream *stream, struc
 	return client_send(stream, &request.base, err);
 }
 
-/* Sends what fd has, in pieces, and hashes it on the way: what was sent is what counts. An empty file is one empty
- * message. Stops early when the Backplane does not want more. */
+/* Sends what fd has, in pieces. An empty file is one empty message. Stops early when the Backplane does not want more. */
 static int send_content(struct upload *upload, int fd, const struct file *file, struct client_stream *stream,
-			struct digest *ret_digest, struct error *err) {
+			struct error *err) {
 	char *chunk = mem_alloc(FILES_CHUNK);
-	struct hasher hasher;
-	hasher_init(&hasher);
 	uint64_t left = file->size;
 	int result = 0;
 	while (result == 0 && !client_is_over(stream)) {
@@ -117,32 +114,32 @@ static int send_content(struct upload *upload, int fd, const struct file *file, 
 		} else if (got > 0 || file->size == 0) {
 			struct str piece = str_new(chunk, (size_t)got);
 			left -= piece.len;
-			hasher_update(&hasher, piece);
 			result = send_piece(upload, stream, piece, err);
 		}
 		if (got <= 0)
 			break;
 	}
-	hasher_final(&hasher, ret_digest);
 	free(chunk);
 	return result;
 }
 
-static int check_answer(const struct upload *upload, const struct file *file, const struct digest *sent,
-			const Ftl__UploadArtefactResponse *answer, struct error *err) {
-	if (memcmp(sent->bytes, file->digest.bytes, DIGEST_SIZE) != 0)
+/* The Backplane tells what has arrived. When that is not what was asked for, the file is hashed once more to tell why. */
+static int check_answer(const struct upload *upload, const struct file *file, const Ftl__UploadArtefactResponse *answer,
+			struct error *err) {
+	if (answer->digest.len == DIGEST_SIZE && memcmp(answer->digest.data, file->digest.bytes, DIGEST_SIZE) == 0)
+		return 0;
+	struct file now = *file;
+	if (files_hash(upload->project->folder, &now, err) < 0)
+		return -1;
+	if (!digest_eq(&now.digest, &file->digest))
 		return changed(upload, file, err);
-	if (answer->digest.len != DIGEST_SIZE || memcmp(answer->digest.data, sent->bytes, DIGEST_SIZE) != 0)
-		return error_set(err, CODE_DATA_LOSS,
-				 "%s/%s did not arrive as it was sent: the Backplane has another digest",
-				 upload->project->folder, file->path);
-	return 0;
+	return error_set(err, CODE_DATA_LOSS, "%s/%s did not arrive as it was sent: the Backplane has another digest",
+			 upload->project->folder, file->path);
 }
 
 static int send_and_check(struct upload *upload, int fd, const struct file *file, struct client_stream *stream,
 			  struct error *err) {
-	struct digest sent;
-	if (send_content(upload, fd, file, stream, &sent, err) < 0)
+	if (send_content(upload, fd, file, stream, err) < 0)
 		return -1;
 	bool cut_short = client_is_over(stream);
 	client_half_close(stream);
@@ -153,7 +150,7 @@ static int send_and_check(struct upload *upload, int fd, const struct file *file
 		return error_set(err, CODE_INTERNAL,
 				 "the Backplane ended the upload of %s/%s in the middle, without an error",
 				 upload->project->folder, file->path);
-	return check_answer(upload, file, &sent, (const Ftl__UploadArtefactResponse *)answer, err);
+	return check_answer(upload, file, (const Ftl__UploadArtefactResponse *)answer, err);
 }
 
 static int send_file(struct cli *cli, struct upload *upload, const struct file *file, struct error *err) {
