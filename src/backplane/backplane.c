@@ -6,6 +6,7 @@
  *
  *   a client connects ─▶ listener ─▶ the next worker in turn
  *       its calls            ─▶ call.c ─▶ a Runner
+ *       an artefact          ─▶ service_artefacts.c ─▶ the disk
  *       all else             ─▶ socket pair ─▶ the control side's server ─▶ service_*.c
  */
 #include "backplane/backplane.h"
@@ -346,6 +347,7 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 		.control_name = backplane->listener.endpoint,
 		.server_tls = backplane->options->tls_cert != NULL ? &backplane->server_tls : NULL,
 		.client_tls = backplane->tls != NULL ? &backplane->client_tls : NULL,
+		.own_method = &upload_method,
 		.owner = backplane,
 	};
 	options.server.tls_only = backplane->tls_only;

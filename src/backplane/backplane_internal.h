@@ -12,6 +12,7 @@
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdatomic.h>
 
 #include "backplane/backplane.h"
 #include "backplane/control.h"
@@ -87,7 +88,8 @@ struct backplane {
 		char trouble[ERROR_TEXT_MAX];
 	} writing; /* the first of saves */
 	struct artefacts *artefacts;
-	size_t transfers_at_work; /* reading or writing artefacts, on libuv's pool */
+	size_t transfers_at_work; /* reading artefacts, on libuv's pool */
+	atomic_size_t uploads; /* on all threads */
 	struct logbook *logbook;
 
 	struct stats_book stats;
@@ -193,6 +195,7 @@ extern const size_t module_method_count;
 
 /* service_artefacts.c */
 extern const struct rpc_method artefact_methods[];
+extern const struct rpc_method upload_method; /* for workers, whose owner is the Backplane */
 extern const size_t artefact_method_count;
 
 /* service_watch.c */

@@ -2,8 +2,11 @@
 /*
  * Contents up and down: UploadArtefact and GetDeploymentArtefacts.
  *
- * The disk is worked on by threads of libuv's pool, one piece at a time for each stream. The sender is paid for a piece
- * when it is written, and the next piece is read when the one before has left: memory does not grow with the content.
+ * The disk is worked on by threads of libuv's pool, one piece at a time for each stream. Who sends may be a few pieces
+ * ahead of what is written, and the next piece is read when the one before has left: memory does not grow with the content.
+ *
+ * An upload is taken by the worker that has its connection: through the socket pair to the control side a large content
+ * would be copied four times more, and each piece would wake two threads.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +18,13 @@
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 
+#define UPLOAD_PATH "/xyz.block.ftl.v1.BackplaneService/UploadArtefact"
+
 enum {
-	UPLOAD_WINDOW = 1 << 20, /* more than a peer may send ahead */
+	UPLOAD_PIECE = 256 << 10, /* what a thread is woken for */
+	UPLOAD_AHEAD = 512 << 10, /* what waits for the disk before its sender has to; a stream's window may come behind it */
+	UPLOAD_BUFFER = 1 << 20, /* more than that together */
+	UPLOADS_HELD_PART = 4, /* of max-held: once so much is held, senders wait for the disk */
 	CHUNK_SIZE = 256 << 10,
 };
 
@@ -24,10 +32,11 @@ enum {
 
 struct upload {
 	struct backplane *backplane;
+	struct loop *loop; /* of a worker, or of the control side */
 	struct rpc_stream *stream; /* NULL: closed */
 	struct content_skim skim;
 	struct buf arrived; /* content that is not written yet */
-	size_t unpaid; /* bytes that brought it */
+	size_t unpaid; /* bytes of the stream that were not given back yet */
 	uint64_t size;
 	bool has_message, ended, over;
 
@@ -36,17 +45,19 @@ struct upload {
 	/* With the thread while working: */
 	struct artefact_writer *writer;
 	struct buf writing;
-	size_t writing_unpaid;
 	bool commit, failed;
 	struct digest digest;
 	struct error err;
 };
 
 static void upload_free(struct upload *upload) {
+	struct backplane *backplane = upload->backplane;
 	artefact_writer_free(upload->writer);
 	buf_deinit(&upload->arrived);
 	buf_deinit(&upload->writing);
 	free(upload);
+	/* From here on the folder may be closed. */
+	atomic_fetch_sub(&backplane->uploads, 1);
 }
 
 static void upload_work(uv_work_t *request) {
@@ -70,12 +81,22 @@ static void upload_answer(struct upload *upload) {
 	arena_deinit(&arena);
 }
 
+/* Lets the peer send more, if what waits for the disk is little. */
+static void upload_pay(struct upload *upload) {
+	size_t waiting = buf_len(&upload->arrived) + buf_len(&upload->writing);
+	const struct buf_budget *held = &upload->loop->held;
+	bool may_be_ahead = waiting <= UPLOAD_AHEAD && held->used <= held->max / UPLOADS_HELD_PART;
+	if (waiting > 0 && !may_be_ahead)
+		return;
+	rpc_consume(upload->stream, upload->unpaid);
+	upload->unpaid = 0;
+}
+
 static void upload_go_on(struct upload *upload);
 
 static void upload_done(uv_work_t *request, int status UNUSED) {
 	struct upload *upload = request->data;
 	upload->working = false;
-	upload->backplane->transfers_at_work--;
 	buf_clear(&upload->writing);
 	if (upload->stream == NULL) {
 		upload_free(upload);
@@ -89,25 +110,23 @@ static void upload_done(uv_work_t *request, int status UNUSED) {
 	} else if (upload->commit) {
 		upload_answer(upload);
 	} else {
-		rpc_consume(upload->stream, upload->writing_unpaid);
+		upload_pay(upload);
 		upload_go_on(upload);
 	}
 }
 
 static void upload_go_on(struct upload *upload) {
-	bool nothing_new = buf_len(&upload->arrived) == 0 && !upload->ended;
-	if (upload->working || nothing_new || upload->stream->finished)
+	/* A sender that is owed nothing goes on sending, so there will be more to write at once. */
+	bool can_wait = buf_len(&upload->arrived) < UPLOAD_PIECE && upload->unpaid == 0;
+	if (upload->working || (can_wait && !upload->ended) || upload->stream->finished)
 		return;
 	struct buf spare = upload->writing;
 	upload->writing = upload->arrived;
 	upload->arrived = spare;
-	upload->writing_unpaid = upload->unpaid;
-	upload->unpaid = 0;
 	upload->commit = upload->ended;
 	upload->working = true;
-	upload->backplane->transfers_at_work++;
 	upload->request.data = upload;
-	int failed = uv_queue_work(&upload->backplane->loop.uv, &upload->request, upload_work, upload_done);
+	int failed = uv_queue_work(&upload->loop->uv, &upload->request, upload_work, upload_done);
 	ASSERT(failed == 0);
 }
 
@@ -145,10 +164,7 @@ static void on_upload_data(struct rpc_stream *stream, struct str bytes) {
 		rpc_finish(stream, CODE_INVALID_ARGUMENT, "the message is malformed: its content is longer than the message");
 		return;
 	}
-	if (buf_len(&upload->arrived) == 0 && !upload->working) {
-		rpc_consume(stream, upload->unpaid);
-		upload->unpaid = 0;
-	}
+	upload_pay(upload);
 	upload_go_on(upload);
 }
 
@@ -176,17 +192,34 @@ static const struct rpc_events upload_events = {
 	.closed = on_upload_closed,
 };
 
-static void start_upload(struct rpc_stream *stream) {
+static void begin_upload(struct rpc_stream *stream, struct backplane *backplane) {
 	struct upload *upload = mem_zalloc(sizeof *upload);
-	upload->backplane = stream->service;
+	atomic_fetch_add(&backplane->uploads, 1);
+	upload->backplane = backplane;
+	upload->loop = stream->loop;
 	upload->stream = stream;
-	upload->arrived = BUF_INIT(UPLOAD_WINDOW);
-	upload->writing = BUF_INIT(UPLOAD_WINDOW);
+	buf_init_counted(&upload->arrived, UPLOAD_BUFFER, &stream->loop->held);
+	buf_init_counted(&upload->writing, UPLOAD_BUFFER, &stream->loop->held);
 	/* A message is never held, so only its content is limited. */
 	stream->message_max = UINT32_MAX;
 	stream->owner = upload;
 	stream->events = &upload_events;
 }
+
+static void start_upload(struct rpc_stream *stream) {
+	begin_upload(stream, stream->service);
+}
+
+/* What has to be turned first (JSON, gzip) comes in whole messages; the control side gets those in pieces. */
+static void start_upload_on_worker(struct rpc_stream *stream) {
+	struct worker *worker = stream->service;
+	if (worker->dial_to == CONTROL_HERE && stream->recode == NULL)
+		begin_upload(stream, worker->owner);
+	else
+		worker_relay_to_control(stream);
+}
+
+const struct rpc_method upload_method = {.path = UPLOAD_PATH, .start = start_upload_on_worker};
 
 /* --- down ---------------------------------------------------------------------------------------------------------------- */
 
@@ -368,7 +401,7 @@ static void start_download(struct rpc_stream *stream, const ProtobufCMessage *re
 }
 
 const struct rpc_method artefact_methods[] = {
-	{.path = "/xyz.block.ftl.v1.BackplaneService/UploadArtefact", .start = start_upload},
+	{.path = UPLOAD_PATH, .start = start_upload},
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/GetDeploymentArtefacts", start_download,
 			     ftl__get_deployment_artefacts_request__descriptor),
 };

@@ -266,7 +266,7 @@ static void hand_over(struct backplane *backplane) {
 
 /* Requests of the control side that are being answered. */
 static size_t count_requests(const struct backplane *backplane) {
-	return rpc_server_busy(backplane->server) + backplane->transfers_at_work;
+	return rpc_server_busy(backplane->server) + backplane->transfers_at_work + atomic_load(&backplane->uploads);
 }
 
 static bool is_quiet(struct backplane *backplane) {

@@ -17,7 +17,7 @@ static const char *name_control(const struct worker *worker) {
 	return worker->leaving ? "the Backplane that has taken over" : "the control side";
 }
 
-static void relay_to_control(struct rpc_stream *stream) {
+void worker_relay_to_control(struct rpc_stream *stream) {
 	struct worker *worker = stream->service;
 	/* Each method of the control side has its own limit. */
 	stream->message_max = UINT32_MAX;
@@ -317,7 +317,8 @@ struct worker *worker_start(const struct worker_options *options, struct error *
 	server.tls = worker->server_tls;
 	worker->server = rpc_server_new(&worker->loop, &server);
 	rpc_server_add(worker->server, call_methods, call_method_count, worker);
-	rpc_server_set_fallback(worker->server, relay_to_control, worker);
+	rpc_server_add(worker->server, options->own_method, 1, worker);
+	rpc_server_set_fallback(worker->server, worker_relay_to_control, worker);
 	worker->health = rpc_health_new(worker->server);
 	set_health(worker, true);
 	worker->reflection = rpc_reflection_new(worker->server, options->server.types);

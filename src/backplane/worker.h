@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A thread that carries calls: its own loop, its own connections to clients and Runners, and the routing table of the
- * moment. It never waits for a disk or a database; what is not a call is relayed to the control side, as to any peer.
+ * moment. It never waits for a disk or a database; what is not a call is relayed to the control side, as to any peer, but for
+ * uploads.
  */
 #pragma once
 
@@ -55,6 +56,7 @@ struct worker_options {
 	int (*dial_control)(void *data);
 	void *dial_data;
 	struct endpoint control_name; /* for errors only */
+	const struct rpc_method *own_method; /* of the control side, that workers do themselves while it is here; service: the worker */
 	void *owner;
 };
 
@@ -82,6 +84,9 @@ void worker_resume_control(struct worker *worker);
  * the last of them has gone. */
 void worker_leave(struct worker *worker, const struct sockaddr_storage *successor, socklen_t successor_len,
 		  void (*told)(struct worker *worker), void (*idle)(struct worker *worker));
+
+/* Passes a stream on to the control side. On the worker's thread; its service is the worker. */
+void worker_relay_to_control(struct rpc_stream *stream);
 
 /* The connection to a Runner, made when it is first wanted. On the worker's thread. */
 struct rpc_channel *worker_channel(struct worker *worker, const struct route_replica *replica);

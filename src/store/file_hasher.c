@@ -99,15 +99,15 @@ struct file_hasher *file_hasher_new(int fd, off_t from, struct hasher *hasher) {
 void file_hasher_advance(struct file_hasher *self, off_t end) {
 	pthread_mutex_lock(&self->shared.mutex);
 	self->shared.end = end;
-	pthread_cond_signal(&self->shared.changed);
 	pthread_mutex_unlock(&self->shared.mutex);
+	pthread_cond_signal(&self->shared.changed);
 }
 
 static void join(struct file_hasher *self) {
 	pthread_mutex_lock(&self->shared.mutex);
 	self->shared.closed = true;
-	pthread_cond_signal(&self->shared.changed);
 	pthread_mutex_unlock(&self->shared.mutex);
+	pthread_cond_signal(&self->shared.changed);
 	pthread_join(self->thread, NULL);
 	self->joined = true;
 }

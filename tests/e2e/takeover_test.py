@@ -14,7 +14,7 @@ import time
 import grpc
 import pytest
 from fake_backplane import ftl, ftl_grpc, schema
-from whole import FTL, LONG, NO_LIMIT, PROGRAM, deploy_program, is_running, pid_that_answers, wait_for
+from whole import FTL, LONG, NO_LIMIT, PROGRAM, deploy_program, digest_of, is_running, pid_that_answers, wait_for
 
 MAGIC = b"FTLtake\n"
 ASK, REFUSED, OFFER, READY, GO, TAKEN, FAILED = range(1, 8)
@@ -126,6 +126,54 @@ def test_what_was_kept_is_there(platform):
     assert platform.rpc.RollbackModule(ftl.RollbackModuleRequest(module="echo")).deployment_key == first
     platform.wait_live(first)
     pid_that_answers(platform)
+
+
+class Upload:
+    """An artefact of which the second half comes when it is told to."""
+
+    def __init__(self, backplane):
+        self.content, self.go_on = os.urandom(1 << 20), threading.Event()
+        self.call = backplane.rpc.UploadArtefact.future(self.pieces(), timeout=LONG)
+
+    def pieces(self):
+        half = len(self.content) // 2
+        yield ftl.UploadArtefactRequest(content=self.content[:half])
+        self.go_on.wait(LONG)
+        yield ftl.UploadArtefactRequest(content=self.content[half:])
+
+    def wait_until_it_is_under_way(self, backplane):
+        incoming = backplane.data / "artefacts" / "incoming"
+        wait_for(lambda: any(file.stat().st_size for file in incoming.iterdir()), "the first half to be written")
+
+    def assert_kept(self, backplane):
+        digest = digest_of(self.content)
+        assert self.call.result().digest.hex() == digest
+        asked = ftl.GetArtefactDiffsRequest(client_digests=[digest])
+        assert not backplane.rpc.GetArtefactDiffs(asked, timeout=LONG).missing_digests
+
+
+def test_an_upload_in_progress_is_waited_for(platform):
+    platform.start()
+    upload = Upload(platform)
+    upload.wait_until_it_is_under_way(platform)
+    channel, platform.channel = platform.channel, None  # is to live on
+    timer = threading.Timer(1, upload.go_on.set)
+    timer.start()
+    ends_well(take_over(platform))
+    upload.assert_kept(platform)
+    channel.close()
+
+
+def test_an_upload_that_takes_too_long_keeps_the_old_one(platform):
+    platform.start()
+    upload = Upload(platform)
+    upload.wait_until_it_is_under_way(platform)
+    peer = Peer(platform)
+    peer.send(ASK)
+    kind, text = peer.receive()
+    assert kind == REFUSED and "max-takeover-pause (1, uploads among them)" in text
+    upload.go_on.set()
+    upload.assert_kept(platform)
 
 
 def test_a_runner_that_drains_finishes_its_calls(platform):
@@ -302,10 +350,13 @@ def test_requests_that_came_meanwhile_are_answered(platform):
     peer.send(ASK)
     assert peer.receive()[0] == OFFER
     status = platform.rpc.Status.future(ftl.StatusRequest(), timeout=LONG)
+    upload = Upload(platform)
+    upload.go_on.set()
     time.sleep(0.2)
-    assert not status.done()
+    assert not status.done() and not upload.call.done()
     peer.close()
     status.result()
+    upload.assert_kept(platform)
 
 
 def what_became(backplane):
