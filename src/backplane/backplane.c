@@ -467,6 +467,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	backplane->tick.fire = on_tick;
 	loop_init(&backplane->loop);
 	stats_book_init(&backplane->stats, count_workers(options));
+	routes_init(backplane);
 	outside_init(backplane);
 	registrations_init(backplane);
 	list_init(&backplane->pending);
@@ -499,6 +500,7 @@ static void deinit(struct backplane *backplane) {
 	events_close(backplane);
 	loop_run_out(&backplane->loop);
 	outside_deinit(backplane);
+	routes_deinit(backplane);
 	stats_book_deinit(&backplane->stats);
 	control_deinit(&backplane->control);
 	watch_deinit(backplane);

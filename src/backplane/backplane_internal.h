@@ -3,7 +3,8 @@
  * What the files of the Backplane's control side share: one struct, on one loop.
  *
  *   backplane.c      puts the parts together, takes them apart
- *   outside.c        the effects of the state machines: Platform, Runners, store, routes
+ *   outside.c        the effects of the state machines: Platform, Runners, store
+ *   routes.c         the routing table, made of what they know
  *   takeover_give.c  gives all to a process that takes its place
  *   takeover_take.c  takes the place of one
  *   service_*.c      BackplaneService, method by method: turns requests into events and events into answers
@@ -169,11 +170,18 @@ void outside_deinit(struct backplane *backplane);
 void outside_cannot_write(struct backplane *backplane, const struct error *err);
 /* In plain words; NULL: it works. */
 char *outside_store_problem(const struct backplane *backplane, struct arena *arena);
+/* routes.c */
+void routes_init(struct backplane *backplane);
+void routes_deinit(struct backplane *backplane);
+void routes_change(struct backplane *backplane, const struct module *module);
+void routes_publish(struct backplane *backplane, uint64_t version);
+/* It is gone: connections to it close when the routes without it are out. */
+void routes_forget(struct backplane *backplane, const struct runner *runner);
 /* Calls that it has now. */
-unsigned outside_calls(const struct backplane *backplane, const struct runner *runner);
+unsigned routes_calls(const struct backplane *backplane, const struct runner *runner);
 /* Whether calls leave the Runner out, and why, or an empty text. */
-void outside_standing_text(const struct backplane *backplane, const struct runner *runner,
-			   char ret_text[STANDING_TEXT_MAX]);
+void routes_standing_text(const struct backplane *backplane, const struct runner *runner,
+			  char ret_text[STANDING_TEXT_MAX]);
 
 /* service_runners.c */
 extern const struct rpc_method runner_methods[];

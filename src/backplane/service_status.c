@@ -34,8 +34,8 @@ static Ftl__StatusResponse__Runner *describe_runner(const struct backplane *back
 	shown->deployment_key = (char *)(runner->deployment ? runner->deployment->key : "");
 	shown->since_ms = runner->since_wall_ms;
 	shown->managed = runner->managed;
-	shown->calls = outside_calls(backplane, runner);
-	outside_standing_text(backplane, runner, left_out);
+	shown->calls = routes_calls(backplane, runner);
+	routes_standing_text(backplane, runner, left_out);
 	shown->left_out = arena_strdup(arena, str_from(left_out));
 	return shown;
 }
