@@ -47,13 +47,27 @@ static void on_readable(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
 	}
 }
 
-static int refuse_in_use(const struct endpoint *endpoint, struct error *err) {
-	char text[ENDPOINT_MAX], holder[PORT_HOLDER_MAX];
+/* holder NULL: it is not known. */
+static int refuse_in_use(const struct endpoint *endpoint, const char *holder, struct error *err) {
+	char text[ENDPOINT_MAX];
 	endpoint_format(endpoint, text);
-	bool known = endpoint->kind == ENDPOINT_TCP && port_holder(endpoint->port, holder);
 	return error_set(err, CODE_ALREADY_EXISTS,
-			 "%s is in use%s%s; stop that process, or choose another address with --bind", text,
-			 known ? " by " : " by another process", known ? holder : "");
+			 "%s is in use by %s; stop that process, or choose another address with --bind", text,
+			 holder ? holder : "another process");
+}
+
+static int refuse_port_in_use(const struct endpoint *endpoint, struct error *err) {
+	char holder[PORT_HOLDER_MAX];
+	return refuse_in_use(endpoint, port_holder(endpoint->port, holder) ? holder : NULL, err);
+}
+
+static int refuse_path_in_use(const struct endpoint *endpoint, const struct sockaddr_un *address, struct error *err) {
+	char holder[PORT_HOLDER_MAX];
+	struct stat status;
+	if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode))
+		return error_set(err, CODE_ALREADY_EXISTS, "%s is there and is no socket; choose another path with --bind",
+				 endpoint->path);
+	return refuse_in_use(endpoint, socket_holder(address, holder) ? holder : NULL, err);
 }
 
 static int bind_tcp(const struct endpoint *endpoint, struct error *err) {
@@ -74,7 +88,7 @@ static int bind_tcp(const struct endpoint *endpoint, struct error *err) {
 			close(fd);
 		fd = -1;
 		if (number == EADDRINUSE)
-			refuse_in_use(endpoint, err);
+			refuse_port_in_use(endpoint, err);
 		else
 			error_set_errno(err, number, "could not listen on %s:%u", endpoint->host, endpoint->port);
 	}
@@ -110,7 +124,7 @@ static int bind_unix(const struct endpoint *endpoint, struct error *err) {
 	int number = errno;
 	close(fd);
 	if (number == EADDRINUSE)
-		return refuse_in_use(endpoint, err);
+		return refuse_path_in_use(endpoint, &address, err);
 	return error_set_errno(err, number, "could not listen on %s", endpoint->path);
 }
 

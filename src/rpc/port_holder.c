@@ -6,9 +6,11 @@
 #include "rpc/port_holder.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static bool find_inode(const char *table, uint16_t port, unsigned long *ret_inode) {
@@ -74,4 +76,20 @@ bool port_holder(uint16_t port, char ret_text[PORT_HOLDER_MAX]) {
 	}
 	closedir(processes);
 	return found;
+}
+
+bool socket_holder(const struct sockaddr_un *address, char ret_text[PORT_HOLDER_MAX]) {
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct ucred peer = {0}; /* who called listen */
+	socklen_t len = sizeof peer;
+	bool found = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 &&
+		     getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 0 && kill(peer.pid, 0) == 0;
+	if (fd >= 0)
+		close(fd);
+	if (!found)
+		return false;
+	char pid[16];
+	snprintf(pid, sizeof pid, "%d", (int)peer.pid);
+	name_process(pid, ret_text);
+	return true;
 }

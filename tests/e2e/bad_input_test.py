@@ -525,6 +525,20 @@ def test_a_port_in_use_names_who_holds_it(backplane, make_backplane):
     is_well(backplane)
 
 
+def test_a_socket_in_use_names_who_holds_it(tmp_path, make_backplane):
+    bind = f"unix:{tmp_path}/socket"
+    first = make_backplane(bind=bind).start()
+    other = make_backplane()
+    fails(other, bind, f"ftl (pid {first.process.pid})", bind=bind)
+    # One that a killed process left is free, and what is no socket is left alone.
+    first.kill()
+    first.start()
+    is_well(first)
+    (tmp_path / "file").write_text("precious")
+    fails(other, f"{tmp_path}/file is there and is no socket", bind=f"unix:{tmp_path}/file")
+    assert (tmp_path / "file").read_text() == "precious"
+
+
 def test_two_backplanes_on_one_data_folder(backplane):
     fails(backplane, str(backplane.data), f"process {backplane.process.pid}", bind="http://127.0.0.1:0")
     # It did not take away what is the first one's.
