@@ -210,7 +210,8 @@ static inline const char *ftl_get_string(struct ftl_context *ftl, const char *js
 
 /* --- the call's surroundings ----------------------------------------------------------------------------------- */
 
-/* A line in the module's log. */
+/* A line in the module's log. What a process prints is one as well; a shared object prints where its Runner does, which
+ * is the standard error of ftl serve. */
 __attribute__((format(printf, 3, 4))) static inline void ftl_log(struct ftl_context *ftl, enum ftl_level level,
 								 const char *format, ...) {
 	va_list args;

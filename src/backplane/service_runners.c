@@ -78,12 +78,14 @@ static void registration_free(struct registration_stream *registration) {
 	free(registration);
 }
 
-/* A Runner that was told to be gone, if it is not known of by now, as when the Platform had said so. */
+/* Nothing happens when the Platform has told already. */
 static void tell_end(struct registration_stream *registration) {
 	struct backplane *backplane = registration->backplane;
 	uint64_t id = registration->id;
 	bool polite = registration->polite && registration->accepted;
 	registration_free(registration);
+	if (id == 0)
+		return; /* refused */
 	control_registration_ended(backplane_event(backplane), id, polite);
 	backplane_event_done(backplane);
 }
@@ -178,9 +180,7 @@ static void on_end(struct rpc_stream *stream) {
 static void on_closed(struct rpc_stream *stream) {
 	struct registration_stream *registration = stream->owner;
 	registration->stream = NULL;
-	if (registration->id == 0)
-		registration_free(registration);
-	else if (registration->managed && registration->backplane->stopping.state != STOPPED)
+	if (registration->id != 0 && registration->managed && registration->backplane->stopping.state != STOPPED)
 		timer_start(&registration->backplane->loop, &registration->cause, CAUSE_WAIT_MS);
 	else
 		tell_end(registration);
