@@ -12,12 +12,18 @@
 
 enum { FILES = 3, LOOK_AGAIN_MS = 1000 };
 
+/* What tells a file from what stood there before; its time of change is not for anyone to set. */
+struct file_mark {
+	ino_t number;
+	struct timespec changed;
+};
+
 struct tls_config {
 	unsigned refs;
 	bool is_server;
 	bool http1_only;
 	char *files[FILES]; /* certificate, key, CA; each may be NULL */
-	struct timespec changed[FILES];
+	struct file_mark marks[FILES];
 	uint64_t looked_ms;
 	SSL_CTX *context;
 };
@@ -112,9 +118,10 @@ static bool look_for_changes(struct tls_config *config) {
 		struct stat status;
 		if (config->files[i] == NULL || stat(config->files[i], &status) < 0)
 			continue;
-		struct timespec *before = &config->changed[i];
-		changed |= before->tv_sec != status.st_mtim.tv_sec || before->tv_nsec != status.st_mtim.tv_nsec;
-		*before = status.st_mtim;
+		struct file_mark *before = &config->marks[i], now = {.number = status.st_ino, .changed = status.st_ctim};
+		changed |= before->number != now.number || before->changed.tv_sec != now.changed.tv_sec ||
+			   before->changed.tv_nsec != now.changed.tv_nsec;
+		*before = now;
 	}
 	config->looked_ms = clock_ms();
 	return changed;
@@ -219,7 +226,9 @@ static enum tls_result explain(struct tls_session *session, int result, struct e
 	if (number != 0)
 		ERR_error_string_n(number, why, sizeof why);
 	ERR_clear_error();
-	error_set(err, CODE_UNAVAILABLE, "TLS: %s%s%s", why, verified == X509_V_OK ? "" : ": ",
+	/* Of a client it is a breach, to be told; a server that cannot be spoken to is as good as none. */
+	enum code code = SSL_is_server(session->ssl) ? CODE_INVALID_ARGUMENT : CODE_UNAVAILABLE;
+	error_set(err, code, "TLS: %s%s%s", why, verified == X509_V_OK ? "" : ": ",
 		  verified == X509_V_OK ? "" : X509_verify_cert_error_string(verified));
 	return TLS_BROKEN;
 }

@@ -97,12 +97,14 @@ def test_one_port_takes_both_without_https(serve, certificates):
     assert ftl(endpoint.replace("http", "https"), "ping", ca=certificates / "ca.pem").returncode == 0
 
 
-def test_clients_must_show_a_certificate(serve, certificates):
+def test_clients_must_show_a_certificate(serve, certificates, tmp_path):
     endpoint = serve("--bind", "http://127.0.0.1:0", "--tls-client-ca", str(certificates / "ca.pem"))
     assert endpoint.startswith("https://")
     assert curl(endpoint, certificates).returncode != 0
     known = curl(endpoint, certificates, "--cert", str(certificates / "client.pem"), "--key", str(certificates / "client.key"))
     assert json.loads(known.stdout)["code"] == "not_found"
+    told = [line for line in (tmp_path / "log").read_text().splitlines() if "peer did not return a certificate" in line]
+    assert len(told) == 1 and "warn" in told[0]
 
 
 def test_a_runner_by_hand_over_tls(serve, certificates, tmp_path):

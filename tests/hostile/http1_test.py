@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from peers import LONG, SERVICE, Server, read_all, tls_context
+from peers import LONG, SERVICE, Server, read_all, tls_context, wait_for
 
 PATH = (SERVICE + "Unary").encode()
 
@@ -170,6 +170,24 @@ def test_half_closed_tls(tls_server):
     assert tls_server.reasons("header-timeout") == 1
 
 
+def test_half_closed_tls_is_let_go_of(tls_server):
+    """By clients that end their side and keep the socket: with a close_notify, without, and within a request."""
+    before = tls_server.descriptors()
+    head = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{" % PATH
+    kept = []
+    for number in range(60):
+        connection = tls_context().wrap_socket(tls_server.connect(), suppress_ragged_eofs=True)
+        connection.sendall(head if number % 2 else b"")
+        kept.append(connection.unwrap() if number % 3 == 0 else connection)
+        if number % 3:
+            socket.socket.shutdown(connection, socket.SHUT_WR)
+    # One may be the bystander's.
+    assert wait_for(lambda: tls_server.descriptors() <= before + 1)
+    assert tls_server.peak_mib() < 64
+    for connection in kept:
+        connection.close()
+
+
 def test_old_tls_is_refused(tls_server):
     context = tls_context()
     context.minimum_version = ssl.TLSVersion.TLSv1
@@ -177,6 +195,7 @@ def test_old_tls_is_refused(tls_server):
     context.set_ciphers("ALL:@SECLEVEL=0")
     with tls_server.connect() as connection, pytest.raises((ssl.SSLError, ConnectionError)):
         context.wrap_socket(connection)
+    assert tls_server.reasons("unsupported protocol") == 1
 
 
 def fingerprint(server):
@@ -190,9 +209,12 @@ def test_certificates_are_reloaded_without_dropping_a_connection(tls_server):
         before = old.getpeercert(binary_form=True)
         old.sendall(b"GET /nobody HTTP/1.1\r\nHost: a\r\n\r\n")
         assert old.recv(65536).startswith(b"HTTP/1.1 405")
+        times = [(path, path.stat().st_mtime_ns) for path in tls_server.folder.glob("*.pem")]
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
                         tls_server.folder / "key.pem", "-out", tls_server.folder / "cert.pem", "-days", "2", "-subj",
                         "/CN=other"], check=True, capture_output=True)
+        for path, changed in times:  # as of files that are unpacked from an archive
+            os.utime(path, ns=(changed, changed))
         end = time.monotonic() + LONG
         while fingerprint(tls_server) == before and time.monotonic() < end:
             time.sleep(0.2)

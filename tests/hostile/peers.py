@@ -69,6 +69,9 @@ class Server:
                 return int(line.split()[1]) / 1024
         raise AssertionError("the server is gone")
 
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def reasons(self, text):
         """How often the log tells this reason; waits for the first time."""
         deadline = time.monotonic() + LONG
