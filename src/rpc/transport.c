@@ -58,8 +58,42 @@ static void report_connected(struct transport *transport, int status) {
 	transport->events->on_connected(transport, &err);
 }
 
+static void on_connect(uv_connect_t *request, int status);
+
+/* A name may have several addresses, and the peer be at any of them: "localhost" is ::1 and 127.0.0.1. */
+static void connect_next(struct transport *transport) {
+	const struct addrinfo *address = transport->next_address;
+	transport->next_address = address->ai_next;
+	transport->opening.connect.data = transport;
+	int failed = uv_tcp_connect(&transport->opening.connect, &transport->uv.tcp, address->ai_addr, on_connect);
+	if (failed != 0)
+		on_connect(&transport->opening.connect, failed);
+}
+
+static void on_handle_closed(uv_handle_t *handle);
+
+static void on_reopened(uv_handle_t *handle) {
+	struct transport *transport = handle->data;
+	transport->reopening = false;
+	if (transport->closing) {
+		on_handle_closed(handle);
+		return;
+	}
+	int failed = uv_tcp_init(&transport->loop->uv, &transport->uv.tcp);
+	ASSERT(failed == 0);
+	transport->uv.stream.data = transport;
+	connect_next(transport);
+}
+
 static void on_connect(uv_connect_t *request, int status) {
-	report_connected(request->data, status);
+	struct transport *transport = request->data;
+	if (status == 0 || transport->closing || transport->next_address == NULL) {
+		report_connected(transport, status);
+		return;
+	}
+	/* A socket is of one family, and has failed. */
+	transport->reopening = true;
+	uv_close((uv_handle_t *)&transport->uv.stream, on_reopened);
 }
 
 static void finish_close(struct transport *transport) {
@@ -67,6 +101,7 @@ static void finish_close(struct transport *transport) {
 	buf_deinit(&transport->unsent);
 	tls_session_free(transport->tls);
 	tls_config_unref(transport->tls_config);
+	uv_freeaddrinfo(transport->addresses);
 	free(transport);
 }
 
@@ -81,18 +116,12 @@ static void on_handle_closed(uv_handle_t *handle) {
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses) {
 	struct transport *transport = request->data;
 	transport->resolving = false;
-	if (transport->closing) {
-		uv_freeaddrinfo(addresses);
-		if (transport->handle_closed)
-			finish_close(transport);
-		return;
-	}
-	if (status == 0) {
-		transport->opening.connect.data = transport;
-		status = uv_tcp_connect(&transport->opening.connect, &transport->uv.tcp, addresses->ai_addr, on_connect);
-	}
-	uv_freeaddrinfo(addresses);
-	if (status != 0)
+	transport->addresses = transport->next_address = addresses;
+	if (transport->closing && transport->handle_closed)
+		finish_close(transport);
+	else if (!transport->closing && status == 0)
+		connect_next(transport);
+	else
 		report_connected(transport, status);
 }
 
@@ -339,7 +368,8 @@ void transport_close(struct transport *transport) {
 		begin_close(transport);
 	transport->lingering = false;
 	timer_stop(transport->loop, &transport->linger);
-	uv_close((uv_handle_t *)&transport->uv.stream, on_handle_closed);
+	if (!transport->reopening)
+		uv_close((uv_handle_t *)&transport->uv.stream, on_handle_closed);
 }
 
 static void on_lingered(struct timer *timer) {

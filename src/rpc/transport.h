@@ -49,6 +49,8 @@ struct transport {
 	bool reading;
 	bool writing; /* a part of unsent is with libuv */
 	bool resolving;
+	bool reopening; /* the handle is being closed for the next address */
+	struct addrinfo *addresses, *next_address; /* client: of the name that was looked up; NULL: all have been tried */
 	bool closing;
 	bool lingering;
 	size_t dropped; /* read since */
