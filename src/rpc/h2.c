@@ -540,10 +540,14 @@ static void h2_request(struct http_connection *connection, struct http_stream *s
 	attach(h2, stream);
 	int32_t id = nghttp2_submit_request(h2->session, NULL, fields.items, fields.count, &body, stream);
 	fields_deinit(&fields);
-	/* It fails only for a connection that is out of stream ids, which the channel does not give us. */
+	/* It fails only for a connection that is out of stream ids, and such a one takes no requests. */
 	ASSERT(id > 0);
 	stream->id = id;
 	mark_dirty(h2);
+	if ((uint32_t)id / 2 + 1 >= h2->limits.requests) {
+		connection->going_away = true;
+		h2_shutdown(connection);
+	}
 }
 
 static void h2_respond(struct http_stream *stream, unsigned status, const struct http_headers *headers) {
@@ -773,6 +777,7 @@ static struct h2 *h2_new(struct loop *loop, const struct http_limits *limits, co
 	h2->loop = loop;
 	h2->limits = *limits;
 	h2->limits.resets = limits->resets ? limits->resets : http_limits_default.resets;
+	h2->limits.requests = limits->requests ? limits->requests : http_limits_default.requests;
 	h2->limits.control_frames = limits->control_frames ? limits->control_frames : http_limits_default.control_frames;
 	h2->http.stream_limit = 100; /* until the peer's settings are there */
 	list_init(&h2->http.streams);

@@ -9,6 +9,7 @@ const struct http_limits http_limits_default = {
 	.header_bytes = KIB(16),
 	.control_frames = 500,
 	.resets = 1000,
+	.requests = 1000000000,
 	.header_ms = 10000,
 	.stall_ms = 60000,
 	.idle_ms = 600000,

@@ -26,6 +26,9 @@ struct http_limits {
 	uint32_t header_bytes; /* "max-header-bytes": names and values of one header block; 16 KiB */
 	/* 0 is the default, HTTP_NEVER none. A peer that passes on what many others do is to have none. */
 	uint32_t control_frames; /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, in one second; 500 */
+	/* Of HTTP/2 clients: sent on one connection, before the next takes its place; HTTP/2 has no more than 2^30 streams.
+	 * 0 is the default. */
+	uint32_t requests; /* "max-requests"; 1,000,000,000 */
 	/* Of servers, as well. */
 	uint32_t resets; /* "max-resets": streams ended by an error or taken back, in one second; 1,000 */
 	uint32_t header_ms; /* "header-timeout": from the first byte of a connection or request to its headers; 10 s */

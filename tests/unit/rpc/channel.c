@@ -413,6 +413,24 @@ static void a_new_call_takes_a_new_connection(void **state UNUSED) {
 	assert_int_equal(world->dials, 2);
 }
 
+static void moves_on_before_a_connection_has_no_more_streams(void **state UNUSED) {
+	struct rpc_channel_options options = rpc_channel_options_default;
+	options.http.requests = 3;
+	CONNECT_TO(options, ANSWERS);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(call_once(STR("x")).status, CODE_OK);
+	struct call calls[8] = {0};
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+		start(&calls[i], STR("x"));
+	run_calls();
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+		assert_int_equal(calls[i].status, CODE_OK);
+	assert_int_equal(world->dials, 5);
+	for (size_t i = 0; i < world->dials; i++)
+		assert_true(world->peers[i].requests <= 3);
+	assert_null(world->peers[0].transport); /* it has ended */
+}
+
 static void gives_a_silent_peer_up(void **state UNUSED) {
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.keepalive_ms = 20;
@@ -570,6 +588,7 @@ int main(void) {
 		LOOP_TEST(a_refused_call_can_be_given_up_while_it_waits),
 		LOOP_TEST(calls_past_the_peers_limit_wait_for_room),
 		LOOP_TEST(a_new_call_takes_a_new_connection),
+		LOOP_TEST(moves_on_before_a_connection_has_no_more_streams),
 		LOOP_TEST(gives_a_silent_peer_up),
 		LOOP_TEST(bears_with_a_peer_that_answers_pings),
 		LOOP_TEST(gives_a_peer_up_that_never_speaks),
