@@ -88,7 +88,8 @@ static void run_forget(struct task *task) {
 	struct order *order = CONTAINER_OF(task, struct order, task);
 	char text[ENDPOINT_MAX];
 	endpoint_format(&order->endpoint, text);
-	rpc_channel_close(map_remove(&order->worker->channels, str_from(text)));
+	/* Not closed: what has been answered may still have to be read. */
+	rpc_channel_retire(map_remove(&order->worker->channels, str_from(text)));
 	free(order);
 }
 

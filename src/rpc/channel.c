@@ -30,6 +30,7 @@ struct rpc_channel {
 	struct error failure; /* of the last attempt */
 	struct timer sweep; /* closes calls among the waiting that are given up or in vain, in its own turn */
 	size_t calls;
+	bool retired; /* closes when its calls have ended */
 	bool closing;
 };
 
@@ -168,6 +169,8 @@ static void fail_all_waiting(struct rpc_channel *channel, const struct error *wh
 }
 
 static void destroy_if_done(struct rpc_channel *channel) {
+	if (channel->retired && channel->calls == 0)
+		rpc_channel_close(channel);
 	if (!channel->closing || channel->connection_count > 0 || channel->calls > 0)
 		return;
 	timer_stop(channel->loop, &channel->sweep);
@@ -363,7 +366,7 @@ static void send_passing(struct http_connection *http, struct rpc_stream *stream
 }
 
 struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_options *options) {
-	ASSERT(!channel->closing);
+	ASSERT(!channel->closing && !channel->retired);
 	struct rpc_stream *stream = pool_alloc(sizeof *stream);
 	rpc_stream_init(stream, channel->loop, &grpc_codec);
 	stream->is_client = true;
@@ -451,6 +454,18 @@ void rpc_channel_close(struct rpc_channel *channel) {
 		http_connection_close(LIST_ENTRY(link, struct channel_connection, link)->http, NULL);
 	/* Also the way out when there was nothing to cancel. */
 	timer_start(channel->loop, &channel->sweep, 0);
+}
+
+void rpc_channel_retire(struct rpc_channel *channel) {
+	struct error why;
+	if (channel == NULL || channel->closing)
+		return;
+	error_set(&why, CODE_UNAVAILABLE, "the peer takes no more calls");
+	channel->calls++;
+	fail_all_waiting(channel, &why);
+	channel->calls--;
+	channel->retired = true;
+	destroy_if_done(channel);
 }
 
 size_t rpc_channel_calls(const struct rpc_channel *channel) {

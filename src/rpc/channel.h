@@ -57,6 +57,10 @@ struct rpc_channel *rpc_channel_new(struct loop *loop, const struct endpoint *en
 /* Fails its calls and ends its connections. Gone when the loop has run on. */
 void rpc_channel_close(struct rpc_channel *channel);
 
+/* For a peer that takes no more calls: those that wait for a connection end untouched, the others as the peer has it. The
+ * channel closes after them. */
+void rpc_channel_retire(struct rpc_channel *channel);
+
 struct rpc_call_options {
 	struct str path;
 	const struct http_headers *headers; /* NULL: none. Borrowed during the call of rpc_call only */

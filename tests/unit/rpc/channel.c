@@ -21,6 +21,7 @@ enum script {
 	ANSWERS,
 	ANSWERS_AFTER_PINGS, /* what is asked before two pings have come */
 	ANSWERS_ONE_AT_A_TIME,
+	ANSWERS_ONE_AFTER_PINGS, /* as both */
 	SAYS_NOTHING, /* not even SETTINGS */
 	HANGS, /* after its SETTINGS */
 	REFUSES, /* each stream */
@@ -99,6 +100,7 @@ static void on_request(struct peer *peer, unsigned stream) {
 	case CLOSES:
 		return;
 	case ANSWERS_AFTER_PINGS:
+	case ANSWERS_ONE_AFTER_PINGS:
 		peer->held[peer->held_count++] = stream;
 		return;
 	case REFUSES:
@@ -146,7 +148,8 @@ static void on_peer_read(struct transport *transport, struct str bytes) {
 		static const char one_stream[] = {0, 3, 0, 0, 0, 1};
 		peer->greeted = true;
 		buf_consume(&peer->received, PREFACE_SIZE);
-		say(peer, FRAME_SETTINGS, 0, 0, one_stream, peer->script == ANSWERS_ONE_AT_A_TIME ? sizeof one_stream : 0);
+		bool one = peer->script == ANSWERS_ONE_AT_A_TIME || peer->script == ANSWERS_ONE_AFTER_PINGS;
+		say(peer, FRAME_SETTINGS, 0, 0, one_stream, one ? sizeof one_stream : 0);
 	}
 	while (view = buf_view(&peer->received), view.len >= FRAME_HEAD && !transport->closing) {
 		const unsigned char *head = (const unsigned char *)view.ptr;
@@ -505,6 +508,36 @@ static void names_how_far_it_came(void **state UNUSED) {
 	world->channel = NULL;
 }
 
+/* --- the end of a channel ---------------------------------------------------------------------------------------- */
+
+static struct call waiting;
+
+static void retire(struct timer *timer UNUSED) {
+	struct rpc_stream *stream = start_with(&waiting, (struct rpc_call_options){.no_retry = true});
+	rpc_half_close(stream);
+	rpc_channel_retire(world->channel);
+	world->channel = NULL;
+}
+
+/* One call is with the peer, which answers it later; one waits for a connection. */
+static void retires_without_losing_a_call(void **state UNUSED) {
+	struct call call = {0};
+	waiting = (struct call){0};
+	struct rpc_channel_options options = rpc_channel_options_default;
+	options.connections_max = 1;
+	options.keepalive_ms = 100;
+	CONNECT_TO(options, ANSWERS_ONE_AFTER_PINGS);
+	start(&call, STR("hello"));
+	world->soon.fire = retire;
+	timer_start(&world->loop, &world->soon, 50);
+	run_calls();
+	assert_int_equal(call.status, CODE_OK);
+	assert_true(waiting.untouched);
+	assert_int_equal(waiting.status, CODE_UNAVAILABLE);
+	assert_string_equal(waiting.text, "the peer takes no more calls");
+	assert_int_equal(world->dials, 1);
+}
+
 /* --- backing off ---------------------------------------------------------------------------------------------- */
 
 static void backoff_grows_and_is_jittered(void **state UNUSED) {
@@ -593,6 +626,7 @@ int main(void) {
 		LOOP_TEST(bears_with_a_peer_that_answers_pings),
 		LOOP_TEST(gives_a_peer_up_that_never_speaks),
 		LOOP_TEST(names_how_far_it_came),
+		LOOP_TEST(retires_without_losing_a_call),
 		cmocka_unit_test(backoff_grows_and_is_jittered),
 		LOOP_TEST(backs_off_from_a_peer_that_fails),
 		LOOP_TEST(forgets_failures_when_the_peer_is_back),
