@@ -66,7 +66,8 @@ struct runner {
 	bool pinging;
 	unsigned pings_missed;
 	bool broke; /* its registration did, and it has not registered again: pings tell whether it lives */
-	bool ping_is_stale; /* it was sent before */
+	bool broke_alive; /* ALIVE: it did while it was */
+	bool ping_is_stale; /* it was sent before it broke */
 	uint64_t drain_version; /* DRAINING: told to end once the routes of this version are out; 0: told */
 	uint64_t fetch_us, start_us;
 };

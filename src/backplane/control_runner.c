@@ -61,6 +61,7 @@ void runner_set_state(struct control *control, struct runner *runner, enum runne
 	runner->since_wall_ms = control->outside->ops->wall_ms(control->outside);
 	runner->due_ms = limit_ms > 0 ? control->now_ms + limit_ms : 0;
 	reschedule(control, runner);
+	runner->broke_alive = false;
 	control->unsettled = true;
 	if (runner->deployment != NULL)
 		module_unsettle(control, runner->deployment->module);
@@ -318,21 +319,21 @@ static void renew(struct control *control, struct runner *runner, const struct r
 	if (runner->endpoint == NULL)
 		runner->endpoint = mem_strndup(registration->endpoint.ptr, registration->endpoint.len);
 	runner->registration = registration->id;
-	runner->broke = false;
+	runner->broke = runner->broke_alive = false;
 	control->outside->ops->accept(control->outside, registration->id, runner);
 	tell_again_to_end(control, runner);
 }
 
-/* Whether it may be the one that we know, by what it says that it hosts. */
+/* Whether it may be the one that we know, by what it says that it hosts. What it said before it came alive, or ended, may
+ * come after its report of that. */
 static bool hosts_what_it_did(const struct runner *runner, struct str hosted) {
 	switch (runner->state) {
 	case RUNNER_ALIVE:
-		return str_eq_c(hosted, runner->deployment->key);
-	case RUNNER_IDLE:
-		return hosted.len == 0;
+		return (runner->managed && !runner->broke_alive) || str_eq_c(hosted, runner->deployment->key);
 	case RUNNER_CREATING:
 	case RUNNER_PROBING:
-		return true; /* nothing is known yet */
+	case RUNNER_IDLE:
+		return true; /* nothing is known */
 	case RUNNER_DEPLOYING:
 	case RUNNER_DRAINING:
 		return runner->managed; /* another one would have another key */
@@ -409,6 +410,7 @@ static struct runner *find_by_registration(const struct control *control, uint64
 static void doubt(struct control *control, struct runner *runner) {
 	tell(control, runner, EVENT_RUNNER_SILENT, 0, "closed its connection; it is pinged before it counts as lost");
 	runner->broke = true;
+	runner->broke_alive = runner->state == RUNNER_ALIVE;
 	runner->ping_is_stale = runner->pinging;
 	if (!runner->pinging)
 		ping(control, runner);
