@@ -371,7 +371,7 @@ static int load_deployment(struct backplane *backplane, const struct module_reco
 	if (key[0] != '\0') {
 		failed = backplane->store->ops->get_deployment(backplane->store, key, &arena, &record, err);
 		if (!failed)
-			control_load(&backplane->control, &record, module->replicas, active);
+			control_load(&backplane->control, &record, module, active);
 	}
 	arena_deinit(&arena);
 	return failed;

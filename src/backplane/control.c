@@ -100,7 +100,7 @@ static void drain_surplus(struct control *control, struct deployment *deployment
 
 static void settle_deployment(struct control *control, struct deployment *deployment) {
 	struct language *language = language_find_or_add(control, deployment->language);
-	unsigned want = deployment->module->replicas, have = deployment_assigned(deployment);
+	unsigned want = deployment_wanted(deployment), have = deployment_assigned(deployment);
 	deployment_use_language(control, deployment, want > 0);
 	if (have > want)
 		drain_surplus(control, deployment, have - want);
@@ -124,7 +124,7 @@ static void settle_module(struct control *control, struct module *module) {
 		return;
 	settle_deployment(control, module->next);
 	/* With 0 replicas nothing shows whether it would come up: it waits for the day when it is scaled up again. */
-	if (module->next->alive >= MAX(module->replicas, 1u))
+	if (module->next->alive >= MAX(deployment_wanted(module->next), 1u))
 		deployment_switch(control, module);
 }
 
@@ -350,13 +350,14 @@ bool control_module_is_awaited(const struct control *control, const struct modul
 }
 
 void control_module_problem(const struct control *control, const struct module *module, char *ret_text, size_t size) {
-	const struct deployment *deployment = module->active ? module->active : module->next;
+	const struct deployment *active = module->active, *next = module->next;
+	const struct deployment *deployment = active != NULL && (module->replicas > 0 || next == NULL) ? active : next;
 	const struct language *language = deployment ? map_get(&control->languages, str_from(deployment->language)) : NULL;
 	if (deployment == NULL && module->failure != NULL)
 		snprintf(ret_text, size, "%s", module->failure);
 	else if (deployment == NULL)
 		snprintf(ret_text, size, "it was stopped; deploy it again");
-	else if (module->replicas == 0)
+	else if (deployment_wanted(deployment) == 0)
 		snprintf(ret_text, size, "it is scaled to 0; ftl scale %s 1 starts it", module->name);
 	else if (language != NULL && language->problem[0] != '\0' && deployment_assigned(deployment) == 0)
 		snprintf(ret_text, size, "%s waits for a Runner for %s: %s", deployment->key, language->name, language->problem);

@@ -109,6 +109,7 @@ struct module {
 	struct deployment *active; /* takes the calls */
 	struct deployment *next; /* being brought up to replace it */
 	unsigned replicas;
+	unsigned next_replicas; /* of the next one; 0: as many. The active one keeps its number until it is replaced */
 	char *failure; /* why the last deployment did not come up; NULL: it did */
 	struct ended failed, stopped; /* the last that did not come up, unless one was wanted since; the last that ran */
 	struct list in_dirty; /* its routes changed */
@@ -241,7 +242,8 @@ int language_check(struct str language, struct error *err);
 /* --- events --------------------------------------------------------------------------------------------------- */
 
 /* At the start, once for each deployment in the store that is wanted. `active` tells which of its module it is. */
-void control_load(struct control *control, const struct deployment_record *record, uint32_t replicas, bool active);
+void control_load(struct control *control, const struct deployment_record *record, const struct module_record *wanted,
+		  bool active);
 
 /* The same for a module of which nothing is wanted. failure: why its last deployment did not come up, or empty. */
 void control_load_module(struct control *control, const char *name, uint32_t replicas, const char *failure);
@@ -308,6 +310,7 @@ const char *runner_state_name(enum runner_state state);
 const char *deployment_state_name(enum deployment_state state);
 const struct module *control_module(const struct control *control, struct str name);
 const struct deployment *control_deployment(const struct control *control, struct str key);
+unsigned deployment_wanted(const struct deployment *deployment); /* copies of one that is active or next */
 
 /* Nothing of it is alive, and something is about to be: it was there before, and no failure stands against it but that it
  * died just now. Calls may wait for it. */

@@ -80,6 +80,11 @@ unsigned deployment_assigned(const struct deployment *deployment) {
 	return assigned;
 }
 
+unsigned deployment_wanted(const struct deployment *deployment) {
+	const struct module *module = deployment->module;
+	return deployment == module->next && module->next_replicas > 0 ? module->next_replicas : module->replicas;
+}
+
 bool deployment_is_wanted(const struct deployment *deployment) {
 	return deployment == deployment->module->active || deployment == deployment->module->next;
 }
@@ -103,10 +108,12 @@ static struct deployment *find_or_add(struct control *control, const struct depl
 	return deployment;
 }
 
-void control_load(struct control *control, const struct deployment_record *record, uint32_t replicas, bool active) {
+void control_load(struct control *control, const struct deployment_record *record, const struct module_record *wanted,
+		  bool active) {
 	struct deployment *deployment = find_or_add(control, record);
 	struct module *module = deployment->module;
-	module->replicas = replicas;
+	module->replicas = wanted->replicas;
+	module->next_replicas = wanted->next_replicas;
 	deployment->from_store = deployment->awaited = true;
 	set_state(control, deployment, active ? DEPLOYMENT_LIVE : DEPLOYMENT_STARTING, record->detail);
 	if (active)
@@ -172,16 +179,26 @@ static void come_live(const struct control *control, struct deployment *deployme
 	deployment->coming_live |= replicas > 0 && !all_there;
 }
 
+/* Asked with a deployment; 0: nothing was. One that is to replace another has its number for itself, so that nothing is
+ * changed if it does not come up. */
+static void want_replicas(struct module *module, const struct deployment *deployment, unsigned replicas) {
+	bool beside = module->active != NULL && deployment != module->active;
+	if (beside && (replicas > 0 || deployment != module->next))
+		module->next_replicas = replicas > 0 || module->replicas > 0 ? replicas : 1;
+	if (beside)
+		return;
+	module->replicas = replicas > 0 ? replicas : MAX(module->replicas, 1u);
+	module->next_replicas = 0;
+}
+
 static void want(struct control *control, const struct deployment_record *record, uint32_t replicas, enum event_kind kind) {
 	struct module *module = module_find_or_add(control, record->module);
-	if (replicas > 0)
-		module->replicas = replicas;
-	module->replicas = MAX(module->replicas, 1u);
 	free(module->failure);
 	module->failure = NULL;
 	forget_ended(&module->failed);
 	struct deployment *before = module->next;
 	struct deployment *deployment = find_or_add(control, record);
+	want_replicas(module, deployment, replicas);
 	if (deployment != module->active && deployment != before) {
 		module->next = deployment;
 		list_remove(&deployment->in_ending);
@@ -266,6 +283,7 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 	struct module *module = deployment->module;
 	ASSERT(deployment == module->next);
 	module->next = NULL;
+	module->next_replicas = 0;
 	free(module->failure);
 	module->failure = mem_printf("%s failed: %s", deployment->key, why);
 	set_state(control, deployment, DEPLOYMENT_FAILED, why);
@@ -281,14 +299,16 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 void deployment_gained_runner(struct control *control, struct deployment *deployment, struct runner *runner) {
 	deployment->fetch_us = runner->fetch_us;
 	deployment->start_us = runner->start_us;
-	deployment->awaited &= deployment->alive < deployment->module->replicas;
-	if (deployment->state == DEPLOYMENT_LIVE && deployment->alive >= deployment->module->replicas)
+	deployment->awaited &= deployment->alive < deployment_wanted(deployment);
+	if (deployment->state == DEPLOYMENT_LIVE && deployment->alive >= deployment_wanted(deployment))
 		set_state(control, deployment, DEPLOYMENT_LIVE, "");
 	module_mark_dirty(control, deployment->module);
 }
 
 void deployment_switch(struct control *control, struct module *module) {
 	struct deployment *before = module->active, *deployment = module->next;
+	module->replicas = deployment_wanted(deployment);
+	module->next_replicas = 0;
 	module->active = deployment;
 	module->next = NULL;
 	set_state(control, deployment, DEPLOYMENT_LIVE, "");
@@ -338,6 +358,7 @@ void control_kill(struct control *control, struct str name, char ret_key[KEY_MAX
 	snprintf(ret_key, KEY_MAX, "%s", active ? active->key : next->key);
 	module->active = NULL;
 	module->next = NULL;
+	module->next_replicas = 0;
 	save(control, NULL, module);
 	module_mark_dirty(control, module);
 	if (next != NULL)
@@ -355,6 +376,7 @@ int control_scale(struct control *control, struct str name, uint32_t replicas, s
 		return error_set(err, CODE_FAILED_PRECONDITION, "the module %s was stopped, or never came up; deploy it again",
 				 module->name);
 	module->replicas = replicas;
+	module->next_replicas = 0;
 	struct deployment *shown = module->active ? module->active : module->next;
 	/* Who asks for it does not want to wait for the end of a backoff. */
 	shown->retry_due_ms = 0;
@@ -480,7 +502,7 @@ uint64_t deployment_due(const struct control *control, const struct deployment *
 void deployment_tick(struct control *control, struct deployment *deployment) {
 	if (deployment->due_ms == 0 || deployment->due_ms > control->now_ms)
 		return;
-	if (deployment->module->replicas == 0) {
+	if (deployment_wanted(deployment) == 0) {
 		deployment->due_ms = control->now_ms + control->config.deploy_timeout_ms;
 		return;
 	}

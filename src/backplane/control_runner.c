@@ -431,7 +431,7 @@ void runner_adopt(struct control *control, struct runner *runner) {
 	struct deployment *deployment = map_get(&control->deployments, str_from(runner->claimed));
 	/* One that is alive is worth more than those that are still to come, which then are too many. */
 	bool wanted = deployment != NULL && deployment_is_wanted(deployment) &&
-		      deployment->alive < deployment->module->replicas &&
+		      deployment->alive < deployment_wanted(deployment) &&
 		      strcmp(deployment->language, runner->language) == 0;
 	if (!wanted) {
 		runner_set_state(control, runner, RUNNER_DRAINING,

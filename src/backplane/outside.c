@@ -172,8 +172,11 @@ static void out_refuse(struct outside *outside, uint64_t registration, const str
 static void writing_work(struct store_job *job, struct store *store) {
 	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
 	const struct save *save = backplane->writing.save;
-	struct module_record module = {
-		.name = save->name, .active_key = save->active, .next_key = save->next, .replicas = save->replicas};
+	struct module_record module = {.name = save->name,
+				       .active_key = save->active,
+				       .next_key = save->next,
+				       .replicas = save->replicas,
+				       .next_replicas = save->next_replicas};
 	const struct store_change change = {
 		.deployment_key = save->has_deployment ? save->key : NULL,
 		.state = save->state,

@@ -90,6 +90,7 @@ void saves_add(struct saves *saves, const struct deployment *deployment, const s
 	if (module != NULL) {
 		save->name = mem_strdup(module->name);
 		save->replicas = module->replicas;
+		save->next_replicas = module->next_replicas;
 		snprintf(save->active, sizeof save->active, "%s", module->active ? module->active->key : "");
 		snprintf(save->next, sizeof save->next, "%s", module->next ? module->next->key : "");
 	}

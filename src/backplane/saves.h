@@ -22,7 +22,7 @@ struct save {
 	char key[KEY_MAX], active[KEY_MAX], next[KEY_MAX];
 	enum deployment_state state;
 	char *detail, *name;
-	uint32_t replicas;
+	uint32_t replicas, next_replicas;
 	/* While it is written. A save of events alone has neither a deployment nor a module. */
 	const struct event_record *events;
 	size_t event_count;

@@ -47,7 +47,7 @@ static Ftl__StatusResponse__Deployment *describe_deployment(const struct deploym
 	shown->module = deployment->module->name;
 	shown->language = (char *)deployment->language;
 	shown->state = (Ftl__DeploymentState)deployment->state;
-	shown->replicas = deployment->state == DEPLOYMENT_DRAINING ? 0 : deployment->module->replicas;
+	shown->replicas = deployment->state == DEPLOYMENT_DRAINING ? 0 : deployment_wanted(deployment);
 	shown->alive = deployment->alive;
 	shown->since_ms = deployment->since_wall_ms;
 	shown->detail = deployment->detail;

@@ -60,6 +60,8 @@ static const char *const migrations[] = {
 	" lines TEXT NOT NULL,"
 	" retry_ms INTEGER NOT NULL"
 	") STRICT;",
+	"ALTER TABLE modules ADD COLUMN"
+	" next_replicas INTEGER NOT NULL DEFAULT 0 CHECK (next_replicas BETWEEN 0 AND 4294967295);",
 };
 
 enum { VERSION = ARRAY_LEN(migrations) };
@@ -104,14 +106,19 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[ADD_ARTEFACT] =
 		"INSERT INTO deployment_artefacts (deployment, path, digest, executable) VALUES (?1, ?2, ?3, ?4)",
+	/* The active one keeps its number until it is replaced. What is wanted anew is not to have none. */
 	[SET_NEXT] = "UPDATE modules SET next_key = iif(active_key IS ?2, NULL, ?2),"
-		     " replicas = iif(?3 = 0, replicas, ?3) WHERE name = ?1",
+		     " replicas = iif(ifnull(active_key, ?2) = ?2, iif(?3 = 0, max(replicas, 1), ?3), replicas),"
+		     " next_replicas = CASE WHEN ifnull(active_key, ?2) = ?2 THEN 0"
+		     " WHEN ?3 = 0 AND next_key IS ?2 THEN next_replicas"
+		     " WHEN ?3 = 0 AND replicas = 0 THEN 1 ELSE ?3 END"
+		     " WHERE name = ?1",
 	[GET_DEPLOYMENT] = "SELECT " DEPLOYMENT_COLUMNS ", schema FROM deployments WHERE key = ?1",
 	[GET_ARTEFACTS] =
 		"SELECT path, digest, executable FROM deployment_artefacts WHERE deployment = ?1 ORDER BY path",
 	[SET_STATE] = "UPDATE deployments SET state = ?2, detail = ?3 WHERE key = ?1",
-	[SET_MODULE] = "UPDATE modules SET active_key = nullif(?2, ''), next_key = nullif(?3, ''), replicas = ?4"
-		       " WHERE name = ?1",
+	[SET_MODULE] = "UPDATE modules SET active_key = nullif(?2, ''), next_key = nullif(?3, ''), replicas = ?4,"
+		       " next_replicas = ?5 WHERE name = ?1",
 	[TIDY_ACTIVE] = "UPDATE deployments SET state = 2, detail = ''"
 			" WHERE state <> 2 AND key IN (SELECT active_key FROM modules)",
 	[TIDY_NEXT] = "UPDATE deployments SET state = 1, detail = ''"
@@ -119,7 +126,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[TIDY_OTHERS] = "UPDATE deployments SET state = 4 WHERE state IN (1, 2, 3)"
 			" AND NOT EXISTS (SELECT 1 FROM modules WHERE active_key = key OR next_key = key)",
 	[LIST_MODULES] =
-		"SELECT name, coalesce(active_key, ''), coalesce(next_key, ''), replicas FROM modules ORDER BY name",
+		"SELECT name, coalesce(active_key, ''), coalesce(next_key, ''), replicas, next_replicas FROM modules ORDER BY name",
 	[LIST_DEPLOYMENTS] =
 		"SELECT " DEPLOYMENT_COLUMNS " FROM deployments WHERE module = ?1 ORDER BY id DESC LIMIT ?2",
 	[ADD_EVENT] = "INSERT INTO events (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -473,7 +480,8 @@ static int list_modules(struct store *store, struct arena *arena, struct module_
 				(struct module_record){.name = row_text(&row, 0),
 						       .active_key = row_text(&row, 1),
 						       .next_key = row_text(&row, 2),
-						       .replicas = (uint32_t)sqlite3_column_int64(row.statement, 3)};
+						       .replicas = (uint32_t)sqlite3_column_int64(row.statement, 3),
+						       .next_replicas = (uint32_t)sqlite3_column_int64(row.statement, 4)};
 		if ((result = row_check(&row, self, err)) < 0)
 			break;
 	}
@@ -502,6 +510,7 @@ static int set_module(struct sqlite_store *self, const struct module_record *mod
 	bind_text(statement, 2, module->active_key);
 	bind_text(statement, 3, module->next_key);
 	bind_number(statement, 4, module->replicas);
+	bind_number(statement, 5, module->next_replicas);
 	if (run(self, SET_MODULE, err) < 0)
 		return -1;
 	return sqlite3_changes(self->db) == 1 ? 0

@@ -47,6 +47,7 @@ struct module_record {
 	const char *active_key; /* calls go to it */
 	const char *next_key; /* it is being brought up to replace the active one */
 	uint32_t replicas;
+	uint32_t next_replicas; /* of the next one; 0: as many */
 };
 
 /* What happened. The numbers are those of EventKind in proto/. */
@@ -117,8 +118,8 @@ struct store {
 struct store_ops {
 	/* Adds a deployment, or finds the one of the same identity: *ret_existed, and its key in ret_key. In the
 	 * same transaction the module's next_key becomes that key, or empty when that is the active one already,
-	 * and its replicas are set (0: as they are, 1 for a new module). Two artefacts at one path are
-	 * InvalidArgument. */
+	 * and its replicas are set, or next_replicas if another one is active (0: as they are, 1 for a new module).
+	 * Two artefacts at one path are InvalidArgument. */
 	int (*create_deployment)(struct store *store, const struct deployment_record *record, uint32_t replicas,
 				 char ret_key[KEY_MAX], bool *ret_existed, struct error *err);
 

@@ -54,6 +54,27 @@ def test_scaled_to_0_it_is_stopped_but_kept(backplane, runner, make_runner, refu
     assert backplane.call("echo.echo").body == b"{}"
 
 
+def test_what_does_not_come_up_changes_no_number(backplane, make_runner):
+    runners = [make_runner().register() for _ in range(2)]
+    first = backplane.deploy(module(), replicas=2)
+    backplane.wait_live(first)
+    runners.append(make_runner())
+    runners[2].failure = "its configuration is missing"
+    runners[2].register()
+    assert backplane.watch(backplane.deploy(module(comments=["2"]), replicas=1))[-1].state == ftl.DEPLOYMENT_STATE_FAILED
+    (live,) = [one for one in backplane.status().deployments if one.state == ftl.DEPLOYMENT_STATE_LIVE]
+    assert (live.key, live.replicas, live.alive) == (first, 2, 2)
+    assert "Terminate" not in runners[0].log + runners[1].log
+    runners[2].failure = ""
+    third = backplane.deploy(module(comments=["3"]), replicas=1)
+    backplane.wait_live(third)
+    wait_for(lambda: alive(backplane) == [1] and len(backplane.runners("idle")) == 2, "one replica")
+    backplane.kill()
+    backplane.start()
+    (kept,) = [one for one in backplane.status().deployments if one.key == third]
+    assert kept.replicas == 1
+
+
 def test_what_cannot_be_scaled(backplane, runner, refused):
     backplane.wait_live(backplane.deploy(module()))
     with refused("NOT_FOUND", "ecco", "did you mean echo"):

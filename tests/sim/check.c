@@ -245,6 +245,13 @@ static bool may_hold(const struct sim *sim, const struct op *op, const struct op
 	return op == last || on_its_way || ((op->applied || op->executed) && op->order > last->order);
 }
 
+/* That it failed counts when it was this wish, and not an earlier one, that came to nothing; also when a later wish, of
+ * which not all is kept yet, has given it another state since. */
+static bool came_to_nothing(const struct sim *sim, const struct op *op) {
+	return (op->kind == OP_CREATE || op->kind == OP_ROLLBACK) &&
+	       sim->database.deployments[op->module][op->version].failed_order > op->order;
+}
+
 static bool satisfies(const struct sim *sim, const struct op *op) {
 	const struct module_row *row = &sim->database.modules[op->module];
 	char key[KEY_MAX];
@@ -252,10 +259,8 @@ static bool satisfies(const struct sim *sim, const struct op *op) {
 	if (op->kind == OP_KILL)
 		return row->active[0] == '\0' && row->next[0] == '\0';
 	const struct row *deployment = &sim->database.deployments[op->module][op->version];
-	/* That it failed counts when it was this wish, and not an earlier one, that came to nothing; also when a later wish,
-	 * of which not all is kept yet, has given it another state since. */
-	bool failed_since = deployment->failed_order > op->order;
-	return deployment->exists && (strcmp(row->active, key) == 0 || strcmp(row->next, key) == 0 || failed_since);
+	return deployment->exists &&
+	       (strcmp(row->active, key) == 0 || strcmp(row->next, key) == 0 || came_to_nothing(sim, op));
 }
 
 static void check_wish(struct sim *sim, unsigned module) {
@@ -273,10 +278,15 @@ static void check_wish(struct sim *sim, unsigned module) {
 
 static void check_replicas(struct sim *sim, unsigned module) {
 	const struct op *last = last_acknowledged(sim, module, false);
-	uint32_t replicas = sim->database.modules[module].replicas;
+	const struct module_row *row = &sim->database.modules[module];
+	uint32_t replicas = row->next[0] != '\0' && row->next_replicas > 0 ? row->next_replicas : row->replicas;
 	for (unsigned i = 0; last != NULL && i < sim->op_count; i++) {
 		const struct op *op = sim->ops[i];
 		bool holds = op->applied ? op->replicas_after == replicas : op->replicas == replicas;
+		/* It was to have as many as the active one had in the store when it came there. */
+		holds |= op->kind == OP_CREATE && op->replicas == 0 && row->next_replicas == (row->replicas == 0);
+		/* What did not come up has changed nothing. */
+		holds |= op->applied && came_to_nothing(sim, op) && op->replicas_before == replicas;
 		if (may_hold(sim, op, last) && holds)
 			return;
 	}
@@ -317,10 +327,11 @@ void check_copies(struct sim *sim) {
 		const struct module *module = control_module(&sim->control, str_from(module_name(i)));
 		if (module == NULL)
 			continue;
-		unsigned copies = count_copies(sim, i, -1), sets = (module->active != NULL) + (module->next != NULL);
-		if (copies > module->replicas * sets)
-			sim_violate(sim, "copies", "%s runs in %u copies, and %u were asked for of each of %u deployments",
-				    module->name, copies, module->replicas, sets);
+		unsigned copies = count_copies(sim, i, -1);
+		unsigned asked = (module->active ? deployment_wanted(module->active) : 0) +
+				 (module->next ? deployment_wanted(module->next) : 0);
+		if (copies > asked)
+			sim_violate(sim, "copies", "%s runs in %u copies, and %u were asked for", module->name, copies, asked);
 	}
 }
 
@@ -328,11 +339,12 @@ static void check_module(struct sim *sim, const struct module *module) {
 	unsigned number = module_of(module->name), its_module, version;
 	const struct module_row *row = &sim->database.modules[number];
 	const char *active = module->active ? module->active->key : "", *next = module->next ? module->next->key : "";
-	if (strcmp(row->active, active) != 0 || strcmp(row->next, next) != 0 || row->replicas != module->replicas)
+	if (strcmp(row->active, active) != 0 || strcmp(row->next, next) != 0 || row->replicas != module->replicas ||
+	    row->next_replicas != module->next_replicas)
 		sim_violate(sim, "converges", "%s has active %s, next %s and %u replicas, and the store has %s, %s, %u",
 			    module->name, active, next, module->replicas, row->active, row->next, row->replicas);
 	/* With 0 replicas it waits for the day when it is scaled up. */
-	if (module->next != NULL && module->replicas > 0)
+	if (module->next != NULL && deployment_wanted(module->next) > 0)
 		sim_violate(sim, "converges", "%s is still to be replaced by %s", module->name, next);
 	if (module->active == NULL)
 		return;

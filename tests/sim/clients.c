@@ -29,7 +29,7 @@ static void acknowledge_when_kept(struct sim *sim, struct op *op, uint64_t order
 	const struct module *module = control_module(&sim->control, str_from(module_name(op->module)));
 	op->applied = true;
 	op->order = order;
-	op->replicas_after = module->replicas;
+	op->replicas_after = module->next ? deployment_wanted(module->next) : module->replicas;
 	op->event_sequence = sim->event_sequence;
 	op->waiter.kept = on_kept;
 	if (!saves_wait(&sim->saves, &op->waiter))
@@ -42,6 +42,8 @@ void op_apply(struct sim *sim, struct op *op) {
 	struct error err;
 	bool applied = control_module(&sim->control, name) != NULL || op->kind == OP_CREATE;
 	uint64_t order = ++sim->op_order; /* before what it brings about */
+	const struct module *before = control_module(&sim->control, name);
+	op->replicas_before = before != NULL ? before->replicas : 0;
 	deployment_key_of(op->module, op->version, key);
 	const struct deployment_record record = {.key = key,
 						 .module = module_name(op->module),

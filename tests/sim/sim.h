@@ -90,7 +90,7 @@ struct row {
 struct module_row {
 	bool exists;
 	char active[KEY_MAX], next[KEY_MAX];
-	uint32_t replicas;
+	uint32_t replicas, next_replicas;
 };
 
 struct database {
@@ -145,7 +145,7 @@ struct op {
 	bool applied; /* the state machines know */
 	bool acknowledged;
 	uint64_t order; /* of the applying */
-	uint32_t replicas_after;
+	uint32_t replicas_before, replicas_after; /* of the active one; of the next if there is one */
 	uint64_t event_sequence; /* of the last one that it brought about */
 	uint32_t epoch;
 	struct saves_waiter waiter;

@@ -91,9 +91,10 @@ static void on_created(struct sim *sim, struct event *event) {
 
 static void execute_creation(struct sim *sim, struct event *event) {
 	struct op *op = event->subject;
-	bool there = op->kind == OP_CREATE || sim->database.deployments[op->module][op->version].exists;
+	/* One that is rolled back to is read alone. */
+	bool creates = op->kind == OP_CREATE, there = creates || sim->database.deployments[op->module][op->version].exists;
 	bool kept = there && !store_fails(sim);
-	if (kept && sim->options.plant != PLANT_FORGET_CREATION) {
+	if (kept && creates && sim->options.plant != PLANT_FORGET_CREATION) {
 		char key[KEY_MAX];
 		deployment_key_of(op->module, op->version, key);
 		struct module_row *row = &sim->database.modules[op->module];
@@ -102,9 +103,14 @@ static void execute_creation(struct sim *sim, struct event *event) {
 			*deployment = (struct row){.exists = true, .state = DEPLOYMENT_STARTING};
 		if (!row->exists)
 			*row = (struct module_row){.exists = true, .replicas = 1};
+		bool beside = row->active[0] != '\0' && strcmp(row->active, key) != 0;
+		if (!beside)
+			row->next_replicas = 0;
+		else if (op->replicas > 0 || strcmp(row->next, key) != 0)
+			row->next_replicas = op->replicas > 0 || row->replicas > 0 ? op->replicas : 1;
+		if (!beside)
+			row->replicas = op->replicas > 0 ? op->replicas : MAX(row->replicas, 1u);
 		snprintf(row->next, sizeof row->next, "%s", strcmp(row->active, key) == 0 ? "" : key);
-		if (op->replicas > 0)
-			row->replicas = op->replicas;
 		op->executed = true;
 		op->order = ++sim->op_order;
 		sim_trace(sim, "store: %s is the next of %s", key, module_name(op->module));
@@ -149,7 +155,8 @@ static struct held describe(const struct sim *sim, const struct save *save) {
 		ASSERT(deployment_key_parse(save->key, &held.module, &held.version));
 	if (save->has_module) {
 		held.named = module_of(save->name);
-		held.row = (struct module_row){.exists = true, .replicas = save->replicas};
+		held.row = (struct module_row){
+			.exists = true, .replicas = save->replicas, .next_replicas = save->next_replicas};
 		snprintf(held.row.active, sizeof held.row.active, "%s", save->active);
 		snprintf(held.row.next, sizeof held.row.next, "%s", save->next);
 	}
@@ -416,7 +423,9 @@ static void load_deployment(struct sim *sim, unsigned module, const char *key, b
 	ASSERT(deployment_key_parse(key, &number, &version));
 	const struct deployment_record record = {
 		.key = key, .module = module_name(module), .language = language_of(module), .schema = STR(""), .detail = ""};
-	control_load(&sim->control, &record, sim->database.modules[module].replicas, active);
+	const struct module_row *row = &sim->database.modules[module];
+	const struct module_record wanted = {.replicas = row->replicas, .next_replicas = row->next_replicas};
+	control_load(&sim->control, &record, &wanted, active);
 }
 
 void backplane_start(struct sim *sim) {

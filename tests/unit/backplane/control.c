@@ -213,6 +213,10 @@ static void report(const char *runner, const char *deployment, const char *error
 	assert_int_equal(control_deployed(&stage->control, &deployed, &err), 0);
 }
 
+static unsigned alive_of(const char *key) {
+	return control_deployment(&stage->control, str_from(key))->alive;
+}
+
 static void publish(void) {
 	control_published(&stage->control, stage->published);
 }
@@ -344,6 +348,20 @@ static void keeps_what_lost_no_more_than_its_connection(void **state UNUSED) {
 	assert_int_equal(control_deployment(&stage->control, STR("dpl-1"))->alive, 1);
 }
 
+/* It came alive, and its report overtook its registration. */
+static void takes_no_earlier_word_for_a_later_one(void **state UNUSED) {
+	deploy("dpl-1", "echo", 1);
+	bring_runner(1, stage->last_created);
+	control_registration_ended(&stage->control, 1, false);
+	report(stage->last_created, "dpl-1", "");
+	register_runner(2, "unix:/again", stage->last_created, "");
+	assert_int_equal(control_deployment(&stage->control, STR("dpl-1"))->alive, 1);
+	/* What broke while it was alive, and then says that it hosts nothing, is of no use. */
+	control_registration_ended(&stage->control, 2, false);
+	register_runner(3, "unix:/again", stage->last_created, "");
+	assert_non_null(strstr(log_text(), "registers anew, and not as it was"));
+}
+
 /* By a person, before anybody noticed that the one before had died. */
 static void knows_one_that_was_started_anew(void **state UNUSED) {
 	bring_runner(1, "one");
@@ -379,7 +397,7 @@ static void has_a_report_sent_again_that_comes_before_the_pong(void **state UNUS
 		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
 	const struct deployed alive = {.runner_key = "rnr-a", .deployment_key = "dpl-1", .error = ""};
 	struct error err;
-	control_load(&stage->control, &record, 1, true);
+	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_found(&stage->control, "rnr-a");
 	control_begin(&stage->control, stage->now_ms);
 	assert_int_equal(control_deployed(&stage->control, &alive, &err), -1);
@@ -408,7 +426,7 @@ static void orders_again_what_was_not_answered_in_time(void **state UNUSED) {
 static void finds_runners_again_after_a_restart(void **state UNUSED) {
 	const struct deployment_record record = {
 		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
-	control_load(&stage->control, &record, 1, true);
+	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_tick(&stage->control);
 	expect("route echo to 0\n"); /* and no new Runner: the old one may still come back */
 	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
@@ -444,7 +462,7 @@ static void ends_at_its_stop_what_was_found(void **state UNUSED) {
 static void starts_anew_what_did_not_come_back(void **state UNUSED) {
 	const struct deployment_record record = {
 		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
-	control_load(&stage->control, &record, 1, true);
+	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_tick(&stage->control);
 	forget_log();
 	pass(control_config_default.adopt_timeout_ms);
@@ -454,7 +472,7 @@ static void starts_anew_what_did_not_come_back(void **state UNUSED) {
 static void waits_longer_for_what_was_found(void **state UNUSED) {
 	const struct deployment_record record = {
 		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
-	control_load(&stage->control, &record, 1, true);
+	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_found(&stage->control, "rnr-a");
 	control_tick(&stage->control);
 	forget_log();
@@ -470,7 +488,7 @@ static void waits_longer_for_what_was_found(void **state UNUSED) {
 static void waits_for_nobody_once_it_was_found(void **state UNUSED) {
 	const struct deployment_record record = {
 		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
-	control_load(&stage->control, &record, 1, true);
+	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_found(&stage->control, "rnr-a");
 	control_found(&stage->control, "rnr-b"); /* hangs */
 	control_tick(&stage->control);
@@ -486,7 +504,7 @@ static void waits_for_nobody_once_it_was_found(void **state UNUSED) {
 static void waits_no_longer_than_what_was_found_has(void **state UNUSED) {
 	const struct deployment_record record = {
 		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
-	control_load(&stage->control, &record, 1, true);
+	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_found(&stage->control, "rnr-a");
 	control_found(&stage->control, "rnr-b");
 	control_tick(&stage->control);
@@ -691,7 +709,7 @@ static void takes_no_late_report_for_one_on_a_later_attempt(void **state UNUSED)
 
 static void adopts_what_comes_alive_after_a_restart(void **state UNUSED) {
 	const struct deployment_record record = {.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = ""};
-	control_load(&stage->control, &record, 1, false);
+	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, false);
 	control_tick(&stage->control);
 	bring_runner(1, "one"); /* it fetches dpl-1 still, by order of the Backplane before */
 	forget_log();
@@ -732,6 +750,49 @@ static void does_not_blame_a_deployment_for_its_runner(void **state UNUSED) {
 		control_deploy_answered(&stage->control, runner->key, runner->serial, runner->attempt, &err);
 	}
 	assert_non_null(control_module(&stage->control, STR("echo"))->next);
+}
+
+/* The number asked with a deployment is for that one: what does not come up changes nothing. */
+static void leaves_the_number_of_the_old_one(void **state UNUSED) {
+	const struct module *echo;
+	struct error err;
+	bring_runner(1, "one");
+	bring_runner(2, "two");
+	deploy("dpl-1", "echo", 2);
+	report("one", "dpl-1", "");
+	report("two", "dpl-1", "");
+	publish();
+	echo = control_module(&stage->control, STR("echo"));
+	bring_runner(3, "three");
+	forget_log();
+	deploy("dpl-2", "echo", 1);
+	assert_null(strstr(log_text(), "terminate"));
+	assert_int_equal(deployment_wanted(echo->active), 2);
+	assert_int_equal(deployment_wanted(echo->next), 1);
+	report("three", "dpl-2", "exited with status 3");
+	publish();
+	assert_int_equal(echo->replicas, 2);
+	assert_int_equal(alive_of("dpl-1"), 2);
+	/* A scaling meanwhile is for both. */
+	deploy("dpl-3", "echo", 1);
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 1, &err), 0);
+	assert_int_equal(deployment_wanted(echo->next), 1);
+	assert_int_equal(deployment_wanted(echo->active), 1);
+	deploy("dpl-4", "echo", 3);
+	assert_int_equal(deployment_wanted(echo->next), 3);
+	for (unsigned i = 4; i < 7; i++)
+		bring_runner(i, (const char *const[]){"four", "five", "six"}[i - 4]);
+	LIST_FOREACH(link, &echo->next->runners)
+		assert_int_equal(LIST_ENTRY(link, struct runner, in_deployment)->state, RUNNER_DEPLOYING);
+	char keys[3][KEY_MAX];
+	size_t count = 0;
+	LIST_FOREACH(link, &echo->next->runners)
+		snprintf(keys[count++], KEY_MAX, "%s", LIST_ENTRY(link, struct runner, in_deployment)->key);
+	assert_int_equal(count, 3);
+	for (size_t i = 0; i < count; i++)
+		report(keys[i], "dpl-4", "");
+	assert_string_equal(echo->active->key, "dpl-4");
+	assert_int_equal(echo->replicas, 3);
 }
 
 static void scales_to_nothing_and_back(void **state UNUSED) {
@@ -811,6 +872,7 @@ int main(void) {
 		STAGE_TEST(replaces_a_replica_later_and_later),
 		STAGE_TEST(gives_the_work_of_a_lost_runner_to_another),
 		STAGE_TEST(keeps_what_lost_no_more_than_its_connection),
+		STAGE_TEST(takes_no_earlier_word_for_a_later_one),
 		STAGE_TEST(knows_one_that_was_started_anew),
 		STAGE_TEST(tells_what_drains_and_comes_again_to_end),
 		STAGE_TEST(has_a_report_sent_again_that_comes_before_the_pong),
@@ -835,6 +897,7 @@ int main(void) {
 		STAGE_TEST(adopts_what_comes_alive_after_a_restart),
 		STAGE_TEST(counts_no_failures_from_before_a_stable_time),
 		STAGE_TEST(does_not_blame_a_deployment_for_its_runner),
+		STAGE_TEST(leaves_the_number_of_the_old_one),
 		STAGE_TEST(scales_to_nothing_and_back),
 		STAGE_TEST(tells_of_every_change_of_a_runner),
 		STAGE_TEST(tells_when_the_next_try_is),

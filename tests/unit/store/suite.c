@@ -241,6 +241,33 @@ static void deploying_the_active_one_takes_back_the_next(void **state) {
 	assert_int_equal(get(fixture, "dpl-echo-1").state, DEPLOYMENT_LIVE);
 }
 
+static uint32_t next_replicas(struct fixture *fixture) {
+	struct module_record *all;
+	assert_int_equal(modules(fixture, &all), 1);
+	return all->next_replicas;
+}
+
+static void the_active_one_keeps_its_replicas(void **state) {
+	struct fixture *fixture = *state;
+	struct error err;
+	create(fixture, make_record("dpl-echo-1", "echo", "first"), 0, "dpl-echo-1");
+	struct module_record live = {"echo", "dpl-echo-1", "", 4, 0}, stopped = {"echo", "dpl-echo-1", "dpl-echo-2", 0, 3};
+	assert_int_equal(update(fixture, "dpl-echo-1", DEPLOYMENT_LIVE, "", &live, &err), 0);
+	create(fixture, make_record("dpl-echo-2", "echo", "second"), 2, "dpl-echo-2");
+	assert_only_module(fixture, "echo", "dpl-echo-1", "dpl-echo-2", 4);
+	assert_int_equal(next_replicas(fixture), 2);
+	create(fixture, make_record("dpl-echo-3", "echo", "second"), 0, "dpl-echo-2");
+	assert_int_equal(next_replicas(fixture), 2);
+	create(fixture, make_record("dpl-echo-4", "echo", "fourth"), 0, "dpl-echo-4");
+	assert_int_equal(next_replicas(fixture), 0);
+	assert_int_equal(update(fixture, "dpl-echo-1", DEPLOYMENT_LIVE, "", &stopped, &err), 0);
+	assert_int_equal(next_replicas(fixture), 3);
+	/* What is wanted anew is not to have none. */
+	create(fixture, make_record("dpl-echo-4", "echo", "fourth"), 0, "dpl-echo-4");
+	assert_only_module(fixture, "echo", "dpl-echo-1", "dpl-echo-4", 0);
+	assert_int_equal(next_replicas(fixture), 1);
+}
+
 static void tidies_up_after_a_crash(void **state) {
 	struct fixture *fixture = *state;
 	struct error err;
@@ -581,6 +608,7 @@ int store_suite_run(const char *name, store_open_fn *open) {
 		TEST(takes_many_artefacts_and_a_large_schema),
 		TEST(finds_the_same_identity_again),
 		TEST(deploying_the_active_one_takes_back_the_next),
+		TEST(the_active_one_keeps_its_replicas),
 		TEST(tidies_up_after_a_crash),
 		TEST(updates_both_or_neither),
 		TEST(updates_either_alone),
