@@ -5,6 +5,7 @@ import hashlib
 import threading
 from pathlib import Path
 
+import grpc
 import pytest
 from fake_backplane import ftl
 from whole import LONG, SANITIZED, artefact, digest_of, memory_peak, module, wait_for
@@ -41,6 +42,14 @@ def test_the_unary_form_of_an_upload(backplane):
         response_deserializer=ftl.UploadArtefactResponse.FromString,
     )(ftl.UploadArtefactRequest(content=b"all at once"), timeout=LONG)
     assert response.digest == hashlib.sha256(b"all at once").digest()
+
+
+def test_compressed_messages(backplane):
+    """Each is held until it is whole, and is then larger than what an upload has room for."""
+    content = bytes(range(251)) * 40_000
+    pieces = [ftl.UploadArtefactRequest(content=one) for one in (content, b"", content)]
+    response = backplane.rpc.UploadArtefact(iter(pieces), timeout=LONG, compression=grpc.Compression.Gzip)
+    assert response.digest.hex() == digest_of(content + content)
 
 
 def test_empty_messages_add_nothing(backplane):
