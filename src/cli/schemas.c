@@ -43,8 +43,8 @@ int schema_read_file(struct cli *cli, const char *path, struct schema_module **r
 	schema_diagnostics_init(&diagnostics);
 	int result = schema_parse(str_new(text, len), arena_strdup(&cli->arena, str_from(path)), &cli->arena, &module,
 				  &diagnostics);
-	if (result == 0)
-		result = schema_check(module, &diagnostics);
+	if (module != NULL && schema_check(module, &diagnostics) < 0)
+		result = -1;
 	if (result < 0)
 		refuse_schema(&diagnostics, path, err);
 	else

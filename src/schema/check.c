@@ -90,7 +90,7 @@ static const char *type_hint(const struct checker *checker, const char *name, ch
 
 static void check_arity(struct checker *checker, const struct schema_type *type, const struct schema_decl *decl) {
 	size_t wanted = decl->kind == SCHEMA_DATA ? decl->data.param_count : 0;
-	if (type->arg_count != wanted)
+	if (type->arg_count != wanted && !checker->module->in_part)
 		COMPLAIN(checker, type->ref.pos, NULL, "\"%s\" takes %zu type argument%s, not %zu", decl->name, wanted,
 			 wanted == 1 ? "" : "s", type->arg_count);
 }
@@ -220,7 +220,7 @@ static void check_enum(struct checker *checker) {
 	struct names names = {.count = 0};
 	struct map values;
 	map_init(&values);
-	if (decl->enumeration.variant_count == 0)
+	if (decl->enumeration.variant_count == 0 && !checker->module->in_part)
 		COMPLAIN(checker, decl->pos, NULL, "%s", "an enum without variants");
 	for (size_t i = 0; i < decl->enumeration.variant_count; i++) {
 		const struct schema_variant *variant = &decl->enumeration.variants[i];
@@ -283,7 +283,7 @@ int schema_check(const struct schema_module *module, struct schema_diagnostics *
 	check_metadata(&checker, &module->metadata, false);
 	for (size_t i = 0; i < module->decl_count; i++)
 		check_decl(&checker, &module->decls[i]);
-	if (diagnostics->count == known)
+	if (!module->in_part)
 		(void)schema_check_recursion(module, diagnostics);
 	return diagnostics->count > known ? -1 : 0;
 }

@@ -23,6 +23,7 @@ struct parser {
 	const struct schema_decl *data; /* whose type parameters are known here, or NULL */
 	size_t nodes;
 	bool stopped; /* a limit was passed: nothing more is said */
+	bool lost; /* a declaration that was not understood, name and all */
 };
 
 /* Says what is wrong at the token at hand. */
@@ -353,9 +354,11 @@ static int parse_block(struct parser *parser, struct schema_decl *decl,
 	}
 	if (parser->stopped)
 		return -1;
-	if (!take_mark_if(parser, '}'))
+	if (!take_mark_if(parser, '}')) {
+		parser->lost = true;
 		return schema_diagnose(parser->diagnostics, decl->pos, NULL, "%s \"%s\" is not closed by a '}'",
 				       schema_decl_word(decl->kind), decl->name);
+	}
 	take_comments_within(parser, &decl->comments);
 	return 0;
 }
@@ -569,12 +572,18 @@ static int parse_decl(struct parser *parser) {
 		lex_next(&parser->lexer);
 	}
 	const struct keyword *keyword = find_keyword(parser);
+	bool lost_before = parser->lost;
+	parser->lost = true;
 	if (keyword == NULL)
 		return complain_about_keyword(parser);
 	lex_next(&parser->lexer);
 	if (take_name(parser, keyword->name_of, &decl.name, &decl.pos) != 0)
 		return -1;
-	if (keyword->parse(parser, &decl) != 0 || parse_metadata_list(parser, &decl.metadata) != 0)
+	parser->lost = lost_before;
+	int result = keyword->parse(parser, &decl);
+	if (result == 0)
+		result = parse_metadata_list(parser, &decl.metadata);
+	if (parser->stopped)
 		return -1;
 	take_comments_within(parser, &decl.comments);
 	struct schema_module *module = parser->module;
@@ -586,7 +595,7 @@ static int parse_decl(struct parser *parser) {
 	}
 	module->decls = array_grow(parser->arena, module->decls, module->decl_count, sizeof decl);
 	module->decls[module->decl_count++] = decl;
-	return 0;
+	return result;
 }
 
 /* Goes on at the next line that begins with a word or ends the module; always further than start. */
@@ -598,6 +607,7 @@ static void skip_decl(struct parser *parser, size_t start) {
 		bool is_word = lexer->token.kind == TOKEN_NAME && lexer->token.first_on_line;
 		if (at_block_end(parser, 1) || (is_word && lexer->open_braces == 1))
 			return;
+		parser->lost |= at_keyword(parser);
 	}
 }
 
@@ -664,6 +674,7 @@ static int parse_module(struct parser *parser) {
 			skip_decl(parser, start);
 	}
 	if (!take_mark_if(parser, '}')) {
+		parser->lost = true;
 		/* After another error it may well be there. */
 		return parser->diagnostics->count > 0
 			       ? -1
@@ -687,6 +698,7 @@ static int check_text(struct str text, const char *file, struct schema_diagnosti
 
 int schema_parse(struct str text, const char *file, struct arena *arena, struct schema_module **ret_module,
 		 struct schema_diagnostics *diagnostics) {
+	*ret_module = NULL;
 	if (arena->max - arena->used < SCHEMA_ARENA_MAX)
 		return schema_diagnose(diagnostics, (struct schema_pos){0}, NULL, "no room left for a schema");
 	file = arena_strdup(arena, str_from(file));
@@ -698,9 +710,11 @@ int schema_parse(struct str text, const char *file, struct arena *arena, struct 
 	parser.module = arena_alloc(arena, sizeof *parser.module);
 	*parser.module = (struct schema_module){.name = "", .language = "", .entry = "", .bind = ""};
 	lex_start(&parser.lexer, file, text, arena, diagnostics);
-	if (parse_module(&parser) != 0 || diagnostics->count > known)
+	bool failed = parse_module(&parser) != 0 || diagnostics->count > known;
+	if (failed && (parser.lost || parser.stopped || parser.module->name[0] == '\0'))
 		return -1;
+	parser.module->in_part = failed;
 	schema_index(parser.module, arena);
 	*ret_module = parser.module;
-	return 0;
+	return failed ? -1 : 0;
 }

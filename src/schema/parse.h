@@ -8,7 +8,8 @@
 
 /*
  * Finds all errors of a text in one run; sets the diagnostics' text to this one, which must outlast them. The model is
- * in arena and keeps nothing of text. Returns -1 when there were errors: *ret_module is then untouched.
+ * in arena and keeps nothing of text. Returns -1 when there were errors. *ret_module is then what could be read, for
+ * schema_check to find what else is wrong, or NULL when there are names missing and it would take that for errors.
  *
  * What it makes is well-formed and no more: schema_check tells whether it means something.
  */

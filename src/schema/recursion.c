@@ -46,11 +46,10 @@ struct graph {
 	uint32_t last_order, last_component;
 };
 
-/* The declaration that a reference leads to, NULL: it does not lead into this module. */
+/* The type of this module that a reference leads to; NULL: there is none. */
 static const struct schema_decl *target(const struct graph *graph, const struct schema_type *type) {
-	if (type->kind != SCHEMA_REF || strcmp(type->ref.module, graph->module->name) != 0)
-		return NULL;
-	return schema_find_decl(graph->module, type->ref.name);
+	const struct schema_decl *decl = schema_target(graph->module, type);
+	return decl != NULL && decl->kind != SCHEMA_VERB ? decl : NULL;
 }
 
 static struct node *node_of(const struct graph *graph, const struct schema_decl *decl) {
@@ -75,7 +74,7 @@ static bool leads_to_circle(const struct graph *graph, const struct schema_type 
 	return decl != NULL && decl->kind == SCHEMA_ALIAS && alias_is_circle(graph, decl);
 }
 
-/* Says so for the alias that closes the circle; the others of it say nothing more. */
+/* Says so for the alias that closes the circle; it then passes as finite, and the others of it say nothing more. */
 static bool alias_is_circle(const struct graph *graph, const struct schema_decl *alias) {
 	struct node *node = node_of(graph, alias);
 	if (node->done)
@@ -83,6 +82,7 @@ static bool alias_is_circle(const struct graph *graph, const struct schema_decl 
 	if (node->on_path) {
 		schema_diagnose(graph->diagnostics, alias->pos, "put a data in between",
 				"%s: a type alias made of itself", alias->name);
+		node->finite = true;
 		return true;
 	}
 	node->on_path = true;
@@ -105,7 +105,7 @@ static uint32_t type_needs(const struct graph *graph, const struct schema_type *
 		return param_bit(data, type->ref.name);
 	const struct schema_decl *decl = type->arg_count > 0 ? target(graph, type) : NULL;
 	uint32_t needs = 0;
-	for (size_t i = 0; decl != NULL && i < type->arg_count; i++)
+	for (size_t i = 0; decl != NULL && i < type->arg_count && i < SCHEMA_PARAMS_MAX; i++)
 		if (node_of(graph, decl)->needs >> i & 1)
 			needs |= type_needs(graph, &type->args[i], data);
 	return needs;
@@ -172,7 +172,7 @@ static const struct schema_decl *blocker(const struct graph *graph, const struct
 	const struct schema_decl *decl = target(graph, type);
 	if (decl == NULL || !node_of(graph, decl)->finite)
 		return decl;
-	for (size_t i = 0; i < type->arg_count; i++) {
+	for (size_t i = 0; i < type->arg_count && i < SCHEMA_PARAMS_MAX; i++) {
 		bool needed = node_of(graph, decl)->needs >> i & 1;
 		const struct schema_decl *found = needed ? blocker(graph, &type->args[i]) : NULL;
 		if (found != NULL)
@@ -206,7 +206,7 @@ static void look(struct graph *graph, const struct schema_decl *decl, size_t ind
 static void find_finite(struct graph *graph) {
 	for (size_t i = 0; i < graph->module->decl_count; i++) {
 		const struct schema_decl *decl = &graph->module->decls[i];
-		size_t starts = decl->kind == SCHEMA_SUM ? decl->enumeration.variant_count : 1;
+		size_t starts = decl->kind == SCHEMA_SUM ? MAX(decl->enumeration.variant_count, (size_t)1) : 1;
 		for (size_t j = 0; j < starts && decl->kind != SCHEMA_VERB; j++)
 			look(graph, decl, j);
 	}
@@ -230,9 +230,10 @@ static bool has_param(const struct schema_type *type) {
 
 /* The generic data that type is one of and hands a type parameter on to; NULL: it does not. */
 static const struct schema_decl *handed_on_to(const struct graph *graph, const struct schema_type *type) {
-	for (size_t i = 0; i < type->arg_count; i++)
+	const struct schema_decl *decl = target(graph, type);
+	for (size_t i = 0; decl != NULL && is_generic(decl) && i < type->arg_count; i++)
 		if (has_param(&type->args[i]))
-			return target(graph, type);
+			return decl;
 	return NULL;
 }
 
@@ -311,12 +312,9 @@ static void check_decl(struct graph *graph, const struct schema_decl *decl) {
 }
 
 static void check_all(struct graph *graph) {
-	size_t known = graph->diagnostics->count;
 	for (size_t i = 0; i < graph->module->decl_count; i++)
 		if (graph->module->decls[i].kind == SCHEMA_ALIAS)
 			(void)alias_is_circle(graph, &graph->module->decls[i]);
-	if (graph->diagnostics->count > known)
-		return;
 	find_needs(graph);
 	find_finite(graph);
 	for (size_t i = 0; i < graph->module->decl_count; i++)

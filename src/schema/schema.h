@@ -156,6 +156,7 @@ struct schema_module {
 	struct schema_decl *decls;
 	size_t decl_count;
 	struct schema_index by_name;
+	bool in_part; /* made of a text with errors: it has all the names, but not all that is declared of them */
 
 	/* How it runs; no part of what callers rely on. Empty: not said. */
 	const char *language;

@@ -78,7 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct schema_module *module = NULL;
 	int parsed = schema_parse(str_new(data, size), "fuzz.ftl", &arena, &module, &diagnostics);
 	ASSERT((parsed == 0) == (diagnostics.count == 0));
-	if (parsed == 0 && schema_check(module, &diagnostics) == 0)
+	bool checked = module != NULL && schema_check(module, &diagnostics) == 0;
+	if (parsed == 0 && checked)
 		round_trip(module, &arena, &buf, &again);
 	buf_clear(&buf);
 	ASSERT(schema_diagnostics_print(&diagnostics, &buf) == 0 && str_is_text(buf_view(&buf)));

@@ -211,6 +211,75 @@ static void errors_are_plain_text(void **state UNUSED) {
 	world_free(world);
 }
 
+/* One run is enough, whatever finds an error. */
+static void says_all_of_it_at_once(void **state UNUSED) {
+	static const struct {
+		const char *text, *said;
+	} texts[] = {
+		/* Circles beside whatever else is wrong. */
+		{"module m {\n"
+		 "  data A { a A  b Nope  c v }\n"
+		 "  typealias B C\n"
+		 "  typealias C B\n"
+		 "  data D<T> { x D<[T]>?  y v<T, T>  z D<T, T>?  b B }\n"
+		 "  verb v(Int) Int\n"
+		 "  data D<T> {}\n"
+		 "}",
+		 "2:8 A: a value would have to contain another of the same type without end\n"
+		 "2:19 A.b: there is no type \"Nope\"\n"
+		 "2:27 A.c: \"v\" is a verb and not a type\n"
+		 "3:13 B: a type alias made of itself\n"
+		 "5:17 D.x: D contains itself with ever larger type arguments\n"
+		 "5:28 D.y: \"v\" is a verb and not a type\n"
+		 "5:39 D.z: \"D\" takes 1 type argument, not 2\n"
+		 "7:8 D: declared twice, first as a data\n"},
+		/* What is written wrong beside what means nothing. */
+		{"module m {\n"
+		 "  data A { a: Int\n b Nope }\n"
+		 "  enum E { X = 1 }\n"
+		 "  enum F: Int { X = \"a\"  Y = 2  Z = 2 }\n"
+		 "  verb v(A) -> A\n"
+		 "  verb w(E) Nope2\n"
+		 "      +calls v, w, x\n"
+		 "  data G<T, 5> { t T }\n"
+		 "  data H { g G<Int, Int> }\n"
+		 "}",
+		 "2:13 expected a type, found ':'\n"
+		 "3:4 A.b: there is no type \"Nope\"\n"
+		 "4:12 variant \"X\" has no type\n"
+		 "5:21 expected a whole number, found a string\n"
+		 "5:33 F.Z: a second variant with the value \"2\"\n"
+		 "6:13 '-' has no meaning here\n"
+		 "6:14 expected a type, found '>'\n"
+		 "7:13 w.response: there is no type \"Nope2\"\n"
+		 "8:20 w: there is no verb \"x\"\n"
+		 "9:13 expected the name of a type parameter, found \"5\"\n"},
+		/* Where names are lost, nothing is said of them. */
+		{"module m {\n  struct A {}\n  data B { a A }\n}", "2:3 expected data, verb, enum or typealias, found \"struct\"\n"},
+		{"module m {\n  data A { a Int\n  data B { a C }\n}",
+		 "3:10 expected the name of a field or '}', found '{'\n"},
+		{"module m { verb v(Int) -> Int data B {} verb w(B) Int }",
+		 "1:24 '-' has no meaning here\n1:25 expected a type, found '>'\n"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct world *world = world_new();
+		struct schema_module *module;
+		int result = schema_parse(str_from(texts[i].text), "t.ftl", &world->arena, &module, &world->diagnostics);
+		if (module != NULL)
+			(void)!schema_check(module, &world->diagnostics);
+		assert_true(i == 0 || result == -1);
+		if (module != NULL)
+			schema_diagnostics_sort(&world->diagnostics);
+		buf_clear(&world->buf);
+		for (size_t j = 0; j < world->diagnostics.count; j++)
+			assert_int_equal(buf_printf(&world->buf, "%u:%u %s\n", world->diagnostics.items[j].pos.line,
+						    world->diagnostics.items[j].pos.column,
+						    world->diagnostics.items[j].message), 0);
+		assert_string_equal(buf_text(&world->buf), texts[i].said);
+		world_free(world);
+	}
+}
+
 static void marks_the_place(void **state UNUSED) {
 	struct world *world = world_new();
 	struct schema_module *module = parse_good(world, "module verb {\n  data D {\n    a\tStrng\n  }\n}\n");
@@ -231,7 +300,7 @@ int main(void) {
 		cmocka_unit_test(says_what_is_wrong),          cmocka_unit_test(accepts),
 		cmocka_unit_test(field_names_may_be_any_word), cmocka_unit_test(bears_long_chains),
 		cmocka_unit_test(errors_are_plain_text),       cmocka_unit_test(marks_the_place),
-		cmocka_unit_test(bears_many_mistakes),
+		cmocka_unit_test(bears_many_mistakes),         cmocka_unit_test(says_all_of_it_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
