@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -57,15 +56,12 @@ static int read_body(const char *operand, char **ret_bytes, size_t *ret_len, str
 	return 0;
 }
 
-/* Checked here, as the position helps whoever typed it; the verb gets the bytes as they are. */
+/* Checked here, as the position helps whoever typed it; the verb gets the bytes as they are. How large a number may be
+ * is for the schema to say. */
 static int check_json(struct str body, struct error *err) {
-	json_error_t wrong;
-	json_t *value = json_loadb(body.ptr, body.len, JSON_DECODE_ANY, &wrong);
-	if (value == NULL)
-		return error_set(err, CODE_INVALID_ARGUMENT, "the request is no JSON: line %d, column %d: %s",
-				 wrong.line, wrong.column, wrong.text);
-	json_decref(value);
-	return 0;
+	static const struct schema_type any = {.kind = SCHEMA_ANY};
+	const struct schema_json json = {.root = "the request"};
+	return schema_check_json(&json, &any, body, err);
 }
 
 /* --- the answer ----------------------------------------------------------------------------------------------- */
