@@ -137,15 +137,21 @@ static int choose(struct cli *cli, char *const *names, const struct map *modules
 }
 
 static int openapi(struct cli *cli, char *const *names) {
-	struct schema_openapi described = {.title = "FTL", .version = FTL_VERSION, .path_prefix = "/call/"};
+	/* No server: what stands at the paths is a gateway, which is not ours. */
+	struct schema_openapi described = {
+		.title = "FTL",
+		.version = FTL_VERSION,
+		.description = "The paths are those of a gateway. FTL itself takes calls at "
+			       "/xyz.block.ftl.v1.VerbService/Call, in a CallRequest that names the verb and has the "
+			       "request described here, as JSON, for its body.",
+		.path_prefix = "/call/",
+	};
 	struct buf text = BUF_INIT(MIB(256));
 	struct map modules;
 	struct error err;
 	map_init(&modules);
 	int result = schema_fetch_all(cli, NULL, &modules, &err);
 	described.modules = &modules;
-	if (result == 0)
-		described.server = client_endpoint(cli->client);
 	if (result == 0)
 		result = choose(cli, names, &modules, &described, &err);
 	if (result == 0)

@@ -456,7 +456,9 @@ int schema_openapi(const struct schema_openapi *options, struct buf *buf, struct
 	make_bodies(&maker, options, false, requests);
 	json_t *document = sure(json_object());
 	set_text(document, "openapi", "3.1.0");
-	set(document, "info", json_pack("{s:s, s:s}", "title", options->title, "version", options->version));
+	set(document, "info",
+	    json_pack("{s:s, s:s, s:s*}", "title", options->title, "version", options->version, "description",
+		      options->description));
 	if (options->server != NULL)
 		set(document, "servers", json_pack("[{s:s}]", "url", options->server));
 	set(document, "tags", new_tags(options));

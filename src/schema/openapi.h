@@ -18,6 +18,7 @@ struct schema_openapi {
 	size_t described_count;
 	const struct map *modules; /* to follow references into, by name; those described are among them */
 	const char *title, *version;
+	const char *description; /* NULL: not said */
 	const char *server; /* URL; NULL: not said */
 	const char *path_prefix; /* a verb is POST path_prefix + "module.verb" */
 };

@@ -74,6 +74,7 @@ static void describes_exported_verbs(void **state UNUSED) {
 		.title = "Shop",
 		.version = "7",
 		.server = "http://127.0.0.1:8892",
+		.description = "Of a gateway.",
 		.path_prefix = "/x/",
 	};
 	struct error err;
@@ -81,7 +82,7 @@ static void describes_exported_verbs(void **state UNUSED) {
 	json_t *document = json_loads(buf_text(&world->buf), JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(document);
 	assert_member(document, "openapi", "\"3.1.0\"");
-	assert_member(document, "info", "{\"title\":\"Shop\",\"version\":\"7\"}");
+	assert_member(document, "info", "{\"title\":\"Shop\",\"version\":\"7\",\"description\":\"Of a gateway.\"}");
 	assert_member(document, "servers", "[{\"url\":\"http://127.0.0.1:8892\"}]");
 	assert_member(document, "tags", "[{\"name\":\"shop\",\"description\":\"Sells.\"},{\"name\":\"time\"}]");
 	assert_int_equal(json_object_size(json_object_get(document, "paths")), 3);
