@@ -14,7 +14,7 @@ import report
 import systems
 from processes import CORES, Failed
 
-MEASURES = ["hop", "tls", "chain", "latency", "nested", "scale", "body", "upload", "start", "memory"]
+MEASURES = ["hop", "tls", "chain", "latency", "nested", "scale", "body", "upload", "start", "memory", "json", "schemas"]
 
 
 class Settings:
