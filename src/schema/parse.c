@@ -11,9 +11,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "schema/grow.h"
 #include "schema/lex.h"
 #include "schema/nearest.h"
+
+/* Where a list grows before its length is known; it goes into the arena once, as long as it is. */
+struct scratch {
+	void *items;
+	size_t size;
+};
 
 struct parser {
 	struct lexer lexer;
@@ -21,6 +28,7 @@ struct parser {
 	struct schema_diagnostics *diagnostics;
 	struct schema_module *module;
 	const struct schema_decl *data; /* whose type parameters are known here, or NULL */
+	struct scratch members, decls; /* of the declaration and of the module at hand */
 	size_t nodes;
 	bool stopped; /* a limit was passed: nothing more is said */
 	bool lost; /* a declaration that was not understood, name and all */
@@ -48,6 +56,20 @@ static bool take_mark_if(struct parser *parser, char mark) {
 		return false;
 	lex_next(&parser->lexer);
 	return true;
+}
+
+/* The items, with room for one more behind the first count. */
+static void *scratch_grow(struct scratch *scratch, size_t count, size_t item_size) {
+	size_t needed = (count + 1) * item_size;
+	if (needed > scratch->size) {
+		scratch->size = MAX(scratch->size * 2, MAX(needed, (size_t)1024));
+		scratch->items = mem_realloc(scratch->items, scratch->size);
+	}
+	return scratch->items;
+}
+
+static void *keep(struct parser *parser, const void *items, size_t count, size_t item_size) {
+	return count == 0 ? NULL : memcpy(arena_alloc(parser->arena, count * item_size), items, count * item_size);
 }
 
 /* Goes to the end of the text, so that every loop ends. */
@@ -335,7 +357,7 @@ static int parse_field(struct parser *parser, struct schema_decl *data) {
 	take_comments_within(parser, &field.comments);
 	if (data->data.field_count == SCHEMA_MEMBERS_MAX)
 		return complain_about_members(parser, data, "fields");
-	data->data.fields = array_grow(parser->arena, data->data.fields, data->data.field_count, sizeof field);
+	data->data.fields = scratch_grow(&parser->members, data->data.field_count, sizeof field);
 	data->data.fields[data->data.field_count++] = field;
 	return 0;
 }
@@ -445,7 +467,7 @@ static int add_variant(struct parser *parser, struct schema_decl *decl, struct s
 	if (decl->enumeration.variant_count == SCHEMA_MEMBERS_MAX)
 		return complain_about_members(parser, decl, "variants");
 	decl->enumeration.variants =
-		array_grow(parser->arena, decl->enumeration.variants, decl->enumeration.variant_count, sizeof *variant);
+		scratch_grow(&parser->members, decl->enumeration.variant_count, sizeof *variant);
 	decl->enumeration.variants[decl->enumeration.variant_count++] = *variant;
 	return 0;
 }
@@ -564,6 +586,15 @@ static int complain_about_keyword(struct parser *parser) {
 			"data, verb, enum or typealias");
 }
 
+static void keep_members(struct parser *parser, struct schema_decl *decl) {
+	if (decl->kind == SCHEMA_DATA)
+		decl->data.fields =
+			keep(parser, decl->data.fields, decl->data.field_count, sizeof *decl->data.fields);
+	else if (decl->kind == SCHEMA_ENUM || decl->kind == SCHEMA_SUM)
+		decl->enumeration.variants = keep(parser, decl->enumeration.variants, decl->enumeration.variant_count,
+						  sizeof *decl->enumeration.variants);
+}
+
 static int parse_decl(struct parser *parser) {
 	struct schema_decl decl = {0};
 	take_comments_before(parser, &decl.comments);
@@ -593,7 +624,8 @@ static int parse_decl(struct parser *parser) {
 		stop(parser);
 		return -1;
 	}
-	module->decls = array_grow(parser->arena, module->decls, module->decl_count, sizeof decl);
+	keep_members(parser, &decl);
+	module->decls = scratch_grow(&parser->decls, module->decl_count, sizeof decl);
 	module->decls[module->decl_count++] = decl;
 	return result;
 }
@@ -711,10 +743,14 @@ int schema_parse(struct str text, const char *file, struct arena *arena, struct 
 	*parser.module = (struct schema_module){.name = "", .language = "", .entry = "", .bind = ""};
 	lex_start(&parser.lexer, file, text, arena, diagnostics);
 	bool failed = parse_module(&parser) != 0 || diagnostics->count > known;
-	if (failed && (parser.lost || parser.stopped || parser.module->name[0] == '\0'))
+	struct schema_module *module = parser.module;
+	module->decls = keep(&parser, module->decls, module->decl_count, sizeof *module->decls);
+	free(parser.members.items);
+	free(parser.decls.items);
+	if (failed && (parser.lost || parser.stopped || module->name[0] == '\0'))
 		return -1;
-	parser.module->in_part = failed;
-	schema_index(parser.module, arena);
-	*ret_module = parser.module;
+	module->in_part = failed;
+	schema_index(module, arena);
+	*ret_module = module;
 	return failed ? -1 : 0;
 }
