@@ -321,6 +321,9 @@ static void renew(struct control *control, struct runner *runner, const struct r
 	runner->registration = registration->id;
 	runner->broke = runner->broke_alive = false;
 	control->outside->ops->accept(control->outside, registration->id, runner);
+	/* It came alive after it said that; or it is another one, that hosts nothing yet. The same order twice is one. */
+	if (runner->state == RUNNER_ALIVE && !str_eq_c(registration->deployment_key, runner->deployment->key))
+		control->outside->ops->deploy(control->outside, runner, runner->deployment);
 	tell_again_to_end(control, runner);
 }
 
@@ -329,7 +332,7 @@ static void renew(struct control *control, struct runner *runner, const struct r
 static bool hosts_what_it_did(const struct runner *runner, struct str hosted) {
 	switch (runner->state) {
 	case RUNNER_ALIVE:
-		return (runner->managed && !runner->broke_alive) || str_eq_c(hosted, runner->deployment->key);
+		return !runner->broke_alive || str_eq_c(hosted, runner->deployment->key);
 	case RUNNER_CREATING:
 	case RUNNER_PROBING:
 	case RUNNER_IDLE:

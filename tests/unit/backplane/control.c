@@ -354,7 +354,9 @@ static void takes_no_earlier_word_for_a_later_one(void **state UNUSED) {
 	bring_runner(1, stage->last_created);
 	control_registration_ended(&stage->control, 1, false);
 	report(stage->last_created, "dpl-1", "");
+	forget_log();
 	register_runner(2, "unix:/again", stage->last_created, "");
+	assert_non_null(strstr(log_text(), "accept 2\ndeploy dpl-1 to unix:/rnr-"));
 	assert_int_equal(control_deployment(&stage->control, STR("dpl-1"))->alive, 1);
 	/* What broke while it was alive, and then says that it hosts nothing, is of no use. */
 	control_registration_ended(&stage->control, 2, false);
