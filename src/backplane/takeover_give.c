@@ -278,6 +278,15 @@ static bool is_quiet(struct backplane *backplane) {
 	       count_requests(backplane) == 0;
 }
 
+static void not_quiet(const struct backplane *backplane, struct error *err) {
+	if (backplane->writing.troubled)
+		error_set(err, CODE_UNAVAILABLE, "changes wait to be kept, and cannot be: %s", backplane->writing.trouble);
+	else
+		error_set(err, CODE_UNAVAILABLE,
+			  "requests are still in progress after %d ms, which is max-takeover-pause (%zu, uploads among them): try again",
+			  PAUSE_MAX_MS, count_requests(backplane));
+}
+
 static void on_look(struct timer *timer) {
 	struct backplane *backplane = CONTAINER_OF(timer, struct backplane, takeover.look);
 	/* What a worker had on its way when it paused is here after a turn. */
@@ -288,9 +297,7 @@ static void on_look(struct timer *timer) {
 		timer_start(&backplane->loop, timer, LOOK_MS);
 	} else {
 		struct error err;
-		error_set(&err, CODE_UNAVAILABLE,
-			  "requests are still in progress after %d ms, which is max-takeover-pause (%zu, uploads among them): try again",
-			  PAUSE_MAX_MS, count_requests(backplane));
+		not_quiet(backplane, &err);
 		refuse(backplane, &err);
 	}
 }

@@ -197,6 +197,10 @@ def test_a_full_disk_is_told_until_there_is_room(disk, refused):
         assert backplane.call("echo.echo").body == b"{}"
         assert store_problems(backplane)
         assert not scaled.done()
+        late = backplane.spawn("--takeover")
+        assert late.wait(LONG) == 1
+        assert "changes wait to be kept, and cannot be" in backplane.log()
+        assert backplane.call("echo.echo").body == b"{}"
         assert disk.files() == before
         disk.free()
         scaled.result()
