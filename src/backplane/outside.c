@@ -392,6 +392,7 @@ void outside_close(struct backplane *backplane) {
 		saves_retry(&backplane->saves); /* a last time */
 	}
 	close_channels(backplane);
+	backplane->outside.ops = &mute_ops; /* connections still end; nothing is to be done about it any more */
 }
 
 void outside_deinit(struct backplane *backplane) {
