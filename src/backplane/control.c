@@ -249,8 +249,13 @@ void control_advance(struct control *control, uint64_t now_ms) {
 	control->now_ms = now_ms;
 }
 
+/* What was found has its time from now on: until here it may have had nobody to register with, as the Backplane before us
+ * finished its requests. */
 void control_begin(struct control *control, uint64_t now_ms) {
+	uint64_t passed_ms = now_ms - control->now_ms;
 	control_advance(control, now_ms);
+	LIST_FOREACH(link, &control->all_runners)
+		runner_postpone(control, LIST_ENTRY(link, struct runner, in_control), passed_ms);
 	control->unsettled = true;
 	control->adopt_until_ms = now_ms + control->config.adopt_timeout_ms;
 }

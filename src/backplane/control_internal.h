@@ -40,6 +40,8 @@ void runner_end(struct control *control, struct runner *runner, uint64_t grace_m
 void runner_detach(struct control *control, struct runner *runner);
 /* Frees the record; the Platform ends what is left of it. What became of it has been told. */
 void runner_remove(struct control *control, struct runner *runner);
+/* The limit of its state is so much later. */
+void runner_postpone(struct control *control, struct runner *runner, uint64_t by_ms);
 /* The time that it was due at has come: it may be gone afterwards. */
 void runner_tick(struct control *control, struct runner *runner);
 /* A Runner says that it hosts runner->claimed: PROBING, IDLE → ALIVE or DRAINING. */

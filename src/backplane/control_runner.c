@@ -582,6 +582,12 @@ static void on_limit(struct control *control, struct runner *runner) {
 	}
 }
 
+void runner_postpone(struct control *control, struct runner *runner, uint64_t by_ms) {
+	if (runner->due_ms > 0)
+		runner->due_ms += by_ms;
+	reschedule(control, runner);
+}
+
 void runner_tick(struct control *control, struct runner *runner) {
 	if (runner->ping_due_ms <= control->now_ms)
 		ping(control, runner);

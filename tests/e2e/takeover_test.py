@@ -176,6 +176,23 @@ def test_an_upload_that_takes_too_long_keeps_the_old_one(platform):
     upload.assert_kept(platform)
 
 
+def test_one_that_had_to_wait_finds_the_runners(platform):
+    """They have their time to register again from when there is somebody to register with."""
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    upload = Upload(platform)
+    upload.wait_until_it_is_under_way(platform)
+    threading.Timer(4.6, upload.go_on.set).start()
+    channel, platform.channel = platform.channel, None  # is to live on
+    old = take_over(platform)
+    upload.call.result()
+    channel.close()
+    assert {pid_that_answers(platform) for _ in range(10)} == {pid}
+    ends_well(old)
+    assert pid_that_answers(platform) == pid
+
+
 def test_a_runner_that_drains_finishes_its_calls(platform):
     """It is not one of those that register again."""
     platform.start()

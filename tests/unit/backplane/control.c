@@ -455,6 +455,22 @@ static void ends_what_was_found_and_never_registers(void **state UNUSED) {
 	assert_int_equal(stage->control.runners.len, 1);
 }
 
+static void waits_from_the_beginning_for_what_was_found(void **state UNUSED) {
+	control_found(&stage->control, "rnr-a");
+	control_found(&stage->control, "rnr-b");
+	control_found_draining(&stage->control, "rnr-b", 1000);
+	stage->now_ms += 20000;
+	control_begin(&stage->control, stage->now_ms);
+	pass(999);
+	assert_int_equal(stage->control.runners.len, 2);
+	pass(1);
+	assert_int_equal(stage->control.runners.len, 1);
+	pass(control_config_default.silence_ms - 1001);
+	assert_int_equal(stage->control.runners.len, 1);
+	pass(1);
+	assert_int_equal(stage->control.runners.len, 0);
+}
+
 static void ends_at_its_stop_what_was_found(void **state UNUSED) {
 	control_found(&stage->control, "rnr-a");
 	control_shut_down(&stage->control);
@@ -881,6 +897,7 @@ int main(void) {
 		STAGE_TEST(orders_again_what_was_not_answered_in_time),
 		STAGE_TEST(finds_runners_again_after_a_restart),
 		STAGE_TEST(ends_what_was_found_and_never_registers),
+		STAGE_TEST(waits_from_the_beginning_for_what_was_found),
 		STAGE_TEST(ends_at_its_stop_what_was_found),
 		STAGE_TEST(starts_anew_what_did_not_come_back),
 		STAGE_TEST(waits_longer_for_what_was_found),
