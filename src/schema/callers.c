@@ -12,10 +12,10 @@ struct use {
 	bool *request, *response;
 };
 
-/* The changes that hurt the callers of a verb. */
+/* The changes that hurt the callers of a verb, the first of them by name: more are only counted. */
 struct hurt {
-	const struct schema_change **changes;
 	size_t count;
+	const struct schema_change *first[SCHEMA_DIAGNOSTICS_MAX];
 };
 
 struct callers {
@@ -23,17 +23,30 @@ struct callers {
 	const struct schema_module *caller; /* being looked at */
 	struct schema_diagnostics *diagnostics;
 	struct map hurt; /* by the name of a verb that was looked at */
+	struct map hurt_by_type; /* where it is in a request */
+	bool *in_request; /* declarations of the caller that requests of its verbs are made of */
+	bool *told; /* changes that the caller was told to be hurt by: one that calls need not hear it of its own verbs */
 };
 
-static struct use new_use(const struct schema_module *module, const char *verb_name) {
-	const struct schema_decl *verb = schema_find_verb(module, verb_name);
+static struct use new_use(const struct schema_module *module, const struct schema_type *request,
+			  const struct schema_type *response) {
 	size_t size = MAX(module->decl_count, (size_t)1) * sizeof(bool);
 	struct use use = {.request = mem_zalloc(size), .response = mem_zalloc(size)};
-	if (verb != NULL) {
-		schema_reach(module, &verb->verb.request, use.request);
-		schema_reach(module, &verb->verb.response, use.response);
-	}
+	if (request != NULL)
+		schema_reach(module, request, use.request);
+	if (response != NULL)
+		schema_reach(module, response, use.response);
 	return use;
+}
+
+static struct use use_by_verb(const struct schema_module *module, const char *name) {
+	const struct schema_decl *verb = schema_find_verb(module, name);
+	return new_use(module, verb ? &verb->verb.request : NULL, verb ? &verb->verb.response : NULL);
+}
+
+static struct use use_in_request(const struct schema_module *module, const char *name) {
+	const struct schema_type type = {.kind = SCHEMA_REF, .ref = {.module = module->name, .name = name}};
+	return new_use(module, &type, NULL);
 }
 
 static void free_use(struct use use) {
@@ -54,49 +67,61 @@ static bool hurts(const struct schema_comparison *comparison, const struct schem
 	       (change->widens && before.response[old_index] && after.response[new_index]);
 }
 
-/* Found once for each verb, however many call it. */
-static const struct hurt *find_hurt(struct callers *callers, const char *verb) {
-	const struct schema_comparison *comparison = callers->comparison;
-	struct hurt *hurt = map_get(&callers->hurt, str_from(verb));
-	if (hurt != NULL)
-		return hurt;
-	hurt = mem_zalloc(sizeof *hurt);
-	map_put(&callers->hurt, str_from(verb), hurt);
-	struct use before = new_use(comparison->old_module, verb);
-	struct use after = new_use(comparison->new_module, verb);
-	hurt->changes = mem_alloc(MAX(comparison->count, (size_t)1) * sizeof *hurt->changes);
-	for (size_t i = 0; i < comparison->count; i++)
-		if (hurts(comparison, &comparison->changes[i], verb, before, after))
-			hurt->changes[hurt->count++] = &comparison->changes[i];
-	hurt->changes = mem_realloc((void *)hurt->changes, MAX(hurt->count, (size_t)1) * sizeof *hurt->changes);
+static struct hurt *new_hurt(const struct schema_comparison *comparison, const char *verb, struct use before,
+			     struct use after) {
+	struct hurt *hurt = mem_zalloc(sizeof *hurt);
+	for (size_t i = 0; i < comparison->count; i++) {
+		if (!hurts(comparison, &comparison->changes[i], verb, before, after))
+			continue;
+		if (hurt->count < ARRAY_LEN(hurt->first))
+			hurt->first[hurt->count] = &comparison->changes[i];
+		hurt->count++;
+	}
 	free_use(before);
 	free_use(after);
 	return hurt;
 }
 
+/* Found once for each verb, however many call it, and for each type. */
+static const struct hurt *find_hurt(struct callers *callers, const char *name, bool is_type) {
+	const struct schema_module *before = callers->comparison->old_module, *after = callers->comparison->new_module;
+	struct map *known = is_type ? &callers->hurt_by_type : &callers->hurt;
+	struct hurt *hurt = map_get(known, str_from(name));
+	if (hurt != NULL)
+		return hurt;
+	hurt = is_type ? new_hurt(callers->comparison, "", use_in_request(before, name), use_in_request(after, name))
+		       : new_hurt(callers->comparison, name, use_by_verb(before, name), use_by_verb(after, name));
+	map_put(known, str_from(name), hurt);
+	return hurt;
+}
+
 static void free_hurt(struct map *map) {
 	size_t cursor = 0;
-	for (struct hurt *hurt; (hurt = map_next(map, &cursor)) != NULL;) {
-		free((void *)hurt->changes);
+	for (struct hurt *hurt; (hurt = map_next(map, &cursor)) != NULL;)
 		free(hurt);
-	}
 	map_deinit(map);
 }
 
-static void check_call(struct callers *callers, const struct schema_decl *verb, const struct schema_ref *call) {
+static void tell(struct callers *callers, const struct schema_decl *decl, bool is_type, const struct schema_ref *ref) {
+	const char *what = is_type ? "uses" : "calls";
 	const struct schema_comparison *comparison = callers->comparison;
 	if (comparison->left_out > 0) {
 		schema_diagnose(callers->diagnostics, comparison->new_module->pos, "change it in smaller steps",
-				"%s.%s calls %s.%s: more than %d changes to look at", callers->caller->name, verb->name,
-				call->module, call->name, SCHEMA_CHANGES_MAX);
+				"%s.%s %s %s.%s: more than %d changes to look at", callers->caller->name, decl->name, what,
+				ref->module, ref->name, SCHEMA_CHANGES_MAX);
 		return;
 	}
-	const struct hurt *hurt = find_hurt(callers, call->name);
+	const struct hurt *hurt = find_hurt(callers, ref->name, is_type);
 	size_t i = 0;
-	for (; i < hurt->count && !schema_diagnostics_are_full(callers->diagnostics); i++)
-		schema_diagnose(callers->diagnostics, hurt->changes[i]->pos, NULL, "%s.%s calls %s.%s: %s %s",
-				callers->caller->name, verb->name, call->module, call->name, hurt->changes[i]->path,
-				hurt->changes[i]->text);
+	for (; i < MIN(hurt->count, ARRAY_LEN(hurt->first)) && !schema_diagnostics_are_full(callers->diagnostics); i++) {
+		const struct schema_change *change = hurt->first[i];
+		bool *told = &callers->told[change - comparison->changes];
+		if (is_type && *told)
+			continue;
+		*told = true;
+		schema_diagnose(callers->diagnostics, change->pos, NULL, "%s.%s %s %s.%s: %s %s", callers->caller->name,
+				decl->name, what, ref->module, ref->name, change->path, change->text);
+	}
 	callers->diagnostics->left_out += hurt->count - i;
 }
 
@@ -104,15 +129,17 @@ static void check_calls(struct callers *callers, const struct schema_decl *verb)
 	for (size_t i = 0; i < verb->metadata.count; i++)
 		for (size_t j = 0; j < verb->metadata.items[i].call_count; j++)
 			if (strcmp(verb->metadata.items[i].calls[j].module, callers->comparison->new_module->name) == 0)
-				check_call(callers, verb, &verb->metadata.items[i].calls[j]);
+				tell(callers, verb, false, &verb->metadata.items[i].calls[j]);
 }
 
 struct type_use {
-	const struct callers *callers;
+	struct callers *callers;
 	const struct schema_decl *decl; /* of the caller */
+	bool in_request; /* of one of its verbs */
 };
 
-/* A type of the changed module that the caller names, and that it may no longer name so. */
+/* A type of the changed module that the caller names, and that it may no longer name so, or that has fewer values now:
+ * requests of the caller's verbs with others are refused from then on, before it sees them. */
 static void check_type(const struct schema_type *type, void *context) {
 	const struct type_use *use = context;
 	const struct schema_comparison *comparison = use->callers->comparison;
@@ -131,17 +158,33 @@ static void check_type(const struct schema_type *type, void *context) {
 		schema_diagnose(use->callers->diagnostics, after ? after->pos : before->pos, NULL,
 				"%s.%s uses %s.%s: it %s", use->callers->caller->name, use->decl->name,
 				type->ref.module, type->ref.name, text);
+	else if (use->in_request)
+		tell(use->callers, use->decl, true, &type->ref);
+}
+
+static void mark_requests(struct callers *callers) {
+	const struct schema_module *caller = callers->caller;
+	callers->in_request = mem_zalloc(MAX(caller->decl_count, (size_t)1) * sizeof(bool));
+	for (const struct schema_decl *verb = NULL; (verb = schema_next_verb(caller, verb)) != NULL;)
+		schema_reach(caller, &verb->verb.request, callers->in_request);
 }
 
 static void check_caller(struct callers *callers) {
+	mark_requests(callers);
+	memset(callers->told, 0, callers->comparison->count * sizeof *callers->told);
+	for (size_t i = 0; i < callers->caller->decl_count; i++)
+		check_calls(callers, &callers->caller->decls[i]);
 	for (size_t i = 0; i < callers->caller->decl_count; i++) {
 		const struct schema_decl *decl = &callers->caller->decls[i];
-		struct type_use use = {.callers = callers, .decl = decl};
+		struct type_use use = {.callers = callers, .decl = decl, .in_request = callers->in_request[i]};
 		const struct schema_type *type;
-		for (size_t j = 0; (type = schema_decl_type(decl, j)) != NULL; j++)
+		for (size_t j = 0; (type = schema_decl_type(decl, j)) != NULL; j++) {
+			if (decl->kind == SCHEMA_VERB)
+				use.in_request = j == 0;
 			schema_walk_type(type, check_type, &use);
-		check_calls(callers, decl);
+		}
 	}
+	free(callers->in_request);
 }
 
 static int by_name(const void *left, const void *right) {
@@ -164,6 +207,8 @@ int schema_check_callers(const struct schema_comparison *comparison, const struc
 	struct callers callers = {.comparison = comparison, .diagnostics = diagnostics};
 	size_t known = diagnostics->count;
 	map_init(&callers.hurt);
+	map_init(&callers.hurt_by_type);
+	callers.told = mem_zalloc(MAX(comparison->count, (size_t)1) * sizeof *callers.told);
 	const struct schema_module **sorted = sort_modules(modules);
 	for (size_t i = 0; i < modules->len; i++) {
 		callers.caller = sorted[i];
@@ -172,5 +217,7 @@ int schema_check_callers(const struct schema_comparison *comparison, const struc
 	}
 	free((void *)sorted);
 	free_hurt(&callers.hurt);
+	free_hurt(&callers.hurt_by_type);
+	free(callers.told);
 	return diagnostics->count > known ? -1 : 0;
 }

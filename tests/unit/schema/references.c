@@ -102,7 +102,8 @@ static const struct {
 	 " export verb list(Unit) [Out]  data Out { at Time? }",
 	 "shop.order calls echo.echo: Req.name was String?, is now String\n"
 	 "shop.audit calls echo.hidden: hidden is gone\n"
-	 "shop.audit calls echo.list: Out.at was Time, is now Time?\n"},
+	 "shop.audit calls echo.list: Out.at was Time, is now Time?\n"
+	 "users.get uses echo.Req: Req.name was String?, is now String\n"},
 	{"export data Req { name String? } export data Box { t Int } verb echo(Req) Req  verb hidden(Req) Req"
 	 " export verb list(Int) [Out]  data Out { at Time }",
 	 "shop.order calls echo.echo: echo is no longer exported\n"
@@ -138,6 +139,45 @@ static void names_who_is_hurt(void **state UNUSED) {
 	}
 	map_deinit(&modules);
 	world_free(world);
+}
+
+/* A type that others take in requests: what was one is refused where it enters, before they see it. */
+static void names_who_takes_a_type_that_narrows(void **state UNUSED) {
+	static const char before[] = "module money { export data Price { amount Int  of Currency }"
+				     " export enum Currency: String { Euro = \"EUR\"  Dollar = \"USD\" } }";
+	static const struct {
+		const char *user, *after, *said;
+	} uses[] = {
+		{"verb v(money.Price) Unit", "export data Price { amount String  of Currency }",
+		 "u.v uses money.Price: Price.amount was Int, is now String\n"},
+		{"verb v([D?]) Unit  data D { e E }  enum E { X {String: money.Price} }",
+		 "export data Price { amount Int }", "u.E uses money.Price: Price.of is gone\n"},
+		{"verb v(G<money.Price>) Unit  data G<T> { t T }", "export data Price { amount Int  of Currency  x Int }",
+		 "u.v uses money.Price: Price.x is new and required\n"},
+		/* What is accepted is accepted still. */
+		{"verb v(money.Price) Unit", "export data Price { amount Int?  of Currency  x Int? }", ""},
+		/* Answers are of code that has not changed. */
+		{"verb v(Unit) money.Price  data D { p money.Price }", "export data Price { amount String  of Currency }", ""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
+		struct world *world = world_new();
+		struct schema_comparison comparison;
+		struct map modules;
+		map_init(&modules);
+		map_put(&modules, STR("u"), check_good(world, arena_printf(&world->arena, "module u { %s }", uses[i].user)));
+		const struct schema_module *after = check_good(
+			world, arena_printf(&world->arena, "module money { %s export enum Currency: String { Euro = \"EUR\"  Dollar = \"USD\" } }",
+					    uses[i].after));
+		schema_compare(check_good(world, before), after, &world->arena, &comparison);
+		int result = schema_check_callers(&comparison, &modules, &world->diagnostics);
+		assert_int_equal(result, uses[i].said[0] == '\0' ? 0 : -1);
+		buf_clear(&world->buf);
+		for (size_t j = 0; j < world->diagnostics.count; j++)
+			assert_int_equal(buf_printf(&world->buf, "%s\n", world->diagnostics.items[j].message), 0);
+		assert_string_equal(buf_text(&world->buf), uses[i].said);
+		map_deinit(&modules);
+		world_free(world);
+	}
 }
 
 /* The changes that hurt a verb are looked for once, and errors past the maximum are only counted. */
@@ -199,6 +239,7 @@ int main(void) {
 		cmocka_unit_test(finds_bad_references),
 		cmocka_unit_test(refuses_types_that_need_each_other),
 		cmocka_unit_test(names_who_is_hurt),
+		cmocka_unit_test(names_who_takes_a_type_that_narrows),
 		cmocka_unit_test(bears_many_calls),
 		cmocka_unit_test(follows_a_long_way_back),
 	};
