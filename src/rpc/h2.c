@@ -209,6 +209,12 @@ static void detach(struct h2 *h2, struct http_stream *stream, const struct error
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
 	struct h2 *h2 = data;
 	h2->in_headers = NULL;
+	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && h2->said_last) {
+		/* nghttp2 takes requests until our last word has left. The peer will read in it that this one was not taken, and
+		 * send it again elsewhere: it must not run here. */
+		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+		return 0;
+	}
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
 		struct http_stream *stream = h2->http.events->new_stream(&h2->http);
 		if (stream == NULL)

@@ -7,8 +7,8 @@ import time
 import pytest
 
 import peers
-from peers import (ACK, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, SETTINGS, frame, goaway_code, read_all,
-                   request_headers, wait_for)
+from peers import (ACK, END_HEADERS, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame, goaway_code,
+                   read_all, request_headers, wait_for)
 
 REFUSED_STREAM = 7
 IDLE_MS = 500
@@ -41,6 +41,14 @@ def test_connections(make_server):
     assert wait_for(server.answers)
     for connection in connections:
         connection.close()
+
+
+def frames(received):
+    offset = 0
+    while offset + 9 <= len(received):
+        end = offset + 9 + int.from_bytes(received[offset:offset + 3], "big")
+        yield received[offset + 3], int.from_bytes(received[offset + 5:offset + 9], "big"), received[offset + 9:end]
+        offset = end
 
 
 def take_frames(connection, kind):
@@ -78,6 +86,24 @@ def test_silence_without_a_request(make_server):
         assert read_all(connection).startswith(b"HTTP/1.1 405")
         assert goaway_code(read_all(second)) == 0
     assert wait_for(lambda: server.reasons(f"idle-timeout is {IDLE_MS} ms") == 2)
+
+
+def test_a_request_after_the_last_word_does_not_run(make_server):
+    """gRPC answers a ping before it sends what it had begun. The last word does not name that request, so the client
+    sends it again elsewhere."""
+    server = make_server("--idle", str(IDLE_MS))
+    with server.connect_h2() as connection:
+        _, payload = take_frames(connection, PING)
+        first, second = (frame(HEADERS, END_HEADERS, stream, request_headers()) for stream in (1, 3))
+        connection.sendall(first + frame(PING, ACK, 0, payload) + second)
+        received = b""
+        while RST_STREAM not in [kind for kind, _, _ in frames(received)]:
+            piece = connection.recv(65536)
+            assert piece, "it was taken"
+            received += piece
+    told = {kind: (stream, payload) for kind, stream, payload in frames(received)}
+    assert told[GOAWAY][1][:4] == struct.pack(">I", 1)
+    assert told[RST_STREAM] == (3, struct.pack(">I", REFUSED_STREAM))
 
 
 def test_silence_within_a_call(make_server):
