@@ -87,6 +87,9 @@ struct deployment {
 	unsigned failures; /* in a row */
 	uint64_t retry_due_ms; /* no new attempt before */
 	uint64_t due_ms; /* STARTING: limit of the state */
+	unsigned failed_replicas; /* STARTING: that did not come up */
+	uint64_t failing_due_ms; /* those that are on their way have so long to tell how they do; 0: it does not fail */
+	char *failing_why; /* what the first one said; NULL: none */
 	bool uses_language; /* it counts among the users of its language */
 	bool from_store; /* loaded at the start */
 	bool awaited; /* its Runners of before that may still come back */

@@ -252,30 +252,83 @@ static void retry_later(struct control *control, struct deployment *deployment, 
 		module_mark_dirty(control, deployment->module); /* what its calls are told has changed */
 }
 
-static void fail_or_retry(struct control *control, struct deployment *deployment, bool own_fault, const char *why,
+static bool go_on_failing(struct control *control, struct deployment *deployment);
+
+static void fail_or_retry(struct control *control, struct deployment *deployment, const char *why,
 			  const char *const *lines, size_t line_count) {
-	if (!deployment_is_wanted(deployment))
+	if (!deployment_is_wanted(deployment) || go_on_failing(control, deployment))
 		return;
 	bool starting = deployment->state == DEPLOYMENT_STARTING;
 	/* Where it was is known: a Runner that has not come back yet, and may be hung, is not waited for any more. */
 	deployment->awaited = false;
 	deployment->failures++;
-	if (starting && (own_fault || deployment->failures >= control->config.attempts_max)) {
+	if (starting && deployment->failures >= control->config.attempts_max) {
 		deployment_fail(control, deployment, why, lines, line_count);
 		return;
 	}
 	retry_later(control, deployment, why, lines, line_count);
 }
 
+/* --- replicas that do not come up: all of them say why, not only the first ----------------------------------------------- */
+
+enum { FAILING_MS = 1000 };
+
+static bool is_any_on_its_way(const struct deployment *deployment) {
+	LIST_FOREACH(link, &deployment->runners)
+		if (LIST_ENTRY(link, struct runner, in_deployment)->state == RUNNER_DEPLOYING)
+			return true;
+	return false;
+}
+
+static void stop_failing(struct deployment *deployment) {
+	free(deployment->failing_why);
+	deployment->failing_why = NULL;
+	deployment->failing_due_ms = 0;
+	deployment->failed_replicas = 0;
+}
+
+/* Returns whether it fails, or has failed with this. */
+static bool go_on_failing(struct control *control, struct deployment *deployment) {
+	if (deployment->failing_due_ms == 0)
+		return false;
+	if (control->now_ms < deployment->failing_due_ms && is_any_on_its_way(deployment))
+		return true;
+	char why[EVENT_TEXT_MAX];
+	snprintf(why, sizeof why, "%u of %u replicas did not come up; the first said: %s", deployment->failed_replicas,
+		 deployment_wanted(deployment), deployment->failing_why);
+	deployment_fail(control, deployment, why, NULL, 0);
+	return true;
+}
+
+static void replica_failed(struct control *control, const struct runner *runner, struct deployment *deployment,
+			   const struct deployed *said) {
+	deployment->awaited = false;
+	deployment->failures++;
+	bool is_only_one = deployment->failed_replicas == 0 && !is_any_on_its_way(deployment);
+	if (is_only_one) {
+		deployment_fail(control, deployment, said->error, said->lines, said->line_count);
+		return;
+	}
+	const struct control_event event = {
+		EVENT_DEPLOYMENT_REPLICA_FAILED, deployment, runner, said->error, said->lines, said->line_count, 0};
+	control->outside->ops->event(control->outside, &event);
+	if (deployment->failed_replicas++ == 0) {
+		deployment->failing_why = mem_strdup(said->error);
+		deployment->failing_due_ms = control->now_ms + FAILING_MS;
+		module_unsettle(control, deployment->module);
+	}
+	go_on_failing(control, deployment);
+}
+
 void deployment_refused(struct control *control, struct deployment *deployment, const char *why) {
-	if (!deployment_is_wanted(deployment))
+	if (!deployment_is_wanted(deployment) || go_on_failing(control, deployment))
 		return;
 	deployment->failures = MAX(deployment->failures, 1u);
 	retry_later(control, deployment, why, NULL, 0);
 }
 
 void deployment_lost_runner(struct control *control, struct deployment *deployment, const char *why) {
-	fail_or_retry(control, deployment, false, why, NULL, 0);
+	fail_or_retry(control, deployment, why, NULL, 0);
 }
 
 void deployment_fail(struct control *control, struct deployment *deployment, const char *why, const char *const *lines,
@@ -284,6 +337,7 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 	ASSERT(deployment == module->next);
 	module->next = NULL;
 	module->next_replicas = 0;
+	stop_failing(deployment);
 	free(module->failure);
 	module->failure = mem_printf("%s failed: %s", deployment->key, why);
 	set_state(control, deployment, DEPLOYMENT_FAILED, why);
@@ -311,6 +365,7 @@ void deployment_switch(struct control *control, struct module *module) {
 	module->next_replicas = 0;
 	module->active = deployment;
 	module->next = NULL;
+	stop_failing(deployment);
 	set_state(control, deployment, DEPLOYMENT_LIVE, "");
 	deployment->failures = 0;
 	module_mark_dirty(control, module);
@@ -338,6 +393,7 @@ static void release(struct control *control, struct deployment *deployment) {
 	map_remove(&control->deployments, str_from(deployment->key));
 	packed_schema_unref(deployment->schema);
 	free(deployment->detail);
+	free(deployment->failing_why);
 	free(deployment);
 }
 
@@ -400,6 +456,7 @@ static void replica_came_up(struct control *control, struct runner *runner, cons
 	runner->alive_since_ms = control->now_ms;
 	deployment->alive++;
 	deployment_gained_runner(control, deployment, runner);
+	go_on_failing(control, deployment);
 }
 
 static void replica_ended(struct control *control, struct runner *runner, const struct deployed *deployed) {
@@ -414,9 +471,12 @@ static void replica_ended(struct control *control, struct runner *runner, const 
 				 deployment->key, deployed->error);
 	else if (untold)
 		runner_end(control, runner, 0);
-	if (!expected)
-		fail_or_retry(control, deployment, !deployed->runner_fault, deployed->error, deployed->lines,
-			      deployed->line_count);
+	if (expected)
+		return;
+	if (deployment == deployment->module->next && !deployed->runner_fault)
+		replica_failed(control, runner, deployment, deployed);
+	else
+		fail_or_retry(control, deployment, deployed->error, deployed->lines, deployed->line_count);
 }
 
 /* It speaks of a deployment that we did not give it, or not any more. */
@@ -495,12 +555,14 @@ void control_published(struct control *control, uint64_t version) {
 
 uint64_t deployment_due(const struct control *control, const struct deployment *deployment) {
 	uint64_t limit = deployment->due_ms > 0 ? deployment->due_ms : UINT64_MAX;
+	if (deployment->failing_due_ms > 0)
+		limit = MIN(limit, deployment->failing_due_ms);
 	uint64_t retry = deployment->retry_due_ms > control->now_ms ? deployment->retry_due_ms : UINT64_MAX;
 	return MIN(limit, retry);
 }
 
 void deployment_tick(struct control *control, struct deployment *deployment) {
-	if (deployment->due_ms == 0 || deployment->due_ms > control->now_ms)
+	if (go_on_failing(control, deployment) || deployment->due_ms == 0 || deployment->due_ms > control->now_ms)
 		return;
 	if (deployment_wanted(deployment) == 0) {
 		deployment->due_ms = control->now_ms + control->config.deploy_timeout_ms;

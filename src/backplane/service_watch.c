@@ -124,7 +124,8 @@ static enum deployment_state state_shown(const struct deployment *deployment) {
 /* What a Runner does counts as a step when it brings the deployment nearer. */
 static bool is_step(const struct control_event *event) {
 	return event->deployment != NULL &&
-	       (event->runner == NULL || event->kind == EVENT_RUNNER_DEPLOYING || event->kind == EVENT_RUNNER_ALIVE);
+	       (event->runner == NULL || event->kind == EVENT_RUNNER_DEPLOYING || event->kind == EVENT_RUNNER_ALIVE ||
+		event->kind == EVENT_DEPLOYMENT_REPLICA_FAILED);
 }
 
 void watch_event(struct backplane *backplane, const struct control_event *event) {

@@ -11,6 +11,12 @@
 
 enum { LOST_MAX_MS = 10000, LOST_RETRY_MS = 100 };
 
+static void show_lines(const Ftl__WatchDeploymentResponse *step) {
+	progress_clear();
+	for (size_t i = 0; i < step->n_last_lines; i++)
+		output_lines(stderr, "  | ", str_from(step->last_lines[i]));
+}
+
 /* Times are from the first step on, by the Backplane's clock: of a deployment that existed they are long gone. */
 static void show_step(struct watch *watch, const Ftl__WatchDeploymentResponse *step) {
 	char elapsed[TIME_TEXT_MAX], word[ENUM_WORD_MAX];
@@ -18,20 +24,22 @@ static void show_step(struct watch *watch, const Ftl__WatchDeploymentResponse *s
 		watch->first_step_ms = step->time_ms;
 	duration_format(elapsed, step->time_ms - watch->first_step_ms);
 	enum_word(&ftl__deployment_state__descriptor, (int)step->state, word);
+	bool is_end = step->state != FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_STARTING;
+	bool speaks = step->n_last_lines > 0 && !is_end; /* one of several replicas that did not come up */
 	if (output_is_terminal(stderr)) {
 		progress_note("%s: %8s  %-8s %s", watch->module, elapsed, word, step->text);
-	} else if (watch->verbose) {
+	} else if (watch->verbose || speaks) {
 		fprintf(stderr, "%s: %8s  %-8s ", watch->module, elapsed, word);
 		output_text(stderr, str_from(step->text));
 		putc('\n', stderr);
 	}
+	if (speaks)
+		show_lines(step);
 }
 
 static int failed(const struct watch *watch, const Ftl__WatchDeploymentResponse *step, const char *what,
 		  struct error *err) {
-	progress_clear();
-	for (size_t i = 0; i < step->n_last_lines; i++)
-		output_lines(stderr, "  | ", str_from(step->last_lines[i]));
+	show_lines(step);
 	return error_set(err, CODE_UNAVAILABLE, "%s: %s %s%s%s", watch->module, watch->key, what,
 			 step->text[0] != '\0' ? ": " : "", step->text);
 }

@@ -74,6 +74,7 @@ enum event_kind {
 	EVENT_DEPLOYMENT_FAILED = 35,
 	EVENT_DEPLOYMENT_BACKING_OFF = 36, /* it lost a replica, or cannot have one; it is tried again */
 	EVENT_DEPLOYMENT_SCALED = 37,
+	EVENT_DEPLOYMENT_REPLICA_FAILED = 38,
 };
 
 enum {

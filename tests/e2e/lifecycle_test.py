@@ -143,6 +143,24 @@ def test_the_command_line(backplane, three):
     assert ftl_run(backplane, "history", "ecco").returncode == 1
 
 
+def test_each_replica_that_does_not_come_up_says_why(backplane, tmp_path):
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "ftl.toml").write_text('module = "broken"\nlanguage = "sh"\ndeploy = ["main"]\n')
+    (folder / "broken.ftl").write_text("module broken {\n  export verb ask(Unit) Unit\n}\n")
+    (folder / "main").write_text("#!/bin/sh\nsleep 0.3\necho I am $$\nexit 3\n")
+    (folder / "main").chmod(0o755)
+    failed = ftl_run(backplane, "deploy", str(folder), "--replicas", "3")
+    assert failed.returncode == 1
+    assert failed.stderr.count("main exited with status 3 before it answered Ping\n  | I am ") == 3
+    assert "error: broken: " in failed.stderr and "3 of 3 replicas did not come up; the first said: main exited" in failed.stderr
+    kind = ftl.EventKind.EVENT_KIND_DEPLOYMENT_REPLICA_FAILED
+    events = backplane.rpc.StreamEvents(ftl.StreamEventsRequest(module="broken", tail=1000), timeout=LONG)
+    told = [one.event for one in events if one.event.kind == kind]
+    assert len({event.runner_key for event in told}) == 3
+    assert len({tuple(event.last_lines) for event in told}) == 3
+
+
 @pytest.fixture
 def hand_started(backplane, tmp_path):
     """Processes of `ftl runner`, started as a person would. Returns each with its key."""

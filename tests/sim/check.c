@@ -67,7 +67,7 @@ void check_told_deinit(struct sim *sim) {
 void check_event(struct sim *sim, const struct control_event *event) {
 	bool is_end = event->kind == EVENT_RUNNER_LOST || event->kind == EVENT_RUNNER_KILLED || event->kind == EVENT_RUNNER_ENDED;
 	bool is_state = event->kind != EVENT_RUNNER_SILENT && event->kind != EVENT_DEPLOYMENT_BACKING_OFF &&
-			event->kind != EVENT_DEPLOYMENT_SCALED;
+			event->kind != EVENT_DEPLOYMENT_SCALED && event->kind != EVENT_DEPLOYMENT_REPLICA_FAILED;
 	if (is_end)
 		map_remove(&sim->told_runners, str_from(event->runner->key));
 	else if (is_state)

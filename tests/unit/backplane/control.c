@@ -294,6 +294,55 @@ static void fails_without_touching_the_old_one(void **state UNUSED) {
 	assert_string_equal(control_module(&stage->control, STR("echo"))->active->key, "dpl-1");
 }
 
+/* All say why, before the deployment is told to have failed. */
+static void waits_for_what_the_other_replicas_say(void **state UNUSED) {
+	bring_runner(1, "one");
+	bring_runner(2, "two");
+	bring_runner(3, "six");
+	deploy("dpl-1", "echo", 3);
+	forget_log();
+	buf_clear(&stage->told);
+	report("one", "dpl-1", "exited with status 3");
+	report("two", "dpl-1", "");
+	forget_log();
+	pass(999);
+	expect("");
+	report("six", "dpl-1", "exited with status 4");
+	assert_non_null(strstr(log_text(),
+			       "dpl-1: 2 of 3 replicas did not come up; the first said: exited with status 3\nsave dpl-1 failed / -\n"));
+	struct str told = buf_view(&stage->told);
+	assert_non_null(memmem(told.ptr, told.len, STR("38 one dpl-1: exited with status 3\n").ptr, 35));
+	assert_non_null(memmem(told.ptr, told.len, STR("38 six dpl-1: exited with status 4\n").ptr, 35));
+}
+
+static void waits_a_moment_and_no_longer(void **state UNUSED) {
+	bring_runner(1, "one");
+	bring_runner(2, "two");
+	deploy("dpl-1", "echo", 2);
+	forget_log();
+	report("one", "dpl-1", "exited with status 3");
+	pass(999);
+	expect("");
+	pass(1);
+	assert_non_null(strstr(log_text(), "dpl-1: 1 of 2 replicas did not come up; the first said: exited with status 3\n"));
+	/* What comes later changes nothing, and the next deployment begins anew. */
+	report("two", "dpl-1", "exited with status 4");
+	forget_log();
+	deploy("dpl-2", "echo", 1);
+	report("one", "dpl-2", "exited with status 5");
+	assert_non_null(strstr(log_text(), "dpl-2: exited with status 5\n"));
+}
+
+static void a_lost_runner_ends_the_waiting(void **state UNUSED) {
+	bring_runner(1, "one");
+	bring_runner(2, "two");
+	deploy("dpl-1", "echo", 2);
+	forget_log();
+	report("one", "dpl-1", "exited with status 3");
+	control_runner_exited(&stage->control, "two", "exited");
+	assert_non_null(strstr(log_text(), "dpl-1: 1 of 2 replicas did not come up; the first said: exited with status 3\n"));
+}
+
 static void replaces_a_replica_later_and_later(void **state UNUSED) {
 	bring_runner(1, "one");
 	deploy("dpl-1", "echo", 1);
@@ -887,6 +936,9 @@ int main(void) {
 		STAGE_TEST(refuses_a_second_one_at_the_same_place),
 		STAGE_TEST(keeps_the_old_one_until_the_new_one_is_up),
 		STAGE_TEST(fails_without_touching_the_old_one),
+		STAGE_TEST(waits_for_what_the_other_replicas_say),
+		STAGE_TEST(waits_a_moment_and_no_longer),
+		STAGE_TEST(a_lost_runner_ends_the_waiting),
 		STAGE_TEST(replaces_a_replica_later_and_later),
 		STAGE_TEST(gives_the_work_of_a_lost_runner_to_another),
 		STAGE_TEST(keeps_what_lost_no_more_than_its_connection),
