@@ -160,8 +160,17 @@ static void drain_runners(struct control *control, struct deployment *deployment
 	}
 }
 
+/* What its replicas said counts no more. */
+static void stop_failing(struct deployment *deployment) {
+	free(deployment->failing_why);
+	deployment->failing_why = NULL;
+	deployment->failing_due_ms = 0;
+	deployment->failed_replicas = 0;
+}
+
 /* Takes a deployment that is not wanted any more out of service. */
 static void wind_down(struct control *control, struct deployment *deployment, const char *why) {
+	stop_failing(deployment);
 	set_state(control, deployment, DEPLOYMENT_DRAINING, why);
 	deployment->coming_live = false;
 	list_append(&control->ending, &deployment->in_ending);
@@ -278,13 +287,6 @@ static bool is_any_on_its_way(const struct deployment *deployment) {
 		if (LIST_ENTRY(link, struct runner, in_deployment)->state == RUNNER_DEPLOYING)
 			return true;
 	return false;
-}
-
-static void stop_failing(struct deployment *deployment) {
-	free(deployment->failing_why);
-	deployment->failing_why = NULL;
-	deployment->failing_due_ms = 0;
-	deployment->failed_replicas = 0;
 }
 
 /* Returns whether it fails, or has failed with this. */

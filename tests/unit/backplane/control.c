@@ -333,6 +333,18 @@ static void waits_a_moment_and_no_longer(void **state UNUSED) {
 	assert_non_null(strstr(log_text(), "dpl-2: exited with status 5\n"));
 }
 
+static void begins_anew_when_it_is_wanted_again(void **state UNUSED) {
+	bring_runner(1, "one");
+	bring_runner(2, "two");
+	deploy("dpl-1", "echo", 2);
+	report("one", "dpl-1", "exited with status 3");
+	deploy("dpl-2", "echo", 2);
+	forget_log();
+	deploy("dpl-1", "echo", 2);
+	pass(2000);
+	assert_null(strstr(log_text(), "did not come up"));
+}
+
 static void a_lost_runner_ends_the_waiting(void **state UNUSED) {
 	bring_runner(1, "one");
 	bring_runner(2, "two");
@@ -938,6 +950,7 @@ int main(void) {
 		STAGE_TEST(fails_without_touching_the_old_one),
 		STAGE_TEST(waits_for_what_the_other_replicas_say),
 		STAGE_TEST(waits_a_moment_and_no_longer),
+		STAGE_TEST(begins_anew_when_it_is_wanted_again),
 		STAGE_TEST(a_lost_runner_ends_the_waiting),
 		STAGE_TEST(replaces_a_replica_later_and_later),
 		STAGE_TEST(gives_the_work_of_a_lost_runner_to_another),
