@@ -530,6 +530,8 @@ int control_deployed(struct control *control, const struct deployed *deployed, s
 		replica_ended(control, runner, deployed);
 	else if (!stale && runner->state == RUNNER_DEPLOYING)
 		replica_came_up(control, runner, deployed);
+	else if (!stale && runner->drain_version == 0 && runner->state == RUNNER_DRAINING)
+		runner_end(control, runner, control->config.drain_timeout_ms); /* our word came before the order to host it */
 	control_settle(control);
 	return result;
 }

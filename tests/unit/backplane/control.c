@@ -345,6 +345,19 @@ static void begins_anew_when_it_is_wanted_again(void **state UNUSED) {
 	assert_null(strstr(log_text(), "did not come up"));
 }
 
+/* The word to end a deployment may come to a Runner before the order to host it. */
+static void tells_what_comes_up_too_late_to_end_once_more(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	forget_log();
+	deploy("dpl-2", "echo", 1);
+	assert_non_null(strstr(log_text(), "terminate dpl-1 at unix:/one\n"));
+	forget_log();
+	report("one", "dpl-1", "");
+	expect("terminate dpl-1 at unix:/one\n");
+	assert_int_equal(alive_of("dpl-1"), 0);
+}
+
 static void a_lost_runner_ends_the_waiting(void **state UNUSED) {
 	bring_runner(1, "one");
 	bring_runner(2, "two");
@@ -951,6 +964,7 @@ int main(void) {
 		STAGE_TEST(waits_for_what_the_other_replicas_say),
 		STAGE_TEST(waits_a_moment_and_no_longer),
 		STAGE_TEST(begins_anew_when_it_is_wanted_again),
+		STAGE_TEST(tells_what_comes_up_too_late_to_end_once_more),
 		STAGE_TEST(a_lost_runner_ends_the_waiting),
 		STAGE_TEST(replaces_a_replica_later_and_later),
 		STAGE_TEST(gives_the_work_of_a_lost_runner_to_another),
