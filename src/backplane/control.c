@@ -231,6 +231,8 @@ static uint64_t settle_due(const struct control *control) {
 }
 
 void control_settle(struct control *control) {
+	/* A retry that is due now waits for no event but this. */
+	control->unsettled |= control->settle_due_ms <= control->now_ms;
 	/* Settling may change more, as a switch that sets the Runners of the deployment before free. */
 	while (control->unsettled && !control->shutting_down) {
 		control->unsettled = false;
@@ -269,8 +271,6 @@ uint64_t control_tick(struct control *control) {
 		if (module->next != NULL)
 			deployment_tick(control, module->next);
 	}
-	/* A retry that is due now waits for no event but this. */
-	control->unsettled |= control->settle_due_ms <= control->now_ms;
 	control_settle(control);
 	const struct heap_node *due = heap_first(&control->due_runners);
 	return MIN(control->settle_due_ms, due != NULL ? due->key : UINT64_MAX);

@@ -345,6 +345,20 @@ static void begins_anew_when_it_is_wanted_again(void **state UNUSED) {
 	assert_null(strstr(log_text(), "did not come up"));
 }
 
+/* However late the Backplane looks, and whatever it looks at first. */
+static void a_retry_that_is_overdue_is_made(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	report("one", "dpl-1", "was killed");
+	forget_log();
+	stage->now_ms += 5000;
+	control_advance(&stage->control, stage->now_ms);
+	pinged("one", NULL);
+	expect("deploy dpl-1 to unix:/one\n");
+}
+
 /* The word to end a deployment may come to a Runner before the order to host it. */
 static void tells_what_comes_up_too_late_to_end_once_more(void **state UNUSED) {
 	bring_runner(1, "one");
@@ -964,6 +978,7 @@ int main(void) {
 		STAGE_TEST(waits_for_what_the_other_replicas_say),
 		STAGE_TEST(waits_a_moment_and_no_longer),
 		STAGE_TEST(begins_anew_when_it_is_wanted_again),
+		STAGE_TEST(a_retry_that_is_overdue_is_made),
 		STAGE_TEST(tells_what_comes_up_too_late_to_end_once_more),
 		STAGE_TEST(a_lost_runner_ends_the_waiting),
 		STAGE_TEST(replaces_a_replica_later_and_later),
