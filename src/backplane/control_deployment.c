@@ -514,14 +514,6 @@ static int replica_too_early(struct runner *runner, const struct deployed *deplo
 	return 0;
 }
 
-/* Our word to end it came before the order to host it. Workers may have routes of an earlier time that it hosted it. */
-static void replica_came_too_late(struct control *control, struct runner *runner) {
-	if (control->version_out < control->version)
-		runner->drain_version = control->version;
-	else
-		runner_end(control, runner, control->config.drain_timeout_ms);
-}
-
 int control_deployed(struct control *control, const struct deployed *deployed, struct error *err) {
 	struct runner *runner = runner_find(control, deployed->runner_key);
 	bool failed = deployed->error[0] != '\0';
@@ -539,7 +531,8 @@ int control_deployed(struct control *control, const struct deployed *deployed, s
 	else if (!stale && runner->state == RUNNER_DEPLOYING)
 		replica_came_up(control, runner, deployed);
 	else if (!stale && runner->drain_version == 0 && runner->state == RUNNER_DRAINING)
-		replica_came_too_late(control, runner);
+		/* Our word to end it came before the order to host it. */
+		runner_end_unrouted(control, runner, control->config.drain_timeout_ms);
 	control_settle(control);
 	return result;
 }

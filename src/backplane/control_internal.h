@@ -36,6 +36,9 @@ void runner_assign(struct control *control, struct runner *runner, struct deploy
 void runner_drain(struct control *control, struct runner *runner, const char *why);
 /* Tells it to end what it hosts, now that no call is routed to it. */
 void runner_end(struct control *control, struct runner *runner, uint64_t grace_ms);
+/* The same as soon as that is so: until then a worker may have a route to it, also one of an earlier time that it hosted the
+ * same deployment. */
+void runner_end_unrouted(struct control *control, struct runner *runner, uint64_t grace_ms);
 /* Takes it off its deployment, whose alive count and routes follow. */
 void runner_detach(struct control *control, struct runner *runner);
 /* Frees the record; the Platform ends what is left of it. What became of it has been told. */

@@ -232,9 +232,16 @@ void runner_end(struct control *control, struct runner *runner, uint64_t grace_m
 	control->outside->ops->terminate(control->outside, runner, runner->managed ? NULL : key, grace_ms);
 }
 
+void runner_end_unrouted(struct control *control, struct runner *runner, uint64_t grace_ms) {
+	uint64_t version = control->version + !list_is_empty(&control->dirty);
+	if (control->version_out < version)
+		runner->drain_version = version;
+	else
+		runner_end(control, runner, grace_ms);
+}
+
 void runner_drain(struct control *control, struct runner *runner, const char *why) {
-	bool routed = runner->state == RUNNER_ALIVE;
-	if (routed) {
+	if (runner->state == RUNNER_ALIVE) {
 		runner->deployment->alive--;
 		module_mark_dirty(control, runner->deployment->module);
 	}
@@ -246,10 +253,7 @@ void runner_drain(struct control *control, struct runner *runner, const char *wh
 	}
 	runner_set_state(control, runner, RUNNER_DRAINING, control->config.drain_timeout_ms + control->config.kill_timeout_ms,
 			 "%s", why);
-	if (routed)
-		runner->drain_version = control->version + 1;
-	else
-		runner_end(control, runner, 0);
+	runner_end_unrouted(control, runner, 0);
 }
 
 /* --- registration and pings ----------------------------------------------------------------------------------------- */
@@ -440,11 +444,7 @@ void runner_adopt(struct control *control, struct runner *runner) {
 		runner_set_state(control, runner, RUNNER_DRAINING,
 				 control->config.drain_timeout_ms + control->config.kill_timeout_ms,
 				 "it hosts %s, which is not wanted of it", runner->claimed);
-		/* Routes of before it was lost may still lead to it. */
-		if (control->version_out < control->version || !list_is_empty(&control->dirty))
-			runner->drain_version = control->version + !list_is_empty(&control->dirty);
-		else
-			runner_end(control, runner, control->config.drain_timeout_ms);
+		runner_end_unrouted(control, runner, control->config.drain_timeout_ms);
 		return;
 	}
 	runner->claimed[0] = '\0';

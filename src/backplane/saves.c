@@ -194,6 +194,10 @@ void saves_retry(struct saves *saves) {
 
 bool saves_wait(struct saves *saves, struct saves_waiter *waiter) {
 	saves_flush(saves);
+	return saves_wait_for_changes(saves, waiter);
+}
+
+bool saves_wait_for_changes(struct saves *saves, struct saves_waiter *waiter) {
 	if (list_is_empty(&saves->waiting))
 		return false;
 	waiter->sequence = saves->sequence;

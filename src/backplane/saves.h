@@ -64,3 +64,5 @@ void saves_retry(struct saves *saves);
 
 /* false: nothing is left to wait for, and kept is not called. */
 bool saves_wait(struct saves *saves, struct saves_waiter *waiter);
+/* The same, but events that wait for a change to go along with go on waiting. */
+bool saves_wait_for_changes(struct saves *saves, struct saves_waiter *waiter);

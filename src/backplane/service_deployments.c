@@ -277,8 +277,28 @@ static void creation_done(struct store_job *job) {
 	control_deployment_created(backplane_event(backplane), &creation->record, creation->replicas);
 	backplane_event_done(backplane);
 	failpoint(FAILPOINT_CREATE_APPLIED);
+	creation->waiter.kept = creation_reply;
 	if (!saves_wait(&backplane->saves, &creation->waiter))
 		creation_reply(&creation->waiter);
+}
+
+static void creation_start(struct saves_waiter *waiter) {
+	struct creation *creation = CONTAINER_OF(waiter, struct creation, waiter);
+	store_queue_add(&creation->backplane->store_queue, &creation->job);
+}
+
+/* The store learns of what happened before first: it would forget which deployment was active, if this one took its place
+ * and a crash came in between. */
+static int creation_wait(struct creation *creation, struct error *err) {
+	struct backplane *backplane = creation->backplane;
+	creation->waiter.kept = creation_start;
+	if (!saves_wait_for_changes(&backplane->saves, &creation->waiter))
+		creation_start(&creation->waiter);
+	else if (backplane->writing.troubled) {
+		list_remove(&creation->waiter.link);
+		return error_set(err, CODE_UNAVAILABLE, "the store cannot be written: %s", backplane->writing.trouble);
+	}
+	return 0;
 }
 
 static void on_create(struct rpc_unary *unary, const ProtobufCMessage *message) {
@@ -286,14 +306,14 @@ static void on_create(struct rpc_unary *unary, const ProtobufCMessage *message) 
 	creation->unary = unary;
 	creation->backplane = unary->service;
 	creation->job = (struct store_job){.work = creation_work, .done = creation_done};
-	creation->waiter.kept = creation_reply;
 	arena_init(&creation->arena, SCHEMA_ARENA_MAX + MIB(16));
 	struct error err;
 	if (read_creation(creation, (const Ftl__CreateDeploymentRequest *)message, &err) == 0) {
 		/* From here until the control side has it, further ones are measured against it. */
 		list_append(&creation->backplane->pending, &creation->pending.link);
-		store_queue_add(&creation->backplane->store_queue, &creation->job);
-		return;
+		if (creation_wait(creation, &err) == 0)
+			return;
+		list_remove(&creation->pending.link);
 	}
 	rpc_unary_fail(unary, &err);
 	creation_free(creation);

@@ -75,11 +75,17 @@ void op_executed(struct sim *sim, struct op *op, bool kept) {
 		op_apply(sim, op);
 }
 
+static void on_earlier_kept(struct saves_waiter *waiter) {
+	struct op *op = CONTAINER_OF(waiter, struct op, waiter);
+	store_create(op->sim, op);
+}
+
 static void on_op(struct sim *sim, struct event *event) {
 	struct op *op = event->subject;
-	if (op->kind == OP_CREATE || op->kind == OP_ROLLBACK)
+	op->waiter.kept = on_earlier_kept;
+	if (op->kind == OP_ROLLBACK || (op->kind == OP_CREATE && !saves_wait_for_changes(&sim->saves, &op->waiter)))
 		store_create(sim, op);
-	else
+	else if (op->kind != OP_CREATE)
 		op_apply(sim, op);
 }
 

@@ -363,15 +363,29 @@ static void a_retry_that_is_overdue_is_made(void **state UNUSED) {
 static void tells_what_comes_up_too_late_to_end_once_more(void **state UNUSED) {
 	bring_runner(1, "one");
 	deploy("dpl-1", "echo", 1);
-	forget_log();
+	publish();
 	deploy("dpl-2", "echo", 1);
+	publish();
 	assert_non_null(strstr(log_text(), "terminate dpl-1 at unix:/one\n"));
 	forget_log();
 	report("one", "dpl-1", "");
-	expect(""); /* a worker may have routes to it still */
-	publish();
 	expect("terminate dpl-1 at unix:/one\n");
 	assert_int_equal(alive_of("dpl-1"), 0);
+}
+
+/* One that hosted a deployment, lost it and brings it up anew is routed to by whoever has the routes of before. */
+static void ends_nothing_while_routes_are_on_their_way(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	report("one", "dpl-1", "was killed");
+	pass(100);
+	forget_log();
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 0, NULL), 0);
+	assert_null(strstr(log_text(), "terminate"));
+	publish();
+	assert_non_null(strstr(log_text(), "terminate dpl-1 at unix:/one\n"));
 }
 
 static void a_lost_runner_ends_the_waiting(void **state UNUSED) {
@@ -982,6 +996,7 @@ int main(void) {
 		STAGE_TEST(begins_anew_when_it_is_wanted_again),
 		STAGE_TEST(a_retry_that_is_overdue_is_made),
 		STAGE_TEST(tells_what_comes_up_too_late_to_end_once_more),
+		STAGE_TEST(ends_nothing_while_routes_are_on_their_way),
 		STAGE_TEST(a_lost_runner_ends_the_waiting),
 		STAGE_TEST(replaces_a_replica_later_and_later),
 		STAGE_TEST(gives_the_work_of_a_lost_runner_to_another),
