@@ -86,7 +86,7 @@ struct backplane {
 		struct error err;
 		bool troubled; /* what should be kept is not; until something is again */
 		uint64_t troubled_since_ms;
-		char trouble[ERROR_TEXT_MAX];
+		struct error trouble;
 	} writing; /* the first of saves */
 	struct artefacts *artefacts;
 	size_t transfers_at_work; /* reading artefacts, on libuv's pool */
@@ -101,6 +101,7 @@ struct backplane {
 	size_t forgotten_count;
 
 	struct list pending; /* struct schema_pending: deployments that are being kept */
+	struct list starting; /* struct creation: those of them that wait for what happened before to be kept */
 	struct list watchers; /* of deployments */
 	struct list histories; /* struct history: the steps of deployments so far */
 	size_t history_count;
@@ -194,6 +195,8 @@ void registration_accept(struct backplane *backplane, uint64_t registration, con
 void registration_refuse(struct backplane *backplane, uint64_t registration, const struct error *why);
 
 /* service_deployments.c */
+/* What waits for the store to learn of what happened before is refused, as it cannot. */
+void creations_refuse(struct backplane *backplane, const struct error *why);
 extern const struct rpc_method deployment_methods[];
 extern const size_t deployment_method_count;
 

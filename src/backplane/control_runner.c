@@ -479,7 +479,7 @@ static void refuse_unreachable(struct control *control, struct runner *runner, c
 	give_up(control, runner, "did not answer a ping");
 }
 
-enum { PINGS_MISSED_MAX = 2, PING_AGAIN_MS = 100 };
+enum { PINGS_MISSED_MAX = 2, PING_AGAIN_MS = 100, LATE_MS = 500 };
 
 /* The next ping is sent a third of the time after the last one at the latest, however that one went. So a Runner that
  * falls silent has had two that were sent later, and missed both, when the whole time has passed since one was sent that
@@ -494,7 +494,9 @@ void control_pinged(struct control *control, const char *runner_key, uint64_t se
 	struct runner *runner = runner_find(control, runner_key);
 	if (runner == NULL || runner->serial != serial)
 		return;
-	bool says_nothing = runner->ping_is_stale && err == NULL;
+	/* Word that its time was up comes long after that: it was the Backplane that stood still. */
+	bool late = err != NULL && control->now_ms - runner->ping_sent_ms > control->config.silence_ms / 3 + LATE_MS;
+	bool says_nothing = late || (runner->ping_is_stale && err == NULL);
 	runner->pinging = runner->ping_is_stale = false;
 	if (says_nothing) {
 		ping(control, runner);

@@ -190,7 +190,8 @@ static void writing_work(struct store_job *job, struct store *store) {
 
 /* The event is tried again like every change, and so shows when the store works again. */
 void outside_cannot_write(struct backplane *backplane, const struct error *err) {
-	snprintf(backplane->writing.trouble, sizeof backplane->writing.trouble, "%s", err->msg);
+	backplane->writing.trouble = *err;
+	creations_refuse(backplane, err);
 	if (backplane->writing.troubled)
 		return;
 	backplane->writing.troubled = true;
@@ -219,7 +220,7 @@ char *outside_store_problem(const struct backplane *backplane, struct arena *are
 	if (statvfs(backplane->data_folder, &disk) == 0)
 		size_format(left, (uint64_t)disk.f_bavail * disk.f_frsize);
 	return arena_printf(arena, "the store cannot be written: %s; since %s, tried again every %s; %s are free at %s",
-			    backplane->writing.trouble, since, every, left, backplane->data_folder);
+			    backplane->writing.trouble.msg, since, every, left, backplane->data_folder);
 }
 
 static void writing_done(struct store_job *job) {

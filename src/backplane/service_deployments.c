@@ -77,6 +77,7 @@ static void on_get_diffs(struct rpc_unary *unary, const ProtobufCMessage *messag
 struct creation {
 	struct store_job job;
 	struct saves_waiter waiter;
+	struct list in_starting; /* of the Backplane's, while it waits for its turn */
 	struct rpc_unary *unary;
 	struct backplane *backplane;
 	struct arena arena; /* holds the record */
@@ -284,21 +285,33 @@ static void creation_done(struct store_job *job) {
 
 static void creation_start(struct saves_waiter *waiter) {
 	struct creation *creation = CONTAINER_OF(waiter, struct creation, waiter);
+	list_remove(&creation->in_starting);
 	store_queue_add(&creation->backplane->store_queue, &creation->job);
+}
+
+static void creation_refuse(struct creation *creation, const struct error *why) {
+	list_remove(&creation->waiter.link);
+	list_remove(&creation->in_starting);
+	list_remove(&creation->pending.link);
+	rpc_unary_fail(creation->unary, why);
+	creation_free(creation);
+}
+
+void creations_refuse(struct backplane *backplane, const struct error *why) {
+	LIST_FOREACH(link, &backplane->starting)
+		creation_refuse(LIST_ENTRY(link, struct creation, in_starting), why);
 }
 
 /* The store learns of what happened before first: it would forget which deployment was active, if this one took its place
  * and a crash came in between. */
-static int creation_wait(struct creation *creation, struct error *err) {
+static void creation_wait(struct creation *creation) {
 	struct backplane *backplane = creation->backplane;
 	creation->waiter.kept = creation_start;
+	list_append(&backplane->starting, &creation->in_starting);
 	if (!saves_wait_for_changes(&backplane->saves, &creation->waiter))
 		creation_start(&creation->waiter);
-	else if (backplane->writing.troubled) {
-		list_remove(&creation->waiter.link);
-		return error_set(err, CODE_UNAVAILABLE, "the store cannot be written: %s", backplane->writing.trouble);
-	}
-	return 0;
+	else if (backplane->writing.troubled)
+		creation_refuse(creation, &backplane->writing.trouble);
 }
 
 static void on_create(struct rpc_unary *unary, const ProtobufCMessage *message) {
@@ -311,9 +324,8 @@ static void on_create(struct rpc_unary *unary, const ProtobufCMessage *message) 
 	if (read_creation(creation, (const Ftl__CreateDeploymentRequest *)message, &err) == 0) {
 		/* From here until the control side has it, further ones are measured against it. */
 		list_append(&creation->backplane->pending, &creation->pending.link);
-		if (creation_wait(creation, &err) == 0)
-			return;
-		list_remove(&creation->pending.link);
+		creation_wait(creation);
+		return;
 	}
 	rpc_unary_fail(unary, &err);
 	creation_free(creation);

@@ -280,7 +280,7 @@ static bool is_quiet(struct backplane *backplane) {
 
 static void not_quiet(const struct backplane *backplane, struct error *err) {
 	if (backplane->writing.troubled)
-		error_set(err, CODE_UNAVAILABLE, "changes wait to be kept, and cannot be: %s", backplane->writing.trouble);
+		error_set(err, CODE_UNAVAILABLE, "changes wait to be kept, and cannot be: %s", backplane->writing.trouble.msg);
 	else
 		error_set(err, CODE_UNAVAILABLE,
 			  "requests are still in progress after %d ms, which is max-takeover-pause (%zu, uploads among them): try again",

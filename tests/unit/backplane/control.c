@@ -345,6 +345,24 @@ static void begins_anew_when_it_is_wanted_again(void **state UNUSED) {
 	assert_null(strstr(log_text(), "did not come up"));
 }
 
+/* The Backplane stood still, and not the Runner: however often that happens, the ping is sent anew. */
+static void a_late_word_of_a_ping_says_nothing(void **state UNUSED) {
+	struct error err;
+	error_set(&err, CODE_DEADLINE_EXCEEDED, "no answer");
+	bring_runner(1, "one");
+	for (int i = 0; i < 3; i++) {
+		stage->now_ms += 6000;
+		control_advance(&stage->control, stage->now_ms);
+		control_tick(&stage->control); /* sends it */
+		stage->now_ms += 6000;
+		control_advance(&stage->control, stage->now_ms);
+		forget_log();
+		pinged("one", &err);
+		expect("ping unix:/one\n");
+	}
+	assert_non_null(map_get(&stage->control.runners, STR("one")));
+}
+
 /* However late the Backplane looks, and whatever it looks at first. */
 static void a_retry_that_is_overdue_is_made(void **state UNUSED) {
 	bring_runner(1, "one");
@@ -994,6 +1012,7 @@ int main(void) {
 		STAGE_TEST(waits_for_what_the_other_replicas_say),
 		STAGE_TEST(waits_a_moment_and_no_longer),
 		STAGE_TEST(begins_anew_when_it_is_wanted_again),
+		STAGE_TEST(a_late_word_of_a_ping_says_nothing),
 		STAGE_TEST(a_retry_that_is_overdue_is_made),
 		STAGE_TEST(tells_what_comes_up_too_late_to_end_once_more),
 		STAGE_TEST(ends_nothing_while_routes_are_on_their_way),
