@@ -57,6 +57,7 @@ struct runner {
 	struct deployment *deployment; /* DEPLOYING, ALIVE, DRAINING */
 	uint64_t attempt; /* DEPLOYING, ALIVE: what its reports must name; 0: it was found alive */
 	bool asked_again; /* DEPLOYING: as the first order was not answered in time */
+	uint64_t ended_attempt; /* the last that it said has ended */
 	uint64_t alive_since_ms;
 	struct list in_deployment;
 	struct list in_control; /* in the order of arrival */

@@ -466,6 +466,7 @@ static void replica_ended(struct control *control, struct runner *runner, const 
 	bool expected = runner->state == RUNNER_DRAINING, untold = runner->drain_version > 0;
 	runner_detach(control, runner);
 	runner->drain_version = 0;
+	runner->ended_attempt = deployed->attempt;
 	runner->claimed[0] = '\0';
 	/* One that the Platform made is to end itself: its exit is still to come. */
 	if (!expected || !runner->managed)
@@ -492,8 +493,8 @@ static int replica_unknown(struct control *control, struct runner *runner, const
 				 deployed->deployment_key, deployed->error);
 		return 0;
 	}
-	/* What has ended already may end. */
-	if (failed)
+	/* What has ended already may end, and is not alive because an earlier word comes late. */
+	if (failed || (deployed->attempt != 0 && deployed->attempt <= runner->ended_attempt))
 		return 0;
 	if (runner->state == RUNNER_IDLE && map_get(&control->deployments, str_from(deployed->deployment_key)) != NULL) {
 		/* Told to by the Backplane before us. */

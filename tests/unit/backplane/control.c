@@ -213,6 +213,8 @@ static void report(const char *runner, const char *deployment, const char *error
 	assert_int_equal(control_deployed(&stage->control, &deployed, &err), 0);
 }
 
+static void report_attempt(const char *runner, const char *deployment, uint64_t attempt, const char *error, bool runner_fault);
+
 static unsigned alive_of(const char *key) {
 	return control_deployment(&stage->control, str_from(key))->alive;
 }
@@ -343,6 +345,18 @@ static void begins_anew_when_it_is_wanted_again(void **state UNUSED) {
 	deploy("dpl-1", "echo", 2);
 	pass(2000);
 	assert_null(strstr(log_text(), "did not come up"));
+}
+
+static void what_has_ended_is_not_alive_by_an_earlier_word(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	const struct runner *runner = map_get(&stage->control.runners, STR("one"));
+	uint64_t attempt = runner->attempt;
+	report_attempt("one", "dpl-1", attempt, "", false);
+	report_attempt("one", "dpl-1", attempt, "was killed", false);
+	report_attempt("one", "dpl-1", attempt, "", false);
+	assert_int_equal(runner->state, RUNNER_IDLE);
+	assert_int_equal(alive_of("dpl-1"), 0);
 }
 
 /* The Backplane stood still, and not the Runner: however often that happens, the ping is sent anew. */
@@ -1013,6 +1027,7 @@ int main(void) {
 		STAGE_TEST(waits_a_moment_and_no_longer),
 		STAGE_TEST(begins_anew_when_it_is_wanted_again),
 		STAGE_TEST(a_late_word_of_a_ping_says_nothing),
+		STAGE_TEST(what_has_ended_is_not_alive_by_an_earlier_word),
 		STAGE_TEST(a_retry_that_is_overdue_is_made),
 		STAGE_TEST(tells_what_comes_up_too_late_to_end_once_more),
 		STAGE_TEST(ends_nothing_while_routes_are_on_their_way),
