@@ -60,8 +60,8 @@ static const char *const migrations[] = {
 	" lines TEXT NOT NULL,"
 	" retry_ms INTEGER NOT NULL"
 	") STRICT;",
-	"ALTER TABLE modules ADD COLUMN"
-	" next_replicas INTEGER NOT NULL DEFAULT 0 CHECK (next_replicas BETWEEN 0 AND 4294967295);",
+	("ALTER TABLE modules ADD COLUMN"
+	 " next_replicas INTEGER NOT NULL DEFAULT 0 CHECK (next_replicas BETWEEN 0 AND 4294967295);"),
 };
 
 enum { VERSION = ARRAY_LEN(migrations) };
