@@ -493,10 +493,11 @@ static int replica_unknown(struct control *control, struct runner *runner, const
 				 deployed->deployment_key, deployed->error);
 		return 0;
 	}
-	/* What has ended already may end, and is not alive because an earlier word comes late. */
-	if (failed || (deployed->attempt != 0 && deployed->attempt <= runner->ended_attempt))
+	/* What has ended already may end, and is not taken on because an earlier word comes late. */
+	if (failed)
 		return 0;
-	if (runner->state == RUNNER_IDLE && map_get(&control->deployments, str_from(deployed->deployment_key)) != NULL) {
+	bool has_ended = deployed->attempt != 0 && deployed->attempt <= runner->ended_attempt;
+	if (!has_ended && runner->state == RUNNER_IDLE && map_get(&control->deployments, str_from(deployed->deployment_key)) != NULL) {
 		/* Told to by the Backplane before us. */
 		snprintf(runner->claimed, sizeof runner->claimed, "%s", deployed->deployment_key);
 		runner_adopt(control, runner);

@@ -354,7 +354,11 @@ static void what_has_ended_is_not_alive_by_an_earlier_word(void **state UNUSED) 
 	uint64_t attempt = runner->attempt;
 	report_attempt("one", "dpl-1", attempt, "", false);
 	report_attempt("one", "dpl-1", attempt, "was killed", false);
-	report_attempt("one", "dpl-1", attempt, "", false);
+	/* Should it be alive after all, it is to end it. */
+	const struct deployed late = {.runner_key = "one", .deployment_key = "dpl-1", .attempt = attempt, .error = ""};
+	struct error err;
+	assert_int_equal(control_deployed(&stage->control, &late, &err), -1);
+	assert_int_equal(err.code, CODE_FAILED_PRECONDITION);
 	assert_int_equal(runner->state, RUNNER_IDLE);
 	assert_int_equal(alive_of("dpl-1"), 0);
 }
