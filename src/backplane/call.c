@@ -255,8 +255,7 @@ static void no_replica(const struct route_module *module, struct error *err) {
 }
 
 /* From here on the call counts. One that waits for its module may learn only later what its verb is. */
-static void count_call(struct call *call, const struct route_module *module, struct str verb) {
-	struct verb_stats *stats = route_module_stats(module, verb);
+static void count_call(struct call *call, struct verb_stats *stats) {
 	if (call->stats != NULL || stats == NULL)
 		return;
 	call->stats = verb_stats_ref(stats);
@@ -267,9 +266,11 @@ static int find_module(struct call *call, const struct verb_name *verb, struct e
 	struct route_module *module = route_table_find(call->worker->routes, verb->module);
 	if (module == NULL)
 		return route_table_no_module(call->worker->routes, verb->module, err);
-	if (module->verb_count > 0 && !route_module_has(module, verb->name))
+	/* What has statistics is there: usually one look-up tells both. */
+	struct verb_stats *stats = route_module_stats(module, verb->name);
+	if (stats == NULL && module->verb_count > 0 && !route_module_has(module, verb->name))
 		return no_such_verb(module, verb, err);
-	count_call(call, module, verb->name);
+	count_call(call, stats);
 	if (module->replica_count == 0 && !module->awaited) {
 		no_replica(module, err);
 		return -1;
@@ -421,7 +422,8 @@ static bool look_up_again(struct call *call) {
 	route_module_unref(call->module);
 	call->module = route_module_ref(module);
 	call->tried = NULL;
-	count_call(call, module, str_from(strchr(call->verb, '.') + 1));
+	if (call->stats == NULL)
+		count_call(call, route_module_stats(module, str_from(strchr(call->verb, '.') + 1)));
 	return true;
 }
 

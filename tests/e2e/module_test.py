@@ -216,7 +216,8 @@ def test_hands_on_the_deadline(probe, backplane):
     assert 5 < left[0] < 10.5  # gRPC rounds up
 
 
-def test_hands_on_the_cancellation(probe, backplane):
+@pytest.mark.parametrize("verb", ["call", "callThen", "callThenDirectly"])
+def test_hands_on_the_cancellation(probe, backplane, verb):
     entered, left = threading.Event(), threading.Event()
 
     def answer(request, context):
@@ -226,10 +227,11 @@ def test_hands_on_the_cancellation(probe, backplane):
         return ftl.CallResponse(body=b"{}")
 
     backplane.answer = answer
-    call = probe.ask("call", {"verb": "time.time"})
+    call = probe.ask(verb, {"verb": "time.time"})
     assert entered.wait(5)
     call.cancel()
     assert left.wait(5)
+    assert probe.ask("echoDirectly", b"1").result().body == b"1"
 
 
 def test_sees_that_its_caller_has_gone(probe, backplane):
@@ -301,23 +303,6 @@ def test_what_waits_on_the_loop_holds_up_nobody(probe, backplane):
     assert probe.ask("echoDirectly", b"2").result().body == b"2"
     released.set()
     assert {one.result().body for one in waiting} == {b"1"}
-
-
-def test_what_goes_on_later_is_cancelled_with_its_caller(probe, backplane, where):
-    entered, left = threading.Event(), threading.Event()
-
-    def answer(request, context):
-        context.add_callback(left.set)
-        entered.set()
-        left.wait(10)
-        return ftl.CallResponse(body=b"{}")
-
-    backplane.answer = answer
-    call = probe.ask("callThen" + where, {"verb": "time.time"})
-    assert entered.wait(5)
-    call.cancel()
-    assert left.wait(5)
-    assert probe.ask("echoDirectly", b"1").result().body == b"1"
 
 
 def test_what_goes_on_later_has_a_deadline(probe, backplane, where):
