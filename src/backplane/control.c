@@ -105,7 +105,7 @@ static void settle_deployment(struct control *control, struct deployment *deploy
 	if (have > want)
 		drain_surplus(control, deployment, have - want);
 	if (have >= want || control->now_ms < deployment->retry_due_ms || is_awaited(control, deployment) ||
-	    deployment->failing_due_ms > 0)
+	    deployment->failing.due_ms > 0)
 		return;
 	for (; have < want; have++) {
 		struct runner *runner = language->exhausted ? NULL : runner_find_idle(control, deployment->language);
@@ -305,7 +305,7 @@ void control_deinit(struct control *control) {
 			break;
 		packed_schema_unref(deployment->schema);
 		free(deployment->detail);
-		free(deployment->failing_why);
+		free(deployment->failing.why);
 		free(deployment);
 	}
 	LIST_FOREACH(link, &control->all_modules) {

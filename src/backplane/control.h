@@ -44,6 +44,23 @@ enum runner_state {
 
 enum { RUNNER_STATE_COUNT = 6, LANGUAGE_MAX = 64 };
 
+/* What tells whether a Runner is there, whatever it hosts. */
+struct contact {
+	uint64_t registration; /* its live stream; 0: none */
+	enum {
+		BROKE_NOT,
+		BROKE, /* its stream did, and it has not registered again: pings tell whether it lives */
+		BROKE_ALIVE, /* the same, while it was ALIVE, as it has been since */
+	} broke;
+	enum {
+		PING_NONE,
+		PING_SENT,
+		PING_STALE, /* sent before the stream broke: that it is answered says nothing */
+	} ping;
+	uint64_t ping_due_ms, ping_sent_ms;
+	unsigned pings_missed; /* in a row */
+};
+
 struct runner {
 	char key[KEY_MAX];
 	uint64_t serial; /* of this record: a Runner that comes back with its key is another */
@@ -53,7 +70,8 @@ struct runner {
 	int64_t since_wall_ms; /* of the state */
 	uint64_t due_ms; /* limit of the state; 0: none */
 	bool managed; /* the Platform made it, and can end it */
-	uint64_t registration; /* its live stream; 0: none */
+	struct contact contact;
+	struct heap_node due; /* in the control's: when it is to be looked at next */
 	struct deployment *deployment; /* DEPLOYING, ALIVE, DRAINING */
 	uint64_t attempt; /* DEPLOYING, ALIVE: what its reports must name; 0: it was found alive */
 	bool asked_again; /* DEPLOYING: as the first order was not answered in time */
@@ -62,13 +80,6 @@ struct runner {
 	struct list in_deployment;
 	struct list in_control; /* in the order of arrival */
 	char claimed[KEY_MAX]; /* PROBING, DRAINING: the deployment that it says it hosts */
-	uint64_t ping_due_ms, ping_sent_ms;
-	struct heap_node due; /* in the control's: when it is to be looked at next */
-	bool pinging;
-	unsigned pings_missed;
-	bool broke; /* its registration did, and it has not registered again: pings tell whether it lives */
-	bool broke_alive; /* ALIVE: it did while it was */
-	bool ping_is_stale; /* it was sent before it broke */
 	uint64_t drain_version; /* DRAINING: told to end once the routes of this version are out; 0: told */
 	uint64_t fetch_us, start_us;
 };
@@ -88,9 +99,11 @@ struct deployment {
 	unsigned failures; /* in a row */
 	uint64_t retry_due_ms; /* no new attempt before */
 	uint64_t due_ms; /* STARTING: limit of the state */
-	unsigned failed_replicas; /* STARTING: that did not come up */
-	uint64_t failing_due_ms; /* those that are on their way have so long to tell how they do; 0: it does not fail */
-	char *failing_why; /* what the first one said; NULL: none */
+	struct failing {
+		unsigned replicas; /* that did not come up */
+		uint64_t due_ms; /* the others on their way have so long to tell how they do; 0: it does not fail */
+		char *why; /* what the first one said; NULL: none */
+	} failing; /* STARTING */
 	bool uses_language; /* it counts among the users of its language */
 	bool from_store; /* loaded at the start */
 	bool awaited; /* its Runners of before that may still come back */

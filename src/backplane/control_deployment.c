@@ -162,10 +162,8 @@ static void drain_runners(struct control *control, struct deployment *deployment
 
 /* What its replicas said counts no more. */
 static void stop_failing(struct deployment *deployment) {
-	free(deployment->failing_why);
-	deployment->failing_why = NULL;
-	deployment->failing_due_ms = 0;
-	deployment->failed_replicas = 0;
+	free(deployment->failing.why);
+	deployment->failing = (struct failing){0};
 }
 
 /* Takes a deployment that is not wanted any more out of service. */
@@ -291,13 +289,13 @@ static bool is_any_on_its_way(const struct deployment *deployment) {
 
 /* Returns whether it fails, or has failed with this. */
 static bool go_on_failing(struct control *control, struct deployment *deployment) {
-	if (deployment->failing_due_ms == 0)
+	if (deployment->failing.due_ms == 0)
 		return false;
-	if (control->now_ms < deployment->failing_due_ms && is_any_on_its_way(deployment))
+	if (control->now_ms < deployment->failing.due_ms && is_any_on_its_way(deployment))
 		return true;
 	char why[EVENT_TEXT_MAX];
-	snprintf(why, sizeof why, "%u of %u replicas did not come up; the first said: %s", deployment->failed_replicas,
-		 deployment_wanted(deployment), deployment->failing_why);
+	snprintf(why, sizeof why, "%u of %u replicas did not come up; the first said: %s", deployment->failing.replicas,
+		 deployment_wanted(deployment), deployment->failing.why);
 	deployment_fail(control, deployment, why, NULL, 0);
 	return true;
 }
@@ -306,7 +304,7 @@ static void replica_failed(struct control *control, const struct runner *runner,
 			   const struct deployed *said) {
 	deployment->awaited = false;
 	deployment->failures++;
-	bool is_only_one = deployment->failed_replicas == 0 && !is_any_on_its_way(deployment);
+	bool is_only_one = deployment->failing.replicas == 0 && !is_any_on_its_way(deployment);
 	if (is_only_one) {
 		deployment_fail(control, deployment, said->error, said->lines, said->line_count);
 		return;
@@ -314,9 +312,9 @@ static void replica_failed(struct control *control, const struct runner *runner,
 	const struct control_event event = {
 		EVENT_DEPLOYMENT_REPLICA_FAILED, deployment, runner, said->error, said->lines, said->line_count, 0};
 	control->outside->ops->event(control->outside, &event);
-	if (deployment->failed_replicas++ == 0) {
-		deployment->failing_why = mem_strdup(said->error);
-		deployment->failing_due_ms = control->now_ms + FAILING_MS;
+	if (deployment->failing.replicas++ == 0) {
+		deployment->failing.why = mem_strdup(said->error);
+		deployment->failing.due_ms = control->now_ms + FAILING_MS;
 		module_unsettle(control, deployment->module);
 	}
 	go_on_failing(control, deployment);
@@ -395,7 +393,7 @@ static void release(struct control *control, struct deployment *deployment) {
 	map_remove(&control->deployments, str_from(deployment->key));
 	packed_schema_unref(deployment->schema);
 	free(deployment->detail);
-	free(deployment->failing_why);
+	free(deployment->failing.why);
 	free(deployment);
 }
 
@@ -562,8 +560,8 @@ void control_published(struct control *control, uint64_t version) {
 
 uint64_t deployment_due(const struct control *control, const struct deployment *deployment) {
 	uint64_t limit = deployment->due_ms > 0 ? deployment->due_ms : UINT64_MAX;
-	if (deployment->failing_due_ms > 0)
-		limit = MIN(limit, deployment->failing_due_ms);
+	if (deployment->failing.due_ms > 0)
+		limit = MIN(limit, deployment->failing.due_ms);
 	uint64_t retry = deployment->retry_due_ms > control->now_ms ? deployment->retry_due_ms : UINT64_MAX;
 	return MIN(limit, retry);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the control side share: control.c compares what is wanted with what is there, control_runner.c and
- * control_deployment.c hold the two state machines.
+ * control_deployment.c hold the two state machines, control_contact.c knows which Runners are there at all.
  */
 #pragma once
 
@@ -39,6 +39,18 @@ void runner_end(struct control *control, struct runner *runner, uint64_t grace_m
 /* The same as soon as that is so: until then a worker may have a route to it, also one of an earlier time that it hosted the
  * same deployment. */
 void runner_end_unrouted(struct control *control, struct runner *runner, uint64_t grace_ms);
+/* To be called when its limit, its state or its next ping has changed. */
+void runner_reschedule(struct control *control, struct runner *runner);
+/* Tells of it as an event. */
+void runner_tell(struct control *control, const struct runner *runner, enum event_kind kind, uint64_t retry_in_ms,
+		 const char *text);
+/* A new record, in that state. */
+struct runner *runner_add(struct control *control, const char *key, const char *language, bool managed,
+			  enum runner_state state, uint64_t limit_ms);
+/* It is gone. */
+void runner_lose(struct control *control, struct runner *runner, const char *why);
+/* It may still be there, and is of no use. */
+void runner_give_up(struct control *control, struct runner *runner, const char *why);
 /* Takes it off its deployment, whose alive count and routes follow. */
 void runner_detach(struct control *control, struct runner *runner);
 /* Frees the record; the Platform ends what is left of it. What became of it has been told. */
@@ -47,8 +59,13 @@ void runner_remove(struct control *control, struct runner *runner);
 void runner_postpone(struct control *control, struct runner *runner, uint64_t by_ms);
 /* The time that it was due at has come: it may be gone afterwards. */
 void runner_tick(struct control *control, struct runner *runner);
-/* A Runner says that it hosts runner->claimed: PROBING, IDLE → ALIVE or DRAINING. */
+/* It hosts runner->claimed, a deployment of the Backplane before us or of before its connection broke: PROBING, IDLE →
+ * ALIVE or DRAINING. */
 void runner_adopt(struct control *control, struct runner *runner);
+
+/* --- control_contact.c ------------------------------------------------------------------------------------------ */
+
+void runner_ping(struct control *control, struct runner *runner);
 
 /* --- control_deployment.c -------------------------------------------------------------------------------------- */
 
@@ -68,10 +85,10 @@ void deployment_refused(struct control *control, struct deployment *deployment, 
 void deployment_gained_runner(struct control *control, struct deployment *deployment, struct runner *runner);
 /* The module's next deployment takes over from the active one. */
 void deployment_switch(struct control *control, struct module *module);
-/* Frees those that nothing wants and of which nothing is left. Nothing else frees a deployment, so an event may hold on
- * to one until it settles. */
 /* Whether it counts among those that its language is kept warm for. */
 void deployment_use_language(struct control *control, struct deployment *deployment, bool uses);
+/* Frees those that nothing wants and of which nothing is left. Nothing else frees a deployment, so an event may hold on
+ * to one until it settles. */
 void deployments_release(struct control *control);
 void deployment_tick(struct control *control, struct deployment *deployment);
 uint64_t deployment_due(const struct control *control, const struct deployment *deployment);

@@ -149,10 +149,10 @@ static void out_terminate(struct outside *outside, const struct runner *runner, 
 static void out_forget_runner(struct outside *outside, const struct runner *runner) {
 	struct backplane *backplane = backplane_of(outside);
 	rpc_channel_close(map_remove(&backplane->runner_channels, str_from(runner->key)));
-	if (runner->registration != 0) {
+	if (runner->contact.registration != 0) {
 		struct error err;
 		error_set(&err, CODE_UNAVAILABLE, "the Backplane has given the Runner %s up", runner->key);
-		registration_refuse(backplane, runner->registration, &err);
+		registration_refuse(backplane, runner->contact.registration, &err);
 	}
 	routes_forget(backplane, runner);
 }

@@ -319,7 +319,7 @@ static void out_forget(struct outside *outside, const struct runner *runner) {
 	struct sim *sim = sim_of(outside);
 	sim_trace(sim, "control: forget %s", runner->key);
 	struct sim_runner *there = runner_running(sim, runner->key);
-	if (there != NULL && runner->registration != 0)
+	if (there != NULL && runner->contact.registration != 0)
 		runner_forgotten(sim, there);
 }
 
