@@ -67,12 +67,16 @@ static void tell_again_to_end(struct control *control, struct runner *runner) {
 		runner_end(control, runner, runner->due_ms > kill_ms ? runner->due_ms - kill_ms : 0);
 }
 
+static void take_stream(struct runner *runner, const struct registration *registration) {
+	runner->contact.registration = registration->id;
+	runner->contact.broke = BROKE_NOT;
+}
+
 /* A known Runner registers again: its stream broke, not it. It keeps what it hosts. */
 static void renew(struct control *control, struct runner *runner, const struct registration *registration) {
 	if (runner->endpoint == NULL)
 		runner->endpoint = mem_strndup(registration->endpoint.ptr, registration->endpoint.len);
-	runner->contact.registration = registration->id;
-	runner->contact.broke = BROKE_NOT;
+	take_stream(runner, registration);
 	control->outside->ops->accept(control->outside, registration->id, runner);
 	/* It came alive after it said that; or it is another one, that hosts nothing yet. The same order twice is one. */
 	if (runner->state == RUNNER_ALIVE && !str_eq_c(registration->deployment_key, runner->deployment->key))
@@ -107,7 +111,7 @@ static bool is_another(const struct runner *runner, const struct registration *r
 }
 
 static void read_claim(struct runner *runner, const struct registration *registration) {
-	runner->contact.registration = registration->id;
+	take_stream(runner, registration);
 	snprintf(runner->claimed, sizeof runner->claimed, "%.*s", STR_ARG(registration->deployment_key));
 }
 

@@ -504,6 +504,21 @@ static void takes_no_earlier_word_for_a_later_one(void **state UNUSED) {
 	assert_non_null(strstr(log_text(), "registers anew, and not as it was"));
 }
 
+/* Its stream broke before it counted, and it is as any other once it has another one. */
+static void forgets_that_the_connection_broke(void **state UNUSED) {
+	register_runner(1, "unix:/one", "one", "");
+	control_registration_ended(&stage->control, 1, false);
+	register_runner(2, "unix:/one", "one", "");
+	pinged("one", NULL); /* it was sent before, and says nothing */
+	pinged("one", NULL);
+	buf_clear(&stage->told);
+	struct error err;
+	error_set(&err, CODE_DEADLINE_EXCEEDED, "no answer");
+	for (unsigned i = 0; i < 2; i++)
+		pinged("one", &err);
+	expect_told("16 one -: no answer\n17 one -: does not answer pings\n");
+}
+
 /* By a person, before anybody noticed that the one before had died. */
 static void knows_one_that_was_started_anew(void **state UNUSED) {
 	bring_runner(1, "one");
@@ -1040,6 +1055,7 @@ int main(void) {
 		STAGE_TEST(gives_the_work_of_a_lost_runner_to_another),
 		STAGE_TEST(keeps_what_lost_no_more_than_its_connection),
 		STAGE_TEST(takes_no_earlier_word_for_a_later_one),
+		STAGE_TEST(forgets_that_the_connection_broke),
 		STAGE_TEST(knows_one_that_was_started_anew),
 		STAGE_TEST(tells_what_drains_and_comes_again_to_end),
 		STAGE_TEST(has_a_report_sent_again_that_comes_before_the_pong),
