@@ -49,27 +49,6 @@ static enum code code_from_name(const char *name, enum code otherwise) {
 	return otherwise;
 }
 
-/* What a response that is no Connect means. */
-static enum code code_from_http(unsigned status) {
-	switch (status) {
-	case 400:
-		return CODE_INTERNAL;
-	case 401:
-		return CODE_UNAUTHENTICATED;
-	case 403:
-		return CODE_PERMISSION_DENIED;
-	case 404:
-		return CODE_UNIMPLEMENTED;
-	case 429:
-	case 502:
-	case 503:
-	case 504:
-		return CODE_UNAVAILABLE;
-	default:
-		return CODE_UNKNOWN;
-	}
-}
-
 /* --- errors in JSON ------------------------------------------------------------------------------------------ */
 
 static json_t *details_to_json(struct rpc_stream *stream) {
@@ -215,7 +194,7 @@ static void stream_receive_headers(struct rpc_stream *stream) {
 	struct error err;
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
 	if (stream->http.status != 200)
-		error_set(&err, code_from_http(stream->http.status), "the peer answered with HTTP status %u", stream->http.status);
+		error_set(&err, rpc_code_from_http(stream->http.status), "the peer answered with HTTP status %u", stream->http.status);
 	else if (!rpc_is_content_type(type, stream_type(stream)))
 		error_set(&err, str_starts_with(type, STR("application/connect+")) ? CODE_INTERNAL : CODE_UNKNOWN,
 			  "the peer answered with content of type \"%.*s\"",
@@ -384,7 +363,7 @@ static bool plain_read_status(struct rpc_stream *stream) {
 		body = buf_view(&expanded);
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
 	json_t *error = rpc_is_content_type(type, STR("application/json")) ? json_loadb(body.ptr, body.len, 0, &wrong) : NULL;
-	error_from_json(stream, error, code_from_http(stream->http.status));
+	error_from_json(stream, error, rpc_code_from_http(stream->http.status));
 	json_decref(error);
 	buf_deinit(&expanded);
 	return true;

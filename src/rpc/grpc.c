@@ -83,27 +83,6 @@ struct str grpc_format_timeout(struct arena *arena, uint64_t ms) {
 	return str_from(arena_printf(arena, "%llu%c", (unsigned long long)number, coarse ? 'S' : 'm'));
 }
 
-/* What a response that is no gRPC means (gRPC's http-grpc-status-mapping document). */
-static enum code code_from_http(unsigned status) {
-	switch (status) {
-	case 400:
-		return CODE_INTERNAL;
-	case 401:
-		return CODE_UNAUTHENTICATED;
-	case 403:
-		return CODE_PERMISSION_DENIED;
-	case 404:
-		return CODE_UNIMPLEMENTED;
-	case 429:
-	case 502:
-	case 503:
-	case 504:
-		return CODE_UNAVAILABLE;
-	default:
-		return CODE_UNKNOWN;
-	}
-}
-
 /* --- receiving ----------------------------------------------------------------------------------------------- */
 
 /* Collects the prefix of a message; returns what is left of bytes. */
@@ -196,7 +175,7 @@ bool grpc_check_headers(struct rpc_stream *stream, struct str content_type) {
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
 	struct error err;
 	if (stream->http.status != 200)
-		error_set(&err, code_from_http(stream->http.status), "the peer answered with HTTP status %u", stream->http.status);
+		error_set(&err, rpc_code_from_http(stream->http.status), "the peer answered with HTTP status %u", stream->http.status);
 	else if (!rpc_is_content_type(type, content_type))
 		error_set(&err, str_starts_with(type, STR("application/grpc")) ? CODE_INTERNAL : CODE_UNKNOWN,
 			  "the peer answered with content of type \"%.*s\", which is not %.*s",

@@ -152,6 +152,26 @@ bool rpc_is_content_type(struct str type, struct str wanted) {
 	return rest.len == 0 || rest.ptr[0] == ';';
 }
 
+enum code rpc_code_from_http(unsigned status) {
+	switch (status) {
+	case 400:
+		return CODE_INTERNAL;
+	case 401:
+		return CODE_UNAUTHENTICATED;
+	case 403:
+		return CODE_PERMISSION_DENIED;
+	case 404:
+		return CODE_UNIMPLEMENTED;
+	case 429:
+	case 502:
+	case 503:
+	case 504:
+		return CODE_UNAVAILABLE;
+	default:
+		return CODE_UNKNOWN;
+	}
+}
+
 void rpc_deliver_begin(struct rpc_stream *stream, size_t size) {
 	if (size > stream->message_max) {
 		struct error err;

@@ -191,6 +191,8 @@ extern const struct http_stream_events rpc_http_events;
 
 /* Whether type is wanted, "wanted+proto" or either with parameters; for a wanted with "+json", just that. */
 bool rpc_is_content_type(struct str type, struct str wanted);
+/* What a response means that does not speak the protocol (gRPC's http-grpc-status-mapping document; Connect's is the same). */
+enum code rpc_code_from_http(unsigned status);
 /* Ends a stream over what the peer sent: the server answers with the error, the client gives up with it. */
 void rpc_break(struct rpc_stream *stream, const struct error *err);
 void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms);
