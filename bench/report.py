@@ -30,8 +30,9 @@ class Figure:
 
     def rows(self):
         for system, values in self.samples.items():
-            target = self.bound if system == "ftl" else self.targets.get(system, "")
-            value = self.median(system) if system == "ftl" else self.ratio(system)
+            own = system.split()[0] == "ftl"  # "ftl --option" as well
+            target = self.bound if own else self.targets.get(system, "")
+            value = self.median(system) if own else self.ratio(system)
             yield {
                 "measure": self.title,
                 "unit": self.unit,

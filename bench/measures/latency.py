@@ -7,11 +7,14 @@ cannot do without its server, so there is only the whole.
 
 from load import Call, nats_open_loop, open_loop
 from measures.hop import start_ftl
+from processes import cpu_seconds
 from report import Figure
 from systems import PROGRAMS
 
 DIRECT = "echo server itself"
+POLLING = ["--busy-poll", "100"]
 RATE = 1000
+WARM_UP = 1  # seconds before those that count
 ADDED = {"p50": "≤ 150", "p90": "", "p99": "≤ 600", "p999": ""}
 WHOLE = ["p50", "p99"]
 
@@ -35,14 +38,36 @@ def whole(taken, percentile):
     return figure
 
 
+def cpu(taken):
+    figure = Figure("CPU per call of one hop at 1,000 calls/s", "µs")
+    for name, sample in taken:
+        if "cpu" in sample:
+            figure.add(name, sample["cpu"])
+    return figure
+
+
 def take(bench, settings):
     call = Call(bench.folder, "bench.echo")
-    _, ftl, echo = start_ftl(bench)
-    ports = {DIRECT: echo, "ftl": ftl, "haproxy": bench.haproxy(echo)[1], "bytes only": bench.floor(echo)[1]}
-    takers = {
-        name: lambda port=port: open_loop(PROGRAMS, port, call, RATE, settings.seconds) for name, port in ports.items()
+    ftl, ftl_port, echo = start_ftl(bench)
+    polling, polling_port, _ = start_ftl(bench, options=POLLING)
+    routers = {
+        "ftl": (ftl, ftl_port),
+        "haproxy": bench.haproxy(echo),
+        "bytes only": bench.floor(echo),
+        f"ftl {' '.join(POLLING)}": (polling, polling_port),
     }
+
+    def through(process, port):
+        before = cpu_seconds(process.pid)
+        sample = open_loop(PROGRAMS, port, call, RATE, settings.seconds)
+        sample["cpu"] = (cpu_seconds(process.pid) - before) / RATE / (WARM_UP + settings.seconds) * 1e6
+        return sample
+
+    takers = {name: lambda router=router: through(*router) for name, router in routers.items()}
+    takers[DIRECT] = lambda: open_loop(PROGRAMS, echo, call, RATE, settings.seconds)
     _, nats = bench.nats()
     takers["nats"] = lambda: nats_open_loop(PROGRAMS, nats, RATE, settings.seconds)
     taken = list(settings.turns(takers))
-    return [added(taken, *one) for one in ADDED.items()] + [whole(taken, percentile) for percentile in WHOLE]
+    return (
+        [added(taken, *one) for one in ADDED.items()] + [whole(taken, percentile) for percentile in WHOLE] + [cpu(taken)]
+    )

@@ -183,6 +183,7 @@ static int open_platform(const char *path, void *owner, struct error *err) {
 							     .program = options->program,
 							     .backplane = backplane->inner_endpoint,
 							     .folder = path,
+							     .busy_poll_us = options->busy_poll_us,
 							     .start_timeout_ms = options->start_timeout_ms,
 							     .orphan_timeout_ms = options->orphan_timeout_ms,
 							     .exited = on_runner_exited,
@@ -342,6 +343,7 @@ static size_t count_workers(const struct backplane_options *options) {
 static int start_workers(struct backplane *backplane, struct error *err) {
 	struct worker_options options = {
 		.server = backplane->options->limits,
+		.busy_poll_us = backplane->options->busy_poll_us,
 		.dial_control = dial_control,
 		.dial_data = backplane,
 		.control_name = backplane->listener.endpoint,

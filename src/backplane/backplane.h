@@ -15,6 +15,7 @@ struct backplane_options {
 	const char *platform; /* "local" */
 	const char *program; /* the ftl binary that Runners are started with */
 	unsigned threads; /* for calls; 0: as many as cores */
+	unsigned busy_poll_us; /* loop_set_busy_poll, for workers; passed to Runners; 0 */
 	unsigned warm; /* idle Runners kept for each language in use; 1 */
 	uint64_t start_timeout_ms; /* passed to Runners; 30 s */
 	uint64_t orphan_timeout_ms; /* passed to Runners; 2 min */

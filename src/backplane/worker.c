@@ -308,6 +308,7 @@ struct worker *worker_start(const struct worker_options *options, struct error *
 		return NULL;
 	}
 	loop_init(&worker->loop);
+	loop_set_busy_poll(&worker->loop, options->busy_poll_us);
 	map_init(&worker->channels);
 	calls_init(worker);
 	worker->routes = route_table_new();

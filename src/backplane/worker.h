@@ -50,6 +50,7 @@ struct worker {
 struct worker_options {
 	size_t index;
 	struct rpc_server_options server; /* tls is the worker's own business */
+	unsigned busy_poll_us;
 	const struct tls_options *server_tls; /* NULL: in clear only */
 	const struct tls_options *client_tls; /* towards Runners */
 	/* Makes a connection to the control side; called on the worker's thread. */

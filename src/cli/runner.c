@@ -7,6 +7,7 @@
 struct run_options {
 	struct common_options common;
 	const char *bind, *language, *key, *work_folder;
+	unsigned busy_poll_us;
 	uint64_t start_timeout_ms, orphan_timeout_ms, kill_timeout_ms;
 	enum log_level log_level;
 };
@@ -38,6 +39,13 @@ static const struct args_option options[] = {
 	 .offset = OPTION(work_folder),
 	 .value = "DIR",
 	 .help = "deployments go below it (default: a new folder in TMPDIR or /tmp)"},
+	{.name = "busy-poll",
+	 .kind = ARGS_COUNT,
+	 .offset = OPTION(busy_poll_us),
+	 .value = "MICROSECONDS",
+	 .standard = "0",
+	 .help = "after each turn of work look for more for so long before\n"
+		 "sleeping: quicker answers at low load for more CPU"},
 	{.name = "start-timeout",
 	 .kind = ARGS_DURATION,
 	 .offset = OPTION(start_timeout_ms),
@@ -83,6 +91,7 @@ static int run(struct cli *cli) {
 		.tls_key = given->common.tls_key,
 		.tls_client_ca = given->common.tls_client_ca,
 		.ca = cli_ca(cli),
+		.busy_poll_us = given->busy_poll_us,
 		.start_timeout_ms = given->start_timeout_ms,
 		.orphan_timeout_ms = given->orphan_timeout_ms,
 		.kill_timeout_ms = given->kill_timeout_ms,

@@ -18,7 +18,7 @@ struct serve_options {
 	struct common_options common;
 	const char *bind, *data, *db, *platform, *port_file;
 	bool takeover;
-	unsigned threads, warm;
+	unsigned threads, busy_poll_us, warm;
 	uint64_t start_timeout_ms, orphan_timeout_ms, drain_timeout_ms;
 	const char *ca;
 	const char *allow_origin[ARGS_LIST_MAX + 1];
@@ -66,6 +66,14 @@ static const struct args_option options[] = {
 	 .value = "N",
 	 .standard = "0",
 	 .help = "threads for calls; 0: as many as cores"},
+	{.name = "busy-poll",
+	 .kind = ARGS_COUNT,
+	 .offset = OPTION(busy_poll_us),
+	 .value = "MICROSECONDS",
+	 .standard = "0",
+	 .help = "after each turn of work look for more for so long before\n"
+		 "sleeping: quicker answers at low load for more CPU; also of\n"
+		 "the Runners that it starts"},
 	{.name = "warm",
 	 .kind = ARGS_COUNT,
 	 .offset = OPTION(warm),
@@ -215,6 +223,7 @@ static int run(struct cli *cli) {
 		.platform = given->platform,
 		.program = toolchain_program(&cli->arena),
 		.threads = given->threads,
+		.busy_poll_us = given->busy_poll_us,
 		.warm = given->warm,
 		.start_timeout_ms = given->start_timeout_ms,
 		.orphan_timeout_ms = given->orphan_timeout_ms,

@@ -227,13 +227,15 @@ static void local_create(struct platform *platform, const char *runner_key, cons
 	/* A path that is too long for a socket address leaves the loopback. */
 	bool fits = strlen(socket) < sizeof ((struct endpoint *)NULL)->path;
 	char *bind = fits ? mem_printf("unix:%s", socket) : mem_strdup("http://127.0.0.1:0");
-	char start_timeout[32], orphan_timeout[32];
+	char start_timeout[32], orphan_timeout[32], busy_poll[16];
 	snprintf(start_timeout, sizeof start_timeout, "%" PRIu64 "ms", local->options.start_timeout_ms);
 	snprintf(orphan_timeout, sizeof orphan_timeout, "%" PRIu64 "ms", local->options.orphan_timeout_ms);
+	snprintf(busy_poll, sizeof busy_poll, "%u", local->options.busy_poll_us);
 	const char *args[] = {
 		local->program,	   "runner",	     "--endpoint", local->backplane, "--bind",	      bind,
 		"--language",	   language,	     "--key",	   runner_key,	     "--work-folder", work,
-		"--start-timeout", start_timeout, "--orphan-timeout", orphan_timeout, NULL,
+		"--start-timeout", start_timeout, "--orphan-timeout", orphan_timeout, "--busy-poll", busy_poll,
+		NULL,
 	};
 	/* A Runner writes to standard error only; what a shared object prints that it loaded is not to be lost. */
 	uv_stdio_container_t stdio[] = {

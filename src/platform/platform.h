@@ -32,6 +32,7 @@ struct platform_options {
 	const char *program; /* the ftl binary */
 	const char *backplane; /* the endpoint that Runners register with */
 	const char *folder; /* for their sockets, working folders and pids */
+	unsigned busy_poll_us; /* passed to Runners, as are these */
 	uint64_t start_timeout_ms, orphan_timeout_ms;
 	/* Why it ended: "exited with status 1", "could not be started: …". */
 	void (*exited)(void *owner, const char *runner_key, const char *why);

@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/loop.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 
+static void on_awake(uv_idle_t *handle) {
+	struct loop *loop = handle->data;
+	if (uv_hrtime() < loop->awake_until_ns)
+		sched_yield();
+	else
+		uv_idle_stop(handle);
+}
+
+static void stay_awake(struct loop *loop) {
+	loop->awake_until_ns = uv_hrtime() + loop->busy_poll_ns;
+	uv_idle_start(&loop->awake, on_awake);
+}
+
 static void flush_all(struct loop *loop) {
+	if (loop->busy_poll_ns > 0 && !list_is_empty(&loop->dirty))
+		stay_awake(loop);
 	/* A flush may make others dirty: go on until none is. */
 	while (!list_is_empty(&loop->dirty)) {
 		struct flushable *flushable = LIST_ENTRY(loop->dirty.next, struct flushable, link);
@@ -91,9 +107,14 @@ void loop_init(struct loop *loop) {
 	uv_prepare_init(&loop->uv, &loop->before_poll);
 	uv_check_init(&loop->uv, &loop->after_poll);
 	uv_timer_init(&loop->uv, &loop->alarm);
-	loop->wake.data = loop->before_poll.data = loop->after_poll.data = loop->alarm.data = loop;
+	uv_idle_init(&loop->uv, &loop->awake);
+	loop->wake.data = loop->before_poll.data = loop->after_poll.data = loop->alarm.data = loop->awake.data = loop;
 	uv_prepare_start(&loop->before_poll, on_before_poll);
 	uv_check_start(&loop->after_poll, on_after_poll);
+}
+
+void loop_set_busy_poll(struct loop *loop, unsigned microseconds) {
+	loop->busy_poll_ns = (uint64_t)microseconds * 1000;
 }
 
 void loop_run(struct loop *loop) {
@@ -116,7 +137,7 @@ void loop_close_signal(uv_signal_t *handle) {
 void loop_run_out(struct loop *loop) {
 	enum { PATIENCE_MS = 5000 };
 	uv_handle_t *own[] = {(uv_handle_t *)&loop->wake, (uv_handle_t *)&loop->before_poll,
-			      (uv_handle_t *)&loop->after_poll, (uv_handle_t *)&loop->alarm};
+			      (uv_handle_t *)&loop->after_poll, (uv_handle_t *)&loop->alarm, (uv_handle_t *)&loop->awake};
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		uv_unref(own[i]);
 	uv_run(&loop->uv, UV_RUN_NOWAIT); /* tasks that were posted before */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One event loop, run by one thread: libuv's, with three things added.
+ * One event loop, run by one thread: libuv's, with some things added.
  *
  * Tasks come from other threads: loop_post is the only function here that another thread may call. What has output
  * to send marks itself dirty and is flushed once at the end of the turn, so that the writes of one turn leave in
@@ -46,6 +46,8 @@ struct loop {
 	uv_prepare_t before_poll;
 	uv_check_t after_poll;
 	struct list dirty;
+	uv_idle_t awake; /* runs while it polls without sleeping */
+	uint64_t busy_poll_ns, awake_until_ns;
 	char *read_buffer; /* LOOP_READ_SIZE bytes; valid within one read callback */
 	struct buf_budget held; /* "max-held": messages that wait to be whole or to be read, of all streams (rpc_check_held) */
 	struct {
@@ -55,6 +57,10 @@ struct loop {
 };
 
 void loop_init(struct loop *loop);
+
+/* When it has sent something it looks for what comes next for so long before it sleeps: that takes a core's time, which
+ * others get when they ask for it, and spares what comes next the time of waking up. 0, as at first: it sleeps at once. */
+void loop_set_busy_poll(struct loop *loop, unsigned microseconds);
 
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);

@@ -443,6 +443,7 @@ static int run(struct runner *runner, struct error *err) {
 	server.http.resets = HTTP_NEVER; /* calls that clients gave up, of all clients of the Backplane */
 	bind.tls = server.tls_only;
 	loop_init(&runner->loop);
+	loop_set_busy_poll(&runner->loop, runner->options->busy_poll_us);
 	runner->server = rpc_server_new(&runner->loop, &server);
 	rpc_server_add(runner->server, methods, ARRAY_LEN(methods), runner);
 	int result = listener_open(&runner->listener, &runner->loop, &bind, on_accept, runner, err);

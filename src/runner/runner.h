@@ -18,6 +18,7 @@ struct runner_options {
 	const char *ca; /* whom to trust when the Backplane's endpoint is https://; NULL: the system's authorities */
 	struct rpc_server_options limits; /* of its own port: the rest of it is the Runner's */
 	const char *work_folder; /* deployments are laid out below it; NULL: a new folder below TMPDIR or /tmp */
+	unsigned busy_poll_us; /* loop_set_busy_poll; 0 */
 	uint64_t start_timeout_ms; /* until a child answers Ping; 30 s */
 	uint64_t orphan_timeout_ms; /* without a Backplane for this long the Runner stops itself; 2 min */
 	uint64_t kill_timeout_ms; /* from SIGTERM to SIGKILL of a child; 10 s */

@@ -35,9 +35,10 @@ ANSWER = re.compile(r'\{"message":"Hello, Bob! The time is \d{4}-\d\d-\d\dT\d\d:
 
 
 @pytest.fixture
-def platform(make_backplane, monkeypatch):
+def platform(make_backplane, monkeypatch, request):
     monkeypatch.setenv("TEST_PYTHON_PATH", json.dumps(sys.path))
-    return make_backplane("--start-timeout", "20s", "--drain-timeout", "10s").start()
+    more = getattr(request, "param", ())
+    return make_backplane("--start-timeout", "20s", "--drain-timeout", "10s", *more).start()
 
 
 @pytest.fixture
@@ -58,6 +59,10 @@ def ftl_command(platform, tmp_path):
 
     run.folder = work
     return run
+
+
+def cpu_seconds(pids):
+    return sum(time.clock_gettime(~pid << 3 | 2) for pid in pids)
 
 
 def test_the_examples_call_each_other(platform, ftl_command):
@@ -94,6 +99,19 @@ def test_a_chain_through_our_runners(platform, ftl_command):
     except grpc.RpcError as error:
         text = error.details()
     assert "time.time → someone.else → echo.echo → time.time" in text
+
+
+@pytest.mark.parametrize("platform", [("--busy-poll", "200")], indirect=True)
+def test_calls_through_threads_that_poll(platform, ftl_command):
+    ftl_command("deploy", "examples/time", "examples/echo")
+    assert ANSWER.fullmatch(ftl_command("call", "echo.echo", '{"name":"Bob"}').stdout)
+    for runner in platform.runners("alive"):
+        assert [line for _, line in processes_that_name(runner.key) if "--busy-poll 200" in line]
+    # What has nothing to do sleeps.
+    pids = [platform.process.pid] + [pid for pid, line in processes_that_name("--busy-poll 200") if "runner" in line]
+    before = cpu_seconds(pids)
+    time.sleep(1)
+    assert cpu_seconds(pids) - before < 0.5
 
 
 def test_a_shared_object_is_not_loaded_over_another(platform, ftl_command):
