@@ -181,8 +181,10 @@ static void hold(struct recode *recode, struct str bytes) {
 	struct error err;
 	int over = buf_append(&recode->message, bytes);
 	ASSERT(over == 0);
-	if (rpc_check_held(recode->stream, buf_len(&recode->message), &err) < 0)
+	if (rpc_check_held(recode->stream, buf_len(&recode->message), &err) < 0) {
 		rpc_break(recode->stream, &err);
+		buf_deinit(&recode->message); /* room for others at once */
+	}
 }
 
 /* Takes what belongs to the frame at hand; returns the rest. */

@@ -28,8 +28,10 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 	int over = buf_append(&unary->received, bytes);
 	ASSERT(over == 0);
 	rpc_consume(stream, bytes.len);
-	if (rpc_check_held(stream, buf_len(&unary->received), &err) < 0)
+	if (rpc_check_held(stream, buf_len(&unary->received), &err) < 0) {
 		rpc_break(stream, &err);
+		buf_deinit(&unary->received); /* room for others at once */
+	}
 }
 
 static void on_closed_early(struct rpc_stream *stream) {

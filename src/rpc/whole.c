@@ -17,9 +17,10 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 	ASSERT(over == 0);
 	rpc_consume(stream, bytes.len);
 	struct error err;
-	if (rpc_check_held(stream, buf_len(&whole->incoming), &err) < 0)
+	if (rpc_check_held(stream, buf_len(&whole->incoming), &err) < 0) {
 		rpc_break(stream, &err);
-	else if (stream->message_left == 0)
+		buf_deinit(&whole->incoming); /* room for others at once */
+	} else if (stream->message_left == 0)
 		take(whole);
 }
 
