@@ -73,7 +73,10 @@ struct dialled {
 };
 
 void backplane_accept_control(struct backplane *backplane, int fd) {
-	rpc_server_accept(backplane->server, fd, false);
+	if (backplane->server != NULL)
+		rpc_server_accept(backplane->server, fd, false);
+	else
+		close(fd); /* a worker asked for it before it was stopped */
 }
 
 static void run_accept(struct task *task) {
@@ -491,6 +494,7 @@ static void deinit(struct backplane *backplane) {
 	backplane->stopping.state = STOPPED;
 	registrations_settle(backplane);
 	rpc_server_close(backplane->server);
+	backplane->server = NULL;
 	timer_stop(&backplane->loop, &backplane->stopping.limit);
 	timer_stop(&backplane->loop, &backplane->tick);
 	if (backplane->stopping.terminate.data != NULL) {

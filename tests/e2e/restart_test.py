@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Backplane ends, politely or not, and comes back on the same data: nothing is deployed again."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -337,6 +339,27 @@ def test_sigterm_at_once_after_a_kill_leaves_nothing(platform):
     platform.stop()
     assert not is_running(pid)
     assert list((platform.data / "run").iterdir()) == []
+
+
+def test_sigterm_while_requests_arrive(make_backplane):
+    """A thread asks the control side for a connection when the first request comes that is no call."""
+    backplane = make_backplane("--warm", "0", "--threads", "4")
+    request = b"POST /xyz.block.ftl.v1.BackplaneService/Status HTTP/1.1\r\nHost: localhost\r\n"
+    request += b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    for turn in range(30):
+        backplane.start()
+        host, port = backplane.target.split(":")
+        connections = [socket.create_connection((host, int(port))) for _ in range(16)]
+        backplane.process.send_signal(signal.SIGTERM)
+        time.sleep(turn * 0.0001)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.sendall(request)
+            time.sleep(0.0001)
+        backplane.process.wait(LONG)
+        backplane.stop()
+        for connection in connections:
+            connection.close()
 
 
 def test_sigterm_while_a_deployment_starts_leaves_nothing(platform):
