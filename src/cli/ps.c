@@ -72,7 +72,7 @@ static void add_row(struct table *table, struct arena *arena, const Ftl__StatusR
 
 static void print_table(struct cli *cli, const Ftl__StatusResponse *status, bool all) {
 	static const char *const titles[] = {"MODULE", "DEPLOYMENT", "STATE", "ALIVE", "AGE",
-					     "RUNNER", "RUNNER IS",  "CALLS", "START, OR WHY NOT"};
+					     "RUNNER", "RUNNER IS",  "CALLS NOW", "START, OR WHY NOT"};
 	struct table table;
 	size_t shown = 0;
 	table_init(&table, &cli->arena, titles, ARRAY_LEN(titles));

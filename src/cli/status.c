@@ -50,8 +50,8 @@ static void print_deployments(struct arena *arena, const Ftl__StatusResponse *st
 }
 
 static void print_runners(struct arena *arena, const Ftl__StatusResponse *status) {
-	static const char *const titles[] = {"RUNNER", "LANGUAGE",   "STATE",    "SINCE",
-					     "CALLS",  "STARTED BY", "ENDPOINT", "DEPLOYMENT"};
+	static const char *const titles[] = {"RUNNER",    "LANGUAGE",   "STATE",    "SINCE",
+					     "CALLS NOW", "STARTED BY", "ENDPOINT", "DEPLOYMENT"};
 	struct table table;
 	table_init(&table, arena, titles, ARRAY_LEN(titles));
 	for (size_t i = 0; i < status->n_runners; i++) {

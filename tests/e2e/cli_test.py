@@ -720,7 +720,7 @@ def test_ps_lists_what_runs(run, busy):
     result = run("ps")
     assert (result.code, result.err) == (0, "")
     title, echo, time_, failed = columns(result.out)
-    assert title == ["MODULE", "DEPLOYMENT", "STATE", "ALIVE", "AGE", "RUNNER", "RUNNER IS", "CALLS", "START, OR WHY NOT"]
+    assert title == ["MODULE", "DEPLOYMENT", "STATE", "ALIVE", "AGE", "RUNNER", "RUNNER IS", "CALLS NOW", "START, OR WHY NOT"]
     assert echo[:4] == ["echo", "dpl-echo-1", "live", "1/2"]
     assert echo[5:] == ["rnr-1", "alive", "7", "fetch 1.2 ms, start 3.4 ms"]
     assert time_[:4] == ["time", "dpl-time-1", "starting", "0/1"]
