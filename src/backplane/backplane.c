@@ -471,6 +471,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	backplane->takeover.asker = -1;
 	backplane->tick.fire = on_tick;
 	loop_init(&backplane->loop);
+	loop_start_helpers(&backplane->loop);
 	stats_book_init(&backplane->stats, count_workers(options));
 	routes_init(backplane);
 	outside_init(backplane);

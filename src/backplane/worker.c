@@ -7,6 +7,7 @@
 
 #include "backplane/call.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "rpc/health.h"
 #include "rpc/reflection.h"
 #include "rpc/relay.h"
@@ -328,7 +329,7 @@ struct worker *worker_start(const struct worker_options *options, struct error *
 	worker->dial_data = options->dial_data;
 	list_init(&worker->retired);
 	open_control(worker, &options->control_name);
-	int failed = pthread_create(&worker->thread, NULL, run, worker);
+	int failed = thread_start(&worker->thread, 0, run, worker);
 	ASSERT(failed == 0);
 	return worker;
 }

@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 enum {
 	IDLE_S = 10, /* then a thread ends */
@@ -76,27 +76,11 @@ static void *run_thread(void *data) {
 	return NULL;
 }
 
-/* Signals are the loop's business: the thread starts with all of them blocked. */
-static int start_thread(struct verb_pool *pool) {
-	pthread_attr_t attributes;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_t thread;
-	int failed = pthread_create(&thread, &attributes, run_thread, pool);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return failed;
-}
-
 /* With the lock. */
 static bool has_thread(struct verb_pool *pool) {
 	if (pool->shared.idle > pool->shared.waiting || pool->shared.threads == pool->threads_max)
 		return true;
-	int failed = start_thread(pool);
+	int failed = thread_start(NULL, STACK_SIZE, run_thread, pool);
 	if (failed == 0)
 		pool->shared.threads++;
 	else

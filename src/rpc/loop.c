@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 
 static void on_awake(uv_idle_t *handle) {
 	struct loop *loop = handle->data;
@@ -117,6 +118,21 @@ void loop_set_busy_poll(struct loop *loop, unsigned microseconds) {
 	loop->busy_poll_ns = (uint64_t)microseconds * 1000;
 }
 
+static void do_nothing(uv_work_t *work UNUSED) {
+}
+
+static void on_nothing_done(uv_work_t *work, int status UNUSED) {
+	free(work);
+}
+
+void loop_start_helpers(struct loop *loop) {
+	sigset_t before;
+	thread_block_signals(&before);
+	int failed = uv_queue_work(&loop->uv, mem_zalloc(sizeof(uv_work_t)), do_nothing, on_nothing_done);
+	thread_restore_signals(&before);
+	ASSERT(failed == 0);
+}
+
 void loop_run(struct loop *loop) {
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
@@ -130,8 +146,11 @@ static void stop_waiting(struct timer *timer UNUSED) {
 
 void loop_close_signal(uv_signal_t *handle) {
 	int number = handle->signum;
+	sigset_t before;
+	thread_block_signals(&before); /* in between it would end the process */
 	uv_close((uv_handle_t *)handle, NULL);
 	signal(number, SIG_IGN);
+	thread_restore_signals(&before);
 }
 
 void loop_run_out(struct loop *loop) {

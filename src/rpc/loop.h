@@ -62,6 +62,9 @@ void loop_init(struct loop *loop);
  * others get when they ask for it, and spares what comes next the time of waking up. 0, as at first: it sleeps at once. */
 void loop_set_busy_poll(struct loop *loop, unsigned microseconds);
 
+/* Has libuv start its threads for files and names now, such that they hear no signals: else the first work for them does. */
+void loop_start_helpers(struct loop *loop);
+
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
@@ -70,7 +73,7 @@ void loop_stop(struct loop *loop);
 void loop_close_signal(uv_signal_t *handle);
 
 /* Runs until nothing is left on the loop but what others still use: what was closed is gone then. To be called when
- * loop_run has returned; waits two seconds at most. */
+ * loop_run has returned; waits five seconds at most. */
 void loop_run_out(struct loop *loop);
 
 /* Closes every handle that is left on the loop and runs until they are gone. Their owners must be done with them. */

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "module/module_host.h"
 #include "module/text.h"
 #include "runner/host.h"
@@ -251,7 +252,7 @@ struct host *host_library_start(const struct host_options *options, struct error
 	library->limit.fire = on_limit;
 	library->loading.loaded.run = on_loaded;
 	pthread_mutex_init(&library->shared.lock, NULL);
-	int failed = pthread_create(&library->loading.thread, NULL, run_loading, library);
+	int failed = thread_start(&library->loading.thread, 0, run_loading, library);
 	if (failed != 0) {
 		pthread_mutex_destroy(&library->shared.lock);
 		free(library);

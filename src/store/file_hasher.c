@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 
 enum {
 	CHUNK_SIZE = 128 << 10,
@@ -65,15 +66,6 @@ static void *run(void *argument) {
 	return NULL;
 }
 
-static int start(struct file_hasher *self) {
-	pthread_attr_t attributes;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	int failed = pthread_create(&self->thread, &attributes, run, self);
-	pthread_attr_destroy(&attributes);
-	return failed == 0 ? 0 : -1;
-}
-
 static void destroy(struct file_hasher *self) {
 	pthread_cond_destroy(&self->shared.changed);
 	pthread_mutex_destroy(&self->shared.mutex);
@@ -88,7 +80,7 @@ struct file_hasher *file_hasher_new(int fd, off_t from, struct hasher *hasher) {
 	self->work.done = from;
 	pthread_mutex_init(&self->shared.mutex, NULL);
 	pthread_cond_init(&self->shared.changed, NULL);
-	if (start(self) < 0) {
+	if (thread_start(&self->thread, STACK_SIZE, run, self) != 0) {
 		destroy(self);
 		return NULL;
 	}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import pytest
@@ -59,6 +60,15 @@ def ftl_command(platform, tmp_path):
 
     run.folder = work
     return run
+
+
+def threads_that_hear(pid, number):
+    masks = {}
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        blocked = re.search(r"^SigBlk:\s*([0-9a-f]+)$", (thread / "status").read_text(), re.MULTILINE).group(1)
+        masks[int(thread.name)] = int(blocked, 16)
+    assert len(masks) > 1
+    return [thread for thread, blocked in masks.items() if not blocked & 1 << number - 1]
 
 
 def cpu_seconds(pids):
@@ -112,6 +122,19 @@ def test_calls_through_threads_that_poll(platform, ftl_command):
     before = cpu_seconds(pids)
     time.sleep(1)
     assert cpu_seconds(pids) - before < 0.5
+
+
+def test_one_thread_hears_signals(platform, ftl_command):
+    source = ftl_command.folder / "examples/time/time.c"
+    source.write_text(source.read_text().replace(", .flags = FTL_VERB_NONBLOCKING", ""))
+    ftl_command("deploy", "examples/time")
+    ftl_command("call", "time.time", "{}")
+    (runner,) = platform.runners("alive")
+    ((pid, _),) = [one for one in processes_that_name(runner.key) if "runner" in one[1].split()]
+    for process in (platform.process.pid, pid):
+        assert threads_that_hear(process, signal.SIGTERM) == [process]
+        assert process in threads_that_hear(process, signal.SIGSEGV)
+        assert len(threads_that_hear(process, signal.SIGSEGV)) > 1
 
 
 def test_a_shared_object_is_not_loaded_over_another(platform, ftl_command):

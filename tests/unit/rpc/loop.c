@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "../cmocka_test.h"
 
 #include "rpc/loop.h"
@@ -77,6 +81,37 @@ static void does_not_poll_without_work(void **state UNUSED) {
 	assert_true(world.turns < MANY);
 }
 
+static void on_signal(uv_signal_t *handle UNUSED, int number UNUSED) {
+}
+
+static void hear_and_close_many_times(void) {
+	enum { TIMES = 500 };
+	struct loop loop;
+	loop_init(&loop);
+	for (int i = 0; i < TIMES; i++) {
+		uv_signal_t handle;
+		uv_signal_init(&loop.uv, &handle);
+		uv_signal_start(&handle, on_signal, SIGTERM);
+		loop_close_signal(&handle);
+		uv_run(&loop.uv, UV_RUN_NOWAIT);
+	}
+	loop_deinit(&loop);
+}
+
+static void a_signal_does_not_end_who_stops_hearing_it(void **state UNUSED) {
+	signal(SIGTERM, SIG_IGN);
+	pid_t pid = fork();
+	if (pid == 0) {
+		hear_and_close_many_times();
+		_exit(0);
+	}
+	int status;
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		kill(pid, SIGTERM);
+	signal(SIGTERM, SIG_DFL);
+	assert_int_equal(status, 0);
+}
+
 #define LOOP_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
@@ -85,6 +120,7 @@ int main(void) {
 		LOOP_TEST(polls_after_work),
 		LOOP_TEST(sleeps_after_a_while),
 		LOOP_TEST(does_not_poll_without_work),
+		cmocka_unit_test(a_signal_does_not_end_who_stops_hearing_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads beside the one that hears signals: what a person or the Platform sends is the business of its loop. A fault
+ * of a thread's own (SIGSEGV and the like) still reaches it.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+
+typedef void *thread_function(void *data);
+
+/* stack_size in bytes, 0: the system's. ret_thread is to be joined; NULL: nobody joins it. 0, or an errno. */
+int thread_start(pthread_t *ret_thread, size_t stack_size, thread_function *run, void *data);
+
+/* For a library that starts threads: those that it starts between the two hear none either. */
+void thread_block_signals(sigset_t *ret_before);
+void thread_restore_signals(const sigset_t *before);
