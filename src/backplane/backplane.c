@@ -433,7 +433,11 @@ static int start(struct backplane *backplane, struct error *err) {
 	if (strcmp(backplane->options->platform, "local") != 0)
 		return error_set(err, CODE_INVALID_ARGUMENT, "there is no platform \"%s\"; there is \"local\"",
 				 backplane->options->platform);
-	if (open_stores(backplane, err) < 0 || start_listening(backplane, err) < 0 ||
+	if (open_stores(backplane, err) < 0)
+		return -1;
+	/* One that comes now is heard when the loop runs: what was made until then is removed. */
+	watch_signals(backplane);
+	if (start_listening(backplane, err) < 0 ||
 	    open_folder(backplane->data_folder, "run", open_platform, backplane, err) < 0)
 		return -1;
 	start_server(backplane);
@@ -449,7 +453,6 @@ static int start(struct backplane *backplane, struct error *err) {
 	load_draining(backplane);
 	if (takeover_open(backplane, err) < 0 || (backplane->offer != NULL && takeover_finish(backplane, err) < 0))
 		return -1;
-	watch_signals(backplane);
 	uv_update_time(&backplane->loop.uv);
 	control_begin(&backplane->control, loop_now_ms(&backplane->loop));
 	on_tick(&backplane->tick);

@@ -57,10 +57,7 @@ struct runner {
 	struct reports reports;
 	struct deployment *deployment; /* NULL: idle */
 	uint64_t attempt; /* what the Backplane called the order to host it */
-	struct {
-		uv_signal_t handle;
-		int number;
-	} signals[2];
+	uv_signal_t signals[2];
 	bool stuck; /* a thread of a shared object could not be ended */
 	struct timer finishing;
 	uint64_t finishing_since_ms;
@@ -354,10 +351,15 @@ static void catch_signals(struct runner *runner) {
 	static const int numbers[] = {SIGTERM, SIGINT};
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++) {
-		uv_signal_init(&runner->loop.uv, &runner->signals[i].handle);
-		runner->signals[i].handle.data = runner;
-		uv_signal_start(&runner->signals[i].handle, on_signal, numbers[i]);
+		uv_signal_init(&runner->loop.uv, &runner->signals[i]);
+		runner->signals[i].data = runner;
+		uv_signal_start(&runner->signals[i], on_signal, numbers[i]);
 	}
+}
+
+static void ignore_signals(struct runner *runner) {
+	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++)
+		loop_close_signal(&runner->signals[i]);
 }
 
 static void start_registration(struct runner *runner) {
@@ -397,7 +399,6 @@ static void serve(struct runner *runner, const struct endpoint *backplane) {
 	logs_init(&runner->logs, &runner->loop, runner->backplane, runner->registration.key);
 	reports_init(&runner->reports, &runner->loop, runner->backplane, runner->registration.key);
 	runner->reports.unwanted = on_unwanted;
-	catch_signals(runner);
 	start_registration(runner);
 	loop_run(&runner->loop);
 	if (runner->stuck)
@@ -406,8 +407,6 @@ static void serve(struct runner *runner, const struct endpoint *backplane) {
 	reports_end(&runner->reports);
 	logs_stop(&runner->logs);
 	rpc_channel_close(runner->backplane);
-	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++)
-		loop_close_signal(&runner->signals[i].handle);
 }
 
 static int read_tls(struct runner *runner, bool needed, struct error *err) {
@@ -430,7 +429,7 @@ static int read_tls(struct runner *runner, bool needed, struct error *err) {
 static int run(struct runner *runner, struct error *err) {
 	struct endpoint backplane, bind;
 	listener_raise_file_limit();
-	if (check_options(runner->options, &backplane, &bind, err) < 0 || make_work_folder(runner, err) < 0)
+	if (check_options(runner->options, &backplane, &bind, err) < 0)
 		return -1;
 	struct rpc_server_options server = runner->options->limits;
 	server.tls_only = bind.tls || runner->options->tls_client_ca != NULL;
@@ -446,11 +445,16 @@ static int run(struct runner *runner, struct error *err) {
 	loop_set_busy_poll(&runner->loop, runner->options->busy_poll_us);
 	runner->server = rpc_server_new(&runner->loop, &server);
 	rpc_server_add(runner->server, methods, ARRAY_LEN(methods), runner);
-	int result = listener_open(&runner->listener, &runner->loop, &bind, on_accept, runner, err);
+	/* Before anything is made: one that comes now is heard when the loop runs, and what was made is removed. */
+	catch_signals(runner);
+	int result = make_work_folder(runner, err);
+	if (result == 0)
+		result = listener_open(&runner->listener, &runner->loop, &bind, on_accept, runner, err);
 	if (result == 0) {
 		serve(runner, &backplane);
 		listener_close(&runner->listener);
 	}
+	ignore_signals(runner);
 	rpc_server_close(runner->server);
 	loop_run_out(&runner->loop);
 	if (result == 0)

@@ -362,6 +362,19 @@ def test_sigterm_while_requests_arrive(make_backplane):
             connection.close()
 
 
+def test_sigterm_while_it_starts_leaves_no_socket(tmp_path):
+    data, socket_path = tmp_path / "data", tmp_path / "socket"
+    command = [FTL, "serve", "--bind", f"unix:{socket_path}", "--data", data, "--port-file", tmp_path / "endpoint"]
+    for _ in range(20):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while not socket_path.exists():
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(LONG) == 0
+        assert [path for path in tmp_path.rglob("*") if path.is_socket()] == []
+        assert not (tmp_path / "endpoint").exists()
+
+
 def test_sigterm_while_a_deployment_starts_leaves_nothing(platform):
     platform.start()
     for number in range(3):

@@ -669,6 +669,16 @@ def test_terminate_of_the_runner(runner, backplane):
     assert backplane.left.get(timeout=2) == "run-test-1"
 
 
+def test_sigterm_while_it_starts_leaves_no_folder(tmp_path):
+    command = [FTL, "runner", "--language=test", "--endpoint=http://127.0.0.1:9"]
+    for turn in range(60):
+        process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)
+        time.sleep(0.0003 * turn * (10 if SANITIZED else 1))
+        process.terminate()
+        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_sigterm_drains(runner, backplane):
     backplane.add(child())
     runner.deploy()
