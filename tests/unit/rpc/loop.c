@@ -9,7 +9,7 @@
 
 enum { LATER_MS = 30, MUCH_LATER_MS = 30000, MANY = 20 };
 
-static struct {
+static struct world {
 	struct loop loop;
 	uv_prepare_t turn;
 	struct timer work, end;
@@ -37,7 +37,7 @@ static void on_end(struct timer *timer UNUSED) {
 }
 
 static int set_up(void **state UNUSED) {
-	world = (typeof(world)){.work.fire = on_work, .end.fire = on_end};
+	world = (struct world){.work.fire = on_work, .end.fire = on_end};
 	loop_init(&world.loop);
 	flushable_init(&world.output, on_flush);
 	uv_prepare_init(&world.loop.uv, &world.turn);
