@@ -28,7 +28,7 @@
 
 enum {
 	ENVIRON_MAX = 1 << 20,
-	LEFTOVERS_MS = 100, /* many Runners that die together are one search */
+	SEARCH_MS = 100, /* many Runners that die together are one search */
 };
 
 struct local {
@@ -36,8 +36,8 @@ struct local {
 	struct platform_options options;
 	char *program, *backplane, *folder;
 	struct map processes; /* struct process by Runner's key */
-	struct timer leftovers; /* looks for what Runners left that had no time to end it */
-	bool has_leftovers;
+	struct map gone; /* keys of Runners that had no time to end what they started, until it is ended */
+	struct timer search; /* for that */
 	bool closing;
 };
 
@@ -79,7 +79,7 @@ static bool read_key_of_path(const struct local *local, struct str path, char re
 
 /* The kernel ends the program of a Runner that is killed; what that program started has its environment, but no parent
  * that knows of it. */
-static void end_leftover(void *data, pid_t pid) {
+static void end_if_left(void *data, pid_t pid) {
 	struct local *local = data;
 	char *environment, key[KEY_MAX];
 	size_t len;
@@ -90,36 +90,51 @@ static void end_leftover(void *data, pid_t pid) {
 		variable = str_cut(rest, '\0', &rest);
 		if (str_starts_with(variable, name) &&
 		    read_key_of_path(local, str_from_offset(variable, name.len), key) &&
-		    map_get(&local->processes, str_from(key)) == NULL)
+		    map_get(&local->gone, str_from(key)) != NULL)
 			kill(pid, SIGKILL);
 	}
 	free(environment);
 }
 
+static void remove_folder(const struct local *local, const char *key) {
+	struct error err;
+	char *path = file_of(local, key, ".d");
+	if (path_remove_tree(path, &err) < 0)
+		log_warn("%s", err.msg);
+	free(path);
+}
+
+/* The folder goes last: it tells the next Backplane of what is left when this one dies before. */
 static void end_leftovers(struct local *local) {
-	local->has_leftovers = false;
-	timer_stop(local->options.loop, &local->leftovers);
-	process_for_each(end_leftover, local);
+	timer_stop(local->options.loop, &local->search);
+	if (local->gone.len > 0)
+		process_for_each(end_if_left, local);
+	for (size_t cursor = 0;;) {
+		char *key = map_next(&local->gone, &cursor);
+		if (key == NULL)
+			break;
+		remove_folder(local, key);
+		free(key);
+	}
+	map_deinit(&local->gone);
 }
 
-static void on_leftovers(struct timer *timer) {
-	end_leftovers(CONTAINER_OF(timer, struct local, leftovers));
+static void on_search(struct timer *timer) {
+	end_leftovers(CONTAINER_OF(timer, struct local, search));
 }
 
-static void expect_leftovers(struct local *local) {
-	if (!local->has_leftovers)
-		timer_start(local->options.loop, &local->leftovers, LEFTOVERS_MS);
-	local->has_leftovers = true;
+static void add_gone(struct local *local, const char *key) {
+	free(map_put(&local->gone, str_from(key), mem_strdup(key)));
 }
 
 static void clean_up(struct local *local, const char *key) {
-	struct error err;
 	char *work = file_of(local, key, ".d");
 	/* A Runner that ends in order leaves its folder empty, and no process of its deployment. */
-	if (rmdir(work) < 0 && errno != ENOENT)
-		expect_leftovers(local);
-	if (path_remove_tree(work, &err) < 0)
-		log_warn("%s", err.msg);
+	if (rmdir(work) < 0 && errno != ENOENT) {
+		add_gone(local, key);
+		if (!timer_is_running(&local->search))
+			timer_start(local->options.loop, &local->search, SEARCH_MS);
+	}
 	free(work);
 	remove_file(local, key, ".sock");
 	remove_file(local, key, ".pid");
@@ -130,8 +145,7 @@ static void clean_up(struct local *local, const char *key) {
 static void free_local_if_done(struct local *local) {
 	if (!local->closing || local->processes.len > 0)
 		return;
-	if (local->has_leftovers)
-		end_leftovers(local);
+	end_leftovers(local);
 	map_deinit(&local->processes);
 	free(local->program);
 	free(local->backplane);
@@ -334,11 +348,13 @@ static void find_by_pid_file(struct local *local, const char *file) {
 
 static void sweep(struct local *local, const char *file) {
 	struct error err;
+	char key[KEY_MAX];
 	if (is_of_survivor(local, str_from(file)))
 		return;
 	char *path = file_of(local, file, "");
-	local->has_leftovers |= str_ends_with(str_from(file), STR(".d"));
-	if (path_remove_tree(path, &err) < 0)
+	if (read_key_of_path(local, str_from(path), key))
+		add_gone(local, key);
+	else if (path_remove_tree(path, &err) < 0)
 		log_warn("%s", err.msg);
 	free(path);
 }
@@ -350,8 +366,7 @@ static int find_survivors(struct local *local, struct error *err) {
 	process_for_each(find_unnamed, local);
 	if (for_each_file(local, sweep, err) < 0)
 		return -1;
-	if (local->has_leftovers)
-		end_leftovers(local);
+	end_leftovers(local);
 	return 0;
 }
 
@@ -413,9 +428,10 @@ int platform_local_new(const struct platform_options *options, struct platform *
 		.program = mem_strdup(options->program),
 		.backplane = mem_strdup(options->backplane),
 		.folder = mem_strdup(options->folder),
-		.leftovers.fire = on_leftovers,
+		.search.fire = on_search,
 	};
 	map_init(&local->processes);
+	map_init(&local->gone);
 	if (find_survivors(local, err) < 0) {
 		local_close(&local->platform);
 		return -1;

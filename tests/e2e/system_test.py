@@ -197,7 +197,7 @@ exec ./program
 """
 
 
-@pytest.mark.parametrize("backplane_is", ["there", "killed"])
+@pytest.mark.parametrize("backplane_is", ["there", "killed", "replaced"])
 def test_what_the_program_of_a_killed_runner_started_is_ended(platform, tmp_path, backplane_is):
     pid_file = tmp_path / "helper"
     for path, content in (files := {"main": HELPER % str(pid_file).encode(), "program": PROGRAM}).items():
@@ -211,8 +211,8 @@ def test_what_the_program_of_a_killed_runner_started_is_ended(platform, tmp_path
     if backplane_is == "killed":
         platform.kill()
     os.kill(pid, signal.SIGKILL)
-    if backplane_is == "killed":
-        platform.start()
+    if backplane_is != "there":
+        platform.start(*["--takeover"] * (backplane_is == "replaced"))
     wait_for(lambda: not is_running(helper), "the end of what the program started")
     # That of the one that took its place is left alone, until all is stopped.
     wait_for(lambda: pid_file.read_text().strip() not in ("", str(helper)), "another one")

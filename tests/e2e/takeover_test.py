@@ -14,7 +14,18 @@ import time
 import grpc
 import pytest
 from fake_backplane import ftl, ftl_grpc, schema
-from whole import FTL, LONG, NO_LIMIT, PROGRAM, deploy_program, digest_of, is_running, pid_that_answers, wait_for
+from whole import (
+    FTL,
+    LONG,
+    NO_LIMIT,
+    PROGRAM,
+    deploy_program,
+    digest_of,
+    is_running,
+    pid_that_answers,
+    processes_that_name,
+    wait_for,
+)
 
 MAGIC = b"FTLtake\n"
 ASK, REFUSED, OFFER, READY, GO, TAKEN, FAILED = range(1, 8)
@@ -206,6 +217,28 @@ def test_a_runner_that_drains_finishes_its_calls(platform):
     channel.close()
     ends_well(old)
     wait_for(lambda: not platform.runners("draining"), "the Runner to end")
+
+
+def test_runners_that_are_killed_meanwhile_take_no_other_with_them(platform):
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    others = deploy_program(platform, "other", replicas=8)
+    platform.wait_live(others)
+    lines = [line for one in platform.runners("alive") for line in processes_that_name(one.key) if one.deployment_key == others]
+    victims = [pid for pid, line in lines if " runner " in line]
+    assert len(victims) == 8
+
+    def kill():
+        for victim in victims:
+            os.kill(victim, signal.SIGKILL)
+            time.sleep(0.03)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    ends_well(take_over(platform))
+    killer.join()
+    assert pid_that_answers(platform) == pid
 
 
 def make_certificates(folder):
