@@ -135,7 +135,7 @@ extern FTL_EXPORT const struct ftl_module ftl_module;
 		.verbs = ftl_module_verbs, \
 	}
 
-/* --- answering ------------------------------------------------------------------------------------------------- */
+/* --- answering ---------------------------------------------------------------------------------------------------- */
 
 /* Answers with json, which is copied. The last answer counts. NULL, which the functions below give when the call's
  * memory is used up, is a failure that says so. Returns 0, or -1. */
@@ -162,7 +162,7 @@ __attribute__((format(printf, 2, 3))) static inline int ftl_refuse(struct ftl_co
 	return result;
 }
 
-/* --- other verbs ----------------------------------------------------------------------------------------------- */
+/* --- other verbs -------------------------------------------------------------------------------------------------- */
 
 /* Calls "module.verb" with a JSON request and waits for its answer, JSON as well. The call carries on the trace and the
  * time that is left of this one, and ends when this one is cancelled. NULL: it failed; ftl->error_code and ftl->error
@@ -180,7 +180,7 @@ static inline int ftl_call_then(struct ftl_context *ftl, const char *verb, const
 	return ftl->host->call_then(ftl, verb, request, then, data);
 }
 
-/* --- memory and text ------------------------------------------------------------------------------------------- */
+/* --- memory and text ---------------------------------------------------------------------------------------------- */
 
 /* Zeroed memory, aligned for anything, until the call is answered. NULL: the call has used up its memory (256 MiB). */
 static inline void *ftl_alloc(struct ftl_context *ftl, size_t size) {
@@ -208,10 +208,10 @@ static inline const char *ftl_get_string(struct ftl_context *ftl, const char *js
 	return ftl->host->get_string(ftl, json, name);
 }
 
-/* --- the call's surroundings ----------------------------------------------------------------------------------- */
+/* --- the call's surroundings -------------------------------------------------------------------------------------- */
 
-/* A line in the module's log. What a process prints is one as well; a shared object prints where its Runner does, which
- * is the standard error of ftl serve. */
+/* A line in the module's log, with the verb and the request ID. Lines that the module prints are there as well: as info from
+ * its standard output, as warn from its standard error. */
 __attribute__((format(printf, 3, 4))) static inline void ftl_log(struct ftl_context *ftl, enum ftl_level level,
 								 const char *format, ...) {
 	va_list args;

@@ -30,8 +30,7 @@ struct program {
 	struct error failure;
 };
 
-/* --- logs ----------------------------------------------------------------------------------------------------------
- */
+/* --- logs --------------------------------------------------------------------------------------------------------- */
 
 /* A JSON object a line on stdout, in one write. */
 static void on_log(void *owner UNUSED, const struct module_log *said) {
@@ -54,8 +53,7 @@ static void on_log(void *owner UNUSED, const struct module_log *said) {
 	buf_deinit(&line);
 }
 
-/* --- the end -------------------------------------------------------------------------------------------------------
- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void stop_if_done(struct program *program) {
 	if (program->module_stopped && program->drained)
@@ -109,8 +107,7 @@ static void on_started(void *owner, const struct error *err) {
 static const struct module_events module_events = {
 	.started = on_started, .idle = on_idle, .stopped = on_stopped, .log = on_log};
 
-/* --- the service ---------------------------------------------------------------------------------------------------
- */
+/* --- the service -------------------------------------------------------------------------------------------------- */
 
 static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
 	const struct program *program = unary->service;
@@ -144,8 +141,7 @@ static void on_accept(struct listener *listener, int fd) {
 	rpc_server_accept(program->server, fd, false);
 }
 
-/* --- the start ------------------------------------------------------------------------------------------------------
- */
+/* --- the start ---------------------------------------------------------------------------------------------------- */
 
 static int read_endpoint(const char *name, struct endpoint *ret_endpoint, struct error *err) {
 	const char *text = getenv(name);
@@ -237,6 +233,8 @@ static int run(struct program *program, struct error *err) {
 FTL_EXPORT int main(void) {
 	static struct program program;
 	struct error err;
+	/* A pipe has stdio keep lines back, and a log is read as it is written. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (run(&program, &err) == 0)
 		return EXIT_SUCCESS;
 	fprintf(stderr, "%s: %s\n", ftl_module.name ? ftl_module.name : "ftl", err.msg);

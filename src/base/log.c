@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 
 static enum log_level threshold = LOG_INFO;
 static const char *process_name = "ftl";
+static atomic_int log_fd = STDERR_FILENO;
 
 static const char *const level_names[] = {
 	[LOG_DEBUG] = "debug",
@@ -21,6 +23,10 @@ static const char *const level_names[] = {
 void log_init(enum log_level level, const char *name) {
 	threshold = level;
 	process_name = name;
+}
+
+void log_set_fd(int fd) {
+	log_fd = fd;
 }
 
 const char *log_level_name(enum log_level level) {
@@ -59,5 +65,5 @@ void log_write(enum log_level level, const char *format, ...) {
 	defuse(line, len);
 	line[len] = '\n';
 	/* One write, so that lines of several threads and processes stay whole. */
-	ssize_t written UNUSED = write(STDERR_FILENO, line, len + 1);
+	ssize_t written UNUSED = write(log_fd, line, len + 1);
 }

@@ -10,6 +10,8 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* Below level nothing is written. name stands in every line ("backplane", a Runner's key); borrowed. */
 void log_init(enum log_level level, const char *name);
+/* Where lines go from now on, in place of standard error. */
+void log_set_fd(int fd);
 
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -8,8 +8,8 @@
  *   ended ◀────────────── ended ◀──start limit, kill limit: stuck──────────────────────────┘
  *
  * It is loaded in a thread of its own, as what runs when it is (constructors, its dependencies' too) may take long, and
- * the Runner answers pings meanwhile. It is never unloaded: threads that it started may still run its code, and a Runner that loaded a shared object ends
- * after it anyway.
+ * the Runner answers pings meanwhile. It is never unloaded: threads that it started may still run its code, and a Runner
+ * that loaded a shared object ends after it anyway.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -21,6 +21,7 @@
 #include "module/module_host.h"
 #include "module/text.h"
 #include "runner/host.h"
+#include "runner/own_output.h"
 
 enum library_state { LIBRARY_LOADING, LIBRARY_STARTING, LIBRARY_ALIVE, LIBRARY_CANCELLING, LIBRARY_STOPPING };
 
@@ -28,6 +29,7 @@ struct library {
 	struct host host;
 	enum library_state state;
 	struct module_host *module; /* NULL: not loaded yet */
+	struct own_output *output; /* what it prints, until the end */
 	struct timer limit; /* of the start, then of the stop */
 	bool stop_asked, ended;
 	struct {
@@ -52,8 +54,13 @@ static size_t library_calls(const struct host *host) {
 	return library->module == NULL ? 0 : module_host_calls(library->module);
 }
 
-/* --- its log -------------------------------------------------------------------------------------------------------
- */
+/* --- its log ------------------------------------------------------------------------------------------------------ */
+
+static void keep_line(struct library *library, struct str text) {
+	pthread_mutex_lock(&library->shared.lock);
+	last_lines_add(&library->shared.lines, text);
+	pthread_mutex_unlock(&library->shared.lock);
+}
 
 static void on_log(void *owner, const struct module_log *said) {
 	struct library *library = owner;
@@ -74,18 +81,35 @@ static void on_log(void *owner, const struct module_log *said) {
 				      .attributes = buf_view(&attributes).ptr};
 	logs_add(library->host.options.logs, library->host.options.module, library->host.options.deployment_key, &line);
 	buf_deinit(&attributes);
-	pthread_mutex_lock(&library->shared.lock);
-	last_lines_add(&library->shared.lines, str_from(said->message));
-	pthread_mutex_unlock(&library->shared.lock);
+	keep_line(library, str_from(said->message));
 }
 
-/* --- the end -------------------------------------------------------------------------------------------------------
- */
+static void take_line(struct library *library, enum log_level level, struct str text) {
+	const struct host_options *options = &library->host.options;
+	keep_line(library, text);
+	logs_add_printed(options->logs, options->module, options->deployment_key, level, text);
+}
+
+static void on_stdout_line(void *data, struct str line) {
+	take_line(data, LOG_INFO, line);
+}
+
+static void on_stderr_line(void *data, struct str line) {
+	take_line(data, LOG_WARN, line);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------ */
+
+static void library_free(struct library *library) {
+	pthread_mutex_destroy(&library->shared.lock);
+	free(library);
+}
 
 static void end(struct library *library, const struct error *why, bool stuck) {
 	struct host *host = &library->host;
 	library->ended = true;
 	timer_stop(host->options.loop, &library->limit);
+	own_output_give_back(library->output);
 	pthread_mutex_lock(&library->shared.lock);
 	host->last_lines = library->shared.lines;
 	library->shared.lines = (struct last_lines){0};
@@ -96,8 +120,7 @@ static void end(struct library *library, const struct error *why, bool stuck) {
 		return; /* a thread still uses it */
 	if (library->module != NULL)
 		module_host_free(library->module);
-	pthread_mutex_destroy(&library->shared.lock);
-	free(library);
+	library_free(library);
 }
 
 static void on_limit(struct timer *timer) {
@@ -140,8 +163,7 @@ static void library_stop(struct host *host) {
 		cancel(library);
 }
 
-/* --- the module's events -------------------------------------------------------------------------------------------
- */
+/* --- the module's events ------------------------------------------------------------------------------------------ */
 
 static void on_started(void *owner, const struct error *err) {
 	struct library *library = owner;
@@ -173,8 +195,7 @@ static void on_stopped(void *owner) {
 static const struct module_events module_events = {
 	.started = on_started, .idle = on_idle, .stopped = on_stopped, .log = on_log};
 
-/* --- calls ---------------------------------------------------------------------------------------------------------
- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static void library_call(struct host *host, struct rpc_stream *stream) {
 	module_host_call(library_of(host)->module, stream);
@@ -187,8 +208,7 @@ static void library_list(struct host *host, struct rpc_stream *stream) {
 static const struct host_ops library_ops = {
 	.call = library_call, .list = library_list, .stop = library_stop, .calls = library_calls};
 
-/* --- the start ------------------------------------------------------------------------------------------------------
- */
+/* --- the start ---------------------------------------------------------------------------------------------------- */
 
 static const struct ftl_module *load(const char *path, struct error *err) {
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -252,10 +272,15 @@ struct host *host_library_start(const struct host_options *options, struct error
 	library->limit.fire = on_limit;
 	library->loading.loaded.run = on_loaded;
 	pthread_mutex_init(&library->shared.lock, NULL);
+	library->output = own_output_take(on_stdout_line, on_stderr_line, library, err);
+	if (library->output == NULL) {
+		library_free(library);
+		return NULL;
+	}
 	int failed = thread_start(&library->loading.thread, 0, run_loading, library);
 	if (failed != 0) {
-		pthread_mutex_destroy(&library->shared.lock);
-		free(library);
+		own_output_give_back(library->output);
+		library_free(library);
 		error_set_errno(err, failed, "%s: no thread could be started to load it", options->entry);
 		return NULL;
 	}

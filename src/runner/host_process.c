@@ -57,15 +57,12 @@ static struct process *process_of(struct host *host) {
 	return CONTAINER_OF(host, struct process, host);
 }
 
-/* --- its log --------------------------------------------------------------------------------------------------- */
+/* --- its log ------------------------------------------------------------------------------------------------------ */
 
 static void take_line(struct process *process, enum log_level level, struct str text) {
-	struct arena arena = ARENA_INIT(LOG_LINE_ARENA_MAX);
-	struct log_line line;
+	const struct host_options *options = &process->host.options;
 	last_lines_add(&process->host.last_lines, text);
-	log_line_read(text, clock_wall_ms(), level, &arena, &line);
-	logs_add(process->host.options.logs, process->host.options.module, process->host.options.deployment_key, &line);
-	arena_deinit(&arena);
+	logs_add_printed(options->logs, options->module, options->deployment_key, level, text);
 }
 
 static void on_stdout_line(void *data, struct str line) {
@@ -83,7 +80,7 @@ static void on_output(void *owner, enum child_output which, struct str bytes) {
 	line_splitter_feed(&process->lines[which], bytes, on_line[which], process);
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void free_process(struct process *process) {
 	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
@@ -155,7 +152,7 @@ static void process_stop(struct host *host) {
 		stop_child(process, SIGTERM);
 }
 
-/* --- until it is alive ------------------------------------------------------------------------------------------ */
+/* --- until it is alive -------------------------------------------------------------------------------------------- */
 
 static void on_start_limit(struct timer *timer) {
 	struct process *process = CONTAINER_OF(timer, struct process, limit);
@@ -206,7 +203,7 @@ static void on_probe(struct timer *timer) {
 				       &request.base);
 }
 
-/* --- calls ------------------------------------------------------------------------------------------------------ */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static void on_call_done(struct relay *relay) {
 	struct process *process = relay_owner(relay);
@@ -236,7 +233,7 @@ static size_t process_calls(const struct host *host) {
 static const struct host_ops process_ops = {
 	.call = process_call, .list = process_call, .stop = process_stop, .calls = process_calls};
 
-/* --- the start --------------------------------------------------------------------------------------------------- */
+/* --- the start ---------------------------------------------------------------------------------------------------- */
 
 /* A port of the loopback that is free now. Someone else may take it before the child does: the child then ends with an
  * error of its own, and its last lines tell. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 #include "rpc/pb.h"
@@ -28,7 +29,7 @@ struct entry {
 static void send_batch(struct timer *timer);
 static void on_wake(struct task *task);
 
-/* --- the queue ------------------------------------------------------------------------------------------------- */
+/* --- the queue ---------------------------------------------------------------------------------------------------- */
 
 static char *put_text(char **at, const char *text) {
 	size_t size = strlen(text) + 1;
@@ -79,7 +80,16 @@ void logs_add(struct logs *logs, const char *module, const char *deployment_key,
 		loop_post(logs->loop, &logs->shared.wake);
 }
 
-/* --- the stream ------------------------------------------------------------------------------------------------ */
+/* --- the stream --------------------------------------------------------------------------------------------------- */
+
+void logs_add_printed(struct logs *logs, const char *module, const char *deployment_key, enum log_level level,
+		      struct str text) {
+	struct arena arena = ARENA_INIT(LOG_LINE_ARENA_MAX);
+	struct log_line line;
+	log_line_read(text, clock_wall_ms(), level, &arena, &line);
+	logs_add(logs, module, deployment_key, &line);
+	arena_deinit(&arena);
+}
 
 static void schedule(struct logs *logs, uint64_t ms) {
 	if (!logs->stopped)
@@ -193,7 +203,7 @@ static void send_batch(struct timer *timer) {
 		free(entries[i]);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------ */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 void logs_init(struct logs *logs, struct loop *loop, struct rpc_channel *backplane, const char *runner_key) {
 	*logs = (struct logs){

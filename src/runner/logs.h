@@ -41,6 +41,9 @@ void logs_deinit(struct logs *logs);
 
 /* Any thread. Copies all. */
 void logs_add(struct logs *logs, const char *module, const char *deployment_key, const struct log_line *line);
+/* The same of a line as it was printed. */
+void logs_add_printed(struct logs *logs, const char *module, const char *deployment_key, enum log_level level,
+		      struct str text);
 
 /* Sends what waits and ends the stream; logs_is_sent tells when the Backplane has it all. */
 void logs_end(struct logs *logs);

@@ -4,6 +4,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -170,6 +171,49 @@ def test_logs(probe, backplane):
     line = backplane.wait_for_log("sleeping")
     assert (line.level, line.module, line.deployment_key) == ("info", "probe", KEY)
     assert json.loads(line.attributes) == {"verb": "probe.sleep", "request_id": "req-9"}
+
+
+def test_what_it_prints_is_its_log(probe, backplane):
+    probe.ask("print", b'"a line"').result()
+    for level in ("info", "warn"):
+        line = wait_for_line(backplane, '"a line"', level)
+        assert (line.module, line.deployment_key, line.attributes) == ("probe", KEY, "")
+    probe.ask("print", {"level": "error", "message": "as JSON", "n": 3}).result()
+    line = wait_for_line(backplane, "as JSON", "error")
+    assert json.loads(line.attributes) == {"n": 3}
+    assert "a line" not in probe.text()
+
+
+def wait_for_line(backplane, text, level):
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        for entry in list(backplane.logs):
+            if (entry.message, entry.level) == (text, level):
+                return entry
+        time.sleep(0.01)
+    raise AssertionError(f"no {level} line is {text!r}: {[entry.message for entry in backplane.logs]}")
+
+
+@pytest.mark.parametrize("verb", ["printMuch", "printMuchDirectly"])
+def test_more_than_a_pipe_holds_is_printed_at_once(probe, backplane, verb):
+    assert probe.ask(verb, b"10000", timeout=60).result().body == b"{}"
+    backplane.wait_for_log("1 bottles of beer on the wall")
+    assert probe.ask("echo", b"1").result().body == b"1"
+
+
+def test_the_last_line_need_not_end(probe, backplane):
+    terminate(probe, 1000)
+    assert backplane.wait_for_log("good bye").level == "info"
+
+
+def test_the_runners_own_log_is_apart(deploy, backplane):
+    runner = deploy("library", log_level="debug")
+    runner.ask("print", b'"printed"').result()
+    backplane.wait_for_log('"printed"')
+    terminate(runner, 1000)
+    assert runner.wait_exit() == 0
+    assert "debug" in runner.text() or "info" in runner.text()
+    assert not [entry.message for entry in backplane.logs if "rnr" in entry.message]
 
 
 def test_random_bytes(probe):
@@ -379,6 +423,7 @@ def test_a_start_that_fails(deploy, backplane, kind):
     runner = deploy(kind, PROBE_START="fail")
     if kind == "library":
         assert runner.report.error == "the start of module probe failed: the database is not there"
+        assert sorted(runner.report.last_lines)[:2] == ["looking for", "no route"]
         assert runner.wait_exit() == 0
     else:
         assert "main exited with status 1 before it answered Ping" in runner.report.error
@@ -438,6 +483,16 @@ def test_a_crash_of_a_process(deploy, backplane):
     assert backplane.deployed.get(timeout=5).error == "main was killed by SIGABRT (Aborted)"
 
 
+def test_a_crash_of_a_library_leaves_its_last_words(deploy):
+    runner = deploy("library")
+    runner.ask("crash").exception()
+    assert runner.process.wait(20) == -signal.SIGABRT
+    runner.reader.join(10)
+    assert "about to crash" in runner.text()
+    shutil.rmtree(runner.folder)  # as the Platform does
+    runner.folder.mkdir()
+
+
 def test_versions(deploy, kind):
     runner = deploy(kind, flags=["-DPROBE_VERSION=9"])
     told = runner.report.error + "".join(runner.report.last_lines)
@@ -495,7 +550,9 @@ def test_a_process_ends_in_order(build, tmp_path):
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
     assert not (tmp_path / "s").exists()
-    assert [json.loads(line)["message"] for line in process.stdout] == ["starting", "stopping with 7"]
+    *said, printed = process.stdout
+    assert [json.loads(line)["message"] for line in said] == ["starting", "stopping with 7"]
+    assert printed == "good bye"
 
 
 # --- the examples

@@ -156,12 +156,28 @@ static int use_own_names(struct ftl_context *ftl) {
 	return ftl_reply(ftl, ftl_format(ftl, "%d", str_distance()));
 }
 
+/* Its request, to both streams. */
+static int print(struct ftl_context *ftl) {
+	printf("%s\n", ftl->request);
+	fprintf(stderr, "%s\n", ftl->request);
+	return ftl_reply(ftl, "{}");
+}
+
+/* As many lines as the request says: more than a pipe holds. */
+static int print_much(struct ftl_context *ftl) {
+	for (int i = atoi(ftl->request); i > 0; i--)
+		printf("%d bottles of beer on the wall\n", i);
+	return ftl_reply(ftl, "{}");
+}
+
 static int count(struct ftl_context *ftl) {
 	return ftl_reply(ftl, ftl_format(ftl, "%d", *(int *)ftl->user));
 }
 
 static int crash(struct ftl_context *ftl) {
 	(void)ftl;
+	printf("about to crash");
+	fflush(stdout);
 	abort();
 }
 
@@ -193,6 +209,9 @@ static const struct ftl_verb verbs[] = {
 	{.name = "useMemory", .run = use_memory},
 	{.name = "useStack", .run = use_stack},
 	{.name = "useOwnNames", .run = use_own_names},
+	{.name = "print", .run = print},
+	{.name = "printMuch", .run = print_much},
+	{.name = "printMuchDirectly", .run = print_much, .flags = FTL_VERB_NONBLOCKING},
 	{.name = "count", .run = count},
 	{.name = "crash", .run = crash},
 };
@@ -202,7 +221,7 @@ static int started = 7;
 static int start(struct ftl_context *ftl) {
 	ftl_log(ftl, FTL_INFO, "starting");
 	const char *how = getenv("PROBE_START");
-	if (how != NULL && strcmp(how, "fail") == 0)
+	if (how != NULL && strcmp(how, "fail") == 0 && printf("looking for") > 0 && fprintf(stderr, "no route\n") > 0)
 		return ftl_fail(ftl, "the database is not there");
 	if (how != NULL && strcmp(how, "hang") == 0)
 		sleep(60);
@@ -212,6 +231,7 @@ static int start(struct ftl_context *ftl) {
 
 static void stop(struct ftl_context *ftl) {
 	ftl_log(ftl, FTL_INFO, "stopping with %d", *(int *)ftl->user);
+	printf("good bye"); /* whose line never ends */
 }
 
 #ifndef PROBE_VERSION
