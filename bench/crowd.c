@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fills a Backplane with modules that nobody calls: for a crowd of simulated Runners (bench-echo) of the language "crowd".
+ * Fills a Backplane with modules that nobody calls: for a crowd of simulated Runners (bench-echo) of the language
+ * "crowd".
  *
  *   bench-crowd --to URL --modules N --runners N
  *
@@ -84,8 +85,9 @@ static void on_created(void *owner UNUSED, const ProtobufCMessage *response, con
 	stop_if(err);
 	Ftl__WatchDeploymentRequest request = FTL__WATCH_DEPLOYMENT_REQUEST__INIT;
 	request.deployment_key = ((const Ftl__CreateDeploymentResponse *)response)->deployment_key;
-	struct rpc_stream *stream = rpc_call(crowd.channel, &(struct rpc_call_options){.path = STR(PATH("WatchDeployment")),
-										       .events = &watch_events});
+	struct rpc_stream *stream =
+		rpc_call(crowd.channel,
+			 &(struct rpc_call_options){.path = STR(PATH("WatchDeployment")), .events = &watch_events});
 	struct arena arena = ARENA_INIT(KIB(4));
 	rpc_send(stream, pb_pack(&request.base, &arena));
 	rpc_half_close(stream);

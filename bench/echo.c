@@ -34,7 +34,7 @@ struct runner {
 	struct rpc_stream *registration;
 };
 
-/* --- the echo --------------------------------------------------------------------------------------------------- */
+/* --- the echo ----------------------------------------------------------------------------------------------------- */
 
 struct call {
 	struct buf request;
@@ -92,7 +92,7 @@ static void start_call(struct rpc_stream *stream) {
 	stream->events = &call_events;
 }
 
-/* --- the Runner ------------------------------------------------------------------------------------------------- */
+/* --- the Runner --------------------------------------------------------------------------------------------------- */
 
 static void answer_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
 	Ftl__PingResponse response = FTL__PING_RESPONSE__INIT;
@@ -118,7 +118,8 @@ static void report(const struct runner *runner, const char *deployment, const ch
 
 static void deploy(struct rpc_unary *unary, const ProtobufCMessage *request) {
 	struct runner *runner = unary->service;
-	snprintf(runner->deployment, sizeof runner->deployment, "%s", ((const Ftl__DeployRequest *)request)->deployment_key);
+	snprintf(runner->deployment, sizeof runner->deployment, "%s",
+		 ((const Ftl__DeployRequest *)request)->deployment_key);
 	Ftl__DeployResponse response = FTL__DEPLOY_RESPONSE__INIT;
 	rpc_unary_reply(unary, &response.base);
 	if (runner->key[0] != '\0')
@@ -175,7 +176,7 @@ static void register_runner(struct runner *runner, const char *language) {
 	arena_deinit(&arena);
 }
 
-/* --- the program ------------------------------------------------------------------------------------------------ */
+/* --- the program -------------------------------------------------------------------------------------------------- */
 
 static void stop_if(int failed, const struct error *err) {
 	if (failed) {

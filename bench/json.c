@@ -29,8 +29,7 @@ static const char request[] =
 	"gate is open from eight to noon; after that, leave it with the baker at the corner, who knows about it and is "
 	"there until six. Thank you!\"}";
 
-/* --- memory that goes after each round ------------------------------------------------------------------------------
- */
+/* --- memory that goes after each round ---------------------------------------------------------------------------- */
 
 struct memory {
 	struct ftl_context context; /* first */

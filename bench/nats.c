@@ -89,7 +89,8 @@ static _Noreturn void run_echo(void) {
 static void start_call(const struct connection *connection, size_t call) {
 	char reply[SUBJECT_SIZE];
 	snprintf(reply, sizeof reply, "bench.%d.%zu.%zu", (int)getpid(), connection->number, call);
-	check(natsConnection_PublishRequest(connection->nats, bench.request, reply, bench.content, (int)bench.size), "publish");
+	check(natsConnection_PublishRequest(connection->nats, bench.request, reply, bench.content, (int)bench.size),
+	      "publish");
 }
 
 static void start_next(const struct connection *connection) {
@@ -98,7 +99,8 @@ static void start_next(const struct connection *connection) {
 		start_call(connection, call);
 }
 
-static void on_reply(natsConnection *nats UNUSED, natsSubscription *subscription UNUSED, natsMsg *message, void *closure) {
+static void on_reply(natsConnection *nats UNUSED, natsSubscription *subscription UNUSED, natsMsg *message,
+		     void *closure) {
 	const char *call = strrchr(natsMsg_GetSubject(message), '.') + 1;
 	if (bench.rate > 0)
 		latencies_set(&bench.latencies, strtoul(call, NULL, 10));
@@ -117,7 +119,8 @@ static void connect_all(void) {
 		struct connection *connection = &bench.connected[i];
 		*connection = (struct connection){.nats = open_connection(), .number = i};
 		snprintf(subject, sizeof subject, "bench.%d.%zu.*", (int)getpid(), i);
-		check(natsConnection_Subscribe(&connection->replies, connection->nats, subject, on_reply, connection), "subscribe");
+		check(natsConnection_Subscribe(&connection->replies, connection->nats, subject, on_reply, connection),
+		      "subscribe");
 		check(natsConnection_Flush(connection->nats), "flush");
 	}
 }
@@ -186,7 +189,8 @@ static void read_options(int argc, char **argv) {
 	bool one_kind = bench.echo != NULL || (bench.request != NULL && (bench.count > 0) != (bench.rate > 0));
 	if (bench.to != NULL && one_kind && bench.connections > 0 && bench.connections <= CONNECTIONS_MAX)
 		return;
-	fprintf(stderr, "bench-nats: it needs --to URL and --echo SUBJECT, or --request SUBJECT and --count N or --rate N\n");
+	fprintf(stderr,
+		"bench-nats: it needs --to URL and --echo SUBJECT, or --request SUBJECT and --count N or --rate N\n");
 	exit(2);
 }
 

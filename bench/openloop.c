@@ -64,8 +64,9 @@ static void start_call(void) {
 	*call = (struct call){.index = bench.started};
 	struct rpc_channel *channel = bench.channels[bench.started++ % bench.connections];
 	struct rpc_stream *stream =
-		rpc_call(channel, &(struct rpc_call_options){
-					  .path = STR("/xyz.block.ftl.v1.VerbService/Call"), .events = &events, .owner = call});
+		rpc_call(channel, &(struct rpc_call_options){.path = STR("/xyz.block.ftl.v1.VerbService/Call"),
+							     .events = &events,
+							     .owner = call});
 	rpc_send(stream, bench.request);
 	rpc_half_close(stream);
 }
@@ -141,6 +142,7 @@ int main(int argc, char **argv) {
 	loop_run(&bench.loop);
 	latencies_print(&bench.latencies, bench.failed);
 	if (bench.failed > 0)
-		fprintf(stderr, "bench-openloop: %zu calls failed, first with: %s\n", bench.failed, bench.first_failure.msg);
+		fprintf(stderr, "bench-openloop: %zu calls failed, first with: %s\n", bench.failed,
+			bench.first_failure.msg);
 	return bench.failed > 0;
 }

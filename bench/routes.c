@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a change of one module's routes costs when the table has many: making the new table, and giving the old one back.
- * Prints the median of microseconds of each.
+ * What a change of one module's routes costs when the table has many: making the new table, and giving the old one
+ * back. Prints the median of microseconds of each.
  *
  *     bench-routes [MODULES]
  */
@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
 		table = next;
 	}
 	route_table_unref(table);
-	printf("{\"modules\":%zu,\"make_us\":%llu,\"give_back_us\":%llu}\n", modules, (unsigned long long)median(making),
-	       (unsigned long long)median(giving_back));
+	printf("{\"modules\":%zu,\"make_us\":%llu,\"give_back_us\":%llu}\n", modules,
+	       (unsigned long long)median(making), (unsigned long long)median(giving_back));
 	return 0;
 }

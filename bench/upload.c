@@ -101,8 +101,9 @@ int main(int argc, char **argv) {
 	stop_if(bench.fd < 0, &err);
 	loop_init(&bench.loop);
 	struct rpc_channel *channel = rpc_channel_new(&bench.loop, &endpoint, &rpc_channel_options_default);
-	send_next(rpc_call(channel, &(struct rpc_call_options){.path = STR("/xyz.block.ftl.v1.BackplaneService/UploadArtefact"),
-							       .events = &events}));
+	send_next(rpc_call(channel,
+			   &(struct rpc_call_options){.path = STR("/xyz.block.ftl.v1.BackplaneService/UploadArtefact"),
+						      .events = &events}));
 	loop_run(&bench.loop);
 	print_answer();
 	return 0;

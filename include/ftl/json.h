@@ -77,7 +77,7 @@ enum {
 	FTL_JSON_VALUE_MAX = 60, /* of a value that a message shows */
 };
 
-/* --- memory ---------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 /* Zeroed memory that goes with the call. */
 struct ftl_json_memory {
@@ -102,7 +102,7 @@ static inline void *ftl_json_allocate(struct ftl_json_memory *memory, size_t siz
 	return result;
 }
 
-/* --- where a value is, for messages ---------------------------------------------------------------------------- */
+/* --- where a value is, for messages ------------------------------------------------------------------------------- */
 
 /* From the inside out; each step is on the stack of who took it. */
 struct ftl_json_place {
@@ -173,7 +173,7 @@ __attribute__((format(printf, 4, 0))) static inline int ftl_json_refuse_at(char 
 	return -1;
 }
 
-/* --- days ------------------------------------------------------------------------------------------------------ */
+/* --- days --------------------------------------------------------------------------------------------------------- */
 
 #define FTL_JSON_FIRST_SECOND (-INT64_C(62135596800)) /* 0001-01-01T00:00:00Z */
 #define FTL_JSON_LAST_SECOND INT64_C(253402300799)    /* 9999-12-31T23:59:59Z */
@@ -195,7 +195,7 @@ static inline int ftl_json_days_before_month(int64_t year, int64_t month) {
 	return days[month] + (month > 2 && ftl_json_is_leap(year));
 }
 
-/* --- eight characters at once ---------------------------------------------------------------------------------- */
+/* --- eight characters at once ------------------------------------------------------------------------------------- */
 
 #define FTL_JSON_EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 

@@ -27,7 +27,7 @@ static inline int ftl_json_read(struct ftl_json_reader *reader, const struct ftl
 				const struct ftl_json_place *place);
 static inline int ftl_json_skip(struct ftl_json_reader *reader, const struct ftl_json_place *place);
 
-/* --- failing --------------------------------------------------------------------------------------------------- */
+/* --- failing ------------------------------------------------------------------------------------------------------ */
 
 __attribute__((format(printf, 3, 4))) static inline int
 ftl_json_refuse(struct ftl_json_reader *reader, const struct ftl_json_place *place, const char *format, ...) {
@@ -98,7 +98,7 @@ static inline int ftl_json_refuse_kind(struct ftl_json_reader *reader, const cha
 	return ftl_json_refuse(reader, place, "expected %s, got %s", expected, kind);
 }
 
-/* --- words and numbers ----------------------------------------------------------------------------------------- */
+/* --- words and numbers -------------------------------------------------------------------------------------------- */
 
 static inline int ftl_json_take_word(struct ftl_json_reader *reader, const char *word, size_t size,
 				     const struct ftl_json_place *place) {
@@ -248,7 +248,7 @@ static inline int ftl_json_read_float(struct ftl_json_reader *reader, double *va
 	return 0;
 }
 
-/* --- strings --------------------------------------------------------------------------------------------------- */
+/* --- strings ------------------------------------------------------------------------------------------------------ */
 
 static inline int ftl_json_hex_digit(char c) {
 	if (ftl_json_is_digit(c))
@@ -454,7 +454,7 @@ static inline int ftl_json_read_bytes(struct ftl_json_reader *reader, struct ftl
 	return 0;
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------ */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 
 /* Exactly count digits; -1: they are not there. */
 static inline int64_t ftl_json_time_number(const char **at, int count) {
@@ -535,7 +535,7 @@ static inline int ftl_json_read_time(struct ftl_json_reader *reader, struct ftl_
 	return ftl_json_refuse(reader, place, "expected %s, got %s", expected, ftl_json_show(text, size, shown));
 }
 
-/* --- arrays and objects ---------------------------------------------------------------------------------------- */
+/* --- arrays and objects ------------------------------------------------------------------------------------------- */
 
 static inline int ftl_json_enter(struct ftl_json_reader *reader, const struct ftl_json_place *place) {
 	if (reader->depth == FTL_JSON_DEPTH_MAX)
@@ -664,7 +664,7 @@ static inline int ftl_json_read_list(struct ftl_json_reader *reader, const struc
 	return more;
 }
 
-/* --- enums and maps -------------------------------------------------------------------------------------------- */
+/* --- enums and maps ----------------------------------------------------------------------------------------------- */
 
 static inline size_t ftl_json_smaller(size_t a, size_t b) {
 	return a < b ? a : b;
@@ -876,7 +876,7 @@ static inline int ftl_json_read_map(struct ftl_json_reader *reader, const struct
 	return more < 0 || count < 2 ? more : ftl_json_check_keys(reader, type, entries, count, place);
 }
 
-/* --- data and sums --------------------------------------------------------------------------------------------- */
+/* --- data and sums ------------------------------------------------------------------------------------------------ */
 
 static inline int ftl_json_refuse_field(struct ftl_json_reader *reader, const struct ftl_json_type *type,
 					const char *name, size_t size, const struct ftl_json_place *place) {
@@ -1041,7 +1041,7 @@ static inline int ftl_json_read_sum(struct ftl_json_reader *reader, const struct
 	return more;
 }
 
-/* --- any type -------------------------------------------------------------------------------------------------- */
+/* --- any type ----------------------------------------------------------------------------------------------------- */
 
 static inline bool ftl_json_is_name(const char *at, const char *end) {
 	if (at == end || end - at > 64 || ftl_json_is_digit(*at))

@@ -65,7 +65,7 @@ static inline int ftl_json_put(struct ftl_json_writer *writer, const char *bytes
 	return 0;
 }
 
-/* --- numbers --------------------------------------------------------------------------------------------------- */
+/* --- numbers ------------------------------------------------------------------------------------------------------ */
 
 /* Into at least 20 bytes; returns how many. */
 static inline size_t ftl_json_digits(uint64_t number, char *out) {
@@ -151,7 +151,7 @@ static inline int ftl_json_write_float(struct ftl_json_writer *writer, double va
 	return 0;
 }
 
-/* --- strings --------------------------------------------------------------------------------------------------- */
+/* --- strings ------------------------------------------------------------------------------------------------------ */
 
 static inline void ftl_json_put_escaped(struct ftl_json_writer *writer, char c) {
 	static const char letters[] = "\"\\bfnrt", meanings[] = "\"\\\b\f\n\r\t", hex[] = "0123456789abcdef";
@@ -307,7 +307,7 @@ static inline int ftl_json_write_any(struct ftl_json_writer *writer, const struc
 	return ftl_json_put(writer, value->json, size, place);
 }
 
-/* --- enums, lists, maps ---------------------------------------------------------------------------------------- */
+/* --- enums, lists, maps ------------------------------------------------------------------------------------------- */
 
 static inline const struct ftl_json_member *ftl_json_variant(struct ftl_json_writer *writer,
 							     const struct ftl_json_type *type, unsigned value,
@@ -396,7 +396,7 @@ static inline int ftl_json_write_map(struct ftl_json_writer *writer, const struc
 	return ftl_json_close(writer, '}', place);
 }
 
-/* --- data and sums --------------------------------------------------------------------------------------------- */
+/* --- data and sums ------------------------------------------------------------------------------------------------ */
 
 static inline bool ftl_json_is_absent(const struct ftl_json_type *type, const void *value) {
 	if (type->kind == FTL_JSON_OPTIONAL)

@@ -21,8 +21,8 @@
  * with the context.
  *
  * A context is one call that is being answered. It belongs to the thread that the verb runs in, as does all memory that
- * it gives: it is there until the call is answered, and is never freed by hand. Verbs of one module run at the same time in
- * several threads. Texts are UTF-8, JSON is UTF-8 text, both terminated by a NUL and without one inside.
+ * it gives: it is there until the call is answered, and is never freed by hand. Verbs of one module run at the same
+ * time in several threads. Texts are UTF-8, JSON is UTF-8 text, both terminated by a NUL and without one inside.
  */
 #ifndef FTL_MODULE_H
 #define FTL_MODULE_H
@@ -58,7 +58,7 @@ enum ftl_level { FTL_DEBUG, FTL_INFO, FTL_WARN, FTL_ERROR };
 
 struct ftl_context;
 
-/* What goes on with a call when the verb that it called has answered: see ftl_call_then. Returns what a verb returns. */
+/* What goes on with a call when the verb that it called has answered: see ftl_call_then. Returns as a verb does. */
 typedef int ftl_continue(struct ftl_context *ftl, const char *answer, void *data);
 
 /* Who runs the module. Not for modules to look into: call the functions below. */
@@ -74,7 +74,8 @@ struct ftl_host {
 	uint64_t (*time_left_ms)(struct ftl_context *ftl);
 	int (*is_cancelled)(struct ftl_context *ftl);
 	/* Since version 2. */
-	int (*call_then)(struct ftl_context *ftl, const char *verb, const char *request, ftl_continue *then, void *data);
+	int (*call_then)(struct ftl_context *ftl, const char *verb, const char *request, ftl_continue *then,
+			 void *data);
 };
 
 /* A call that is being answered; in start and stop of a module, the module itself. */
@@ -102,8 +103,8 @@ enum { FTL_LATER = 1 };
 
 struct ftl_verb {
 	const char *name;
-	/* Answers the call: 0 after ftl_reply, -1 after ftl_fail, ftl_refuse or a failed ftl_call, or what ftl_call_then
-	 * returned. */
+	/* Answers the call: 0 after ftl_reply, -1 after ftl_fail, ftl_refuse or a failed ftl_call, or what
+	 * ftl_call_then returned. */
 	int (*run)(struct ftl_context *ftl);
 	unsigned flags; /* FTL_VERB_… */
 };
@@ -172,9 +173,9 @@ static inline const char *ftl_call(struct ftl_context *ftl, const char *verb, co
 	return ftl->host->call(ftl, verb, request);
 }
 
-/* The same without waiting, as the last thing that a verb does: `return ftl_call_then(…)`. When the answer is there, `then`
- * goes on in the place of the verb, with what ftl_call would have given, and data; it may call on in the same way. The
- * memory of the call stays until the last of them has returned. Where a verb may wait, this waits. */
+/* The same without waiting, as the last thing that a verb does: `return ftl_call_then(…)`. When the answer is there,
+ * `then` goes on in the place of the verb, with what ftl_call would have given, and data; it may call on in the same
+ * way. The memory of the call stays until the last of them has returned. Where a verb may wait, this waits. */
 static inline int ftl_call_then(struct ftl_context *ftl, const char *verb, const char *request, ftl_continue *then,
 				void *data) {
 	return ftl->host->call_then(ftl, verb, request, then, data);
@@ -210,8 +211,8 @@ static inline const char *ftl_get_string(struct ftl_context *ftl, const char *js
 
 /* --- the call's surroundings -------------------------------------------------------------------------------------- */
 
-/* A line in the module's log, with the verb and the request ID. Lines that the module prints are there as well: as info from
- * its standard output, as warn from its standard error. */
+/* A line in the module's log, with the verb and the request ID. Lines that the module prints are there as well: as info
+ * from its standard output, as warn from its standard error. */
 __attribute__((format(printf, 3, 4))) static inline void ftl_log(struct ftl_context *ftl, enum ftl_level level,
 								 const char *format, ...) {
 	va_list args;

@@ -27,7 +27,7 @@
 #include "ftl_descriptors.h"
 #include "rpc/reflection.h"
 
-/* --- events of the control side ------------------------------------------------------------------------------------------- */
+/* --- events of the control side ----------------------------------------------------------------------------------- */
 
 struct control *backplane_event(struct backplane *backplane) {
 	uv_update_time(&backplane->loop.uv);
@@ -58,7 +58,7 @@ static void on_runner_exited(void *owner, const char *runner_key, const char *wh
 	backplane_event_done(backplane);
 }
 
-/* --- connections ------------------------------------------------------------------------------------------------------------- */
+/* --- connections -------------------------------------------------------------------------------------------------- */
 
 static void on_accept(struct listener *listener, int fd) {
 	struct backplane *backplane = listener->owner;
@@ -98,7 +98,7 @@ static int dial_control(void *data) {
 	return ends[0];
 }
 
-/* --- stopping ---------------------------------------------------------------------------------------------------------------- */
+/* --- stopping ----------------------------------------------------------------------------------------------------- */
 
 /* The calls have ended, or had their time. */
 static void end_runners(struct backplane *backplane) {
@@ -161,10 +161,10 @@ static void watch_signals(struct backplane *backplane) {
 	uv_signal_start(&backplane->stopping.interrupt, on_signal, SIGINT);
 }
 
-/* --- starting ---------------------------------------------------------------------------------------------------------------- */
+/* --- starting ----------------------------------------------------------------------------------------------------- */
 
-static int open_folder(const char *data, const char *name, int (*open)(const char *path, void *owner, struct error *err),
-		       void *owner, struct error *err) {
+static int open_folder(const char *data, const char *name,
+		       int (*open)(const char *path, void *owner, struct error *err), void *owner, struct error *err) {
 	char *path = mem_printf("%s/%s", data, name);
 	int failed = open(path, owner, err);
 	free(path);
@@ -225,8 +225,8 @@ void close_data(struct backplane *backplane) {
 }
 
 static int open_stores(struct backplane *backplane, struct error *err) {
-	if (find_data_folder(backplane, err) < 0 || (backplane->options->takeover && takeover_ask(backplane, err) < 0) ||
-	    open_data(backplane, err) < 0)
+	if (find_data_folder(backplane, err) < 0 ||
+	    (backplane->options->takeover && takeover_ask(backplane, err) < 0) || open_data(backplane, err) < 0)
 		return -1;
 	return open_folder(backplane->data_folder, "logs", open_logbook, backplane, err);
 }
@@ -248,13 +248,15 @@ static bool takes_tls_alone(const struct backplane *backplane, const struct endp
 static int read_tls_options(struct backplane *backplane, const struct endpoint *bind, struct error *err) {
 	const struct backplane_options *options = backplane->options;
 	if ((options->tls_cert == NULL) != (options->tls_key == NULL))
-		return error_set(err, CODE_INVALID_ARGUMENT, "a certificate and its key go together: give --tls-cert and --tls-key");
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "a certificate and its key go together: give --tls-cert and --tls-key");
 	if (options->tls_cert == NULL && takes_tls_alone(backplane, bind))
 		return error_set(err, CODE_INVALID_ARGUMENT, "TLS needs a certificate: give --tls-cert and --tls-key");
 	backplane->server_tls = (struct tls_options){
 		.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->tls_client_ca};
-	backplane->client_tls =
-		(struct tls_options){.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->ca};
+	backplane->client_tls = (struct tls_options){.cert_file = options->tls_cert,
+						     .key_file = options->tls_key,
+						     .ca_file = options->ca};
 	if (options->tls_cert == NULL && options->ca == NULL)
 		return 0;
 	backplane->tls = tls_config_new(false, &backplane->client_tls, err);
@@ -266,16 +268,18 @@ static int open_inner(struct backplane *backplane, struct error *err) {
 	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
 	struct offer *offer = backplane->offer;
 	if (offer != NULL && offer->inner >= 0) {
-		listener_adopt(&backplane->inner, &backplane->loop, offer->inner, &offer->inner_endpoint, on_accept, backplane);
+		listener_adopt(&backplane->inner, &backplane->loop, offer->inner, &offer->inner_endpoint, on_accept,
+			       backplane);
 		offer->inner = -1;
 		endpoint_format(&backplane->inner.endpoint, backplane->inner_endpoint);
 		return 0;
 	}
 	int len = snprintf(endpoint.path, sizeof endpoint.path, "%s/backplane.sock", backplane->data_folder);
 	if (len >= (int)sizeof endpoint.path)
-		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "%s/backplane.sock has more than 107 bytes, which no socket's path may; choose a shorter --data",
-				 backplane->data_folder);
+		return error_set(
+			err, CODE_INVALID_ARGUMENT,
+			"%s/backplane.sock has more than 107 bytes, which no socket's path may; choose a shorter --data",
+			backplane->data_folder);
 	if (listener_open(&backplane->inner, &backplane->loop, &endpoint, on_accept, backplane, err) < 0)
 		return -1;
 	endpoint_format(&backplane->inner.endpoint, backplane->inner_endpoint);
@@ -368,8 +372,8 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 	return 0;
 }
 
-static int load_deployment(struct backplane *backplane, const struct module_record *module, const char *key, bool active,
-			   struct error *err) {
+static int load_deployment(struct backplane *backplane, const struct module_record *module, const char *key,
+			   bool active, struct error *err) {
 	struct arena arena = ARENA_INIT(MIB(256));
 	struct deployment_record record;
 	int failed = 0;
@@ -390,7 +394,8 @@ static int load_module(struct backplane *backplane, const struct module_record *
 	struct arena arena = ARENA_INIT(MIB(16));
 	struct deployment_record *newest;
 	size_t count;
-	int failed = backplane->store->ops->list_deployments(backplane->store, module->name, 1, &arena, &newest, &count, err);
+	int failed = backplane->store->ops->list_deployments(backplane->store, module->name, 1, &arena, &newest, &count,
+							     err);
 	if (!failed && !wanted)
 		control_load_module(&backplane->control, module->name, module->replicas,
 				    count > 0 && newest->state == DEPLOYMENT_FAILED ? newest->detail : "");
@@ -444,8 +449,8 @@ static int start(struct backplane *backplane, struct error *err) {
 	read_types(backplane);
 	if (start_workers(backplane, err) < 0 || events_load(backplane, err) < 0)
 		return -1;
-	events_add(backplane, EVENT_BACKPLANE_STARTED, "serves on %s, process %d, version %s", backplane->endpoint, (int)getpid(),
-		   FTL_VERSION);
+	events_add(backplane, EVENT_BACKPLANE_STARTED, "serves on %s, process %d, version %s", backplane->endpoint,
+		   (int)getpid(), FTL_VERSION);
 	if (load(backplane, err) < 0)
 		return -1;
 	load_runners(backplane);
@@ -460,7 +465,7 @@ static int start(struct backplane *backplane, struct error *err) {
 	return 0;
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void init(struct backplane *backplane, const struct backplane_options *options) {
 	struct control_config config = control_config_default;

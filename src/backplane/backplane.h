@@ -20,8 +20,8 @@ struct backplane_options {
 	uint64_t start_timeout_ms; /* passed to Runners; 30 s */
 	uint64_t orphan_timeout_ms; /* passed to Runners; 2 min */
 	uint64_t drain_timeout_ms; /* what a replaced deployment gets to finish its calls; 30 s */
-	/* PEM files. With a certificate the port takes TLS; when bind is https:// or a client_ca is given, TLS alone. Own
-	 * Runners and what they host then come by a socket in the data folder. NULL: none. */
+	/* PEM files. With a certificate the port takes TLS; when bind is https:// or a client_ca is given, TLS alone.
+	 * Own Runners and what they host then come by a socket in the data folder. NULL: none. */
 	const char *tls_cert, *tls_key, *tls_client_ca;
 	const char *ca; /* whom to trust when a Runner's endpoint is https://; NULL: the system's authorities */
 	const char *const *origins; /* web pages that may call beside those of this machine; NULL-terminated, or NULL */

@@ -133,7 +133,7 @@ struct backplane {
 		uint64_t since_ms;
 		unsigned quiet; /* looks in a row that found nothing in progress */
 		unsigned workers_left; /* that have not done as they were told yet */
-		int ends[HANDOVER_FDS_MAX]; /* for the next one: of the connections that the workers have made meanwhile */
+		int ends[HANDOVER_FDS_MAX]; /* for the next one: of the connections that workers have made meanwhile */
 		size_t end_count;
 	} takeover;
 };

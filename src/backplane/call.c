@@ -6,8 +6,8 @@
  *   ─▶ a relay passes the message on unopened, and the answer back
  *
  * A call that certainly did not begin is sent to another replica; one that may have run never is. When nothing of the
- * module is alive and something is about to be, as after a restart of the Backplane or the death of the only replica, the
- * call is held meanwhile:
+ * module is alive and something is about to be, as after a restart of the Backplane or the death of the only replica,
+ * the call is held meanwhile:
  *
  *   ─▶ no replica, or none that can be reached ─▶ HELD ──new routes, a while later──▶ as above
  *                                                  └──max-hold, nothing to wait for──▶ Unavailable
@@ -95,7 +95,7 @@ static void call_free(struct call *call, enum code status, bool verb_failed) {
 	worker_tell_if_idle(worker);
 }
 
-/* --- headers ------------------------------------------------------------------------------------------------------- */
+/* --- headers ------------------------------------------------------------------------------------------------------ */
 
 static const struct str header_verb = STR_INIT("ftl-verb");
 static const struct str header_request_id = STR_INIT("ftl-request-id");
@@ -129,8 +129,9 @@ static int check_chain(const struct call *call, struct error *err) {
 	if (loops)
 		error_set(err, CODE_FAILED_PRECONDITION, "this call would go round in a circle: %.*s", STR_ARG(chain));
 	else
-		error_set(err, CODE_FAILED_PRECONDITION, "%zu calls lie within each other, and max-call-depth is %d: %.*s", depth + 1,
-			  CHAIN_MAX, STR_ARG(chain));
+		error_set(err, CODE_FAILED_PRECONDITION,
+			  "%zu calls lie within each other, and max-call-depth is %d: %.*s", depth + 1, CHAIN_MAX,
+			  STR_ARG(chain));
 	buf_deinit(&text);
 	return -1;
 }
@@ -148,11 +149,11 @@ static int check_declared(const struct call *call, struct error *err) {
 	    route_module_may_call(module, verb, str_from(call->verb)))
 		return 0;
 	return error_set(err, CODE_PERMISSION_DENIED,
-			 "%.*s may not call %s, as its schema does not say so; add to the verb %.*s: +calls %s", STR_ARG(caller),
-			 call->verb, STR_ARG(verb), call->verb);
+			 "%.*s may not call %s, as its schema does not say so; add to the verb %.*s: +calls %s",
+			 STR_ARG(caller), call->verb, STR_ARG(verb), call->verb);
 }
 
-/* --- requests in JSON ----------------------------------------------------------------------------------------------- */
+/* --- requests in JSON --------------------------------------------------------------------------------------------- */
 
 /* The field `bytes body = 3` of a whole CallRequest; of several the last one counts. */
 static struct str find_body(struct str message) {
@@ -183,11 +184,14 @@ static int check_request(const struct call *call, const struct verb_name *verb, 
 	struct str body = find_body(message);
 	if (decl == NULL || (body.len == 0 && decl->verb.request.kind == SCHEMA_UNIT))
 		return 0;
-	const struct schema_json json = {.module = module, .find = find_model, .owner = call->worker, .root = "request"};
+	const struct schema_json json = {.module = module,
+					 .find = find_model,
+					 .owner = call->worker,
+					 .root = "request"};
 	return schema_check_json(&json, &decl->verb.request, body, err);
 }
 
-/* --- headers for the Runner ------------------------------------------------------------------------------------------ */
+/* --- headers for the Runner --------------------------------------------------------------------------------------- */
 
 /* Sixteen hexadecimal digits. printf would cost as much as all else that routing does. */
 static void put_hex(char *at, uint64_t number) {
@@ -240,7 +244,7 @@ static void add_headers(struct call *call) {
 	http_headers_add(&call->from->response_headers, arena, header_request_id, id)->never_indexed = true;
 }
 
-/* --- routing ------------------------------------------------------------------------------------------------------- */
+/* --- routing ------------------------------------------------------------------------------------------------------ */
 
 static int no_such_verb(const struct route_module *module, const struct verb_name *verb, struct error *err) {
 	const char *near = route_module_nearest(module, verb->name), *name = module->name.ptr;
@@ -297,7 +301,8 @@ static const struct route_replica *pick_around(struct call *call, const struct r
 	if (try_left_out(call, b))
 		return b;
 	for (size_t i = 0; i < module->replica_count; i++) {
-		const struct route_replica *replica = &module->replicas[(place_of(call, a) + i) % module->replica_count];
+		const struct route_replica *replica =
+			&module->replicas[(place_of(call, a) + i) % module->replica_count];
 		if (replica != call->tried && !standing_is_out(replica->standing))
 			return replica;
 	}
@@ -368,7 +373,7 @@ static void send_again(struct call *call) {
 	relay_retry(call->relay, send_to(call, replica), replica->label, headers_for(call, replica));
 }
 
-/* --- calls that wait ------------------------------------------------------------------------------------------------ */
+/* --- calls that wait ---------------------------------------------------------------------------------------------- */
 
 static void give_up(struct call *call, const struct error *why) {
 	end_hold(call);
@@ -383,10 +388,11 @@ static int check_hold(const struct call *call, uint64_t now_ms, const char *why,
 	if (worker->draining || !may_come)
 		return error_set(err, CODE_UNAVAILABLE, "%s", why);
 	if (call->held_ms != 0 && now_ms - call->held_ms >= HOLD_MAX_MS)
-		return error_set(err, CODE_UNAVAILABLE, "%s (the call has waited for %d ms, which is max-hold)", why, HOLD_MAX_MS);
+		return error_set(err, CODE_UNAVAILABLE, "%s (the call has waited for %d ms, which is max-hold)", why,
+				 HOLD_MAX_MS);
 	if (list_is_empty(&call->in_held) && worker->held_count >= HELD_MAX)
-		return error_set(err, CODE_UNAVAILABLE, "%s (%zu calls wait already; max-held-calls is %d)", why, worker->held_count,
-				 HELD_MAX);
+		return error_set(err, CODE_UNAVAILABLE, "%s (%zu calls wait already; max-held-calls is %d)", why,
+				 worker->held_count, HELD_MAX);
 	return 0;
 }
 
@@ -407,7 +413,7 @@ static void hold(struct call *call, const struct error *why) {
 		timer_start(&worker->loop, &worker->held_timer, HELD_LOOK_MS);
 }
 
-/* A replica turned it away: the routes that tell why may be on their way, and if they are not it may fare better soon. */
+/* A replica turned it away: the routes that tell why may be on their way, or else it may fare better soon. */
 static void hold_and_retry(struct call *call, const struct error *why) {
 	call->retry_after_ms = call->retry_after_ms > 0 ? call->retry_after_ms * 2 : HELD_RETRY_MS;
 	call->retry_ms = loop_now_ms(&call->worker->loop) + call->retry_after_ms;
@@ -432,7 +438,8 @@ static void pass_on(struct call *call) {
 	struct arena *arena = &call->from->http.arena;
 	struct http_headers headers = {0};
 	for (size_t i = 0; i < call->headers.count; i++)
-		if (!str_eq(call->headers.items[i].name, header_verb) && !str_eq(call->headers.items[i].name, header_deployment))
+		if (!str_eq(call->headers.items[i].name, header_verb) &&
+		    !str_eq(call->headers.items[i].name, header_deployment))
 			http_headers_pass(&headers, arena, &call->headers.items[i]);
 	end_hold(call);
 	call->tried = NULL;
@@ -482,7 +489,7 @@ void calls_init(struct worker *worker) {
 	worker->held_timer.fire = on_held_timer;
 }
 
-/* --- on its way ----------------------------------------------------------------------------------------------------- */
+/* --- on its way --------------------------------------------------------------------------------------------------- */
 
 static void on_untouched(struct relay *relay, const struct error *why) {
 	struct call *call = relay_owner(relay);
@@ -505,7 +512,8 @@ static void on_relay_done(struct relay *relay) {
 	struct call *call = relay_owner(relay);
 	note_end(call, relay_status(relay));
 	/* The first field of a CallResponse tells whether the verb succeeded. */
-	call_free(call, relay_status(relay), relay_answer_begins(relay) == WIRE_TAG(FTL__CALL_RESPONSE__RESPONSE_ERROR, WIRE_BYTES));
+	call_free(call, relay_status(relay),
+		  relay_answer_begins(relay) == WIRE_TAG(FTL__CALL_RESPONSE__RESPONSE_ERROR, WIRE_BYTES));
 }
 
 /* "module.verb", of the pool. */
@@ -522,10 +530,11 @@ static char *full_name(const struct verb_name *verb) {
 static void wait_for_replica(struct call *call, const struct relay_options *options) {
 	struct error err;
 	if (options->taken.len > HELD_MESSAGE_MAX) {
-		error_set(&err, CODE_UNAVAILABLE,
-			  "nothing of the module %s is alive yet, and the call is too large to wait: %zu bytes of it are here, and "
-			  "max-held-message is %d",
-			  call->module->name.ptr, options->taken.len, HELD_MESSAGE_MAX);
+		error_set(
+			&err, CODE_UNAVAILABLE,
+			"nothing of the module %s is alive yet, and the call is too large to wait: %zu bytes of it are here, and "
+			"max-held-message is %d",
+			call->module->name.ptr, options->taken.len, HELD_MESSAGE_MAX);
 		rpc_fail(call->from, &err);
 		return;
 	}
@@ -563,7 +572,7 @@ static void route(struct call *call, const struct verb_name *verb, struct str ta
 	relay_start(from, send_to(call, replica), &options);
 }
 
-/* --- the first bytes ------------------------------------------------------------------------------------------------ */
+/* --- the first bytes ---------------------------------------------------------------------------------------------- */
 
 static void look(struct call *call, struct str bytes) {
 	struct verb_name verb;
@@ -578,9 +587,10 @@ static void look(struct call *call, struct str bytes) {
 	case VERB_PEEK_MORE:
 		if (call->need <= PEEK_MAX)
 			return;
-		error_set(&err, CODE_RESOURCE_EXHAUSTED,
-			  "the verb does not stand in the first bytes of the message, and max-verb-offset is %d: put it before the body",
-			  PEEK_MAX);
+		error_set(
+			&err, CODE_RESOURCE_EXHAUSTED,
+			"the verb does not stand in the first bytes of the message, and max-verb-offset is %d: put it before the body",
+			PEEK_MAX);
 		rpc_fail(call->from, &err);
 		return;
 	}
@@ -637,7 +647,8 @@ static const struct rpc_events peek_events = {
 static void start_call(struct rpc_stream *stream) {
 	struct worker *worker = stream->service;
 	if (worker->leaving) {
-		relay_start(stream, worker->control, &(struct relay_options){.peer = "the Backplane that has taken over"});
+		relay_start(stream, worker->control,
+			    &(struct relay_options){.peer = "the Backplane that has taken over"});
 		return;
 	}
 	struct call *call = pool_alloc(sizeof *call);
@@ -657,7 +668,7 @@ static void start_call(struct rpc_stream *stream) {
 		rpc_finish(stream, CODE_UNAVAILABLE, "the Backplane is stopping, so the call did not run");
 }
 
-/* --- the rest of VerbService ----------------------------------------------------------------------------------------- */
+/* --- the rest of VerbService -------------------------------------------------------------------------------------- */
 
 static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
 	Ftl__PingResponse response;

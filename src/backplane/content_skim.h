@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads the one field `bytes content = 1` out of UploadArtefactRequest messages as their bytes come, so that a content of
- * any size passes without being held, be it in many messages or in one.
+ * Reads the one field `bytes content = 1` out of UploadArtefactRequest messages as their bytes come, so that a content
+ * of any size passes without being held, be it in many messages or in one.
  */
 #pragma once
 

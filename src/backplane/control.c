@@ -27,7 +27,7 @@ const struct control_config control_config_default = {
 	.stable_ms = 5000,
 };
 
-/* --- modules and languages -------------------------------------------------------------------------------------- */
+/* --- modules and languages ---------------------------------------------------------------------------------------- */
 
 void module_unsettle(struct control *control, struct module *module) {
 	control->unsettled = true;
@@ -66,7 +66,7 @@ struct language *language_find_or_add(struct control *control, const char *name)
 	return language;
 }
 
-/* --- settling --------------------------------------------------------------------------------------------------- */
+/* --- settling ----------------------------------------------------------------------------------------------------- */
 
 static bool may_host(const struct runner *runner, const struct deployment *deployment) {
 	return runner_was_found(runner) ||
@@ -134,7 +134,8 @@ static unsigned count_supply(const struct control *control, const struct languag
 	unsigned supply = 0;
 	LIST_FOREACH(link, &control->all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		bool coming = runner->state == RUNNER_CREATING || runner->state == RUNNER_PROBING || runner->state == RUNNER_IDLE;
+		bool coming = runner->state == RUNNER_CREATING || runner->state == RUNNER_PROBING ||
+			      runner->state == RUNNER_IDLE;
 		if (coming && strcmp(runner->language, language->name) == 0)
 			supply++;
 	}
@@ -245,15 +246,15 @@ void control_settle(struct control *control) {
 	control->settle_due_ms = settle_due(control);
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 
 void control_advance(struct control *control, uint64_t now_ms) {
 	ASSERT(now_ms >= control->now_ms);
 	control->now_ms = now_ms;
 }
 
-/* What was found has its time from now on: until here it may have had nobody to register with, as the Backplane before us
- * finished its requests. */
+/* What was found has its time from now on: until here it may have had nobody to register with, as the Backplane before
+ * us finished its requests. */
 void control_begin(struct control *control, uint64_t now_ms) {
 	uint64_t passed_ms = now_ms - control->now_ms;
 	control_advance(control, now_ms);
@@ -276,9 +277,10 @@ uint64_t control_tick(struct control *control) {
 	return MIN(control->settle_due_ms, due != NULL ? due->key : UINT64_MAX);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
-void control_init(struct control *control, const struct control_config *config, struct outside *outside, uint64_t now_ms) {
+void control_init(struct control *control, const struct control_config *config, struct outside *outside,
+		  uint64_t now_ms) {
 	*control = (struct control){.config = *config, .outside = outside, .now_ms = now_ms};
 	map_init(&control->runners);
 	map_init(&control->deployments);
@@ -336,7 +338,7 @@ void control_shut_down(struct control *control) {
 	control_settle(control);
 }
 
-/* --- queries ---------------------------------------------------------------------------------------------------- */
+/* --- queries ------------------------------------------------------------------------------------------------------ */
 
 const struct module *control_module(const struct control *control, struct str name) {
 	return map_get(&control->modules, name);
@@ -359,7 +361,8 @@ bool control_module_is_awaited(const struct control *control, const struct modul
 void control_module_problem(const struct control *control, const struct module *module, char *ret_text, size_t size) {
 	const struct deployment *active = module->active, *next = module->next;
 	const struct deployment *deployment = active != NULL && (module->replicas > 0 || next == NULL) ? active : next;
-	const struct language *language = deployment ? map_get(&control->languages, str_from(deployment->language)) : NULL;
+	const struct language *language =
+		deployment ? map_get(&control->languages, str_from(deployment->language)) : NULL;
 	if (deployment == NULL && module->failure != NULL)
 		snprintf(ret_text, size, "%s", module->failure);
 	else if (deployment == NULL)
@@ -367,10 +370,12 @@ void control_module_problem(const struct control *control, const struct module *
 	else if (deployment_wanted(deployment) == 0)
 		snprintf(ret_text, size, "it is scaled to 0; ftl scale %s 1 starts it", module->name);
 	else if (language != NULL && language->problem[0] != '\0' && deployment_assigned(deployment) == 0)
-		snprintf(ret_text, size, "%s waits for a Runner for %s: %s", deployment->key, language->name, language->problem);
+		snprintf(ret_text, size, "%s waits for a Runner for %s: %s", deployment->key, language->name,
+			 language->problem);
 	else if (deployment->retry_due_ms > control->now_ms)
-		snprintf(ret_text, size, "%s failed %u times in a row, and is tried again in %" PRIu64 " s: %s", deployment->key,
-			 deployment->failures, (deployment->retry_due_ms - control->now_ms + 999) / 1000, deployment->detail);
+		snprintf(ret_text, size, "%s failed %u times in a row, and is tried again in %" PRIu64 " s: %s",
+			 deployment->key, deployment->failures,
+			 (deployment->retry_due_ms - control->now_ms + 999) / 1000, deployment->detail);
 	else if (deployment->failures > 0 && deployment->detail[0] != '\0')
 		snprintf(ret_text, size, "%s is starting again: %s", deployment->key, deployment->detail);
 	else

@@ -128,7 +128,8 @@ struct module {
 	unsigned replicas;
 	unsigned next_replicas; /* of the next one; 0: as many. The active one keeps its number until it is replaced */
 	char *failure; /* why the last deployment did not come up; NULL: it did */
-	struct ended failed, stopped; /* the last that did not come up, unless one was wanted since; the last that ran */
+	struct ended failed,
+		stopped; /* the last that did not come up, unless one was wanted since; the last that ran */
 	struct list in_dirty; /* its routes changed */
 	struct list in_restless;
 	struct list in_control;
@@ -137,8 +138,8 @@ struct module {
 struct control_config {
 	unsigned warm; /* idle Runners kept for each language in use */
 	uint64_t create_timeout_ms; /* from the Platform's word to the registration */
-	/* Within this time of its silence a Runner is given up: a third of it lies between two pings, and a ping that is not
-	 * answered within a third is missed; the second that is missed in a row is the last. */
+	/* Within this time of its silence a Runner is given up: a third of it lies between two pings, and a ping that
+	 * is not answered within a third is missed; the second that is missed in a row is the last. */
 	uint64_t silence_ms;
 	uint64_t deploy_timeout_ms; /* from Deploy to Deployed */
 	uint64_t drain_timeout_ms;
@@ -218,7 +219,8 @@ struct control {
 	struct map languages; /* by name */
 	struct list all_languages;
 	struct list dirty; /* modules whose routes changed */
-	struct list restless; /* modules that are not, or may not be, as wanted: none other is looked at after an event */
+	struct list
+		restless; /* modules that are not, or may not be, as wanted: none other is looked at after an event */
 	struct list ending; /* deployments that are freed once no Runner hosts them */
 	uint64_t serial; /* of the last Runner's record */
 	uint64_t attempt; /* the last one */
@@ -244,7 +246,8 @@ struct language {
 	bool exhausted; /* no idle Runner is left */
 };
 
-void control_init(struct control *control, const struct control_config *config, struct outside *outside, uint64_t now_ms);
+void control_init(struct control *control, const struct control_config *config, struct outside *outside,
+		  uint64_t now_ms);
 void control_deinit(struct control *control);
 
 /* Sets the time of the events that follow. */
@@ -256,7 +259,7 @@ uint64_t control_tick(struct control *control);
 /* A language is part of a Runner's key, and with it of file names, and of command lines. */
 int language_check(struct str language, struct error *err);
 
-/* --- events --------------------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------------------------------- */
 
 /* At the start, once for each deployment in the store that is wanted. `active` tells which of its module it is. */
 void control_load(struct control *control, const struct deployment_record *record, const struct module_record *wanted,
@@ -321,7 +324,7 @@ void control_runner_exited(struct control *control, const char *runner_key, cons
 void control_published(struct control *control, uint64_t version);
 void control_shut_down(struct control *control);
 
-/* --- queries -------------------------------------------------------------------------------------------------- */
+/* --- queries ------------------------------------------------------------------------------------------------------ */
 
 const char *runner_state_name(enum runner_state state);
 const char *deployment_state_name(enum deployment_state state);
@@ -329,8 +332,8 @@ const struct module *control_module(const struct control *control, struct str na
 const struct deployment *control_deployment(const struct control *control, struct str key);
 unsigned deployment_wanted(const struct deployment *deployment); /* copies of one that is active or next */
 
-/* Nothing of it is alive, and something is about to be: it was there before, and no failure stands against it but that it
- * died just now. Calls may wait for it. */
+/* Nothing of it is alive, and something is about to be: it was there before, and no failure stands against it but that
+ * it died just now. Calls may wait for it. */
 bool control_module_is_awaited(const struct control *control, const struct module *module);
 
 /* Why no call reaches a module just now, in plain words. */

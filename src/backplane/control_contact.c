@@ -19,8 +19,8 @@ static struct runner *find_by_endpoint(const struct control *control, struct str
 static bool is_name(struct str text, size_t max) {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
-		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-			  c == '+' || c == '.' || c == '#';
+		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+			  c == '_' || c == '+' || c == '.' || c == '#';
 		if (!ok)
 			return false;
 	}
@@ -30,9 +30,10 @@ static bool is_name(struct str text, size_t max) {
 int language_check(struct str language, struct error *err) {
 	if (is_name(language, LANGUAGE_MAX) && language.ptr[0] != '-')
 		return 0;
-	return error_set(err, CODE_INVALID_ARGUMENT,
-			 "language must be a name of 1 to %d letters, digits, or - _ + . #, with no - in front; it is \"%.*s\"",
-			 LANGUAGE_MAX - 1, (int)MIN(language.len, (size_t)80), language.ptr);
+	return error_set(
+		err, CODE_INVALID_ARGUMENT,
+		"language must be a name of 1 to %d letters, digits, or - _ + . #, with no - in front; it is \"%.*s\"",
+		LANGUAGE_MAX - 1, (int)MIN(language.len, (size_t)80), language.ptr);
 }
 
 static int check_registration(const struct control *control, const struct registration *registration,
@@ -46,9 +47,10 @@ static int check_registration(const struct control *control, const struct regist
 				 (int)MIN(registration->runner_key.len, (size_t)80), registration->runner_key.ptr);
 	const struct runner *other = find_by_endpoint(control, registration->endpoint);
 	if (other != NULL && !str_eq_c(registration->runner_key, other->key))
-		return error_set(err, CODE_ALREADY_EXISTS,
-				 "the endpoint %.*s is registered already, by the Runner %s; stop that one or choose another",
-				 STR_ARG(registration->endpoint), other->key);
+		return error_set(
+			err, CODE_ALREADY_EXISTS,
+			"the endpoint %.*s is registered already, by the Runner %s; stop that one or choose another",
+			STR_ARG(registration->endpoint), other->key);
 	return 0;
 }
 
@@ -78,14 +80,14 @@ static void renew(struct control *control, struct runner *runner, const struct r
 		runner->endpoint = mem_strndup(registration->endpoint.ptr, registration->endpoint.len);
 	take_stream(runner, registration);
 	control->outside->ops->accept(control->outside, registration->id, runner);
-	/* It came alive after it said that; or it is another one, that hosts nothing yet. The same order twice is one. */
+	/* It came alive after it said that; or is another one, that hosts nothing yet. The same order twice is one. */
 	if (runner->state == RUNNER_ALIVE && !str_eq_c(registration->deployment_key, runner->deployment->key))
 		control->outside->ops->deploy(control->outside, runner, runner->deployment);
 	tell_again_to_end(control, runner);
 }
 
-/* Whether it may be the one that we know, by what it says that it hosts. What it said before it came alive, or ended, may
- * come after its report of that. */
+/* Whether it may be the one that we know, by what it says that it hosts. What it said before it came alive, or ended,
+ * may come after its report of that. */
 static bool hosts_what_it_did(const struct runner *runner, struct str hosted) {
 	switch (runner->state) {
 	case RUNNER_ALIVE:
@@ -107,7 +109,8 @@ static bool is_another(const struct runner *runner, const struct registration *r
 		return false;
 	bool elsewhere = !runner->managed && (!str_eq_c(registration->endpoint, runner->endpoint) ||
 					      !str_eq_c(registration->language, runner->language));
-	return elsewhere || (runner->contact.broke != BROKE_NOT && !hosts_what_it_did(runner, registration->deployment_key));
+	return elsewhere ||
+	       (runner->contact.broke != BROKE_NOT && !hosts_what_it_did(runner, registration->deployment_key));
 }
 
 static void read_claim(struct runner *runner, const struct registration *registration) {
@@ -165,10 +168,11 @@ static struct runner *find_by_registration(const struct control *control, uint64
 	return NULL;
 }
 
-/* Perhaps it died; perhaps nothing but the connection did, as when we were stopped for so long that it looked for another
- * one. Its calls are not to be lost by that. A dead one refuses the pings at once. */
+/* Perhaps it died; perhaps nothing but the connection did, as when we were stopped for so long that it looked for
+ * another one. Its calls are not to be lost by that. A dead one refuses the pings at once. */
 static void doubt(struct control *control, struct runner *runner) {
-	runner_tell(control, runner, EVENT_RUNNER_SILENT, 0, "closed its connection; it is pinged before it counts as lost");
+	runner_tell(control, runner, EVENT_RUNNER_SILENT, 0,
+		    "closed its connection; it is pinged before it counts as lost");
 	runner->contact.broke = runner->state == RUNNER_ALIVE ? BROKE_ALIVE : BROKE;
 	if (runner->contact.ping == PING_NONE)
 		runner_ping(control, runner);
@@ -195,8 +199,8 @@ static void count_in(struct control *control, struct runner *runner) {
 	if (runner->claimed[0] != '\0')
 		runner_adopt(control, runner);
 	else
-		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms, "registered at %s, for %s",
-				 runner->endpoint, runner->language);
+		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms,
+				 "registered at %s, for %s", runner->endpoint, runner->language);
 }
 
 static void refuse_unreachable(struct control *control, struct runner *runner, const struct error *why) {
@@ -212,8 +216,8 @@ static void refuse_unreachable(struct control *control, struct runner *runner, c
 enum { PINGS_MISSED_MAX = 2, PING_AGAIN_MS = 100, LATE_MS = 500 };
 
 /* The next ping is sent a third of the time after the last one at the latest, however that one went. So a Runner that
- * falls silent has had two that were sent later, and missed both, when the whole time has passed since one was sent that
- * it did answer. */
+ * falls silent has had two that were sent later, and missed both, when the whole time has passed since one was sent
+ * that it did answer. */
 static uint64_t next_ping(const struct control *control, const struct runner *runner) {
 	uint64_t due_ms = runner->contact.ping_sent_ms + control->config.silence_ms / 3;
 	uint64_t again_ms = control->now_ms + (runner->contact.broke != BROKE_NOT ? 0 : PING_AGAIN_MS);
@@ -225,7 +229,8 @@ void control_pinged(struct control *control, const char *runner_key, uint64_t se
 	if (runner == NULL || runner->serial != serial)
 		return;
 	/* Word that its time was up comes long after that: it was the Backplane that stood still. */
-	bool late = err != NULL && control->now_ms - runner->contact.ping_sent_ms > control->config.silence_ms / 3 + LATE_MS;
+	bool late = err != NULL &&
+		    control->now_ms - runner->contact.ping_sent_ms > control->config.silence_ms / 3 + LATE_MS;
 	bool says_nothing = late || (runner->contact.ping == PING_STALE && err == NULL);
 	runner->contact.ping = PING_NONE;
 	if (says_nothing) {

@@ -54,8 +54,8 @@ static void set_state(struct control *control, struct deployment *deployment, en
 	module_unsettle(control, deployment->module);
 }
 
-void deployment_tell(struct control *control, const struct deployment *deployment, enum event_kind kind, const char *format,
-		     ...) {
+void deployment_tell(struct control *control, const struct deployment *deployment, enum event_kind kind,
+		     const char *format, ...) {
 	char text[EVENT_TEXT_MAX];
 	va_list args;
 	va_start(args, format);
@@ -69,7 +69,7 @@ static void save(struct control *control, const struct deployment *deployment, c
 	control->outside->ops->save(control->outside, deployment, module);
 }
 
-/* --- queries --------------------------------------------------------------------------------------------------------- */
+/* --- queries ------------------------------------------------------------------------------------------------------ */
 
 unsigned deployment_assigned(const struct deployment *deployment) {
 	unsigned assigned = 0;
@@ -89,7 +89,7 @@ bool deployment_is_wanted(const struct deployment *deployment) {
 	return deployment == deployment->module->active || deployment == deployment->module->next;
 }
 
-/* --- coming ---------------------------------------------------------------------------------------------------------- */
+/* --- coming ------------------------------------------------------------------------------------------------------- */
 
 static struct deployment *find_or_add(struct control *control, const struct deployment_record *record) {
 	struct deployment *deployment = map_get(&control->deployments, str_from(record->key));
@@ -198,7 +198,8 @@ static void want_replicas(struct module *module, const struct deployment *deploy
 	module->next_replicas = 0;
 }
 
-static void want(struct control *control, const struct deployment_record *record, uint32_t replicas, enum event_kind kind) {
+static void want(struct control *control, const struct deployment_record *record, uint32_t replicas,
+		 enum event_kind kind) {
 	struct module *module = module_find_or_add(control, record->module);
 	free(module->failure);
 	module->failure = NULL;
@@ -213,7 +214,8 @@ static void want(struct control *control, const struct deployment_record *record
 		deployment->retry_due_ms = 0;
 		deployment->from_store = deployment->awaited = false;
 		set_state(control, deployment, DEPLOYMENT_STARTING, "");
-		deployment_tell(control, deployment, kind, kind == EVENT_DEPLOYMENT_CREATED ? "created" : "wanted again");
+		deployment_tell(control, deployment, kind,
+				kind == EVENT_DEPLOYMENT_CREATED ? "created" : "wanted again");
 	} else if (deployment == module->active) {
 		/* The active one is wanted after all, perhaps in other numbers. */
 		module->next = NULL;
@@ -238,7 +240,7 @@ void control_rolled_back(struct control *control, const struct deployment_record
 	want(control, record, 0, EVENT_DEPLOYMENT_ROLLED_BACK);
 }
 
-/* --- replicas --------------------------------------------------------------------------------------------------------- */
+/* --- replicas ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t backoff_ms(const struct control *control, unsigned failures) {
 	return failures == 0 ? 0 : MIN(control->config.retry_max_ms, (uint64_t)100 << MIN(failures - 1, 10u));
@@ -252,7 +254,8 @@ static void retry_later(struct control *control, struct deployment *deployment, 
 	snprintf(text, sizeof text, "%s; trying again in %llu ms", why, (unsigned long long)delay_ms);
 	if (deployment->state != DEPLOYMENT_STARTING)
 		set_state(control, deployment, deployment->state, why);
-	const struct control_event event = {EVENT_DEPLOYMENT_BACKING_OFF, deployment, NULL, text, lines, line_count, delay_ms};
+	const struct control_event event =
+		{EVENT_DEPLOYMENT_BACKING_OFF, deployment, NULL, text, lines, line_count, delay_ms};
 	control->outside->ops->event(control->outside, &event);
 	module_unsettle(control, deployment->module);
 	if (deployment == deployment->module->active && deployment->alive == 0)
@@ -276,7 +279,7 @@ static void fail_or_retry(struct control *control, struct deployment *deployment
 	retry_later(control, deployment, why, lines, line_count);
 }
 
-/* --- replicas that do not come up: all of them say why, not only the first ----------------------------------------------- */
+/* --- replicas that do not come up: all of them say why, not only the first ---------------------------------------- */
 
 enum { FAILING_MS = 1000 };
 
@@ -341,7 +344,8 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 	free(module->failure);
 	module->failure = mem_printf("%s failed: %s", deployment->key, why);
 	set_state(control, deployment, DEPLOYMENT_FAILED, why);
-	keep_ended(&module->failed, deployment->key, deployment->language, DEPLOYMENT_FAILED, why, deployment->since_wall_ms);
+	keep_ended(&module->failed, deployment->key, deployment->language, DEPLOYMENT_FAILED, why,
+		   deployment->since_wall_ms);
 	list_append(&control->ending, &deployment->in_ending);
 	const struct control_event event = {EVENT_DEPLOYMENT_FAILED, deployment, NULL, why, lines, line_count, 0};
 	control->outside->ops->event(control->outside, &event);
@@ -379,7 +383,7 @@ void deployment_switch(struct control *control, struct module *module) {
 	wind_down(control, before, why);
 }
 
-/* --- going ------------------------------------------------------------------------------------------------------------ */
+/* --- going -------------------------------------------------------------------------------------------------------- */
 
 static void release(struct control *control, struct deployment *deployment) {
 	if (deployment->state == DEPLOYMENT_DRAINING) {
@@ -429,8 +433,8 @@ int control_scale(struct control *control, struct str name, uint32_t replicas, s
 	if (module == NULL)
 		return error_set(err, CODE_NOT_FOUND, "there is no module %.*s", STR_ARG(name));
 	if (module->active == NULL && module->next == NULL)
-		return error_set(err, CODE_FAILED_PRECONDITION, "the module %s was stopped, or never came up; deploy it again",
-				 module->name);
+		return error_set(err, CODE_FAILED_PRECONDITION,
+				 "the module %s was stopped, or never came up; deploy it again", module->name);
 	module->replicas = replicas;
 	module->next_replicas = 0;
 	struct deployment *shown = module->active ? module->active : module->next;
@@ -445,7 +449,7 @@ int control_scale(struct control *control, struct str name, uint32_t replicas, s
 	return 0;
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------------ */
+/* --- events ------------------------------------------------------------------------------------------------------- */
 
 static void replica_came_up(struct control *control, struct runner *runner, const struct deployed *deployed) {
 	struct deployment *deployment = runner->deployment;
@@ -468,8 +472,8 @@ static void replica_ended(struct control *control, struct runner *runner, const 
 	runner->claimed[0] = '\0';
 	/* One that the Platform made is to end itself: its exit is still to come. */
 	if (!expected || !runner->managed)
-		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms, "no longer hosts %s: %s",
-				 deployment->key, deployed->error);
+		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms,
+				 "no longer hosts %s: %s", deployment->key, deployed->error);
 	else if (untold)
 		runner_end(control, runner, 0);
 	if (expected)
@@ -484,18 +488,20 @@ static void replica_ended(struct control *control, struct runner *runner, const 
 static int replica_unknown(struct control *control, struct runner *runner, const struct deployed *deployed,
 			   struct error *err) {
 	bool failed = deployed->error[0] != '\0';
-	bool its_last = failed && runner->state == RUNNER_DRAINING && strcmp(runner->claimed, deployed->deployment_key) == 0;
+	bool its_last =
+		failed && runner->state == RUNNER_DRAINING && strcmp(runner->claimed, deployed->deployment_key) == 0;
 	if (its_last && !runner->managed) {
 		runner->claimed[0] = '\0';
-		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms, "no longer hosts %s: %s",
-				 deployed->deployment_key, deployed->error);
+		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms,
+				 "no longer hosts %s: %s", deployed->deployment_key, deployed->error);
 		return 0;
 	}
 	/* What has ended already may end, and is not taken on because an earlier word comes late. */
 	if (failed)
 		return 0;
 	bool has_ended = deployed->attempt != 0 && deployed->attempt <= runner->ended_attempt;
-	if (!has_ended && runner->state == RUNNER_IDLE && map_get(&control->deployments, str_from(deployed->deployment_key)) != NULL) {
+	if (!has_ended && runner->state == RUNNER_IDLE &&
+	    map_get(&control->deployments, str_from(deployed->deployment_key)) != NULL) {
 		/* Told to by the Backplane before us. */
 		snprintf(runner->claimed, sizeof runner->claimed, "%s", deployed->deployment_key);
 		runner_adopt(control, runner);
@@ -546,7 +552,8 @@ void control_published(struct control *control, uint64_t version) {
 	}
 	LIST_FOREACH(link, &control->restless) {
 		struct deployment *active = LIST_ENTRY(link, struct module, in_restless)->active;
-		bool all_out = active != NULL && active->coming_live && active->live_version > 0 && active->live_version <= version;
+		bool all_out = active != NULL && active->coming_live && active->live_version > 0 &&
+			       active->live_version <= version;
 		if (!all_out)
 			continue;
 		active->coming_live = false;
@@ -556,7 +563,7 @@ void control_published(struct control *control, uint64_t version) {
 	control_settle(control);
 }
 
-/* --- time -------------------------------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 
 uint64_t deployment_due(const struct control *control, const struct deployment *deployment) {
 	uint64_t limit = deployment->due_ms > 0 ? deployment->due_ms : UINT64_MAX;
@@ -574,6 +581,7 @@ void deployment_tick(struct control *control, struct deployment *deployment) {
 		return;
 	}
 	char why[128];
-	snprintf(why, sizeof why, "it was not up within %llu ms", (unsigned long long)control->config.deploy_timeout_ms);
+	snprintf(why, sizeof why, "it was not up within %llu ms",
+		 (unsigned long long)control->config.deploy_timeout_ms);
 	deployment_fail(control, deployment, why, NULL, 0);
 }

@@ -7,7 +7,7 @@
 
 #include "backplane/control.h"
 
-/* --- control.c ------------------------------------------------------------------------------------------------ */
+/* --- control.c ---------------------------------------------------------------------------------------------------- */
 
 /* To be called at the end of every event. */
 void control_settle(struct control *control);
@@ -19,7 +19,7 @@ void module_mark_dirty(struct control *control, struct module *module);
 struct module *module_find_or_add(struct control *control, const char *name);
 struct language *language_find_or_add(struct control *control, const char *name);
 
-/* --- control_runner.c ------------------------------------------------------------------------------------------ */
+/* --- control_runner.c --------------------------------------------------------------------------------------------- */
 
 struct runner *runner_find(const struct control *control, const char *key);
 struct runner *runner_find_idle(const struct control *control, const char *language);
@@ -36,8 +36,8 @@ void runner_assign(struct control *control, struct runner *runner, struct deploy
 void runner_drain(struct control *control, struct runner *runner, const char *why);
 /* Tells it to end what it hosts, now that no call is routed to it. */
 void runner_end(struct control *control, struct runner *runner, uint64_t grace_ms);
-/* The same as soon as that is so: until then a worker may have a route to it, also one of an earlier time that it hosted the
- * same deployment. */
+/* The same as soon as that is so: until then a worker may have a route to it, also one of an earlier time that it
+ * hosted the same deployment. */
 void runner_end_unrouted(struct control *control, struct runner *runner, uint64_t grace_ms);
 /* To be called when its limit, its state or its next ping has changed. */
 void runner_reschedule(struct control *control, struct runner *runner);
@@ -63,17 +63,17 @@ void runner_tick(struct control *control, struct runner *runner);
  * ALIVE or DRAINING. */
 void runner_adopt(struct control *control, struct runner *runner);
 
-/* --- control_contact.c ------------------------------------------------------------------------------------------ */
+/* --- control_contact.c -------------------------------------------------------------------------------------------- */
 
 void runner_ping(struct control *control, struct runner *runner);
 
-/* --- control_deployment.c -------------------------------------------------------------------------------------- */
+/* --- control_deployment.c ----------------------------------------------------------------------------------------- */
 
 /* Runners that host it or are about to. */
 unsigned deployment_assigned(const struct deployment *deployment);
 bool deployment_is_wanted(const struct deployment *deployment);
-void deployment_tell(struct control *control, const struct deployment *deployment, enum event_kind kind, const char *format,
-		     ...) PRINTF_LIKE(4, 5);
+void deployment_tell(struct control *control, const struct deployment *deployment, enum event_kind kind,
+		     const char *format, ...) PRINTF_LIKE(4, 5);
 /* STARTING → FAILED */
 void deployment_fail(struct control *control, struct deployment *deployment, const char *why, const char *const *lines,
 		     size_t line_count);

@@ -40,8 +40,11 @@ static const enum event_kind kinds[RUNNER_STATE_COUNT] = {
 
 void runner_tell(struct control *control, const struct runner *runner, enum event_kind kind, uint64_t retry_in_ms,
 		 const char *text) {
-	const struct control_event event = {
-		.kind = kind, .deployment = runner->deployment, .runner = runner, .text = text, .retry_in_ms = retry_in_ms};
+	const struct control_event event = {.kind = kind,
+					    .deployment = runner->deployment,
+					    .runner = runner,
+					    .text = text,
+					    .retry_in_ms = retry_in_ms};
 	control->outside->ops->event(control->outside, &event);
 }
 
@@ -73,7 +76,7 @@ void runner_set_state(struct control *control, struct runner *runner, enum runne
 	runner_tell(control, runner, kinds[state], 0, text);
 }
 
-/* --- coming and going -------------------------------------------------------------------------------------------- */
+/* --- coming and going --------------------------------------------------------------------------------------------- */
 
 struct runner *runner_find(const struct control *control, const char *key) {
 	return map_get(&control->runners, str_from(key));
@@ -249,8 +252,8 @@ void runner_drain(struct control *control, struct runner *runner, const char *wh
 		runner_remove(control, runner);
 		return;
 	}
-	runner_set_state(control, runner, RUNNER_DRAINING, control->config.drain_timeout_ms + control->config.kill_timeout_ms,
-			 "%s", why);
+	runner_set_state(control, runner, RUNNER_DRAINING,
+			 control->config.drain_timeout_ms + control->config.kill_timeout_ms, "%s", why);
 	runner_end_unrouted(control, runner, 0);
 }
 
@@ -310,7 +313,7 @@ void control_deploy_answered(struct control *control, const char *runner_key, ui
 	control_settle(control);
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------------ */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 
 static void on_limit(struct control *control, struct runner *runner) {
 	char why[128];

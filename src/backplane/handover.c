@@ -23,7 +23,7 @@ struct head {
 	uint32_t kind;
 };
 
-/* --- the socket ---------------------------------------------------------------------------------------------------- */
+/* --- the socket --------------------------------------------------------------------------------------------------- */
 
 /* By the folder's descriptor, so that the folder's path may be longer than the address of a socket. */
 static int open_address(const char *data_folder, struct sockaddr_un *ret_address, struct error *err) {
@@ -63,11 +63,13 @@ int handover_connect(const char *data_folder, int *ret_fd, struct error *err) {
 	if (fd >= 0)
 		close(fd);
 	if (!failed)
-		return error_set(err, CODE_PERMISSION_DENIED, "%s/takeover.sock is in the hands of another user", data_folder);
-	if (number == ENOENT || number == ECONNREFUSED)
-		return error_set(err, CODE_NOT_FOUND,
-				 "no Backplane that could be taken over runs on the data folder %s; start without --takeover",
+		return error_set(err, CODE_PERMISSION_DENIED, "%s/takeover.sock is in the hands of another user",
 				 data_folder);
+	if (number == ENOENT || number == ECONNREFUSED)
+		return error_set(
+			err, CODE_NOT_FOUND,
+			"no Backplane that could be taken over runs on the data folder %s; start without --takeover",
+			data_folder);
 	return error_set_errno(err, number, "could not connect to %s/takeover.sock", data_folder);
 }
 
@@ -79,8 +81,8 @@ int handover_listen(const char *data_folder, int *ret_fd, struct error *err) {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlinkat(folder, "takeover.sock", 0);
 	/* Until it listens nobody can open it. */
-	bool failed = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || chmod(address.sun_path, 0600) < 0 ||
-		      listen(fd, HANDOVER_BACKLOG) < 0;
+	bool failed = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+		      chmod(address.sun_path, 0600) < 0 || listen(fd, HANDOVER_BACKLOG) < 0;
 	int number = errno;
 	close(folder);
 	if (!failed) {
@@ -106,9 +108,10 @@ int handover_accept(int listener) {
 	return -1;
 }
 
-/* --- packets ------------------------------------------------------------------------------------------------------- */
+/* --- packets ------------------------------------------------------------------------------------------------------ */
 
-int handover_send(int fd, enum handover_kind kind, const char *text, const int *fds, size_t fd_count, struct error *err) {
+int handover_send(int fd, enum handover_kind kind, const char *text, const int *fds, size_t fd_count,
+		  struct error *err) {
 	struct head head = {.version_first = HANDOVER_VERSION, .version_last = HANDOVER_VERSION, .kind = kind};
 	memcpy(head.magic, magic, sizeof magic);
 	struct iovec pieces[] = {{&head, sizeof head}, {(char *)text, text != NULL ? strlen(text) : 0}};
@@ -119,8 +122,9 @@ int handover_send(int fd, enum handover_kind kind, const char *text, const int *
 		message.msg_control = control;
 		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
 		struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-		*rights = (struct cmsghdr){
-			.cmsg_len = CMSG_LEN(fd_count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+		*rights = (struct cmsghdr){.cmsg_len = CMSG_LEN(fd_count * sizeof(int)),
+					   .cmsg_level = SOL_SOCKET,
+					   .cmsg_type = SCM_RIGHTS};
 		memcpy(CMSG_DATA(rights), fds, fd_count * sizeof(int));
 	}
 	if (sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
@@ -137,8 +141,8 @@ static int wait_readable(int fd, int timeout_ms, struct error *err) {
 		if (ready > 0)
 			return 0;
 		if (ready == 0)
-			return error_set(err, CODE_DEADLINE_EXCEEDED, "process %ld has said nothing for %d ms", handover_peer_pid(fd),
-					 timeout_ms);
+			return error_set(err, CODE_DEADLINE_EXCEEDED, "process %ld has said nothing for %d ms",
+					 handover_peer_pid(fd), timeout_ms);
 		if (errno != EINTR)
 			return error_set_errno(err, errno, "could not wait for process %ld", handover_peer_pid(fd));
 	}
@@ -157,24 +161,29 @@ static void take_fds(struct msghdr *message, struct handover_packet *packet) {
 
 static int check_head(int fd, const struct head *head, size_t size, struct error *err) {
 	if (size < sizeof *head || memcmp(head->magic, magic, sizeof magic) != 0)
-		return error_set(err, CODE_FAILED_PRECONDITION, "what process %ld says is no handover", handover_peer_pid(fd));
+		return error_set(err, CODE_FAILED_PRECONDITION, "what process %ld says is no handover",
+				 handover_peer_pid(fd));
 	if (head->version_first > HANDOVER_VERSION || head->version_last < HANDOVER_VERSION)
-		return error_set(err, CODE_FAILED_PRECONDITION,
-				 "process %ld speaks the versions %u to %u of the handover, and this FTL version %d: stop the running "
-				 "Backplane and start the other without --takeover",
-				 handover_peer_pid(fd), head->version_first, head->version_last, HANDOVER_VERSION);
+		return error_set(
+			err, CODE_FAILED_PRECONDITION,
+			"process %ld speaks the versions %u to %u of the handover, and this FTL version %d: stop the running "
+			"Backplane and start the other without --takeover",
+			handover_peer_pid(fd), head->version_first, head->version_last, HANDOVER_VERSION);
 	return 0;
 }
 
-int handover_receive(int fd, int timeout_ms, struct arena *arena, struct handover_packet *ret_packet, struct error *err) {
+int handover_receive(int fd, int timeout_ms, struct arena *arena, struct handover_packet *ret_packet,
+		     struct error *err) {
 	if (wait_readable(fd, timeout_ms, err) < 0)
 		return -1;
 	struct head head = {0};
 	char *text = arena_alloc(arena, HANDOVER_TEXT_MAX + 1);
 	struct iovec pieces[] = {{&head, sizeof head}, {text, HANDOVER_TEXT_MAX}};
 	char control[CMSG_SPACE(HANDOVER_FDS_MAX * sizeof(int))];
-	struct msghdr message = {
-		.msg_iov = pieces, .msg_iovlen = ARRAY_LEN(pieces), .msg_control = control, .msg_controllen = sizeof control};
+	struct msghdr message = {.msg_iov = pieces,
+				 .msg_iovlen = ARRAY_LEN(pieces),
+				 .msg_control = control,
+				 .msg_controllen = sizeof control};
 	ssize_t size = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 	if (size < 0 && errno != ECONNRESET)
 		return error_set_errno(err, errno, "could not hear process %ld", handover_peer_pid(fd));
@@ -208,7 +217,8 @@ int handover_expect(int fd, int timeout_ms, enum handover_kind kind, struct aren
 	for (size_t i = 0; i < packet.fd_count; i++)
 		close(packet.fds[i]);
 	if (packet.kind == HANDOVER_REFUSED || packet.kind == HANDOVER_FAILED)
-		return error_set(err, CODE_FAILED_PRECONDITION, "process %ld says: %.900s", handover_peer_pid(fd), packet.text);
-	return error_set(err, CODE_INTERNAL, "process %ld says %u in place of %u", handover_peer_pid(fd), (unsigned)packet.kind,
-			 (unsigned)kind);
+		return error_set(err, CODE_FAILED_PRECONDITION, "process %ld says: %.900s", handover_peer_pid(fd),
+				 packet.text);
+	return error_set(err, CODE_INTERNAL, "process %ld says %u in place of %u", handover_peer_pid(fd),
+			 (unsigned)packet.kind, (unsigned)kind);
 }

@@ -11,8 +11,8 @@
  *    ◀─ GO ──────────────────────────────    waits for the last word, as the new one may be gone by now
  *    ── TAKEN ──────────────────────────▶    finishes its calls and leaves
  *
- * REFUSED from the old one, FAILED from the new one, and the end of the connection before TAKEN, all mean that the old one
- * goes on as before.
+ * REFUSED from the old one, FAILED from the new one, and the end of the connection before TAKEN, all mean that the old
+ * one goes on as before.
  */
 #pragma once
 
@@ -58,11 +58,13 @@ int handover_accept(int listener);
 long handover_peer_pid(int fd);
 
 /* The text is borrowed; NULL for none. fds stay the caller's. */
-int handover_send(int fd, enum handover_kind kind, const char *text, const int *fds, size_t fd_count, struct error *err);
+int handover_send(int fd, enum handover_kind kind, const char *text, const int *fds, size_t fd_count,
+		  struct error *err);
 
 /* Waits at most timeout_ms. The text is in arena, the descriptors are the caller's. Unavailable: the other end is gone;
  * DeadlineExceeded: it says nothing. A packet that is none, or of a version that is not ours, is FailedPrecondition. */
-int handover_receive(int fd, int timeout_ms, struct arena *arena, struct handover_packet *ret_packet, struct error *err);
+int handover_receive(int fd, int timeout_ms, struct arena *arena, struct handover_packet *ret_packet,
+		     struct error *err);
 /* The same for the one packet that must come now. REFUSED and FAILED become errors with their text. */
 int handover_expect(int fd, int timeout_ms, enum handover_kind kind, struct arena *arena,
 		    struct handover_packet *ret_packet, struct error *err);

@@ -57,7 +57,7 @@ static char *path_of(const struct logbook *logbook, struct str module, const cha
 	return mem_printf("%s/%.*s.log%s", logbook->folder, STR_ARG(module), suffix);
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static struct log_file *open_file(struct logbook *logbook, struct str module) {
 	struct log_file *file = map_get(&logbook->files, module);
@@ -90,9 +90,9 @@ static void turn_over(struct logbook *logbook, struct str module) {
 }
 
 static char *to_line(const struct log_entry *entry) {
-	json_t *line = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "time_ms", (json_int_t)entry->time_ms, "level", entry->level,
-				 "message", entry->message, "module", entry->module, "deployment", entry->deployment_key, "runner",
-				 entry->runner_key);
+	json_t *line = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "time_ms", (json_int_t)entry->time_ms, "level",
+				 entry->level, "message", entry->message, "module", entry->module, "deployment",
+				 entry->deployment_key, "runner", entry->runner_key);
 	if (line == NULL)
 		return NULL;
 	if (entry->attributes[0] != '\0')
@@ -120,7 +120,7 @@ void logbook_add(struct logbook *logbook, const struct log_entry *entry) {
 	free(line);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 struct tail {
 	json_t **lines;
@@ -174,7 +174,8 @@ static const char *text_of(const json_t *line, const char *key) {
 	return text ? text : "";
 }
 
-static void show_tail(struct tail *tail, size_t count, void (*each)(void *data, const struct log_entry *entry), void *data) {
+static void show_tail(struct tail *tail, size_t count, void (*each)(void *data, const struct log_entry *entry),
+		      void *data) {
 	qsort(tail->lines, tail->count, sizeof *tail->lines, compare_times);
 	for (size_t i = 0; i < tail->count; i++) {
 		const json_t *line = tail->lines[i];

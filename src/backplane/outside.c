@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The outside world of the state machines, as it really is. Every function starts something and returns; what comes of it
- * is an event later.
+ * The outside world of the state machines, as it really is. Every function starts something and returns; what comes of
+ * it is an event later.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static int64_t out_wall_ms(struct outside *outside UNUSED) {
 	return clock_wall_ms();
 }
 
-/* --- the Platform ------------------------------------------------------------------------------------------------------ */
+/* --- the Platform ------------------------------------------------------------------------------------------------- */
 
 static void out_create_runner(struct outside *outside, const char *runner_key, const char *language) {
 	struct backplane *backplane = backplane_of(outside);
@@ -43,7 +43,7 @@ static void out_destroy_runner(struct outside *outside, const char *runner_key) 
 	backplane->platform->ops->destroy(backplane->platform, runner_key);
 }
 
-/* --- Runners ------------------------------------------------------------------------------------------------------------ */
+/* --- Runners ------------------------------------------------------------------------------------------------------ */
 
 static struct rpc_channel *channel_to(struct backplane *backplane, const struct runner *runner) {
 	struct rpc_channel *channel = map_get(&backplane->runner_channels, str_from(runner->key));
@@ -167,7 +167,7 @@ static void out_refuse(struct outside *outside, uint64_t registration, const str
 	registration_refuse(backplane_of(outside), registration, why);
 }
 
-/* --- the store ------------------------------------------------------------------------------------------------------------ */
+/* --- the store ---------------------------------------------------------------------------------------------------- */
 
 static void writing_work(struct store_job *job, struct store *store) {
 	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
@@ -253,7 +253,7 @@ static void out_save(struct outside *outside, const struct deployment *deploymen
 	saves_add(&backplane_of(outside)->saves, deployment, module);
 }
 
-/* --- routes ---------------------------------------------------------------------------------------------------------------- */
+/* --- routes ------------------------------------------------------------------------------------------------------- */
 
 static void out_route(struct outside *outside, const struct module *module) {
 	routes_change(backplane_of(outside), module);
@@ -263,13 +263,13 @@ static void out_publish(struct outside *outside, uint64_t version) {
 	routes_publish(backplane_of(outside), version);
 }
 
-/* --- people ----------------------------------------------------------------------------------------------------------------- */
+/* --- people ------------------------------------------------------------------------------------------------------- */
 
 static void out_event(struct outside *outside, const struct control_event *event) {
 	struct backplane *backplane = backplane_of(outside);
 	if (event->deployment != NULL)
-		log_info("%s: %s%s%s", event->deployment->key, event->runner ? event->runner->key : "", event->runner ? ": " : "",
-			 event->text);
+		log_info("%s: %s%s%s", event->deployment->key, event->runner ? event->runner->key : "",
+			 event->runner ? ": " : "", event->text);
 	events_add_of_control(backplane, event);
 	watch_event(backplane, event);
 }
@@ -298,7 +298,7 @@ static const struct outside_ops ops = {
 	.all_gone = out_all_gone,
 };
 
-/* --- nobody any more ---------------------------------------------------------------------------------------------------------- */
+/* --- nobody any more ---------------------------------------------------------------------------------------------- */
 
 static void mute_runner(struct outside *outside UNUSED, const struct runner *runner UNUSED) {
 }
@@ -320,7 +320,8 @@ static void mute_terminate(struct outside *outside UNUSED, const struct runner *
 			   const char *deployment_key UNUSED, uint64_t grace_ms UNUSED) {
 }
 
-static void mute_accept(struct outside *outside UNUSED, uint64_t registration UNUSED, const struct runner *runner UNUSED) {
+static void mute_accept(struct outside *outside UNUSED, uint64_t registration UNUSED,
+			const struct runner *runner UNUSED) {
 }
 
 static void mute_refuse(struct outside *outside UNUSED, uint64_t registration UNUSED, const struct error *why UNUSED) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The schema of a deployment, as it was sent: immutable, and shared by the books of the control side and by every routing
- * table that leads to the deployment.
+ * The schema of a deployment, as it was sent: immutable, and shared by the books of the control side and by every
+ * routing table that leads to the deployment.
  *
- * Thousands of models would be many megabytes, so it stays packed until a thread first asks for its model, and keeps that
- * from then on. Only calls whose JSON is checked ask.
+ * Thousands of models would be many megabytes, so it stays packed until a thread first asks for its model, and keeps
+ * that from then on. Only calls whose JSON is checked ask.
  */
 #pragma once
 

@@ -63,7 +63,8 @@ struct route_table;
 
 struct route_table *route_table_new(void);
 /* A copy of table with module, which it takes, in the place of the one of that name. */
-struct route_table *route_table_with(const struct route_table *table, struct route_module *const *modules, size_t count);
+struct route_table *route_table_with(const struct route_table *table, struct route_module *const *modules,
+				     size_t count);
 struct route_table *route_table_ref(struct route_table *table);
 void route_table_unref(struct route_table *table);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The routing table, made of what the control side knows: each module that changed is made anew, the rest is shared with
- * the table before, and all workers get the new one. With it goes how each replica has done of late.
+ * The routing table, made of what the control side knows: each module that changed is made anew, the rest is shared
+ * with the table before, and all workers get the new one. With it goes how each replica has done of late.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 
-/* --- how replicas do --------------------------------------------------------------------------------------------------- */
+/* --- how replicas do ---------------------------------------------------------------------------------------------- */
 
 /* How the Runner does with what it hosts now. A deployment that came up anew begins anew. */
 struct runner_standing {
@@ -58,7 +58,7 @@ void routes_standing_text(const struct backplane *backplane, const struct runner
 		standing_text(standing, loop_now_ms(&backplane->loop), ret_text);
 }
 
-/* --- Runners that are gone ---------------------------------------------------------------------------------------------- */
+/* --- Runners that are gone ---------------------------------------------------------------------------------------- */
 
 /* After the routes: a call that still had the old ones would open a connection again that nobody closes. */
 static void forget_endpoints(struct backplane *backplane) {
@@ -78,7 +78,7 @@ void routes_forget(struct backplane *backplane, const struct runner *runner) {
 	backplane->forgotten[backplane->forgotten_count++] = endpoint;
 }
 
-/* --- the route of a module ---------------------------------------------------------------------------------------------- */
+/* --- the route of a module ---------------------------------------------------------------------------------------- */
 
 static size_t list_verbs(const Schema__Module *schema, struct str *verbs) {
 	size_t count = 0;
@@ -152,8 +152,8 @@ static bool list_calls(const struct deployment *deployment, struct calls *calls)
 	return exports;
 }
 
-/* Those that still end call as they declared it. A schema that neither exports nor calls anything is of a peer that knows
- * of neither, and says nothing by it. */
+/* Those that still end call as they declared it. A schema that neither exports nor calls anything is of a peer that
+ * knows of neither, and says nothing by it. */
 static void set_calls(const struct backplane *backplane, const struct module *module, struct route_module *route) {
 	struct calls calls = {0};
 	bool exports = list_calls(module->active, &calls);
@@ -210,7 +210,7 @@ static struct route_module *make_route(struct backplane *backplane, const struct
 	return route;
 }
 
-/* --- the table ---------------------------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 static void take_in_changes(struct backplane *backplane) {
 	if (backplane->changed_count == 0)
@@ -263,11 +263,12 @@ void routes_publish(struct backplane *backplane, uint64_t version) {
 					    .version = version,
 					    .left = (unsigned)backplane->worker_count};
 	for (size_t i = 0; i < backplane->worker_count; i++)
-		worker_set_routes(backplane->workers[i], route_table_ref(backplane->routes), on_worker_has_it, publication);
+		worker_set_routes(backplane->workers[i], route_table_ref(backplane->routes), on_worker_has_it,
+				  publication);
 	forget_endpoints(backplane);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 void routes_init(struct backplane *backplane) {
 	map_init(&backplane->standings);

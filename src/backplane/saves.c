@@ -59,15 +59,17 @@ static void move_waiters(struct saves *saves, uint64_t from, uint64_t to) {
 	}
 }
 
-/* Takes out of what waits all that the newest says anew, and events alone, which go along with it. The one being written
- * stays. */
+/* Takes out of what waits all that the newest says anew, and events alone, which go along with it. The one being
+ * written stays. */
 static void supersede(struct saves *saves, const struct save *newest) {
 	LIST_FOREACH(link, &saves->waiting) {
 		struct save *save = LIST_ENTRY(link, struct save, link);
-		bool same_deployment = save->has_deployment && newest->has_deployment && strcmp(save->key, newest->key) == 0;
+		bool same_deployment =
+			save->has_deployment && newest->has_deployment && strcmp(save->key, newest->key) == 0;
 		bool same_module = save->has_module && newest->has_module && strcmp(save->name, newest->name) == 0;
 		bool events_alone = !save->has_deployment && !save->has_module;
-		if ((!same_deployment && !same_module && !events_alone) || (saves->writing && link == saves->waiting.next))
+		if ((!same_deployment && !same_module && !events_alone) ||
+		    (saves->writing && link == saves->waiting.next))
 			continue;
 		save->has_deployment &= !same_deployment;
 		save->has_module &= !same_module;
@@ -99,12 +101,13 @@ void saves_add(struct saves *saves, const struct deployment *deployment, const s
 	write_first(saves);
 }
 
-/* --- events ---------------------------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------------------------------- */
 
-/* A text for people, as all that reads it may rely on: a character that was cut off goes, and bytes that are none become
- * "?". Moves *at behind the copy. */
+/* A text for people, as all that reads it may rely on: a character that was cut off goes, and bytes that are none
+ * become "?". Moves *at behind the copy. */
 static const char *add_text(char **at, struct str text) {
-	for (int i = 0; i < 3 && text.len > 0 && (unsigned char)text.ptr[text.len - 1] >= 0x80 && !str_is_text(text); i++)
+	for (int i = 0; i < 3 && text.len > 0 && (unsigned char)text.ptr[text.len - 1] >= 0x80 && !str_is_text(text);
+	     i++)
 		text.len--;
 	bool valid = str_is_text(text);
 	char *copy = *at;
@@ -130,7 +133,8 @@ void saves_add_event(struct saves *saves, const struct event_record *event) {
 		return;
 	if (saves->event_count == EVENTS_WAITING_MAX)
 		drop_events(saves, saves->with_owner, 1);
-	struct str module = str_from(event->module), text = str_from(event->text), lines = cut_lines(str_from(event->lines));
+	struct str module = str_from(event->module), text = str_from(event->text),
+		   lines = cut_lines(str_from(event->lines));
 	struct str deployment = str_from(event->deployment_key), runner = str_from(event->runner_key);
 	text.len = MIN(text.len, (size_t)EVENT_TEXT_MAX);
 	char *at = mem_alloc(module.len + deployment.len + runner.len + text.len + lines.len + 5);
@@ -149,7 +153,8 @@ static bool has_new_events(const struct saves *saves) {
 
 void saves_flush(struct saves *saves) {
 	/* One that waits takes them along; the one being written does not. */
-	bool goes_along = !list_is_empty(&saves->waiting) && (!saves->writing || saves->waiting.prev != saves->waiting.next);
+	bool goes_along =
+		!list_is_empty(&saves->waiting) && (!saves->writing || saves->waiting.prev != saves->waiting.next);
 	if (!has_new_events(saves) || goes_along)
 		return;
 	struct save *save = mem_zalloc(sizeof *save);
@@ -158,7 +163,7 @@ void saves_flush(struct saves *saves) {
 	write_first(saves);
 }
 
-/* --- written --------------------------------------------------------------------------------------------------------- */
+/* --- written ------------------------------------------------------------------------------------------------------ */
 
 static void tell_waiters(struct saves *saves) {
 	uint64_t kept = UINT64_MAX;

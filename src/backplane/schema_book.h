@@ -43,7 +43,7 @@ struct schema_reader {
 void schema_reader_init(struct schema_reader *reader, const char *module);
 void schema_reader_deinit(struct schema_reader *reader);
 
-/* Calls tell with what the reader does not know yet, oldest first, until there is no more or tell returns false: then no
- * more is wanted for now. News are borrowed during the call, in which the book must not change. */
+/* Calls tell with what the reader does not know yet, oldest first, until there is no more or tell returns false: then
+ * no more is wanted for now. News are borrowed during the call, in which the book must not change. */
 void schema_reader_read(struct schema_reader *reader, const struct schema_book *book,
 			bool (*tell)(void *owner, const struct schema_news *news), void *owner);

@@ -131,7 +131,8 @@ static void unpack_needed(struct gate *gate, const struct schema_module *module)
 static void unpack_callers(struct gate *gate, const char *name) {
 	for (size_t i = 0; i < gate->count; i++) {
 		struct version *version = &gate->versions[i];
-		if (version->module == NULL && memmem(version->packed.ptr, version->packed.len, name, strlen(name)) != NULL)
+		if (version->module == NULL &&
+		    memmem(version->packed.ptr, version->packed.len, name, strlen(name)) != NULL)
 			version->module = unpack(gate, version->packed);
 	}
 }
@@ -155,14 +156,16 @@ static int refuse(struct schema_diagnostics *diagnostics, const char *why, struc
 	return error_wrap(err, "%s", why);
 }
 
-static int check_references(const struct gate *gate, const struct schema_module *module, size_t round, struct error *err) {
+static int check_references(const struct gate *gate, const struct schema_module *module, size_t round,
+			    struct error *err) {
 	struct schema_diagnostics diagnostics;
 	schema_diagnostics_init(&diagnostics);
 	int result = schema_check_references(module, &gate->modules, &diagnostics);
 	if (result < 0)
 		refuse(&diagnostics,
-		       round == 0 ? "the schema does not fit what is deployed (--allow-breaking deploys it all the same)"
-				  : "the schema does not fit what is being deployed just now (--allow-breaking deploys it all the same)",
+		       round == 0
+			       ? "the schema does not fit what is deployed (--allow-breaking deploys it all the same)"
+			       : "the schema does not fit what is being deployed just now (--allow-breaking deploys it all the same)",
 		       err);
 	schema_diagnostics_deinit(&diagnostics);
 	return result;
@@ -179,8 +182,9 @@ static int check_callers(struct gate *gate, const struct schema_module *module, 
 	int result = schema_check_callers(&comparison, &gate->modules, &diagnostics);
 	if (result < 0)
 		refuse(&diagnostics,
-		       round == 0 ? "the change breaks modules that are deployed (--allow-breaking makes it all the same)"
-				  : "the change breaks modules that are being deployed just now (--allow-breaking makes it all the same)",
+		       round == 0
+			       ? "the change breaks modules that are deployed (--allow-breaking makes it all the same)"
+			       : "the change breaks modules that are being deployed just now (--allow-breaking makes it all the same)",
 		       err);
 	schema_diagnostics_deinit(&diagnostics);
 	return result;

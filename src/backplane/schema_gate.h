@@ -20,12 +20,12 @@ struct schema_pending {
 };
 
 /*
- * module was checked by itself. FailedPrecondition: it names what is not there; or, of a caller, its verb and the change
- * that breaks it.
+ * module was checked by itself. FailedPrecondition: it names what is not there; or, of a caller, its verb and the
+ * change that breaks it.
  *
  * It must fit every schema that calls may meet from now on: of what is active, of what is coming up, and of what is
- * pending (a list of struct schema_pending, oldest first). So two that pass one after the other fit each other, whichever
- * of them is up first, and whether the other one comes up at all.
+ * pending (a list of struct schema_pending, oldest first). So two that pass one after the other fit each other,
+ * whichever of them is up first, and whether the other one comes up at all.
  */
 int schema_gate_check(const struct control *control, const struct list *pending, const struct schema_module *module,
 		      struct error *err);

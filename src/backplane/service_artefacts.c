@@ -3,7 +3,8 @@
  * Contents up and down: UploadArtefact and GetDeploymentArtefacts.
  *
  * The disk is worked on by threads of libuv's pool, one piece at a time for each stream. Who sends may be a few pieces
- * ahead of what is written, and the next piece is read when the one before has left: memory does not grow with the content.
+ * ahead of what is written, and the next piece is read when the one before has left: memory does not grow with the
+ * content.
  *
  * An upload is taken by the worker that has its connection: through the socket pair to the control side a large content
  * would be copied four times more, and each piece would wake two threads.
@@ -22,13 +23,14 @@
 
 enum {
 	UPLOAD_PIECE = 256 << 10, /* what a thread is woken for */
-	UPLOAD_AHEAD = 512 << 10, /* what waits for the disk before its sender has to; a stream's window may come behind it */
+	UPLOAD_AHEAD =
+		512 << 10, /* what waits for the disk before its sender has to; a stream's window may come behind it */
 	UPLOAD_BUFFER = 1 << 20, /* more than that together */
 	UPLOADS_HELD_PART = 4, /* of max-held: once so much is held, senders wait for the disk */
 	CHUNK_SIZE = 256 << 10,
 };
 
-/* --- up ------------------------------------------------------------------------------------------------------------------ */
+/* --- up ----------------------------------------------------------------------------------------------------------- */
 
 struct upload {
 	struct backplane *backplane;
@@ -144,7 +146,8 @@ static int upload_take(struct upload *upload, struct str bytes, struct error *er
 			return -1;
 		upload->size += piece.len;
 		if (upload->size > max)
-			return error_set(err, CODE_RESOURCE_EXHAUSTED, "the artefact has more than %llu bytes, and max-artefact is %llu",
+			return error_set(err, CODE_RESOURCE_EXHAUSTED,
+					 "the artefact has more than %llu bytes, and max-artefact is %llu",
 					 (unsigned long long)max, (unsigned long long)max);
 		int over = buf_append(&upload->arrived, piece);
 		ASSERT(over == 0);
@@ -161,7 +164,8 @@ static void on_upload_data(struct rpc_stream *stream, struct str bytes) {
 	}
 	upload->unpaid += bytes.len;
 	if (stream->message_left == 0 && !content_skim_is_whole(&upload->skim)) {
-		rpc_finish(stream, CODE_INVALID_ARGUMENT, "the message is malformed: its content is longer than the message");
+		rpc_finish(stream, CODE_INVALID_ARGUMENT,
+			   "the message is malformed: its content is longer than the message");
 		return;
 	}
 	upload_pay(upload);
@@ -221,7 +225,7 @@ static void start_upload_on_worker(struct rpc_stream *stream) {
 
 const struct rpc_method upload_method = {.path = UPLOAD_PATH, .start = start_upload_on_worker};
 
-/* --- down ---------------------------------------------------------------------------------------------------------------- */
+/* --- down --------------------------------------------------------------------------------------------------------- */
 
 struct download {
 	struct backplane *backplane;
@@ -270,11 +274,11 @@ static void download_work(uv_work_t *request) {
 	struct download *download = request->data;
 	const struct artefact_record *artefact = &download->record.artefacts[download->at];
 	if (download->reader == NULL)
-		download->failed = artefact_reader_new(download->backplane->artefacts, &artefact->digest, &download->reader,
-						       &download->err) < 0;
+		download->failed = artefact_reader_new(download->backplane->artefacts, &artefact->digest,
+						       &download->reader, &download->err) < 0;
 	if (!download->failed)
-		download->failed = artefact_reader_read(download->reader, download->chunk, CHUNK_SIZE, &download->chunk_len,
-							&download->err) < 0;
+		download->failed = artefact_reader_read(download->reader, download->chunk, CHUNK_SIZE,
+							&download->chunk_len, &download->err) < 0;
 }
 
 static void send_chunk(struct download *download) {
@@ -382,7 +386,8 @@ static const struct rpc_events download_events = {
 static void start_download(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena) {
 	const Ftl__GetDeploymentArtefactsRequest *asked = (const Ftl__GetDeploymentArtefactsRequest *)request;
 	if (asked->deployment_key[0] == '\0') {
-		rpc_finish(stream, CODE_INVALID_ARGUMENT, "deployment_key is missing: name the deployment whose artefacts are wanted");
+		rpc_finish(stream, CODE_INVALID_ARGUMENT,
+			   "deployment_key is missing: name the deployment whose artefacts are wanted");
 		return;
 	}
 	struct download *download = mem_zalloc(sizeof *download);

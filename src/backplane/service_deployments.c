@@ -21,12 +21,12 @@
 /* Of one deployment, or one question for what is missing. */
 enum { ARTEFACTS_MAX = 10000 };
 
-/* --- GetArtefactDiffs -------------------------------------------------------------------------------------------------- */
+/* --- GetArtefactDiffs --------------------------------------------------------------------------------------------- */
 
 static int check_count(size_t count, struct error *err) {
 	if (count > ARTEFACTS_MAX)
-		return error_set(err, CODE_RESOURCE_EXHAUSTED, "%zu artefacts were named; at most %d are allowed at once", count,
-				 ARTEFACTS_MAX);
+		return error_set(err, CODE_RESOURCE_EXHAUSTED,
+				 "%zu artefacts were named; at most %d are allowed at once", count, ARTEFACTS_MAX);
 	return 0;
 }
 
@@ -72,7 +72,7 @@ static void on_get_diffs(struct rpc_unary *unary, const ProtobufCMessage *messag
 	free(missing_digests);
 }
 
-/* --- CreateDeployment -------------------------------------------------------------------------------------------------- */
+/* --- CreateDeployment --------------------------------------------------------------------------------------------- */
 
 struct creation {
 	struct store_job job;
@@ -101,7 +101,8 @@ static int read_artefact(struct backplane *backplane, const Ftl__DeploymentArtef
 	if (digest_from_hex(str_from(artefact->digest), &record.digest, err) < 0)
 		return error_wrap(err, "the artefact %s", artefact->path);
 	if (!artefacts_have(backplane->artefacts, &record.digest))
-		return error_set(err, CODE_FAILED_PRECONDITION, "the artefact %s was not uploaded: there is no content with the digest %s",
+		return error_set(err, CODE_FAILED_PRECONDITION,
+				 "the artefact %s was not uploaded: there is no content with the digest %s",
 				 artefact->path, artefact->digest);
 	*ret_record = record;
 	return 0;
@@ -113,7 +114,8 @@ static int check_no_file_is_folder(const struct artefact_record *records, size_t
 	for (size_t i = 0; i < count; i++) {
 		for (size_t j = i + 1; j < count && str_starts_with(records[j].path, records[i].path); j++)
 			if (records[j].path.ptr[records[i].path.len] == '/')
-				return error_set(err, CODE_INVALID_ARGUMENT, "the path %.*s is a file and the folder of %.*s",
+				return error_set(err, CODE_INVALID_ARGUMENT,
+						 "the path %.*s is a file and the folder of %.*s",
 						 STR_ARG(records[i].path), STR_ARG(records[j].path));
 	}
 	return 0;
@@ -130,7 +132,8 @@ static int read_artefacts(struct creation *creation, const Ftl__CreateDeployment
 	qsort(records, count, sizeof *records, compare_paths);
 	for (size_t i = 1; i < count; i++)
 		if (str_eq(records[i - 1].path, records[i].path))
-			return error_set(err, CODE_INVALID_ARGUMENT, "the path %.*s is given twice", STR_ARG(records[i].path));
+			return error_set(err, CODE_INVALID_ARGUMENT, "the path %.*s is given twice",
+					 STR_ARG(records[i].path));
 	if (check_no_file_is_folder(records, count, err) < 0)
 		return -1;
 	creation->record.artefacts = records;
@@ -164,13 +167,15 @@ static int check_entry(const struct creation *creation, const struct schema_modu
 	if (creation->record.artefact_count == 0)
 		return 0;
 	struct artefact_record wanted = {.path = entry};
-	const struct artefact_record *found = bsearch(&wanted, creation->record.artefacts, creation->record.artefact_count,
-						      sizeof wanted, compare_paths);
+	const struct artefact_record *found = bsearch(&wanted, creation->record.artefacts,
+						      creation->record.artefact_count, sizeof wanted, compare_paths);
 	if (found == NULL)
-		return error_set(err, CODE_INVALID_ARGUMENT, "the entry %.*s is none of the %zu artefacts; deploy it, or name another entry",
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "the entry %.*s is none of the %zu artefacts; deploy it, or name another entry",
 				 STR_ARG(entry), creation->record.artefact_count);
 	if (!found->executable && !str_ends_with(entry, STR(".so")))
-		return error_set(err, CODE_INVALID_ARGUMENT, "the entry %.*s is not executable; chmod +x it", STR_ARG(entry));
+		return error_set(err, CODE_INVALID_ARGUMENT, "the entry %.*s is not executable; chmod +x it",
+				 STR_ARG(entry));
 	return 0;
 }
 
@@ -186,7 +191,8 @@ static int check_schema(const Schema__Module *message, struct arena *arena, stru
 	if (failed)
 		return error_wrap(err, "the schema is refused");
 	if ((*ret_module)->language[0] == '\0')
-		return error_set(err, CODE_INVALID_ARGUMENT, "schema.runtime.language is missing: name the language of the Runners that host it");
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "schema.runtime.language is missing: name the language of the Runners that host it");
 	if (language_check(str_from((*ret_module)->language), err) < 0)
 		return error_wrap(err, "schema.runtime");
 	return 0;
@@ -206,9 +212,10 @@ static int read_creation(struct creation *creation, const Ftl__CreateDeploymentR
 	if (request->schema == NULL)
 		return error_set(err, CODE_INVALID_ARGUMENT, "schema is missing: say what the module offers");
 	if (request->replicas > REPLICAS_MAX)
-		return error_set(err, CODE_INVALID_ARGUMENT, "replicas is %u; at most %d are allowed", request->replicas, REPLICAS_MAX);
-	if (check_schema(request->schema, &creation->arena, &module, err) < 0 || read_artefacts(creation, request, err) < 0 ||
-	    check_entry(creation, module, err) < 0)
+		return error_set(err, CODE_INVALID_ARGUMENT, "replicas is %u; at most %d are allowed",
+				 request->replicas, REPLICAS_MAX);
+	if (check_schema(request->schema, &creation->arena, &module, err) < 0 ||
+	    read_artefacts(creation, request, err) < 0 || check_entry(creation, module, err) < 0)
 		return -1;
 	int over = schema_canonical(module, &canonical);
 	if (!over)
@@ -216,7 +223,8 @@ static int read_creation(struct creation *creation, const Ftl__CreateDeploymentR
 	buf_deinit(&canonical);
 	if (over)
 		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the schema has more than 8 MiB");
-	if (!request->allow_breaking && schema_gate_check(&creation->backplane->control, &creation->backplane->pending, module, err) < 0)
+	if (!request->allow_breaking &&
+	    schema_gate_check(&creation->backplane->control, &creation->backplane->pending, module, err) < 0)
 		return -1;
 	creation->record.created_ms = clock_wall_ms();
 	stamp_time(request->schema, &creation->arena, creation->record.created_ms);
@@ -260,7 +268,8 @@ static void creation_reply(struct saves_waiter *waiter) {
 
 /* Rather than of what was to be kept. */
 static bool is_of_store(const struct error *err) {
-	return err->code != CODE_INVALID_ARGUMENT && err->code != CODE_FAILED_PRECONDITION && err->code != CODE_NOT_FOUND;
+	return err->code != CODE_INVALID_ARGUMENT && err->code != CODE_FAILED_PRECONDITION &&
+	       err->code != CODE_NOT_FOUND;
 }
 
 static void creation_done(struct store_job *job) {
@@ -302,8 +311,8 @@ void creations_refuse(struct backplane *backplane, const struct error *why) {
 		creation_refuse(LIST_ENTRY(link, struct creation, in_starting), why);
 }
 
-/* The store learns of what happened before first: it would forget which deployment was active, if this one took its place
- * and a crash came in between. */
+/* The store learns of what happened before first: it would forget which deployment was active, if this one took its
+ * place and a crash came in between. */
 static void creation_wait(struct creation *creation) {
 	struct backplane *backplane = creation->backplane;
 	creation->waiter.kept = creation_start;
@@ -331,7 +340,7 @@ static void on_create(struct rpc_unary *unary, const ProtobufCMessage *message) 
 	creation_free(creation);
 }
 
-/* --- GetDeployment ------------------------------------------------------------------------------------------------------- */
+/* --- GetDeployment ------------------------------------------------------------------------------------------------ */
 
 struct reading {
 	struct store_job job;
@@ -404,7 +413,7 @@ static void on_get(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	store_queue_add(&backplane->store_queue, &reading->job);
 }
 
-/* --- KillModule ------------------------------------------------------------------------------------------------------------ */
+/* --- KillModule --------------------------------------------------------------------------------------------------- */
 
 struct killing {
 	struct saves_waiter waiter;
@@ -447,7 +456,9 @@ const struct rpc_method deployment_methods[] = {
 			 ftl__get_artefact_diffs_request__descriptor),
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/CreateDeployment", on_create,
 			 ftl__create_deployment_request__descriptor),
-	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetDeployment", on_get, ftl__get_deployment_request__descriptor),
-	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/KillModule", on_kill, ftl__kill_module_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetDeployment", on_get,
+			 ftl__get_deployment_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/KillModule", on_kill,
+			 ftl__kill_module_request__descriptor),
 };
 const size_t deployment_method_count = ARRAY_LEN(deployment_methods);

@@ -21,7 +21,7 @@ enum {
 	FLUSH_MS = 50, /* events that no save takes along wait so long for others */
 };
 
-/* --- taken down ------------------------------------------------------------------------------------------------------------- */
+/* --- taken down --------------------------------------------------------------------------------------------------- */
 
 static void add(struct backplane *backplane, struct event_record *event) {
 	event->sequence = ++backplane->events.sequence;
@@ -37,8 +37,12 @@ void events_add(struct backplane *backplane, enum event_kind kind, const char *f
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	add(backplane, &(struct event_record){
-			       .kind = kind, .module = "", .deployment_key = "", .runner_key = "", .text = text, .lines = ""});
+	add(backplane, &(struct event_record){.kind = kind,
+					      .module = "",
+					      .deployment_key = "",
+					      .runner_key = "",
+					      .text = text,
+					      .lines = ""});
 }
 
 static char *join_lines(const struct control_event *event) {
@@ -83,7 +87,7 @@ int events_load(struct backplane *backplane, struct error *err) {
 	return failed;
 }
 
-/* --- shown ------------------------------------------------------------------------------------------------------------------- */
+/* --- shown -------------------------------------------------------------------------------------------------------- */
 
 struct event_watcher {
 	struct list link; /* from its request on */
@@ -144,8 +148,8 @@ static void send_event(struct event_watcher *watcher, const struct event_record 
 
 static void page_work(struct store_job *job, struct store *store) {
 	struct event_watcher *watcher = CONTAINER_OF(job, struct event_watcher, job);
-	watcher->failed = store->ops->list_events(store, &watcher->query, &watcher->arena, &watcher->events, &watcher->count,
-						  &watcher->err) < 0;
+	watcher->failed = store->ops->list_events(store, &watcher->query, &watcher->arena, &watcher->events,
+						  &watcher->count, &watcher->err) < 0;
 }
 
 static void go_on(struct event_watcher *watcher);
@@ -193,7 +197,8 @@ static void finish(struct event_watcher *watcher) {
 
 static void go_on(struct event_watcher *watcher) {
 	struct backplane *backplane = watcher->backplane;
-	if (watcher->reading || backplane->store == NULL || watcher->stream->finished || rpc_unsent(watcher->stream) > UNSENT_MAX)
+	if (watcher->reading || backplane->store == NULL || watcher->stream->finished ||
+	    rpc_unsent(watcher->stream) > UNSENT_MAX)
 		return;
 	if (watcher->query.after >= (watcher->follow ? backplane->events.kept : watcher->upto)) {
 		if (!watcher->follow)
@@ -216,7 +221,7 @@ void events_kept(struct backplane *backplane, const struct event_record *last) {
 	}
 }
 
-/* --- the stream ---------------------------------------------------------------------------------------------------------------- */
+/* --- the stream --------------------------------------------------------------------------------------------------- */
 
 static void begin(struct event_watcher *watcher, const Ftl__StreamEventsRequest *request) {
 	watcher->module = mem_strdup(request->module);

@@ -22,7 +22,7 @@ struct follower {
 	bool found; /* a line */
 };
 
-/* --- to people -------------------------------------------------------------------------------------------------------------- */
+/* --- to people ---------------------------------------------------------------------------------------------------- */
 
 static void send_entry(void *data, const struct log_entry *entry) {
 	struct follower *follower = data;
@@ -90,7 +90,7 @@ static void start_stream(struct rpc_stream *stream, const ProtobufCMessage *requ
 	begin(follower, (const Ftl__StreamLogsRequest *)request);
 }
 
-/* --- from Runners ------------------------------------------------------------------------------------------------------------ */
+/* --- from Runners ------------------------------------------------------------------------------------------------- */
 
 struct publisher {
 	struct backplane *backplane;
@@ -180,7 +180,8 @@ static void start_publish(struct rpc_stream *stream) {
 
 const struct rpc_method log_methods[] = {
 	{.path = "/xyz.block.ftl.v1.BackplaneService/PublishLogs", .start = start_publish},
-	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/StreamLogs", start_stream, ftl__stream_logs_request__descriptor),
+	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/StreamLogs", start_stream,
+			     ftl__stream_logs_request__descriptor),
 };
 const size_t log_method_count = ARRAY_LEN(log_methods);
 

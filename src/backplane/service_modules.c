@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What runs of a module, and what did: ScaleModule, RollbackModule, ListDeployments. A change is answered when it is kept.
+ * What runs of a module, and what did: ScaleModule, RollbackModule, ListDeployments. A change is answered when it is
+ * kept.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 /* Of what was deployed of a module, the newest so many are looked at. */
 enum { HISTORY_MAX = 100 };
 
-/* --- ScaleModule -------------------------------------------------------------------------------------------------------- */
+/* --- ScaleModule -------------------------------------------------------------------------------------------------- */
 
 struct scaling {
 	struct saves_waiter waiter;
@@ -32,10 +33,12 @@ static void scaling_reply(struct saves_waiter *waiter) {
 	free(scaling);
 }
 
-static int scale(struct backplane *backplane, struct str name, uint32_t replicas, char ret_key[KEY_MAX], struct error *err) {
+static int scale(struct backplane *backplane, struct str name, uint32_t replicas, char ret_key[KEY_MAX],
+		 struct error *err) {
 	const struct module *module = control_module(&backplane->control, name);
 	if (replicas > REPLICAS_MAX)
-		return error_set(err, CODE_INVALID_ARGUMENT, "replicas is %u; at most %d are allowed", replicas, REPLICAS_MAX);
+		return error_set(err, CODE_INVALID_ARGUMENT, "replicas is %u; at most %d are allowed", replicas,
+				 REPLICAS_MAX);
 	if (module == NULL)
 		return route_table_no_module(backplane->routes, name, err);
 	int failed = control_scale(backplane_event(backplane), name, replicas, err);
@@ -60,7 +63,7 @@ static void on_scale(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	}
 }
 
-/* --- RollbackModule ------------------------------------------------------------------------------------------------------ */
+/* --- RollbackModule ----------------------------------------------------------------------------------------------- */
 
 struct rollback {
 	struct store_job job;
@@ -86,7 +89,8 @@ static void rollback_free(struct rollback *rollback) {
 static int find_earlier(struct rollback *rollback, struct store *store, struct error *err) {
 	struct deployment_record *records;
 	size_t count, at = 0;
-	if (store->ops->list_deployments(store, rollback->module, HISTORY_MAX, &rollback->arena, &records, &count, err) < 0)
+	if (store->ops->list_deployments(store, rollback->module, HISTORY_MAX, &rollback->arena, &records, &count,
+					 err) < 0)
 		return -1;
 	while (at < count && rollback->active[0] != '\0' && strcmp(records[at].key, rollback->active) != 0)
 		at++;
@@ -95,8 +99,9 @@ static int find_earlier(struct rollback *rollback, struct store *store, struct e
 	while (at < count && records[at].state == DEPLOYMENT_FAILED)
 		at++;
 	if (at >= count)
-		return error_set(err, CODE_FAILED_PRECONDITION, "there is no earlier deployment of %s; ftl history %s shows all",
-				 rollback->module, rollback->module);
+		return error_set(err, CODE_FAILED_PRECONDITION,
+				 "there is no earlier deployment of %s; ftl history %s shows all", rollback->module,
+				 rollback->module);
 	snprintf(rollback->key, sizeof rollback->key, "%s", records[at].key);
 	return 0;
 }
@@ -131,8 +136,8 @@ static void rollback_done(struct store_job *job) {
 	struct rollback *rollback = CONTAINER_OF(job, struct rollback, job);
 	struct backplane *backplane = rollback->backplane;
 	if (!rollback->failed && !rollback->allow_breaking)
-		rollback->failed = schema_gate_check_packed(&backplane->control, &backplane->pending, rollback->record.schema,
-							    &rollback->err) < 0;
+		rollback->failed = schema_gate_check_packed(&backplane->control, &backplane->pending,
+							    rollback->record.schema, &rollback->err) < 0;
 	if (rollback->failed) {
 		rpc_unary_fail(rollback->unary, &rollback->err);
 		rollback_free(rollback);
@@ -171,7 +176,7 @@ static void on_rollback(struct rpc_unary *unary, const ProtobufCMessage *message
 	store_queue_add(&backplane->store_queue, &rollback->job);
 }
 
-/* --- ListDeployments ------------------------------------------------------------------------------------------------------ */
+/* --- ListDeployments ---------------------------------------------------------------------------------------------- */
 
 struct listing {
 	struct store_job job;
@@ -243,7 +248,8 @@ static void on_list(struct rpc_unary *unary, const ProtobufCMessage *message) {
 }
 
 const struct rpc_method module_methods[] = {
-	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/ScaleModule", on_scale, ftl__scale_module_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/ScaleModule", on_scale,
+			 ftl__scale_module_request__descriptor),
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/RollbackModule", on_rollback,
 			 ftl__rollback_module_request__descriptor),
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/ListDeployments", on_list,

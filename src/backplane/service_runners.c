@@ -14,7 +14,8 @@
 
 enum {
 	REGISTRATION_MAX = 64 << 10,
-	CAUSE_WAIT_MS = 50, /* the connection of a Runner that dies breaks a moment before the Platform says what it died of */
+	CAUSE_WAIT_MS =
+		50, /* the connection of a Runner that dies breaks a moment before the Platform says what it died of */
 };
 
 struct registration_stream {
@@ -114,7 +115,8 @@ static int read_registration(struct registration_stream *registration, struct ar
 	if (endpoint_parse(str_from((*ret_request)->endpoint), &endpoint, err) < 0)
 		return -1;
 	if (endpoint.kind == ENDPOINT_TCP && endpoint.port == 0)
-		return error_set(err, CODE_INVALID_ARGUMENT, "the endpoint %s has port 0; give the port that the Runner listens on",
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "the endpoint %s has port 0; give the port that the Runner listens on",
 				 (*ret_request)->endpoint);
 	return 0;
 }
@@ -196,8 +198,10 @@ static const struct rpc_events registration_events = {
 static void start_registration(struct rpc_stream *stream) {
 	struct backplane *backplane = stream->service;
 	struct registration_stream *registration = mem_alloc(sizeof *registration);
-	*registration = (struct registration_stream){
-		.backplane = backplane, .stream = stream, .cause.fire = on_no_cause, .received = BUF_INIT(REGISTRATION_MAX)};
+	*registration = (struct registration_stream){.backplane = backplane,
+						     .stream = stream,
+						     .cause.fire = on_no_cause,
+						     .received = BUF_INIT(REGISTRATION_MAX)};
 	list_append(&backplane->registrations, &registration->link);
 	stream->message_max = REGISTRATION_MAX;
 	stream->owner = registration;

@@ -66,8 +66,8 @@ static void begin(struct puller *puller, const Ftl__PullSchemaRequest *request) 
 		count++;
 	if (count >= PULLERS_MAX) {
 		struct error err;
-		error_set(&err, CODE_RESOURCE_EXHAUSTED, "%zu clients pull schemas already, and max-schema-pulls is %d", count,
-			  PULLERS_MAX);
+		error_set(&err, CODE_RESOURCE_EXHAUSTED, "%zu clients pull schemas already, and max-schema-pulls is %d",
+			  count, PULLERS_MAX);
 		rpc_fail(puller->stream, &err);
 		return;
 	}
@@ -109,7 +109,8 @@ static void start_pull(struct rpc_stream *stream, const ProtobufCMessage *reques
 }
 
 const struct rpc_method schema_methods[] = {
-	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/PullSchema", start_pull, ftl__pull_schema_request__descriptor),
+	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/PullSchema", start_pull,
+			     ftl__pull_schema_request__descriptor),
 };
 const size_t schema_method_count = ARRAY_LEN(schema_methods);
 

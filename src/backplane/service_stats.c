@@ -103,6 +103,7 @@ static void on_call_stats(struct rpc_unary *unary, const ProtobufCMessage *messa
 }
 
 const struct rpc_method stats_methods[] = {
-	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/CallStats", on_call_stats, ftl__call_stats_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/CallStats", on_call_stats,
+			 ftl__call_stats_request__descriptor),
 };
 const size_t stats_method_count = ARRAY_LEN(stats_methods);

@@ -19,7 +19,7 @@ static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNU
 	rpc_unary_reply(unary, &response.base);
 }
 
-/* --- Status ---------------------------------------------------------------------------------------------------------------- */
+/* --- Status ------------------------------------------------------------------------------------------------------- */
 
 /* Everything of the answer lives in arena, or is borrowed from the control side for as long as the call lasts. */
 static Ftl__StatusResponse__Runner *describe_runner(const struct backplane *backplane, const struct runner *runner,
@@ -99,7 +99,8 @@ static void add_deployments(const struct control *control, Ftl__StatusResponse *
 		for (size_t i = 0; i < ARRAY_LEN(ended); i++)
 			/* It may still be there, or be wanted again. */
 			if (ended[i]->key[0] != '\0' && control_deployment(control, str_from(ended[i]->key)) == NULL)
-				response->deployments[response->n_deployments++] = describe_ended(module, ended[i], arena);
+				response->deployments[response->n_deployments++] =
+					describe_ended(module, ended[i], arena);
 	}
 	qsort(response->deployments, response->n_deployments, sizeof *response->deployments, compare_deployments);
 }
@@ -110,8 +111,9 @@ static void add_left_out(const struct control *control, Ftl__StatusResponse *res
 		const Ftl__StatusResponse__Runner *runner = response->runners[i];
 		const struct deployment *deployment = control_deployment(control, str_from(runner->deployment_key));
 		if (runner->left_out[0] != '\0' && deployment != NULL)
-			response->problems[response->n_problems++] = arena_printf(
-				arena, "%s: its replica on %s is %s", deployment->module->name, runner->key, runner->left_out);
+			response->problems[response->n_problems++] =
+				arena_printf(arena, "%s: its replica on %s is %s", deployment->module->name,
+					     runner->key, runner->left_out);
 	}
 }
 
@@ -126,12 +128,14 @@ static void add_problems(const struct backplane *backplane, Ftl__StatusResponse 
 		const struct language *language = LIST_ENTRY(link, struct language, in_control);
 		if (language->problem[0] != '\0')
 			response->problems[response->n_problems++] =
-				arena_printf(arena, "Runners for %s cannot be had: the last one %s", language->name, language->problem);
+				arena_printf(arena, "Runners for %s cannot be had: the last one %s", language->name,
+					     language->problem);
 	}
 	LIST_FOREACH(link, &control->all_modules) {
 		const struct module *module = LIST_ENTRY(link, struct module, in_control);
 		bool should_run = module->active != NULL && module->replicas > 0;
-		if ((should_run && module->active->alive >= module->replicas) || (!should_run && module->failure == NULL))
+		if ((should_run && module->active->alive >= module->replicas) ||
+		    (!should_run && module->failure == NULL))
 			continue;
 		char text[ERROR_TEXT_MAX];
 		control_module_problem(control, module, text, sizeof text);
@@ -158,7 +162,7 @@ static void on_status(struct rpc_unary *unary, const ProtobufCMessage *request U
 	arena_deinit(&arena);
 }
 
-/* --- GetSchema ------------------------------------------------------------------------------------------------------------- */
+/* --- GetSchema ---------------------------------------------------------------------------------------------------- */
 
 static Schema__Module *unpack_schema(const struct module *module, struct arena *arena) {
 	const struct deployment *deployment = module->active ? module->active : module->next;
@@ -166,7 +170,8 @@ static Schema__Module *unpack_schema(const struct module *module, struct arena *
 	struct error err;
 	if (deployment == NULL)
 		return NULL;
-	int failed = pb_unpack(&schema__module__descriptor, packed_schema_bytes(deployment->schema), arena, &schema, &err);
+	int failed =
+		pb_unpack(&schema__module__descriptor, packed_schema_bytes(deployment->schema), arena, &schema, &err);
 	ASSERT(failed == 0); /* it was checked when the deployment was created */
 	return (Schema__Module *)schema;
 }
@@ -205,6 +210,7 @@ static void on_get_schema(struct rpc_unary *unary, const ProtobufCMessage *messa
 const struct rpc_method status_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Ping", on_ping, ftl__ping_request__descriptor),
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Status", on_status, ftl__status_request__descriptor),
-	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetSchema", on_get_schema, ftl__get_schema_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetSchema", on_get_schema,
+			 ftl__get_schema_request__descriptor),
 };
 const size_t status_method_count = ARRAY_LEN(status_methods);

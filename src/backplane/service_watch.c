@@ -36,7 +36,7 @@ static bool is_last(enum deployment_state state) {
 	return state == DEPLOYMENT_LIVE || state == DEPLOYMENT_STOPPED || state == DEPLOYMENT_FAILED;
 }
 
-/* --- histories ------------------------------------------------------------------------------------------------------------ */
+/* --- histories ---------------------------------------------------------------------------------------------------- */
 
 static void clear(struct history *history) {
 	for (size_t i = 0; i < history->count; i++)
@@ -87,7 +87,7 @@ static struct kept_step *keep(struct history *history, struct str packed, enum d
 	return step;
 }
 
-/* --- watchers ------------------------------------------------------------------------------------------------------------- */
+/* --- watchers ----------------------------------------------------------------------------------------------------- */
 
 static void show(struct watcher *watcher, const struct kept_step *step) {
 	if (watcher->stream->finished)
@@ -104,8 +104,8 @@ static void show_history(struct watcher *watcher, const struct history *history)
 	show(watcher, &history->steps[history->count - 1]);
 }
 
-static struct str pack_step(struct arena *arena, enum deployment_state state, const char *text, const char *const *lines,
-			    size_t line_count) {
+static struct str pack_step(struct arena *arena, enum deployment_state state, const char *text,
+			    const char *const *lines, size_t line_count) {
 	Ftl__WatchDeploymentResponse response;
 	ftl__watch_deployment_response__init(&response);
 	response.time_ms = clock_wall_ms();
@@ -210,7 +210,7 @@ static void begin(struct watcher *watcher) {
 		look_up(watcher);
 }
 
-/* --- the stream ------------------------------------------------------------------------------------------------------------ */
+/* --- the stream --------------------------------------------------------------------------------------------------- */
 
 static void on_closed(struct rpc_stream *stream) {
 	struct watcher *watcher = stream->owner;

@@ -82,7 +82,7 @@ bool standing_try(struct standing *standing, uint64_t now_ms) {
 	return until_ms != 0 && until_ms <= now_ms && go_out(standing, until_ms, GET(standing->rounds) + 1, now_ms);
 }
 
-/* --- what calls tell ------------------------------------------------------------------------------------------------ */
+/* --- what calls tell ---------------------------------------------------------------------------------------------- */
 
 /* At the quickest of the others, in 1/16 ms; UINT64_MAX: nothing is known. */
 static uint64_t best_of_others(struct standings all, size_t at) {
@@ -176,7 +176,7 @@ void standing_given_up(struct standings all, size_t at, bool trial, uint64_t too
 	count_slow(all, at, now_ms);
 }
 
-/* --- for people ------------------------------------------------------------------------------------------------------ */
+/* --- for people --------------------------------------------------------------------------------------------------- */
 
 void standing_text(const struct standing *standing, uint64_t now_ms, char ret_text[STANDING_TEXT_MAX]) {
 	uint64_t until_ms = GET(standing->out_until_ms);
@@ -194,7 +194,8 @@ void standing_text(const struct standing *standing, uint64_t now_ms, char ret_te
 		snprintf(why, sizeof why, "%u calls in a row were far slower than at the others", GET(standing->slow));
 		break;
 	case STANDING_STUCK:
-		snprintf(why, sizeof why, "calls are under way there, and none has ended for %d s", STANDING_STUCK_MS / 1000);
+		snprintf(why, sizeof why, "calls are under way there, and none has ended for %d s",
+			 STANDING_STUCK_MS / 1000);
 		break;
 	}
 	snprintf(ret_text, STANDING_TEXT_MAX, "left out %s: %s", time, why);

@@ -37,7 +37,8 @@ struct standing {
 	atomic_uint under_way; /* calls, of all workers */
 	uint64_t seed; /* of the spread of its times */
 	atomic_uint failures, slow; /* in a row */
-	atomic_uint average; /* of what calls take, in 1/16 ms, and 1; 0: none has ended. The last one counts an eighth */
+	atomic_uint
+		average; /* of what calls take, in 1/16 ms, and 1; 0: none has ended. The last one counts an eighth */
 	atomic_uint rounds; /* times that it was left out, since it last did well for long */
 	atomic_uint reason; /* enum standing_reason, of the last time */
 	atomic_uint_fast64_t out_until_ms; /* 0: it is in */

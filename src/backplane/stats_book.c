@@ -40,7 +40,8 @@ static struct stats_module *take_module(struct stats_book *book, struct str name
 	return module;
 }
 
-static struct verb_stats *take_stats(const struct stats_book *book, const struct stats_module *module, struct str verb) {
+static struct verb_stats *take_stats(const struct stats_book *book, const struct stats_module *module,
+				     struct str verb) {
 	for (size_t from = 0, to = module->verb_count; from < to;) {
 		size_t middle = from + (to - from) / 2;
 		int order = str_compare(verb, str_from(module->verbs[middle].name));

@@ -2,17 +2,18 @@
 /*
  * Another process takes the place of this one (handover.h):
  *
- *   SERVING ──ASK──▶ pausing ──nothing in progress──▶ this thread stands still ──TAKEN──▶ LEAVING ──no client left──▶ STOPPED
- *      ▲                │ something is, for too long      │ anything else                     │ drain-timeout
+ *   SERVING ──ASK──▶ pausing ──nothing in progress──▶ this thread stands still ──TAKEN──▶ LEAVING ──no client left──▶
+ * STOPPED ▲                │ something is, for too long      │ anything else                     │ drain-timeout
  *      └────────────────┴─────────────────────────────────┘                                   └──▶ STOPPED
  *
  * Calls go on all the while, on the workers. What is for the control side waits, from the pause on, in connections that
- * nobody reads: either this process reads them again, or they are given to the other, to which the workers then are clients
- * like any other. As this thread stands still while the other process reads the data, nothing can change behind its back, and
- * nothing has to be taken back when it fails: this one opens the data again and turns to what has come meanwhile.
+ * nobody reads: either this process reads them again, or they are given to the other, to which the workers then are
+ * clients like any other. As this thread stands still while the other process reads the data, nothing can change behind
+ * its back, and nothing has to be taken back when it fails: this one opens the data again and turns to what has come
+ * meanwhile.
  *
- * After TAKEN the clients are sent to the other process, which listens on the same sockets; what they still ask here is passed
- * on to it. The Runners' registrations end, so that they register with it at once; calls in progress end here.
+ * After TAKEN the clients are sent to the other process, which listens on the same sockets; what they still ask here is
+ * passed on to it. The Runners' registrations end, so that they register with it at once; calls in progress end here.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ enum {
 	REOPEN_EVERY_MS = 20,
 };
 
-/* --- the workers' side ------------------------------------------------------------------------------------------------------ */
+/* --- the workers' side -------------------------------------------------------------------------------------------- */
 
 struct word {
 	struct task task;
@@ -80,7 +81,7 @@ static void pause_workers(struct backplane *backplane) {
 	}
 }
 
-/* --- no takeover after all -------------------------------------------------------------------------------------------------- */
+/* --- no takeover after all ---------------------------------------------------------------------------------------- */
 
 static void on_asker_closed(uv_handle_t *handle) {
 	struct backplane *backplane = handle->data;
@@ -113,7 +114,7 @@ static void refuse(struct backplane *backplane, const struct error *why) {
 	dismiss_asker(backplane);
 }
 
-/* --- leaving ---------------------------------------------------------------------------------------------------------------- */
+/* --- leaving ------------------------------------------------------------------------------------------------------ */
 
 static void leave_now(struct backplane *backplane) {
 	backplane->stopping.state = STOPPED;
@@ -153,10 +154,12 @@ static void on_worker_told(struct worker *worker) {
 }
 
 static void leave(struct backplane *backplane) {
-	log_info("process %ld has taken over; the calls in progress end here", handover_peer_pid(backplane->takeover.asker));
+	log_info("process %ld has taken over; the calls in progress end here",
+		 handover_peer_pid(backplane->takeover.asker));
 	struct sockaddr_storage successor = {0};
 	socklen_t len = sizeof successor;
-	getsockname(backplane->inner.fd >= 0 ? backplane->inner.fd : backplane->listener.fd, (struct sockaddr *)&successor, &len);
+	getsockname(backplane->inner.fd >= 0 ? backplane->inner.fd : backplane->listener.fd,
+		    (struct sockaddr *)&successor, &len);
 	backplane->stopping.state = LEAVING;
 	timer_stop(&backplane->loop, &backplane->tick);
 	events_close(backplane);
@@ -180,7 +183,7 @@ static void leave(struct backplane *backplane) {
 		backplane->options->taken_over(backplane->options->data);
 }
 
-/* --- the exchange, during which this thread stands still -------------------------------------------------------------------- */
+/* --- the exchange, during which this thread stands still ---------------------------------------------------------- */
 
 static void print_facts(const struct backplane *backplane, struct buf *text) {
 	char endpoint[ENDPOINT_MAX];
@@ -198,7 +201,8 @@ static void print_facts(const struct backplane *backplane, struct buf *text) {
 		if (runner->state != RUNNER_DRAINING || !runner->managed || runner->due_ms <= now_ms)
 			continue;
 		/* Those that do not fit have as long as any that is found. */
-		if (buf_printf(text, "draining %s %llu\n", runner->key, (unsigned long long)(runner->due_ms - now_ms)) < 0)
+		if (buf_printf(text, "draining %s %llu\n", runner->key, (unsigned long long)(runner->due_ms - now_ms)) <
+		    0)
 			return;
 	}
 }
@@ -224,7 +228,8 @@ static int exchange(struct backplane *backplane, struct arena *arena, bool *ret_
 	int fd = backplane->takeover.asker;
 	struct handover_packet packet;
 	*ret_decided = false;
-	if (send_offer(backplane, err) < 0 || handover_expect(fd, READY_MAX_MS, HANDOVER_READY, arena, &packet, err) < 0 ||
+	if (send_offer(backplane, err) < 0 ||
+	    handover_expect(fd, READY_MAX_MS, HANDOVER_READY, arena, &packet, err) < 0 ||
 	    handover_send(fd, HANDOVER_GO, NULL, NULL, 0, err) < 0)
 		return -1;
 	*ret_decided = true;
@@ -262,7 +267,7 @@ static void hand_over(struct backplane *backplane) {
 	}
 }
 
-/* --- the pause ---------------------------------------------------------------------------------------------------------------- */
+/* --- the pause ---------------------------------------------------------------------------------------------------- */
 
 /* Requests of the control side that are being answered. */
 static size_t count_requests(const struct backplane *backplane) {
@@ -274,17 +279,19 @@ static bool is_quiet(struct backplane *backplane) {
 	bool kept = list_is_empty(&backplane->saves.waiting) && list_is_empty(&backplane->saves.waiters);
 	/* Runners are told to end when the routes are out: the other one cannot know that they were not yet. */
 	bool routed = backplane->control.version_out == backplane->control.version;
-	return backplane->takeover.workers_left == 0 && kept && routed && store_queue_is_empty(&backplane->store_queue) &&
-	       count_requests(backplane) == 0;
+	return backplane->takeover.workers_left == 0 && kept && routed &&
+	       store_queue_is_empty(&backplane->store_queue) && count_requests(backplane) == 0;
 }
 
 static void not_quiet(const struct backplane *backplane, struct error *err) {
 	if (backplane->writing.troubled)
-		error_set(err, CODE_UNAVAILABLE, "changes wait to be kept, and cannot be: %s", backplane->writing.trouble.msg);
+		error_set(err, CODE_UNAVAILABLE, "changes wait to be kept, and cannot be: %s",
+			  backplane->writing.trouble.msg);
 	else
-		error_set(err, CODE_UNAVAILABLE,
-			  "requests are still in progress after %d ms, which is max-takeover-pause (%zu, uploads among them): try again",
-			  PAUSE_MAX_MS, count_requests(backplane));
+		error_set(
+			err, CODE_UNAVAILABLE,
+			"requests are still in progress after %d ms, which is max-takeover-pause (%zu, uploads among them): try again",
+			PAUSE_MAX_MS, count_requests(backplane));
 }
 
 static void on_look(struct timer *timer) {
@@ -350,7 +357,7 @@ static void on_connection(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 	uv_poll_start(&backplane->takeover.asker_poll, UV_READABLE, on_asker);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 int takeover_open(struct backplane *backplane, struct error *err) {
 	if (backplane->offer != NULL) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * This process takes the place of the Backplane that runs (handover.h). All that can fail comes before GO, so that the other
- * one can go on as if nothing had been.
+ * This process takes the place of the Backplane that runs (handover.h). All that can fail comes before GO, so that the
+ * other one can go on as if nothing had been.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,11 +17,12 @@ enum {
 	GO_MAX_MS = 15000,
 };
 
-/* --- what is offered -------------------------------------------------------------------------------------------------------- */
+/* --- what is offered ---------------------------------------------------------------------------------------------- */
 
 static int read_listener(struct str rest, int fd, struct endpoint *ret_endpoint, int *ret_fd, struct error *err) {
 	if (fd < 0 || *ret_fd >= 0)
-		return error_set(err, CODE_FAILED_PRECONDITION, "the offer has %s", fd < 0 ? "too few sockets" : "a socket twice");
+		return error_set(err, CODE_FAILED_PRECONDITION, "the offer has %s",
+				 fd < 0 ? "too few sockets" : "a socket twice");
 	*ret_fd = fd;
 	return ret_endpoint != NULL ? endpoint_parse(rest, ret_endpoint, err) : 0;
 }
@@ -30,7 +31,8 @@ static int read_draining(struct offer *offer, struct str rest, struct error *err
 	struct str left, key = str_cut(rest, ' ', &left);
 	char number[24];
 	if (key.len == 0 || key.len >= KEY_MAX || left.len == 0 || left.len >= sizeof number)
-		return error_set(err, CODE_FAILED_PRECONDITION, "the offer has a line that is none: draining %.*s", STR_ARG(rest));
+		return error_set(err, CODE_FAILED_PRECONDITION, "the offer has a line that is none: draining %.*s",
+				 STR_ARG(rest));
 	snprintf(number, sizeof number, "%.*s", STR_ARG(left));
 	offer->draining = mem_realloc(offer->draining, (offer->draining_count + 1) * sizeof *offer->draining);
 	struct draining *draining = &offer->draining[offer->draining_count++];
@@ -40,7 +42,8 @@ static int read_draining(struct offer *offer, struct str rest, struct error *err
 }
 
 /* Lines that name sockets take them in their order; what is left over are connections. */
-static int read_line(struct offer *offer, struct str line, const struct handover_packet *packet, size_t *at, struct error *err) {
+static int read_line(struct offer *offer, struct str line, const struct handover_packet *packet, size_t *at,
+		     struct error *err) {
 	struct str rest, word = str_cut(line, ' ', &rest);
 	int fd = *at < packet->fd_count ? packet->fds[*at] : -1;
 	if (str_eq(word, STR("draining")))
@@ -78,16 +81,17 @@ static int check_bind(const struct backplane *backplane, struct error *err) {
 	if (endpoint_parse(str_from(backplane->options->bind), &wanted, err) < 0)
 		return -1;
 	bool same = wanted.kind == there->kind &&
-		    (wanted.kind == ENDPOINT_UNIX
-			     ? strcmp(wanted.path, there->path) == 0
-			     : strcmp(wanted.host, there->host) == 0 && (wanted.port == 0 || wanted.port == there->port));
+		    (wanted.kind == ENDPOINT_UNIX ? strcmp(wanted.path, there->path) == 0
+						  : strcmp(wanted.host, there->host) == 0 &&
+							    (wanted.port == 0 || wanted.port == there->port));
 	if (same)
 		return 0;
 	char text[ENDPOINT_MAX];
 	endpoint_format(there, text);
-	return error_set(err, CODE_INVALID_ARGUMENT,
-			 "the Backplane that runs listens on %s, and --bind says %s; a takeover keeps the address: leave --bind out",
-			 text, backplane->options->bind);
+	return error_set(
+		err, CODE_INVALID_ARGUMENT,
+		"the Backplane that runs listens on %s, and --bind says %s; a takeover keeps the address: leave --bind out",
+		text, backplane->options->bind);
 }
 
 int takeover_ask(struct backplane *backplane, struct error *err) {
@@ -105,7 +109,7 @@ int takeover_ask(struct backplane *backplane, struct error *err) {
 	return failed ? -1 : 0;
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void offer_free(struct backplane *backplane) {
 	struct offer *offer = backplane->offer;

@@ -2,7 +2,8 @@
 /*
  * Reads which verb a CallRequest is for from its first bytes, without unpacking it.
  *
- * The fields of a message may come in any order (the protobuf encoding document), so the verb may stand behind the body.
+ * The fields of a message may come in any order (the protobuf encoding document), so the verb may stand behind the
+ * body.
  */
 #pragma once
 

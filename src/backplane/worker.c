@@ -12,7 +12,7 @@
 #include "rpc/reflection.h"
 #include "rpc/relay.h"
 
-/* --- what is not a call ---------------------------------------------------------------------------------------------- */
+/* --- what is not a call ------------------------------------------------------------------------------------------- */
 
 static const char *name_control(const struct worker *worker) {
 	return worker->leaving ? "the Backplane that has taken over" : "the control side";
@@ -36,7 +36,7 @@ static void set_health(struct worker *worker, bool serving) {
 		rpc_health_set(worker->health, services[i], serving);
 }
 
-/* --- tasks from other threads ------------------------------------------------------------------------------------------ */
+/* --- tasks from other threads ------------------------------------------------------------------------------------- */
 
 struct order {
 	struct task task;
@@ -121,7 +121,7 @@ void worker_drain(struct worker *worker, void (*idle)(struct worker *worker)) {
 	post(worker, run_drain, &(struct order){.idle = idle});
 }
 
-/* --- another process takes over ------------------------------------------------------------------------------------------- */
+/* --- another process takes over ----------------------------------------------------------------------------------- */
 
 struct retired_channel {
 	struct list link;
@@ -205,7 +205,8 @@ static void run_pause_control(struct task *task) {
 	free(order);
 }
 
-void worker_pause_control(struct worker *worker, const int stock[WORKER_STOCK_MAX], void (*done)(struct worker *worker)) {
+void worker_pause_control(struct worker *worker, const int stock[WORKER_STOCK_MAX],
+			  void (*done)(struct worker *worker)) {
 	struct order order = {.told = done};
 	memcpy(order.stock, stock, sizeof order.stock);
 	post(worker, run_pause_control, &order);
@@ -246,7 +247,7 @@ void worker_leave(struct worker *worker, const struct sockaddr_storage *successo
 	     &(struct order){.successor = *successor, .successor_len = successor_len, .told = told, .idle = idle});
 }
 
-/* --- for calls ----------------------------------------------------------------------------------------------------------- */
+/* --- for calls ---------------------------------------------------------------------------------------------------- */
 
 struct rpc_channel *worker_channel(struct worker *worker, const struct route_replica *replica) {
 	struct rpc_channel *channel = map_get(&worker->channels, str_from(replica->address));
@@ -269,7 +270,7 @@ uint64_t worker_random(struct worker *worker) {
 	return z ^ (z >> 31);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void *run(void *data) {
 	struct worker *worker = data;
@@ -293,9 +294,11 @@ static void *run(void *data) {
 
 /* Each worker has its own: what OpenSSL keeps of a configuration is not shared between threads. */
 static int read_tls(struct worker *worker, const struct worker_options *options, struct error *err) {
-	if (options->client_tls != NULL && (worker->client_tls = tls_config_new(false, options->client_tls, err)) == NULL)
+	if (options->client_tls != NULL &&
+	    (worker->client_tls = tls_config_new(false, options->client_tls, err)) == NULL)
 		return -1;
-	if (options->server_tls != NULL && (worker->server_tls = tls_config_new(true, options->server_tls, err)) == NULL)
+	if (options->server_tls != NULL &&
+	    (worker->server_tls = tls_config_new(true, options->server_tls, err)) == NULL)
 		return -1;
 	return 0;
 }

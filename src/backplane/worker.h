@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A thread that carries calls: its own loop, its own connections to clients and Runners, and the routing table of the
- * moment. It never waits for a disk or a database; what is not a call is relayed to the control side, as to any peer, but for
- * uploads.
+ * moment. It never waits for a disk or a database; what is not a call is relayed to the control side, as to any peer,
+ * but for uploads.
  */
 #pragma once
 
@@ -57,7 +57,8 @@ struct worker_options {
 	int (*dial_control)(void *data);
 	void *dial_data;
 	struct endpoint control_name; /* for errors only */
-	const struct rpc_method *own_method; /* of the control side, that workers do themselves while it is here; service: the worker */
+	const struct rpc_method
+		*own_method; /* of the control side, that workers do themselves while it is here; service: the worker */
 	void *owner;
 };
 
@@ -75,14 +76,15 @@ void worker_forget(struct worker *worker, const struct endpoint *endpoint);
 /* Answers new calls with Unavailable; idle(worker) runs once, on the worker, when none is under way. */
 void worker_drain(struct worker *worker, void (*idle)(struct worker *worker));
 
-/* What is for the control side goes over these connections from now on (which nobody has to read yet), and what is under way
- * goes on where it is. done runs on the worker when all of that has left it. */
-void worker_pause_control(struct worker *worker, const int stock[WORKER_STOCK_MAX], void (*done)(struct worker *worker));
+/* What is for the control side goes over these connections from now on (which nobody has to read yet), and what is
+ * under way goes on where it is. done runs on the worker when all of that has left it. */
+void worker_pause_control(struct worker *worker, const int stock[WORKER_STOCK_MAX],
+			  void (*done)(struct worker *worker));
 /* The control side of this process reads again. */
 void worker_resume_control(struct worker *worker);
-/* Another process reads at their ends, and listens at that address. Clients are sent there, and whatever they still ask here
- * is passed on to it; the calls that are under way end here. told runs on the worker when clients have been told, idle when
- * the last of them has gone. */
+/* Another process reads at their ends, and listens at that address. Clients are sent there, and whatever they still ask
+ * here is passed on to it; the calls that are under way end here. told runs on the worker when clients have been told,
+ * idle when the last of them has gone. */
 void worker_leave(struct worker *worker, const struct sockaddr_storage *successor, socklen_t successor_len,
 		  void (*told)(struct worker *worker), void (*idle)(struct worker *worker));
 

@@ -82,8 +82,10 @@ static int refuse(struct str wanted, struct error *err) {
 	size_t used = 0;
 	for (int i = 0; i < FAILPOINT_COUNT && used < sizeof near; i++)
 		if (is_near(names[i], wanted))
-			used += (size_t)snprintf(near + used, sizeof near - used, "%s%s", used > 0 ? ", " : "", names[i]);
-	return error_set(err, CODE_INVALID_ARGUMENT, "FTL_FAILPOINT names no failpoint: \"%.*s\"%s%s; FTL_FAILPOINT=list lists all",
+			used += (size_t)snprintf(near + used, sizeof near - used, "%s%s", used > 0 ? ", " : "",
+						 names[i]);
+	return error_set(err, CODE_INVALID_ARGUMENT,
+			 "FTL_FAILPOINT names no failpoint: \"%.*s\"%s%s; FTL_FAILPOINT=list lists all",
 			 (int)MIN(wanted.len, (size_t)80), wanted.ptr, used > 0 ? "; near it: " : "", near);
 }
 
@@ -91,7 +93,8 @@ int failpoint_arm(const char *text, struct error *err) {
 	struct str times, wanted = str_cut(str_from(text), ':', &times);
 	uint64_t pass = 1;
 	if (times.ptr != NULL && (!str_to_u64(times, &pass) || pass == 0))
-		return error_set(err, CODE_INVALID_ARGUMENT, "FTL_FAILPOINT is \"%.80s\"; it must be NAME or NAME:N, N from 1", text);
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "FTL_FAILPOINT is \"%.80s\"; it must be NAME or NAME:N, N from 1", text);
 	for (int i = 0; i < FAILPOINT_COUNT; i++) {
 		if (!str_eq_c(wanted, names[i]))
 			continue;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Places where this process can be told to die, as a power cut would have it: FTL_FAILPOINT=NAME[:N] kills it when it
- * comes to that place for the N-th time (1 unless said). For tests: each place is one where a crash could lose something.
+ * comes to that place for the N-th time (1 unless said). For tests: each place is one where a crash could lose
+ * something.
  *
  * None is on the way of a call. When nothing is armed, one costs a comparison.
  */

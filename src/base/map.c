@@ -73,7 +73,8 @@ static void grow(struct map *map) {
 	map->slots = mem_zalloc(map->capacity * sizeof *map->slots);
 	for (size_t i = 0; i < old.capacity; i++)
 		if (old.slots[i].value != NULL)
-			*find_slot(map, old.slots[i].hash, str_new(old.slots[i].key, old.slots[i].key_len)) = old.slots[i];
+			*find_slot(map, old.slots[i].hash, str_new(old.slots[i].key, old.slots[i].key_len)) =
+				old.slots[i];
 	free(old.slots);
 }
 

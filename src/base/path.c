@@ -25,25 +25,28 @@ int path_check_relative(struct str path, struct error *err) {
 	if (path.len == 0)
 		return error_set(err, CODE_INVALID_ARGUMENT, "an artefact has an empty path");
 	if (path.len > ARTEFACT_PATH_MAX)
-		return error_set(err, CODE_INVALID_ARGUMENT, "the path \"%.*s…\" has %zu bytes; at most %d are allowed", shown,
-				 path.ptr, path.len, ARTEFACT_PATH_MAX);
+		return error_set(err, CODE_INVALID_ARGUMENT, "the path \"%.*s…\" has %zu bytes; at most %d are allowed",
+				 shown, path.ptr, path.len, ARTEFACT_PATH_MAX);
 	/* Such a path is not shown: what it does to a terminal is its sender's choice. */
 	if (!is_plain_text(path))
 		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "a path of %zu bytes is not UTF-8 text, or has a control character or a backslash", path.len);
+				 "a path of %zu bytes is not UTF-8 text, or has a control character or a backslash",
+				 path.len);
 	if (path.ptr[0] == '/')
 		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "the path \"%.*s\" is absolute; give it relative to the module's folder", shown, path.ptr);
+				 "the path \"%.*s\" is absolute; give it relative to the module's folder", shown,
+				 path.ptr);
 	for (struct str rest = path; rest.ptr != NULL;) {
 		struct str part = str_cut(rest, '/', &rest);
 		if (part.len == 0 || str_eq(part, STR(".")) || str_eq(part, STR("..")))
-			return error_set(err, CODE_INVALID_ARGUMENT,
-					 "the path \"%.*s\" has the part \"%.*s\"; empty parts, \".\" and \"..\" are not allowed",
-					 shown, path.ptr, STR_ARG(part));
+			return error_set(
+				err, CODE_INVALID_ARGUMENT,
+				"the path \"%.*s\" has the part \"%.*s\"; empty parts, \".\" and \"..\" are not allowed",
+				shown, path.ptr, STR_ARG(part));
 		if (part.len > NAME_MAX)
 			return error_set(err, CODE_INVALID_ARGUMENT,
-					 "the path \"%.*s…\" has a part of %zu bytes; a file name has at most %d", shown, path.ptr,
-					 part.len, NAME_MAX);
+					 "the path \"%.*s…\" has a part of %zu bytes; a file name has at most %d",
+					 shown, path.ptr, part.len, NAME_MAX);
 	}
 	return 0;
 }

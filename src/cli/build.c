@@ -135,12 +135,13 @@ const struct command command_build = {
 	.operands = "[DIR…]",
 	.operands_max = ARGS_OPERANDS_ANY,
 	.examples = "ftl build\nftl build examples/time examples/echo",
-	.notes = "Runs \"build\" of DIR/ftl.toml by /bin/sh in DIR (default \".\"). The command sees FTL_MODULE, and\n"
-		 "for modules in C FTL_CFLAGS and FTL_LIBS:\n"
-		 "  cc -shared -fPIC $FTL_CFLAGS -o echo.so echo.c    a shared object that the Runner loads\n"
-		 "  cc $FTL_CFLAGS -o main echo.c $FTL_LIBS           a process of its own\n"
-		 "The schema is checked then: by itself, and, if it names other modules, against those built before it and\n"
-		 "those that are deployed, if the Backplane answers.",
+	.notes =
+		"Runs \"build\" of DIR/ftl.toml by /bin/sh in DIR (default \".\"). The command sees FTL_MODULE, and\n"
+		"for modules in C FTL_CFLAGS and FTL_LIBS:\n"
+		"  cc -shared -fPIC $FTL_CFLAGS -o echo.so echo.c    a shared object that the Runner loads\n"
+		"  cc $FTL_CFLAGS -o main echo.c $FTL_LIBS           a process of its own\n"
+		"The schema is checked then: by itself, and, if it names other modules, against those built before it and\n"
+		"those that are deployed, if the Backplane answers.",
 	.options_size = sizeof(struct common_options),
 	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
 	.run = run,

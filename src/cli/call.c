@@ -39,7 +39,7 @@ static const struct args_option options[] = {
 
 enum { VERB_MAX = 2 * SCHEMA_NAME_MAX + 1, SCHEMA_TIMEOUT_MS = 1000 };
 
-/* --- the request ---------------------------------------------------------------------------------------------- */
+/* --- the request -------------------------------------------------------------------------------------------------- */
 
 /* All of a pipe or file that cannot be told its size. */
 static int read_standard_input(char **ret_bytes, size_t *ret_len, struct error *err) {
@@ -64,7 +64,7 @@ static int check_json(struct str body, struct error *err) {
 	return schema_check_json(&json, &any, body, err);
 }
 
-/* --- the answer ----------------------------------------------------------------------------------------------- */
+/* --- the answer --------------------------------------------------------------------------------------------------- */
 
 static void print_headers(const struct client_stream *stream) {
 	static const char *const names[] = {"ftl-request-id", "ftl-verb", "ftl-deployment", "traceparent"};
@@ -150,8 +150,8 @@ static int call_verb(struct cli *cli, Schema__VerbRef *verb, struct str body, st
 		result = print_answer((const Ftl__CallResponse *)response, err);
 	client_stream_free(stream);
 	if (result < 0 && is_our_deadline(given, start_ms, err))
-		error_set(err, err->code, "%s.%s did not answer within %g s; --timeout is how long to wait", verb->module,
-			  verb->name, (double)given->timeout_ms / 1000);
+		error_set(err, err->code, "%s.%s did not answer within %g s; --timeout is how long to wait",
+			  verb->module, verb->name, (double)given->timeout_ms / 1000);
 	return result;
 }
 
@@ -176,8 +176,8 @@ static int fetch_schema(struct cli *cli, const char *name, const struct schema_m
 	return 0;
 }
 
-/* What the schema says of it, before it is sent: whoever typed it sees a mistake best at once. Types of third modules are
- * left to the verb. */
+/* What the schema says of it, before it is sent: whoever typed it sees a mistake best at once. Types of third modules
+ * are left to the verb. */
 static int check_request(struct cli *cli, const Schema__VerbRef *verb, struct str body, struct error *err) {
 	const struct schema_module *module;
 	if (fetch_schema(cli, verb->module, &module, err) < 0)

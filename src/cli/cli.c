@@ -70,9 +70,11 @@ static int check_sizes(const struct cli *cli, size_t header_bytes, size_t header
 		return cli_usage(cli, "--max-message is %llu bytes; it must be from 1 byte to 64MiB",
 				 (unsigned long long)limits->message_bytes);
 	if (limits->held_bytes < HELD_BYTES_MIN)
-		return cli_usage(cli, "--max-held is %llu bytes; it must be at least 1MiB", (unsigned long long)limits->held_bytes);
+		return cli_usage(cli, "--max-held is %llu bytes; it must be at least 1MiB",
+				 (unsigned long long)limits->held_bytes);
 	if (header_bytes < HEADER_BYTES_MIN || header_bytes > header_bytes_max)
-		return cli_usage(cli, "--max-header-bytes is %zu; it must be from 4KiB to %zuKiB", header_bytes, header_bytes_max / KIB(1));
+		return cli_usage(cli, "--max-header-bytes is %zu; it must be from 4KiB to %zuKiB", header_bytes,
+				 header_bytes_max / KIB(1));
 	return EXIT_DONE;
 }
 
@@ -92,7 +94,8 @@ static int read_time(const struct cli *cli, const char *name, uint64_t ms, uint3
 	return EXIT_DONE;
 }
 
-int cli_limits(const struct cli *cli, size_t header_bytes, size_t header_bytes_max, struct rpc_server_options *ret_server) {
+int cli_limits(const struct cli *cli, size_t header_bytes, size_t header_bytes_max,
+	       struct rpc_server_options *ret_server) {
 	const struct limit_options *limits = &cli->common->limits;
 	struct rpc_server_options server = rpc_server_options_default;
 	header_bytes = limits->header_bytes > 0 ? limits->header_bytes : header_bytes;
@@ -163,7 +166,8 @@ static int print_all(struct cli *cli, struct client_stream *stream, cli_print_fu
 }
 
 int cli_print_stream(struct cli *cli, const char *method, const ProtobufCMessage *request,
-		     const ProtobufCMessageDescriptor *response, cli_print_function *print, void *state, struct error *err) {
+		     const ProtobufCMessageDescriptor *response, cli_print_function *print, void *state,
+		     struct error *err) {
 	struct client_stream *stream = cli_start(cli, method, response, 0);
 	int result = client_send(stream, request, err);
 	if (result == 0) {

@@ -32,9 +32,9 @@ struct cli {
 /* For what a Backplane answers from memory. */
 enum { CLI_TIMEOUT_MS = 30000 };
 
-extern const struct command command_build, command_call, command_deploy, command_events, command_generate, command_history,
-	command_kill, command_logs, command_ping, command_ps, command_rollback, command_runner, command_scale, command_schema,
-	command_serve, command_stats, command_status, command_version;
+extern const struct command command_build, command_call, command_deploy, command_events, command_generate,
+	command_history, command_kill, command_logs, command_ping, command_ps, command_rollback, command_runner,
+	command_scale, command_schema, command_serve, command_stats, command_status, command_version;
 
 /* The command of that name; NULL: there is none. help is not among them. */
 const struct command *command_find(const char *name);
@@ -45,9 +45,10 @@ extern const struct command *const commands[];
 /* The file of authorities to trust, or NULL: those of the system. */
 const char *cli_ca(const struct cli *cli);
 
-/* The limits that were given (COMMON_LIMITS), as a server wants them; its other options are the usual ones. Returns the exit
- * code. header_bytes: the usual limit, and the highest. */
-int cli_limits(const struct cli *cli, size_t header_bytes, size_t header_bytes_max, struct rpc_server_options *ret_server);
+/* The limits that were given (COMMON_LIMITS), as a server wants them; its other options are the usual ones. Returns the
+ * exit code. header_bytes: the usual limit, and the highest. */
+int cli_limits(const struct cli *cli, size_t header_bytes, size_t header_bytes_max,
+	       struct rpc_server_options *ret_server);
 
 /* Prints the error, unless SIGINT brought it about, and returns the exit code. */
 int cli_fail(const struct cli *cli, const struct error *err);
@@ -73,7 +74,8 @@ typedef int cli_print_function(struct cli *cli, const ProtobufCMessage *message,
 
 /* Calls a method that streams its answers, and prints each as it comes, until the stream ends or nobody reads. */
 int cli_print_stream(struct cli *cli, const char *method, const ProtobufCMessage *request,
-		     const ProtobufCMessageDescriptor *response, cli_print_function *print, void *state, struct error *err);
+		     const ProtobufCMessageDescriptor *response, cli_print_function *print, void *state,
+		     struct error *err);
 
 void help_print(void);
 void help_print_project(void); /* ftl.toml */

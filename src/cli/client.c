@@ -38,7 +38,7 @@ struct client_stream {
 	struct error why; /* once it is over; code is CODE_OK when all went well */
 };
 
-/* --- life ----------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void on_interrupt(uv_signal_t *handle, int number) {
 	struct client *client = handle->data;
@@ -119,7 +119,7 @@ int client_sleep(struct client *client, uint64_t ms, struct error *err) {
 	return client->interrupted ? error_set(err, CODE_CANCELLED, "interrupted") : 0;
 }
 
-/* --- what arrives --------------------------------------------------------------------------------------------- */
+/* --- what arrives ------------------------------------------------------------------------------------------------- */
 
 /* The message that was received first, once all of it is there. */
 static bool first_message(const struct client_stream *stream, struct str *ret_message) {
@@ -203,7 +203,7 @@ static const struct rpc_events events = {
 	.closed = on_closed,
 };
 
-/* --- streams -------------------------------------------------------------------------------------------------- */
+/* --- streams ------------------------------------------------------------------------------------------------------ */
 
 struct client_stream *client_start(struct client *client, const struct client_call *call) {
 	struct client_stream *stream = mem_alloc(sizeof *stream);
@@ -298,7 +298,7 @@ struct str client_header(const struct client_stream *stream, const char *name) {
 	return http_headers_get(&stream->headers, str_from(name));
 }
 
-/* --- unary ---------------------------------------------------------------------------------------------------- */
+/* --- unary -------------------------------------------------------------------------------------------------------- */
 
 /* The one message of a call that ends in order, into arena. */
 static int receive_only(struct client_stream *stream, struct arena *arena, const ProtobufCMessage **ret_response,

@@ -25,7 +25,7 @@ bool client_is_interrupted(const struct client *client);
 /* Waits. -1: SIGINT came. */
 int client_sleep(struct client *client, uint64_t ms, struct error *err);
 
-/* --- a call with one request and one response ----------------------------------------------------------------- */
+/* --- a call with one request and one response --------------------------------------------------------------------- */
 
 struct client_call {
 	const char *path; /* "/package.Service/Method" */
@@ -37,7 +37,7 @@ struct client_call {
 int client_unary(struct client *client, const struct client_call *call, const ProtobufCMessage *request,
 		 struct arena *arena, const ProtobufCMessage **ret_response, struct error *err);
 
-/* --- a call with any number of messages either way ------------------------------------------------------------ */
+/* --- a call with any number of messages either way ---------------------------------------------------------------- */
 
 struct client_stream *client_start(struct client *client, const struct client_call *call);
 

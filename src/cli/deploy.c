@@ -61,7 +61,7 @@ struct deploy {
 	uint64_t start_ms;
 };
 
-/* --- what is deployed ----------------------------------------------------------------------------------------- */
+/* --- what is deployed --------------------------------------------------------------------------------------------- */
 
 static int check_project(const struct project *project, struct error *err) {
 	if (project->language == NULL)
@@ -105,7 +105,7 @@ static int prepare(struct deploy *deploy, struct error *err) {
 	return upload_hash(project, &deploy->files, err);
 }
 
-/* --- dry run -------------------------------------------------------------------------------------------------- */
+/* --- dry run ------------------------------------------------------------------------------------------------------ */
 
 static void print_plan(const struct deploy *deploy, const struct schema_diff *diff) {
 	const char *module = deploy->project.module;
@@ -137,7 +137,7 @@ static void print_plan(const struct deploy *deploy, const struct schema_diff *di
 	printf("%s: would upload %zu of %zu files, %s\n", module, missing.files, deploy->files.count, size);
 }
 
-/* --- creating ------------------------------------------------------------------------------------------------- */
+/* --- creating ----------------------------------------------------------------------------------------------------- */
 
 static Ftl__DeploymentArtefact **list_artefacts(struct deploy *deploy) {
 	struct arena *arena = &deploy->cli->arena;
@@ -174,7 +174,7 @@ static int create(struct deploy *deploy, struct error *err) {
 	return 0;
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void report(struct deploy *deploy, bool live) {
 	uint64_t took_ms = clock_ms() - deploy->start_ms;
@@ -200,7 +200,7 @@ static void report(struct deploy *deploy, bool live) {
 	printf("%s)\n", took);
 }
 
-/* --- the command ---------------------------------------------------------------------------------------------- */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 static int deploy_folder(struct cli *cli, const char *folder, struct error *err) {
 	struct deploy deploy = {.cli = cli, .options = cli->options};

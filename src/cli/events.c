@@ -36,7 +36,7 @@ static const struct args_option options[] = {
 	 .help = "none that is older: 10m, 2h, 1d, or a time such as\n2026-01-31T08:00:00Z"},
 };
 
-/* --- one event ------------------------------------------------------------------------------------------------ */
+/* --- one event ---------------------------------------------------------------------------------------------------- */
 
 /* A date of this machine's zone: "2026-01-31 08:00:00.123". */
 static void print_time(int64_t wall_ms) {
@@ -118,7 +118,7 @@ static void print_line(const Ftl__Event *event) {
 		output_lines(stdout, "  | ", str_from(event->last_lines[i]));
 }
 
-/* --- the command ---------------------------------------------------------------------------------------------- */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 static bool read_since(const char *since, int64_t *ret_since_ms) {
 	struct timestamp time;
@@ -159,7 +159,8 @@ static int run(struct cli *cli) {
 	if (!read_tail(given, &request.tail))
 		return cli_usage(cli, "--tail is \"%s\"; it must be a number", given->tail);
 	if (given->since != NULL && !read_since(given->since, &request.since_ms))
-		return cli_usage(cli, "--since is \"%s\"; it must be 10m, 2h, 1d, or a time such as 2026-01-31T08:00:00Z",
+		return cli_usage(cli,
+				 "--since is \"%s\"; it must be 10m, 2h, 1d, or a time such as 2026-01-31T08:00:00Z",
 				 given->since);
 	request.module = cli->operand_count > 0 ? cli->operands[0] : request.module;
 	request.follow = given->follow;

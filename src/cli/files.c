@@ -43,7 +43,7 @@ static const char *join(const struct collector *collector, const char *path, con
 	return path[0] == '\0' ? name : arena_printf(collector->arena, "%s/%s", path, name);
 }
 
-/* --- files ---------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static int check_stays_inside(const struct collector *collector, const char *path, struct error *err) {
 	char *real = realpath(full_path(collector, path), NULL);
@@ -79,7 +79,7 @@ static int add_file(struct collector *collector, const char *path, struct error 
 	return 0;
 }
 
-/* --- folders -------------------------------------------------------------------------------------------------- */
+/* --- folders ------------------------------------------------------------------------------------------------------ */
 
 static int enter(const struct collector *collector, const char *path, const struct ancestor *above,
 		 struct ancestor *ret_entered, struct error *err) {
@@ -123,7 +123,7 @@ static void free_listing(struct listing *listing) {
 	free(listing->entries);
 }
 
-/* --- patterns ------------------------------------------------------------------------------------------------- */
+/* --- patterns ----------------------------------------------------------------------------------------------------- */
 
 enum what { NOTHING, FILE_THERE, FOLDER_THERE, OTHER_THERE };
 
@@ -281,7 +281,7 @@ int files_collect(const char *folder, const char *const *patterns, size_t count,
 	return result;
 }
 
-/* --- contents ------------------------------------------------------------------------------------------------- */
+/* --- contents ----------------------------------------------------------------------------------------------------- */
 
 int files_open(const char *folder, const struct file *file, int *ret_fd, struct error *err) {
 	char *path = mem_printf("%s/%s", folder, file->path);

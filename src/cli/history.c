@@ -41,7 +41,8 @@ static int run(struct cli *cli) {
 	const ProtobufCMessage *response;
 	struct error err;
 	if (cli_connect(cli, NULL, &err) < 0 ||
-	    cli_unary(cli, "ListDeployments", &request.base, &ftl__list_deployments_response__descriptor, &response, &err) < 0)
+	    cli_unary(cli, "ListDeployments", &request.base, &ftl__list_deployments_response__descriptor, &response,
+		      &err) < 0)
 		return cli_fail(cli, &err);
 	if (cli->common->output == FORMAT_JSON)
 		print_json((const Ftl__ListDeploymentsResponse *)response);

@@ -29,7 +29,7 @@ static const struct args_option options[] = {
 	 .help = "begin with the last N lines"},
 };
 
-/* --- one line ------------------------------------------------------------------------------------------------- */
+/* --- one line ----------------------------------------------------------------------------------------------------- */
 
 /* Numbers, words and the like as they are, the rest as JSON. */
 static void print_attribute(const char *name, const json_t *value) {
@@ -99,7 +99,7 @@ static void print_json(const Ftl__LogEntry *entry) {
 	output_json(object, JSON_ONE_LINE);
 }
 
-/* --- the command ---------------------------------------------------------------------------------------------- */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 static int print_entry(struct cli *cli, const ProtobufCMessage *message, void *state UNUSED, struct error *err UNUSED) {
 	const Ftl__StreamLogsResponse *response = (const Ftl__StreamLogsResponse *)message;
@@ -122,8 +122,8 @@ static int stream_logs(struct cli *cli, struct error *err) {
 		request.module = cli->operands[0];
 	request.tail = given->tail;
 	request.follow = given->follow;
-	return cli_print_stream(cli, "StreamLogs", &request.base, &ftl__stream_logs_response__descriptor, print_entry, NULL,
-				err);
+	return cli_print_stream(cli, "StreamLogs", &request.base, &ftl__stream_logs_response__descriptor, print_entry,
+				NULL, err);
 }
 
 static int run(struct cli *cli) {

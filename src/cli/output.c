@@ -11,7 +11,7 @@ bool output_is_terminal(FILE *file) {
 	return isatty(fileno(file));
 }
 
-/* --- text ----------------------------------------------------------------------------------------------------- */
+/* --- text --------------------------------------------------------------------------------------------------------- */
 
 static bool has_colour(FILE *file) {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -65,7 +65,7 @@ void output_json(json_t *value, enum json_shape shape) {
 	json_decref(value);
 }
 
-/* --- standard error ------------------------------------------------------------------------------------------- */
+/* --- standard error ----------------------------------------------------------------------------------------------- */
 
 static void say(enum style style, const char *word, const char *format, va_list args) {
 	char text[4096];
@@ -129,7 +129,7 @@ void progress_clear(void) {
 	progress_shown = false;
 }
 
-/* --- tables --------------------------------------------------------------------------------------------------- */
+/* --- tables ------------------------------------------------------------------------------------------------------- */
 
 struct table_row {
 	struct table_row *next;

@@ -33,7 +33,7 @@ void output_json(json_t *value, enum json_shape shape);
 void output_error(const char *format, ...) PRINTF_LIKE(1, 2);
 void output_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* --- progress, on standard error, if that is a terminal ------------------------------------------------------- */
+/* --- progress, on standard error, if that is a terminal ----------------------------------------------------------- */
 
 /* A line that the next output on standard error replaces. */
 void progress_show(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -41,7 +41,7 @@ void progress_show(const char *format, ...) PRINTF_LIKE(1, 2);
 void progress_note(const char *format, ...) PRINTF_LIKE(1, 2);
 void progress_clear(void);
 
-/* --- tables --------------------------------------------------------------------------------------------------- */
+/* --- tables ------------------------------------------------------------------------------------------------------- */
 
 enum { TABLE_COLUMNS_MAX = 12 };
 

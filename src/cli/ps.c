@@ -25,7 +25,7 @@ static bool is_shown(const Ftl__StatusResponse__Deployment *deployment, bool all
 	return all || deployment->state != FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_STOPPED;
 }
 
-/* --- table ---------------------------------------------------------------------------------------------------- */
+/* --- table -------------------------------------------------------------------------------------------------------- */
 
 static enum style state_style(Ftl__DeploymentState state) {
 	if (state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_LIVE)
@@ -47,7 +47,8 @@ static const char *start_text(struct arena *arena, const Ftl__StatusResponse__De
 }
 
 static const char *state_text(struct arena *arena, const Ftl__StatusResponse__Runner *runner) {
-	return runner->left_out[0] != '\0' ? arena_printf(arena, "%s, %s", runner->state, runner->left_out) : runner->state;
+	return runner->left_out[0] != '\0' ? arena_printf(arena, "%s, %s", runner->state, runner->left_out)
+					   : runner->state;
 }
 
 /* A row for each Runner of a deployment, or one without a Runner. */
@@ -63,7 +64,8 @@ static void add_row(struct table *table, struct arena *arena, const Ftl__StatusR
 		{arena_printf(arena, "%u/%u", deployment->alive, deployment->replicas), STYLE_PLAIN},
 		{arena_strdup(arena, str_from(age)), STYLE_PLAIN},
 		{runner ? runner->key : "-", STYLE_PLAIN},
-		{runner ? state_text(arena, runner) : "-", runner && runner->left_out[0] != '\0' ? STYLE_YELLOW : STYLE_PLAIN},
+		{runner ? state_text(arena, runner) : "-",
+		 runner && runner->left_out[0] != '\0' ? STYLE_YELLOW : STYLE_PLAIN},
 		{runner ? arena_printf(arena, "%llu", (unsigned long long)runner->calls) : "-", STYLE_PLAIN},
 		{start_text(arena, deployment), STYLE_PLAIN},
 	};
@@ -97,7 +99,7 @@ static void print_table(struct cli *cli, const Ftl__StatusResponse *status, bool
 		progress_note("nothing runs; deploy something: ftl deploy DIR");
 }
 
-/* --- JSON ----------------------------------------------------------------------------------------------------- */
+/* --- JSON --------------------------------------------------------------------------------------------------------- */
 
 /* Each deployment with its Runners in it. */
 static void print_json(const Ftl__StatusResponse *status, bool all) {

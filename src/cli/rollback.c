@@ -26,7 +26,8 @@ static int run(struct cli *cli) {
 	const ProtobufCMessage *response;
 	struct error err;
 	if (cli_connect(cli, NULL, &err) < 0 ||
-	    cli_unary(cli, "RollbackModule", &request.base, &ftl__rollback_module_response__descriptor, &response, &err) < 0)
+	    cli_unary(cli, "RollbackModule", &request.base, &ftl__rollback_module_response__descriptor, &response,
+		      &err) < 0)
 		return cli_fail(cli, &err);
 	const struct watch watch = {.module = request.module,
 				    .key = ((const Ftl__RollbackModuleResponse *)response)->deployment_key,
@@ -44,9 +45,10 @@ const struct command command_rollback = {
 	.operands_min = 1,
 	.operands_max = 2,
 	.examples = "ftl rollback echo\nftl history echo",
-	.notes = "Without a DEPLOYMENT: the one before the active one that did not fail. Nothing is uploaded. Until it\n"
-		 "is live, calls go to what runs now; if it does not come up, they go on doing so. The schema\n"
-		 "of the earlier one must fit what is deployed now, as that of a new one must.",
+	.notes =
+		"Without a DEPLOYMENT: the one before the active one that did not fail. Nothing is uploaded. Until it\n"
+		"is live, calls go to what runs now; if it does not come up, they go on doing so. The schema\n"
+		"of the earlier one must fit what is deployed now, as that of a new one must.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct rollback_options),

@@ -31,7 +31,8 @@ static int run(struct cli *cli) {
 				    .verbose = given->verbose};
 	char otherwise[64] = "is stopped, and kept";
 	if (replicas > 0)
-		snprintf(otherwise, sizeof otherwise, "is to have %u replica%s", request.replicas, replicas == 1 ? "" : "s");
+		snprintf(otherwise, sizeof otherwise, "is to have %u replica%s", request.replicas,
+			 replicas == 1 ? "" : "s");
 	if (watch_and_tell(cli, &watch, replicas > 0 && !given->no_wait, otherwise, &err) < 0)
 		return cli_fail(cli, &err);
 	return EXIT_DONE;

@@ -81,8 +81,8 @@ void schema_warn_of_metadata(const struct schema_module *module) {
 			nearest_offer(&nearest, "nonblocking");
 			if (nearest.name != NULL && nearest.distance > 0)
 				output_warning("%s:%u:%u: +%s is kept, but says nothing to FTL; did you mean +%s?",
-					       metadata->pos.file, metadata->pos.line, metadata->pos.column, metadata->name,
-					       nearest.name);
+					       metadata->pos.file, metadata->pos.line, metadata->pos.column,
+					       metadata->name, nearest.name);
 		}
 	}
 }

@@ -24,7 +24,7 @@ void schema_warn_of_metadata(const struct schema_module *module);
 
 struct map;
 
-/* What a schema that was read from path names of the modules, as far as they are there; complains as schema_read_file. */
+/* What a schema read from path names of the modules, as far as they are there; complains as schema_read_file. */
 int schema_check_file_references(const struct schema_module *module, const struct map *modules, const char *path,
 				 struct error *err);
 

@@ -155,12 +155,14 @@ static int check_kinds(struct cli *cli, const struct serve_options *given) {
 static int check_origins(struct cli *cli, const struct serve_options *given) {
 	for (const char *const *origin = given->allow_origin; *origin != NULL; origin++) {
 		if (strcmp(*origin, "*") == 0)
-			output_warning("any page that a browser of this network shows may now deploy and run code here");
+			output_warning(
+				"any page that a browser of this network shows may now deploy and run code here");
 		else if (!cors_is_origin(str_from(*origin)))
-			return cli_usage(cli,
-					 "--allow-origin is \"%s\"; it must be as browsers say it: http[s]://HOST or "
-					 "http[s]://HOST:PORT, in lower case, without a path, without the port that is usual, or * for all",
-					 *origin);
+			return cli_usage(
+				cli,
+				"--allow-origin is \"%s\"; it must be as browsers say it: http[s]://HOST or "
+				"http[s]://HOST:PORT, in lower case, without a path, without the port that is usual, or * for all",
+				*origin);
 	}
 	return EXIT_DONE;
 }
@@ -203,7 +205,8 @@ static bool list_failpoints(void) {
 }
 
 static int run(struct cli *cli) {
-	struct serve_options *given = (struct serve_options *)cli->options; /* port_file changes when another takes over */
+	struct serve_options *given =
+		(struct serve_options *)cli->options; /* port_file changes when another takes over */
 	if (list_failpoints())
 		return EXIT_DONE;
 	struct rpc_server_options limits;
@@ -257,8 +260,9 @@ const struct command command_serve = {
 	.operands = "",
 	.examples = "ftl serve\nftl serve --bind http://127.0.0.1:0 --data /tmp/ftl --port-file /tmp/ftl.endpoint\n"
 		    "ftl serve --takeover",
-	.notes = "Runs until SIGTERM or SIGINT, and then stops all that it started; or until another one is started with\n"
-		 "--takeover, which then has all that runs.",
+	.notes =
+		"Runs until SIGTERM or SIGINT, and then stops all that it started; or until another one is started with\n"
+		"--takeover, which then has all that runs.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct serve_options),

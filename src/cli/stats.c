@@ -35,7 +35,11 @@ static const char *time_text(struct arena *arena, uint64_t us) {
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
 		double value = (double)us / units[i].us;
 		if (value >= 1)
-			return arena_printf(arena, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, units[i].unit);
+			return arena_printf(arena, "%.*f %s",
+					    value < 10    ? 2
+					    : value < 100 ? 1
+							  : 0,
+					    value, units[i].unit);
 	}
 	return arena_printf(arena, "%" PRIu64 " µs", us);
 }
@@ -54,8 +58,8 @@ static const char *failures_text(struct arena *arena, const Ftl__CallStatsRespon
 		text = arena_printf(arena, "by the verb %" PRIu64, verb->verb_failed);
 	for (size_t i = 0; i < verb->n_ended; i++)
 		if (strcmp(verb->ended[i]->status, code_name(CODE_OK)) != 0)
-			text = arena_printf(arena, "%s%s%s %" PRIu64, text, text[0] != '\0' ? ", " : "", verb->ended[i]->status,
-					    verb->ended[i]->calls);
+			text = arena_printf(arena, "%s%s%s %" PRIu64, text, text[0] != '\0' ? ", " : "",
+					    verb->ended[i]->status, verb->ended[i]->calls);
 	return text;
 }
 

@@ -20,7 +20,7 @@ struct upload_size upload_size(const struct files *files) {
 	return size;
 }
 
-/* --- what is missing ------------------------------------------------------------------------------------------ */
+/* --- what is missing ---------------------------------------------------------------------------------------------- */
 
 int upload_hash(const struct project *project, struct files *files, struct error *err) {
 	for (size_t i = 0; i < files->count; i++) {
@@ -69,7 +69,7 @@ int upload_find_missing(struct cli *cli, struct files *files, struct error *err)
 	return result;
 }
 
-/* --- sending -------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 struct upload {
 	const struct project *project;
@@ -98,7 +98,7 @@ static int send_piece(struct upload *upload, struct client_stream *stream, struc
 	return client_send(stream, &request.base, err);
 }
 
-/* Sends what fd has, in pieces. An empty file is one empty message. Stops early when the Backplane does not want more. */
+/* Sends what fd has, in pieces. An empty file is one empty message. Stops early when the Backplane wants no more. */
 static int send_content(struct upload *upload, int fd, const struct file *file, struct client_stream *stream,
 			struct error *err) {
 	char *chunk = mem_alloc(FILES_CHUNK);
@@ -123,7 +123,7 @@ static int send_content(struct upload *upload, int fd, const struct file *file, 
 	return result;
 }
 
-/* The Backplane tells what has arrived. When that is not what was asked for, the file is hashed once more to tell why. */
+/* The Backplane tells what has arrived. When that is not what was asked for, the file is hashed again to tell why. */
 static int check_answer(const struct upload *upload, const struct file *file, const Ftl__UploadArtefactResponse *answer,
 			struct error *err) {
 	if (answer->digest.len == DIGEST_SIZE && memcmp(answer->digest.data, file->digest.bytes, DIGEST_SIZE) == 0)

@@ -101,7 +101,7 @@ static int watch_once(struct cli *cli, struct watch *watch, uint64_t timeout_ms,
 	return result;
 }
 
-/* What was created is kept: when the Backplane is replaced, or dies and is started again, the next one goes on with it. */
+/* What was created is kept: when the Backplane is replaced, or dies and starts again, the next one goes on with it. */
 int watch_until_live(struct cli *cli, const struct watch *given, struct error *err) {
 	struct watch watch = *given;
 	uint64_t limit_ms = watch.timeout_ms, begin_ms = clock_ms();
@@ -138,7 +138,8 @@ int watch_and_tell(struct cli *cli, const struct watch *watch, bool wait, const 
 	unsigned replicas = wait ? watch_count_alive(cli, watch->key) : 0;
 	progress_clear();
 	if (cli->common->output == FORMAT_JSON) {
-		json_t *told = json_pack("{s:s, s:s, s:b}", "module", watch->module, "deployment_key", watch->key, "live", wait);
+		json_t *told = json_pack("{s:s, s:s, s:b}", "module", watch->module, "deployment_key", watch->key,
+					 "live", wait);
 		if (wait)
 			json_object_set_new(told, "replicas", json_integer(replicas));
 		output_json(told, JSON_ONE_LINE);

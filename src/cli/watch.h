@@ -15,23 +15,22 @@ struct watch {
 };
 
 /* Of a struct with no_wait, verbose and timeout_ms. */
-#define WATCH_OPTIONS(type)                                                                                             \
-	{.name = "no-wait",                                                                                             \
-	 .kind = ARGS_FLAG,                                                                                             \
-	 .offset = offsetof(type, no_wait),                                                                             \
-	 .help = "do not wait until calls reach it"},                                                                   \
-	{.name = "timeout",                                                                                             \
-	 .letter = 't',                                                                                                 \
-	 .kind = ARGS_DURATION,                                                                                         \
-	 .offset = offsetof(type, timeout_ms),                                                                          \
-	 .value = "DURATION",                                                                                           \
-	 .standard = "60s",                                                                                             \
-	 .help = "how long to wait for that; 0: for ever"},                                                             \
-	{.name = "verbose",                                                                                             \
-	 .letter = 'v',                                                                                                 \
-	 .kind = ARGS_FLAG,                                                                                             \
-	 .offset = offsetof(type, verbose),                                                                             \
-	 .help = "show each step also if standard error is no terminal"}
+#define WATCH_OPTIONS(type)                                                                             \
+	{.name = "no-wait",                                                                             \
+	 .kind = ARGS_FLAG,                                                                             \
+	 .offset = offsetof(type, no_wait),                                                             \
+	 .help = "do not wait until calls reach it"},                                                   \
+		{.name = "timeout",                                                                     \
+		 .letter = 't',                                                                         \
+		 .kind = ARGS_DURATION,                                                                 \
+		 .offset = offsetof(type, timeout_ms),                                                  \
+		 .value = "DURATION",                                                                   \
+		 .standard = "60s",                                                                     \
+		 .help = "how long to wait for that; 0: for ever"},                                     \
+	{                                                                                               \
+		.name = "verbose", .letter = 'v', .kind = ARGS_FLAG, .offset = offsetof(type, verbose), \
+		.help = "show each step also if standard error is no terminal"                          \
+	}
 
 int watch_until_live(struct cli *cli, const struct watch *watch, struct error *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The source: tables for ftl/json.h, and the two ends of each verb. Its own names begin with ftl_, as no name of a schema
- * does in C: a module may be called "run" or "json".
+ * The source: tables for ftl/json.h, and the two ends of each verb. Its own names begin with ftl_, as no name of a
+ * schema does in C: a module may be called "run" or "json".
  */
 #include <stdio.h>
 
@@ -122,8 +122,7 @@ static int collect(struct c_types *types, struct c_module *module, struct error 
 	return 0;
 }
 
-/* --- tables ----------------------------------------------------------------------------------------------------------
- */
+/* --- tables ------------------------------------------------------------------------------------------------------- */
 
 /* All that a value of the type consists of. */
 static void mark(struct c_type *type) {
@@ -189,8 +188,8 @@ static void put_fields(const struct c_type *type, struct text *out) {
 		text_printf(out, "\t{.name = \"%s\", .name_size = %zu, .quoted = \"\\\"%s\\\":\", .type_name = ",
 			    member->name, strlen(member->name), member->name);
 		text_put_literal(out, member->type_text);
-		text_printf(out, ",\n\t .type = &ftl_table_%s, .at = offsetof(%s, %s)%s},\n", table(member->type), type->c,
-			    member->c_name, optional ? "" : ", .required = true");
+		text_printf(out, ",\n\t .type = &ftl_table_%s, .at = offsetof(%s, %s)%s},\n", table(member->type),
+			    type->c, member->c_name, optional ? "" : ", .required = true");
 	}
 }
 
@@ -332,8 +331,7 @@ static void put_tables(const struct c_types *types, struct text *out) {
 	}
 }
 
-/* --- the ends of verbs -----------------------------------------------------------------------------------------------
- */
+/* --- the ends of verbs -------------------------------------------------------------------------------------------- */
 
 static void put_run(const struct c_verb *verb, struct text *out) {
 	text_printf(out, "static int ftl_run_%s(struct ftl_context *ftl) {\n", verb->decl->name);
@@ -356,7 +354,8 @@ static void put_run(const struct c_verb *verb, struct text *out) {
 	/* Not 0: it failed, or is answered later. */
 	text_put(out, ");\n\tif (result != 0)\n\t\treturn result;\n");
 	if (verb->response != NULL)
-		text_printf(out, "\treturn ftl_typed_reply(ftl, &ftl_table_%s, &response);\n}\n\n", table(verb->response));
+		text_printf(out, "\treturn ftl_typed_reply(ftl, &ftl_table_%s, &response);\n}\n\n",
+			    table(verb->response));
 	else
 		text_put(out, "\treturn ftl_reply(ftl, \"{}\");\n}\n\n");
 }

@@ -25,8 +25,7 @@ void c_write_variable(const struct c_type *type, const char *name, struct text *
 	text_printf(out, "%s%s%s", type->c, is_pointer ? "" : " ", name);
 }
 
-/* --- types -----------------------------------------------------------------------------------------------------------
- */
+/* --- types -------------------------------------------------------------------------------------------------------- */
 
 /* All that a value of the type must see before it. */
 static void declare_whole(struct c_type *type, struct text *out) {
@@ -205,8 +204,7 @@ static void put_types(const struct c_types *types, struct text *out) {
 			declare_entry(type, out);
 }
 
-/* --- functions -------------------------------------------------------------------------------------------------------
- */
+/* --- functions ---------------------------------------------------------------------------------------------------- */
 
 void c_write_prototype(const struct c_verb *verb, struct text *out) {
 	text_printf(out, "int %s(struct ftl_context *ftl", verb->function);

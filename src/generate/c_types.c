@@ -33,8 +33,7 @@ int c_types_claim(struct c_types *types, const char *name, const char *what, str
 			 name);
 }
 
-/* --- names -----------------------------------------------------------------------------------------------------------
- */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 /* What a member cannot be called in C: its words, and macros of its usual headers and of gcc. */
 static bool is_taken_word(const char *name) {
@@ -75,8 +74,7 @@ static const char *own_name(const struct c_types *types) {
 	return types->options->module->name;
 }
 
-/* --- the table of types ----------------------------------------------------------------------------------------------
- */
+/* --- the table of types ------------------------------------------------------------------------------------------- */
 
 static int intern(struct c_types *types, const char *key, enum c_kind kind, struct c_type **ret_type, bool *ret_new,
 		  struct error *err) {
@@ -256,8 +254,7 @@ static int resolve_verb(struct c_types *types, const struct schema_type *type, s
 			  arena_printf(&types->arena, "verb_%s_%s", type->ref.module, type->ref.name), err);
 }
 
-/* --- declarations ----------------------------------------------------------------------------------------------------
- */
+/* --- declarations ------------------------------------------------------------------------------------------------- */
 
 static int add_fields(struct c_types *types, struct c_type *type, const struct c_scope *scope, struct error *err) {
 	const struct schema_decl *data = type->decl;
@@ -447,8 +444,7 @@ int c_types_add_all(struct c_types *types, const struct schema_module *module, s
 	return fill(types, err);
 }
 
-/* --- boxes -----------------------------------------------------------------------------------------------------------
- */
+/* --- boxes -------------------------------------------------------------------------------------------------------- */
 
 /* A value of type has one of wanted in itself, not behind a pointer. Each search has a number and looks once. */
 static bool contains(struct c_type *type, const struct c_type *wanted, size_t search) {

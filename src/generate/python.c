@@ -14,8 +14,7 @@ struct printer {
 
 static void put_type(struct printer *printer, const struct schema_type *type);
 
-/* --- types -----------------------------------------------------------------------------------------------------------
- */
+/* --- types -------------------------------------------------------------------------------------------------------- */
 
 static const struct python_name *find(const struct printer *printer, const struct schema_type *type) {
 	return python_names_find(&printer->names, type->ref.module, type->ref.name);
@@ -97,8 +96,7 @@ static void put_doc(struct text *out, const struct schema_comments *comments, co
 	text_printf(out, "\"\"\"\n%s", end);
 }
 
-/* --- classes ---------------------------------------------------------------------------------------------------------
- */
+/* --- classes ------------------------------------------------------------------------------------------------------ */
 
 static void put_field(struct printer *printer, const struct schema_decl *data, const struct schema_field *field) {
 	struct text *out = &printer->out;
@@ -160,8 +158,7 @@ static void put_variants(struct printer *printer, const struct python_name *name
 	}
 }
 
-/* --- unions and aliases ----------------------------------------------------------------------------------------------
- */
+/* --- unions and aliases ------------------------------------------------------------------------------------------- */
 
 static void put_union(struct printer *printer, const struct python_name *name) {
 	struct text *out = &printer->out;
@@ -218,8 +215,7 @@ static void put_types(struct printer *printer) {
 			put_alias(printer, name);
 }
 
-/* --- verbs -----------------------------------------------------------------------------------------------------------
- */
+/* --- verbs -------------------------------------------------------------------------------------------------------- */
 
 static void put_verb(struct printer *printer, const struct python_name *name) {
 	struct text *out = &printer->out;

@@ -61,8 +61,7 @@ void python_names_deinit(struct python_names *names) {
 	arena_deinit(&names->arena);
 }
 
-/* --- what there is ---------------------------------------------------------------------------------------------------
- */
+/* --- what there is ------------------------------------------------------------------------------------------------ */
 
 static struct python_name *add(struct python_names *names, const struct schema_module *module,
 			       const struct schema_decl *decl, const char *key) {
@@ -178,8 +177,7 @@ int python_names_collect(struct python_names *names, struct error *err) {
 	return 0;
 }
 
-/* --- what it is called -----------------------------------------------------------------------------------------------
- */
+/* --- what it is called -------------------------------------------------------------------------------------------- */
 
 const struct python_name *python_names_find(const struct python_names *names, const char *module, const char *name) {
 	char key[2 * SCHEMA_NAME_MAX + 2];

@@ -34,7 +34,8 @@ int call_request_read(struct str bytes, struct call_request *ret_request, struct
 			return malformed("CallRequest", err);
 		if (field.type == WIRE_BYTES && field.number == CALL_BODY)
 			request.body = field.bytes;
-		else if (field.type == WIRE_BYTES && field.number == CALL_VERB && read_target(field.bytes, &request, err) < 0)
+		else if (field.type == WIRE_BYTES && field.number == CALL_VERB &&
+			 read_target(field.bytes, &request, err) < 0)
 			return -1;
 	}
 	*ret_request = request;

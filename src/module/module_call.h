@@ -66,7 +66,8 @@ extern const struct ftl_host module_functions;
 const char *module_call_out(struct ftl_context *context, const char *verb, const char *request);
 
 /* ftl_call_then. */
-int module_call_then(struct ftl_context *context, const char *verb, const char *request, ftl_continue *then, void *data);
+int module_call_then(struct ftl_context *context, const char *verb, const char *request, ftl_continue *then,
+		     void *data);
 
 /* On a thread: a verb has returned, and what goes on in its place does so now. Returns what the last of it does. */
 int module_call_go_on(struct module_call *call, int result);

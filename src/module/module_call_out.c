@@ -33,7 +33,7 @@ struct call_out {
 	const char *verb; /* that is called */
 };
 
-/* --- on the loop ------------------------------------------------------------------------------------------------- */
+/* --- on the loop -------------------------------------------------------------------------------------------------- */
 
 static void go_on(struct call_out *out);
 
@@ -46,7 +46,8 @@ static void finish(struct call_out *out) {
 	}
 	pthread_mutex_lock(&call->shared.lock);
 	out->done = true;
-	pthread_mutex_unlock(&call->shared.lock); /* from here on out may be gone; the call ends on this thread, so it is there */
+	pthread_mutex_unlock(
+		&call->shared.lock); /* from here on out may be gone; the call ends on this thread, so it is there */
 	pthread_cond_signal(&call->shared.answered);
 }
 
@@ -237,7 +238,7 @@ int module_call_go_on(struct module_call *call, int result) {
 	return result;
 }
 
-/* --- on the loop, for a verb that does not wait ---------------------------------------------------------------------- */
+/* --- on the loop, for a verb that does not wait ------------------------------------------------------------------- */
 
 static void go_on(struct call_out *out) {
 	struct module_call *call = out->call;

@@ -43,7 +43,7 @@ size_t module_host_calls(const struct module_host *host) {
 	return host->call_count;
 }
 
-/* --- a call's life ----------------------------------------------------------------------------------------------- */
+/* --- a call's life ------------------------------------------------------------------------------------------------ */
 
 static void on_done(struct task *task);
 static void run_verb(struct verb_job *job);
@@ -84,7 +84,7 @@ static void free_call(struct module_call *call) {
 		host->options.events->idle(host->options.owner);
 }
 
-/* --- the verb is done -------------------------------------------------------------------------------------------- */
+/* --- the verb is done --------------------------------------------------------------------------------------------- */
 
 /* What the verb left becomes a code and a text; CODE_OK: it answered. */
 static enum code settle_failure(struct module_call *call) {
@@ -151,7 +151,7 @@ static void on_done(struct task *task) {
 	free_call(call);
 }
 
-/* --- the verb runs ----------------------------------------------------------------------------------------------- */
+/* --- the verb runs ------------------------------------------------------------------------------------------------ */
 
 static void run_verb(struct verb_job *job) {
 	struct module_call *call = CONTAINER_OF(job, struct module_call, job);
@@ -184,7 +184,7 @@ static void run_call(struct module_call *call) {
 	}
 }
 
-/* --- the request is read ----------------------------------------------------------------------------------------- */
+/* --- the request is read ------------------------------------------------------------------------------------------ */
 
 static const struct ftl_verb *find_verb(const struct ftl_module *module, struct str name) {
 	for (size_t i = 0; i < module->verb_count; i++)
@@ -246,7 +246,8 @@ static const char *terminate_body(struct module_call *call, struct str body) {
 static int read_request(struct module_call *call, struct error *err) {
 	struct call_request request;
 	const struct ftl_module *module = call->host->options.module;
-	if (call_request_read(buf_view(&call->loop.received), &request, err) < 0 || check_target(call, &request, err) < 0)
+	if (call_request_read(buf_view(&call->loop.received), &request, err) < 0 ||
+	    check_target(call, &request, err) < 0)
 		return -1;
 	call->verb = find_verb(module, request.verb);
 	if (call->verb == NULL)
@@ -374,7 +375,7 @@ void module_host_cancel(struct module_host *host) {
 	}
 }
 
-/* --- List -------------------------------------------------------------------------------------------------------- */
+/* --- List --------------------------------------------------------------------------------------------------------- */
 
 static void on_list_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
 }
@@ -413,7 +414,7 @@ void module_host_list(struct module_host *host, struct rpc_stream *stream) {
 	stream->events = &list_events;
 }
 
-/* --- start and stop of the module -------------------------------------------------------------------------------- */
+/* --- start and stop of the module --------------------------------------------------------------------------------- */
 
 static void run_start(struct verb_job *job) {
 	struct module_call *call = CONTAINER_OF(job, struct module_call, job);
@@ -500,7 +501,7 @@ void module_host_free(struct module_host *host) {
 	free(host);
 }
 
-/* --- what we are given ------------------------------------------------------------------------------------------- */
+/* --- what we are given -------------------------------------------------------------------------------------------- */
 
 int module_check(const struct ftl_module *module, struct error *err) {
 	if (module->version < 1 || module->version > FTL_MODULE_VERSION)

@@ -6,8 +6,7 @@
 
 #include "base/buf.h"
 
-/* Adds bytes as valid UTF-8 without NUL: what is none becomes U+FFFD, three bytes for one at most. The room is there.
- */
+/* Adds bytes as valid UTF-8 without NUL: what is none becomes U+FFFD, 3 bytes for one at most. The room is there. */
 void text_repair(struct buf *to, struct str bytes);
 
 /* Adds bytes as a JSON string with its quotes: repaired, and with what JSON wants escaped. Six bytes for one at most,

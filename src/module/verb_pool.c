@@ -32,8 +32,8 @@ struct verb_pool {
 	} shared;
 };
 
-/* With the lock. One thread at a time is called; it calls the next when it finds more than one job. Verbs are often over
- * sooner than a thread wakes up, and those that run take what came in the meantime. */
+/* With the lock. One thread at a time is called; it calls the next when it finds more than one job. Verbs are often
+ * over sooner than a thread wakes up, and those that run take what came in the meantime. */
 static void call_thread(struct verb_pool *pool) {
 	if (list_is_empty(&pool->shared.jobs) || pool->shared.idle == 0 || pool->shared.waking)
 		return;

@@ -63,7 +63,7 @@ static void remove_file(const struct local *local, const char *key, const char *
 	free(path);
 }
 
-/* --- what Runners leave --------------------------------------------------------------------------------------------- */
+/* --- what Runners leave ------------------------------------------------------------------------------------------- */
 
 /* The Runner's key in a path below its folder, KEY.d/…; false: it is none of ours. */
 static bool read_key_of_path(const struct local *local, struct str path, char ret_key[KEY_MAX]) {
@@ -140,7 +140,7 @@ static void clean_up(struct local *local, const char *key) {
 	remove_file(local, key, ".pid");
 }
 
-/* --- ends -------------------------------------------------------------------------------------------------------------- */
+/* --- ends --------------------------------------------------------------------------------------------------------- */
 
 static void free_local_if_done(struct local *local) {
 	if (!local->closing || local->processes.len > 0)
@@ -194,13 +194,14 @@ static void on_start_failed(struct timer *timer) {
 	report_and_forget(CONTAINER_OF(timer, struct process, failed));
 }
 
-/* --- pid files ----------------------------------------------------------------------------------------------------------- */
+/* --- pid files ---------------------------------------------------------------------------------------------------- */
 
 static void write_pid(const struct process *process) {
 	char *path = file_of(process->local, process->key, ".pid");
 	char text[64];
 	struct error err;
-	snprintf(text, sizeof text, "%d %" PRIu64 "\n", (int)process->pid, process_stat(process->pid, PROCESS_STAT_START_TIME));
+	snprintf(text, sizeof text, "%d %" PRIu64 "\n", (int)process->pid,
+		 process_stat(process->pid, PROCESS_STAT_START_TIME));
 	if (file_write_whole(path, str_from(text), 0600, &err) < 0)
 		log_warn("%s; a Backplane that takes over could not end this Runner", err.msg);
 	free(path);
@@ -221,7 +222,7 @@ static bool read_pid(const struct local *local, const char *key, pid_t *ret_pid)
 	return whole && process_stat((pid_t)pid, PROCESS_STAT_START_TIME) == ticks;
 }
 
-/* --- starting and finding ------------------------------------------------------------------------------------------------- */
+/* --- starting and finding ----------------------------------------------------------------------------------------- */
 
 static struct process *add_process(struct local *local, const char *key) {
 	struct process *process = mem_zalloc(sizeof *process);
@@ -265,7 +266,8 @@ static void local_create(struct platform *platform, const char *runner_key, cons
 	};
 	int failed = uv_spawn(&local->options.loop->uv, &process->child, &options);
 	if (failed != 0) {
-		snprintf(process->why, sizeof process->why, "could not be started: %s: %s", local->program, uv_strerror(failed));
+		snprintf(process->why, sizeof process->why, "could not be started: %s: %s", local->program,
+			 uv_strerror(failed));
 		timer_start(local->options.loop, &process->failed, 0);
 	} else {
 		process->pid = process->child.pid;
@@ -290,7 +292,7 @@ static int watch_found(struct local *local, const char *key, pid_t pid) {
 	return 0;
 }
 
-/* The Runner's key in the command line of a process, which ends with a NUL: ours have a work folder below our folder. */
+/* The Runner's key in the command line of a process, which ends with a NUL: ours have a work folder below ours. */
 static bool read_key(const struct local *local, struct str line, char ret_key[KEY_MAX]) {
 	bool is_next = false;
 	for (struct str arg, rest = line; rest.ptr != NULL;) {
@@ -302,7 +304,7 @@ static bool read_key(const struct local *local, struct str line, char ret_key[KE
 	return false;
 }
 
-/* A Backplane that died between starting a Runner and writing its pid down, or could not write it, left no other trace. */
+/* A Backplane that died between starting a Runner and writing its pid down, or could not write it, left no more. */
 static void find_unnamed(void *data, pid_t pid) {
 	struct local *local = data;
 	char key[KEY_MAX], *line;
@@ -370,7 +372,7 @@ static int find_survivors(struct local *local, struct error *err) {
 	return 0;
 }
 
-/* --- the rest of the interface ---------------------------------------------------------------------------------------------- */
+/* --- the rest of the interface ------------------------------------------------------------------------------------ */
 
 static void local_destroy(struct platform *platform, const char *runner_key) {
 	struct local *local = CONTAINER_OF(platform, struct local, platform);
@@ -402,7 +404,8 @@ static void local_close(struct platform *platform) {
 		struct process *process = map_next(&local->processes, &cursor);
 		if (process == NULL)
 			break;
-		uv_handle_t *handle = process->pidfd >= 0 ? (uv_handle_t *)&process->poll : (uv_handle_t *)&process->child;
+		uv_handle_t *handle =
+			process->pidfd >= 0 ? (uv_handle_t *)&process->poll : (uv_handle_t *)&process->child;
 		timer_stop(local->options.loop, &process->failed);
 		if (!process->destroyed && !uv_is_closing(handle))
 			uv_close(handle, on_handle_closed);

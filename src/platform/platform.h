@@ -23,7 +23,8 @@ struct platform_ops {
 	bool (*knows)(struct platform *platform, const char *runner_key);
 	/* Walks the Runners that there are: start with *cursor = 0; NULL at the end. */
 	const char *(*next)(struct platform *platform, size_t *cursor);
-	/* Lets go of the Runners that are left, which go on, but for those that are being destroyed. The memory is gone when the loop has run on. */
+	/* Lets go of the Runners that are left, which go on, but for those that are being destroyed. The memory is gone
+	 * when the loop has run on. */
 	void (*close)(struct platform *platform);
 };
 

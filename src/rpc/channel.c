@@ -57,7 +57,7 @@ const struct rpc_channel_options rpc_channel_options_default = {
 
 static void assign_waiting(struct rpc_channel *channel);
 
-/* --- connections --------------------------------------------------------------------------------------------- */
+/* --- connections -------------------------------------------------------------------------------------------------- */
 
 static void give_up_silent(struct channel_connection *connection, uint64_t silent_ms) {
 	struct error err;
@@ -115,7 +115,8 @@ static void on_ready(struct http_connection *http) {
 	struct channel_connection *connection = http->owner;
 	connection->ready = true;
 	if (connection->channel->options.keepalive_ms > 0)
-		timer_start(connection->channel->loop, &connection->keepalive, connection->channel->options.keepalive_ms);
+		timer_start(connection->channel->loop, &connection->keepalive,
+			    connection->channel->options.keepalive_ms);
 	assign_waiting(connection->channel);
 }
 
@@ -244,9 +245,10 @@ static void open_connection(struct rpc_channel *channel) {
 		connection->http = h2_attach(channel->loop, options->dial(options->dial_data), &options->http,
 					     &connection_events, connection);
 	else
-		connection->http = (options->http1 ? h1_connect : h2_connect)(channel->loop, &channel->endpoint,
-									      is_tls ? options->tls : NULL, &options->http,
-									      &connection_events, connection);
+		connection->http =
+			(options->http1 ? h1_connect : h2_connect)(channel->loop, &channel->endpoint,
+								   is_tls ? options->tls : NULL, &options->http,
+								   &connection_events, connection);
 	uv_update_time(&channel->loop->uv); /* a turn that took long is not the peer's fault */
 	if (options->connect_timeout_ms > 0)
 		timer_start(channel->loop, &connection->limit, options->connect_timeout_ms);
@@ -281,7 +283,7 @@ static void assign_waiting(struct rpc_channel *channel) {
 		timer_start(channel->loop, &channel->sweep, 0);
 }
 
-/* --- calls --------------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static void take_given_up(struct list *from, struct list *to) {
 	LIST_FOREACH(link, from) {
@@ -321,7 +323,8 @@ void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text) {
 
 static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
 	for (size_t i = 0; from != NULL && i < from->count; i++)
-		http_headers_add(to, arena, arena_copy(arena, from->items[i].name), arena_copy(arena, from->items[i].value))
+		http_headers_add(to, arena, arena_copy(arena, from->items[i].name),
+				 arena_copy(arena, from->items[i].value))
 			->never_indexed = from->items[i].never_indexed;
 }
 
@@ -421,12 +424,16 @@ static void on_call_closed(struct rpc_stream *stream) {
 	destroy_if_done(channel);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 struct rpc_channel *rpc_channel_new(struct loop *loop, const struct endpoint *endpoint,
 				    const struct rpc_channel_options *options) {
 	struct rpc_channel *channel = mem_alloc(sizeof *channel);
-	*channel = (struct rpc_channel){.loop = loop, .endpoint = *endpoint, .options = *options, .sweep.fire = on_sweep, .retry.fire = on_retry};
+	*channel = (struct rpc_channel){.loop = loop,
+					.endpoint = *endpoint,
+					.options = *options,
+					.sweep.fire = on_sweep,
+					.retry.fire = on_retry};
 	list_init(&channel->preparing);
 	bool is_tls = endpoint->kind == ENDPOINT_TCP && endpoint->tls;
 	if (is_tls && options->tls == NULL)

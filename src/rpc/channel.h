@@ -2,12 +2,12 @@
 /*
  * The client's end on one loop: calls to one endpoint over as many connections as they need.
  *
- * A connection is made when a call wants one. Calls wait for it, and fail with Unavailable, untouched, when it cannot be
- * made. The next call tries again, unless that was a moment ago: see backoff_ms.
+ * A connection is made when a call wants one. Calls wait for it, and fail with Unavailable, untouched, when it cannot
+ * be made. The next call tries again, unless that was a moment ago: see backoff_ms.
  *
- * A call that certainly did not reach the peer (it was refused, or was above the last that a connection which ends still
- * took) is sent again, RPC_RETRIES_MAX times, as long as its request is held: up to HTTP_KEEP_MAX bytes. One that may
- * have run never is.
+ * A call that certainly did not reach the peer (it was refused, or was above the last that a connection which ends
+ * still took) is sent again, RPC_RETRIES_MAX times, as long as its request is held: up to HTTP_KEEP_MAX bytes. One that
+ * may have run never is.
  */
 #pragma once
 
@@ -23,11 +23,11 @@ struct rpc_channel_options {
 	size_t message_max;
 	uint32_t connect_timeout_ms; /* "connect-timeout": from the look-up of the name to the peer's first word, TLS
 					included; 10 s; 0: none */
-	/* A peer that is silent for this long with calls in progress is pinged, and given up after as long again; 20 s; 0:
-	 * never. gRPC's own servers take offence at clients that ping more often than every five minutes. */
+	/* A peer that is silent for this long with calls in progress is pinged, and given up after as long again; 20 s;
+	 * 0: never. gRPC's own servers take offence at clients that ping more often than every five minutes. */
 	uint64_t keepalive_ms;
-	/* Makes the connections instead of the endpoint, which is then a name only: returns a connected socket. NULL: the
-	 * endpoint is connected to. */
+	/* Makes the connections instead of the endpoint, which is then a name only: returns a connected socket. NULL:
+	 * the endpoint is connected to. */
 	int (*dial)(void *data);
 	void *dial_data;
 	const struct types *types; /* for JSON and for Connect. Borrowed */
@@ -38,8 +38,8 @@ struct rpc_channel_options {
 	bool get; /* Connect: methods without side effects are called by GET */
 	bool base64; /* gRPC-Web's text form */
 	bool http1; /* HTTP/1.1: Connect and gRPC-Web only */
-	/* After a failed attempt to connect there is none for this long, then twice as long and so on, give or take a fifth:
-	 * calls fail at once, as the last attempt did. 100 ms to 5 s; 0: every call may try. */
+	/* After a failed attempt to connect there is none for this long, then twice as long and so on, give or take a
+	 * fifth: calls fail at once, as the last attempt did. 100 ms to 5 s; 0: every call may try. */
 	uint32_t backoff_ms, backoff_max_ms;
 	size_t connections_max; /* calls past the peer's stream limit on all of them wait in line */
 };
@@ -57,8 +57,8 @@ struct rpc_channel *rpc_channel_new(struct loop *loop, const struct endpoint *en
 /* Fails its calls and ends its connections. Gone when the loop has run on. */
 void rpc_channel_close(struct rpc_channel *channel);
 
-/* For a peer that takes no more calls: those that wait for a connection end untouched, the others as the peer has it. The
- * channel closes after them. */
+/* For a peer that takes no more calls: those that wait for a connection end untouched, the others as the peer has it.
+ * The channel closes after them. */
 void rpc_channel_retire(struct rpc_channel *channel);
 
 struct rpc_call_options {

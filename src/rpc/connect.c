@@ -17,7 +17,7 @@
 
 enum { FLAG_END_STREAM = 2, CONNECT_GET_MAX = 4 << 10 };
 
-/* --- codes --------------------------------------------------------------------------------------------------- */
+/* --- codes -------------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
@@ -49,7 +49,7 @@ static enum code code_from_name(const char *name, enum code otherwise) {
 	return otherwise;
 }
 
-/* --- errors in JSON ------------------------------------------------------------------------------------------ */
+/* --- errors in JSON ----------------------------------------------------------------------------------------------- */
 
 static json_t *details_to_json(struct rpc_stream *stream) {
 	json_t *details = json_array();
@@ -84,7 +84,8 @@ static void details_from_json(struct rpc_stream *stream, const json_t *details) 
 		const json_t *type = json_object_get(detail, "type"), *value = json_object_get(detail, "value");
 		struct str bytes;
 		if (json_is_string(type) && json_is_string(value) &&
-		    base64_decode_in(&stream->http.arena, str_new(json_string_value(value), json_string_length(value)), &bytes))
+		    base64_decode_in(&stream->http.arena, str_new(json_string_value(value), json_string_length(value)),
+				     &bytes))
 			rpc_add_detail(stream, str_new(json_string_value(type), json_string_length(type)), bytes);
 	}
 }
@@ -101,12 +102,13 @@ static void error_from_json(struct rpc_stream *stream, const json_t *error, enum
 	details_from_json(stream, json_object_get(error, "details"));
 }
 
-/* --- metadata ------------------------------------------------------------------------------------------------ */
+/* --- metadata ----------------------------------------------------------------------------------------------------- */
 
 static void add_all(struct http_headers *to, struct arena *arena, const char *prefix, const struct http_headers *from) {
 	for (size_t i = 0; i < from->count; i++) {
 		const struct http_header *header = &from->items[i];
-		struct str name = prefix[0] ? str_from(arena_printf(arena, "%s%.*s", prefix, STR_ARG(header->name))) : header->name;
+		struct str name = prefix[0] ? str_from(arena_printf(arena, "%s%.*s", prefix, STR_ARG(header->name)))
+					    : header->name;
 		http_headers_add(to, arena, name, header->value);
 	}
 }
@@ -121,7 +123,8 @@ static void add_timeout(struct rpc_stream *stream, struct http_headers *headers)
 	if (stream->deadline_ms != 0)
 		http_headers_add(headers, arena, STR("connect-timeout-ms"),
 				 str_from(arena_printf(arena, "%llu",
-						       (unsigned long long)MIN(rpc_time_left_ms(stream), (uint64_t)9999999999))));
+						       (unsigned long long)MIN(rpc_time_left_ms(stream),
+									       (uint64_t)9999999999))));
 }
 
 static bool is_json(const struct rpc_stream *stream) {
@@ -150,7 +153,7 @@ static int start_decoding(struct rpc_stream *stream, struct str header, struct e
 			 STR_ARG(str_new(encoding.ptr, MIN(encoding.len, (size_t)60))));
 }
 
-/* --- streams ------------------------------------------------------------------------------------------------- */
+/* --- streams ------------------------------------------------------------------------------------------------------ */
 
 static struct str stream_type(const struct rpc_stream *stream) {
 	return is_json(stream) ? STR("application/connect+json") : STR("application/connect+proto");
@@ -194,7 +197,8 @@ static void stream_receive_headers(struct rpc_stream *stream) {
 	struct error err;
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
 	if (stream->http.status != 200)
-		error_set(&err, rpc_code_from_http(stream->http.status), "the peer answered with HTTP status %u", stream->http.status);
+		error_set(&err, rpc_code_from_http(stream->http.status), "the peer answered with HTTP status %u",
+			  stream->http.status);
 	else if (!rpc_is_content_type(type, stream_type(stream)))
 		error_set(&err, str_starts_with(type, STR("application/connect+")) ? CODE_INTERNAL : CODE_UNKNOWN,
 			  "the peer answered with content of type \"%.*s\"",
@@ -272,7 +276,7 @@ const struct rpc_codec connect_codec = {
 	.request_headers = stream_request_headers,
 };
 
-/* --- one message each way ------------------------------------------------------------------------------------ */
+/* --- one message each way ----------------------------------------------------------------------------------------- */
 
 static struct str plain_type(const struct rpc_stream *stream) {
 	return is_json(stream) ? STR("application/json") : STR("application/proto");
@@ -320,8 +324,8 @@ static void split_trailers(struct rpc_stream *stream) {
 	for (size_t i = 0; i < headers->count; i++) {
 		struct http_header header = headers->items[i];
 		if (str_starts_with(header.name, prefix))
-			http_headers_add(&stream->http.trailers, &stream->http.arena, str_from_offset(header.name, prefix.len),
-					 header.value);
+			http_headers_add(&stream->http.trailers, &stream->http.arena,
+					 str_from_offset(header.name, prefix.len), header.value);
 		else
 			headers->items[kept++] = header;
 	}
@@ -335,7 +339,8 @@ static void plain_receive_headers(struct rpc_stream *stream) {
 	if (stream->http.status != 200) {
 		recode_keep_body(stream->recode);
 	} else if (!rpc_is_content_type(type, plain_type(stream))) {
-		bool other = str_starts_with(type, STR("application/proto")) || str_starts_with(type, STR("application/json"));
+		bool other = str_starts_with(type, STR("application/proto")) ||
+			     str_starts_with(type, STR("application/json"));
 		error_set(&err, other ? CODE_INTERNAL : CODE_UNKNOWN, "the peer answered with content of type \"%.*s\"",
 			  STR_ARG(str_new(type.ptr ? type.ptr : "", MIN(type.len, (size_t)80))));
 		rpc_break(stream, &err);
@@ -362,7 +367,8 @@ static bool plain_read_status(struct rpc_stream *stream) {
 	if (recode_options(stream->recode)->gzip_receive && gzip_expand(body, &expanded, NULL) == 0)
 		body = buf_view(&expanded);
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
-	json_t *error = rpc_is_content_type(type, STR("application/json")) ? json_loadb(body.ptr, body.len, 0, &wrong) : NULL;
+	json_t *error =
+		rpc_is_content_type(type, STR("application/json")) ? json_loadb(body.ptr, body.len, 0, &wrong) : NULL;
 	error_from_json(stream, error, rpc_code_from_http(stream->http.status));
 	json_decref(error);
 	buf_deinit(&expanded);

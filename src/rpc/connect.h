@@ -9,7 +9,7 @@
 /* Server: "Connect-Timeout-Ms": at most ten digits. */
 bool connect_parse_timeout(struct str text, uint64_t *ret_ms);
 
-/* Server, GET: reads "?connect=v1&encoding=json&message=…" off the path, which it cuts, and whose memory is written to. */
+/* Server, GET: reads "?connect=v1&encoding=json&message=…" off the path, which it cuts and writes to. */
 struct connect_query {
 	struct str encoding, compression;
 	struct str message; /* decoded; in the arena, as the path is */

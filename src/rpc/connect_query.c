@@ -50,7 +50,8 @@ int connect_read_query(struct http_stream *http, struct connect_query *ret_query
 		} else if (str_eq(name, STR("base64"))) {
 			is_base64 = str_eq(value, STR("1"));
 		} else if (str_eq(name, STR("connect")) && !str_eq(value, STR("v1"))) {
-			return error_set(err, CODE_INVALID_ARGUMENT, "the query names another version of Connect than v1");
+			return error_set(err, CODE_INVALID_ARGUMENT,
+					 "the query names another version of Connect than v1");
 		}
 	}
 	if (is_base64 && !base64_decode_in(&http->arena, query.message, &query.message))

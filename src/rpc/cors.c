@@ -34,7 +34,7 @@ bool cors_allows(const char *const *origins, const struct http_stream *request) 
 	struct str origin = origin_of(request);
 	if (origin.ptr == NULL || is_loopback(origin))
 		return true;
-	/* That it is the host which the request names shows nothing: whoever owns a name can let it mean this machine. */
+	/* That it is the host which the request names shows nothing: who owns a name can let it mean this machine. */
 	for (size_t i = 0; origins != NULL && origins[i] != NULL; i++)
 		if (strcmp(origins[i], "*") == 0 || str_eq_c(origin, origins[i]))
 			return true;
@@ -90,8 +90,9 @@ void cors_add_headers(struct http_stream *request, struct http_headers *headers)
 	http_headers_add(headers, arena, STR("access-control-allow-origin"), origin);
 	http_headers_add(headers, arena, STR("vary"), STR("Origin"));
 	if (!cors_is_preflight(request)) {
-		http_headers_add(headers, arena, STR("access-control-expose-headers"), STR("*, Grpc-Status, Grpc-Message, "
-											  "Grpc-Status-Details-Bin"));
+		http_headers_add(headers, arena, STR("access-control-expose-headers"),
+				 STR("*, Grpc-Status, Grpc-Message, "
+				     "Grpc-Status-Details-Bin"));
 		return;
 	}
 	struct str asked = http_headers_get(&request->received, STR("access-control-request-headers"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which web pages may call: those of this machine, and of a list. A browser tells the page's origin in a header; what is
- * no browser has none and is not meant by this.
+ * Which web pages may call: those of this machine, and of a list. A browser tells the page's origin in a header; what
+ * is no browser has none and is not meant by this.
  */
 #pragma once
 

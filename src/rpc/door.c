@@ -117,7 +117,8 @@ static const struct transport_events transport_events = {
 	.on_closed = on_closed,
 };
 
-struct door *door_open(struct loop *loop, int fd, struct tls_config *tls, const struct door_events *events, void *owner) {
+struct door *door_open(struct loop *loop, int fd, struct tls_config *tls, const struct door_events *events,
+		       void *owner) {
 	struct door *door = mem_zalloc(sizeof *door);
 	door->transport = transport_open(loop, fd, &transport_events, door);
 	if (door->transport == NULL) {

@@ -23,7 +23,8 @@ struct door_events {
 };
 
 /* Takes fd. tls may be NULL. Never calls an event from inside. NULL: the system refused the socket; it is closed. */
-struct door *door_open(struct loop *loop, int fd, struct tls_config *tls, const struct door_events *events, void *owner);
+struct door *door_open(struct loop *loop, int fd, struct tls_config *tls, const struct door_events *events,
+		       void *owner);
 
 /* `left` follows, with why. */
 void door_close(struct door *door, const struct error *why);

@@ -37,7 +37,8 @@ static const char *split_authority(struct str authority, struct str *ret_host, s
 	return ret_port->ptr == NULL ? "the port is missing" : NULL;
 }
 
-static int parse_tcp(struct str text, struct str authority, bool tls, struct endpoint *ret_endpoint, struct error *err) {
+static int parse_tcp(struct str text, struct str authority, bool tls, struct endpoint *ret_endpoint,
+		     struct error *err) {
 	struct endpoint endpoint = {.kind = ENDPOINT_TCP, .tls = tls};
 	struct str host, port;
 	if (authority.len > 0 && authority.ptr[authority.len - 1] == '/')
@@ -51,7 +52,8 @@ static int parse_tcp(struct str text, struct str authority, bool tls, struct end
 	if (host.len == 0 || host.len >= sizeof endpoint.host)
 		return refuse(text, "the host is missing or has more than 255 bytes", err);
 	for (size_t i = 0; i < host.len; i++)
-		if ((unsigned char)host.ptr[i] <= ' ' || host.ptr[i] == 0x7F || host.ptr[i] == '/' || host.ptr[i] == '@')
+		if ((unsigned char)host.ptr[i] <= ' ' || host.ptr[i] == 0x7F || host.ptr[i] == '/' ||
+		    host.ptr[i] == '@')
 			return refuse(text, "the host has a character that no host has", err);
 	memcpy(endpoint.host, host.ptr, host.len);
 	endpoint.port = (uint16_t)number;

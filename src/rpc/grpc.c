@@ -13,7 +13,7 @@
 
 static const struct str hex_digits = STR_INIT("0123456789ABCDEF");
 
-/* --- texts --------------------------------------------------------------------------------------------------- */
+/* --- texts -------------------------------------------------------------------------------------------------------- */
 
 struct str grpc_encode_text(struct arena *arena, struct str text) {
 	char *encoded = arena_alloc(arena, text.len * 3 + 1);
@@ -32,7 +32,10 @@ struct str grpc_encode_text(struct arena *arena, struct str text) {
 }
 
 static int hex_value(char c) {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+				      : -1;
 }
 
 struct str grpc_decode_text(struct arena *arena, struct str text) {
@@ -83,7 +86,7 @@ struct str grpc_format_timeout(struct arena *arena, uint64_t ms) {
 	return str_from(arena_printf(arena, "%llu%c", (unsigned long long)number, coarse ? 'S' : 'm'));
 }
 
-/* --- receiving ----------------------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
 
 /* Collects the prefix of a message; returns what is left of bytes. */
 static struct str take_prefix(struct rpc_stream *stream, struct str bytes) {
@@ -164,7 +167,8 @@ static int start_decoding(struct rpc_stream *stream, struct error *err) {
 	if (encoding.ptr == NULL || str_eq(encoding, STR("identity")))
 		return 0;
 	if (!str_eq(encoding, STR("gzip")))
-		return error_set(err, CODE_INTERNAL, "the peer answered with grpc-encoding %.*s, which it was not offered",
+		return error_set(err, CODE_INTERNAL,
+				 "the peer answered with grpc-encoding %.*s, which it was not offered",
 				 STR_ARG(str_new(encoding.ptr, MIN(encoding.len, (size_t)60))));
 	options.gzip_receive = true;
 	recode_start(stream, &options);
@@ -175,7 +179,8 @@ bool grpc_check_headers(struct rpc_stream *stream, struct str content_type) {
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
 	struct error err;
 	if (stream->http.status != 200)
-		error_set(&err, rpc_code_from_http(stream->http.status), "the peer answered with HTTP status %u", stream->http.status);
+		error_set(&err, rpc_code_from_http(stream->http.status), "the peer answered with HTTP status %u",
+			  stream->http.status);
 	else if (!rpc_is_content_type(type, content_type))
 		error_set(&err, str_starts_with(type, STR("application/grpc")) ? CODE_INTERNAL : CODE_UNKNOWN,
 			  "the peer answered with content of type \"%.*s\", which is not %.*s",
@@ -201,7 +206,8 @@ bool grpc_take_status(struct rpc_stream *stream, const struct http_headers *head
 	if (status == NULL)
 		return false;
 	uint64_t number;
-	enum code code = str_to_u64(status->value, &number) ? code_from_number((long)MIN(number, (uint64_t)99)) : CODE_UNKNOWN;
+	enum code code =
+		str_to_u64(status->value, &number) ? code_from_number((long)MIN(number, (uint64_t)99)) : CODE_UNKNOWN;
 	struct str text = http_headers_get(headers, STR("grpc-message"));
 	struct str details = http_headers_get(headers, STR("grpc-status-details-bin"));
 	rpc_set_status(stream, code, grpc_decode_text(&stream->http.arena, text));
@@ -216,7 +222,7 @@ static bool grpc_read_status(struct rpc_stream *stream) {
 	       (!stream->has_body && grpc_take_status(stream, &stream->http.received));
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 void grpc_send_headers(struct rpc_stream *stream, struct str content_type) {
 	struct http_header room[HTTP_HEADERS_ROOM];
@@ -279,12 +285,14 @@ void grpc_add_request_headers(struct rpc_stream *stream, struct http_headers *he
 	if (stream->recode != NULL)
 		http_headers_add(headers, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
 	if (stream->deadline_ms != 0)
-		http_headers_add(headers, arena, STR("grpc-timeout"), grpc_format_timeout(arena, rpc_time_left_ms(stream)))
+		http_headers_add(headers, arena, STR("grpc-timeout"),
+				 grpc_format_timeout(arena, rpc_time_left_ms(stream)))
 			->never_indexed = true;
 }
 
 static void grpc_request_headers(struct rpc_stream *stream, struct http_headers *headers) {
-	grpc_add_request_headers(stream, headers, is_json(stream) ? STR("application/grpc+json") : STR("application/grpc"));
+	grpc_add_request_headers(stream, headers,
+				 is_json(stream) ? STR("application/grpc+json") : STR("application/grpc"));
 }
 
 const struct rpc_codec grpc_codec = {

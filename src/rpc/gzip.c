@@ -62,7 +62,9 @@ int gzip_expand(struct str bytes, struct buf *out, struct error *err) {
 	if (result == Z_STREAM_END && rest == 0)
 		return 0;
 	if (result == Z_MEM_ERROR)
-		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the message has more than %zu bytes when it is decompressed, which is "
-							       "max-message", out->max);
+		return error_set(err, CODE_RESOURCE_EXHAUSTED,
+				 "the message has more than %zu bytes when it is decompressed, which is "
+				 "max-message",
+				 out->max);
 	return error_set(err, CODE_INVALID_ARGUMENT, "the message is marked as gzip and is none, or is cut short");
 }

@@ -99,7 +99,7 @@ static void mark_dirty(struct h1 *h1) {
 		loop_mark_dirty(h1->loop, &h1->flushable);
 }
 
-/* --- streams ------------------------------------------------------------------------------------------------- */
+/* --- streams ------------------------------------------------------------------------------------------------------ */
 
 static void attach(struct h1 *h1, struct http_stream *stream) {
 	stream->connection = &h1->http;
@@ -146,17 +146,18 @@ static void settle(struct h1 *h1) {
 		finish_connection(h1);
 }
 
-/* --- receiving ----------------------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
 
 /* Ends the connection over what the peer sent. A server answers, if it can still be understood. */
 static void refuse(struct h1 *h1, unsigned status, const struct error *err) {
 	struct error why = *err;
 	if (status != 0 && h1->http.is_server && !h1->head_sent && !transport_is_backed_up(h1->http.transport)) {
 		char answer[ERROR_TEXT_MAX + 256];
-		int len = snprintf(answer, sizeof answer,
-				   "HTTP/1.1 %u Refused\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n"
-				   "content-length: %zu\r\n\r\n%s\n",
-				   status, strlen(err->msg) + 1, err->msg);
+		int len = snprintf(
+			answer, sizeof answer,
+			"HTTP/1.1 %u Refused\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n"
+			"content-length: %zu\r\n\r\n%s\n",
+			status, strlen(err->msg) + 1, err->msg);
 		transport_write(h1->http.transport, str_new(answer, (size_t)len));
 		transport_linger(h1->http.transport);
 	}
@@ -179,8 +180,9 @@ static bool is_too_large(const struct h1 *h1, struct str head) {
 
 static void refuse_too_large(struct h1 *h1) {
 	struct error err;
-	error_set(&err, CODE_RESOURCE_EXHAUSTED, "the headers are too large; max-header-bytes is %u, with %d for each line",
-		  h1->limits.header_bytes, HTTP_HEADER_COST);
+	error_set(&err, CODE_RESOURCE_EXHAUSTED,
+		  "the headers are too large; max-header-bytes is %u, with %d for each line", h1->limits.header_bytes,
+		  HTTP_HEADER_COST);
 	refuse(h1, 431, &err);
 }
 
@@ -418,13 +420,15 @@ static void on_transport_read(struct transport *transport, struct str bytes) {
 	take_pending(h1);
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static void add_line(struct buf *head, struct str name, struct str value) {
 	/* What we are told to send stays one line. */
-	if (memchr(value.ptr ? value.ptr : "", '\n', value.len) != NULL || memchr(value.ptr ? value.ptr : "", '\r', value.len) != NULL)
+	if (memchr(value.ptr ? value.ptr : "", '\n', value.len) != NULL ||
+	    memchr(value.ptr ? value.ptr : "", '\r', value.len) != NULL)
 		return;
-	int over = buf_append(head, name) | buf_append(head, STR(": ")) | buf_append(head, value) | buf_append(head, STR("\r\n"));
+	int over = buf_append(head, name) | buf_append(head, STR(": ")) | buf_append(head, value) |
+		   buf_append(head, STR("\r\n"));
 	ASSERT(over == 0);
 }
 
@@ -547,7 +551,7 @@ static void flush(struct flushable *flushable) {
 	}
 }
 
-/* --- operations ---------------------------------------------------------------------------------------------- */
+/* --- operations --------------------------------------------------------------------------------------------------- */
 
 static void h1_request(struct http_connection *connection, struct http_stream *stream,
 		       const struct http_headers *headers) {
@@ -631,7 +635,7 @@ static void h1_close(struct http_connection *connection, const struct error *why
 		transport_close(connection->transport);
 }
 
-/* --- the transport's events ---------------------------------------------------------------------------------- */
+/* --- the transport's events --------------------------------------------------------------------------------------- */
 
 static void on_transport_connected(struct transport *transport, const struct error *err) {
 	struct h1 *h1 = transport->owner;
@@ -683,12 +687,16 @@ static void on_transport_closed(struct transport *transport) {
 	free(h1);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
-static struct h1 *h1_new(struct loop *loop, const struct http_limits *limits, const struct http_connection_events *events,
-			 void *owner) {
+static struct h1 *h1_new(struct loop *loop, const struct http_limits *limits,
+			 const struct http_connection_events *events, void *owner) {
 	struct h1 *h1 = mem_zalloc(sizeof *h1);
-	h1->http = (struct http_connection){.ops = &h1_ops, .version = 1, .stream_limit = 1, .events = events, .owner = owner};
+	h1->http = (struct http_connection){.ops = &h1_ops,
+					    .version = 1,
+					    .stream_limit = 1,
+					    .events = events,
+					    .owner = owner};
 	h1->http.progress_ms = loop_now_ms(loop);
 	h1->loop = loop;
 	h1->limits = *limits;

@@ -71,7 +71,9 @@ static int read_fields(struct str rest, struct arena *arena, struct http_headers
 		if (take_line(&rest, &line, err) < 0)
 			return -1;
 		if (line.len == 0)
-			return rest.len == 0 ? 0 : error_set(err, CODE_INVALID_ARGUMENT, "the head has an empty line in it");
+			return rest.len == 0
+				       ? 0
+				       : error_set(err, CODE_INVALID_ARGUMENT, "the head has an empty line in it");
 		struct str name = str_cut(line, ':', &value);
 		if (value.ptr == NULL || !is_token(name))
 			return error_set(err, CODE_INVALID_ARGUMENT, "a header is not NAME: VALUE");
@@ -106,16 +108,21 @@ static size_t count_of(const struct http_headers *headers, struct str name) {
 /* RFC 9112 section 6.3, without its leniencies. */
 static int find_body(struct h1_head *head, enum h1_body otherwise, struct error *err) {
 	const struct http_headers *headers = &head->headers;
-	size_t lengths = count_of(headers, STR("content-length")), codings = count_of(headers, STR("transfer-encoding"));
+	size_t lengths = count_of(headers, STR("content-length")),
+	       codings = count_of(headers, STR("transfer-encoding"));
 	if (lengths + codings > 1)
-		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "the message has %zu Content-Length and %zu Transfer-Encoding; one of either is allowed",
-				 lengths, codings);
+		return error_set(
+			err, CODE_INVALID_ARGUMENT,
+			"the message has %zu Content-Length and %zu Transfer-Encoding; one of either is allowed",
+			lengths, codings);
 	if (codings == 1 && !equals_ignoring_case(http_headers_get(headers, STR("transfer-encoding")), STR("chunked")))
 		return error_set(err, CODE_INVALID_ARGUMENT, "the only Transfer-Encoding that is known is \"chunked\"");
 	if (lengths == 1 && !str_to_u64(http_headers_get(headers, STR("content-length")), &head->length))
 		return error_set(err, CODE_INVALID_ARGUMENT, "the Content-Length is not a decimal number");
-	head->body = codings ? H1_BODY_CHUNKED : !lengths ? otherwise : head->length > 0 ? H1_BODY_LENGTH : H1_BODY_NONE;
+	head->body = codings            ? H1_BODY_CHUNKED
+		     : !lengths         ? otherwise
+		     : head->length > 0 ? H1_BODY_LENGTH
+					: H1_BODY_NONE;
 	return 0;
 }
 
@@ -176,14 +183,16 @@ int h1_read_response(struct str head, struct arena *arena, struct h1_head *ret_h
 	struct str version = str_cut(line, ' ', &rest);
 	struct str digits = str_cut(rest, ' ', &rest);
 	bool old = str_eq(version, STR("HTTP/1.0"));
-	if ((!old && !str_eq(version, STR("HTTP/1.1"))) || digits.len != 3 || !str_to_u64(digits, &status) || status < 100)
+	if ((!old && !str_eq(version, STR("HTTP/1.1"))) || digits.len != 3 || !str_to_u64(digits, &status) ||
+	    status < 100)
 		return error_set(err, CODE_UNAVAILABLE, "the peer's first line is not HTTP/1.1 and a status");
 	result.status = (unsigned)status;
 	if (read_fields(head, arena, &result.headers, err) < 0 || find_body(&result, H1_BODY_UNTIL_CLOSE, err) < 0)
 		return -1;
 	if (status < 200 || status == 204 || status == 304)
 		result.body = H1_BODY_NONE;
-	result.close = old || result.body == H1_BODY_UNTIL_CLOSE || lists(&result.headers, STR("connection"), STR("close"));
+	result.close =
+		old || result.body == H1_BODY_UNTIL_CLOSE || lists(&result.headers, STR("connection"), STR("close"));
 	*ret_head = result;
 	return 0;
 }
@@ -199,7 +208,9 @@ bool h1_read_chunk_size(struct str line, uint64_t *ret_size) {
 		return false;
 	for (size_t i = 0; i < line.len; i++) {
 		char c = line.ptr[i];
-		int digit = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+		int digit = c >= '0' && c <= '9'                     ? c - '0'
+			    : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+								     : -1;
 		if (digit < 0)
 			return false;
 		size = size << 4 | (unsigned)digit;

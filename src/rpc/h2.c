@@ -103,7 +103,7 @@ static void mark_dirty(struct h2 *h2) {
 		loop_mark_dirty(h2->loop, &h2->flushable);
 }
 
-/* --- peers that mean harm ------------------------------------------------------------------------------------- */
+/* --- peers that mean harm ----------------------------------------------------------------------------------------- */
 
 /* To a client, a server that does not speak HTTP/2 is as good as none. */
 static enum code code_of_breach(const struct h2 *h2) {
@@ -142,8 +142,8 @@ static void charge_control_frame(struct h2 *h2) {
 }
 
 /* Frames of unknown types are ignored (RFC 9113 section 5.5); nghttp2 lets us see them if we would read them. */
-static int on_unpack_extension(nghttp2_session *session UNUSED, void **payload UNUSED, const nghttp2_frame_hd *header UNUSED,
-			       void *data UNUSED) {
+static int on_unpack_extension(nghttp2_session *session UNUSED, void **payload UNUSED,
+			       const nghttp2_frame_hd *header UNUSED, void *data UNUSED) {
 	return NGHTTP2_ERR_CANCEL;
 }
 
@@ -160,7 +160,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
 		/* nghttp2 overlooks these; the stream is none that was ever there (RFC 9113 section 5.1.1). */
 		if (h2->http.is_server && header->stream_id < h2->last_id &&
 		    nghttp2_session_find_stream(session, header->stream_id) == NULL)
-			condemn(h2, NGHTTP2_PROTOCOL_ERROR, CODE_INVALID_ARGUMENT, "it opened a stream with a lower number than the last");
+			condemn(h2, NGHTTP2_PROTOCOL_ERROR, CODE_INVALID_ARGUMENT,
+				"it opened a stream with a lower number than the last");
 		return 0;
 	case NGHTTP2_WINDOW_UPDATE:
 		return 0;
@@ -183,7 +184,7 @@ static void say_last(struct h2 *h2) {
 	mark_dirty(h2);
 }
 
-/* --- receiving: nghttp2's callbacks ------------------------------------------------------------------------- */
+/* --- receiving: nghttp2's callbacks ------------------------------------------------------------------------------- */
 
 static struct http_stream *stream_of(nghttp2_session *session, int32_t id) {
 	return nghttp2_session_get_stream_user_data(session, id);
@@ -210,8 +211,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	struct h2 *h2 = data;
 	h2->in_headers = NULL;
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && h2->said_last) {
-		/* nghttp2 takes requests until our last word has left. The peer will read in it that this one was not taken, and
-		 * send it again elsewhere: it must not run here. */
+		/* nghttp2 takes requests until our last word has left. The peer will read in it that this one was not
+		 * taken, and send it again elsewhere: it must not run here. */
 		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
 		return 0;
 	}
@@ -252,7 +253,8 @@ static void keep_header(struct http_stream *stream, struct str name, struct str 
 	if (name.len > 0 && name.ptr[0] == ':')
 		set_pseudo_header(stream, name, value);
 	else
-		http_headers_add(stream->in_trailers ? &stream->trailers : &stream->received, &stream->arena, name, value)
+		http_headers_add(stream->in_trailers ? &stream->trailers : &stream->received, &stream->arena, name,
+				 value)
 			->never_indexed = flags & NGHTTP2_NV_FLAG_NO_INDEX;
 }
 
@@ -277,7 +279,8 @@ static int on_header(nghttp2_session *session UNUSED, const nghttp2_frame *frame
 			condemn_bomb(h2);
 		return h2->http.is_server && !stream->in_trailers ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	}
-	struct str name = str_new(name_bytes, name_len), value = str_new(value_bytes, value_len); /* nghttp2 terminates them */
+	struct str name = str_new(name_bytes, name_len),
+		   value = str_new(value_bytes, value_len); /* nghttp2 terminates them */
 	if (str_eq(name, STR(":status")))
 		stream->status = (unsigned)strtoul(value.ptr, NULL, 10);
 	else if (h2->http.is_server || stream->status >= 200) /* of interim answers, of any number, nothing is kept */
@@ -314,7 +317,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		deliver_end(session, frame);
 		return 0;
 	case NGHTTP2_DATA:
-		if (frame->data.padlen > 0 && frame->hd.length == frame->data.padlen && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		if (frame->data.padlen > 0 && frame->hd.length == frame->data.padlen &&
+		    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 			charge_control_frame(h2); /* nothing but padding */
 		deliver_end(session, frame);
 		return 0;
@@ -365,7 +369,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	if (unsent && code != NGHTTP2_CANCEL)
 		error_set(&why, CODE_UNAVAILABLE, "the peer takes no more requests on this connection");
 	else if (!h2->http.is_server && stream->headers_over)
-		error_set(&why, CODE_RESOURCE_EXHAUSTED, "the peer's headers have more than %u bytes, which is max-header-bytes",
+		error_set(&why, CODE_RESOURCE_EXHAUSTED,
+			  "the peer's headers have more than %u bytes, which is max-header-bytes",
 			  h2->limits.header_bytes);
 	else if (!in_order)
 		error_set(&why, code == NGHTTP2_CANCEL ? CODE_CANCELLED : CODE_UNAVAILABLE,
@@ -401,16 +406,17 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 
 static int on_invalid_frame(nghttp2_session *session UNUSED, const nghttp2_frame *frame, int code, void *data) {
 	struct h2 *h2 = data;
-	if (code == NGHTTP2_ERR_PROTO && frame->hd.type == NGHTTP2_HEADERS && h2->http.stream_count >= h2->limits.streams)
+	if (code == NGHTTP2_ERR_PROTO && frame->hd.type == NGHTTP2_HEADERS &&
+	    h2->http.stream_count >= h2->limits.streams)
 		snprintf(h2->invalid, sizeof h2->invalid, "one stream more at a time than max-streams, which is %u",
 			 h2->limits.streams);
 	else
-		snprintf(h2->invalid, sizeof h2->invalid, "a frame of type %u on stream %d: %s", frame->hd.type, frame->hd.stream_id,
-			 nghttp2_strerror(code));
+		snprintf(h2->invalid, sizeof h2->invalid, "a frame of type %u on stream %d: %s", frame->hd.type,
+			 frame->hd.stream_id, nghttp2_strerror(code));
 	return 0;
 }
 
-/* --- sending: nghttp2 asks for the body, frame by frame ------------------------------------------------------ */
+/* --- sending: nghttp2 asks for the body, frame by frame ----------------------------------------------------------- */
 
 static nghttp2_nv field(struct str name, struct str value) {
 	return (nghttp2_nv){(uint8_t *)name.ptr, (uint8_t *)value.ptr, name.len, value.len, NGHTTP2_NV_FLAG_NONE};
@@ -465,8 +471,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *bytes UN
 	return (ssize_t)take;
 }
 
-static int send_body(nghttp2_session *session UNUSED, nghttp2_frame *frame UNUSED, const uint8_t *frame_header, size_t len,
-		     nghttp2_data_source *source, void *data) {
+static int send_body(nghttp2_session *session UNUSED, nghttp2_frame *frame UNUSED, const uint8_t *frame_header,
+		     size_t len, nghttp2_data_source *source, void *data) {
 	struct h2 *h2 = data;
 	struct http_stream *stream = source->ptr;
 	if (h2->output_len + FRAME_HEADER_SIZE + len > OUTPUT_SIZE)
@@ -484,7 +490,8 @@ static int send_body(nghttp2_session *session UNUSED, nghttp2_frame *frame UNUSE
 	return 0;
 }
 
-static ssize_t send_frame(nghttp2_session *session UNUSED, const uint8_t *bytes, size_t len, int flags UNUSED, void *data) {
+static ssize_t send_frame(nghttp2_session *session UNUSED, const uint8_t *bytes, size_t len, int flags UNUSED,
+			  void *data) {
 	struct h2 *h2 = data;
 	size_t room = OUTPUT_SIZE - h2->output_len;
 	if (room == 0)
@@ -531,7 +538,7 @@ static void flush(struct flushable *flushable) {
 		end(h2, h2->condemned ? &h2->why : NULL);
 }
 
-/* --- operations ---------------------------------------------------------------------------------------------- */
+/* --- operations --------------------------------------------------------------------------------------------------- */
 
 static void h2_request(struct http_connection *connection, struct http_stream *stream,
 		       const struct http_headers *headers) {
@@ -558,7 +565,8 @@ static void h2_request(struct http_connection *connection, struct http_stream *s
 
 static void h2_respond(struct http_stream *stream, unsigned status, const struct http_headers *headers) {
 	struct h2 *h2 = h2_of_stream(stream);
-	char digits[4] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10), 0};
+	char digits[4] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10),
+			  0};
 	struct fields fields;
 	fields_init(&fields, 1, headers);
 	fields.items[0] = field(STR(":status"), str_new(digits, 3));
@@ -636,7 +644,7 @@ static void h2_close(struct http_connection *connection, const struct error *why
 		transport_close(h2->http.transport);
 }
 
-/* --- the transport's events ---------------------------------------------------------------------------------- */
+/* --- the transport's events --------------------------------------------------------------------------------------- */
 
 static nghttp2_session_callbacks *make_callbacks(void) {
 	nghttp2_session_callbacks *callbacks;
@@ -682,7 +690,8 @@ static void start_session(struct h2 *h2) {
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	/* A server remembers the streams that ended, to know what comes late for them from what is wrong. */
 	nghttp2_option_set_no_closed_streams(option, !h2->http.is_server);
-	/* Resets are counted here; nghttp2 would end a connection of 33 a second, such as a Backplane's whose clients leave. */
+	/* Resets are counted here; nghttp2 would end a connection of 33 a second, such as a Backplane's whose clients
+	 * leave. */
 	nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);
 	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
 		nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
@@ -699,7 +708,8 @@ static void start_session(struct h2 *h2) {
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
 	};
 	/* A server has no push to refuse. */
-	nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings) - (h2->http.is_server ? 1 : 0));
+	nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings,
+				ARRAY_LEN(settings) - (h2->http.is_server ? 1 : 0));
 	nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
 	transport_start_reading(h2->http.transport);
 	mark_dirty(h2);
@@ -709,7 +719,8 @@ static void on_transport_connected(struct transport *transport, const struct err
 	struct h2 *h2 = transport->owner;
 	struct error other;
 	if (err == NULL && transport->tls != NULL && !str_eq(transport_protocol(transport), STR("h2"))) {
-		error_set(&other, CODE_UNAVAILABLE, "the peer does not speak HTTP/2 over TLS (it chose \"%.*s\" by ALPN)",
+		error_set(&other, CODE_UNAVAILABLE,
+			  "the peer does not speak HTTP/2 over TLS (it chose \"%.*s\" by ALPN)",
 			  STR_ARG(transport_protocol(transport)));
 		err = &other;
 	}
@@ -773,10 +784,10 @@ static void on_transport_closed(struct transport *transport) {
 	free(h2);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
-static struct h2 *h2_new(struct loop *loop, const struct http_limits *limits, const struct http_connection_events *events,
-			 void *owner) {
+static struct h2 *h2_new(struct loop *loop, const struct http_limits *limits,
+			 const struct http_connection_events *events, void *owner) {
 	struct h2 *h2 = mem_zalloc(sizeof *h2);
 	h2->http = (struct http_connection){.ops = &h2_ops, .version = 2, .events = events, .owner = owner};
 	h2->http.progress_ms = loop_now_ms(loop);
@@ -784,7 +795,8 @@ static struct h2 *h2_new(struct loop *loop, const struct http_limits *limits, co
 	h2->limits = *limits;
 	h2->limits.resets = limits->resets ? limits->resets : http_limits_default.resets;
 	h2->limits.requests = limits->requests ? limits->requests : http_limits_default.requests;
-	h2->limits.control_frames = limits->control_frames ? limits->control_frames : http_limits_default.control_frames;
+	h2->limits.control_frames =
+		limits->control_frames ? limits->control_frames : http_limits_default.control_frames;
 	h2->http.stream_limit = 100; /* until the peer's settings are there */
 	list_init(&h2->http.streams);
 	flushable_init(&h2->flushable, flush);

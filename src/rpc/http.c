@@ -27,7 +27,8 @@ struct str http_headers_get(const struct http_headers *headers, struct str name)
 	return header ? header->value : (struct str){0};
 }
 
-struct http_header *http_headers_add(struct http_headers *headers, struct arena *arena, struct str name, struct str value) {
+struct http_header *http_headers_add(struct http_headers *headers, struct arena *arena, struct str name,
+				     struct str value) {
 	if (headers->count == headers->capacity) {
 		size_t capacity = headers->capacity ? headers->capacity * 2 : 8;
 		struct http_header *items = arena_alloc(arena, capacity * sizeof *items);

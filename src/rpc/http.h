@@ -25,9 +25,9 @@ struct http_limits {
 	uint32_t window; /* "stream-window": bytes that a peer may send ahead on a stream; 256 KiB */
 	uint32_t header_bytes; /* "max-header-bytes": names and values of one header block; 16 KiB */
 	/* 0 is the default, HTTP_NEVER none. A peer that passes on what many others do is to have none. */
-	uint32_t control_frames; /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, in one second; 500 */
-	/* Of HTTP/2 clients: sent on one connection, before the next takes its place; HTTP/2 has no more than 2^30 streams.
-	 * 0 is the default. */
+	uint32_t control_frames; /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, a second; 500 */
+	/* Of HTTP/2 clients: sent on one connection, before the next takes its place; HTTP/2 has no more than 2^30
+	 * streams. 0 is the default. */
 	uint32_t requests; /* "max-requests"; 1,000,000,000 */
 	/* Of servers, as well. */
 	uint32_t resets; /* "max-resets": streams ended by an error or taken back, in one second; 1,000 */
@@ -46,8 +46,8 @@ extern const struct http_limits http_limits_default;
 struct http_header {
 	struct str name; /* lower case */
 	struct str value;
-	/* HTTP/2: it is kept out of the table of headers that were sent before, where it would only be in the way of those
-	 * that come again; or its sender asked for it, as it is secret. Whoever passes it on does the same. */
+	/* HTTP/2: it is kept out of the table of headers that were sent before, where it would only be in the way of
+	 * those that come again; or its sender asked for it, as it is secret. Whoever passes it on does the same. */
 	bool never_indexed;
 };
 
@@ -67,7 +67,8 @@ const struct http_header *http_headers_find(const struct http_headers *headers, 
 /* The value, or an empty view with a NULL pointer. */
 struct str http_headers_get(const struct http_headers *headers, struct str name);
 /* Keeps the views: what they show must live as long as the arena. */
-struct http_header *http_headers_add(struct http_headers *headers, struct arena *arena, struct str name, struct str value);
+struct http_header *http_headers_add(struct http_headers *headers, struct arena *arena, struct str name,
+				     struct str value);
 /* The same as one of other headers. */
 void http_headers_pass(struct http_headers *headers, struct arena *arena, const struct http_header *header);
 
@@ -129,7 +130,7 @@ void http_stream_deinit(struct http_stream *stream);
 /* Client: keeps what is written from now on, until it is too much or http_stream_stop_keeping. */
 void http_stream_keep(struct http_stream *stream);
 void http_stream_stop_keeping(struct http_stream *stream);
-/* Client, in `closed`, untouched and still keeping: makes it as it was before its request, with all that was written. */
+/* Client, in `closed`, untouched and still keeping: makes it as before its request, with all that was written. */
 void http_stream_rewind(struct http_stream *stream);
 
 /* For connections: they took all that was unsent. The memory of a large message is not kept for the next. */
@@ -220,8 +221,8 @@ static inline void http_stream_reset(struct http_stream *stream, bool refused) {
 		stream->connection->ops->reset(stream, refused);
 }
 
-/* Closes when the requests in progress are done, and those that the peer sent before it knew. Asked for again, it takes no
- * new ones. */
+/* Closes when the requests in progress are done, and those that the peer sent before it knew. Asked for again, it takes
+ * no new ones. */
 static inline void http_connection_shutdown(struct http_connection *connection) {
 	connection->ops->shutdown(connection);
 }

@@ -24,23 +24,26 @@ struct reader {
 static int read_message(struct reader *reader, const struct type_message *type, const json_t *value, unsigned depth);
 
 static int refuse(struct reader *reader, const struct type_field *field, const char *expected) {
-	return error_set(reader->err, CODE_INVALID_ARGUMENT, "JSON: the field %s must be %s", field->json_name, expected);
+	return error_set(reader->err, CODE_INVALID_ARGUMENT, "JSON: the field %s must be %s", field->json_name,
+			 expected);
 }
 
 static int check(struct reader *reader, int over) {
-	return over == 0 ? 0 : error_set(reader->err, CODE_RESOURCE_EXHAUSTED, "JSON: the message has more than %zu bytes",
-					 reader->out->max);
+	return over == 0 ? 0
+			 : error_set(reader->err, CODE_RESOURCE_EXHAUSTED, "JSON: the message has more than %zu bytes",
+				     reader->out->max);
 }
 
 static struct str text_of(const json_t *value) {
 	return str_new(json_string_value(value), json_string_length(value));
 }
 
-/* --- numbers ------------------------------------------------------------------------------------------------- */
+/* --- numbers ------------------------------------------------------------------------------------------------------ */
 
-/* jansson's integers end at INT64_MAX, and a uint64 does not. Larger ones are given to it as texts with a NUL in front. */
+/* jansson's integers end at INT64_MAX, and a uint64 does not. Larger ones come to it as texts that begin with NUL. */
 static bool is_big(const struct reader *reader, const json_t *value) {
-	return reader->has_big && json_is_string(value) && json_string_length(value) > 1 && json_string_value(value)[0] == '\0';
+	return reader->has_big && json_is_string(value) && json_string_length(value) > 1 &&
+	       json_string_value(value)[0] == '\0';
 }
 
 static bool is_text(const struct reader *reader, const json_t *value) {
@@ -85,7 +88,8 @@ static void quote_big(struct str json, struct buf *quoted) {
 		if (!is_long_integer(token))
 			continue;
 		over |= buf_append(quoted, str_new(json.ptr + kept, (size_t)(token.ptr - json.ptr) - kept)) |
-			buf_append(quoted, STR("\"\\u0000")) | buf_append(quoted, token) | buf_append(quoted, STR("\""));
+			buf_append(quoted, STR("\"\\u0000")) | buf_append(quoted, token) |
+			buf_append(quoted, STR("\""));
 		kept = at;
 	}
 	over |= buf_append(quoted, str_from_offset(json, kept));
@@ -148,7 +152,8 @@ static bool to_integer(const struct reader *reader, const json_t *value, bool *r
 		}
 	}
 	double number;
-	return to_double(reader, value, &number) && to_whole(number, -9223372036854775808.0, 18446744073709551616.0, ret_negative, ret_number);
+	return to_double(reader, value, &number) &&
+	       to_whole(number, -9223372036854775808.0, 18446744073709551616.0, ret_negative, ret_number);
 }
 
 static bool fits(enum type_kind kind, bool negative, uint64_t number) {
@@ -182,7 +187,8 @@ static int read_integer(struct reader *reader, const struct type_field *field, c
 	enum wire_type type = is_32								? WIRE_32
 			      : field->kind == KIND_SFIXED64 || field->kind == KIND_FIXED64 ? WIRE_64
 												: WIRE_VARINT;
-	return check(reader, wire_put_tag(reader->out, field->number, type) | put_integer(reader->out, field->kind, number));
+	return check(reader,
+		     wire_put_tag(reader->out, field->number, type) | put_integer(reader->out, field->kind, number));
 }
 
 static int read_real(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
@@ -216,17 +222,19 @@ static int read_enum(struct reader *reader, const struct type_field *field, cons
 	return refuse(reader, field, "one of the names of its enum");
 }
 
-/* --- the other scalars --------------------------------------------------------------------------------------- */
+/* --- the other scalars -------------------------------------------------------------------------------------------- */
 
 static int read_bool(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
-	bool as_text = json_is_string(value) && (str_eq(text_of(value), STR("true")) || str_eq(text_of(value), STR("false")));
+	bool as_text =
+		json_is_string(value) && (str_eq(text_of(value), STR("true")) || str_eq(text_of(value), STR("false")));
 	bool is_key = as_text && keep_zero && field->number == 1; /* of a map; anything else would not be lenient */
 	if (!json_is_boolean(value) && !is_key)
 		return refuse(reader, field, "true or false");
 	bool truth = json_is_true(value) || (is_key && str_eq(text_of(value), STR("true")));
 	if (!truth && !keep_zero)
 		return 0;
-	return check(reader, wire_put_tag(reader->out, field->number, WIRE_VARINT) | wire_put_varint(reader->out, truth));
+	return check(reader,
+		     wire_put_tag(reader->out, field->number, WIRE_VARINT) | wire_put_varint(reader->out, truth));
 }
 
 static int read_text(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
@@ -290,7 +298,7 @@ static int read_value(struct reader *reader, const struct type_field *field, con
 	return refuse(reader, field, "of a type that JSON has");
 }
 
-/* --- maps, lists, messages ----------------------------------------------------------------------------------- */
+/* --- maps, lists, messages ---------------------------------------------------------------------------------------- */
 
 static int read_map(struct reader *reader, const struct type_field *field, const json_t *value, unsigned depth) {
 	if (!json_is_object(value))
@@ -347,8 +355,8 @@ static int read_fields(struct reader *reader, const struct type_message *type, c
 			continue;
 		bool counts = field->oneof >= 0 && field->oneof < 64 && !(json_is_null(item) && !takes_null(field));
 		if (counts && (chosen >> field->oneof & 1))
-			return error_set(reader->err, CODE_INVALID_ARGUMENT, "JSON: %s is set beside another of its oneof",
-					 field->json_name);
+			return error_set(reader->err, CODE_INVALID_ARGUMENT,
+					 "JSON: %s is set beside another of its oneof", field->json_name);
 		if (counts)
 			chosen |= (uint64_t)1 << field->oneof;
 		if (read_field(reader, field, item, depth) < 0)
@@ -357,7 +365,7 @@ static int read_fields(struct reader *reader, const struct type_message *type, c
 	return 0;
 }
 
-/* --- messages with a form of their own ----------------------------------------------------------------------- */
+/* --- messages with a form of their own ---------------------------------------------------------------------------- */
 
 static int refuse_special(struct reader *reader, const struct type_message *type, const char *expected) {
 	return error_set(reader->err, CODE_INVALID_ARGUMENT, "JSON: a %s must be %s", type->name, expected);
@@ -366,17 +374,21 @@ static int refuse_special(struct reader *reader, const struct type_message *type
 static int put_time(struct reader *reader, struct json_time time) {
 	int over = 0;
 	if (time.seconds != 0)
-		over |= wire_put_tag(reader->out, 1, WIRE_VARINT) | wire_put_varint(reader->out, (uint64_t)time.seconds);
+		over |= wire_put_tag(reader->out, 1, WIRE_VARINT) |
+			wire_put_varint(reader->out, (uint64_t)time.seconds);
 	if (time.nanos != 0)
-		over |= wire_put_tag(reader->out, 2, WIRE_VARINT) | wire_put_varint(reader->out, (uint64_t)(int64_t)time.nanos);
+		over |= wire_put_tag(reader->out, 2, WIRE_VARINT) |
+			wire_put_varint(reader->out, (uint64_t)(int64_t)time.nanos);
 	return check(reader, over);
 }
 
 static int read_time(struct reader *reader, const struct type_message *type, const json_t *value) {
 	bool is_duration = type->special == SPECIAL_DURATION;
 	struct json_time time;
-	if (!json_is_string(value) || !(is_duration ? json_duration_parse : json_timestamp_parse)(text_of(value), &time))
-		return refuse_special(reader, type, is_duration ? "seconds as in \"1.5s\"" : "a time as in \"2026-01-02T03:04:05Z\"");
+	if (!json_is_string(value) ||
+	    !(is_duration ? json_duration_parse : json_timestamp_parse)(text_of(value), &time))
+		return refuse_special(reader, type,
+				      is_duration ? "seconds as in \"1.5s\"" : "a time as in \"2026-01-02T03:04:05Z\"");
 	return put_time(reader, time);
 }
 
@@ -411,7 +423,8 @@ static int read_any_json(struct reader *reader, const struct type_message *type,
 			  : json_is_object(value)	 ? 5
 						 : 6;
 	const struct type_field *field = type_field_by_number(type, number);
-	return field ? read_value(reader, field, value, true, depth) : refuse_special(reader, type, "of google/protobuf/struct.proto");
+	return field ? read_value(reader, field, value, true, depth)
+		     : refuse_special(reader, type, "of google/protobuf/struct.proto");
 }
 
 static int read_any(struct reader *reader, const struct type_message *type, const json_t *value, unsigned depth) {
@@ -427,7 +440,8 @@ static int read_any(struct reader *reader, const struct type_message *type, cons
 	struct str name = slash ? str_from_offset(text, (size_t)(slash - text.ptr) + 1) : text;
 	const struct type_message *inner = types_message(reader->types, name);
 	if (inner == NULL)
-		return error_set(reader->err, CODE_INVALID_ARGUMENT, "JSON: \"@type\" names %.*s, which is not known here",
+		return error_set(reader->err, CODE_INVALID_ARGUMENT,
+				 "JSON: \"@type\" names %.*s, which is not known here",
 				 STR_ARG(str_new(name.ptr, MIN(name.len, (size_t)200))));
 	if (check(reader, wire_put_bytes(reader->out, 1, text)) < 0)
 		return -1;
@@ -442,7 +456,8 @@ static int read_any(struct reader *reader, const struct type_message *type, cons
 
 static int read_message(struct reader *reader, const struct type_message *type, const json_t *value, unsigned depth) {
 	if (depth > JSON_DEPTH_MAX)
-		return error_set(reader->err, CODE_INVALID_ARGUMENT, "JSON: values are nested deeper than %d", JSON_DEPTH_MAX);
+		return error_set(reader->err, CODE_INVALID_ARGUMENT, "JSON: values are nested deeper than %d",
+				 JSON_DEPTH_MAX);
 	switch (type->special) {
 	case SPECIAL_NONE:
 		break;
@@ -488,8 +503,8 @@ int json_to_pb(const struct types *types, const struct type_message *type, struc
 	       struct error *err) {
 	size_t values = count_values(json);
 	if (values > JSON_VALUES_MAX)
-		return error_set(err, CODE_RESOURCE_EXHAUSTED, "JSON: the message has %zu values; max-json-values is %d", values,
-				 JSON_VALUES_MAX);
+		return error_set(err, CODE_RESOURCE_EXHAUSTED,
+				 "JSON: the message has %zu values; max-json-values is %d", values, JSON_VALUES_MAX);
 	json_error_t wrong;
 	struct reader reader = {.types = types, .out = out, .err = err};
 	json_t *tree = json_loadb(json.ptr, json.len, LOAD_FLAGS, &wrong);
@@ -501,7 +516,8 @@ int json_to_pb(const struct types *types, const struct type_message *type, struc
 		buf_deinit(&quoted);
 	}
 	if (tree == NULL)
-		return error_set(err, CODE_INVALID_ARGUMENT, "JSON: line %d, column %d: %s", wrong.line, wrong.column, wrong.text);
+		return error_set(err, CODE_INVALID_ARGUMENT, "JSON: line %d, column %d: %s", wrong.line, wrong.column,
+				 wrong.text);
 	int result = read_message(&reader, type, tree, 1);
 	json_decref(tree);
 	return result;

@@ -50,8 +50,8 @@ static bool take_zone(struct str *text, int *ret_seconds) {
 	if (take_sign(text, 'Z'))
 		return true;
 	int hours, minutes, sign = take_sign(text, '+') ? 1 : take_sign(text, '-') ? -1 : 0;
-	if (sign == 0 || !take_number(text, 2, &hours) || !take_sign(text, ':') || !take_number(text, 2, &minutes) || hours > 23 ||
-	    minutes > 59)
+	if (sign == 0 || !take_number(text, 2, &hours) || !take_sign(text, ':') || !take_number(text, 2, &minutes) ||
+	    hours > 23 || minutes > 59)
 		return false;
 	*ret_seconds = sign * (hours * 3600 + minutes * 60);
 	return true;
@@ -87,7 +87,8 @@ bool json_duration_parse(struct str text, struct json_time *ret_time) {
 		time.seconds = time.seconds * 10 + (text.ptr[0] - '0');
 		text = str_from_offset(text, 1);
 	}
-	if (digits == 0 || !take_fraction(&text, &time.nanos) || !str_eq(text, STR("s")) || time.seconds > longest_duration)
+	if (digits == 0 || !take_fraction(&text, &time.nanos) || !str_eq(text, STR("s")) ||
+	    time.seconds > longest_duration)
 		return false;
 	if (negative) {
 		time.seconds = -time.seconds;
@@ -117,8 +118,8 @@ bool json_timestamp_format(char ret_text[JSON_TIME_MAX], struct json_time time) 
 	time_t seconds = time.seconds;
 	gmtime_r(&seconds, &tm);
 	format_fraction(fraction, time.nanos);
-	snprintf(ret_text, JSON_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d%.10sZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		 tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
+	snprintf(ret_text, JSON_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d%.10sZ", tm.tm_year + 1900, tm.tm_mon + 1,
+		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
 	return true;
 }
 

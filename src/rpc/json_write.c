@@ -29,7 +29,7 @@ static json_t *fail(struct writer *writer, const struct type_message *type, cons
 	return NULL;
 }
 
-/* --- scalars ------------------------------------------------------------------------------------------------- */
+/* --- scalars ------------------------------------------------------------------------------------------------------ */
 
 static json_t *write_integer(const struct type_field *field, uint64_t value) {
 	char text[24];
@@ -138,8 +138,8 @@ static enum wire_type wire_type_of(enum type_kind kind) {
 static json_t *write_value(struct writer *writer, const struct type_message *owner, const struct type_field *field,
 			   const struct wire_field *wire, json_t *before, unsigned depth) {
 	if (++writer->values > JSON_VALUES_MAX) {
-		error_set(writer->err, CODE_RESOURCE_EXHAUSTED, "JSON: the message has more values than max-json-values, which is %d",
-			  JSON_VALUES_MAX);
+		error_set(writer->err, CODE_RESOURCE_EXHAUSTED,
+			  "JSON: the message has more values than max-json-values, which is %d", JSON_VALUES_MAX);
 		return NULL;
 	}
 	switch (field->kind) {
@@ -177,7 +177,7 @@ static bool is_zero(const struct wire_field *wire) {
 	return wire->type == WIRE_BYTES ? wire->bytes.len == 0 : wire->value == 0;
 }
 
-/* --- maps, lists, messages ----------------------------------------------------------------------------------- */
+/* --- maps, lists, messages ---------------------------------------------------------------------------------------- */
 
 /* The key of a map's entry as text. */
 static void write_key(const struct type_field *field, const struct wire_field *wire, struct buf *ret_text) {
@@ -188,8 +188,9 @@ static void write_key(const struct type_field *field, const struct wire_field *w
 		over = buf_append(ret_text, wire->value ? STR("true") : STR("false"));
 	} else {
 		json_t *number = write_integer(field, wire->value);
-		over = json_is_string(number) ? buf_append(ret_text, str_from(json_string_value(number)))
-					      : buf_printf(ret_text, "%" JSON_INTEGER_FORMAT, json_integer_value(number));
+		over = json_is_string(number)
+			       ? buf_append(ret_text, str_from(json_string_value(number)))
+			       : buf_printf(ret_text, "%" JSON_INTEGER_FORMAT, json_integer_value(number));
 		json_decref(number);
 	}
 	ASSERT(over == 0);
@@ -203,7 +204,8 @@ static json_t *default_value(struct writer *writer, const struct type_message *o
 
 static int write_entry(struct writer *writer, const struct type_message *entry, struct str bytes, json_t *map,
 		       unsigned depth) {
-	const struct type_field *key_field = type_field_by_number(entry, 1), *value_field = type_field_by_number(entry, 2);
+	const struct type_field *key_field = type_field_by_number(entry, 1),
+				*value_field = type_field_by_number(entry, 2);
 	struct wire_field wire, key = {.bytes = STR_INIT("")};
 	json_t *value = NULL;
 	while (wire_take(&bytes, &wire)) {
@@ -226,7 +228,8 @@ static int write_entry(struct writer *writer, const struct type_message *entry, 
 	}
 	struct buf text = BUF_INIT(key.bytes.len + 32);
 	write_key(key_field, &key, &text);
-	int failed = buf_append(&text, str_new("", 1)) | json_object_setn_new(map, buf_view(&text).ptr, buf_len(&text) - 1, value);
+	int failed = buf_append(&text, str_new("", 1)) |
+		     json_object_setn_new(map, buf_view(&text).ptr, buf_len(&text) - 1, value);
 	buf_deinit(&text);
 	if (failed)
 		fail(writer, entry, "a key is not UTF-8");
@@ -285,8 +288,8 @@ static void drop_others_of_oneof(const struct type_message *type, const struct t
 			json_object_del(object, type->fields[i].json_name);
 }
 
-static int write_field(struct writer *writer, const struct type_message *type, const struct wire_field *wire, json_t *object,
-		       unsigned depth) {
+static int write_field(struct writer *writer, const struct type_message *type, const struct wire_field *wire,
+		       json_t *object, unsigned depth) {
 	const struct type_field *field = type_field_by_number(type, wire->number);
 	if (field == NULL)
 		return 0;
@@ -307,7 +310,7 @@ static int write_field(struct writer *writer, const struct type_message *type, c
 	return merges ? 0 : json_object_set_new_nocheck(object, field->json_name, value);
 }
 
-/* --- messages with a form of their own ----------------------------------------------------------------------- */
+/* --- messages with a form of their own ---------------------------------------------------------------------------- */
 
 static json_t *write_time(struct writer *writer, const struct type_message *type, struct str bytes) {
 	struct json_time time = {0};
@@ -319,7 +322,8 @@ static json_t *write_time(struct writer *writer, const struct type_message *type
 			time.nanos = (int32_t)wire.value;
 	}
 	char text[JSON_TIME_MAX];
-	bool fits = type->special == SPECIAL_DURATION ? json_duration_format(text, time) : json_timestamp_format(text, time);
+	bool fits = type->special == SPECIAL_DURATION ? json_duration_format(text, time)
+						      : json_timestamp_format(text, time);
 	return fits ? json_string(text) : fail(writer, type, "the time is outside of what JSON can say");
 }
 
@@ -404,7 +408,8 @@ static json_t *write_any(struct writer *writer, const struct type_message *type,
 		return fail(writer, type, "it holds a message of a type that is not known here");
 	}
 	json_object_set_new_nocheck(object, "@type", text);
-	json_t *value = write_message(writer, inner, content, inner->special == SPECIAL_NONE ? object : NULL, depth + 1);
+	json_t *value =
+		write_message(writer, inner, content, inner->special == SPECIAL_NONE ? object : NULL, depth + 1);
 	if (value == NULL) {
 		json_decref(object);
 		return NULL;
@@ -448,7 +453,7 @@ static json_t *write_message(struct writer *writer, const struct type_message *t
 	return failed ? NULL : object;
 }
 
-/* --- printing ------------------------------------------------------------------------------------------------ */
+/* --- printing ----------------------------------------------------------------------------------------------------- */
 
 static int print(const json_t *value, struct buf *out);
 
@@ -462,8 +467,9 @@ static int print_object(const json_t *object, struct buf *out) {
 	const char *before = "{";
 	json_object_foreach((json_t *)object, key, value) {
 		json_t *name = json_string_nocheck(key);
-		int over = buf_append(out, str_from(before)) || json_dump_callback(name, add_piece, out, JSON_ENCODE_ANY) ||
-			   buf_append(out, STR(":")) || print(value, out);
+		int over = buf_append(out, str_from(before)) ||
+			   json_dump_callback(name, add_piece, out, JSON_ENCODE_ANY) || buf_append(out, STR(":")) ||
+			   print(value, out);
 		json_decref(name);
 		if (over)
 			return -1;
@@ -512,5 +518,7 @@ int json_from_pb(const struct types *types, const struct type_message *type, str
 		return -1;
 	int over = print(tree, out);
 	json_decref(tree);
-	return over == 0 ? 0 : error_set(err, CODE_RESOURCE_EXHAUSTED, "JSON: the message has more than %zu bytes", out->max);
+	return over == 0
+		       ? 0
+		       : error_set(err, CODE_RESOURCE_EXHAUSTED, "JSON: the message has more than %zu bytes", out->max);
 }

@@ -25,7 +25,8 @@ static void resume(struct timer *timer) {
 /* Without a free descriptor the socket stays readable: polling on would spin. */
 static void wait_for_descriptors(struct listener *listener) {
 	if (!listener->starved)
-		log_error("could not accept a connection: %s; raise the limit of open files (ulimit -n)", strerror(errno));
+		log_error("could not accept a connection: %s; raise the limit of open files (ulimit -n)",
+			  strerror(errno));
 	listener->starved = true;
 	uv_poll_stop(&listener->poll);
 	timer_start(listener->loop, &listener->pause, PAUSE_MS);
@@ -65,8 +66,8 @@ static int refuse_path_in_use(const struct endpoint *endpoint, const struct sock
 	char holder[PORT_HOLDER_MAX];
 	struct stat status;
 	if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode))
-		return error_set(err, CODE_ALREADY_EXISTS, "%s is there and is no socket; choose another path with --bind",
-				 endpoint->path);
+		return error_set(err, CODE_ALREADY_EXISTS,
+				 "%s is there and is no socket; choose another path with --bind", endpoint->path);
 	return refuse_in_use(endpoint, socket_holder(address, holder) ? holder : NULL, err);
 }
 
@@ -102,7 +103,8 @@ static bool is_abandoned(const struct sockaddr_un *address) {
 	if (lstat(address->sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
 		return false;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 && errno == ECONNREFUSED;
+	bool refused =
+		fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 && errno == ECONNREFUSED;
 	if (fd >= 0)
 		close(fd);
 	return refused;
@@ -158,8 +160,12 @@ int listener_open(struct listener *listener, struct loop *loop, const struct end
 
 void listener_adopt(struct listener *listener, struct loop *loop, int fd, const struct endpoint *endpoint,
 		    void (*on_accept)(struct listener *listener, int fd), void *owner) {
-	*listener = (struct listener){
-		.loop = loop, .fd = fd, .endpoint = *endpoint, .on_accept = on_accept, .owner = owner, .pause.fire = resume};
+	*listener = (struct listener){.loop = loop,
+				      .fd = fd,
+				      .endpoint = *endpoint,
+				      .on_accept = on_accept,
+				      .owner = owner,
+				      .pause.fire = resume};
 	int failed = uv_poll_init(&loop->uv, &listener->poll, fd);
 	ASSERT(failed == 0);
 	listener->poll.data = listener;

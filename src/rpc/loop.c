@@ -58,7 +58,7 @@ static void run_tasks(uv_async_t *handle) {
 	}
 }
 
-/* --- timers --------------------------------------------------------------------------------------------------- */
+/* --- timers ------------------------------------------------------------------------------------------------------- */
 
 static void on_alarm(uv_timer_t *handle);
 
@@ -93,7 +93,7 @@ void timer_stop(struct loop *loop, struct timer *timer) {
 	heap_remove(&loop->timers, &timer->due);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 void loop_init(struct loop *loop) {
 	*loop = (struct loop){.held.max = LOOP_HELD_MAX_DEFAULT};
@@ -156,7 +156,8 @@ void loop_close_signal(uv_signal_t *handle) {
 void loop_run_out(struct loop *loop) {
 	enum { PATIENCE_MS = 5000 };
 	uv_handle_t *own[] = {(uv_handle_t *)&loop->wake, (uv_handle_t *)&loop->before_poll,
-			      (uv_handle_t *)&loop->after_poll, (uv_handle_t *)&loop->alarm, (uv_handle_t *)&loop->awake};
+			      (uv_handle_t *)&loop->after_poll, (uv_handle_t *)&loop->alarm,
+			      (uv_handle_t *)&loop->awake};
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		uv_unref(own[i]);
 	uv_run(&loop->uv, UV_RUN_NOWAIT); /* tasks that were posted before */

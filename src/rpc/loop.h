@@ -49,7 +49,8 @@ struct loop {
 	uv_idle_t awake; /* runs while it polls without sleeping */
 	uint64_t busy_poll_ns, awake_until_ns;
 	char *read_buffer; /* LOOP_READ_SIZE bytes; valid within one read callback */
-	struct buf_budget held; /* "max-held": messages that wait to be whole or to be read, of all streams (rpc_check_held) */
+	struct buf_budget
+		held; /* "max-held": messages that wait to be whole or to be read, of all streams (rpc_check_held) */
 	struct {
 		pthread_mutex_t lock;
 		struct list tasks;
@@ -59,10 +60,12 @@ struct loop {
 void loop_init(struct loop *loop);
 
 /* When it has sent something it looks for what comes next for so long before it sleeps: that takes a core's time, which
- * others get when they ask for it, and spares what comes next the time of waking up. 0, as at first: it sleeps at once. */
+ * others get when they ask for it, and spares what comes next the time of waking up. 0, as at first: it sleeps at once.
+ */
 void loop_set_busy_poll(struct loop *loop, unsigned microseconds);
 
-/* Has libuv start its threads for files and names now, such that they hear no signals: else the first work for them does. */
+/* Has libuv start its threads for files and names now, such that they hear no signals: else the first work for them
+ * does. */
 void loop_start_helpers(struct loop *loop);
 
 /* Runs until loop_stop. */

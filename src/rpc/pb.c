@@ -18,14 +18,15 @@ static int check(const ProtobufCMessageDescriptor *descriptor, struct str bytes,
 	while (bytes.len > 0) {
 		struct wire_field wire;
 		if (!wire_take(&bytes, &wire))
-			return error_set(err, CODE_INVALID_ARGUMENT, "%s: the message is malformed or cut short", descriptor->name);
+			return error_set(err, CODE_INVALID_ARGUMENT, "%s: the message is malformed or cut short",
+					 descriptor->name);
 		const ProtobufCFieldDescriptor *field =
 			protobuf_c_message_descriptor_get_field(descriptor, wire.number);
 		if (field == NULL || wire.type != WIRE_BYTES)
 			continue;
 		if (field->type == PROTOBUF_C_TYPE_STRING && !str_is_text(wire.bytes))
-			return error_set(err, CODE_INVALID_ARGUMENT, "%s.%s: not UTF-8 text, or it has a NUL", descriptor->name,
-					 field->name);
+			return error_set(err, CODE_INVALID_ARGUMENT, "%s.%s: not UTF-8 text, or it has a NUL",
+					 descriptor->name, field->name);
 		if (field->type == PROTOBUF_C_TYPE_MESSAGE && check(field->descriptor, wire.bytes, depth + 1, err) < 0)
 			return -1;
 	}

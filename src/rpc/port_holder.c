@@ -23,7 +23,8 @@ static bool find_inode(const char *table, uint16_t port, unsigned long *ret_inod
 	while (!found && fgets(line, sizeof line, file) != NULL) {
 		unsigned local_port, state;
 		unsigned long inode;
-		int fields = sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*s %*s %lu", &local_port, &state, &inode);
+		int fields = sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*s %*s %lu", &local_port, &state,
+				    &inode);
 		found = fields == 3 && local_port == port && state == LISTENING;
 		if (found)
 			*ret_inode = inode;
@@ -41,7 +42,8 @@ static bool has_descriptor(const char *pid, const char *wanted) {
 	bool found = false;
 	for (struct dirent *entry; !found && (entry = readdir(descriptors)) != NULL;) {
 		char link[64] = "";
-		found = readlinkat(dirfd(descriptors), entry->d_name, link, sizeof link - 1) > 0 && strcmp(link, wanted) == 0;
+		found = readlinkat(dirfd(descriptors), entry->d_name, link, sizeof link - 1) > 0 &&
+			strcmp(link, wanted) == 0;
 	}
 	closedir(descriptors);
 	return found;
@@ -83,7 +85,8 @@ bool socket_holder(const struct sockaddr_un *address, char ret_text[PORT_HOLDER_
 	struct ucred peer = {0}; /* who called listen */
 	socklen_t len = sizeof peer;
 	bool found = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 &&
-		     getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 0 && kill(peer.pid, 0) == 0;
+		     getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 0 &&
+		     kill(peer.pid, 0) == 0;
 	if (fd >= 0)
 		close(fd);
 	if (!found)

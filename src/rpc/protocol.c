@@ -7,7 +7,7 @@
 #include "rpc/grpc.h"
 #include "rpc/recode.h"
 
-/* --- server -------------------------------------------------------------------------------------------------- */
+/* --- server ------------------------------------------------------------------------------------------------------- */
 
 struct form {
 	struct str type;
@@ -74,13 +74,14 @@ static int read_timeout(struct rpc_stream *stream, struct error *err) {
 		return 0;
 	if (!(is_connect ? connect_parse_timeout : grpc_parse_timeout)(text, &stream->timeout_ms))
 		return error_set(err, CODE_INVALID_ARGUMENT, "the header %.*s must be %s", STR_ARG(name),
-				 is_connect ? "at most ten digits" : "at most eight digits and one of H, M, S, m, u, n");
+				 is_connect ? "at most ten digits"
+					    : "at most eight digits and one of H, M, S, m, u, n");
 	rpc_set_deadline(stream, stream->timeout_ms);
 	return 0;
 }
 
-static int start_recoding(struct rpc_stream *stream, const struct form *form, const struct types *types, struct str encoding,
-			  struct error *err) {
+static int start_recoding(struct rpc_stream *stream, const struct form *form, const struct types *types,
+			  struct str encoding, struct error *err) {
 	bool gzip;
 	int failed = read_encoding(encoding, encoding_header(form->codec), &gzip, err);
 	if (!form->recodes && !gzip && !failed)
@@ -105,8 +106,9 @@ static unsigned choose_get(struct rpc_stream *stream, const struct types *types,
 		return 400;
 	}
 	if (stream->type == NULL || !stream->type->no_side_effects || !query.has_message) {
-		error_set(err, CODE_UNIMPLEMENTED, "call a method with POST; only those without side effects take a GET, with "
-						   "the message in the query");
+		error_set(err, CODE_UNIMPLEMENTED,
+			  "call a method with POST; only those without side effects take a GET, with "
+			  "the message in the query");
 		return 405;
 	}
 	bool json = str_eq(query.encoding, STR("json"));
@@ -132,9 +134,10 @@ unsigned protocol_choose(struct rpc_stream *stream, const struct types *types, s
 		return 405;
 	}
 	if (form == NULL) {
-		error_set(err, CODE_INVALID_ARGUMENT, "the content type must be application/grpc, application/grpc-web, "
-						      "application/json, application/proto, application/connect+json or "
-						      "application/connect+proto");
+		error_set(err, CODE_INVALID_ARGUMENT,
+			  "the content type must be application/grpc, application/grpc-web, "
+			  "application/json, application/proto, application/connect+json or "
+			  "application/connect+proto");
 		return 415;
 	}
 	/* Without the types there is no JSON; a server without any does without looking, too. */
@@ -147,12 +150,13 @@ unsigned protocol_choose(struct rpc_stream *stream, const struct types *types, s
 		error_set(err, CODE_UNIMPLEMENTED, "gRPC needs HTTP/2; over HTTP/1.1 call with gRPC-Web or Connect");
 		return 505;
 	}
-	/* Connect tells streams from calls with one message by their type (a call of one message to a method that takes a
-	 * stream is understood all the same). */
+	/* Connect tells streams from calls with one message by their type (a call of one message to a method that takes
+	 * a stream is understood all the same). */
 	bool streams = stream->type != NULL && (stream->type->client_streaming || stream->type->server_streaming);
 	if (form->codec == &connect_codec && stream->type != NULL && !streams) {
-		error_set(err, CODE_INVALID_ARGUMENT, "the method is unary: the content type must be application/json or "
-						      "application/proto");
+		error_set(err, CODE_INVALID_ARGUMENT,
+			  "the method is unary: the content type must be application/json or "
+			  "application/proto");
 		return 415;
 	}
 	stream->codec = form->codec;
@@ -166,7 +170,7 @@ unsigned protocol_choose(struct rpc_stream *stream, const struct types *types, s
 	return 0;
 }
 
-/* --- client -------------------------------------------------------------------------------------------------- */
+/* --- client ------------------------------------------------------------------------------------------------------- */
 
 static const struct rpc_codec *codec_of(const struct protocol_options *options, const struct type_method *type) {
 	switch (options->protocol) {
@@ -175,7 +179,8 @@ static const struct rpc_codec *codec_of(const struct protocol_options *options, 
 	case RPC_GRPC_WEB:
 		return &grpc_web_codec;
 	case RPC_CONNECT:
-		return type != NULL && (type->client_streaming || type->server_streaming) ? &connect_codec : &connect_plain_codec;
+		return type != NULL && (type->client_streaming || type->server_streaming) ? &connect_codec
+											  : &connect_plain_codec;
 	}
 	return &grpc_codec;
 }
@@ -193,6 +198,7 @@ void protocol_start(struct rpc_stream *stream, const struct protocol_options *op
 		recode.receive = stream->type->response;
 	}
 	recode_start(stream, &recode);
-	if (stream->codec == &connect_plain_codec && options->get && stream->type != NULL && stream->type->no_side_effects)
+	if (stream->codec == &connect_plain_codec && options->get && stream->type != NULL &&
+	    stream->type->no_side_effects)
 		stream->http.method = STR("GET");
 }

@@ -93,7 +93,7 @@ struct recode_options *recode_options(struct recode *recode) {
 	return &recode->options;
 }
 
-/* --- receiving ----------------------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
 
 static void deliver(struct recode *recode, struct str message) {
 	struct rpc_stream *stream = recode->stream;
@@ -160,7 +160,8 @@ static void begin_frame(struct recode *recode) {
 	recode->compressed = prefix[0] & FLAG_COMPRESSED;
 	size_t max = recode->frame == RPC_FRAME_MESSAGE ? message_max(recode) : (size_t)LAST_MAX;
 	if (recode->frame == RPC_FRAME_WRONG)
-		error_set(&err, CODE_INTERNAL, "the message has the flags %u, which %s does not know", prefix[0], stream->codec->name);
+		error_set(&err, CODE_INTERNAL, "the message has the flags %u, which %s does not know", prefix[0],
+			  stream->codec->name);
 	else if (recode->compressed && !recode->options.gzip_receive)
 		error_set(&err, CODE_INTERNAL, "the message is marked as compressed, and the headers name no encoding");
 	else if (size > max)
@@ -334,7 +335,7 @@ void recode_keep_body(struct recode *recode) {
 	recode->keep_body = true;
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static void write_body(struct recode *recode, struct str bytes) {
 	struct http_stream *http = &recode->stream->http;
@@ -350,7 +351,8 @@ static void write_body(struct recode *recode, struct str bytes) {
 void recode_send_frame(struct recode *recode, unsigned char flags, struct str bytes) {
 	/* In one piece, for in base 64 each piece is padded. */
 	struct buf frame = BUF_INIT(RPC_PREFIX_SIZE + bytes.len);
-	const unsigned char prefix[RPC_PREFIX_SIZE] = {flags, (unsigned char)(bytes.len >> 24), (unsigned char)(bytes.len >> 16),
+	const unsigned char prefix[RPC_PREFIX_SIZE] = {flags, (unsigned char)(bytes.len >> 24),
+						       (unsigned char)(bytes.len >> 16),
 						       (unsigned char)(bytes.len >> 8), (unsigned char)bytes.len};
 	int over = buf_append(&frame, str_new(prefix, sizeof prefix)) | buf_append(&frame, bytes);
 	ASSERT(over == 0);
@@ -382,7 +384,8 @@ static int turn_to_send(struct recode *recode, struct error *err) {
 		message = buf_view(&compressed);
 	}
 	if (!failed && message.len > room)
-		failed = error_set(err, CODE_RESOURCE_EXHAUSTED, "the message has %zu bytes; there is room for %zu", message.len, room);
+		failed = error_set(err, CODE_RESOURCE_EXHAUSTED, "the message has %zu bytes; there is room for %zu",
+				   message.len, room);
 	if (!failed)
 		failed = rpc_check_held(recode->stream, message.len, err);
 	if (!failed && recode->stream->codec->is_plain) {
@@ -408,7 +411,8 @@ static void fail_sending(struct recode *recode, const struct error *err) {
 
 static void finish_message(struct recode *recode) {
 	struct rpc_stream *stream = recode->stream;
-	struct error err = {.code = CODE_INTERNAL, .msg = "the call has more than one message, and Connect's unary form has one"};
+	struct error err = {.code = CODE_INTERNAL,
+			    .msg = "the call has more than one message, and Connect's unary form has one"};
 	bool second = stream->codec->is_plain && buf_len(&recode->plain) > 0;
 	if (!recode->sending_failed && (second || turn_to_send(recode, &err) < 0))
 		fail_sending(recode, &err);
@@ -435,7 +439,8 @@ void recode_write(struct recode *recode, struct str bytes) {
 
 void recode_settle(struct recode *recode) {
 	if (recode->sending_failed)
-		rpc_set_status(recode->stream, recode->why.code == CODE_RESOURCE_EXHAUSTED ? CODE_RESOURCE_EXHAUSTED : CODE_INTERNAL,
+		rpc_set_status(recode->stream,
+			       recode->why.code == CODE_RESOURCE_EXHAUSTED ? CODE_RESOURCE_EXHAUSTED : CODE_INTERNAL,
 			       str_from(recode->why.msg));
 }
 

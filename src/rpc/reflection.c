@@ -26,7 +26,7 @@ struct inquiry {
 	const struct rpc_reflection *reflection;
 };
 
-/* --- answers: fields of the response, added to it ------------------------------------------------------------- */
+/* --- answers: fields of the response, added to it ----------------------------------------------------------------- */
 
 static int answer_error(struct buf *response, enum code code, const char *text) {
 	size_t offset = buf_len(response);
@@ -106,7 +106,8 @@ static int answer(const struct rpc_reflection *reflection, struct str request, s
 	case ASKED_EXTENSION_NUMBERS:
 		return over | answer_error(response, CODE_NOT_FOUND, "proto3 has no extensions");
 	default:
-		return over | answer_error(response, CODE_INVALID_ARGUMENT, "the request asks for nothing that is known");
+		return over |
+		       answer_error(response, CODE_INVALID_ARGUMENT, "the request asks for nothing that is known");
 	}
 	if (file != NULL)
 		return over | answer_file(reflection, response, file);
@@ -116,7 +117,7 @@ static int answer(const struct rpc_reflection *reflection, struct str request, s
 	return over | answer_error(response, err.code, err.msg);
 }
 
-/* --- the call ------------------------------------------------------------------------------------------------ */
+/* --- the call ----------------------------------------------------------------------------------------------------- */
 
 static void on_request(struct rpc_whole *whole, struct str bytes) {
 	const struct inquiry *inquiry = CONTAINER_OF(whole, struct inquiry, whole);

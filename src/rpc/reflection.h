@@ -12,6 +12,7 @@ struct rpc_reflection;
 /* The descriptors of the services of this folder: reflection and health. To be given to types_new as one more set. */
 extern const struct str rpc_own_descriptors;
 
-/* Adds both services to a server. Lists the services that types knows and whose methods the server takes. Borrows types. */
+/* Adds both services to a server. Lists the services that types knows and whose methods the server takes. Borrows
+ * types. */
 struct rpc_reflection *rpc_reflection_new(struct rpc_server *server, const struct types *types);
 void rpc_reflection_free(struct rpc_reflection *reflection);

@@ -55,7 +55,7 @@ static void answer(struct relay *relay, enum code status, const char *text) {
 		rpc_finish(relay->from, status, text);
 }
 
-/* --- from the client to the peer ----------------------------------------------------------------------------- */
+/* --- from the client to the peer ---------------------------------------------------------------------------------- */
 
 static void settle_with_client(struct relay *relay) {
 	if (relay->owed_to_client == 0 || relay->from == NULL || relay->state == RELAY_WAITING)
@@ -130,7 +130,7 @@ static const struct rpc_events client_events = {
 	.closed = on_client_closed,
 };
 
-/* --- from the peer to the client ----------------------------------------------------------------------------- */
+/* --- from the peer to the client ---------------------------------------------------------------------------------- */
 
 /* Headers that belong to one hop and are made anew for the next. */
 static bool is_of_one_hop(struct str name) {
@@ -154,7 +154,8 @@ static bool is_of_one_hop(struct str name) {
 static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
 	for (size_t i = 0; i < from->count; i++)
 		if (!is_of_one_hop(from->items[i].name))
-			http_headers_add(to, arena, arena_copy(arena, from->items[i].name), arena_copy(arena, from->items[i].value))
+			http_headers_add(to, arena, arena_copy(arena, from->items[i].name),
+					 arena_copy(arena, from->items[i].value))
 				->never_indexed = from->items[i].never_indexed;
 }
 
@@ -268,7 +269,7 @@ static const struct rpc_events peer_events = {
 	.closed = on_peer_closed,
 };
 
-/* --- life ---------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void call_peer(struct relay *relay, struct rpc_channel *channel, const struct http_headers *added) {
 	struct rpc_stream *from = relay->from;
@@ -282,12 +283,13 @@ static void call_peer(struct relay *relay, struct rpc_channel *channel, const st
 		http_headers_pass(&headers, arena, &added->items[i]);
 	uint64_t left = rpc_time_left_ms(from);
 	relay->state = RELAY_SENDING;
-	relay->to = rpc_call(channel, &(struct rpc_call_options){.path = from->http.path,
-								 .headers = &headers,
-								 .timeout_ms = left == UINT64_MAX ? 0 : MAX(left, (uint64_t)1),
-								 .events = &peer_events,
-								 .owner = relay,
-								 .no_retry = true});
+	relay->to = rpc_call(channel,
+			     &(struct rpc_call_options){.path = from->http.path,
+							.headers = &headers,
+							.timeout_ms = left == UINT64_MAX ? 0 : MAX(left, (uint64_t)1),
+							.events = &peer_events,
+							.owner = relay,
+							.no_retry = true});
 	relay->to->message_max = from->message_max;
 	if (relay->has_message) {
 		rpc_begin(relay->to, relay->message_size);
@@ -327,13 +329,15 @@ struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, 
 	return relay;
 }
 
-void relay_retry(struct relay *relay, struct rpc_channel *channel, const char *peer, const struct http_headers *headers) {
+void relay_retry(struct relay *relay, struct rpc_channel *channel, const char *peer,
+		 const struct http_headers *headers) {
 	ASSERT(relay->state == RELAY_WAITING);
 	relay->options.peer = peer;
 	if (relay->keeping)
 		call_peer(relay, channel, headers);
 	else
-		answer(relay, CODE_UNAVAILABLE, "the call did not run, and is too large to be sent again; call once more");
+		answer(relay, CODE_UNAVAILABLE,
+		       "the call did not run, and is too large to be sent again; call once more");
 }
 
 void relay_give_up(struct relay *relay, const struct error *err) {

@@ -24,8 +24,8 @@ struct relay_options {
 	const char *peer;
 	/* Added to the request's headers. Borrowed during the call of relay_start only. */
 	const struct http_headers *headers;
-	/* The part of the first message that has been taken off the stream, and its size; the rest follows. Of that part
-	 * the last owed bytes were not given back by rpc_consume yet. */
+	/* The part of the first message that has been taken off the stream, and its size; the rest follows. Of that
+	 * part the last owed bytes were not given back by rpc_consume yet. */
 	struct str taken;
 	size_t owed;
 	size_t message_size;
@@ -43,12 +43,13 @@ struct relay_options {
 /* Takes over the stream's events. */
 struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, const struct relay_options *options);
 
-/* The same without a peer yet: as if `untouched` had come, without the event. Until it is decided where the call goes its
- * client may send one window ahead. */
+/* The same without a peer yet: as if `untouched` had come, without the event. Until it is decided where the call goes
+ * its client may send one window ahead. */
 struct relay *relay_wait(struct rpc_stream *from, const struct relay_options *options);
 
 /* In or after `untouched`, or after relay_wait. */
-void relay_retry(struct relay *relay, struct rpc_channel *channel, const char *peer, const struct http_headers *headers);
+void relay_retry(struct relay *relay, struct rpc_channel *channel, const char *peer,
+		 const struct http_headers *headers);
 void relay_give_up(struct relay *relay, const struct error *err);
 
 void *relay_owner(const struct relay *relay);

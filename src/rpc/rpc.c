@@ -11,7 +11,7 @@ static struct rpc_stream *rpc_of(struct http_stream *http) {
 	return CONTAINER_OF(http, struct rpc_stream, http);
 }
 
-/* --- the HTTP stream's events -------------------------------------------------------------------------------- */
+/* --- the HTTP stream's events ------------------------------------------------------------------------------------- */
 
 static void on_http_headers(struct http_stream *http) {
 	struct rpc_stream *stream = rpc_of(http);
@@ -91,7 +91,7 @@ void rpc_stream_closed(struct rpc_stream *stream, const struct error *why) {
 	rpc_stream_free(stream);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void on_deadline(struct timer *timer) {
 	struct rpc_stream *stream = CONTAINER_OF(timer, struct rpc_stream, deadline_timer);
@@ -136,11 +136,11 @@ int rpc_check_held(const struct rpc_stream *stream, size_t size, struct error *e
 	if (size <= RPC_HELD_FREE || held->used <= held->max)
 		return 0;
 	return error_set(err, CODE_RESOURCE_EXHAUSTED,
-			 "the messages that wait here take %zu bytes together, and max-held is %zu; call again later", held->used,
-			 held->max);
+			 "the messages that wait here take %zu bytes together, and max-held is %zu; call again later",
+			 held->used, held->max);
 }
 
-/* --- receiving ----------------------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
 
 bool rpc_is_content_type(struct str type, struct str wanted) {
 	if (!str_starts_with(type, wanted))
@@ -206,8 +206,8 @@ bool rpc_add_trailer(struct rpc_stream *stream, struct str name, struct str valu
 		size += trailers->items[i].name.len + trailers->items[i].value.len + HTTP_HEADER_COST;
 	if (size > RPC_TRAILERS_MAX) {
 		struct error err;
-		error_set(&err, CODE_RESOURCE_EXHAUSTED, "the peer's trailers have more than %zu bytes, which is max-header-bytes",
-			  RPC_TRAILERS_MAX);
+		error_set(&err, CODE_RESOURCE_EXHAUSTED,
+			  "the peer's trailers have more than %zu bytes, which is max-header-bytes", RPC_TRAILERS_MAX);
 		rpc_break(stream, &err);
 		return false;
 	}
@@ -222,7 +222,7 @@ void rpc_break(struct rpc_stream *stream, const struct error *err) {
 		rpc_fail(stream, err);
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 void rpc_set_status(struct rpc_stream *stream, enum code status, struct str text) {
 	stream->status = status;

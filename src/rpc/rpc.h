@@ -49,8 +49,8 @@ struct rpc_codec {
 	const char *name;
 	/* Connect's calls with one message each way are bodies of plain HTTP: no prefixes. */
 	bool is_plain;
-	/* Messages with a prefix, when they are recoded (recode.h): what the prefix's first byte means, and the content of
-	 * what is no message. */
+	/* Messages with a prefix, when they are recoded (recode.h): what the prefix's first byte means, and the content
+	 * of what is no message. */
 	enum rpc_frame (*frame)(struct rpc_stream *stream, unsigned char flags);
 	void (*receive_last)(struct rpc_stream *stream, struct str bytes);
 	void (*respond)(struct rpc_stream *stream); /* server: send the response's headers */
@@ -185,19 +185,20 @@ int rpc_check_held(const struct rpc_stream *stream, size_t size, struct error *e
 /* What is left until the deadline: milliseconds, 0 when it passed, UINT64_MAX without one. */
 uint64_t rpc_time_left_ms(const struct rpc_stream *stream);
 
-/* --- for codecs, server.c and channel.c ---------------------------------------------------------------------- */
+/* --- for codecs, server.c and channel.c --------------------------------------------------------------------------- */
 
 extern const struct http_stream_events rpc_http_events;
 
 /* Whether type is wanted, "wanted+proto" or either with parameters; for a wanted with "+json", just that. */
 bool rpc_is_content_type(struct str type, struct str wanted);
-/* What a response means that does not speak the protocol (gRPC's http-grpc-status-mapping document; Connect's is the same). */
+/* What a response means that does not speak the protocol (gRPC's http-grpc-status-mapping document; Connect's is the
+ * same). */
 enum code rpc_code_from_http(unsigned status);
 /* Ends a stream over what the peer sent: the server answers with the error, the client gives up with it. */
 void rpc_break(struct rpc_stream *stream, const struct error *err);
 void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms);
 void rpc_set_status(struct rpc_stream *stream, enum code status, struct str text);
-/* Client: adds a trailer that came in the body; copies both. Past RPC_TRAILERS_MAX it breaks the stream and is false. */
+/* Client: adds a trailer that came in the body; copies both. Past RPC_TRAILERS_MAX breaks the stream and is false. */
 bool rpc_add_trailer(struct rpc_stream *stream, struct str name, struct str value);
 /* Passes a piece of the current message on to the events. */
 void rpc_deliver(struct rpc_stream *stream, struct str bytes);

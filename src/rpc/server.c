@@ -71,7 +71,7 @@ const struct rpc_server_options rpc_server_options_default = {
 	.connections_max = 20000,
 };
 
-/* --- requests ------------------------------------------------------------------------------------------------ */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 
 static struct http_stream *on_new_stream(struct http_connection *http) {
 	struct server_connection *connection = http->owner;
@@ -82,7 +82,7 @@ static struct http_stream *on_new_stream(struct http_connection *http) {
 	return &stream->http;
 }
 
-/* --- what is no rpc at all ------------------------------------------------------------------------------------ */
+/* --- what is no rpc at all ---------------------------------------------------------------------------------------- */
 
 struct plain_answer {
 	unsigned status;
@@ -98,9 +98,10 @@ static void send_plain(struct rpc_stream *stream) {
 	if (answer->status == 405)
 		http_headers_add(&headers, arena, STR("allow"), STR("POST, GET"));
 	if (answer->status == 415)
-		http_headers_add(&headers, arena, STR("accept-post"),
-				 STR("application/grpc, application/grpc-web, application/grpc-web-text, application/json, "
-				     "application/proto, application/connect+json, application/connect+proto"));
+		http_headers_add(
+			&headers, arena, STR("accept-post"),
+			STR("application/grpc, application/grpc-web, application/grpc-web-text, application/json, "
+			    "application/proto, application/connect+json, application/connect+proto"));
 	if (answer->status != 403)
 		cors_add_headers(&stream->http, &headers);
 	stream->finished = true;
@@ -148,8 +149,9 @@ static void start_method(struct rpc_server *server, struct rpc_stream *stream) {
 		return;
 	}
 	if (route == NULL) {
-		char *text = arena_printf(&stream->http.arena, "there is no method %.*s here",
-					  STR_ARG(str_new(stream->http.path.ptr, MIN(stream->http.path.len, (size_t)200))));
+		char *text =
+			arena_printf(&stream->http.arena, "there is no method %.*s here",
+				     STR_ARG(str_new(stream->http.path.ptr, MIN(stream->http.path.len, (size_t)200))));
 		rpc_finish(stream, CODE_UNIMPLEMENTED, text);
 		return;
 	}
@@ -166,8 +168,9 @@ static void start_method(struct rpc_server *server, struct rpc_stream *stream) {
 static bool answer_early(struct rpc_server *server, struct rpc_stream *stream) {
 	struct http_stream *http = &stream->http;
 	if (http->headers_over) {
-		answer_plain(stream, 431, arena_printf(&http->arena, "The headers have %zu bytes; max-header-bytes is %u.\n",
-						       http->header_bytes, server->options.http.header_bytes));
+		answer_plain(stream, 431,
+			     arena_printf(&http->arena, "The headers have %zu bytes; max-header-bytes is %u.\n",
+					  http->header_bytes, server->options.http.header_bytes));
 		return true;
 	}
 	if (!cors_allows(server->options.origins, http)) {
@@ -200,7 +203,7 @@ static void on_request(struct http_connection *http, struct http_stream *http_st
 		start_method(server, stream);
 }
 
-/* --- connections --------------------------------------------------------------------------------------------- */
+/* --- connections -------------------------------------------------------------------------------------------------- */
 
 static void warn(struct rpc_server *server) {
 	if (server->unwarned == 1)
@@ -236,7 +239,7 @@ static void destroy_if_done(struct rpc_server *server) {
 	free(server);
 }
 
-/* Whoever broke a rule or passed a limit is named, once; of many of them at a time all are counted, and the last named. */
+/* Whoever broke a rule or passed a limit is named, once; of many at a time all are counted, and the last named. */
 static void tell_why(struct rpc_server *server, const char *peer, const struct error *why) {
 	if (why->code == CODE_UNAVAILABLE || why->code == CODE_CANCELLED) {
 		log_debug("a connection from %s ended: %s", peer, why->msg);
@@ -285,8 +288,8 @@ static void on_entered(void *owner, struct transport *transport, unsigned versio
 	struct rpc_server *server = connection->server;
 	bool refused = server->options.tls_only && !connection->trusted && transport->tls == NULL;
 	connection->door = NULL;
-	connection->http =
-		(version == 2 ? h2_accept : h1_accept)(transport, &server->options.http, &connection_events, connection);
+	connection->http = (version == 2 ? h2_accept : h1_accept)(transport, &server->options.http, &connection_events,
+								  connection);
 	if (refused) {
 		struct error err;
 		error_set(&err, CODE_UNAUTHENTICATED, "it speaks in clear text, and only TLS is taken here");
@@ -333,7 +336,7 @@ void rpc_server_accept(struct rpc_server *server, int fd, bool trusted) {
 		timer_start(server->loop, &server->sweep, server->sweep_ms);
 }
 
-/* --- peers that are too slow --------------------------------------------------------------------------------- */
+/* --- peers that are too slow -------------------------------------------------------------------------------------- */
 
 static bool is_over(uint64_t now, uint64_t since, uint32_t limit) {
 	return limit != HTTP_NEVER && now > since && now - since > limit;
@@ -351,11 +354,13 @@ static bool is_within_message(const struct rpc_stream *stream) {
 }
 
 /* Whether a stream waits for its peer for too long. What waits for us is not the peer's fault. */
-static int check_stream(const struct rpc_server *server, const struct rpc_stream *stream, uint64_t now, struct error *err) {
+static int check_stream(const struct rpc_server *server, const struct rpc_stream *stream, uint64_t now,
+			struct error *err) {
 	const struct http_limits *limits = &server->options.http;
 	const struct http_stream *http = &stream->http;
 	if (!http->in_trailers && is_over(now, http->progress_ms, limits->header_ms))
-		return too_slow(err, "it did not complete the headers of a request", "header-timeout", limits->header_ms);
+		return too_slow(err, "it did not complete the headers of a request", "header-timeout",
+				limits->header_ms);
 	if (!is_over(now, http->progress_ms, limits->stall_ms))
 		return 0;
 	if (is_within_message(stream) && http->lent < limits->window)
@@ -374,7 +379,8 @@ static int check_connection(const struct rpc_server *server, const struct server
 			       ? too_slow(err, "it did not tell what it speaks", "header-timeout", limits->header_ms)
 			       : 0;
 	if (http->head_ms != 0 && is_over(now, http->head_ms, limits->header_ms))
-		return too_slow(err, "it did not complete the headers of a request", "header-timeout", limits->header_ms);
+		return too_slow(err, "it did not complete the headers of a request", "header-timeout",
+				limits->header_ms);
 	if (transport_is_backed_up(http->transport) && is_over(now, http->progress_ms, limits->stall_ms))
 		return too_slow(err, "it does not read what is sent to it", "stall-timeout", limits->stall_ms);
 	LIST_FOREACH(link, &http->streams)
@@ -386,8 +392,8 @@ static int check_connection(const struct rpc_server *server, const struct server
 /* Again each time that it is looked at, until it is gone. */
 static void dismiss(struct server_connection *connection, uint32_t idle_ms) {
 	if (!connection->dismissed)
-		log_debug("closing the connection from %s, which had no request; idle-timeout is %u ms", connection->http->peer,
-			  idle_ms);
+		log_debug("closing the connection from %s, which had no request; idle-timeout is %u ms",
+			  connection->http->peer, idle_ms);
 	connection->dismissed = true;
 	http_connection_shutdown(connection->http);
 }
@@ -395,7 +401,8 @@ static void dismiss(struct server_connection *connection, uint32_t idle_ms) {
 static void on_sweep(struct timer *timer) {
 	struct rpc_server *server = CONTAINER_OF(timer, struct rpc_server, sweep);
 	uint64_t now = loop_now_ms(server->loop);
-	uint32_t idle_ms = server->on_drained != NULL ? MIN(DRAIN_IDLE_MS, server->options.http.idle_ms) : server->options.http.idle_ms;
+	uint32_t idle_ms = server->on_drained != NULL ? MIN(DRAIN_IDLE_MS, server->options.http.idle_ms)
+						      : server->options.http.idle_ms;
 	LIST_FOREACH(link, &server->connections) {
 		struct server_connection *connection = LIST_ENTRY(link, struct server_connection, link);
 		struct error err;
@@ -413,7 +420,7 @@ static void on_sweep(struct timer *timer) {
 		timer_start(server->loop, timer, server->sweep_ms);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void report_drained(struct timer *timer) {
 	struct rpc_server *server = CONTAINER_OF(timer, struct rpc_server, drained);
@@ -422,7 +429,11 @@ static void report_drained(struct timer *timer) {
 
 struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_options *options) {
 	struct rpc_server *server = mem_alloc(sizeof *server);
-	*server = (struct rpc_server){.loop = loop, .options = *options, .drained.fire = report_drained, .sweep.fire = on_sweep, .warn.fire = on_warn};
+	*server = (struct rpc_server){.loop = loop,
+				      .options = *options,
+				      .drained.fire = report_drained,
+				      .sweep.fire = on_sweep,
+				      .warn.fire = on_warn};
 	struct http_limits *limits = &server->options.http;
 	limits->header_ms = limits->header_ms ? limits->header_ms : http_limits_default.header_ms;
 	limits->stall_ms = limits->stall_ms ? limits->stall_ms : http_limits_default.stall_ms;

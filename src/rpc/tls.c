@@ -33,7 +33,7 @@ struct tls_session {
 	BIO *in, *out; /* belong to ssl */
 };
 
-/* --- what is shown and trusted ------------------------------------------------------------------------------- */
+/* --- what is shown and trusted ------------------------------------------------------------------------------------ */
 
 static int fail(struct error *err, enum code code, const char *what, const char *file) {
 	unsigned long number = ERR_peek_last_error();
@@ -62,8 +62,9 @@ static int load_own(SSL_CTX *context, const char *cert_file, const char *key_fil
 	if (cert_file == NULL && key_file == NULL)
 		return 0;
 	if (cert_file == NULL || key_file == NULL)
-		return error_set(err, CODE_INVALID_ARGUMENT, "a TLS certificate needs its key, and a key its certificate: "
-							     "give both files");
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "a TLS certificate needs its key, and a key its certificate: "
+				 "give both files");
 	if (SSL_CTX_use_certificate_chain_file(context, cert_file) != 1)
 		return fail(err, CODE_INVALID_ARGUMENT, "could not load the TLS certificate", cert_file);
 	if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1)
@@ -118,7 +119,8 @@ static bool look_for_changes(struct tls_config *config) {
 		struct stat status;
 		if (config->files[i] == NULL || stat(config->files[i], &status) < 0)
 			continue;
-		struct file_mark *before = &config->marks[i], now = {.number = status.st_ino, .changed = status.st_ctim};
+		struct file_mark *before = &config->marks[i],
+				 now = {.number = status.st_ino, .changed = status.st_ctim};
 		changed |= before->number != now.number || before->changed.tv_sec != now.changed.tv_sec ||
 			   before->changed.tv_nsec != now.changed.tv_nsec;
 		*before = now;
@@ -176,11 +178,13 @@ void tls_config_refresh(struct tls_config *config) {
 	log_info("the TLS files have changed and were read again");
 }
 
-/* --- one connection ------------------------------------------------------------------------------------------ */
+/* --- one connection ----------------------------------------------------------------------------------------------- */
 
 struct tls_session *tls_session_new(struct tls_config *config, const char *host) {
 	struct tls_session *session = mem_alloc(sizeof *session);
-	*session = (struct tls_session){.ssl = SSL_new(config->context), .in = BIO_new(BIO_s_mem()), .out = BIO_new(BIO_s_mem())};
+	*session = (struct tls_session){.ssl = SSL_new(config->context),
+					.in = BIO_new(BIO_s_mem()),
+					.out = BIO_new(BIO_s_mem())};
 	ASSERT(session->ssl != NULL && session->in != NULL && session->out != NULL);
 	BIO_set_mem_eof_return(session->in, -1);
 	SSL_set_bio(session->ssl, session->in, session->out);

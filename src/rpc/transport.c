@@ -20,11 +20,13 @@ static void on_resume(struct flushable *flushable) {
 	read_tls(CONTAINER_OF(flushable, struct transport, resume));
 }
 
-static struct transport *transport_new(struct loop *loop, const struct transport_events *events, void *owner, bool is_unix) {
+static struct transport *transport_new(struct loop *loop, const struct transport_events *events, void *owner,
+				       bool is_unix) {
 	struct transport *transport = mem_alloc(sizeof *transport);
 	*transport = (struct transport){
 		.events = events, .owner = owner, .loop = loop, .unsent = BUF_INIT(TRANSPORT_UNSENT_MAX)};
-	int failed = is_unix ? uv_pipe_init(&loop->uv, &transport->uv.pipe, 0) : uv_tcp_init(&loop->uv, &transport->uv.tcp);
+	int failed =
+		is_unix ? uv_pipe_init(&loop->uv, &transport->uv.pipe, 0) : uv_tcp_init(&loop->uv, &transport->uv.tcp);
 	ASSERT(failed == 0);
 	transport->uv.stream.data = transport;
 	flushable_init(&transport->resume, on_resume);
@@ -150,8 +152,8 @@ static void start_connecting(struct transport *transport) {
 	struct sockaddr_storage address;
 	bool v4 = uv_ip4_addr(endpoint->host, endpoint->port, (struct sockaddr_in *)&address) == 0;
 	bool v6 = !v4 && uv_ip6_addr(endpoint->host, endpoint->port, (struct sockaddr_in6 *)&address) == 0;
-	if ((!v4 && !v6) ||
-	    uv_tcp_connect(&transport->opening.connect, &transport->uv.tcp, (struct sockaddr *)&address, on_connect) != 0)
+	if ((!v4 && !v6) || uv_tcp_connect(&transport->opening.connect, &transport->uv.tcp, (struct sockaddr *)&address,
+					   on_connect) != 0)
 		start_resolving(transport); /* reports a failure in its own turn */
 }
 
@@ -240,7 +242,7 @@ void transport_stop_reading(struct transport *transport) {
 	uv_read_stop(&transport->uv.stream);
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static void write_wire(struct transport *transport, struct str bytes);
 
@@ -301,7 +303,7 @@ void transport_write(struct transport *transport, struct str bytes) {
 	}
 }
 
-/* --- TLS ----------------------------------------------------------------------------------------------------- */
+/* --- TLS ---------------------------------------------------------------------------------------------------------- */
 
 static bool continue_handshake(struct transport *transport) {
 	struct error err;
@@ -324,11 +326,14 @@ static void read_tls(struct transport *transport) {
 	while (!transport->closing && transport->reading) {
 		struct error err;
 		size_t len = 0;
-		enum tls_result result = tls_read(transport->tls, transport->loop->read_buffer, LOOP_READ_SIZE, &len, &err);
+		enum tls_result result =
+			tls_read(transport->tls, transport->loop->read_buffer, LOOP_READ_SIZE, &len, &err);
 		write_tls(transport); /* TLS answers some of what it reads */
 		if (tls_outgoing(transport->tls).len > TLS_OUTGOING_MAX) {
-			error_set(&err, CODE_RESOURCE_EXHAUSTED, "TLS: the peer asks for more than %d bytes of answers that it "
-								 "does not read", TLS_OUTGOING_MAX);
+			error_set(&err, CODE_RESOURCE_EXHAUSTED,
+				  "TLS: the peer asks for more than %d bytes of answers that it "
+				  "does not read",
+				  TLS_OUTGOING_MAX);
 			result = TLS_BROKEN;
 		}
 		if (result == TLS_DONE)
@@ -350,7 +355,7 @@ struct str transport_protocol(const struct transport *transport) {
 	return transport->tls ? tls_protocol(transport->tls) : STR("");
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void begin_close(struct transport *transport) {
 	if (transport->tls != NULL && !transport_is_backed_up(transport)) {
@@ -404,6 +409,7 @@ void transport_peer_name(const struct transport *transport, char ret_text[PEER_N
 	bool v4 = address.ss_family == AF_INET;
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
-	inet_ntop(address.ss_family, v4 ? (const void *)&in->sin_addr : (const void *)&in6->sin6_addr, host, sizeof host);
+	inet_ntop(address.ss_family, v4 ? (const void *)&in->sin_addr : (const void *)&in6->sin6_addr, host,
+		  sizeof host);
 	snprintf(ret_text, PEER_NAME_MAX, "%s:%u", host, ntohs(v4 ? in->sin_port : in6->sin6_port));
 }

@@ -50,7 +50,8 @@ struct transport {
 	bool writing; /* a part of unsent is with libuv */
 	bool resolving;
 	bool reopening; /* the handle is being closed for the next address */
-	struct addrinfo *addresses, *next_address; /* client: of the name that was looked up; NULL: all have been tried */
+	struct addrinfo *addresses,
+		*next_address; /* client: of the name that was looked up; NULL: all have been tried */
 	bool closing;
 	bool lingering;
 	size_t dropped; /* read since */
@@ -73,7 +74,8 @@ struct transport *transport_open(struct loop *loop, int fd, const struct transpo
 void transport_start_tls(struct transport *transport, struct tls_config *tls, struct str first);
 
 /* Whom the events go to from now on. */
-static inline void transport_hand_over(struct transport *transport, const struct transport_events *events, void *owner) {
+static inline void transport_hand_over(struct transport *transport, const struct transport_events *events,
+				       void *owner) {
 	transport->events = events;
 	transport->owner = owner;
 }

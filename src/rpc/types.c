@@ -20,21 +20,47 @@ struct types {
 
 #define TYPES_ARENA_MAX MIB(64)
 
-/* --- reading descriptors ------------------------------------------------------------------------------------- */
+/* --- reading descriptors ------------------------------------------------------------------------------------------ */
 
 /* The numbers of descriptor.proto. */
 enum {
 	SET_FILE = 1,
-	FILE_NAME = 1, FILE_PACKAGE = 2, FILE_DEPENDENCY = 3, FILE_MESSAGE = 4, FILE_ENUM = 5, FILE_SERVICE = 6, FILE_SYNTAX = 12,
-	MESSAGE_NAME = 1, MESSAGE_FIELD = 2, MESSAGE_NESTED = 3, MESSAGE_ENUM = 4, MESSAGE_OPTIONS = 7,
+	FILE_NAME = 1,
+	FILE_PACKAGE = 2,
+	FILE_DEPENDENCY = 3,
+	FILE_MESSAGE = 4,
+	FILE_ENUM = 5,
+	FILE_SERVICE = 6,
+	FILE_SYNTAX = 12,
+	MESSAGE_NAME = 1,
+	MESSAGE_FIELD = 2,
+	MESSAGE_NESTED = 3,
+	MESSAGE_ENUM = 4,
+	MESSAGE_OPTIONS = 7,
 	MESSAGE_OPTIONS_MAP_ENTRY = 7,
-	FIELD_NAME = 1, FIELD_NUMBER = 3, FIELD_LABEL = 4, FIELD_TYPE = 5, FIELD_TYPE_NAME = 6, FIELD_ONEOF = 9,
-	FIELD_JSON_NAME = 10, FIELD_PROTO3_OPTIONAL = 17,
+	FIELD_NAME = 1,
+	FIELD_NUMBER = 3,
+	FIELD_LABEL = 4,
+	FIELD_TYPE = 5,
+	FIELD_TYPE_NAME = 6,
+	FIELD_ONEOF = 9,
+	FIELD_JSON_NAME = 10,
+	FIELD_PROTO3_OPTIONAL = 17,
 	LABEL_REPEATED = 3,
-	ENUM_NAME = 1, ENUM_VALUE = 2, ENUM_VALUE_NAME = 1, ENUM_VALUE_NUMBER = 2,
-	SERVICE_NAME = 1, SERVICE_METHOD = 2,
-	METHOD_NAME = 1, METHOD_INPUT = 2, METHOD_OUTPUT = 3, METHOD_OPTIONS = 4, METHOD_CLIENT_STREAMING = 5,
-	METHOD_SERVER_STREAMING = 6, METHOD_OPTIONS_IDEMPOTENCY = 34, IDEMPOTENCY_NO_SIDE_EFFECTS = 1,
+	ENUM_NAME = 1,
+	ENUM_VALUE = 2,
+	ENUM_VALUE_NAME = 1,
+	ENUM_VALUE_NUMBER = 2,
+	SERVICE_NAME = 1,
+	SERVICE_METHOD = 2,
+	METHOD_NAME = 1,
+	METHOD_INPUT = 2,
+	METHOD_OUTPUT = 3,
+	METHOD_OPTIONS = 4,
+	METHOD_CLIENT_STREAMING = 5,
+	METHOD_SERVER_STREAMING = 6,
+	METHOD_OPTIONS_IDEMPOTENCY = 34,
+	IDEMPOTENCY_NO_SIDE_EFFECTS = 1,
 };
 
 #define EACH_FIELD(field, bytes) \
@@ -62,7 +88,7 @@ static size_t count_of(struct str message, unsigned number) {
 	return count;
 }
 
-/* --- the first pass ------------------------------------------------------------------------------------------ */
+/* --- the first pass ----------------------------------------------------------------------------------------------- */
 
 struct file_pass {
 	struct types *types;
@@ -111,7 +137,8 @@ static void define_enum(struct file_pass *pass, struct str scope, struct str des
 	*enumeration = (struct type_enum){
 		.name = name.ptr,
 		.is_null_value = str_eq(name, STR("google.protobuf.NullValue")),
-		.values = arena_alloc(&types->arena, count_of(descriptor, ENUM_VALUE) * sizeof *enumeration->values + 1),
+		.values =
+			arena_alloc(&types->arena, count_of(descriptor, ENUM_VALUE) * sizeof *enumeration->values + 1),
 	};
 	EACH_FIELD(field, descriptor) {
 		if (field.number != ENUM_VALUE)
@@ -144,7 +171,7 @@ static void define_message(struct file_pass *pass, struct str scope, struct str 
 	}
 }
 
-/* --- the second pass ----------------------------------------------------------------------------------------- */
+/* --- the second pass ---------------------------------------------------------------------------------------------- */
 
 static struct str without_dot(struct str name) {
 	return name.len > 0 && name.ptr[0] == '.' ? str_from_offset(name, 1) : name;
@@ -165,9 +192,12 @@ static int fill_field(struct file_pass *pass, struct str descriptor, struct type
 	field->implicit = pass->proto3 && !in_oneof && !field->repeated && field->kind != KIND_MESSAGE;
 	field->message = field->kind == KIND_MESSAGE ? map_get(&types->messages, type_name) : NULL;
 	field->enumeration = field->kind == KIND_ENUM ? map_get(&types->enums, type_name) : NULL;
-	if ((field->kind == KIND_MESSAGE && field->message == NULL) || (field->kind == KIND_ENUM && field->enumeration == NULL))
-		return error_set(err, CODE_INTERNAL, "the field %s is of type %.*s, which is not in the descriptors; make "
-						     "them with --include_imports", field->name, STR_ARG(type_name));
+	if ((field->kind == KIND_MESSAGE && field->message == NULL) ||
+	    (field->kind == KIND_ENUM && field->enumeration == NULL))
+		return error_set(err, CODE_INTERNAL,
+				 "the field %s is of type %.*s, which is not in the descriptors; make "
+				 "them with --include_imports",
+				 field->name, STR_ARG(type_name));
 	return 0;
 }
 
@@ -222,7 +252,7 @@ static int fill_service(struct file_pass *pass, struct str package, struct str d
 	return 0;
 }
 
-/* --- files --------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static void define_file(struct types *types, struct str descriptor) {
 	struct str name = bytes_of(descriptor, FILE_NAME), package = bytes_of(descriptor, FILE_PACKAGE);
@@ -232,7 +262,8 @@ static void define_file(struct types *types, struct str descriptor) {
 	*file = (struct type_file){
 		.name = arena_strdup(&types->arena, name),
 		.bytes = descriptor,
-		.imports = arena_alloc(&types->arena, count_of(descriptor, FILE_DEPENDENCY) * sizeof *file->imports + 1),
+		.imports =
+			arena_alloc(&types->arena, count_of(descriptor, FILE_DEPENDENCY) * sizeof *file->imports + 1),
 	};
 	map_put(&types->files, name, file);
 	struct file_pass pass = {.types = types, .file = file};
@@ -298,7 +329,7 @@ void types_free(struct types *types) {
 	free(types);
 }
 
-/* --- looking up ---------------------------------------------------------------------------------------------- */
+/* --- looking up --------------------------------------------------------------------------------------------------- */
 
 const struct type_message *types_message(const struct types *types, struct str name) {
 	return map_get(&types->messages, name);

@@ -8,7 +8,7 @@
 #include "rpc/pb.h"
 #include "rpc/server.h"
 
-/* --- server --------------------------------------------------------------------------------------------------- */
+/* --- server ------------------------------------------------------------------------------------------------------- */
 
 /* "max-control-message": requests of unary methods, which are held as a whole. */
 #define RPC_UNARY_MAX MIB(4)
@@ -40,7 +40,7 @@ void rpc_unary_fail(struct rpc_unary *unary, const struct error *err);
 #define RPC_STREAMING_METHOD(method_path, handler, descriptor) \
 	{.path = (method_path), .start = rpc_unary_start, .streaming = (handler), .request = &(descriptor)}
 
-/* --- client --------------------------------------------------------------------------------------------------- */
+/* --- client ------------------------------------------------------------------------------------------------------- */
 
 struct rpc_unary_options {
 	const char *path;

@@ -20,7 +20,8 @@
 #include "base/memory.h"
 #include "base/process.h"
 
-/* For what the child started to die and its output to end. Someone may have given the pipe away; we do not wait for him. */
+/* For what the child started to die and its output to end. Someone may have given the pipe away; we do not wait for
+ * him. */
 enum { LEFTOVER_GRACE_MS = 200 };
 
 struct child {
@@ -39,7 +40,7 @@ struct child {
 	bool closing;
 };
 
-/* --- the end --------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void on_handle_closed(uv_handle_t *handle) {
 	struct child *child = handle->data;
@@ -102,7 +103,7 @@ static void on_sigchld(uv_signal_t *handle, int number UNUSED) {
 	reap(handle->data);
 }
 
-/* --- output ---------------------------------------------------------------------------------------------------- */
+/* --- output ------------------------------------------------------------------------------------------------------- */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested UNUSED, uv_buf_t *ret_buffer) {
 	struct child *child = handle->data;
@@ -122,7 +123,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer) {
 	}
 }
 
-/* --- the start ------------------------------------------------------------------------------------------------- */
+/* --- the start ---------------------------------------------------------------------------------------------------- */
 
 /* Between fork and exec: only what is safe after the fork of a process with threads. */
 _Noreturn static void become_program(const struct child_options *options, const int outputs[CHILD_OUTPUTS], int report,

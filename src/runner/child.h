@@ -4,8 +4,8 @@
  *
  * Nothing of it outlives us. While we live, the end of the child ends all that it started, also what left its group or
  * its session; when we are killed, the kernel kills the child (PR_SET_PDEATHSIG), and the Platform what the child
- * started. libuv's uv_spawn can set no death signal, and a program between us and the child would cost a process for each
- * deployment, so this file forks and executes by itself. One child at a time, as whatever else is a child of this
+ * started. libuv's uv_spawn can set no death signal, and a program between us and the child would cost a process for
+ * each deployment, so this file forks and executes by itself. One child at a time, as whatever else is a child of this
  * process is taken for its leftovers.
  */
 #pragma once
@@ -22,7 +22,8 @@ enum { CHILD_OUTPUTS = 2 };
 
 struct child_events {
 	void (*output)(void *owner, enum child_output which, struct str bytes);
-	/* The child and what it started have ended, and all that they wrote was passed on. Once, last, never from inside. */
+	/* The child and what it started have ended, and all that they wrote was passed on. Once, last, never from
+	 * inside. */
 	void (*exited)(void *owner, int wait_status);
 };
 

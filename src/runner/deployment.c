@@ -66,7 +66,7 @@ static void move_to(struct deployment *deployment, enum state next) {
 	deployment->state = next;
 }
 
-/* --- ENDED ------------------------------------------------------------------------------------------------------ */
+/* --- ENDED -------------------------------------------------------------------------------------------------------- */
 
 static void remove_folder(const char *folder) {
 	struct error err;
@@ -97,7 +97,7 @@ static void end(struct deployment *deployment, const struct error *why) {
 	timer_start(deployment->options.loop, &deployment->step, 0);
 }
 
-/* --- STARTING, ALIVE, DRAINING, STOPPING ------------------------------------------------------------------------ */
+/* --- STARTING, ALIVE, DRAINING, STOPPING -------------------------------------------------------------------------- */
 
 static void stop(struct deployment *deployment) {
 	move_to(deployment, STOPPING);
@@ -180,7 +180,7 @@ static int start(struct deployment *deployment, struct error *err) {
 	return deployment->host == NULL ? -1 : 0;
 }
 
-/* --- FETCHING, CHECKING ------------------------------------------------------------------------------------------ */
+/* --- FETCHING, CHECKING ------------------------------------------------------------------------------------------- */
 
 static void on_check(struct timer *timer) {
 	struct deployment *deployment = CONTAINER_OF(timer, struct deployment, step);
@@ -227,7 +227,7 @@ static void on_begin(struct timer *timer) {
 		fetch_start(&deployment->fetch);
 }
 
-/* --- the interface ----------------------------------------------------------------------------------------------- */
+/* --- the interface ------------------------------------------------------------------------------------------------ */
 
 int deployment_check_key(const char *key, struct error *err) {
 	struct str text = str_from(key);

@@ -18,7 +18,7 @@ static void finish(struct fetch *fetch) {
 		fetch->done(fetch, &fetch->failure);
 }
 
-/* --- the files ------------------------------------------------------------------------------------------------- */
+/* --- the files ---------------------------------------------------------------------------------------------------- */
 
 static void receive_files(struct fetch *fetch) {
 	fetch->receiving = rpc_call(fetch->backplane,
@@ -97,7 +97,7 @@ static const struct rpc_events receiving_events = {
 	.closed = on_closed,
 };
 
-/* --- what it is ------------------------------------------------------------------------------------------------ */
+/* --- what it is --------------------------------------------------------------------------------------------------- */
 
 static const char *keep_text(struct fetch *fetch, const char *text, const char *otherwise) {
 	return arena_strdup(&fetch->layout.arena, str_from(text[0] != '\0' ? text : otherwise));

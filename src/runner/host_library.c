@@ -8,8 +8,8 @@
  *   ended ◀────────────── ended ◀──start limit, kill limit: stuck──────────────────────────┘
  *
  * It is loaded in a thread of its own, as what runs when it is (constructors, its dependencies' too) may take long, and
- * the Runner answers pings meanwhile. It is never unloaded: threads that it started may still run its code, and a Runner
- * that loaded a shared object ends after it anyway.
+ * the Runner answers pings meanwhile. It is never unloaded: threads that it started may still run its code, and a
+ * Runner that loaded a shared object ends after it anyway.
  */
 #include <dlfcn.h>
 #include <pthread.h>

@@ -324,7 +324,8 @@ struct host *host_process_start(const struct host_options *options, struct error
 	}
 	struct rpc_channel_options channel_options = rpc_channel_options_default;
 	channel_options.backoff_ms = 0; /* the probe tells when to try */
-	channel_options.keepalive_ms = 0; /* a process of ours that ends is noticed, and gRPC's servers bear few pings */
+	channel_options.keepalive_ms =
+		0; /* a process of ours that ends is noticed, and gRPC's servers bear few pings */
 	process->channel = rpc_channel_new(options->loop, &endpoint, &channel_options);
 	timer_start(options->loop, &process->limit, options->start_timeout_ms);
 	timer_start(options->loop, &process->probe, PROBE_FIRST_MS);

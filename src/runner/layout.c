@@ -67,7 +67,7 @@ int layout_add(struct layout *layout, struct str digest_hex, struct str path, bo
 	return 0;
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static char *full_path(const struct layout *layout, const struct layout_file *file) {
 	return mem_printf("%s/%s", layout->folder, file->path);
@@ -154,7 +154,7 @@ int layout_finish(struct layout *layout, struct error *err) {
 	return 0;
 }
 
-/* --- checking ------------------------------------------------------------------------------------------------- */
+/* --- checking ----------------------------------------------------------------------------------------------------- */
 
 static int open_to_check(struct layout *layout, struct error *err) {
 	struct layout_file *file = layout->files[layout->checked];

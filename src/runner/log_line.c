@@ -9,7 +9,7 @@
 
 #include "module/text.h"
 
-/* --- bytes to lines -------------------------------------------------------------------------------------------- */
+/* --- bytes to lines ----------------------------------------------------------------------------------------------- */
 
 void line_splitter_init(struct line_splitter *splitter) {
 	*splitter = (struct line_splitter){.begun = BUF_INIT(LOG_LINE_MAX)};
@@ -69,7 +69,7 @@ void line_splitter_end(struct line_splitter *splitter, line_function *on_line, v
 	finish_line(splitter, on_line, data);
 }
 
-/* --- a line to what it says ------------------------------------------------------------------------------------ */
+/* --- a line to what it says --------------------------------------------------------------------------------------- */
 
 static bool take_digits(struct str *text, size_t count, int *ret_number) {
 	uint64_t number;

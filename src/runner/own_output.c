@@ -38,7 +38,7 @@ struct own_output {
 	void *data;
 };
 
-/* --- faults ----------------------------------------------------------------------------------------------------- */
+/* --- faults ------------------------------------------------------------------------------------------------------- */
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
@@ -95,7 +95,7 @@ static void move_own_words(int fd) {
 		__sanitizer_set_report_fd((void *)(intptr_t)fd);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* As read(2). */
 static ssize_t read_some(struct own_output *output, struct stream *stream) {
@@ -132,7 +132,7 @@ static void *run_reading(void *data) {
 	return NULL;
 }
 
-/* --- taking and giving back ------------------------------------------------------------------------------------- */
+/* --- taking and giving back --------------------------------------------------------------------------------------- */
 
 static int stream_open(struct stream *stream, int fd, line_function *on_line) {
 	*stream = (struct stream){.before = -1, .read_end = -1, .write_end = -1, .on_line = on_line};

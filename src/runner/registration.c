@@ -54,7 +54,7 @@ static void on_orphan_limit(struct timer *timer) {
 	registration->events->orphaned(registration);
 }
 
-/* --- the stream's events --------------------------------------------------------------------------------------- */
+/* --- the stream's events ------------------------------------------------------------------------------------------ */
 
 static void take_key(struct registration *registration) {
 	struct str key = http_headers_get(&registration->stream->http.received, STR("ftl-runner-key"));
@@ -160,7 +160,7 @@ static void open_stream(struct registration *registration) {
 	timer_start(registration->loop, &registration->limit, OPENING_MAX_MS);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------ */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 void registration_start(struct registration *registration) {
 	registration->orphan.fire = on_orphan_limit;

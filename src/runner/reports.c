@@ -62,7 +62,8 @@ static void on_answered(void *owner, const ProtobufCMessage *response UNUSED, co
 		timer_start(report->reports->loop, &report->delay, report->delay_ms);
 	} else {
 		struct reports *reports = report->reports;
-		bool unwanted = err != NULL && err->code == CODE_FAILED_PRECONDITION && report->message.error[0] == '\0';
+		bool unwanted =
+			err != NULL && err->code == CODE_FAILED_PRECONDITION && report->message.error[0] == '\0';
 		char key[KEY_MAX];
 		snprintf(key, sizeof key, "%s", report->message.deployment_key);
 		if (err != NULL)

@@ -64,7 +64,7 @@ struct runner {
 	struct error failure; /* CODE_OK: it ended in order */
 };
 
-/* --- stopping --------------------------------------------------------------------------------------------------- */
+/* --- stopping ----------------------------------------------------------------------------------------------------- */
 
 static void on_finishing(struct timer *timer) {
 	struct runner *runner = CONTAINER_OF(timer, struct runner, finishing);
@@ -114,7 +114,7 @@ static void report_alive(struct runner *runner) {
 				       });
 }
 
-/* --- registration ----------------------------------------------------------------------------------------------- */
+/* --- registration ------------------------------------------------------------------------------------------------- */
 
 static void on_accepted(struct registration *registration) {
 	struct runner *runner = registration->owner;
@@ -148,7 +148,7 @@ static const struct registration_events registration_events = {
 	.orphaned = on_orphaned,
 };
 
-/* --- the deployment --------------------------------------------------------------------------------------------- */
+/* --- the deployment ----------------------------------------------------------------------------------------------- */
 
 static void on_alive(struct deployment *deployment) {
 	struct runner *runner = deployment_owner(deployment);
@@ -232,7 +232,7 @@ static void on_unwanted(struct reports *reports, const char *key) {
 		log_warn("%s", err.msg);
 }
 
-/* --- the services ----------------------------------------------------------------------------------------------- */
+/* --- the services ------------------------------------------------------------------------------------------------- */
 
 static void on_runner_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
 	Ftl__PingResponse response = FTL__PING_RESPONSE__INIT;
@@ -308,7 +308,7 @@ static const struct rpc_method methods[] = {
 	{.path = "/xyz.block.ftl.v1.VerbService/List", .start = start_list},
 };
 
-/* --- life -------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void on_accept(struct listener *listener, int fd) {
 	struct runner *runner = listener->owner;

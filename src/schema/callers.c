@@ -25,7 +25,7 @@ struct callers {
 	struct map hurt; /* by the name of a verb that was looked at */
 	struct map hurt_by_type; /* where it is in a request */
 	bool *in_request; /* declarations of the caller that requests of its verbs are made of */
-	bool *told; /* changes that the caller was told to be hurt by: one that calls need not hear it of its own verbs */
+	bool *told; /* changes that the caller was told to be hurt by: who calls need not hear it of its own verbs */
 };
 
 static struct use new_use(const struct schema_module *module, const struct schema_type *request,
@@ -107,13 +107,14 @@ static void tell(struct callers *callers, const struct schema_decl *decl, bool i
 	const struct schema_comparison *comparison = callers->comparison;
 	if (comparison->left_out > 0) {
 		schema_diagnose(callers->diagnostics, comparison->new_module->pos, "change it in smaller steps",
-				"%s.%s %s %s.%s: more than %d changes to look at", callers->caller->name, decl->name, what,
-				ref->module, ref->name, SCHEMA_CHANGES_MAX);
+				"%s.%s %s %s.%s: more than %d changes to look at", callers->caller->name, decl->name,
+				what, ref->module, ref->name, SCHEMA_CHANGES_MAX);
 		return;
 	}
 	const struct hurt *hurt = find_hurt(callers, ref->name, is_type);
 	size_t i = 0;
-	for (; i < MIN(hurt->count, ARRAY_LEN(hurt->first)) && !schema_diagnostics_are_full(callers->diagnostics); i++) {
+	for (; i < MIN(hurt->count, ARRAY_LEN(hurt->first)) && !schema_diagnostics_are_full(callers->diagnostics);
+	     i++) {
 		const struct schema_change *change = hurt->first[i];
 		bool *told = &callers->told[change - comparison->changes];
 		if (is_type && *told)

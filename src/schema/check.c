@@ -39,10 +39,11 @@ static bool is_own(const struct checker *checker, const struct schema_ref *ref) 
 /* Words that other languages have for a type of ours. */
 static const char *familiar_type(const char *name) {
 	static const char *const pairs[][2] = {
-		{"integer", "Int"},   {"long", "Int"},      {"int64", "Int"},   {"int32", "Int"},      {"number", "Float"},
-		{"double", "Float"},  {"str", "String"},    {"text", "String"}, {"boolean", "Bool"},   {"float64", "Float"},
-		{"date", "Time"},     {"datetime", "Time"}, {"object", "Any"},  {"void", "Unit"},      {"blob", "Bytes"},
-		{"float32", "Float"}, {"decimal", "Float"}, {"json", "Any"},    {"timestamp", "Time"}, {"uint64", "Int"},
+		{"integer", "Int"},   {"long", "Int"},      {"int64", "Int"},      {"int32", "Int"},
+		{"number", "Float"},  {"double", "Float"},  {"str", "String"},     {"text", "String"},
+		{"boolean", "Bool"},  {"float64", "Float"}, {"date", "Time"},      {"datetime", "Time"},
+		{"object", "Any"},    {"void", "Unit"},     {"blob", "Bytes"},     {"float32", "Float"},
+		{"decimal", "Float"}, {"json", "Any"},      {"timestamp", "Time"}, {"uint64", "Int"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
 		if (strcasecmp(pairs[i][0], name) == 0)
@@ -81,7 +82,8 @@ static const char *type_hint(const struct checker *checker, const char *name, ch
 	enum schema_type_kind kind_of_part;
 	if (mark != NULL && nearest.distance > 0)
 		return mark;
-	if (nearest.name == NULL && checker->part != NULL && schema_type_from_word(str_from(checker->part), &kind_of_part))
+	if (nearest.name == NULL && checker->part != NULL &&
+	    schema_type_from_word(str_from(checker->part), &kind_of_part))
 		return "a field is written: name String";
 	if (familiar != NULL && nearest.distance > 1)
 		nearest.name = familiar;

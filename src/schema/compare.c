@@ -211,8 +211,8 @@ static size_t count_members(const struct schema_decl *decl) {
 	return decl->kind == SCHEMA_DATA ? decl->data.field_count : decl->enumeration.variant_count;
 }
 
-/* What becomes of the pair is added by compare_waiting: as a pair leads to others, one in the other would need as much of
- * the stack as a stranger likes. One that was met before adds nothing new. */
+/* What becomes of the pair is added by compare_waiting: as a pair leads to others, one in the other would need as much
+ * of the stack as a stranger likes. One that was met before adds nothing new. */
 static struct difference compare_later(struct comparer *comparer, const struct schema_decl *old_decl,
 				       const struct schema_decl *new_decl) {
 	const struct schema_decl *key[2] = {old_decl, new_decl};

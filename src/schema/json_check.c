@@ -55,7 +55,8 @@ enum {
 	PATH_TEXT_MAX = 400,
 	VALUE_TEXT_MAX = 60,
 	LIST_TEXT_MAX = 240,
-	ALIASES_MAX = 100, /* from module to module, one after the other; more are a circle, which --allow-breaking may make */
+	ALIASES_MAX = 100, /* from module to module, one after the other; more are a circle, which --allow-breaking may
+			      make */
 };
 
 /* For a message: quoted, and cut when it is long. */
@@ -396,7 +397,8 @@ static int check_enum(struct checker *checker, const struct schema_decl *decl, c
 }
 
 /* A key is a text in JSON, whatever its type. */
-static int check_key(struct checker *checker, const struct schema_type *type, struct str key, const struct place *place) {
+static int check_key(struct checker *checker, const struct schema_type *type, struct str key,
+		     const struct place *place) {
 	const struct schema_module *module;
 	const struct schema_decl *decl;
 	type = resolve(checker, type, &module, &decl);

@@ -418,7 +418,8 @@ static int parse_verb(struct parser *parser, struct schema_decl *decl) {
 	if (lex_is(&parser->lexer, ')'))
 		return COMPLAIN(parser, "write Unit when it takes nothing", "verb \"%s\" has no request", decl->name);
 	if (parse_type(parser, 0, &decl->verb.request) != 0 ||
-	    take_mark(parser, ')', lex_is(&parser->lexer, ',') ? "a verb takes one type: make a data of several" : hint) != 0)
+	    take_mark(parser, ')',
+		      lex_is(&parser->lexer, ',') ? "a verb takes one type: make a data of several" : hint) != 0)
 		return -1;
 	if (lex_is(&parser->lexer, ':') || lex_is(&parser->lexer, '>'))
 		return expected(parser, hint, "a type");

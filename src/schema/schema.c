@@ -63,7 +63,8 @@ enum { FEW_MEMBERS = 8 };
 typedef struct str key_function(const void *owner, size_t place);
 
 /* Where the key is in the index, or the free slot where it belongs. There is a free one. */
-static inline uint32_t *find_slot(const struct schema_index *index, struct str key, key_function *key_of, const void *owner) {
+static inline uint32_t *find_slot(const struct schema_index *index, struct str key, key_function *key_of,
+				  const void *owner) {
 	size_t mask = index->size - 1;
 	for (size_t i = str_hash(key) & mask;; i = (i + 1) & mask) {
 		uint32_t *slot = &index->places[i];
@@ -194,7 +195,8 @@ void schema_index(struct schema_module *module, struct arena *arena) {
 			index_fields(module, decl, arena);
 		else if ((decl->kind == SCHEMA_ENUM || decl->kind == SCHEMA_SUM) &&
 			 decl->enumeration.variant_count > FEW_MEMBERS)
-			make_index(&decl->enumeration.by_value, decl->enumeration.variant_count, variant_key, decl, arena);
+			make_index(&decl->enumeration.by_value, decl->enumeration.variant_count, variant_key, decl,
+				   arena);
 	}
 }
 

@@ -132,9 +132,10 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[ADD_EVENT] = "INSERT INTO events (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[DROP_EVENTS] = "DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?1",
 	/* The newest of them are found first, then given oldest first. */
-	[LIST_EVENTS] = "SELECT " EVENT_COLUMNS " " EVENTS_WANTED " AND sequence >="
-			" (SELECT min(sequence) FROM (SELECT sequence " EVENTS_WANTED " ORDER BY sequence DESC LIMIT ?4))"
-			" ORDER BY sequence LIMIT ?5",
+	[LIST_EVENTS] =
+		"SELECT " EVENT_COLUMNS " " EVENTS_WANTED " AND sequence >="
+		" (SELECT min(sequence) FROM (SELECT sequence " EVENTS_WANTED " ORDER BY sequence DESC LIMIT ?4))"
+		" ORDER BY sequence LIMIT ?5",
 };
 
 struct sqlite_store {
@@ -481,7 +482,8 @@ static int list_modules(struct store *store, struct arena *arena, struct module_
 						       .active_key = row_text(&row, 1),
 						       .next_key = row_text(&row, 2),
 						       .replicas = (uint32_t)sqlite3_column_int64(row.statement, 3),
-						       .next_replicas = (uint32_t)sqlite3_column_int64(row.statement, 4)};
+						       .next_replicas =
+							       (uint32_t)sqlite3_column_int64(row.statement, 4)};
 		if ((result = row_check(&row, self, err)) < 0)
 			break;
 	}
@@ -612,7 +614,8 @@ static int tidy(struct store *store, struct error *err) {
 	struct sqlite_store *self = CONTAINER_OF(store, struct sqlite_store, base);
 	if (run(self, BEGIN, err) < 0)
 		return -1;
-	bool failed = run(self, TIDY_ACTIVE, err) < 0 || run(self, TIDY_NEXT, err) < 0 || run(self, TIDY_OTHERS, err) < 0;
+	bool failed =
+		run(self, TIDY_ACTIVE, err) < 0 || run(self, TIDY_NEXT, err) < 0 || run(self, TIDY_OTHERS, err) < 0;
 	return end_transaction(self, failed ? -1 : 0, FAILPOINT_STORE_TIDY_COMMITTING, err);
 }
 

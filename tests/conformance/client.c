@@ -56,7 +56,7 @@ static struct str cancel_of(const struct call *call) {
 	return bytes(call, CANCEL);
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static void cancel(struct call *call) {
 	call->canceled = true;
@@ -103,7 +103,7 @@ static void on_timer(struct timer *timer) {
 	send_on(call);
 }
 
-/* --- receiving ----------------------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
 
 static void take_response(struct call *call) {
 	must(wire_put_bytes(&call->payloads, 2, field_bytes(buf_view(&call->incoming), 1)));
@@ -154,10 +154,12 @@ static void tell(struct call *call, const struct rpc_stream *stream) {
 		put_error(&result, stream);
 	put_header_fields(&result, 4, trailers_only ? &stream->http.received : &stream->http.trailers);
 	if (call->sent < call->message_count)
-		must(wire_put_tag(&result, 5, WIRE_VARINT) | wire_put_varint(&result, call->message_count - call->sent));
+		must(wire_put_tag(&result, 5, WIRE_VARINT) |
+		     wire_put_varint(&result, call->message_count - call->sent));
 	if (stream->http.status > 0)
 		must(wire_put_tag(&result, 6, WIRE_VARINT) | wire_put_varint(&result, stream->http.status));
-	must(wire_put_bytes(&answer, TEST_NAME, bytes(call, TEST_NAME)) | wire_put_bytes(&answer, 2, buf_view(&result)));
+	must(wire_put_bytes(&answer, TEST_NAME, bytes(call, TEST_NAME)) |
+	     wire_put_bytes(&answer, 2, buf_view(&result)));
 	write_frame(STDOUT_FILENO, buf_view(&answer));
 	buf_deinit(&result);
 	buf_deinit(&answer);
@@ -181,7 +183,7 @@ static void on_closed(struct rpc_stream *stream) {
 
 static const struct rpc_events events = {.message = on_message, .data = on_data, .closed = on_closed};
 
-/* --- calls --------------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static const char *file_of(struct str content) {
 	return content.len > 0 ? temporary_file(content) : NULL;
@@ -220,8 +222,8 @@ static struct rpc_channel *make_channel(struct call *call, const struct types *t
 	bool tls = bytes(call, SERVER_CERT).len > 0;
 	if (tls)
 		options.tls = make_tls(call);
-	const char *text = arena_printf(&call->arena, "%s://%.*s:%u", tls ? "https" : "http", STR_ARG(bytes(call, HOST)),
-					(unsigned)number(call, PORT));
+	const char *text = arena_printf(&call->arena, "%s://%.*s:%u", tls ? "https" : "http",
+					STR_ARG(bytes(call, HOST)), (unsigned)number(call, PORT));
 	must(endpoint_parse(str_from(text), &endpoint, &err));
 	struct rpc_channel *channel = rpc_channel_new(&loop, &endpoint, &options);
 	tls_config_unref(options.tls);
@@ -246,7 +248,8 @@ static void start_call(struct str request) {
 	struct http_headers headers = {0};
 	add_header_fields(&headers, &call->arena, call->request, HEADERS);
 	call->channel = make_channel(call, types);
-	const char *path = arena_printf(&call->arena, "/%.*s/%.*s", STR_ARG(bytes(call, SERVICE)), STR_ARG(bytes(call, METHOD)));
+	const char *path =
+		arena_printf(&call->arena, "/%.*s/%.*s", STR_ARG(bytes(call, SERVICE)), STR_ARG(bytes(call, METHOD)));
 	call->stream = rpc_call(call->channel, &(struct rpc_call_options){.path = str_from(path),
 									  .headers = &headers,
 									  .timeout_ms = number(call, TIMEOUT_MS),
@@ -255,7 +258,7 @@ static void start_call(struct str request) {
 	send_on(call);
 }
 
-/* --- the program --------------------------------------------------------------------------------------------- */
+/* --- the program -------------------------------------------------------------------------------------------------- */
 
 static struct buf input = {.max = CALL_MAX};
 

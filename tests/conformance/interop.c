@@ -139,7 +139,8 @@ static void on_closed(struct rpc_whole *whole) {
 }
 
 static void echo_metadata(struct rpc_stream *stream) {
-	static const struct str initial = STR_INIT("x-grpc-test-echo-initial"), trailing = STR_INIT("x-grpc-test-echo-trailing-bin");
+	static const struct str initial = STR_INIT("x-grpc-test-echo-initial"),
+				trailing = STR_INIT("x-grpc-test-echo-trailing-bin");
 	struct arena *arena = &stream->http.arena;
 	struct str value = http_headers_get(&stream->http.received, initial);
 	if (value.ptr != NULL)

@@ -47,7 +47,7 @@ static struct server {
 	struct listener listener;
 } server;
 
-/* --- the answer ---------------------------------------------------------------------------------------------- */
+/* --- the answer --------------------------------------------------------------------------------------------------- */
 
 static bool is_stream(const struct call *call) {
 	return call->kind == SERVER_STREAM || call->kind == BIDI_STREAM;
@@ -98,10 +98,12 @@ static void fail(struct call *call, struct str error) {
 	if (call->sent == 0) {
 		struct buf info = BUF_INIT(CALL_MAX);
 		put_request_info(call, &info);
-		rpc_add_detail(call->stream, STR("connectrpc.conformance.v1.ConformancePayload.RequestInfo"), buf_view(&info));
+		rpc_add_detail(call->stream, STR("connectrpc.conformance.v1.ConformancePayload.RequestInfo"),
+			       buf_view(&info));
 		buf_deinit(&info);
 	}
-	rpc_finish(call->stream, code_from_number((long)field_number(error, 1)), arena_strdup(&call->arena, field_bytes(error, 2)));
+	rpc_finish(call->stream, code_from_number((long)field_number(error, 1)),
+		   arena_strdup(&call->arena, field_bytes(error, 2)));
 }
 
 /* What ends the call: an error or none. */
@@ -192,7 +194,7 @@ static void on_timer(struct timer *timer) {
 	step(call);
 }
 
-/* --- the call ------------------------------------------------------------------------------------------------ */
+/* --- the call ----------------------------------------------------------------------------------------------------- */
 
 static void take_request(struct call *call) {
 	bool single = call->kind == UNARY || call->kind == SERVER_STREAM;
@@ -281,7 +283,7 @@ static const struct rpc_method methods[] = {
 	{.path = METHOD("BidiStream"), .start = start_bidi_stream},
 };
 
-/* --- the program --------------------------------------------------------------------------------------------- */
+/* --- the program -------------------------------------------------------------------------------------------------- */
 
 static void on_accept(struct listener *listener UNUSED, int fd) {
 	rpc_server_accept(server.rpc, fd, false);

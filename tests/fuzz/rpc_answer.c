@@ -110,7 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	size_t way = data[0] % ARRAY_LEN(ways);
 	loop_init(&loop);
 	struct rpc_channel *channel = make_channel(&loop, way);
-	struct rpc_stream *stream = rpc_call(channel, &(struct rpc_call_options){.path = ways[way].path, .events = &events});
+	struct rpc_stream *stream =
+		rpc_call(channel, &(struct rpc_call_options){.path = ways[way].path, .events = &events});
 	rpc_send(stream, STR(""));
 	rpc_half_close(stream);
 	int fd = -1;

@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		return 0;
 	const struct types *types = rpc_world_types();
 	const struct type_message *type = types_message(types, str_from(names[(data[0] >> 1) % ARRAY_LEN(names)]));
-	struct buf pb = BUF_INIT(1 << 20), json = BUF_INIT(1 << 20), again = BUF_INIT(1 << 20), last = BUF_INIT(1 << 20);
+	struct buf pb = BUF_INIT(1 << 20), json = BUF_INIT(1 << 20), again = BUF_INIT(1 << 20),
+		   last = BUF_INIT(1 << 20);
 	struct str input = str_new(data + 1, size - 1);
 	struct error err;
 	int failed;

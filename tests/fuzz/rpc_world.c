@@ -28,7 +28,10 @@ static void echo_end(struct rpc_stream *stream) {
 static void echo_closed(struct rpc_stream *stream UNUSED) {
 }
 
-static const struct rpc_events echo = {.message = echo_message, .data = echo_data, .end = echo_end, .closed = echo_closed};
+static const struct rpc_events echo = {.message = echo_message,
+				       .data = echo_data,
+				       .end = echo_end,
+				       .closed = echo_closed};
 
 static void start(struct rpc_stream *stream) {
 	stream->events = &echo;

@@ -17,11 +17,12 @@
  */
 #include "sim.h"
 
-/* --- after each step ----------------------------------------------------------------------------------------------------- */
+/* --- after each step ---------------------------------------------------------------------------------------------- */
 
 static void check_runner(struct sim *sim, const struct runner *runner) {
 	bool hosts = runner->state == RUNNER_DEPLOYING || runner->state == RUNNER_ALIVE;
-	bool never = runner->state == RUNNER_CREATING || runner->state == RUNNER_PROBING || runner->state == RUNNER_IDLE;
+	bool never =
+		runner->state == RUNNER_CREATING || runner->state == RUNNER_PROBING || runner->state == RUNNER_IDLE;
 	if ((hosts && runner->deployment == NULL) || (never && runner->deployment != NULL))
 		sim_violate(sim, "books", "%s is %s and has %s", runner->key, runner_state_name(runner->state),
 			    runner->deployment ? runner->deployment->key : "nothing");
@@ -38,7 +39,8 @@ static void check_count(struct sim *sim, const struct deployment *deployment) {
 /* What takes calls no more has nobody that does. */
 static void check_ending(struct sim *sim, const struct deployment *deployment) {
 	check_count(sim, deployment);
-	if (deployment->alive > 0 || (deployment->state != DEPLOYMENT_DRAINING && deployment->state != DEPLOYMENT_FAILED))
+	if (deployment->alive > 0 ||
+	    (deployment->state != DEPLOYMENT_DRAINING && deployment->state != DEPLOYMENT_FAILED))
 		sim_violate(sim, "books", "%s is on its way out, is %s and has %u alive", deployment->key,
 			    deployment_state_name(deployment->state), deployment->alive);
 }
@@ -52,7 +54,7 @@ static void check_deployment(struct sim *sim, const struct deployment *deploymen
 		sim_violate(sim, "books", "%s is wanted and on its way out", deployment->key);
 }
 
-/* --- events ----------------------------------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------------------------------- */
 
 void check_told_init(struct sim *sim) {
 	map_init(&sim->told_runners);
@@ -65,14 +67,16 @@ void check_told_deinit(struct sim *sim) {
 }
 
 void check_event(struct sim *sim, const struct control_event *event) {
-	bool is_end = event->kind == EVENT_RUNNER_LOST || event->kind == EVENT_RUNNER_KILLED || event->kind == EVENT_RUNNER_ENDED;
+	bool is_end = event->kind == EVENT_RUNNER_LOST || event->kind == EVENT_RUNNER_KILLED ||
+		      event->kind == EVENT_RUNNER_ENDED;
 	bool is_state = event->kind != EVENT_RUNNER_SILENT && event->kind != EVENT_DEPLOYMENT_BACKING_OFF &&
 			event->kind != EVENT_DEPLOYMENT_SCALED && event->kind != EVENT_DEPLOYMENT_REPLICA_FAILED;
 	if (is_end)
 		map_remove(&sim->told_runners, str_from(event->runner->key));
 	else if (is_state)
 		map_put(event->runner ? &sim->told_runners : &sim->told_deployments,
-			str_from(event->runner ? event->runner->key : event->deployment->key), (void *)(uintptr_t)event->kind);
+			str_from(event->runner ? event->runner->key : event->deployment->key),
+			(void *)(uintptr_t)event->kind);
 }
 
 static enum event_kind last_told(const struct map *told, const char *key) {
@@ -102,7 +106,8 @@ static void check_told(struct sim *sim) {
 	LIST_FOREACH(link, &sim->control.all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
 		if (last_told(&sim->told_runners, runner->key) != EVENT_RUNNER_CREATING + runner->state)
-			sim_violate(sim, "told", "%s is %s, and it was not told", runner->key, runner_state_name(runner->state));
+			sim_violate(sim, "told", "%s is %s, and it was not told", runner->key,
+				    runner_state_name(runner->state));
 	}
 	for (size_t cursor = 0;;) {
 		const struct deployment *deployment = map_next(&sim->control.deployments, &cursor);
@@ -132,8 +137,8 @@ static void check_table(struct sim *sim, const struct module_routes *routes) {
 			sim_violate(sim, "one-active", "a route leads to %s and to %s", routes->replicas[0].deployment,
 				    routed->deployment);
 		if (!was_ever_alive(sim, routed))
-			sim_violate(sim, "routes-alive", "a route leads to %s at %s, which never was alive", routed->deployment,
-				    routed->runner);
+			sim_violate(sim, "routes-alive", "a route leads to %s at %s, which never was alive",
+				    routed->deployment, routed->runner);
 	}
 }
 
@@ -150,8 +155,8 @@ static void check_silent(struct sim *sim, struct sim_runner *there) {
 	/* A Backplane that stands still notices nothing. */
 	uint64_t since_ms = MAX(MAX(there->silent_since_ms, there->record_since_ms), sim->stopped_until_ms);
 	if (sim->now_ms > since_ms + SILENCE_MAX_MS)
-		sim_violate(sim, "noticed", "%s has been silent for %d ms, and is %s", there->key, (int)(sim->now_ms - since_ms),
-			    runner_state_name(runner->state));
+		sim_violate(sim, "noticed", "%s has been silent for %d ms, and is %s", there->key,
+			    (int)(sim->now_ms - since_ms), runner_state_name(runner->state));
 }
 
 static void check_all_silent(struct sim *sim) {
@@ -190,16 +195,16 @@ void check_step(struct sim *sim) {
 void check_live(struct sim *sim, const struct deployment *deployment) {
 	unsigned replicas = deployment->module->replicas;
 	if (deployment->alive < replicas || replicas == 0)
-		sim_violate(sim, "told-live", "%s is told to be live with %u of %u replicas", deployment->key, deployment->alive,
-			    replicas);
+		sim_violate(sim, "told-live", "%s is told to be live with %u of %u replicas", deployment->key,
+			    deployment->alive, replicas);
 	for (unsigned worker = 0; worker < WORKERS; worker++) {
 		const struct module_routes *routes = &sim->tables[worker].modules[module_of(deployment->module->name)];
 		size_t there = 0;
 		for (size_t i = 0; i < routes->count; i++)
 			there += strcmp(routes->replicas[i].deployment, deployment->key) == 0;
 		if (there < replicas)
-			sim_violate(sim, "told-live", "%s is told to be live, and a worker routes to %zu of %u", deployment->key, there,
-				    replicas);
+			sim_violate(sim, "told-live", "%s is told to be live, and a worker routes to %zu of %u",
+				    deployment->key, there, replicas);
 	}
 }
 
@@ -214,12 +219,13 @@ void check_terminate(struct sim *sim, const struct runner *runner) {
 			for (size_t j = 0; j < routes->count; j++)
 				if (strcmp(routes->replicas[j].runner, runner->key) == 0 &&
 				    strcmp(routes->replicas[j].deployment, there->hosted) == 0)
-					sim_violate(sim, "drain-unrouted", "%s is told to end, and a worker has it in its routes",
+					sim_violate(sim, "drain-unrouted",
+						    "%s is told to end, and a worker has it in its routes",
 						    runner->key);
 		}
 }
 
-/* --- the store ---------------------------------------------------------------------------------------------------------------- */
+/* --- the store ---------------------------------------------------------------------------------------------------- */
 
 static bool is_change_of_wish(const struct op *op) {
 	return op->kind != OP_SCALE;
@@ -236,8 +242,8 @@ static const struct op *last_acknowledged(const struct sim *sim, unsigned module
 	return last;
 }
 
-/* Done after the last one that was acknowledged, or that one itself. A creation counts from when it is applied, and is in
- * the store a little before. */
+/* Done after the last one that was acknowledged, or that one itself. A creation counts from when it is applied, and is
+ * in the store a little before. */
 static bool may_hold(const struct sim *sim, const struct op *op, const struct op *last) {
 	if (op->module != last->module)
 		return false;
@@ -271,7 +277,8 @@ static void check_wish(struct sim *sim, unsigned module) {
 			return;
 	}
 	if (last != NULL)
-		sim_violate(sim, "acknowledged", "%s of %s version %u was acknowledged, and the store has active %s, next %s",
+		sim_violate(sim, "acknowledged",
+			    "%s of %s version %u was acknowledged, and the store has active %s, next %s",
 			    last->kind == OP_CREATE ? "creation" : "stop", module_name(module), last->version,
 			    sim->database.modules[module].active, sim->database.modules[module].next);
 }
@@ -291,8 +298,8 @@ static void check_replicas(struct sim *sim, unsigned module) {
 			return;
 	}
 	if (last != NULL)
-		sim_violate(sim, "acknowledged", "%s was to have %u replicas, and the store has %u", module_name(module),
-			    last->replicas_after, replicas);
+		sim_violate(sim, "acknowledged", "%s was to have %u replicas, and the store has %u",
+			    module_name(module), last->replicas_after, replicas);
 }
 
 void check_store(struct sim *sim) {
@@ -306,7 +313,7 @@ void check_store(struct sim *sim) {
 				    module_name(i / VERSIONS));
 }
 
-/* --- at the end ----------------------------------------------------------------------------------------------------------------- */
+/* --- at the end --------------------------------------------------------------------------------------------------- */
 
 /* Processes that take calls for a module, of one version or (-1) all. */
 static unsigned count_copies(const struct sim *sim, unsigned module, int version) {
@@ -330,8 +337,8 @@ static unsigned count_ending(const struct sim *sim, const struct module *module)
 	unsigned count = 0;
 	LIST_FOREACH(link, &sim->control.all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		count += runner->state == RUNNER_DRAINING && runner->deployment != NULL && runner->deployment->module == module &&
-			 wall_ms - runner->since_wall_ms < JUST_NOW_MS;
+		count += runner->state == RUNNER_DRAINING && runner->deployment != NULL &&
+			 runner->deployment->module == module && wall_ms - runner->since_wall_ms < JUST_NOW_MS;
 	}
 	return count;
 }
@@ -345,7 +352,8 @@ void check_copies(struct sim *sim) {
 		unsigned asked = (module->active ? deployment_wanted(module->active) : 0) +
 				 (module->next ? deployment_wanted(module->next) : 0) + count_ending(sim, module);
 		if (copies > asked)
-			sim_violate(sim, "copies", "%s runs in %u copies, and %u were asked for", module->name, copies, asked);
+			sim_violate(sim, "copies", "%s runs in %u copies, and %u were asked for", module->name, copies,
+				    asked);
 	}
 }
 
@@ -370,14 +378,14 @@ static void check_module(struct sim *sim, const struct module *module) {
 	for (unsigned worker = 0; worker < WORKERS; worker++) {
 		const struct module_routes *routes = &sim->tables[worker].modules[number];
 		if (routes->count != module->replicas)
-			sim_violate(sim, "converges", "a worker routes %s to %zu replicas of %u", module->name, routes->count,
-				    module->replicas);
+			sim_violate(sim, "converges", "a worker routes %s to %zu replicas of %u", module->name,
+				    routes->count, module->replicas);
 		for (size_t i = 0; i < routes->count; i++) {
 			const struct sim_runner *runner = runner_running(sim, routes->replicas[i].runner);
 			if (runner == NULL || runner->host != HOST_ALIVE ||
 			    strcmp(runner->hosted, routes->replicas[i].deployment) != 0)
-				sim_violate(sim, "converges", "a worker routes %s to %s, which does not host it", module->name,
-					    routes->replicas[i].runner);
+				sim_violate(sim, "converges", "a worker routes %s to %s, which does not host it",
+					    module->name, routes->replicas[i].runner);
 		}
 	}
 }
@@ -409,8 +417,11 @@ static void check_left_over(struct sim *sim) {
 		bool ended = row->state == DEPLOYMENT_STOPPED || row->state == DEPLOYMENT_FAILED;
 		bool right = active ? row->state == DEPLOYMENT_LIVE : next ? row->state == DEPLOYMENT_STARTING : ended;
 		if (row->exists && !right)
-			sim_violate(sim, "converges", "%s is %s in the store, and %s", key, deployment_state_name(row->state),
-				    active ? "takes the calls" : next ? "is to take them" : "not wanted");
+			sim_violate(sim, "converges", "%s is %s in the store, and %s", key,
+				    deployment_state_name(row->state),
+				    active ? "takes the calls"
+				    : next ? "is to take them"
+					   : "not wanted");
 	}
 }
 
@@ -427,7 +438,8 @@ static void check_idle(struct sim *sim) {
 		}
 		unsigned wanted = language->users > 0 ? sim->control.config.warm : 0;
 		if (idle > wanted || idle + by_hand < wanted)
-			sim_violate(sim, "converges", "%u Runners for %s are idle, and %u are to be", idle, language->name, wanted);
+			sim_violate(sim, "converges", "%u Runners for %s are idle, and %u are to be", idle,
+				    language->name, wanted);
 	}
 }
 

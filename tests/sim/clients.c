@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Clients: they deploy, scale, stop and roll back, and call. A call goes the way that call.c has for it: a replica of the
- * worker's table, another one as long as none has touched it, never another one after that.
+ * Clients: they deploy, scale, stop and roll back, and call. A call goes the way that call.c has for it: a replica of
+ * the worker's table, another one as long as none has touched it, never another one after that.
  */
 #include "sim.h"
 
@@ -10,7 +10,7 @@
 
 enum { ATTEMPTS_MAX = 4, CALL_LOST_MS = 4000, DRAIN_MS = 5000 };
 
-/* --- what is asked for ----------------------------------------------------------------------------------------------- */
+/* --- what is asked for -------------------------------------------------------------------------------------------- */
 
 static void on_kept(struct saves_waiter *waiter) {
 	struct op *op = CONTAINER_OF(waiter, struct op, waiter);
@@ -21,7 +21,8 @@ static void on_kept(struct saves_waiter *waiter) {
 		  op->kind == OP_SCALE ? op->replicas : op->version);
 	check_store(op->sim);
 	if (op->sim->database.event_sequence < op->event_sequence)
-		sim_violate(op->sim, "acknowledged", "event %d led to what was acknowledged, and the store has events up to %d",
+		sim_violate(op->sim, "acknowledged",
+			    "event %d led to what was acknowledged, and the store has events up to %d",
 			    (int)op->event_sequence, (int)op->sim->database.event_sequence);
 }
 
@@ -93,8 +94,12 @@ void op_send(struct sim *sim, enum op_kind kind, unsigned module, unsigned versi
 	if (!sim->up || sim->op_count == OPS_MAX)
 		return;
 	struct op *op = arena_alloc(&sim->arena, sizeof *op);
-	*op = (struct op){
-		.kind = kind, .module = module, .version = version, .replicas = replicas, .sim = sim, .epoch = sim->epoch};
+	*op = (struct op){.kind = kind,
+			  .module = module,
+			  .version = version,
+			  .replicas = replicas,
+			  .sim = sim,
+			  .epoch = sim->epoch};
 	sim->ops[sim->op_count++] = op;
 	sim_to_backplane(sim, sim_latency(sim), on_op, op);
 }
@@ -119,7 +124,7 @@ static void on_whim(struct sim *sim, struct event *event) {
 	sim_at(sim, sim_between(sim, 10, 6000), on_whim, NULL);
 }
 
-/* --- calls -------------------------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static void call_try(struct sim *sim, struct sim_call *call);
 
@@ -155,7 +160,8 @@ static void on_call_done(struct sim *sim, struct event *event) {
 	}
 	if (there)
 		runner_call_done(sim, runner);
-	if (!there && sim->options.plant == PLANT_RUN_TWICE && call->answers == 0 && call->epoch == sim->epoch && sim->up)
+	if (!there && sim->options.plant == PLANT_RUN_TWICE && call->answers == 0 && call->epoch == sim->epoch &&
+	    sim->up)
 		call_try(sim, call);
 	else
 		call_answer_if_open(sim, call, there, there ? "done" : "the child died");
@@ -173,7 +179,8 @@ static void on_call(struct sim *sim, struct event *event) {
 	if (runner->running && sim->now_ms < runner->hung_until_ms) {
 		if (!event->flag)
 			sim_at(sim, CALL_LOST_MS, on_lost, call);
-		struct event *later = sim_at(sim, MIN(runner->hung_until_ms - sim->now_ms, (uint64_t)100), on_call, call);
+		struct event *later =
+			sim_at(sim, MIN(runner->hung_until_ms - sim->now_ms, (uint64_t)100), on_call, call);
 		later->number = event->number;
 		later->flag = true;
 		snprintf(later->key, sizeof later->key, "%s", event->key);

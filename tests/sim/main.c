@@ -46,7 +46,8 @@ static uint64_t seed_at_work;
 /* An assertion of the state machines fails with its seed. */
 static void on_abort(int number) {
 	char text[96];
-	int len = snprintf(text, sizeof text, "seed %llu: aborted (signal %d)\n", (unsigned long long)seed_at_work, number);
+	int len = snprintf(text, sizeof text, "seed %llu: aborted (signal %d)\n", (unsigned long long)seed_at_work,
+			   number);
 	ssize_t written = write(STDOUT_FILENO, text, (size_t)len);
 	_exit(written > 0 ? 1 : 2);
 }
@@ -81,7 +82,8 @@ static int run_seeds(struct sim_options options, uint64_t count, struct sim *sim
 static bool replays(const struct sim_options *options, const struct sim *first, struct sim *again) {
 	run_one(options, again);
 	bool same = again->violated == first->violated && strcmp(again->violation, first->violation) == 0 &&
-		    again->now_ms == first->now_ms && again->sequence == first->sequence && again->random == first->random;
+		    again->now_ms == first->now_ms && again->sequence == first->sequence &&
+		    again->random == first->random;
 	if (!same)
 		printf("seed %llu does not replay: %s, then %s\n", (unsigned long long)options->seed, first->violation,
 		       again->violation);
@@ -102,8 +104,9 @@ static int see_plants(struct sim *sim) {
 			noticed = !fine && strcmp(sim->violated, plant_noticed_by(plant)) == 0;
 			missed += noticed && !replays(&options, sim, again);
 		}
-		printf("%s: %s by \"%s\" after %llu seeds%s%s\n", plant_name(plant), noticed ? "noticed" : "NOT NOTICED",
-		       plant_noticed_by(plant), (unsigned long long)seed - 1, noticed ? ": " : "", noticed ? sim->violation : "");
+		printf("%s: %s by \"%s\" after %llu seeds%s%s\n", plant_name(plant),
+		       noticed ? "noticed" : "NOT NOTICED", plant_noticed_by(plant), (unsigned long long)seed - 1,
+		       noticed ? ": " : "", noticed ? sim->violation : "");
 		missed += !noticed;
 	}
 	free(again);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runners as src/runner has them: they register, host, report, drain, and look for a Backplane when theirs is gone. And the
- * Platform, which starts and ends their processes.
+ * Runners as src/runner has them: they register, host, report, drain, and look for a Backplane when theirs is gone. And
+ * the Platform, which starts and ends their processes.
  *
  * A Runner that hangs does what is due when it wakes up. One that is cut off neither gets nor sends anything, and its
  * peers learn of it by silence alone.
@@ -53,7 +53,7 @@ static bool is_up_for(struct sim *sim, struct event *event, struct sim_runner *r
 	return false;
 }
 
-/* --- reports ---------------------------------------------------------------------------------------------------------- */
+/* --- reports ------------------------------------------------------------------------------------------------------ */
 
 static void send_report(struct sim *sim, struct sim_runner *runner, unsigned place, uint64_t delay_ms);
 
@@ -117,7 +117,8 @@ static void send_report(struct sim *sim, struct sim_runner *runner, unsigned pla
 		event->number = runner->reports[place].number;
 		event->other = place;
 	}
-	struct event *retry = sim_at(sim, delay_ms + sim_between(sim, DELAY_FIRST_MS, DELAY_LAST_MS) + 200, on_report_retry, runner);
+	struct event *retry =
+		sim_at(sim, delay_ms + sim_between(sim, DELAY_FIRST_MS, DELAY_LAST_MS) + 200, on_report_retry, runner);
 	retry->number = runner->reports[place].number;
 	retry->other = place;
 }
@@ -137,7 +138,7 @@ static void report(struct sim *sim, struct sim_runner *runner, bool failed, bool
 	send_report(sim, runner, place, 0);
 }
 
-/* --- the process ---------------------------------------------------------------------------------------------------------- */
+/* --- the process -------------------------------------------------------------------------------------------------- */
 
 static void on_exit_noticed(struct sim *sim, struct event *event) {
 	struct sim_runner *runner = event->subject;
@@ -185,7 +186,7 @@ static void finish_when_idle(struct sim *sim, struct sim_runner *runner) {
 		sim_at(sim, sim_between(sim, 1, 200), on_last_words_said, runner);
 }
 
-/* --- what it hosts ---------------------------------------------------------------------------------------------------------- */
+/* --- what it hosts ------------------------------------------------------------------------------------------------ */
 
 static struct event *host_at(struct sim *sim, struct sim_runner *runner, uint64_t delay_ms, event_function *run) {
 	struct event *event = sim_at(sim, delay_ms, run, runner);
@@ -288,7 +289,8 @@ void runner_child_dies(struct sim *sim, struct sim_runner *runner) {
 }
 
 static void leave(struct sim *sim, struct sim_runner *runner) {
-	if (runner->stream == STREAM_ACCEPTED && sim->up && runner->epoch == sim->epoch && !runner_is_cut(sim, runner)) {
+	if (runner->stream == STREAM_ACCEPTED && sim->up && runner->epoch == sim->epoch &&
+	    !runner_is_cut(sim, runner)) {
 		struct event *event = sim_to_backplane(sim, sim_latency(sim), on_stream_broke, NULL);
 		event->number = runner->registration;
 		event->flag = true;
@@ -316,7 +318,7 @@ static void terminate(struct sim *sim, struct sim_runner *runner, const char *ke
 	finish_when_idle(sim, runner);
 }
 
-/* --- what it is asked ---------------------------------------------------------------------------------------------------------- */
+/* --- what it is asked --------------------------------------------------------------------------------------------- */
 
 /* A unary call of the Backplane, which is answered once: by the Runner, or by its own limit. */
 struct request {
@@ -367,7 +369,8 @@ static void on_request(struct sim *sim, struct event *event) {
 	}
 }
 
-static void send_request(struct sim *sim, const struct runner *runner, uint64_t timeout_ms, const struct request *filled) {
+static void send_request(struct sim *sim, const struct runner *runner, uint64_t timeout_ms,
+			 const struct request *filled) {
 	struct request *request = arena_alloc(&sim->arena, sizeof *request);
 	*request = *filled;
 	snprintf(request->runner, sizeof request->runner, "%s", runner->key);
@@ -421,7 +424,7 @@ void send_terminate(struct sim *sim, const struct runner *runner, const char *de
 	send_request(sim, runner, DEPLOY_TIMEOUT_MS, &request);
 }
 
-/* --- registration -------------------------------------------------------------------------------------------------------------- */
+/* --- registration ------------------------------------------------------------------------------------------------- */
 
 static void open_stream(struct sim *sim, struct sim_runner *runner);
 
@@ -435,7 +438,8 @@ static void wait_to_retry(struct sim *sim, struct sim_runner *runner) {
 	runner->stream = STREAM_WAITING;
 	if (runner->orphan_since_ms == 0)
 		runner->orphan_since_ms = sim->now_ms;
-	sim_at(sim, sim_between(sim, DELAY_FIRST_MS / 2, DELAY_LAST_MS), on_delay_over, runner)->number = runner->registration;
+	sim_at(sim, sim_between(sim, DELAY_FIRST_MS / 2, DELAY_LAST_MS), on_delay_over, runner)->number =
+		runner->registration;
 }
 
 static void on_registration(struct sim *sim, struct event *event) {
@@ -482,7 +486,8 @@ static void on_stream_closed(struct sim *sim, struct event *event) {
 	wait_to_retry(sim, runner);
 }
 
-void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t registration, enum code code, uint64_t delay_ms) {
+void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t registration, enum code code,
+			  uint64_t delay_ms) {
 	if (runner->cut_until_ms > sim->now_ms)
 		delay_ms += KEEPALIVE_MS;
 	struct event *event = sim_at(sim, delay_ms, on_stream_closed, runner);
@@ -543,7 +548,7 @@ void runner_look_after_orphans(struct sim *sim) {
 	}
 }
 
-/* --- the Platform ---------------------------------------------------------------------------------------------------------------- */
+/* --- the Platform ------------------------------------------------------------------------------------------------- */
 
 struct sim_runner *runner_start(struct sim *sim, const char *key, const char *language, bool managed) {
 	ASSERT(sim->runner_count < RUNNERS_MAX);

@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-/* --- chance ----------------------------------------------------------------------------------------------------------- */
+/* --- chance ------------------------------------------------------------------------------------------------------- */
 
 /* splitmix64 */
 uint64_t sim_random(struct sim *sim) {
@@ -35,7 +35,7 @@ uint64_t sim_latency(struct sim *sim) {
 	return sim_between(sim, 0, sim_chance(sim, 20) ? 60 : 3);
 }
 
-/* --- the clock -------------------------------------------------------------------------------------------------------- */
+/* --- the clock ---------------------------------------------------------------------------------------------------- */
 
 static bool is_before(const struct event *a, const struct event *b) {
 	return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->sequence < b->sequence;
@@ -80,7 +80,7 @@ struct event *sim_at(struct sim *sim, uint64_t delay_ms, event_function *run, vo
 	return event;
 }
 
-/* --- what is told ------------------------------------------------------------------------------------------------------- */
+/* --- what is told ------------------------------------------------------------------------------------------------- */
 
 void sim_trace(struct sim *sim, const char *format, ...) {
 	if (!sim->options.trace)
@@ -104,7 +104,7 @@ void sim_violate(struct sim *sim, const char *invariant, const char *format, ...
 	sim_trace(sim, "VIOLATED %s: %s", invariant, sim->violation);
 }
 
-/* --- a run ---------------------------------------------------------------------------------------------------------------- */
+/* --- a run -------------------------------------------------------------------------------------------------------- */
 
 static void on_heal(struct sim *sim, struct event *event) {
 	(void)event;
@@ -133,8 +133,8 @@ bool sim_is_stopped(const struct sim *sim) {
 	return sim->up && sim->now_ms < sim->stopped_until_ms;
 }
 
-/* What is for a Backplane that stands still meets it when it goes on, in the order in which it was sent: its own limits of
- * time before the answers, as they were set first. */
+/* What is for a Backplane that stands still meets it when it goes on, in the order in which it was sent: its own limits
+ * of time before the answers, as they were set first. */
 static bool is_put_off(struct sim *sim, struct event *event) {
 	if (event->epoch == 0 || event->epoch != sim->epoch || !sim_is_stopped(sim))
 		return false;

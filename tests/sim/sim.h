@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control side of the Backplane, the real one, in a world that is made up: Runners, Platform, store, the workers'
- * routing tables and clients are actors under a virtual clock. All that happens is an event in one queue; all chance comes
- * from one seed. So a run of an hour takes milliseconds, and a seed that fails fails again, event for event.
+ * routing tables and clients are actors under a virtual clock. All that happens is an event in one queue; all chance
+ * comes from one seed. So a run of an hour takes milliseconds, and a seed that fails fails again, event for event.
  *
  *   sim.c        the clock, chance, one run from start to end
  *   world.c      the Backplane with its outside: store, workers, crash and restart
@@ -99,7 +99,7 @@ struct database {
 	uint64_t event_sequence; /* of the last one */
 };
 
-/* --- Runners -------------------------------------------------------------------------------------------------------- */
+/* --- Runners ------------------------------------------------------------------------------------------------------ */
 
 enum host_state { HOST_NONE, HOST_FETCHING, HOST_STARTING, HOST_ALIVE, HOST_DRAINING, HOST_STOPPING };
 enum stream_state { STREAM_NONE, STREAM_OPENING, STREAM_ACCEPTED, STREAM_WAITING };
@@ -132,7 +132,7 @@ struct sim_runner {
 	uint64_t report_number;
 };
 
-/* --- clients -------------------------------------------------------------------------------------------------------- */
+/* --- clients ------------------------------------------------------------------------------------------------------ */
 
 enum op_kind { OP_CREATE, OP_ROLLBACK, OP_KILL, OP_SCALE };
 
@@ -163,7 +163,7 @@ struct sim_call {
 	uint32_t generation;
 };
 
-/* --- workers ---------------------------------------------------------------------------------------------------------- */
+/* --- workers ------------------------------------------------------------------------------------------------------ */
 
 struct routes {
 	uint64_t version;
@@ -270,7 +270,8 @@ bool runner_is_cut(const struct sim *sim, const struct sim_runner *runner);
 bool runner_is_silent(const struct sim *sim, const struct sim_runner *runner);
 /* It learns of it at the latest when it can be reached again. */
 void runner_forgotten(struct sim *sim, struct sim_runner *runner);
-void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t registration, enum code code, uint64_t delay_ms);
+void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t registration, enum code code,
+			  uint64_t delay_ms);
 void runner_accepted(struct sim *sim, struct sim_runner *runner, uint64_t registration);
 void platform_create(struct sim *sim, const char *key, const char *language);
 void platform_destroy(struct sim *sim, const char *key);

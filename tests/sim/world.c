@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 
-/* --- names ------------------------------------------------------------------------------------------------------------ */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 const char *module_name(unsigned module) {
 	static const char *const names[MODULES] = {"echo", "time", "greeter"};
@@ -43,7 +43,7 @@ unsigned deployment_index(const char *key) {
 	return module * VERSIONS + version;
 }
 
-/* --- events of the control side ------------------------------------------------------------------------------------------- */
+/* --- events of the control side ----------------------------------------------------------------------------------- */
 
 static void on_tick(struct sim *sim, struct event *event) {
 	if (event->number != sim->tick_sequence)
@@ -72,11 +72,12 @@ struct event *sim_to_backplane(struct sim *sim, uint64_t delay_ms, event_functio
 	return event;
 }
 
-/* --- the store --------------------------------------------------------------------------------------------------------------- */
+/* --- the store ---------------------------------------------------------------------------------------------------- */
 
 /* One job after the other. Returns when this one is executed. */
 static uint64_t store_take(struct sim *sim) {
-	uint64_t cost_ms = sim->now_ms < sim->store_slow_until_ms ? sim_between(sim, 100, 2000) : sim_between(sim, 0, 4);
+	uint64_t cost_ms =
+		sim->now_ms < sim->store_slow_until_ms ? sim_between(sim, 100, 2000) : sim_between(sim, 0, 4);
 	sim->store_busy_until_ms = MAX(sim->store_busy_until_ms, sim->now_ms) + cost_ms;
 	return sim->store_busy_until_ms - sim->now_ms;
 }
@@ -92,7 +93,8 @@ static void on_created(struct sim *sim, struct event *event) {
 static void execute_creation(struct sim *sim, struct event *event) {
 	struct op *op = event->subject;
 	/* One that is rolled back to is read alone. */
-	bool creates = op->kind == OP_CREATE, there = creates || sim->database.deployments[op->module][op->version].exists;
+	bool creates = op->kind == OP_CREATE,
+	     there = creates || sim->database.deployments[op->module][op->version].exists;
 	bool kept = there && !store_fails(sim);
 	if (kept && creates && sim->options.plant != PLANT_FORGET_CREATION) {
 		char key[KEY_MAX];
@@ -175,8 +177,8 @@ static void keep(struct sim *sim, const struct held *held) {
 		keep_state(&sim->database.deployments[held->module][held->version], held);
 	if (held->has_module) {
 		sim->database.modules[held->named] = held->row;
-		sim_trace(sim, "store: %s has active %s, next %s, replicas %u", module_name(held->named), held->row.active,
-			  held->row.next, held->row.replicas);
+		sim_trace(sim, "store: %s has active %s, next %s, replicas %u", module_name(held->named),
+			  held->row.active, held->row.next, held->row.replicas);
 	}
 }
 
@@ -206,7 +208,7 @@ static void start_writing(struct saves *saves, const struct save *save) {
 	sim_to_backplane(sim, store_take(sim), execute_save, (void *)save);
 }
 
-/* --- routes -------------------------------------------------------------------------------------------------------------------- */
+/* --- routes ------------------------------------------------------------------------------------------------------- */
 
 static void add_replicas(const struct sim *sim, struct module_routes *routes, const struct deployment *deployment) {
 	LIST_FOREACH(link, &deployment->runners) {
@@ -276,7 +278,7 @@ static void out_publish(struct outside *outside, uint64_t version) {
 		sim_to_backplane(sim, 0, on_published, NULL)->number = version;
 }
 
-/* --- the rest of the outside ----------------------------------------------------------------------------------------------------- */
+/* --- the rest of the outside -------------------------------------------------------------------------------------- */
 
 static struct sim *sim_of(struct outside *outside) {
 	return CONTAINER_OF(outside, struct sim, outside);
@@ -351,9 +353,13 @@ static void on_flush(struct sim *sim, struct event *event) {
 }
 
 static void take_down(struct sim *sim, const struct control_event *event) {
-	const struct event_record record = {
-		.sequence = ++sim->event_sequence, .kind = event->kind, .module = "", .deployment_key = "", .runner_key = "",
-		.text = event->text, .lines = ""};
+	const struct event_record record = {.sequence = ++sim->event_sequence,
+					    .kind = event->kind,
+					    .module = "",
+					    .deployment_key = "",
+					    .runner_key = "",
+					    .text = event->text,
+					    .lines = ""};
 	saves_add_event(&sim->saves, &record);
 	if (!sim->flush_comes)
 		sim_to_backplane(sim, 50, on_flush, NULL);
@@ -398,7 +404,7 @@ static const struct outside_ops ops = {
 	.all_gone = out_all_gone,
 };
 
-/* --- start and crash ---------------------------------------------------------------------------------------------------------------- */
+/* --- start and crash ---------------------------------------------------------------------------------------------- */
 
 /* As the store's tidy. */
 static void tidy(struct sim *sim) {
@@ -421,8 +427,11 @@ static void load_deployment(struct sim *sim, unsigned module, const char *key, b
 	if (key[0] == '\0')
 		return;
 	ASSERT(deployment_key_parse(key, &number, &version));
-	const struct deployment_record record = {
-		.key = key, .module = module_name(module), .language = language_of(module), .schema = STR(""), .detail = ""};
+	const struct deployment_record record = {.key = key,
+						 .module = module_name(module),
+						 .language = language_of(module),
+						 .schema = STR(""),
+						 .detail = ""};
 	const struct module_row *row = &sim->database.modules[module];
 	const struct module_record wanted = {.replicas = row->replicas, .next_replicas = row->next_replicas};
 	control_load(&sim->control, &record, &wanted, active);

@@ -57,7 +57,8 @@ static void out_ping(struct outside *outside UNUSED, const struct runner *runner
 	note("ping %s", runner->endpoint);
 }
 
-static void out_deploy(struct outside *outside UNUSED, const struct runner *runner, const struct deployment *deployment) {
+static void out_deploy(struct outside *outside UNUSED, const struct runner *runner,
+		       const struct deployment *deployment) {
 	note("deploy %s to %s", deployment->key, runner->endpoint);
 }
 
@@ -78,7 +79,8 @@ static void out_refuse(struct outside *outside UNUSED, uint64_t registration, co
 }
 
 static void out_save(struct outside *outside UNUSED, const struct deployment *deployment, const struct module *module) {
-	note("save %s %s / %s", deployment ? deployment->key : "-", deployment ? deployment_state_name(deployment->state) : "-",
+	note("save %s %s / %s", deployment ? deployment->key : "-",
+	     deployment ? deployment_state_name(deployment->state) : "-",
 	     module && module->active ? module->active->key : "-");
 }
 
@@ -144,7 +146,7 @@ static int tear_down(void **state UNUSED) {
 	return 0;
 }
 
-/* --- what the test does ---------------------------------------------------------------------------------------------------- */
+/* --- what the test does ------------------------------------------------------------------------------------------- */
 
 /* The effects since the last time are exactly these lines. */
 static void expect(const char *lines) {
@@ -180,7 +182,11 @@ static void pass(uint64_t ms) {
 }
 
 static void deploy(const char *key, const char *module, unsigned replicas) {
-	const struct deployment_record record = {.key = key, .module = module, .language = "c", .schema = STR(""), .detail = ""};
+	const struct deployment_record record = {.key = key,
+						 .module = module,
+						 .language = "c",
+						 .schema = STR(""),
+						 .detail = ""};
 	control_deployment_created(&stage->control, &record, replicas);
 }
 
@@ -213,7 +219,8 @@ static void report(const char *runner, const char *deployment, const char *error
 	assert_int_equal(control_deployed(&stage->control, &deployed, &err), 0);
 }
 
-static void report_attempt(const char *runner, const char *deployment, uint64_t attempt, const char *error, bool runner_fault);
+static void report_attempt(const char *runner, const char *deployment, uint64_t attempt, const char *error,
+			   bool runner_fault);
 
 static unsigned alive_of(const char *key) {
 	return control_deployment(&stage->control, str_from(key))->alive;
@@ -223,7 +230,7 @@ static void publish(void) {
 	control_published(&stage->control, stage->published);
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------------------------ */
+/* --- tests -------------------------------------------------------------------------------------------------------- */
 
 static void brings_a_deployment_up(void **state UNUSED) {
 	deploy("dpl-1", "echo", 1);
@@ -256,7 +263,8 @@ static void refuses_a_second_one_at_the_same_place(void **state UNUSED) {
 	expect("refuse 2: AlreadyExists\n");
 	register_runner(3, "unix:/other", "one", "");
 	expect("refuse 3: AlreadyExists\n");
-	control_register(&stage->control, &(struct registration){.id = 4, .language = STR(""), .endpoint = STR("unix:/x")});
+	control_register(&stage->control,
+			 &(struct registration){.id = 4, .language = STR(""), .endpoint = STR("unix:/x")});
 	expect("refuse 4: InvalidArgument\n");
 }
 
@@ -310,8 +318,9 @@ static void waits_for_what_the_other_replicas_say(void **state UNUSED) {
 	pass(999);
 	expect("");
 	report("six", "dpl-1", "exited with status 4");
-	assert_non_null(strstr(log_text(),
-			       "dpl-1: 2 of 3 replicas did not come up; the first said: exited with status 3\nsave dpl-1 failed / -\n"));
+	assert_non_null(strstr(
+		log_text(),
+		"dpl-1: 2 of 3 replicas did not come up; the first said: exited with status 3\nsave dpl-1 failed / -\n"));
 	struct str told = buf_view(&stage->told);
 	assert_non_null(memmem(told.ptr, told.len, STR("38 one dpl-1: exited with status 3\n").ptr, 35));
 	assert_non_null(memmem(told.ptr, told.len, STR("38 six dpl-1: exited with status 4\n").ptr, 35));
@@ -326,7 +335,8 @@ static void waits_a_moment_and_no_longer(void **state UNUSED) {
 	pass(999);
 	expect("");
 	pass(1);
-	assert_non_null(strstr(log_text(), "dpl-1: 1 of 2 replicas did not come up; the first said: exited with status 3\n"));
+	assert_non_null(
+		strstr(log_text(), "dpl-1: 1 of 2 replicas did not come up; the first said: exited with status 3\n"));
 	/* What comes later changes nothing, and the next deployment begins anew. */
 	report("two", "dpl-1", "exited with status 4");
 	forget_log();
@@ -431,7 +441,8 @@ static void a_lost_runner_ends_the_waiting(void **state UNUSED) {
 	forget_log();
 	report("one", "dpl-1", "exited with status 3");
 	control_runner_exited(&stage->control, "two", "exited");
-	assert_non_null(strstr(log_text(), "dpl-1: 1 of 2 replicas did not come up; the first said: exited with status 3\n"));
+	assert_non_null(
+		strstr(log_text(), "dpl-1: 1 of 2 replicas did not come up; the first said: exited with status 3\n"));
 }
 
 static void replaces_a_replica_later_and_later(void **state UNUSED) {
@@ -550,8 +561,12 @@ static void tells_what_drains_and_comes_again_to_end(void **state UNUSED) {
 
 /* What a Runner hosts must not end because it told of it too early. */
 static void has_a_report_sent_again_that_comes_before_the_pong(void **state UNUSED) {
-	const struct deployment_record record = {
-		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	const struct deployment_record record = {.key = "dpl-1",
+						 .module = "echo",
+						 .language = "c",
+						 .schema = STR(""),
+						 .detail = "",
+						 .state = DEPLOYMENT_LIVE};
 	const struct deployed alive = {.runner_key = "rnr-a", .deployment_key = "dpl-1", .error = ""};
 	struct error err;
 	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
@@ -581,8 +596,12 @@ static void orders_again_what_was_not_answered_in_time(void **state UNUSED) {
 }
 
 static void finds_runners_again_after_a_restart(void **state UNUSED) {
-	const struct deployment_record record = {
-		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	const struct deployment_record record = {.key = "dpl-1",
+						 .module = "echo",
+						 .language = "c",
+						 .schema = STR(""),
+						 .detail = "",
+						 .state = DEPLOYMENT_LIVE};
 	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_tick(&stage->control);
 	expect("route echo to 0\n"); /* and no new Runner: the old one may still come back */
@@ -633,8 +652,12 @@ static void ends_at_its_stop_what_was_found(void **state UNUSED) {
 }
 
 static void starts_anew_what_did_not_come_back(void **state UNUSED) {
-	const struct deployment_record record = {
-		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	const struct deployment_record record = {.key = "dpl-1",
+						 .module = "echo",
+						 .language = "c",
+						 .schema = STR(""),
+						 .detail = "",
+						 .state = DEPLOYMENT_LIVE};
 	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_tick(&stage->control);
 	forget_log();
@@ -643,8 +666,12 @@ static void starts_anew_what_did_not_come_back(void **state UNUSED) {
 }
 
 static void waits_longer_for_what_was_found(void **state UNUSED) {
-	const struct deployment_record record = {
-		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	const struct deployment_record record = {.key = "dpl-1",
+						 .module = "echo",
+						 .language = "c",
+						 .schema = STR(""),
+						 .detail = "",
+						 .state = DEPLOYMENT_LIVE};
 	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_found(&stage->control, "rnr-a");
 	control_tick(&stage->control);
@@ -659,8 +686,12 @@ static void waits_longer_for_what_was_found(void **state UNUSED) {
 }
 
 static void waits_for_nobody_once_it_was_found(void **state UNUSED) {
-	const struct deployment_record record = {
-		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	const struct deployment_record record = {.key = "dpl-1",
+						 .module = "echo",
+						 .language = "c",
+						 .schema = STR(""),
+						 .detail = "",
+						 .state = DEPLOYMENT_LIVE};
 	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_found(&stage->control, "rnr-a");
 	control_found(&stage->control, "rnr-b"); /* hangs */
@@ -675,8 +706,12 @@ static void waits_for_nobody_once_it_was_found(void **state UNUSED) {
 }
 
 static void waits_no_longer_than_what_was_found_has(void **state UNUSED) {
-	const struct deployment_record record = {
-		.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = "", .state = DEPLOYMENT_LIVE};
+	const struct deployment_record record = {.key = "dpl-1",
+						 .module = "echo",
+						 .language = "c",
+						 .schema = STR(""),
+						 .detail = "",
+						 .state = DEPLOYMENT_LIVE};
 	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
 	control_found(&stage->control, "rnr-a");
 	control_found(&stage->control, "rnr-b");
@@ -854,7 +889,8 @@ static uint64_t attempt_of(const char *key) {
 	return runner->attempt;
 }
 
-static void report_attempt(const char *runner, const char *deployment, uint64_t attempt, const char *error, bool runner_fault) {
+static void report_attempt(const char *runner, const char *deployment, uint64_t attempt, const char *error,
+			   bool runner_fault) {
 	struct error err;
 	const struct deployed deployed = {.runner_key = runner,
 					  .deployment_key = deployment,
@@ -881,7 +917,11 @@ static void takes_no_late_report_for_one_on_a_later_attempt(void **state UNUSED)
 }
 
 static void adopts_what_comes_alive_after_a_restart(void **state UNUSED) {
-	const struct deployment_record record = {.key = "dpl-1", .module = "echo", .language = "c", .schema = STR(""), .detail = ""};
+	const struct deployment_record record = {.key = "dpl-1",
+						 .module = "echo",
+						 .language = "c",
+						 .schema = STR(""),
+						 .detail = ""};
 	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, false);
 	control_tick(&stage->control);
 	bring_runner(1, "one"); /* it fetches dpl-1 still, by order of the Backplane before */

@@ -69,7 +69,8 @@ static void test_names_of_any_length_are_asked_for(void **state UNUSED) {
 
 static void test_a_table_shares_what_did_not_change(void **state UNUSED) {
 	struct route_table *before = route_table_new();
-	struct route_module *cart = make_module("cart", NAMES("total")), *catalog = make_module("catalog", NAMES("find"));
+	struct route_module *cart = make_module("cart", NAMES("total")),
+			    *catalog = make_module("catalog", NAMES("find"));
 	struct route_table *both = route_table_with(before, (struct route_module *const[]){cart, catalog}, 2);
 	struct route_module *other = make_module("cart", NAMES("total", "add"));
 	struct route_table *after = route_table_with(both, &other, 1);

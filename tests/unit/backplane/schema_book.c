@@ -64,7 +64,8 @@ static bool set(struct stage *stage, const char *module, const char *verb) {
 }
 
 static bool tell(void *owner, const struct schema_news *news) {
-	static const char marks[] = {[SCHEMA_ADDED] = '+', [SCHEMA_CHANGED] = '~', [SCHEMA_REMOVED] = '-', [SCHEMA_ALL_TOLD] = '*'};
+	static const char marks[] =
+		{[SCHEMA_ADDED] = '+', [SCHEMA_CHANGED] = '~', [SCHEMA_REMOVED] = '-', [SCHEMA_ALL_TOLD] = '*'};
 	struct stage *stage = owner;
 	const char *verb = "";
 	if (news->schema != NULL)

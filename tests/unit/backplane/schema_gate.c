@@ -138,7 +138,8 @@ static void test_what_is_named_must_be_exported(void **state) {
 	struct stage *stage = *state;
 	activate(stage, "catalog", "module catalog { export verb find(Unit) Int  verb hidden(Unit) Int }");
 	passes(stage, "module cart { export verb total(Unit) Int +calls catalog.find\n}");
-	is_refused(stage, "module cart { export verb total(Unit) Int +calls catalog.hidden\n}", "does not export \"hidden\"");
+	is_refused(stage, "module cart { export verb total(Unit) Int +calls catalog.hidden\n}",
+		   "does not export \"hidden\"");
 	/* Of a client that knows of no export, all may be named. */
 	activate(stage, "catalog", "module catalog { verb find(Unit) Int  verb hidden(Unit) Int }");
 	passes(stage, "module cart { export verb total(Unit) Int +calls catalog.hidden\n}");
@@ -164,7 +165,8 @@ static void test_types_of_third_modules_are_followed(void **state) {
 	activate(stage, "catalog", "module catalog { export data Product { price money.Price } }");
 	passes(stage, "module cart { export data Line { product catalog.Product } }");
 	is_refused(stage, "module money { export data Price { amount Int  of catalog.Product } }", "need each other");
-	is_refused(stage, "module money { export data Coin { amount Int } }", "catalog.Product uses money.Price: it is gone");
+	is_refused(stage, "module money { export data Coin { amount Int } }",
+		   "catalog.Product uses money.Price: it is gone");
 }
 
 /* Nobody knows yet whether it will come up. */
@@ -242,8 +244,8 @@ static void test_calls_of_others_are_not_followed(void **state) {
 	for (size_t i = 0; i < MODULES; i++) {
 		snprintf(names[i], sizeof names[i], "m%zu", i);
 		activate(stage, names[i],
-			 arena_printf(&stage->world->arena, "module m%zu { export verb v(Unit) Unit +calls m%zu.v\n}", i,
-				      (i + MODULES - 1) % MODULES));
+			 arena_printf(&stage->world->arena, "module m%zu { export verb v(Unit) Unit +calls m%zu.v\n}",
+				      i, (i + MODULES - 1) % MODULES));
 	}
 	passes(stage, "module m { export verb v(Unit) Unit +calls m0.v\n}");
 	is_refused(stage, "module m1000 { export verb w(Unit) Unit }", "m1001.v calls m1000.v: v is gone");
@@ -258,7 +260,8 @@ static void test_types_are_followed_all_the_way(void **state) {
 	activate(stage, "d", "module d { export data D {} }");
 	passes(stage, "module c { export data C {} export verb v(a.A) Unit }");
 	passes(stage, "module d { export data D { x a.A? } }");
-	is_refused(stage, "module c { export data C { x a.A? } }", "the types of \"c\" and those of \"a\" need each other");
+	is_refused(stage, "module c { export data C { x a.A? } }",
+		   "the types of \"c\" and those of \"a\" need each other");
 }
 
 int main(void) {

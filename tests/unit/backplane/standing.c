@@ -57,7 +57,7 @@ static void assert_text(const struct standing *standing, const char *text) {
 	assert_string_equal(shown, text);
 }
 
-/* --- tests --------------------------------------------------------------------------------------------------------- */
+/* --- tests -------------------------------------------------------------------------------------------------------- */
 
 static void five_failures_in_a_row_leave_it_out(void **state UNUSED) {
 	struct standings all = make(2);

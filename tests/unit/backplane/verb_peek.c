@@ -11,7 +11,8 @@
 /* CallRequest{verb: {name: "v", module: "mod"}, body: "{}"}, by hand. */
 static const struct str verb_first = STR_INIT("\x12\x08\x12\x01v\x1a\x03mod\x1a\x02{}");
 static const struct str body_first = STR_INIT("\x1a\x02{}\x12\x08\x12\x01v\x1a\x03mod");
-static const struct str with_metadata = STR_INIT("\x0a\x08\x0a\x06\x0a\x01k\x12\x01w\x12\x08\x12\x01v\x1a\x03mod\x1a\x02{}");
+static const struct str with_metadata =
+	STR_INIT("\x0a\x08\x0a\x06\x0a\x01k\x12\x01w\x12\x08\x12\x01v\x1a\x03mod\x1a\x02{}");
 
 static void finds_the_verb_wherever_it_stands(void **state UNUSED) {
 	const struct str messages[] = {verb_first, body_first, with_metadata};

@@ -102,7 +102,7 @@ static void test_who_reads_meanwhile_sees_no_call_end_that_did_not_begin(void **
 	verb_stats_unref(stats);
 }
 
-/* --- the book --------------------------------------------------------------------------------------------------- */
+/* --- the book ----------------------------------------------------------------------------------------------------- */
 
 static struct route_module *make_route(struct stats_book *book, const char *name, const char *const *verbs) {
 	struct str names[8];

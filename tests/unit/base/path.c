@@ -12,9 +12,10 @@
 
 static void refuses_paths_that_leave_the_folder(void **state UNUSED) {
 	static const struct str bad[] = {
-		STR_INIT(""),	STR_INIT("/etc/passwd"), STR_INIT(".."),	     STR_INIT("../x"), STR_INIT("a/../b"), STR_INIT("a/.."),
-		STR_INIT("a//b"),	STR_INIT("a/"),	    STR_INIT("./a"),	     STR_INIT("a/."),  STR_INIT("a\0b"),	 STR_INIT("a\\b"),
-		STR_INIT("\xFF\xFE"), STR_INIT("a\nb"),	STR_INIT("a\x1B[2Jb"), STR_INIT("a\x7F"),
+		STR_INIT(""),         STR_INIT("/etc/passwd"), STR_INIT(".."),        STR_INIT("../x"),
+		STR_INIT("a/../b"),   STR_INIT("a/.."),        STR_INIT("a//b"),      STR_INIT("a/"),
+		STR_INIT("./a"),      STR_INIT("a/."),         STR_INIT("a\0b"),      STR_INIT("a\\b"),
+		STR_INIT("\xFF\xFE"), STR_INIT("a\nb"),        STR_INIT("a\x1B[2Jb"), STR_INIT("a\x7F"),
 	};
 	struct error err;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

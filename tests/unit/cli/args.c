@@ -98,7 +98,8 @@ static void a_list_keeps_all_that_is_given(void **state UNUSED) {
 	assert_string_equal(options.list[0], "one");
 	assert_string_equal(options.list[1], "two");
 	assert_null(options.list[2]);
-	assert_string_equal(parse("test a --list="), "--list is \"\"; it must be a value that is not empty, and one of 32 at most");
+	assert_string_equal(parse("test a --list="),
+			    "--list is \"\"; it must be a value that is not empty, and one of 32 at most");
 }
 
 static void a_double_dash_ends_options(void **state UNUSED) {

@@ -426,8 +426,7 @@ static void hooks_and_flags_come_from_metadata(void **state UNUSED) {
 	assert_int_equal(echo_verb("v_int")->flags, 0);
 }
 
-/* --- what cannot be generated ----------------------------------------------------------------------------------------
- */
+/* --- what cannot be generated ------------------------------------------------------------------------------------- */
 
 static const struct schema_module *find(void *owner UNUSED, const char *name, struct error *err) {
 	const struct schema_module *found = map_get(&modules, str_from(name));

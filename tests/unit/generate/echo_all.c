@@ -99,8 +99,7 @@ int m_asks_again(struct ftl_context *ftl, struct m_list_of_Int *response) {
 	return call_other_plain(ftl, "why?", response);
 }
 
-/* --- the host --------------------------------------------------------------------------------------------------------
- */
+/* --- the host ----------------------------------------------------------------------------------------------------- */
 
 static void *allocate(struct ftl_context *ftl, size_t size) {
 	struct echo *echo = (struct echo *)(void *)ftl;

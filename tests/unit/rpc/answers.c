@@ -31,7 +31,7 @@ static struct {
 	char text[256];
 } world;
 
-/* --- the server ----------------------------------------------------------------------------------------------- */
+/* --- the server --------------------------------------------------------------------------------------------------- */
 
 static void on_peer_read(struct transport *transport, struct str bytes UNUSED) {
 	if (!world.answered)
@@ -65,8 +65,15 @@ static void say(struct str bytes) {
 }
 
 static void say_frame(unsigned type, unsigned flags, unsigned stream, struct str payload) {
-	const char head[] = {(char)(payload.len >> 16), (char)(payload.len >> 8), (char)payload.len, (char)type, (char)flags,
-			     0, 0, 0, (char)stream};
+	const char head[] = {(char)(payload.len >> 16),
+			     (char)(payload.len >> 8),
+			     (char)payload.len,
+			     (char)type,
+			     (char)flags,
+			     0,
+			     0,
+			     0,
+			     (char)stream};
 	say(str_new(head, sizeof head));
 	say(payload);
 }
@@ -98,7 +105,7 @@ static void say_headers(unsigned flags, const char *status, size_t count) {
 	buf_deinit(&block);
 }
 
-/* --- the client ----------------------------------------------------------------------------------------------- */
+/* --- the client --------------------------------------------------------------------------------------------------- */
 
 static void on_limit(struct timer *timer UNUSED) {
 	world.timed_out = true;
@@ -173,7 +180,7 @@ static void expect(enum code status, const char *text) {
 		fail_msg("\"%s\" is not in \"%s\"", text, world.text);
 }
 
-/* --- interim answers ------------------------------------------------------------------------------------------ */
+/* --- interim answers ---------------------------------------------------------------------------------------------- */
 
 static void interim_answers_cost_nothing(void **state UNUSED) {
 	say_frame(FRAME_SETTINGS, 0, 0, STR(""));
@@ -196,7 +203,7 @@ static void interim_answers_of_http1_cost_nothing(void **state UNUSED) {
 	expect(CODE_OK, "");
 }
 
-/* --- headers and trailers that are too many ------------------------------------------------------------------- */
+/* --- headers and trailers that are too many ----------------------------------------------------------------------- */
 
 static void large_headers_are_named(void **state UNUSED) {
 	say_frame(FRAME_SETTINGS, 0, 0, STR(""));
@@ -223,7 +230,8 @@ static void large_headers_of_http1_are_named(void **state UNUSED) {
 }
 
 static void say_last(unsigned char flags, struct str body) {
-	const char prefix[] = {(char)flags, (char)(body.len >> 24), (char)(body.len >> 16), (char)(body.len >> 8), (char)body.len};
+	const char prefix[] = {(char)flags, (char)(body.len >> 24), (char)(body.len >> 16), (char)(body.len >> 8),
+			       (char)body.len};
 	say(str_new(prefix, sizeof prefix));
 	say(body);
 }
@@ -253,7 +261,7 @@ static void many_trailers_in_grpc_web(void **state UNUSED) {
 	expect(CODE_RESOURCE_EXHAUSTED, "more than 16384 bytes, which is max-header-bytes");
 }
 
-/* --- and some that are in order, so that the above shows something --------------------------------------------- */
+/* --- and some that are in order, so that the above shows something ------------------------------------------------ */
 
 static void trailers_in_a_body(void **state UNUSED) {
 	world.closes = true;

@@ -12,7 +12,7 @@
 #include "rpc/relay.h"
 #include "rpc/server.h"
 
-/* --- an echo, that can be told to behave otherwise ------------------------------------------------------------ */
+/* --- an echo, that can be told to behave otherwise ---------------------------------------------------------------- */
 
 struct world {
 	struct loop loop;
@@ -139,7 +139,7 @@ static int tear_down(void **state UNUSED) {
 	return 0;
 }
 
-/* --- a client ------------------------------------------------------------------------------------------------ */
+/* --- a client ----------------------------------------------------------------------------------------------------- */
 
 struct call {
 	size_t received;
@@ -194,7 +194,7 @@ static void run_calls(void) {
 	assert_false(world->timed_out);
 }
 
-/* --- tests --------------------------------------------------------------------------------------------------- */
+/* --- tests -------------------------------------------------------------------------------------------------------- */
 
 static void answers_through_a_relay(void **state UNUSED) {
 	struct call calls[200] = {0};

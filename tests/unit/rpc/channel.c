@@ -15,7 +15,7 @@
 #include "rpc/listener.h"
 #include "rpc/transport.h"
 
-/* --- peers ---------------------------------------------------------------------------------------------------- */
+/* --- peers -------------------------------------------------------------------------------------------------------- */
 
 enum script {
 	ANSWERS,
@@ -59,7 +59,8 @@ struct world {
 
 static struct world *world;
 
-static void say(struct peer *peer, enum frame type, unsigned char flags, unsigned stream, const char *body, size_t len) {
+static void say(struct peer *peer, enum frame type, unsigned char flags, unsigned stream, const char *body,
+		size_t len) {
 	char frame[64];
 	char head[FRAME_HEAD] = {0, 0, (char)len, (char)type, (char)flags, 0, 0, (char)(stream >> 8), (char)stream};
 	memcpy(frame, head, sizeof head);
@@ -194,7 +195,7 @@ static int dial(void *data UNUSED) {
 	return fds[0];
 }
 
-/* --- the world ------------------------------------------------------------------------------------------------ */
+/* --- the world ---------------------------------------------------------------------------------------------------- */
 
 static void on_limit(struct timer *timer UNUSED) {
 	world->timed_out = true;
@@ -236,7 +237,7 @@ static void connect_to(struct rpc_channel_options options, const enum script *sc
 	connect_to((options), (const enum script[]){__VA_ARGS__}, \
 		   sizeof (const enum script[]){__VA_ARGS__} / sizeof(enum script))
 
-/* --- calls ---------------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 struct call {
 	enum code status;
@@ -293,7 +294,7 @@ static struct call call_once(struct str message) {
 	return call;
 }
 
-/* --- what is sent again --------------------------------------------------------------------------------------- */
+/* --- what is sent again ------------------------------------------------------------------------------------------- */
 
 static void sends_a_refused_call_again(void **state UNUSED) {
 	CONNECT_TO(rpc_channel_options_default, REFUSES);
@@ -396,7 +397,7 @@ static void calls_past_the_peers_limit_wait_for_room(void **state UNUSED) {
 	assert_int_equal(world->dials, 1);
 }
 
-/* --- silence -------------------------------------------------------------------------------------------------- */
+/* --- silence ------------------------------------------------------------------------------------------------------ */
 
 static struct call calls_after_hello[2];
 
@@ -464,7 +465,8 @@ static void gives_a_peer_up_that_never_speaks(void **state UNUSED) {
 	run_calls();
 	for (size_t i = 0; i < ALL; i++) {
 		assert_int_equal(calls[i].status, CODE_UNAVAILABLE);
-		assert_non_null(strstr(calls[i].text, "unix:/a/peer within 50 ms, which is connect-timeout: the peer took"));
+		assert_non_null(
+			strstr(calls[i].text, "unix:/a/peer within 50 ms, which is connect-timeout: the peer took"));
 		/* What waited for room was never sent. */
 		assert_int_equal(calls[i].untouched, i >= SENT);
 	}
@@ -508,7 +510,7 @@ static void names_how_far_it_came(void **state UNUSED) {
 	world->channel = NULL;
 }
 
-/* --- the end of a channel ---------------------------------------------------------------------------------------- */
+/* --- the end of a channel ----------------------------------------------------------------------------------------- */
 
 static struct call waiting;
 
@@ -538,7 +540,7 @@ static void retires_without_losing_a_call(void **state UNUSED) {
 	assert_int_equal(world->dials, 1);
 }
 
-/* --- backing off ---------------------------------------------------------------------------------------------- */
+/* --- backing off -------------------------------------------------------------------------------------------------- */
 
 static void backoff_grows_and_is_jittered(void **state UNUSED) {
 	const struct rpc_channel_options options = {.backoff_ms = 100, .backoff_max_ms = 1500};

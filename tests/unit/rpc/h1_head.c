@@ -38,7 +38,9 @@ static void takes_the_path_of_a_whole_address(void **state UNUSED) {
 	struct h1_head head;
 	struct error err;
 	unsigned status;
-	assert_int_equal(h1_read_request(STR("GET http://h/x HTTP/1.1\r\nHost: h\r\n\r\n"), &arena, &head, &status, &err), 0);
+	assert_int_equal(h1_read_request(STR("GET http://h/x HTTP/1.1\r\nHost: h\r\n\r\n"), &arena, &head, &status,
+					 &err),
+			 0);
 	assert_true(str_eq_c(head.target, "/x"));
 }
 

@@ -25,8 +25,8 @@ static int tear_down(void **state UNUSED) {
 static void assert_becomes(const char *text, const char *expected) {
 	struct buf pb = BUF_INIT(1 << 20), json = BUF_INIT(1 << 20);
 	struct error err = {.msg = ""};
-	int failed = json_to_pb(types, all, str_from(text), &pb, &err) || json_from_pb(types, all, buf_view(&pb), &json, &err) ||
-		     buf_append(&json, str_new("", 1));
+	int failed = json_to_pb(types, all, str_from(text), &pb, &err) ||
+		     json_from_pb(types, all, buf_view(&pb), &json, &err) || buf_append(&json, str_new("", 1));
 	if (failed)
 		fail_msg("%s: %s", text, err.msg);
 	assert_string_equal(buf_view(&json).ptr, expected);
@@ -48,11 +48,13 @@ static void assert_refused(const char *text, const char *because) {
 }
 
 static void scalars(void **state UNUSED) {
-	assert_same("{\"real\":1.5,\"narrow\":0.1,\"small\":-1,\"large\":\"-9223372036854775808\",\"huge\":\"18446744073709551615\","
-		    "\"zigzag\":-7,\"four\":4294967295,\"eight\":\"-8\",\"truth\":true,\"text\":\"\xC3\xA4\\n\",\"rawBytes\":\"AAE=\","
-		    "\"colour\":\"COLOUR_RED\"}");
-	assert_becomes("{\"small\":\"12\",\"large\":3,\"four\":1e3,\"raw_bytes\":\"-_8\",\"colour\":1,\"real\":\"Infinity\"}",
-		       "{\"small\":12,\"large\":\"3\",\"four\":1000,\"rawBytes\":\"+/8=\",\"colour\":\"COLOUR_RED\",\"real\":\"Infinity\"}");
+	assert_same(
+		"{\"real\":1.5,\"narrow\":0.1,\"small\":-1,\"large\":\"-9223372036854775808\",\"huge\":\"18446744073709551615\","
+		"\"zigzag\":-7,\"four\":4294967295,\"eight\":\"-8\",\"truth\":true,\"text\":\"\xC3\xA4\\n\",\"rawBytes\":\"AAE=\","
+		"\"colour\":\"COLOUR_RED\"}");
+	assert_becomes(
+		"{\"small\":\"12\",\"large\":3,\"four\":1e3,\"raw_bytes\":\"-_8\",\"colour\":1,\"real\":\"Infinity\"}",
+		"{\"small\":12,\"large\":\"3\",\"four\":1000,\"rawBytes\":\"+/8=\",\"colour\":\"COLOUR_RED\",\"real\":\"Infinity\"}");
 	assert_becomes("{\"small\":0,\"text\":\"\",\"maybe\":0,\"numbers\":[],\"inner\":null}", "{\"maybe\":0}");
 	assert_becomes("{\"nobody\":[1,{}],\"another\":2}", "{\"another\":2}");
 	assert_becomes("{\"colour\":77}", "{\"colour\":77}");
@@ -63,7 +65,8 @@ static void integers_past_int64(void **state UNUSED) {
 	assert_becomes("{\"huge\":18446744073709551615}", "{\"huge\":\"18446744073709551615\"}");
 	assert_becomes("{ \"text\": \"\\\"9223372036854775808\", \"huge\" : 9223372036854775808 , \"small\": 1}",
 		       "{\"text\":\"\\\"9223372036854775808\",\"huge\":\"9223372036854775808\",\"small\":1}");
-	assert_becomes("{\"real\":12345678901234567890,\"huge\":3}", "{\"real\":1.2345678901234567e+19,\"huge\":\"3\"}");
+	assert_becomes("{\"real\":12345678901234567890,\"huge\":3}",
+		       "{\"real\":1.2345678901234567e+19,\"huge\":\"3\"}");
 	assert_becomes("{\"real\":-12345678901234567890}", "{\"real\":-1.2345678901234567e+19}");
 	assert_becomes("{\"value\":[18446744073709551616]}", "{\"value\":[1.8446744073709552e+19]}");
 	assert_refused("{\"huge\":18446744073709551616}", "huge");
@@ -82,8 +85,9 @@ static void integers_past_int64(void **state UNUSED) {
 }
 
 static void composites(void **state UNUSED) {
-	assert_same("{\"inner\":{\"inner\":{\"small\":1}},\"numbers\":[1,0,2],\"list\":[{},{\"small\":2}],\"names\":{\"a\":1,\"b\":0},"
-		    "\"byNumber\":{\"-3\":{\"truth\":true}},\"byTruth\":{\"true\":\"x\"},\"right\":0}");
+	assert_same(
+		"{\"inner\":{\"inner\":{\"small\":1}},\"numbers\":[1,0,2],\"list\":[{},{\"small\":2}],\"names\":{\"a\":1,\"b\":0},"
+		"\"byNumber\":{\"-3\":{\"truth\":true}},\"byTruth\":{\"true\":\"x\"},\"right\":0}");
 }
 
 static void well_known_types(void **state UNUSED) {
@@ -142,8 +146,16 @@ static void limits_depth_and_values(void **state UNUSED) {
 static void reads_any_wire_format(void **state UNUSED) {
 	struct buf json = BUF_INIT(4096);
 	struct error err;
-	static const char wire[] = "\x70\x05" "\x18\x01" "\x72\x02\x06\x07" "\x18\x02" "\x6A\x02\x18\x01" "\xFA\x3F\x01x"
-				   "\x6A\x02\x48\x01" "\x9A\x01\x01" "a" "\xA0\x01\x03";
+	static const char wire[] = "\x70\x05"
+				   "\x18\x01"
+				   "\x72\x02\x06\x07"
+				   "\x18\x02"
+				   "\x6A\x02\x18\x01"
+				   "\xFA\x3F\x01x"
+				   "\x6A\x02\x48\x01"
+				   "\x9A\x01\x01"
+				   "a"
+				   "\xA0\x01\x03";
 	assert_int_equal(json_from_pb(types, all, str_new(wire, sizeof wire - 1), &json, &err), 0);
 	assert_int_equal(buf_append(&json, str_new("", 1)), 0);
 	assert_string_equal(buf_view(&json).ptr,

@@ -32,7 +32,7 @@ static void on_limit(struct timer *timer UNUSED) {
 	loop_stop(&loop);
 }
 
-/* --- the server ----------------------------------------------------------------------------------------------- */
+/* --- the server --------------------------------------------------------------------------------------------------- */
 
 static void on_request(struct rpc_whole *whole UNUSED, struct str bytes) {
 	if (!str_eq(bytes, buf_view(&sent)))
@@ -94,7 +94,7 @@ static int tear_down(void **state UNUSED) {
 	return 0;
 }
 
-/* --- the client ----------------------------------------------------------------------------------------------- */
+/* --- the client --------------------------------------------------------------------------------------------------- */
 
 struct call {
 	struct buf received;

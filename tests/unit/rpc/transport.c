@@ -22,11 +22,12 @@ static struct {
 	struct error why;
 } world;
 
-typedef int look_up(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **ret_addresses);
+typedef int look_up(const char *name, const char *service, const struct addrinfo *hints,
+		    struct addrinfo **ret_addresses);
 
 /* In place of the system's: "two.example" is ::1, where nobody listens, and 127.0.0.1. */
-__attribute__((visibility("default"))) int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
-						       struct addrinfo **ret_addresses) {
+__attribute__((visibility("default"))) int getaddrinfo(const char *name, const char *service,
+						       const struct addrinfo *hints, struct addrinfo **ret_addresses) {
 	look_up *real;
 	void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
 	memcpy(&real, &symbol, sizeof real);
@@ -59,8 +60,11 @@ static void on_closed(struct transport *transport UNUSED) {
 	loop_stop(&world.loop);
 }
 
-static const struct transport_events events = {
-	.on_connected = on_connected, .on_read = on_read, .on_end = on_end, .on_drained = on_drained, .on_closed = on_closed};
+static const struct transport_events events = {.on_connected = on_connected,
+					       .on_read = on_read,
+					       .on_end = on_end,
+					       .on_drained = on_drained,
+					       .on_closed = on_closed};
 
 static void on_accept(struct listener *listener UNUSED, int fd) {
 	world.accepted++;

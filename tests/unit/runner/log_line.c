@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "runner/log_line.h"
 
-/* --- bytes to lines -------------------------------------------------------------------------------------------- */
+/* --- bytes to lines ----------------------------------------------------------------------------------------------- */
 
 struct lines {
 	struct line_splitter splitter;
@@ -71,7 +71,7 @@ static void cuts_what_is_too_long(void **state) {
 	assert_int_equal(text.len, LOG_LINE_MAX + sizeof "… (3616 more bytes)|next|" - 1);
 }
 
-/* --- a line to what it says ------------------------------------------------------------------------------------ */
+/* --- a line to what it says --------------------------------------------------------------------------------------- */
 
 static void assert_reads(const char *text, int64_t time_ms, enum log_level level, const char *message,
 			 const char *attributes) {

@@ -255,7 +255,8 @@ static void says_all_of_it_at_once(void **state UNUSED) {
 		 "8:20 w: there is no verb \"x\"\n"
 		 "9:13 expected the name of a type parameter, found \"5\"\n"},
 		/* Where names are lost, nothing is said of them. */
-		{"module m {\n  struct A {}\n  data B { a A }\n}", "2:3 expected data, verb, enum or typealias, found \"struct\"\n"},
+		{"module m {\n  struct A {}\n  data B { a A }\n}",
+		 "2:3 expected data, verb, enum or typealias, found \"struct\"\n"},
 		{"module m {\n  data A { a Int\n  data B { a C }\n}",
 		 "3:10 expected the name of a field or '}', found '{'\n"},
 		{"module m { verb v(Int) -> Int data B {} verb w(B) Int }",
@@ -264,7 +265,8 @@ static void says_all_of_it_at_once(void **state UNUSED) {
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct world *world = world_new();
 		struct schema_module *module;
-		int result = schema_parse(str_from(texts[i].text), "t.ftl", &world->arena, &module, &world->diagnostics);
+		int result =
+			schema_parse(str_from(texts[i].text), "t.ftl", &world->arena, &module, &world->diagnostics);
 		if (module != NULL)
 			(void)!schema_check(module, &world->diagnostics);
 		assert_true(i == 0 || result == -1);

@@ -188,8 +188,9 @@ static void bears_modules_that_do_not_fit(void **state UNUSED) {
 		struct map others;
 		map_init(&others);
 		map_put(&others, STR("b"),
-			check_good(world, "module b { typealias Circle m.Circle  data Pair<A, B> { x A  y B }  data Plain {}"
-					  " export verb run(Unit) Unit }"));
+			check_good(world,
+				   "module b { typealias Circle m.Circle  data Pair<A, B> { x A  y B }  data Plain {}"
+				   " export verb run(Unit) Unit }"));
 		const struct schema_module *module = check_good(
 			world, arena_printf(&world->arena,
 					    "module m { typealias Circle b.Circle  data D<T> { x T } verb v(%s) Unit }",
@@ -211,7 +212,9 @@ static void bears_long_rows_of_aliases(void **state UNUSED) {
 	struct world *world = world_new();
 	enum { ROW = SCHEMA_DECLS_MAX - 3, DEEP = 90, WIDE = 20000 };
 	buf_clear(&world->buf);
-	assert_int_equal(buf_append(&world->buf, STR("module m { data D { next A0 } verb v(D) Unit  verb w([D]) Unit\n")), 0);
+	assert_int_equal(buf_append(&world->buf,
+				    STR("module m { data D { next A0 } verb v(D) Unit  verb w([D]) Unit\n")),
+			 0);
 	for (size_t i = 0; i + 1 < ROW; i++)
 		assert_int_equal(buf_printf(&world->buf, "typealias A%zu A%zu\n", i, i + 1), 0);
 	assert_int_equal(buf_printf(&world->buf, "typealias A%d D? }", ROW - 1), 0);
@@ -242,7 +245,11 @@ static void finds_among_many_members(void **state UNUSED) {
 	buf_clear(&world->buf);
 	assert_int_equal(buf_append(&world->buf, STR("module m { data D {\n")), 0);
 	for (size_t i = 0; i < MANY; i++)
-		assert_int_equal(buf_printf(&world->buf, "f%zu %s\n", i, i % 10 == 3 ? "E" : i % 10 == 7 ? "N" : "Int?"), 0);
+		assert_int_equal(buf_printf(&world->buf, "f%zu %s\n", i,
+					    i % 10 == 3   ? "E"
+					    : i % 10 == 7 ? "N"
+							  : "Int?"),
+				 0);
 	assert_int_equal(buf_append(&world->buf, STR("} enum E: String {\n")), 0);
 	for (size_t i = 0; i < MANY; i++)
 		assert_int_equal(buf_printf(&world->buf, "V%zu = \"v%zu\"\n", i, i), 0);

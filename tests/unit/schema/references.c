@@ -152,22 +152,28 @@ static void names_who_takes_a_type_that_narrows(void **state UNUSED) {
 		 "u.v uses money.Price: Price.amount was Int, is now String\n"},
 		{"verb v([D?]) Unit  data D { e E }  enum E { X {String: money.Price} }",
 		 "export data Price { amount Int }", "u.E uses money.Price: Price.of is gone\n"},
-		{"verb v(G<money.Price>) Unit  data G<T> { t T }", "export data Price { amount Int  of Currency  x Int }",
+		{"verb v(G<money.Price>) Unit  data G<T> { t T }",
+		 "export data Price { amount Int  of Currency  x Int }",
 		 "u.v uses money.Price: Price.x is new and required\n"},
 		/* What is accepted is accepted still. */
 		{"verb v(money.Price) Unit", "export data Price { amount Int?  of Currency  x Int? }", ""},
 		/* Answers are of code that has not changed. */
-		{"verb v(Unit) money.Price  data D { p money.Price }", "export data Price { amount String  of Currency }", ""},
+		{"verb v(Unit) money.Price  data D { p money.Price }",
+		 "export data Price { amount String  of Currency }", ""},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
 		struct world *world = world_new();
 		struct schema_comparison comparison;
 		struct map modules;
 		map_init(&modules);
-		map_put(&modules, STR("u"), check_good(world, arena_printf(&world->arena, "module u { %s }", uses[i].user)));
+		map_put(&modules, STR("u"),
+			check_good(world, arena_printf(&world->arena, "module u { %s }", uses[i].user)));
 		const struct schema_module *after = check_good(
-			world, arena_printf(&world->arena, "module money { %s export enum Currency: String { Euro = \"EUR\"  Dollar = \"USD\" } }",
-					    uses[i].after));
+			world,
+			arena_printf(
+				&world->arena,
+				"module money { %s export enum Currency: String { Euro = \"EUR\"  Dollar = \"USD\" } }",
+				uses[i].after));
 		schema_compare(check_good(world, before), after, &world->arena, &comparison);
 		int result = schema_check_callers(&comparison, &modules, &world->diagnostics);
 		assert_int_equal(result, uses[i].said[0] == '\0' ? 0 : -1);
@@ -222,8 +228,9 @@ static void follows_a_long_way_back(void **state UNUSED) {
 	map_init(&modules);
 	world->arena.max = (size_t)16 << 30;
 	for (size_t i = 0; i < MODULES; i++) {
-		const struct schema_module *module = check_good(
-			world, arena_printf(&world->arena, "module m%zu { export data D { x m%zu.D? } }", i, (i + 1) % MODULES));
+		const struct schema_module *module =
+			check_good(world, arena_printf(&world->arena, "module m%zu { export data D { x m%zu.D? } }", i,
+						       (i + 1) % MODULES));
 		map_put(&modules, str_from(module->name), (void *)module);
 	}
 	const struct schema_module *first = map_get(&modules, STR("m0"));

@@ -251,7 +251,8 @@ static void the_active_one_keeps_its_replicas(void **state) {
 	struct fixture *fixture = *state;
 	struct error err;
 	create(fixture, make_record("dpl-echo-1", "echo", "first"), 0, "dpl-echo-1");
-	struct module_record live = {"echo", "dpl-echo-1", "", 4, 0}, stopped = {"echo", "dpl-echo-1", "dpl-echo-2", 0, 3};
+	struct module_record live = {"echo", "dpl-echo-1", "", 4, 0},
+			     stopped = {"echo", "dpl-echo-1", "dpl-echo-2", 0, 3};
 	assert_int_equal(update(fixture, "dpl-echo-1", DEPLOYMENT_LIVE, "", &live, &err), 0);
 	create(fixture, make_record("dpl-echo-2", "echo", "second"), 2, "dpl-echo-2");
 	assert_only_module(fixture, "echo", "dpl-echo-1", "dpl-echo-2", 4);
@@ -408,13 +409,16 @@ static void gives_back_events(void **state) {
 	assert_events(fixture, (struct event_query){.newest = 0, .limit = SIZE_MAX}, "");
 	assert_events(fixture, (struct event_query){.after = 4, .newest = SIZE_MAX, .limit = SIZE_MAX}, "5 6");
 	assert_events(fixture, (struct event_query){.module = "echo", .newest = 2, .limit = SIZE_MAX}, "4 6");
-	assert_events(fixture, (struct event_query){.since_ms = 1700000000005, .newest = SIZE_MAX, .limit = SIZE_MAX}, "5 6");
+	assert_events(fixture, (struct event_query){.since_ms = 1700000000005, .newest = SIZE_MAX, .limit = SIZE_MAX},
+		      "5 6");
 	close_store(fixture);
 	open_store(fixture);
 	struct event_record *events;
 	size_t count;
 	const struct event_query query = {.module = "", .newest = 1, .limit = 1};
-	assert_int_equal(fixture->store->ops->list_events(fixture->store, &query, &fixture->arena, &events, &count, NULL), 0);
+	assert_int_equal(fixture->store->ops->list_events(fixture->store, &query, &fixture->arena, &events, &count,
+							  NULL),
+			 0);
 	const struct event_record expected = make_event(6, "echo");
 	assert_int_equal(events->time_ms, expected.time_ms);
 	assert_int_equal(events->kind, expected.kind);
@@ -444,8 +448,11 @@ static void keeps_the_newest_events(void **state) {
 static void keeps_events_with_what_they_tell_of(void **state) {
 	struct fixture *fixture = *state;
 	const struct event_record event = make_event(1, "echo");
-	const struct store_change change = {
-		.deployment_key = "dpl-echo-1", .state = DEPLOYMENT_LIVE, .detail = "", .events = &event, .event_count = 1};
+	const struct store_change change = {.deployment_key = "dpl-echo-1",
+					    .state = DEPLOYMENT_LIVE,
+					    .detail = "",
+					    .events = &event,
+					    .event_count = 1};
 	struct error err;
 	assert_int_equal(fixture->store->ops->update(fixture->store, &change, &err), -1);
 	assert_int_equal(err.code, CODE_NOT_FOUND);
