@@ -51,10 +51,14 @@ static void on_tick(struct timer *timer) {
 	backplane_event_done(backplane);
 }
 
-static void on_runner_exited(void *owner, const char *runner_key, const char *why) {
+static void on_runner_exited(void *owner, const char *runner_key, const char *why, const struct last_lines *lines) {
 	struct backplane *backplane = owner;
+	const char *oldest_first[LAST_LINES_MAX];
+	for (size_t i = 0; i < lines->count; i++)
+		oldest_first[i] = last_lines_get(lines, i);
 	failpoint(FAILPOINT_RUNNER_EXITED);
-	control_runner_exited(backplane_event(backplane), runner_key, why);
+	control_runner_exited(backplane_event(backplane), runner_key,
+			      &(struct cause){why, oldest_first, lines->count});
 	backplane_event_done(backplane);
 }
 

@@ -153,6 +153,13 @@ struct control_config {
 
 extern const struct control_config control_config_default;
 
+/* Why something ended or failed, and the last lines that it wrote; there may be none. */
+struct cause {
+	const char *why;
+	const char *const *lines;
+	size_t line_count;
+};
+
 /* What happened, and why: told of every change of state of a Runner or a deployment, before anything that follows from
  * it. Runners that host a deployment, and deployments, name it. */
 struct control_event {
@@ -320,7 +327,7 @@ struct deployed {
 /* -1 when the Runner does not host that deployment as far as we know; it should end it. */
 int control_deployed(struct control *control, const struct deployed *deployed, struct error *err);
 
-void control_runner_exited(struct control *control, const char *runner_key, const char *why);
+void control_runner_exited(struct control *control, const char *runner_key, const struct cause *cause);
 void control_published(struct control *control, uint64_t version);
 void control_shut_down(struct control *control);
 

@@ -131,7 +131,7 @@ void control_register(struct control *control, const struct registration *regist
 		return;
 	}
 	if (runner != NULL && is_another(runner, registration)) {
-		runner_lose(control, runner, "registers anew, and not as it was");
+		runner_lose(control, runner, &(struct cause){.why = "registers anew, and not as it was"});
 		runner = NULL;
 	}
 	if (runner != NULL && runner->state == RUNNER_PROBING) {
@@ -248,7 +248,7 @@ void control_pinged(struct control *control, const char *runner_key, uint64_t se
 	else if (runner->state == RUNNER_PROBING)
 		count_in(control, runner);
 	else if (runner->contact.pings_missed >= PINGS_MISSED_MAX && runner->contact.broke != BROKE_NOT)
-		runner_lose(control, runner, "closed its connection");
+		runner_lose(control, runner, &(struct cause){.why = "closed its connection"});
 	else if (runner->contact.pings_missed >= PINGS_MISSED_MAX)
 		runner_give_up(control, runner, "does not answer pings");
 	control_settle(control);

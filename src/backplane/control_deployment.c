@@ -246,16 +246,15 @@ static uint64_t backoff_ms(const struct control *control, unsigned failures) {
 	return failures == 0 ? 0 : MIN(control->config.retry_max_ms, (uint64_t)100 << MIN(failures - 1, 10u));
 }
 
-static void retry_later(struct control *control, struct deployment *deployment, const char *why,
-			const char *const *lines, size_t line_count) {
+static void retry_later(struct control *control, struct deployment *deployment, const struct cause *cause) {
 	uint64_t delay_ms = backoff_ms(control, deployment->failures);
 	deployment->retry_due_ms = control->now_ms + delay_ms;
 	char text[EVENT_TEXT_MAX];
-	snprintf(text, sizeof text, "%s; trying again in %llu ms", why, (unsigned long long)delay_ms);
+	snprintf(text, sizeof text, "%s; trying again in %llu ms", cause->why, (unsigned long long)delay_ms);
 	if (deployment->state != DEPLOYMENT_STARTING)
-		set_state(control, deployment, deployment->state, why);
-	const struct control_event event =
-		{EVENT_DEPLOYMENT_BACKING_OFF, deployment, NULL, text, lines, line_count, delay_ms};
+		set_state(control, deployment, deployment->state, cause->why);
+	const struct control_event event = {EVENT_DEPLOYMENT_BACKING_OFF, deployment, NULL, text, cause->lines,
+					    cause->line_count, delay_ms};
 	control->outside->ops->event(control->outside, &event);
 	module_unsettle(control, deployment->module);
 	if (deployment == deployment->module->active && deployment->alive == 0)
@@ -264,8 +263,7 @@ static void retry_later(struct control *control, struct deployment *deployment, 
 
 static bool go_on_failing(struct control *control, struct deployment *deployment);
 
-static void fail_or_retry(struct control *control, struct deployment *deployment, const char *why,
-			  const char *const *lines, size_t line_count) {
+static void fail_or_retry(struct control *control, struct deployment *deployment, const struct cause *cause) {
 	if (!deployment_is_wanted(deployment) || go_on_failing(control, deployment))
 		return;
 	bool starting = deployment->state == DEPLOYMENT_STARTING;
@@ -273,10 +271,10 @@ static void fail_or_retry(struct control *control, struct deployment *deployment
 	deployment->awaited = false;
 	deployment->failures++;
 	if (starting && deployment->failures >= control->config.attempts_max) {
-		deployment_fail(control, deployment, why, lines, line_count);
+		deployment_fail(control, deployment, cause);
 		return;
 	}
-	retry_later(control, deployment, why, lines, line_count);
+	retry_later(control, deployment, cause);
 }
 
 /* --- replicas that do not come up: all of them say why, not only the first ---------------------------------------- */
@@ -299,24 +297,24 @@ static bool go_on_failing(struct control *control, struct deployment *deployment
 	char why[EVENT_TEXT_MAX];
 	snprintf(why, sizeof why, "%u of %u replicas did not come up; the first said: %s", deployment->failing.replicas,
 		 deployment_wanted(deployment), deployment->failing.why);
-	deployment_fail(control, deployment, why, NULL, 0);
+	deployment_fail(control, deployment, &(struct cause){.why = why});
 	return true;
 }
 
 static void replica_failed(struct control *control, const struct runner *runner, struct deployment *deployment,
-			   const struct deployed *said) {
+			   const struct cause *said) {
 	deployment->awaited = false;
 	deployment->failures++;
 	bool is_only_one = deployment->failing.replicas == 0 && !is_any_on_its_way(deployment);
 	if (is_only_one) {
-		deployment_fail(control, deployment, said->error, said->lines, said->line_count);
+		deployment_fail(control, deployment, said);
 		return;
 	}
 	const struct control_event event = {
-		EVENT_DEPLOYMENT_REPLICA_FAILED, deployment, runner, said->error, said->lines, said->line_count, 0};
+		EVENT_DEPLOYMENT_REPLICA_FAILED, deployment, runner, said->why, said->lines, said->line_count, 0};
 	control->outside->ops->event(control->outside, &event);
 	if (deployment->failing.replicas++ == 0) {
-		deployment->failing.why = mem_strdup(said->error);
+		deployment->failing.why = mem_strdup(said->why);
 		deployment->failing.due_ms = control->now_ms + FAILING_MS;
 		module_unsettle(control, deployment->module);
 	}
@@ -327,27 +325,27 @@ void deployment_refused(struct control *control, struct deployment *deployment, 
 	if (!deployment_is_wanted(deployment) || go_on_failing(control, deployment))
 		return;
 	deployment->failures = MAX(deployment->failures, 1u);
-	retry_later(control, deployment, why, NULL, 0);
+	retry_later(control, deployment, &(struct cause){.why = why});
 }
 
-void deployment_lost_runner(struct control *control, struct deployment *deployment, const char *why) {
-	fail_or_retry(control, deployment, why, NULL, 0);
+void deployment_lost_runner(struct control *control, struct deployment *deployment, const struct cause *cause) {
+	fail_or_retry(control, deployment, cause);
 }
 
-void deployment_fail(struct control *control, struct deployment *deployment, const char *why, const char *const *lines,
-		     size_t line_count) {
+void deployment_fail(struct control *control, struct deployment *deployment, const struct cause *cause) {
 	struct module *module = deployment->module;
 	ASSERT(deployment == module->next);
 	module->next = NULL;
 	module->next_replicas = 0;
 	stop_failing(deployment);
 	free(module->failure);
-	module->failure = mem_printf("%s failed: %s", deployment->key, why);
-	set_state(control, deployment, DEPLOYMENT_FAILED, why);
-	keep_ended(&module->failed, deployment->key, deployment->language, DEPLOYMENT_FAILED, why,
+	module->failure = mem_printf("%s failed: %s", deployment->key, cause->why);
+	set_state(control, deployment, DEPLOYMENT_FAILED, cause->why);
+	keep_ended(&module->failed, deployment->key, deployment->language, DEPLOYMENT_FAILED, cause->why,
 		   deployment->since_wall_ms);
 	list_append(&control->ending, &deployment->in_ending);
-	const struct control_event event = {EVENT_DEPLOYMENT_FAILED, deployment, NULL, why, lines, line_count, 0};
+	const struct control_event event = {EVENT_DEPLOYMENT_FAILED, deployment, NULL, cause->why, cause->lines,
+					    cause->line_count, 0};
 	control->outside->ops->event(control->outside, &event);
 	save(control, deployment, module);
 	drain_runners(control, deployment, "its deployment failed");
@@ -478,10 +476,11 @@ static void replica_ended(struct control *control, struct runner *runner, const 
 		runner_end(control, runner, 0);
 	if (expected)
 		return;
+	const struct cause cause = {deployed->error, deployed->lines, deployed->line_count};
 	if (deployment == deployment->module->next && !deployed->runner_fault)
-		replica_failed(control, runner, deployment, deployed);
+		replica_failed(control, runner, deployment, &cause);
 	else
-		fail_or_retry(control, deployment, deployed->error, deployed->lines, deployed->line_count);
+		fail_or_retry(control, deployment, &cause);
 }
 
 /* It speaks of a deployment that we did not give it, or not any more. */
@@ -583,5 +582,5 @@ void deployment_tick(struct control *control, struct deployment *deployment) {
 	char why[128];
 	snprintf(why, sizeof why, "it was not up within %llu ms",
 		 (unsigned long long)control->config.deploy_timeout_ms);
-	deployment_fail(control, deployment, why, NULL, 0);
+	deployment_fail(control, deployment, &(struct cause){.why = why});
 }

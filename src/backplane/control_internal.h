@@ -48,7 +48,7 @@ void runner_tell(struct control *control, const struct runner *runner, enum even
 struct runner *runner_add(struct control *control, const char *key, const char *language, bool managed,
 			  enum runner_state state, uint64_t limit_ms);
 /* It is gone. */
-void runner_lose(struct control *control, struct runner *runner, const char *why);
+void runner_lose(struct control *control, struct runner *runner, const struct cause *cause);
 /* It may still be there, and is of no use. */
 void runner_give_up(struct control *control, struct runner *runner, const char *why);
 /* Takes it off its deployment, whose alive count and routes follow. */
@@ -75,10 +75,9 @@ bool deployment_is_wanted(const struct deployment *deployment);
 void deployment_tell(struct control *control, const struct deployment *deployment, enum event_kind kind,
 		     const char *format, ...) PRINTF_LIKE(4, 5);
 /* STARTING → FAILED */
-void deployment_fail(struct control *control, struct deployment *deployment, const char *why, const char *const *lines,
-		     size_t line_count);
+void deployment_fail(struct control *control, struct deployment *deployment, const struct cause *cause);
 /* A Runner of it is gone, through no fault of the deployment. */
-void deployment_lost_runner(struct control *control, struct deployment *deployment, const char *why);
+void deployment_lost_runner(struct control *control, struct deployment *deployment, const struct cause *cause);
 /* A Runner would not take it, as it has something else to do: another is looked for. */
 void deployment_refused(struct control *control, struct deployment *deployment, const char *why);
 /* A Runner says that it is alive: on the way to LIVE. */

@@ -181,7 +181,7 @@ static void blame_language(struct control *control, struct language *language, c
 			continue;
 		char text[512];
 		snprintf(text, sizeof text, "no Runner for the language %s could be had: %s", language->name, why);
-		deployment_fail(control, next, text, NULL, 0);
+		deployment_fail(control, next, &(struct cause){.why = text});
 	}
 }
 
@@ -192,27 +192,29 @@ static struct language *language_to_blame(struct control *control, const struct 
 	return language_find_or_add(control, runner->language);
 }
 
-static void take_out(struct control *control, struct runner *runner, enum event_kind kind, const char *why) {
+static void take_out(struct control *control, struct runner *runner, enum event_kind kind, const struct cause *cause) {
 	struct deployment *deployment = runner->deployment;
 	bool expected = runner->state == RUNNER_DRAINING;
 	struct language *language = language_to_blame(control, runner);
 	char text[512];
-	snprintf(text, sizeof text, "the Runner %s %s", runner->key, why);
-	runner_tell(control, runner, kind, language != NULL ? blame_delay_ms(control, language) : 0, why);
+	snprintf(text, sizeof text, "the Runner %s %s", runner->key, cause->why);
+	runner_tell(control, runner, kind, language != NULL ? blame_delay_ms(control, language) : 0, cause->why);
 	runner_detach(control, runner);
 	if (language != NULL)
-		blame_language(control, language, why);
+		blame_language(control, language, cause->why);
 	runner_remove(control, runner);
 	if (deployment != NULL && !expected)
-		deployment_lost_runner(control, deployment, text);
+		deployment_lost_runner(control, deployment,
+				       &(struct cause){text, cause->lines, cause->line_count});
 }
 
-void runner_lose(struct control *control, struct runner *runner, const char *why) {
-	take_out(control, runner, runner->state == RUNNER_DRAINING ? EVENT_RUNNER_ENDED : EVENT_RUNNER_LOST, why);
+void runner_lose(struct control *control, struct runner *runner, const struct cause *cause) {
+	take_out(control, runner, runner->state == RUNNER_DRAINING ? EVENT_RUNNER_ENDED : EVENT_RUNNER_LOST, cause);
 }
 
 void runner_give_up(struct control *control, struct runner *runner, const char *why) {
-	take_out(control, runner, runner->managed ? EVENT_RUNNER_KILLED : EVENT_RUNNER_LOST, why);
+	take_out(control, runner, runner->managed ? EVENT_RUNNER_KILLED : EVENT_RUNNER_LOST,
+		 &(struct cause){.why = why});
 }
 
 void runner_assign(struct control *control, struct runner *runner, struct deployment *deployment) {
@@ -279,11 +281,11 @@ void runner_adopt(struct control *control, struct runner *runner) {
 	deployment_gained_runner(control, deployment, runner);
 }
 
-void control_runner_exited(struct control *control, const char *runner_key, const char *why) {
+void control_runner_exited(struct control *control, const char *runner_key, const struct cause *cause) {
 	struct runner *runner = runner_find(control, runner_key);
 	if (runner == NULL)
 		return;
-	runner_lose(control, runner, why);
+	runner_lose(control, runner, cause);
 	control_settle(control);
 }
 
@@ -309,7 +311,7 @@ void control_deploy_answered(struct control *control, const char *runner_key, ui
 	if (err->code == CODE_FAILED_PRECONDITION)
 		deployment_refused(control, deployment, why);
 	else
-		deployment_lost_runner(control, deployment, why);
+		deployment_lost_runner(control, deployment, &(struct cause){.why = why});
 	control_settle(control);
 }
 

@@ -13,8 +13,8 @@
 
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "base/text.h"
 #include "module/module_call.h"
-#include "module/text.h"
 #include "rpc/pb.h"
 
 /* Lives on the stack of the verb's thread until it is done, or else in the call's arena. */

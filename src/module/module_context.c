@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "module/module_call.h"
-#include "module/text.h"
 
 /* A message of this size has room for a field's header around it. */
 #define ANSWER_MAX (RPC_MESSAGE_MAX_DEFAULT - KIB(1))

@@ -8,6 +8,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/failpoint.h"
+#include "base/line_splitter.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -28,6 +30,7 @@
 
 enum {
 	ENVIRON_MAX = 1 << 20,
+	LAST_WORDS_MAX = 256 << 10,
 	SEARCH_MS = 100, /* many Runners that die together are one search */
 };
 
@@ -163,11 +166,36 @@ static void on_handle_closed(uv_handle_t *handle) {
 	free_local_if_done(local);
 }
 
+static void on_last_words(void *data, struct str line) {
+	last_lines_add(data, line);
+}
+
+/* A module may have left anything under that name. */
+static void read_last_words(const struct local *local, const char *key, struct last_lines *lines) {
+	char *path = file_of(local, key, ".d/" LAST_WORDS_FILE), bytes[4096];
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	free(path);
+	if (fd < 0)
+		return;
+	struct line_splitter splitter;
+	line_splitter_init(&splitter);
+	ssize_t len;
+	for (size_t total = 0; total < LAST_WORDS_MAX && (len = read(fd, bytes, sizeof bytes)) > 0;
+	     total += (size_t)len)
+		line_splitter_feed(&splitter, str_new(bytes, (size_t)len), on_last_words, lines);
+	line_splitter_end(&splitter, on_last_words, lines);
+	line_splitter_deinit(&splitter);
+	close(fd);
+}
+
 static void report_and_forget(struct process *process) {
 	struct local *local = process->local;
+	struct last_lines lines = {0};
+	read_last_words(local, process->key, &lines);
 	clean_up(local, process->key);
 	if (!local->closing)
-		local->options.exited(local->options.owner, process->key, process->why);
+		local->options.exited(local->options.owner, process->key, process->why, &lines);
+	last_lines_deinit(&lines);
 	uv_handle_t *handle = process->pidfd >= 0 ? (uv_handle_t *)&process->poll : (uv_handle_t *)&process->child;
 	if (!uv_is_closing(handle))
 		uv_close(handle, on_handle_closed);
@@ -252,7 +280,6 @@ static void local_create(struct platform *platform, const char *runner_key, cons
 		"--start-timeout", start_timeout, "--orphan-timeout", orphan_timeout, "--busy-poll", busy_poll,
 		NULL,
 	};
-	/* A Runner writes to standard error only; what a shared object prints that it loaded is not to be lost. */
 	uv_stdio_container_t stdio[] = {
 		{.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
 	uv_process_options_t options = {

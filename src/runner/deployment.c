@@ -163,6 +163,7 @@ static int start(struct deployment *deployment, struct error *err) {
 		.module = deployment->fetch.module,
 		.folder = deployment->folder,
 		.working_dir = deployment->working_dir,
+		.work_folder = options->work_folder,
 		.entry = deployment->fetch.entry,
 		.unix_socket = strcmp(deployment->fetch.bind, "unix") == 0,
 		.backplane_endpoint = options->backplane_endpoint,

@@ -5,8 +5,8 @@
  */
 #pragma once
 
+#include "base/last_lines.h"
 #include "rpc/server.h"
-#include "runner/last_lines.h"
 #include "runner/logs.h"
 
 struct deployment;

@@ -7,9 +7,9 @@
  */
 #pragma once
 
+#include "base/last_lines.h"
 #include "rpc/server.h"
 #include "rpc/unary.h"
-#include "runner/last_lines.h"
 #include "runner/logs.h"
 
 struct host;
@@ -38,6 +38,7 @@ struct host_options {
 	const char *module;
 	const char *folder; /* of the deployment's files; absolute */
 	const char *working_dir; /* private to it; there already */
+	const char *work_folder; /* the Runner's: there this process leaves last words when it dies of what it hosts */
 	const char *entry; /* in folder; there already */
 	bool unix_socket; /* a child is to listen on one, where the path is short enough */
 	const char *backplane_endpoint;

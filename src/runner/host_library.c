@@ -17,9 +17,9 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "module/module_host.h"
-#include "module/text.h"
 #include "runner/host.h"
 #include "runner/own_output.h"
 
@@ -272,7 +272,11 @@ struct host *host_library_start(const struct host_options *options, struct error
 	library->limit.fire = on_limit;
 	library->loading.loaded.run = on_loaded;
 	pthread_mutex_init(&library->shared.lock, NULL);
-	library->output = own_output_take(on_stdout_line, on_stderr_line, library, err);
+	library->output = own_output_take(&(struct own_output_options){.on_stdout = on_stdout_line,
+								       .on_stderr = on_stderr_line,
+								       .data = library,
+								       .folder = options->work_folder},
+					  err);
 	if (library->output == NULL) {
 		library_free(library);
 		return NULL;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/line_splitter.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 #include "rpc/relay.h"

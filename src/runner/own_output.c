@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,14 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/last_lines.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
 
 enum {
 	STREAMS = 2, /* standard output and error, in this order */
 	LAST_READ_MAX = 4 << 10,
+	READING_MAX_MS = 10,
 	DRAIN_MAX = 1 << 20, /* of a stream, at the end: who never stops printing cannot hold us */
 };
 
@@ -42,35 +47,42 @@ struct own_output {
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
-/* What a handler of a fault may look at: the fault may be anywhere, also in the thread that reads. */
+/* What the handler of a fault may look at: the fault may be anywhere, also in the thread that reads. */
 static struct {
 	int to; /* standard error as it was */
+	char path[PATH_MAX];
 	int read_ends[STREAMS];
 	char bytes[LAST_READ_MAX]; /* a ring of what was read last */
-	atomic_size_t end; /* of all that was ever written to it */
+	size_t end; /* of all that was ever written to it */
+	atomic_bool reading; /* something is neither in a pipe nor in the ring, or may be */
+	atomic_bool faulted; /* nothing is read any more but by the handler */
 } last;
 
 static void remember(const char *bytes, size_t len) {
-	size_t end = atomic_load_explicit(&last.end, memory_order_relaxed);
 	for (size_t i = 0; i < len; i++)
-		last.bytes[(end + i) % LAST_READ_MAX] = bytes[i];
-	atomic_store_explicit(&last.end, end + len, memory_order_release);
+		last.bytes[last.end++ % LAST_READ_MAX] = bytes[i];
 }
 
-static void tell(const char *bytes, size_t len) {
+static void tell(int file, const char *bytes, size_t len) {
 	ssize_t written UNUSED = write(last.to, bytes, len);
+	written = write(file, bytes, len);
 }
 
 /* Lines that were read may not have left this process, and some were not read. */
 static void on_fault(int number) {
-	size_t end = atomic_load_explicit(&last.end, memory_order_acquire);
-	size_t from = end > LAST_READ_MAX ? end - LAST_READ_MAX : 0;
-	for (; from < end; from++)
-		tell(&last.bytes[from % LAST_READ_MAX], 1);
-	char bytes[1024];
+	int file = open(last.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	last.faulted = true;
+	/* Not for ever: it may be the reader's fault. */
+	for (int i = 0; i < READING_MAX_MS && last.reading; i++)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	char bytes[LAST_READ_MAX];
+	size_t len = MIN(last.end, sizeof bytes);
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = last.bytes[(last.end - len + i) % LAST_READ_MAX];
+	tell(file, bytes, len);
 	for (size_t i = 0; i < STREAMS; i++)
 		for (ssize_t got; (got = read(last.read_ends[i], bytes, sizeof bytes)) > 0;)
-			tell(bytes, (size_t)got);
+			tell(file, bytes, (size_t)got);
 	raise(number);
 }
 
@@ -100,11 +112,13 @@ static void move_own_words(int fd) {
 /* As read(2). */
 static ssize_t read_some(struct own_output *output, struct stream *stream) {
 	char bytes[4096];
-	ssize_t len = read(stream->read_end, bytes, sizeof bytes);
-	if (len > 0) {
+	last.reading = true;
+	ssize_t len = last.faulted ? -1 : read(stream->read_end, bytes, sizeof bytes);
+	if (len > 0)
 		remember(bytes, (size_t)len);
+	last.reading = false;
+	if (len > 0)
 		line_splitter_feed(&stream->lines, str_new(bytes, (size_t)len), stream->on_line, output->data);
-	}
 	return len;
 }
 
@@ -160,13 +174,13 @@ static void close_all(struct own_output *output) {
 	free(output);
 }
 
-struct own_output *own_output_take(line_function *on_stdout, line_function *on_stderr, void *data, struct error *err) {
+struct own_output *own_output_take(const struct own_output_options *options, struct error *err) {
 	struct own_output *output = mem_zalloc(sizeof *output);
 	struct stream *streams = output->streams;
-	output->data = data;
+	output->data = options->data;
 	output->stop = eventfd(0, EFD_CLOEXEC);
-	bool failed = stream_open(&streams[0], STDOUT_FILENO, on_stdout) < 0;
-	failed |= stream_open(&streams[1], STDERR_FILENO, on_stderr) < 0;
+	bool failed = stream_open(&streams[0], STDOUT_FILENO, options->on_stdout) < 0;
+	failed |= stream_open(&streams[1], STDERR_FILENO, options->on_stderr) < 0;
 	int number = failed || output->stop < 0 ? errno : thread_start(&output->thread, 0, run_reading, output);
 	if (number != 0) {
 		close_all(output);
@@ -174,6 +188,7 @@ struct own_output *own_output_take(line_function *on_stdout, line_function *on_s
 		return NULL;
 	}
 	last.to = streams[1].before;
+	snprintf(last.path, sizeof last.path, "%s/%s", options->folder, LAST_WORDS_FILE);
 	for (size_t i = 0; i < STREAMS; i++)
 		last.read_ends[i] = streams[i].read_end;
 	watch_faults(on_fault);

@@ -5,8 +5,8 @@
  */
 #pragma once
 
+#include "base/last_lines.h"
 #include "rpc/channel.h"
-#include "runner/last_lines.h"
 
 struct reports {
 	struct loop *loop;

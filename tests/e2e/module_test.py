@@ -489,6 +489,7 @@ def test_a_crash_of_a_library_leaves_its_last_words(deploy):
     assert runner.process.wait(20) == -signal.SIGABRT
     runner.reader.join(10)
     assert "about to crash" in runner.text()
+    assert (runner.folder / "last-words").read_text() == "about to crash"
     shutil.rmtree(runner.folder)  # as the Platform does
     runner.folder.mkdir()
 

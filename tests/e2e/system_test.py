@@ -156,7 +156,47 @@ def test_a_shared_object_that_crashes_is_told_of(platform, ftl_command):
     source.write_text(source.read_text() + crash + '{ puts("last words"); fflush(stdout); abort(); }\n')
     told = ftl_command("deploy", "examples/time", code=1).stderr
     assert re.search(r"failed: the Runner rnr-c-\w+ was killed by signal 6 \(Aborted\)\n", told), told
+    assert told.count("  | last words\n") == 3, told  # of each attempt
     assert "\nlast words\n" in platform.log()
+
+
+CRASH = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <ftl/module.h>
+
+static int boom(struct ftl_context *ftl) {
+	printf("\\033[31mlooking at %s\\n", ftl->request);
+	fprintf(stderr, "no way out\\n");
+	abort();
+}
+
+FTL_MODULE("time", {.name = "time", .run = boom});
+"""
+
+
+@pytest.mark.parametrize("flags", ["", ", .flags = FTL_VERB_NONBLOCKING"], ids=["thread", "loop"])
+def test_the_last_words_of_a_crash_in_a_call_are_in_its_events(platform, ftl_command, flags):
+    (ftl_command.folder / "examples/time/time.c").write_text(CRASH.replace(".run = boom", f".run = boom{flags}"))
+    ftl_command("deploy", "examples/time")
+    (before,) = platform.runners("alive")
+    ftl_command("call", "time.time", "{}", code=1)
+    wait_for(lambda: [one for one in platform.runners("alive") if one.key != before.key], "another Runner")
+    told = ftl_command("events", "time").stdout
+    assert re.search(r"the Runner \S+ was killed by signal 6 \(Aborted\); trying again.*\n  \|  \[31mlooking at {}\n"
+                     r"  \| no way out\n", told), told
+    wait_for(lambda: not list(platform.data.glob(f"run/{before.key}*")), "the end of what it left")
+
+
+def test_last_words_that_are_no_file_hold_nobody_up(platform, ftl_command):
+    stray = 'char path[1000]; snprintf(path, sizeof path, "%s/../last-words", ftl->working_dir); mkfifo(path, 0600);'
+    source = CRASH.replace("\tprintf(", stray + " printf(").replace("<stdlib.h>", "<stdlib.h>\n#include <sys/stat.h>")
+    (ftl_command.folder / "examples/time/time.c").write_text(source)
+    ftl_command("deploy", "examples/time")
+    (before,) = platform.runners("alive")
+    ftl_command("call", "time.time", "{}", code=1)
+    wait_for(lambda: [one for one in platform.runners("alive") if one.key != before.key], "another Runner")
+    assert "killed by signal 6 (Aborted)" in ftl_command("events", "time").stdout
 
 
 def test_a_program_that_exits_early_is_told_of(platform):

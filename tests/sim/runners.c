@@ -145,7 +145,7 @@ static void on_exit_noticed(struct sim *sim, struct event *event) {
 	if (runner_running(sim, runner->key) != NULL)
 		return; /* a hand-started one is back */
 	backplane_begin(sim);
-	control_runner_exited(&sim->control, runner->key, "exited");
+	control_runner_exited(&sim->control, runner->key, &(struct cause){.why = "exited"});
 	backplane_end(sim);
 }
 
@@ -574,7 +574,7 @@ struct order {
 static void on_not_created(struct sim *sim, struct event *event) {
 	const struct order *order = event->subject;
 	backplane_begin(sim);
-	control_runner_exited(&sim->control, order->key, "could not be started");
+	control_runner_exited(&sim->control, order->key, &(struct cause){.why = "could not be started"});
 	backplane_end(sim);
 }
 

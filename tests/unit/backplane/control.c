@@ -440,7 +440,7 @@ static void a_lost_runner_ends_the_waiting(void **state UNUSED) {
 	deploy("dpl-1", "echo", 2);
 	forget_log();
 	report("one", "dpl-1", "exited with status 3");
-	control_runner_exited(&stage->control, "two", "exited");
+	control_runner_exited(&stage->control, "two", &(struct cause){.why = "exited"});
 	assert_non_null(
 		strstr(log_text(), "dpl-1: 1 of 2 replicas did not come up; the first said: exited with status 3\n"));
 }
@@ -555,7 +555,7 @@ static void tells_what_drains_and_comes_again_to_end(void **state UNUSED) {
 	control_begin(&stage->control, stage->now_ms);
 	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
 	expect("accept 1\nterminate all at unix:/a\n");
-	control_runner_exited(&stage->control, "rnr-a", "exited");
+	control_runner_exited(&stage->control, "rnr-a", &(struct cause){.why = "exited"});
 	assert_int_equal(stage->control.runners.len, 0);
 }
 
@@ -721,14 +721,15 @@ static void waits_no_longer_than_what_was_found_has(void **state UNUSED) {
 	pinged("rnr-a", NULL);
 	pass(control_config_default.adopt_timeout_ms);
 	expect("ping unix:/a\naccept 1\nping unix:/a\n"); /* and no more: rnr-b may host it */
-	control_runner_exited(&stage->control, "rnr-b", "exited");
+	control_runner_exited(&stage->control, "rnr-b", &(struct cause){.why = "exited"});
 	expect("destroy\ndeploy dpl-1 to unix:/a\n");
 }
 
 static void gives_up_when_no_runner_can_be_had(void **state UNUSED) {
 	deploy("dpl-1", "echo", 1);
 	for (int attempt = 0; attempt < 3; attempt++) {
-		control_runner_exited(&stage->control, stage->last_created, "exited with status 1");
+		control_runner_exited(&stage->control, stage->last_created,
+				      &(struct cause){.why = "exited with status 1"});
 		pass(1000);
 	}
 	const char *log = log_text();
@@ -861,7 +862,7 @@ static void ends_all_that_it_made(void **state UNUSED) {
 	expect("route echo to 0\n");
 	publish();
 	expect("terminate all at unix:/a\n");
-	control_runner_exited(&stage->control, stage->last_created, "exited with status 0");
+	control_runner_exited(&stage->control, stage->last_created, &(struct cause){.why = "exited with status 0"});
 	assert_non_null(strstr(log_text(), "all gone\n"));
 	assert_int_equal(stage->control.runners.len, 1);
 }
@@ -879,7 +880,7 @@ static void ends_what_died_before_it_was_told_to_end(void **state UNUSED) {
 	expect("terminate all at unix:/a\n");
 	publish();
 	expect("");
-	control_runner_exited(&stage->control, stage->last_created, "exited with status 0");
+	control_runner_exited(&stage->control, stage->last_created, &(struct cause){.why = "exited with status 0"});
 	assert_non_null(strstr(log_text(), "all gone\n"));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../cmocka_test.h"
 
-#include "module/text.h"
+#include "base/text.h"
 
 static void assert_becomes(void (*function)(struct buf *, struct str), struct str bytes, const char *expected) {
 	struct buf text = BUF_INIT(bytes.len * 6 + 3);

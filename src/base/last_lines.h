@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last lines that a deployment wrote, for the case that it fails.
+ * The last lines that some program wrote, for the case that it fails.
  */
 #pragma once
 
 #include "base/str.h"
+
+/* In the working folder of a Runner that died of a fault: what was printed last in it. */
+#define LAST_WORDS_FILE "last-words"
 
 enum { LAST_LINES_MAX = 20, LAST_LINE_SIZE_MAX = 1024 };
 

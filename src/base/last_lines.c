@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runner/last_lines.h"
+#include "base/last_lines.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 
 #include "../cmocka_test.h"
 
-#include "runner/last_lines.h"
+#include "base/last_lines.h"
 
 static void keeps_the_last(void **state UNUSED) {
 	struct last_lines last = {0};

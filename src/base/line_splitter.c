@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/line_splitter.h"
+
+#include "base/text.h"
+
+void line_splitter_init(struct line_splitter *splitter) {
+	*splitter = (struct line_splitter){.begun = BUF_INIT(LOG_LINE_MAX)};
+}
+
+void line_splitter_deinit(struct line_splitter *splitter) {
+	buf_deinit(&splitter->begun);
+}
+
+static void append(struct buf *to, struct str bytes) {
+	int over = buf_append(to, bytes);
+	ASSERT(over == 0);
+}
+
+/* What could steer a terminal is of no use in a log. */
+static void blank_controls(char *text, size_t len) {
+	for (size_t i = 0; i < len; i++)
+		if (((unsigned char)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7F)
+			text[i] = ' ';
+}
+
+static void finish_line(struct line_splitter *splitter, line_function *on_line, void *data) {
+	struct str line = buf_view(&splitter->begun);
+	if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	if (line.len > 0) {
+		/* Each byte becomes three at most. */
+		struct buf repaired = BUF_INIT((size_t)LOG_LINE_MAX * 3 + 64);
+		text_repair(&repaired, line);
+		blank_controls((char *)buf_view(&repaired).ptr, buf_len(&repaired));
+		if (splitter->cut > 0) {
+			int over = buf_printf(&repaired, "… (%zu more bytes)", splitter->cut);
+			ASSERT(over == 0);
+		}
+		on_line(data, buf_view(&repaired));
+		buf_deinit(&repaired);
+	}
+	buf_clear(&splitter->begun);
+	buf_trim(&splitter->begun);
+	splitter->cut = 0;
+}
+
+void line_splitter_feed(struct line_splitter *splitter, struct str bytes, line_function *on_line, void *data) {
+	while (bytes.len > 0) {
+		const char *end = memchr(bytes.ptr, '\n', bytes.len);
+		size_t len = end ? (size_t)(end - bytes.ptr) : bytes.len;
+		size_t keep = MIN(len, buf_room(&splitter->begun));
+		append(&splitter->begun, str_new(bytes.ptr, keep));
+		splitter->cut += len - keep;
+		bytes = str_from_offset(bytes, end ? len + 1 : len);
+		if (end != NULL)
+			finish_line(splitter, on_line, data);
+	}
+}
+
+void line_splitter_end(struct line_splitter *splitter, line_function *on_line, void *data) {
+	finish_line(splitter, on_line, data);
+}
