@@ -22,8 +22,10 @@
  *   events.c scale.c rollback.c history.c kill.c ping.c version.c
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/output.h"
@@ -128,7 +130,18 @@ static bool has_argument(int argc, char **argv, const char *argument) {
 	return false;
 }
 
+/* The number of a standard stream that is closed would be that of the next file or socket, and our log would be written
+ * into it. Its place is taken by one that cannot be used as it is meant: to use it fails as before. */
+static void hold_standard_streams(void) {
+	static const int modes[] = {[STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDONLY};
+	for (int fd = 0; fd < (int)ARRAY_LEN(modes); fd++) {
+		bool closed = fcntl(fd, F_GETFD) < 0;
+		int held UNUSED = closed ? open("/dev/null", modes[fd]) : fd;
+	}
+}
+
 int main(int argc, char **argv) {
+	hold_standard_streams();
 	/* A reader that went away is an error of the write. */
 	signal(SIGPIPE, SIG_IGN);
 	if (find_command(argc, argv) < 0) {

@@ -124,6 +124,17 @@ def test_calls_through_threads_that_poll(platform, ftl_command):
     assert cpu_seconds(pids) - before < 0.5
 
 
+def test_closed_standard_streams_are_nobody_elses(tmp_path):
+    command = f"exec {FTL} serve --data {tmp_path}/data --bind unix:{tmp_path}/socket <&- >&- 2>&-"
+    process = subprocess.Popen(["sh", "-c", command])
+    wait_for((tmp_path / "socket").exists, "the socket")
+    assert {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)} == {"/dev/null"}
+    process.terminate()
+    assert process.wait(LONG) == 0
+    told = subprocess.run(["sh", "-c", f"exec {FTL} version >&-"], stderr=subprocess.PIPE, text=True)
+    assert (told.returncode, told.stderr) == (1, "error: could not write to standard output: Bad file descriptor\n")
+
+
 def test_one_thread_hears_signals(platform, ftl_command):
     source = ftl_command.folder / "examples/time/time.c"
     source.write_text(source.read_text().replace(", .flags = FTL_VERB_NONBLOCKING", ""))
