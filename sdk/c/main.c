@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "ftl.pb-c.h"
 #include "base/text.h"
+#include "ftl.pb-c.h"
 #include "module/module_host.h"
 #include "rpc/listener.h"
 #include "rpc/unary.h"

@@ -128,8 +128,8 @@ struct module {
 	unsigned replicas;
 	unsigned next_replicas; /* of the next one; 0: as many. The active one keeps its number until it is replaced */
 	char *failure; /* why the last deployment did not come up; NULL: it did */
-	struct ended failed,
-		stopped; /* the last that did not come up, unless one was wanted since; the last that ran */
+	struct ended failed; /* the last that did not come up, unless one was wanted since */
+	struct ended stopped; /* the last that ran */
 	struct list in_dirty; /* its routes changed */
 	struct list in_restless;
 	struct list in_control;
@@ -226,8 +226,8 @@ struct control {
 	struct map languages; /* by name */
 	struct list all_languages;
 	struct list dirty; /* modules whose routes changed */
-	struct list
-		restless; /* modules that are not, or may not be, as wanted: none other is looked at after an event */
+	/* Modules that are not, or may not be, as wanted: none other is looked at after an event. */
+	struct list restless;
 	struct list ending; /* deployments that are freed once no Runner hosts them */
 	uint64_t serial; /* of the last Runner's record */
 	uint64_t attempt; /* the last one */

@@ -57,8 +57,8 @@ struct worker_options {
 	int (*dial_control)(void *data);
 	void *dial_data;
 	struct endpoint control_name; /* for errors only */
-	const struct rpc_method
-		*own_method; /* of the control side, that workers do themselves while it is here; service: the worker */
+	/* Of the control side, that workers do themselves while it is here; service: the worker. */
+	const struct rpc_method *own_method;
 	void *owner;
 };
 

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "ftl.pb-c.h"
 #include "base/text.h"
+#include "ftl.pb-c.h"
 #include "module/module_call.h"
 #include "rpc/pb.h"
 

@@ -36,8 +36,7 @@ struct platform_options {
 	const char *folder; /* for their sockets, working folders and pids */
 	unsigned busy_poll_us; /* passed to Runners, as are these */
 	uint64_t start_timeout_ms, orphan_timeout_ms;
-	/* Why it ended: "exited with status 1", "could not be started: …"; and what was printed last in one that died.
-	 */
+	/* Why it ended: "exited with status 1", "could not be started: …"; what was printed last in one that died. */
 	void (*exited)(void *owner, const char *runner_key, const char *why, const struct last_lines *lines);
 	void *owner;
 };

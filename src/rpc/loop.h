@@ -49,8 +49,8 @@ struct loop {
 	uv_idle_t awake; /* runs while it polls without sleeping */
 	uint64_t busy_poll_ns, awake_until_ns;
 	char *read_buffer; /* LOOP_READ_SIZE bytes; valid within one read callback */
-	struct buf_budget
-		held; /* "max-held": messages that wait to be whole or to be read, of all streams (rpc_check_held) */
+	/* "max-held": messages that wait to be whole or to be read, of all streams (rpc_check_held). */
+	struct buf_budget held;
 	struct {
 		pthread_mutex_t lock;
 		struct list tasks;

@@ -13,8 +13,8 @@
 
 struct tls_options {
 	const char *cert_file, *key_file; /* PEM, the chain after the certificate. A server needs both */
-	const char
-		*ca_file; /* PEM: whom to trust. NULL: a server asks for no certificate, a client trusts the system's */
+	/* PEM: whom to trust. NULL: a server asks for no certificate, a client trusts the system's. */
+	const char *ca_file;
 	bool http1_only; /* client: does not offer HTTP/2 */
 };
 

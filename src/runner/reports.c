@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "ftl.pb-c.h"
 #include "base/text.h"
+#include "ftl.pb-c.h"
 #include "rpc/unary.h"
 
 enum { DELAY_FIRST_MS = 50, DELAY_LAST_MS = 1000, ANSWER_MAX_MS = 5000 };

@@ -143,8 +143,8 @@ struct schema_decl {
 		} enumeration; /* SCHEMA_ENUM and SCHEMA_SUM */
 		struct {
 			struct schema_type type;
-			const struct schema_type
-				*end; /* of the aliases that it stands for, as far as this module knows */
+			/* Of the aliases that it stands for, as far as this module knows. */
+			const struct schema_type *end;
 		} alias;
 	};
 };

@@ -207,7 +207,9 @@ def test_last_words_that_are_no_file_hold_nobody_up(platform, ftl_command):
     (before,) = platform.runners("alive")
     ftl_command("call", "time.time", "{}", code=1)
     wait_for(lambda: [one for one in platform.runners("alive") if one.key != before.key], "another Runner")
-    assert "killed by signal 6 (Aborted)" in ftl_command("events", "time").stdout
+    told = ftl_command("events", "time").stdout
+    assert "killed by signal 6 (Aborted)" in told and "no way out" not in told
+    assert "no way out" in platform.log()
 
 
 def test_a_program_that_exits_early_is_told_of(platform):

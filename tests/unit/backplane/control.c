@@ -559,17 +559,22 @@ static void tells_what_drains_and_comes_again_to_end(void **state UNUSED) {
 	assert_int_equal(stage->control.runners.len, 0);
 }
 
-/* What a Runner hosts must not end because it told of it too early. */
-static void has_a_report_sent_again_that_comes_before_the_pong(void **state UNUSED) {
+/* The Backplane before left the deployment dpl-1 of echo live. */
+static void load_live(void) {
 	const struct deployment_record record = {.key = "dpl-1",
 						 .module = "echo",
 						 .language = "c",
 						 .schema = STR(""),
 						 .detail = "",
 						 .state = DEPLOYMENT_LIVE};
+	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
+}
+
+/* What a Runner hosts must not end because it told of it too early. */
+static void has_a_report_sent_again_that_comes_before_the_pong(void **state UNUSED) {
 	const struct deployed alive = {.runner_key = "rnr-a", .deployment_key = "dpl-1", .error = ""};
 	struct error err;
-	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
+	load_live();
 	control_found(&stage->control, "rnr-a");
 	control_begin(&stage->control, stage->now_ms);
 	assert_int_equal(control_deployed(&stage->control, &alive, &err), -1);
@@ -596,13 +601,7 @@ static void orders_again_what_was_not_answered_in_time(void **state UNUSED) {
 }
 
 static void finds_runners_again_after_a_restart(void **state UNUSED) {
-	const struct deployment_record record = {.key = "dpl-1",
-						 .module = "echo",
-						 .language = "c",
-						 .schema = STR(""),
-						 .detail = "",
-						 .state = DEPLOYMENT_LIVE};
-	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
+	load_live();
 	control_tick(&stage->control);
 	expect("route echo to 0\n"); /* and no new Runner: the old one may still come back */
 	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
@@ -652,13 +651,7 @@ static void ends_at_its_stop_what_was_found(void **state UNUSED) {
 }
 
 static void starts_anew_what_did_not_come_back(void **state UNUSED) {
-	const struct deployment_record record = {.key = "dpl-1",
-						 .module = "echo",
-						 .language = "c",
-						 .schema = STR(""),
-						 .detail = "",
-						 .state = DEPLOYMENT_LIVE};
-	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
+	load_live();
 	control_tick(&stage->control);
 	forget_log();
 	pass(control_config_default.adopt_timeout_ms);
@@ -666,13 +659,7 @@ static void starts_anew_what_did_not_come_back(void **state UNUSED) {
 }
 
 static void waits_longer_for_what_was_found(void **state UNUSED) {
-	const struct deployment_record record = {.key = "dpl-1",
-						 .module = "echo",
-						 .language = "c",
-						 .schema = STR(""),
-						 .detail = "",
-						 .state = DEPLOYMENT_LIVE};
-	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
+	load_live();
 	control_found(&stage->control, "rnr-a");
 	control_tick(&stage->control);
 	forget_log();
@@ -686,13 +673,7 @@ static void waits_longer_for_what_was_found(void **state UNUSED) {
 }
 
 static void waits_for_nobody_once_it_was_found(void **state UNUSED) {
-	const struct deployment_record record = {.key = "dpl-1",
-						 .module = "echo",
-						 .language = "c",
-						 .schema = STR(""),
-						 .detail = "",
-						 .state = DEPLOYMENT_LIVE};
-	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
+	load_live();
 	control_found(&stage->control, "rnr-a");
 	control_found(&stage->control, "rnr-b"); /* hangs */
 	control_tick(&stage->control);
@@ -706,13 +687,7 @@ static void waits_for_nobody_once_it_was_found(void **state UNUSED) {
 }
 
 static void waits_no_longer_than_what_was_found_has(void **state UNUSED) {
-	const struct deployment_record record = {.key = "dpl-1",
-						 .module = "echo",
-						 .language = "c",
-						 .schema = STR(""),
-						 .detail = "",
-						 .state = DEPLOYMENT_LIVE};
-	control_load(&stage->control, &record, &(struct module_record){.replicas = 1}, true);
+	load_live();
 	control_found(&stage->control, "rnr-a");
 	control_found(&stage->control, "rnr-b");
 	control_tick(&stage->control);
