@@ -536,7 +536,6 @@ static void deinit(struct backplane *backplane) {
 }
 
 int backplane_run(const struct backplane_options *options, struct error *err) {
-	signal(SIGPIPE, SIG_IGN);
 	listener_raise_file_limit();
 	struct backplane *backplane = mem_zalloc(sizeof *backplane);
 	init(backplane, options);

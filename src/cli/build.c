@@ -24,6 +24,7 @@ static int spawn(const struct project *project, int output, pid_t *ret_pid, stru
 	sigset_t restored;
 	sigemptyset(&restored);
 	sigaddset(&restored, SIGPIPE);
+	sigaddset(&restored, SIGXFSZ);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	posix_spawn_file_actions_addchdir_np(&actions, project->folder);

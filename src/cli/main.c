@@ -142,8 +142,9 @@ static void hold_standard_streams(void) {
 
 int main(int argc, char **argv) {
 	hold_standard_streams();
-	/* A reader that went away is an error of the write. */
+	/* A reader that went away, and a file at the limit of its size, are errors of the write. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	if (find_command(argc, argv) < 0) {
 		char name[] = "version", *only_name[] = {name, NULL};
 		if (has_argument(argc, argv, "--version"))

@@ -349,7 +349,6 @@ static int check_options(const struct runner_options *options, struct endpoint *
 
 static void catch_signals(struct runner *runner) {
 	static const int numbers[] = {SIGTERM, SIGINT};
-	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++) {
 		uv_signal_init(&runner->loop.uv, &runner->signals[i]);
 		runner->signals[i].data = runner;

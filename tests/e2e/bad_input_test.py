@@ -568,18 +568,12 @@ def test_a_database_that_is_none(backplane):
     fails(backplane, str(database))
 
 
-def as_nobody():
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
-
-
 def test_a_data_folder_that_is_not_writable(make_backplane):
     backplane = make_backplane()
     backplane.folder.parent.chmod(0o755)
     backplane.data.mkdir(mode=0o555)
     backplane.log_path.touch()
-    popen = {"preexec_fn": as_nobody} if os.getuid() == 0 else {}
+    popen = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
     fails(backplane, str(backplane.data), "ermission denied", **popen)
 
 
@@ -595,11 +589,10 @@ def small_disk(make_backplane):
     backplane = make_backplane("--warm", "0")
     backplane.data.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "ftl-test", backplane.data], capture_output=True)
-    limit = 4 << 20
-    popen = {}
+    backplane.start()
     if mounted.returncode != 0:
-        popen["preexec_fn"] = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    yield backplane.start(**popen)
+        resource.prlimit(backplane.process.pid, resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+    yield backplane
     backplane.clean_up()
     if mounted.returncode == 0:
         subprocess.run(["umount", backplane.data], check=True)
@@ -615,6 +608,14 @@ def test_a_full_disk(small_disk, refused):
     key = small_disk.create(module(), [artefact("main", MAIN, True), artefact("data", content)]).deployment_key
     assert small_disk.artefacts_of(key)["data"] == content
     is_well(small_disk)
+
+
+def test_a_file_at_the_limit_of_its_size(backplane, refused):
+    """`ulimit -f`: the system first sends a signal, which ends who does not expect it."""
+    resource.prlimit(backplane.process.pid, resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    with refused("RESOURCE_EXHAUSTED", "File too large"):
+        backplane.upload(bytes(2 << 20))
+    is_well(backplane)
 
 
 def test_a_disk_that_is_full_to_the_last_byte(small_disk):

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
 import shutil
 import signal
 import tempfile
 from pathlib import Path
 
-import grpc
-import pytest
-from whole import Backplane, FakeRunner
+# What gRPC does in a process that was forked, for it to use gRPC as well, is in the way of one that is to be another
+# program: it may end by SIGABRT before it is.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+import grpc  # noqa: E402
+import pytest  # noqa: E402
+from whole import Backplane, FakeRunner  # noqa: E402
 
 # A shell has its background jobs ignore SIGINT, and what they start does so too; what is tested here starts as usual.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,7 +3,6 @@
 
 import os
 import resource
-import signal
 import subprocess
 import time
 
@@ -117,10 +116,6 @@ class SmallDisk:
         self.filler = self.data / "filler"
         self.code = "RESOURCE_EXHAUSTED" if self.mounted else "INTERNAL"  # of SQLite, which knows no such limit
 
-    def start(self):
-        # A limit on files is told by a signal first.
-        self.backplane.start(preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
-
     def limit(self, size):
         hard = resource.prlimit(self.backplane.process.pid, resource.RLIMIT_FSIZE)[1]
         resource.prlimit(self.backplane.process.pid, resource.RLIMIT_FSIZE, (size, hard))
@@ -155,7 +150,7 @@ class SmallDisk:
 def disk(backplane_unstarted):
     disk = SmallDisk(backplane_unstarted)
     try:
-        disk.start()
+        backplane_unstarted.start()
         yield disk
     finally:
         backplane_unstarted.clean_up()
@@ -210,7 +205,7 @@ def test_a_full_disk_is_told_until_there_is_room(disk, refused):
         assert names.count("EVENT_KIND_BACKPLANE_CANNOT_WRITE") == 1
         assert names.count("EVENT_KIND_BACKPLANE_WRITES_AGAIN") == 1
         backplane.kill()
-        disk.start()
+        backplane.start()
         (shown,) = backplane.status().deployments
         assert (shown.key, shown.replicas) == (key, 2)
         assert backplane.artefacts_of(key) == {"main": b"content"}

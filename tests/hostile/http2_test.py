@@ -105,16 +105,34 @@ def test_floods_end_with_a_reason(server, flood, reason):
     lambda stream: request(stream, 0, literal("Upper", "case")),
     lambda stream: request(stream) + frame(PRIORITY, 0, stream, bytes(4)),
     lambda stream: request(stream) + frame(PRIORITY, 0, stream, struct.pack(">IB", stream, 1)),
-    lambda stream: request(stream) + frame(DATA, 0, stream, b"\7\0\0\0\0"),
-    lambda stream: request(stream, 0, literal("grpc-timeout", "0n")),
 ])
 def test_other_ways_to_make_you_reset(server, frames_of):
-    """What HTTP/2 has the server end a stream for, or the connection at once; and what it is gRPC's to end."""
+    """What HTTP/2 has the server end a stream for, or the connection at once."""
     with server.connect_h2() as connection:
         received = send_until_closed(connection, (b"".join(frames_of(stream) for stream in range(first, first + 200, 2))
                                                   for first in range(1, 200001, 200)))
     assert received is not None
     assert server.reasons("closed the connection") == 1
+    assert server.peak_mib() < MEMORY_MIB
+
+
+@pytest.mark.parametrize("frames_of", [
+    lambda stream: request(stream) + frame(DATA, 0, stream, b"\7\0\0\0\0"),
+    lambda stream: request(stream, 0, literal("grpc-timeout", "0n")),
+])
+def test_calls_that_are_answered_before_they_end(server, frames_of):
+    """What it is gRPC's to end: an answer as any other, after which the rest of the request is not wanted."""
+    with server.connect_h2() as connection:
+        received = b""
+        for first in range(1, 6001, 200):
+            connection.sendall(b"".join(frames_of(stream) for stream in range(first, first + 200, 2)))
+            last = frame(RST_STREAM, 0, first + 198, bytes(4))
+            while last not in received and (piece := connection.recv(65536)):
+                received += piece
+    kinds = [received[at + 3] for at in frames(received)]
+    assert kinds.count(HEADERS) == kinds.count(RST_STREAM) == 3000
+    assert goaway_code(received) is None
+    assert server.lives_on()
     assert server.peak_mib() < MEMORY_MIB
 
 
