@@ -138,10 +138,10 @@ static void on_worker_idle(struct worker *worker) {
 	send_word(worker, run_worker_idle);
 }
 
-/* Clients know where to go: streams that would be without end make them go. */
+/* Clients know where to go: streams that would be without end make them go. All may have gone before. */
 static void run_worker_told(struct task *task) {
 	struct backplane *backplane = take_word(task);
-	if (--backplane->takeover.workers_left > 0)
+	if (--backplane->takeover.workers_left > 0 || backplane->stopping.state != LEAVING)
 		return;
 	struct error why;
 	error_set(&why, CODE_UNAVAILABLE, "another Backplane has taken over; ask again");

@@ -139,6 +139,16 @@ def test_what_was_kept_is_there(platform):
     pid_that_answers(platform)
 
 
+def test_nobody_is_there_to_notice(platform):
+    """The old one is over as soon as all of its threads know that it is to go."""
+    platform.start()
+    platform.disconnect()
+    for _ in range(40):
+        old, platform.process = platform.process, platform.spawn("--takeover")
+        wait_for(platform.port_file.exists, "the port file")
+        ends_well(old)
+
+
 class Upload:
     """An artefact of which the second half comes when it is told to."""
 
