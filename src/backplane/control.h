@@ -166,9 +166,7 @@ struct control_event {
 	enum event_kind kind;
 	const struct deployment *deployment; /* or NULL */
 	const struct runner *runner; /* or NULL */
-	const char *text; /* the cause */
-	const char *const *lines; /* the last that the deployment wrote */
-	size_t line_count;
+	struct cause cause;
 	uint64_t retry_in_ms; /* EVENT_DEPLOYMENT_BACKING_OFF, and Runners that cannot be had: the next try; 0: none */
 };
 
@@ -317,10 +315,8 @@ void control_deploy_answered(struct control *control, const char *runner_key, ui
 struct deployed {
 	const char *runner_key, *deployment_key;
 	uint64_t attempt; /* that it speaks of; 0: the Runner knows of none */
-	const char *error; /* empty: alive */
+	struct cause end; /* "": it is alive */
 	bool runner_fault; /* another attempt may succeed */
-	const char *const *lines;
-	size_t line_count;
 	uint64_t fetch_us, start_us;
 };
 

@@ -61,7 +61,7 @@ void deployment_tell(struct control *control, const struct deployment *deploymen
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	const struct control_event event = {.kind = kind, .deployment = deployment, .text = text};
+	const struct control_event event = {.kind = kind, .deployment = deployment, .cause.why = text};
 	control->outside->ops->event(control->outside, &event);
 }
 
@@ -253,8 +253,10 @@ static void retry_later(struct control *control, struct deployment *deployment, 
 	snprintf(text, sizeof text, "%s; trying again in %llu ms", cause->why, (unsigned long long)delay_ms);
 	if (deployment->state != DEPLOYMENT_STARTING)
 		set_state(control, deployment, deployment->state, cause->why);
-	const struct control_event event = {EVENT_DEPLOYMENT_BACKING_OFF, deployment, NULL, text, cause->lines,
-					    cause->line_count, delay_ms};
+	const struct control_event event = {.kind = EVENT_DEPLOYMENT_BACKING_OFF,
+					    .deployment = deployment,
+					    .cause = {text, cause->lines, cause->line_count},
+					    .retry_in_ms = delay_ms};
 	control->outside->ops->event(control->outside, &event);
 	module_unsettle(control, deployment->module);
 	if (deployment == deployment->module->active && deployment->alive == 0)
@@ -310,8 +312,10 @@ static void replica_failed(struct control *control, const struct runner *runner,
 		deployment_fail(control, deployment, said);
 		return;
 	}
-	const struct control_event event = {
-		EVENT_DEPLOYMENT_REPLICA_FAILED, deployment, runner, said->why, said->lines, said->line_count, 0};
+	const struct control_event event = {.kind = EVENT_DEPLOYMENT_REPLICA_FAILED,
+					    .deployment = deployment,
+					    .runner = runner,
+					    .cause = *said};
 	control->outside->ops->event(control->outside, &event);
 	if (deployment->failing.replicas++ == 0) {
 		deployment->failing.why = mem_strdup(said->why);
@@ -344,8 +348,8 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 	keep_ended(&module->failed, deployment->key, deployment->language, DEPLOYMENT_FAILED, cause->why,
 		   deployment->since_wall_ms);
 	list_append(&control->ending, &deployment->in_ending);
-	const struct control_event event = {EVENT_DEPLOYMENT_FAILED, deployment, NULL, cause->why, cause->lines,
-					    cause->line_count, 0};
+	const struct control_event event = {
+		.kind = EVENT_DEPLOYMENT_FAILED, .deployment = deployment, .cause = *cause};
 	control->outside->ops->event(control->outside, &event);
 	save(control, deployment, module);
 	drain_runners(control, deployment, "its deployment failed");
@@ -471,28 +475,27 @@ static void replica_ended(struct control *control, struct runner *runner, const 
 	/* One that the Platform made is to end itself: its exit is still to come. */
 	if (!expected || !runner->managed)
 		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms,
-				 "no longer hosts %s: %s", deployment->key, deployed->error);
+				 "no longer hosts %s: %s", deployment->key, deployed->end.why);
 	else if (untold)
 		runner_end(control, runner, 0);
 	if (expected)
 		return;
-	const struct cause cause = {deployed->error, deployed->lines, deployed->line_count};
 	if (deployment == deployment->module->next && !deployed->runner_fault)
-		replica_failed(control, runner, deployment, &cause);
+		replica_failed(control, runner, deployment, &deployed->end);
 	else
-		fail_or_retry(control, deployment, &cause);
+		fail_or_retry(control, deployment, &deployed->end);
 }
 
 /* It speaks of a deployment that we did not give it, or not any more. */
 static int replica_unknown(struct control *control, struct runner *runner, const struct deployed *deployed,
 			   struct error *err) {
-	bool failed = deployed->error[0] != '\0';
+	bool failed = deployed->end.why[0] != '\0';
 	bool its_last =
 		failed && runner->state == RUNNER_DRAINING && strcmp(runner->claimed, deployed->deployment_key) == 0;
 	if (its_last && !runner->managed) {
 		runner->claimed[0] = '\0';
 		runner_set_state(control, runner, RUNNER_IDLE, control->config.idle_timeout_ms,
-				 "no longer hosts %s: %s", deployed->deployment_key, deployed->error);
+				 "no longer hosts %s: %s", deployed->deployment_key, deployed->end.why);
 		return 0;
 	}
 	/* What has ended already may end, and is not taken on because an earlier word comes late. */
@@ -512,7 +515,7 @@ static int replica_unknown(struct control *control, struct runner *runner, const
 
 /* What it hosts is known when it has registered and been pinged. To end it for want of that would lose its calls. */
 static int replica_too_early(struct runner *runner, const struct deployed *deployed, struct error *err) {
-	if (deployed->error[0] == '\0')
+	if (deployed->end.why[0] == '\0')
 		return error_set(err, CODE_UNAVAILABLE, "the Runner %s does not count yet; report again", runner->key);
 	if (strcmp(runner->claimed, deployed->deployment_key) == 0)
 		runner->claimed[0] = '\0';
@@ -521,7 +524,7 @@ static int replica_too_early(struct runner *runner, const struct deployed *deplo
 
 int control_deployed(struct control *control, const struct deployed *deployed, struct error *err) {
 	struct runner *runner = runner_find(control, deployed->runner_key);
-	bool failed = deployed->error[0] != '\0';
+	bool failed = deployed->end.why[0] != '\0';
 	if (runner == NULL)
 		return error_set(err, CODE_NOT_FOUND, "there is no Runner %s; register first", deployed->runner_key);
 	int result = 0;

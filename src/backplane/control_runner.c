@@ -43,7 +43,7 @@ void runner_tell(struct control *control, const struct runner *runner, enum even
 	const struct control_event event = {.kind = kind,
 					    .deployment = runner->deployment,
 					    .runner = runner,
-					    .text = text,
+					    .cause.why = text,
 					    .retry_in_ms = retry_in_ms};
 	control->outside->ops->event(control->outside, &event);
 }

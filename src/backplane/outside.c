@@ -269,7 +269,7 @@ static void out_event(struct outside *outside, const struct control_event *event
 	struct backplane *backplane = backplane_of(outside);
 	if (event->deployment != NULL)
 		log_info("%s: %s%s%s", event->deployment->key, event->runner ? event->runner->key : "",
-			 event->runner ? ": " : "", event->text);
+			 event->runner ? ": " : "", event->cause.why);
 	events_add_of_control(backplane, event);
 	watch_event(backplane, event);
 }

@@ -45,10 +45,10 @@ void events_add(struct backplane *backplane, enum event_kind kind, const char *f
 					      .lines = ""});
 }
 
-static char *join_lines(const struct control_event *event) {
+static char *join_lines(const struct cause *cause) {
 	struct buf joined = BUF_INIT(RPC_UNARY_MAX);
-	for (size_t i = 0; i < event->line_count; i++)
-		if (buf_printf(&joined, "%s%s", i > 0 ? "\n" : "", event->lines[i]) < 0)
+	for (size_t i = 0; i < cause->line_count; i++)
+		if (buf_printf(&joined, "%s%s", i > 0 ? "\n" : "", cause->lines[i]) < 0)
 			break;
 	char *text = mem_strndup(buf_view(&joined).ptr, buf_len(&joined));
 	buf_deinit(&joined);
@@ -56,13 +56,13 @@ static char *join_lines(const struct control_event *event) {
 }
 
 void events_add_of_control(struct backplane *backplane, const struct control_event *event) {
-	char *lines = join_lines(event);
+	char *lines = join_lines(&event->cause);
 	struct event_record record = {
 		.kind = event->kind,
 		.module = event->deployment ? event->deployment->module->name : "",
 		.deployment_key = event->deployment ? event->deployment->key : "",
 		.runner_key = event->runner ? event->runner->key : "",
-		.text = event->text,
+		.text = event->cause.why,
 		.lines = lines,
 	};
 	if (event->retry_in_ms > 0)

@@ -216,10 +216,8 @@ static void on_deployed(struct rpc_unary *unary, const ProtobufCMessage *message
 		.runner_key = request->runner_key,
 		.deployment_key = request->deployment_key,
 		.attempt = request->attempt,
-		.error = request->error,
+		.end = {request->error, (const char *const *)request->last_lines, request->n_last_lines},
 		.runner_fault = request->runner_fault,
-		.lines = (const char *const *)request->last_lines,
-		.line_count = request->n_last_lines,
 		.fetch_us = request->fetch_us,
 		.start_us = request->start_us,
 	};

@@ -104,15 +104,14 @@ static void show_history(struct watcher *watcher, const struct history *history)
 	show(watcher, &history->steps[history->count - 1]);
 }
 
-static struct str pack_step(struct arena *arena, enum deployment_state state, const char *text,
-			    const char *const *lines, size_t line_count) {
+static struct str pack_step(struct arena *arena, enum deployment_state state, const struct cause *cause) {
 	Ftl__WatchDeploymentResponse response;
 	ftl__watch_deployment_response__init(&response);
 	response.time_ms = clock_wall_ms();
 	response.state = (Ftl__DeploymentState)state;
-	response.text = (char *)text;
-	response.n_last_lines = MIN(line_count, (size_t)LINES_MAX);
-	response.last_lines = (char **)lines;
+	response.text = (char *)cause->why;
+	response.n_last_lines = MIN(cause->line_count, (size_t)LINES_MAX);
+	response.last_lines = (char **)cause->lines;
 	return pb_pack(&response.base, arena);
 }
 
@@ -133,10 +132,10 @@ void watch_event(struct backplane *backplane, const struct control_event *event)
 	if (!is_step(event))
 		return;
 	struct arena arena = ARENA_INIT(RPC_UNARY_MAX + KIB(64));
-	const char *text = event->text;
+	struct cause cause = event->cause;
 	if (event->runner != NULL)
-		text = arena_printf(&arena, "%s: %s", event->runner->key, text);
-	struct str packed = pack_step(&arena, state_shown(deployment), text, event->lines, event->line_count);
+		cause.why = arena_printf(&arena, "%s: %s", event->runner->key, cause.why);
+	struct str packed = pack_step(&arena, state_shown(deployment), &cause);
 	struct history *history = find_or_add_history(backplane, deployment->key);
 	const struct kept_step *kept = keep(history, packed, state_shown(deployment));
 	list_remove(&history->link);
@@ -152,7 +151,7 @@ void watch_event(struct backplane *backplane, const struct control_event *event)
 /* From before this process: all that is known is how it is now. */
 static void show_present(struct watcher *watcher, enum deployment_state state, const char *detail) {
 	struct arena arena = ARENA_INIT(KIB(16));
-	struct kept_step step = {pack_step(&arena, state, detail, NULL, 0), state};
+	struct kept_step step = {pack_step(&arena, state, &(struct cause){.why = detail}), state};
 	show(watcher, &step);
 	arena_deinit(&arena);
 }

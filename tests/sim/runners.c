@@ -91,7 +91,7 @@ static void on_report(struct sim *sim, struct event *event) {
 					  .deployment_key = report->key,
 					  .attempt = report->attempt,
 					  .runner_fault = report->fault,
-					  .error = report->failed ? "it ended" : ""};
+					  .end.why = report->failed ? "it ended" : ""};
 	sim_trace(sim, "report from %s: %s %s", runner->key, report->key, report->failed ? "ended" : "is alive");
 	backplane_begin(sim);
 	bool refused = control_deployed(&sim->control, &deployed, &err) < 0;

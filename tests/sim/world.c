@@ -358,7 +358,7 @@ static void take_down(struct sim *sim, const struct control_event *event) {
 					    .module = "",
 					    .deployment_key = "",
 					    .runner_key = "",
-					    .text = event->text,
+					    .text = event->cause.why,
 					    .lines = ""};
 	saves_add_event(&sim->saves, &record);
 	if (!sim->flush_comes)
@@ -369,7 +369,7 @@ static void take_down(struct sim *sim, const struct control_event *event) {
 static void out_event(struct outside *outside, const struct control_event *event) {
 	struct sim *sim = sim_of(outside);
 	sim_trace(sim, "control: %s %s: %s", event->deployment ? event->deployment->key : "",
-		  event->runner ? event->runner->key : "", event->text);
+		  event->runner ? event->runner->key : "", event->cause.why);
 	if (event->kind == EVENT_DEPLOYMENT_LIVE) {
 		sim->module_was_live[module_of(event->deployment->module->name)] = true;
 		check_live(sim, event->deployment);

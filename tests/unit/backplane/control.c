@@ -97,10 +97,10 @@ static void out_event(struct outside *outside UNUSED, const struct control_event
 	if (event->retry_in_ms > 0)
 		stage->retry_in_ms = event->retry_in_ms;
 	if (event->runner == NULL)
-		note("%s: %s", event->deployment->key, event->text);
+		note("%s: %s", event->deployment->key, event->cause.why);
 	else
 		assert_int_equal(buf_printf(&stage->told, "%d %s %s: %s\n", event->kind, event->runner->key,
-					    event->deployment ? event->deployment->key : "-", event->text),
+					    event->deployment ? event->deployment->key : "-", event->cause.why),
 				 0);
 }
 
@@ -215,7 +215,7 @@ static void bring_runner(uint64_t id, const char *key) {
 
 static void report(const char *runner, const char *deployment, const char *error) {
 	struct error err;
-	const struct deployed deployed = {.runner_key = runner, .deployment_key = deployment, .error = error};
+	const struct deployed deployed = {.runner_key = runner, .deployment_key = deployment, .end.why = error};
 	assert_int_equal(control_deployed(&stage->control, &deployed, &err), 0);
 }
 
@@ -365,7 +365,7 @@ static void what_has_ended_is_not_alive_by_an_earlier_word(void **state UNUSED) 
 	report_attempt("one", "dpl-1", attempt, "", false);
 	report_attempt("one", "dpl-1", attempt, "was killed", false);
 	/* Should it be alive after all, it is to end it. */
-	const struct deployed late = {.runner_key = "one", .deployment_key = "dpl-1", .attempt = attempt, .error = ""};
+	const struct deployed late = {.runner_key = "one", .deployment_key = "dpl-1", .attempt = attempt, .end.why = ""};
 	struct error err;
 	assert_int_equal(control_deployed(&stage->control, &late, &err), -1);
 	assert_int_equal(err.code, CODE_FAILED_PRECONDITION);
@@ -572,7 +572,7 @@ static void load_live(void) {
 
 /* What a Runner hosts must not end because it told of it too early. */
 static void has_a_report_sent_again_that_comes_before_the_pong(void **state UNUSED) {
-	const struct deployed alive = {.runner_key = "rnr-a", .deployment_key = "dpl-1", .error = ""};
+	const struct deployed alive = {.runner_key = "rnr-a", .deployment_key = "dpl-1", .end.why = ""};
 	struct error err;
 	load_live();
 	control_found(&stage->control, "rnr-a");
@@ -871,7 +871,7 @@ static void report_attempt(const char *runner, const char *deployment, uint64_t 
 	const struct deployed deployed = {.runner_key = runner,
 					  .deployment_key = deployment,
 					  .attempt = attempt,
-					  .error = error,
+					  .end.why = error,
 					  .runner_fault = runner_fault};
 	assert_int_equal(control_deployed(&stage->control, &deployed, &err), 0);
 }
