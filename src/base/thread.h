@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef void *thread_function(void *data);
@@ -17,3 +18,11 @@ int thread_start(pthread_t *ret_thread, size_t stack_size, thread_function *run,
 /* For a library that starts threads: those that it starts between the two hear none either. */
 void thread_block_signals(sigset_t *ret_before);
 void thread_restore_signals(const sigset_t *before);
+
+/* What a handler of faults runs on, in this thread, should the fault be that the stack is used up. At the beginning of
+ * the thread's own it costs nothing until then. */
+enum { THREAD_FAULT_STACK_SIZE = 32 << 10 };
+void thread_set_fault_stack(char memory[THREAD_FAULT_STACK_SIZE]);
+
+/* For such a handler: whether that is what a fault at this address says. */
+bool thread_is_out_of_stack(const void *address);

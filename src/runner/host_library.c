@@ -237,6 +237,8 @@ static const struct ftl_module *load_module(const struct host_options *options, 
 
 static void *run_loading(void *data) {
 	struct library *library = data;
+	char fault_stack[THREAD_FAULT_STACK_SIZE];
+	thread_set_fault_stack(fault_stack);
 	library->loading.module = load_module(&library->host.options, &library->loading.err);
 	if (library->loading.module == NULL)
 		error_wrap(&library->loading.err, "%s", library->host.options.entry);

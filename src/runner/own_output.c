@@ -68,8 +68,14 @@ static void tell(int file, const char *bytes, size_t len) {
 	written = write(file, bytes, len);
 }
 
+static void tell_of_stack(int file, const siginfo_t *info) {
+	static const char text[] = "the stack of a thread is used up\n";
+	if (info->si_signo == SIGSEGV && thread_is_out_of_stack(info->si_addr))
+		tell(file, text, sizeof text - 1);
+}
+
 /* Lines that were read may not have left this process, and some were not read. */
-static void on_fault(int number) {
+static void on_fault(int number, siginfo_t *info, void *context UNUSED) {
 	int file = open(last.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	last.faulted = true;
 	/* Not for ever: it may be the reader's fault. */
@@ -83,17 +89,21 @@ static void on_fault(int number) {
 	for (size_t i = 0; i < STREAMS; i++)
 		for (ssize_t got; (got = read(last.read_ends[i], bytes, sizeof bytes)) > 0;)
 			tell(file, bytes, (size_t)got);
+	tell_of_stack(file, info);
 	raise(number);
 }
 
 /* Once; the raise above then meets the default. Whoever is there already, as a sanitizer is, knows better. */
-static void watch_faults(void (*handler)(int)) {
+static void watch_faults(bool watched) {
 	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
 		struct sigaction there;
 		sigaction(faults[i], NULL, &there);
-		if (there.sa_handler != SIG_DFL && there.sa_handler != on_fault)
+		if (there.sa_handler != SIG_DFL && there.sa_sigaction != on_fault)
 			continue;
-		struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESETHAND | SA_NODEFER | SA_ONSTACK};
+		struct sigaction action = {.sa_handler = SIG_DFL};
+		if (watched)
+			action = (struct sigaction){.sa_sigaction = on_fault,
+						    .sa_flags = SA_SIGINFO | SA_RESETHAND | SA_NODEFER | SA_ONSTACK};
 		sigaction(faults[i], &action, NULL);
 	}
 }
@@ -187,11 +197,13 @@ struct own_output *own_output_take(const struct own_output_options *options, str
 		error_set_errno(err, number, "what it prints could not be taken");
 		return NULL;
 	}
+	static char fault_stack[THREAD_FAULT_STACK_SIZE]; /* of the loop, where some verbs run */
+	thread_set_fault_stack(fault_stack);
 	last.to = streams[1].before;
 	snprintf(last.path, sizeof last.path, "%s/%s", options->folder, LAST_WORDS_FILE);
 	for (size_t i = 0; i < STREAMS; i++)
 		last.read_ends[i] = streams[i].read_end;
-	watch_faults(on_fault);
+	watch_faults(true);
 	move_own_words(streams[1].before);
 	/* A pipe has stdio keep lines back, and a log is read as it is written. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -216,7 +228,7 @@ void own_output_give_back(struct own_output *output) {
 	for (size_t i = 0; i < STREAMS; i++)
 		dup2(output->streams[i].before, stream_fds[i]);
 	move_own_words(STDERR_FILENO);
-	watch_faults(SIG_DFL);
+	watch_faults(false);
 	eventfd_write(output->stop, 1);
 	pthread_join(output->thread, NULL);
 	close_all(output);

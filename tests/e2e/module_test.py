@@ -16,6 +16,7 @@ import pytest
 from fake_backplane import ftl, schema
 from runner_backplane import Artefact, Deployment
 from runner_test import BUILD, HERE, KEY, backplane, start, terminate  # noqa: F401
+from whole import SANITIZED
 
 ROOT = HERE.parents[1]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -490,6 +491,17 @@ def test_a_crash_of_a_library_leaves_its_last_words(deploy):
     runner.reader.join(10)
     assert "about to crash" in runner.text()
     assert (runner.folder / "last-words").read_text() == "about to crash"
+    shutil.rmtree(runner.folder)  # as the Platform does
+    runner.folder.mkdir()
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer tells of it in its own way")
+@pytest.mark.parametrize("verb", ["recurse", "recurseDirectly"])
+def test_a_stack_that_is_used_up_is_told_of(deploy, verb):
+    runner = deploy("library")
+    runner.ask(verb).exception()
+    assert runner.process.wait(20) == -signal.SIGSEGV
+    assert (runner.folder / "last-words").read_text() == "going deep\nthe stack of a thread is used up\n"
     shutil.rmtree(runner.folder)  # as the Platform does
     runner.folder.mkdir()
 

@@ -181,6 +181,19 @@ static int crash(struct ftl_context *ftl) {
 	abort();
 }
 
+static long go_deep(volatile long *above) {
+	volatile long here[100] = {*above};
+	return *above < 0 ? 0 : go_deep(here) + here[99];
+}
+
+static int recurse(struct ftl_context *ftl) {
+	(void)ftl;
+	printf("going deep\n");
+	fflush(stdout);
+	volatile long top = 1;
+	return go_deep(&top) > 0;
+}
+
 static const struct ftl_verb verbs[] = {
 	{.name = "echo", .run = echo},
 	{.name = "echoDirectly", .run = echo, .flags = FTL_VERB_NONBLOCKING},
@@ -214,6 +227,8 @@ static const struct ftl_verb verbs[] = {
 	{.name = "printMuchDirectly", .run = print_much, .flags = FTL_VERB_NONBLOCKING},
 	{.name = "count", .run = count},
 	{.name = "crash", .run = crash},
+	{.name = "recurse", .run = recurse},
+	{.name = "recurseDirectly", .run = recurse, .flags = FTL_VERB_NONBLOCKING},
 };
 
 static int started = 7;
