@@ -16,6 +16,9 @@
 #include "rpc/listener.h"
 #include "rpc/unary.h"
 
+/* As a Runner: a Backplane that comes back is found within a second. */
+enum { BACKOFF_FIRST_MS = 50, BACKOFF_LAST_MS = 250 };
+
 struct program {
 	struct loop loop;
 	struct listener listener;
@@ -169,7 +172,10 @@ static int connect_backplane(struct program *program, struct error *err) {
 		return 0; /* serving by hand: only calls out miss it */
 	if (read_endpoint("FTL_ENDPOINT", &endpoint, err) < 0)
 		return -1;
-	program->backplane = rpc_channel_new(&program->loop, &endpoint, &rpc_channel_options_default);
+	struct rpc_channel_options options = rpc_channel_options_default;
+	options.backoff_ms = BACKOFF_FIRST_MS;
+	options.backoff_max_ms = BACKOFF_LAST_MS;
+	program->backplane = rpc_channel_new(&program->loop, &endpoint, &options);
 	return 0;
 }
 

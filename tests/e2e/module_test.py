@@ -368,6 +368,24 @@ def test_calls_out_while_the_backplane_is_away(probe, backplane):
         assert told["code"] == 14
 
 
+def test_calls_out_find_a_backplane_that_was_away_for_long(probe, backplane):
+    """However often they did not: what is tried again is tried soon."""
+    def code():
+        return json.loads(probe.ask("callAndTell", {"verb": "time.time"}).result().body).get("code")
+
+    port = backplane.port
+    backplane.stop()
+    away_until = time.monotonic() + 4
+    while time.monotonic() < away_until:
+        assert code() == 14
+        time.sleep(0.05)
+    backplane.start(port)
+    found_by = time.monotonic() + 2
+    while code() == 14:
+        assert time.monotonic() < found_by, "the Backplane is there again, and calls out do not find it"
+        time.sleep(0.05)
+
+
 # --- life of a shared object
 
 

@@ -31,8 +31,10 @@ STABLE = 5.0  # a child that lived for so long is started again at once
 BESIDE = " beside a Runner that hangs"
 MEMORY_GROWTH, FILES_GROWTH = 32 << 20, 16
 SETTLED_MAX = 60  # seconds to be as at the start
-# Of calls that were under way where something was killed: as the Backplane says it, as grpcio and Python do of the Backplane.
-WAS_UNDER_WAY = ("may have run", "Stream removed", "Socket closed", "onnection reset", "Broken pipe", "connection lost")
+# Of calls that were under way where something was killed: as the Backplane says it, as grpcio and Python do of the
+# Backplane, and as a verb that calls on while there is none.
+WAS_UNDER_WAY = ("may have run", "Stream removed", "Socket closed", "onnection reset", "Broken pipe", "connection lost",
+                 "could not connect to http://127.0.0.1")
 KEEPS_DYING = re.compile(r"failed \d+ times in a row")
 
 C_MODULE = """
