@@ -104,7 +104,7 @@ enum { FTL_LATER = 1 };
 struct ftl_verb {
 	const char *name;
 	/* Answers the call: 0 after ftl_reply, -1 after ftl_fail, ftl_refuse or a failed ftl_call, or what
-	 * ftl_call_then returned. Its thread has a stack of 2 MiB. */
+	 * ftl_call_then returned. Its stack is 2 MiB, unless it is nonblocking. */
 	int (*run)(struct ftl_context *ftl);
 	unsigned flags; /* FTL_VERB_… */
 };
