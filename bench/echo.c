@@ -16,9 +16,9 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "ftl.pb-c.h"
-#include "rpc/listener.h"
+#include "net/listener.h"
+#include "pb/wire.h"
 #include "rpc/unary.h"
-#include "rpc/wire.h"
 
 enum { CALL_MAX = 65 << 20, BODY = 3 };
 

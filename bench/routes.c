@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "backplane/route.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "router/route.h"
 
 enum { TURNS = 501, BATCH = 256 };
 
@@ -23,7 +23,7 @@ static struct route_module *make_module(size_t number) {
 	int failed = endpoint_parse(STR("http://127.0.0.1:1"), &replicas->endpoint, &err);
 	ASSERT(failed == 0);
 	replicas->label = mem_strdup(name);
-	replicas->standing = standing_new(number);
+	replicas->outlier = outlier_new(number);
 	return route_module_new(str_new(name, (size_t)len), verbs, ARRAY_LEN(verbs), replicas, 1, "");
 }
 

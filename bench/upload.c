@@ -14,8 +14,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "pb/wire.h"
 #include "rpc/channel.h"
-#include "rpc/wire.h"
 
 enum { PIECE_SIZE = 256 << 10, CONTENT = 1, ANSWER_MAX = 1024 };
 

@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "ftl.pb-c.h"
 #include "module/module_host.h"
-#include "rpc/listener.h"
+#include "net/listener.h"
 #include "rpc/unary.h"
 
 /* As a Runner: a Backplane that comes back is found within a second. */

@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "backplane/backplane_internal.h"
+#include "backplane/context.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -180,7 +180,7 @@ static int open_artefacts(const char *path, void *owner, struct error *err) {
 }
 
 static int open_logbook(const char *path, void *owner, struct error *err) {
-	return logbook_open(path, &((struct backplane *)owner)->logbook, err);
+	return log_files_open(path, &((struct backplane *)owner)->log_files, err);
 }
 
 static int open_platform(const char *path, void *owner, struct error *err) {
@@ -484,9 +484,9 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	backplane->tick.fire = on_tick;
 	loop_init(&backplane->loop);
 	loop_start_helpers(&backplane->loop);
-	stats_book_init(&backplane->stats, count_workers(options));
+	stats_registry_init(&backplane->stats, count_workers(options));
 	routes_init(backplane);
-	outside_init(backplane);
+	effects_init(backplane);
 	registrations_init(backplane);
 	list_init(&backplane->pending);
 	list_init(&backplane->starting);
@@ -494,7 +494,7 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	watch_init(backplane);
 	service_logs_init(backplane);
 	events_init(backplane);
-	control_init(&backplane->control, &config, &backplane->outside, loop_now_ms(&backplane->loop));
+	control_init(&backplane->control, &config, &backplane->effects, loop_now_ms(&backplane->loop));
 }
 
 static void deinit(struct backplane *backplane) {
@@ -516,17 +516,17 @@ static void deinit(struct backplane *backplane) {
 	}
 	if (backplane->platform != NULL)
 		backplane->platform->ops->close(backplane->platform);
-	outside_close(backplane);
+	effects_close(backplane);
 	events_close(backplane);
 	loop_run_out(&backplane->loop);
-	outside_deinit(backplane);
+	effects_deinit(backplane);
 	routes_deinit(backplane);
-	stats_book_deinit(&backplane->stats);
+	stats_registry_deinit(&backplane->stats);
 	control_deinit(&backplane->control);
 	watch_deinit(backplane);
 	schemas_deinit(backplane);
 	registrations_deinit(backplane);
-	logbook_close(backplane->logbook);
+	log_files_close(backplane->log_files);
 	close_data(backplane);
 	loop_deinit(&backplane->loop);
 	types_free(backplane->types);

@@ -3,7 +3,7 @@
  * Errors: one set of codes for the whole program, and a text that lives in a struct of the caller.
  *
  * A function that can fail takes `struct error *err` last and returns 0, or -1 with err set; its outputs
- * are then untouched. The origin sets the text once: it names the thing, the limit and the value, and what
+ * are then unprocessed. The origin sets the text once: it names the thing, the limit and the value, and what
  * to do. A layer above may wrap it once. Whoever stops an error logs it; nobody else does.
  *
  * What a caller is expected to branch on (not found, would block) is not an error: it is a NULL or an enum.

@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/size.h"
-#include "schema/nearest.h"
 
 static const struct args_option option_endpoint = {
 	.name = "endpoint",

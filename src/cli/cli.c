@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/config.h"
 #include "cli/output.h"
-#include "cli/project.h"
+#include "cli/project/config.h"
+#include "cli/project/project.h"
 
 int cli_fail(const struct cli *cli, const struct error *err) {
 	if (cli->interrupted || (cli->client != NULL && client_is_interrupted(cli->client))) {

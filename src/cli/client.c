@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "net/tls.h"
 #include "rpc/channel.h"
-#include "rpc/tls.h"
 
 /* Sent and not on its way yet. */
 #define CLIENT_UNSENT_MAX KIB(256)
@@ -178,7 +178,7 @@ static void explain(const struct client *client, const struct rpc_stream *rpc, s
 	if (strstr(err->msg, client->endpoint) == NULL)
 		error_wrap(err, "%s", client->endpoint);
 	size_t used = strlen(err->msg);
-	if (rpc->status == CODE_UNAVAILABLE && rpc_is_untouched(rpc))
+	if (rpc->status == CODE_UNAVAILABLE && rpc_is_unprocessed(rpc))
 		snprintf(err->msg + used, sizeof err->msg - used, "; is \"ftl serve\" running there?");
 }
 

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "base/list.h"
-#include "rpc/pb.h"
+#include "pb/pb.h"
 
 struct client;
 struct client_stream;

@@ -27,9 +27,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/nearest.h"
 #include "cli/cli.h"
 #include "cli/output.h"
-#include "schema/nearest.h"
 
 const struct command *const commands[] = {
 	&command_serve,    &command_generate, &command_build, &command_deploy, &command_call,    &command_ps,

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "cli/cli.h"
-#include "cli/files.h"
-#include "cli/project.h"
+#include "cli/project/files.h"
+#include "cli/project/project.h"
 
 /* Reads the files for their digests. */
 int upload_hash(const struct project *project, struct files *files, struct error *err);

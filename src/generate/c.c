@@ -5,8 +5,8 @@
  */
 #include <stdio.h>
 
+#include "base/nearest.h"
 #include "generate/c_header.h"
-#include "schema/nearest.h"
 
 enum { VALUE_TEXT_MAX = 60, LIST_TEXT_MAX = 240 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "module/call_request.h"
 
-#include "rpc/wire.h"
+#include "pb/wire.h"
 
 /* Fields of CallRequest and of VerbRef. */
 enum { CALL_VERB = 2, CALL_BODY = 3, REF_NAME = 2, REF_MODULE = 3 };

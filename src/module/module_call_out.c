@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "ftl.pb-c.h"
 #include "module/module_call.h"
-#include "rpc/pb.h"
+#include "pb/pb.h"
 
 /* Lives on the stack of the verb's thread until it is done, or else in the call's arena. */
 struct call_out {

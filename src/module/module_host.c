@@ -19,8 +19,8 @@
 #include "ftl.pb-c.h"
 #include "module/call_request.h"
 #include "module/module_call.h"
-#include "rpc/pb.h"
-#include "rpc/wire.h"
+#include "pb/pb.h"
+#include "pb/wire.h"
 
 /* A status travels as a header, and peers refuse large ones. */
 enum { STATUS_TEXT_MAX = 500 };

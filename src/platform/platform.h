@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/last_lines.h"
-#include "rpc/loop.h"
+#include "net/loop.h"
 
 struct platform {
 	const struct platform_ops *ops;

@@ -11,9 +11,9 @@
 #include "base/memory.h"
 #include "base/pool.h"
 #include "base/random.h"
-#include "rpc/h1.h"
-#include "rpc/h2.h"
-#include "rpc/tls.h"
+#include "http/h1.h"
+#include "http/h2.h"
+#include "net/tls.h"
 
 struct rpc_channel {
 	struct loop *loop;
@@ -152,8 +152,8 @@ static bool can_wait(const struct rpc_channel *channel) {
 /* Closes a call that never had a connection. */
 static void close_waiting(struct rpc_stream *stream, const struct error *why) {
 	list_remove(&stream->http.link);
-	stream->http.untouched = true;
-	stream->on_untouched = NULL;
+	stream->http.unprocessed = true;
+	stream->on_unprocessed = NULL;
 	rpc_stream_closed(stream, why);
 }
 
@@ -336,10 +336,10 @@ static void pass_headers(struct http_headers *to, struct arena *arena, const str
 /* Every call passes here on its way out, so the channel can count. */
 static void on_call_closed(struct rpc_stream *stream);
 
-static bool on_untouched(struct rpc_stream *stream) {
+static bool on_unprocessed(struct rpc_stream *stream) {
 	struct rpc_channel *channel = stream->channel;
 	if (channel->closing) {
-		stream->http.untouched = false; /* who would send it again has nowhere to do so */
+		stream->http.unprocessed = false; /* who would send it again has nowhere to do so */
 		return false;
 	}
 	if (!stream->http.keeping || stream->http.status != 0 || stream->broken || stream->retries >= RPC_RETRIES_MAX)
@@ -377,7 +377,7 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 	stream->events = options->events;
 	stream->owner = options->owner;
 	stream->message_max = options->message_max ? options->message_max : channel->options.message_max;
-	stream->on_untouched = on_untouched;
+	stream->on_unprocessed = on_unprocessed;
 	stream->on_client_closed = on_call_closed;
 	if (!options->no_retry)
 		http_stream_keep(&stream->http);

@@ -2,7 +2,7 @@
 /*
  * The client's end on one loop: calls to one endpoint over as many connections as they need.
  *
- * A connection is made when a call wants one. Calls wait for it, and fail with Unavailable, untouched, when it cannot
+ * A connection is made when a call wants one. Calls wait for it, and fail with Unavailable, unprocessed, when it cannot
  * be made. The next call tries again, unless that was a moment ago: see backoff_ms.
  *
  * A call that certainly did not reach the peer (it was refused, or was above the last that a connection which ends
@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "rpc/endpoint.h"
+#include "net/endpoint.h"
 #include "rpc/protocol.h"
 #include "rpc/rpc.h"
 
@@ -57,7 +57,7 @@ struct rpc_channel *rpc_channel_new(struct loop *loop, const struct endpoint *en
 /* Fails its calls and ends its connections. Gone when the loop has run on. */
 void rpc_channel_close(struct rpc_channel *channel);
 
-/* For a peer that takes no more calls: those that wait for a connection end untouched, the others as the peer has it.
+/* For a peer that takes no more calls: those that wait for a connection end unprocessed, the others as the peer has it.
  * The channel closes after them. */
 void rpc_channel_retire(struct rpc_channel *channel);
 

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/memory.h"
-#include "rpc/base64.h"
 #include "rpc/gzip.h"
-#include "rpc/recode.h"
+#include "rpc/transcode.h"
 
 enum { FLAG_END_STREAM = 2, CONNECT_GET_MAX = 4 << 10 };
 
@@ -128,25 +128,25 @@ static void add_timeout(struct rpc_stream *stream, struct http_headers *headers)
 }
 
 static bool is_json(const struct rpc_stream *stream) {
-	return recode_options(stream->recode)->send != NULL;
+	return transcode_options(stream->transcoder)->send != NULL;
 }
 
 static void connect_receive(struct rpc_stream *stream, struct str bytes) {
-	recode_receive(stream->recode, bytes);
+	transcode_receive(stream->transcoder, bytes);
 }
 
 static void connect_receive_end(struct rpc_stream *stream) {
-	recode_receive_end(stream->recode);
+	transcode_receive_end(stream->transcoder);
 }
 
 /* Client: what the response is encoded with. */
 static int start_decoding(struct rpc_stream *stream, struct str header, struct error *err) {
 	struct str encoding = http_headers_get(&stream->http.received, header);
 	if (encoding.ptr != NULL && str_eq(encoding, STR("gzip"))) {
-		recode_options(stream->recode)->gzip_receive = true;
+		transcode_options(stream->transcoder)->gzip_receive = true;
 		return 0;
 	}
-	recode_options(stream->recode)->gzip_receive = false;
+	transcode_options(stream->transcoder)->gzip_receive = false;
 	if (encoding.ptr == NULL || str_eq(encoding, STR("identity")))
 		return 0;
 	return error_set(err, CODE_INTERNAL, "the peer answered with the encoding %.*s, which it was not offered",
@@ -220,7 +220,7 @@ static void stream_respond(struct rpc_stream *stream) {
 	struct arena *arena = &stream->http.arena;
 	http_headers_add(&headers, arena, STR("content-type"), stream_type(stream));
 	http_headers_add(&headers, arena, STR("connect-accept-encoding"), STR("gzip"));
-	if (recode_options(stream->recode)->gzip_send)
+	if (transcode_options(stream->transcoder)->gzip_send)
 		http_headers_add(&headers, arena, STR("connect-content-encoding"), STR("gzip"));
 	add_all(&headers, arena, "", &stream->response_headers);
 	http_respond(&stream->http, 200, &headers);
@@ -247,7 +247,7 @@ static void stream_finish(struct rpc_stream *stream) {
 		json_object_set(end, "metadata", metadata);
 	trailers->count = 0;
 	char *text = json_dumps(end, JSON_COMPACT);
-	recode_send_frame(stream->recode, FLAG_END_STREAM, str_from(text));
+	transcode_send_frame(stream->transcoder, FLAG_END_STREAM, str_from(text));
 	free(text);
 	json_decref(end);
 	json_decref(metadata);
@@ -257,7 +257,7 @@ static void stream_finish(struct rpc_stream *stream) {
 static void stream_request_headers(struct rpc_stream *stream, struct http_headers *headers) {
 	struct arena *arena = &stream->http.arena;
 	http_headers_add(headers, arena, STR("content-type"), stream_type(stream));
-	if (recode_options(stream->recode)->gzip_send)
+	if (transcode_options(stream->transcoder)->gzip_send)
 		http_headers_add(headers, arena, STR("connect-content-encoding"), STR("gzip"));
 	http_headers_add(headers, arena, STR("connect-accept-encoding"), STR("gzip"));
 	add_timeout(stream, headers);
@@ -298,7 +298,7 @@ static void plain_finish(struct rpc_stream *stream) {
 		body = str_from(error);
 		json_decref(object);
 	} else {
-		body = recode_plain_message(stream->recode, &gzip);
+		body = transcode_plain_message(stream->transcoder, &gzip);
 	}
 	http_headers_add(&headers, arena, STR("content-type"), failed ? STR("application/json") : plain_type(stream));
 	http_headers_add(&headers, arena, STR("accept-encoding"), STR("gzip"));
@@ -337,7 +337,7 @@ static void plain_receive_headers(struct rpc_stream *stream) {
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
 	split_trailers(stream);
 	if (stream->http.status != 200) {
-		recode_keep_body(stream->recode);
+		transcode_keep_body(stream->transcoder);
 	} else if (!rpc_is_content_type(type, plain_type(stream))) {
 		bool other = str_starts_with(type, STR("application/proto")) ||
 			     str_starts_with(type, STR("application/json"));
@@ -362,9 +362,9 @@ static bool plain_read_status(struct rpc_stream *stream) {
 		return true;
 	}
 	json_error_t wrong;
-	struct str body = recode_collected(stream->recode);
+	struct str body = transcode_collected(stream->transcoder);
 	struct buf expanded = BUF_INIT(KIB(256));
-	if (recode_options(stream->recode)->gzip_receive && gzip_expand(body, &expanded, NULL) == 0)
+	if (transcode_options(stream->transcoder)->gzip_receive && gzip_expand(body, &expanded, NULL) == 0)
 		body = buf_view(&expanded);
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
 	json_t *error =
@@ -378,7 +378,7 @@ static bool plain_read_status(struct rpc_stream *stream) {
 /* The message goes with the end, when it is known to be the only one. */
 static void plain_half_close(struct rpc_stream *stream) {
 	bool gzip;
-	struct str message = recode_plain_message(stream->recode, &gzip);
+	struct str message = transcode_plain_message(stream->transcoder, &gzip);
 	if (str_eq(stream->http.method, STR("GET")) && message.len <= CONNECT_GET_MAX) {
 		connect_write_query(stream, message, gzip);
 		return;
@@ -397,7 +397,7 @@ static void plain_request_headers(struct rpc_stream *stream, struct http_headers
 		return;
 	}
 	http_headers_add(headers, arena, STR("content-type"), plain_type(stream));
-	if (recode_options(stream->recode)->gzip_send)
+	if (transcode_options(stream->transcoder)->gzip_send)
 		http_headers_add(headers, arena, STR("content-encoding"), STR("gzip"));
 	http_headers_add(headers, arena, STR("accept-encoding"), STR("gzip"));
 	add_timeout(stream, headers);

@@ -2,9 +2,9 @@
 /*
  * Connect's GET requests: the message is in the address, so that browsers and proxies can keep the answer.
  */
-#include "rpc/base64.h"
+#include "base/base64.h"
 #include "rpc/connect.h"
-#include "rpc/recode.h"
+#include "rpc/transcode.h"
 
 static int hex_value(char c) {
 	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
@@ -68,7 +68,7 @@ void connect_write_query(struct rpc_stream *stream, struct str message, bool gzi
 	size_t len = base64_encode(text, message, BASE64_UNPADDED);
 	for (size_t i = 0; i < len; i++)
 		text[i] = (char)(text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i]);
-	bool json = recode_options(stream->recode)->send != NULL;
+	bool json = transcode_options(stream->transcoder)->send != NULL;
 	stream->http.path = str_from(arena_printf(arena, "%.*s?connect=v1&base64=1%s&encoding=%s&message=%.*s",
 						  STR_ARG(stream->http.path), gzip ? "&compression=gzip" : "",
 						  json ? "json" : "proto", (int)len, text));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/details.h"
 
-#include "rpc/base64.h"
-#include "rpc/wire.h"
+#include "base/base64.h"
+#include "pb/wire.h"
 
 /* google.rpc.Status and google.protobuf.Any. */
 enum { STATUS_CODE = 1, STATUS_MESSAGE = 2, STATUS_DETAILS = 3, ANY_TYPE_URL = 1, ANY_VALUE = 2 };

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "rpc/details.h"
-#include "rpc/recode.h"
+#include "rpc/transcode.h"
 
 static const struct str hex_digits = STR_INIT("0123456789ABCDEF");
 
@@ -118,8 +118,8 @@ static enum rpc_frame grpc_frame(struct rpc_stream *stream UNUSED, unsigned char
 }
 
 static void grpc_receive(struct rpc_stream *stream, struct str bytes) {
-	if (stream->recode != NULL) {
-		recode_receive(stream->recode, bytes);
+	if (stream->transcoder != NULL) {
+		transcode_receive(stream->transcoder, bytes);
 		return;
 	}
 	while (bytes.len > 0 && !stream->broken) {
@@ -138,8 +138,8 @@ static void grpc_receive(struct rpc_stream *stream, struct str bytes) {
 }
 
 static void grpc_receive_end(struct rpc_stream *stream) {
-	if (stream->recode != NULL) {
-		recode_receive_end(stream->recode);
+	if (stream->transcoder != NULL) {
+		transcode_receive_end(stream->transcoder);
 		return;
 	}
 	if (stream->message_left > 0 || stream->prefix.len > 0) {
@@ -163,7 +163,8 @@ static void grpc_receive_end(struct rpc_stream *stream) {
 /* What the response is encoded with. */
 static int start_decoding(struct rpc_stream *stream, struct error *err) {
 	struct str encoding = http_headers_get(&stream->http.received, STR("grpc-encoding"));
-	struct recode_options options = stream->recode ? *recode_options(stream->recode) : (struct recode_options){0};
+	struct transcode_options options =
+		stream->transcoder ? *transcode_options(stream->transcoder) : (struct transcode_options){0};
 	if (encoding.ptr == NULL || str_eq(encoding, STR("identity")))
 		return 0;
 	if (!str_eq(encoding, STR("gzip")))
@@ -171,7 +172,7 @@ static int start_decoding(struct rpc_stream *stream, struct error *err) {
 				 "the peer answered with grpc-encoding %.*s, which it was not offered",
 				 STR_ARG(str_new(encoding.ptr, MIN(encoding.len, (size_t)60))));
 	options.gzip_receive = true;
-	recode_start(stream, &options);
+	transcode_start(stream, &options);
 	return 0;
 }
 
@@ -192,7 +193,7 @@ bool grpc_check_headers(struct rpc_stream *stream, struct str content_type) {
 }
 
 static bool is_json(const struct rpc_stream *stream) {
-	return stream->recode != NULL && recode_options(stream->recode)->send != NULL;
+	return stream->transcoder != NULL && transcode_options(stream->transcoder)->send != NULL;
 }
 
 static void grpc_receive_headers(struct rpc_stream *stream) {
@@ -229,9 +230,9 @@ void grpc_send_headers(struct rpc_stream *stream, struct str content_type) {
 	struct http_headers headers = HTTP_HEADERS_IN(room);
 	struct arena *arena = &stream->http.arena;
 	http_headers_add(&headers, arena, STR("content-type"), content_type);
-	if (stream->recode != NULL) {
+	if (stream->transcoder != NULL) {
 		http_headers_add(&headers, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
-		if (recode_options(stream->recode)->gzip_send)
+		if (transcode_options(stream->transcoder)->gzip_send)
 			http_headers_add(&headers, arena, STR("grpc-encoding"), STR("gzip"));
 	}
 	for (size_t i = 0; i < stream->response_headers.count; i++)
@@ -280,9 +281,9 @@ void grpc_add_request_headers(struct rpc_stream *stream, struct http_headers *he
 	struct arena *arena = &stream->http.arena;
 	http_headers_add(headers, arena, STR("te"), STR("trailers"));
 	http_headers_add(headers, arena, STR("content-type"), content_type);
-	if (stream->recode != NULL && recode_options(stream->recode)->gzip_send)
+	if (stream->transcoder != NULL && transcode_options(stream->transcoder)->gzip_send)
 		http_headers_add(headers, arena, STR("grpc-encoding"), STR("gzip"));
-	if (stream->recode != NULL)
+	if (stream->transcoder != NULL)
 		http_headers_add(headers, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
 	if (stream->deadline_ms != 0)
 		http_headers_add(headers, arena, STR("grpc-timeout"),

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "rpc/grpc.h"
-#include "rpc/recode.h"
+#include "rpc/transcode.h"
 
 enum { FLAG_TRAILERS = 0x80, TRAILERS_MAX = 128 << 10 };
 
@@ -17,11 +17,11 @@ static enum rpc_frame web_frame(struct rpc_stream *stream, unsigned char flags) 
 }
 
 static void web_receive(struct rpc_stream *stream, struct str bytes) {
-	recode_receive(stream->recode, bytes);
+	transcode_receive(stream->transcoder, bytes);
 }
 
 static void web_receive_end(struct rpc_stream *stream) {
-	recode_receive_end(stream->recode);
+	transcode_receive_end(stream->transcoder);
 }
 
 /* The trailers. */
@@ -35,14 +35,14 @@ static void web_receive_last(struct rpc_stream *stream, struct str bytes) {
 }
 
 static struct str content_type(const struct rpc_stream *stream) {
-	const struct recode_options *options = recode_options(stream->recode);
+	const struct transcode_options *options = transcode_options(stream->transcoder);
 	if (options->base64)
 		return STR("application/grpc-web-text+proto");
 	return options->send ? STR("application/grpc-web+json") : STR("application/grpc-web+proto");
 }
 
 static void web_receive_headers(struct rpc_stream *stream) {
-	const struct recode_options *options = recode_options(stream->recode);
+	const struct transcode_options *options = transcode_options(stream->transcoder);
 	struct str wanted = options->base64 ? STR("application/grpc-web-text")
 			    : options->send ? STR("application/grpc-web+json")
 					    : STR("application/grpc-web");
@@ -73,7 +73,7 @@ static void web_finish(struct rpc_stream *stream) {
 			(void)!buf_printf(&text, "%.*s: %.*s\r\n", STR_ARG(trailer->name), STR_ARG(trailer->value));
 	}
 	trailers->count = 0;
-	recode_send_frame(stream->recode, FLAG_TRAILERS, buf_view(&text));
+	transcode_send_frame(stream->transcoder, FLAG_TRAILERS, buf_view(&text));
 	buf_deinit(&text);
 	http_stream_finish(&stream->http);
 }

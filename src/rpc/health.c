@@ -5,8 +5,8 @@
 
 #include "base/map.h"
 #include "base/memory.h"
-#include "rpc/whole.h"
-#include "rpc/wire.h"
+#include "pb/wire.h"
+#include "rpc/message_reader.h"
 
 enum { SERVING = 1, NOT_SERVING = 2, SERVICE_UNKNOWN = 3, REQUEST_MAX = 4 << 10 };
 
@@ -21,7 +21,7 @@ struct state {
 
 /* A call of either method. */
 struct check {
-	struct rpc_whole whole;
+	struct message_reader reader;
 	struct rpc_health *health;
 	struct list link; /* of the watchers */
 	bool watches, asked;
@@ -37,15 +37,15 @@ static int status_of(const struct rpc_health *health, const char *service) {
 static void send_status(struct check *check, int status) {
 	const char message[] = {1 << 3 | WIRE_VARINT, (char)status};
 	check->told = status;
-	rpc_send(check->whole.stream, str_new(message, sizeof message));
+	rpc_send(check->reader.stream, str_new(message, sizeof message));
 }
 
-static void on_request(struct rpc_whole *whole, struct str bytes) {
-	struct check *check = CONTAINER_OF(whole, struct check, whole);
+static void on_request(struct message_reader *reader, struct str bytes) {
+	struct check *check = CONTAINER_OF(reader, struct check, reader);
 	struct wire_field field;
 	struct str service = STR("");
 	if (check->asked) {
-		rpc_finish(whole->stream, CODE_UNIMPLEMENTED, "this method takes one message, and a second one came");
+		rpc_finish(reader->stream, CODE_UNIMPLEMENTED, "this method takes one message, and a second one came");
 		return;
 	}
 	while (wire_take(&bytes, &field))
@@ -55,10 +55,10 @@ static void on_request(struct rpc_whole *whole, struct str bytes) {
 	check->service = mem_strndup(service.ptr, service.len);
 }
 
-static void on_end(struct rpc_whole *whole) {
-	struct check *check = CONTAINER_OF(whole, struct check, whole);
+static void on_end(struct message_reader *reader) {
+	struct check *check = CONTAINER_OF(reader, struct check, reader);
 	if (!check->asked) {
-		rpc_finish(whole->stream, CODE_UNIMPLEMENTED, "this method takes one message, and none came");
+		rpc_finish(reader->stream, CODE_UNIMPLEMENTED, "this method takes one message, and none came");
 		return;
 	}
 	int status = status_of(check->health, check->service);
@@ -68,15 +68,15 @@ static void on_end(struct rpc_whole *whole) {
 	} else if (status == SERVICE_UNKNOWN) {
 		struct error err;
 		error_set(&err, CODE_NOT_FOUND, "there is no service %.200s here", check->service);
-		rpc_fail(whole->stream, &err);
+		rpc_fail(reader->stream, &err);
 	} else {
 		send_status(check, status);
-		rpc_finish(whole->stream, CODE_OK, "");
+		rpc_finish(reader->stream, CODE_OK, "");
 	}
 }
 
-static void on_closed(struct rpc_whole *whole) {
-	struct check *check = CONTAINER_OF(whole, struct check, whole);
+static void on_closed(struct message_reader *reader) {
+	struct check *check = CONTAINER_OF(reader, struct check, reader);
 	list_remove(&check->link);
 	free(check->service);
 	free(check);
@@ -86,11 +86,11 @@ static void start(struct rpc_stream *stream, bool watches) {
 	struct check *check = mem_zalloc(sizeof *check);
 	check->health = stream->service;
 	check->watches = watches;
-	check->whole.message = on_request;
-	check->whole.end = on_end;
-	check->whole.closed = on_closed;
+	check->reader.message = on_request;
+	check->reader.end = on_end;
+	check->reader.closed = on_closed;
 	list_init(&check->link);
-	rpc_whole_start(&check->whole, stream, REQUEST_MAX);
+	message_reader_start(&check->reader, stream, REQUEST_MAX);
 }
 
 static void start_check(struct rpc_stream *stream) {
@@ -135,7 +135,7 @@ void rpc_health_set(struct rpc_health *health, struct str service, bool serving)
 	LIST_FOREACH(link, &health->watchers) {
 		struct check *check = LIST_ENTRY(link, struct check, link);
 		int status = status_of(health, check->service);
-		if (status != check->told && !check->whole.stream->finished)
+		if (status != check->told && !check->reader.stream->finished)
 			send_status(check, status);
 	}
 }

@@ -5,7 +5,7 @@
 
 #include "rpc/connect.h"
 #include "rpc/grpc.h"
-#include "rpc/recode.h"
+#include "rpc/transcode.h"
 
 /* --- server ------------------------------------------------------------------------------------------------------- */
 
@@ -86,13 +86,13 @@ static int start_recoding(struct rpc_stream *stream, const struct form *form, co
 	int failed = read_encoding(encoding, encoding_header(form->codec), &gzip, err);
 	if (!form->recodes && !gzip && !failed)
 		return 0;
-	struct recode_options options = {.types = types, .base64 = form->base64, .gzip_receive = gzip && !failed};
+	struct transcode_options options = {.types = types, .base64 = form->base64, .gzip_receive = gzip && !failed};
 	options.gzip_send = options.gzip_receive && may_answer_gzip(stream, form->codec);
 	if (form->json && stream->type != NULL) {
 		options.receive = stream->type->request;
 		options.send = stream->type->response;
 	}
-	recode_start(stream, &options);
+	transcode_start(stream, &options);
 	return failed;
 }
 
@@ -120,7 +120,7 @@ static unsigned choose_get(struct rpc_stream *stream, const struct types *types,
 	stream->codec = form.codec;
 	if (start_recoding(stream, &form, types, query.compression, err) == 0 && read_timeout(stream, err) == 0) {
 		err->code = CODE_OK;
-		recode_receive_elsewhere(stream->recode, query.message);
+		transcode_receive_elsewhere(stream->transcoder, query.message);
 	}
 	return 0;
 }
@@ -190,14 +190,14 @@ void protocol_start(struct rpc_stream *stream, const struct protocol_options *op
 	stream->codec = codec_of(options, stream->type);
 	if (stream->codec == &grpc_codec && !options->json && !options->gzip)
 		return;
-	struct recode_options recode = {.types = options->types,
-					.gzip_send = options->gzip,
-					.base64 = options->base64 && options->protocol == RPC_GRPC_WEB};
+	struct transcode_options transcoding = {.types = options->types,
+						.gzip_send = options->gzip,
+						.base64 = options->base64 && options->protocol == RPC_GRPC_WEB};
 	if (options->json && stream->type != NULL) {
-		recode.send = stream->type->request;
-		recode.receive = stream->type->response;
+		transcoding.send = stream->type->request;
+		transcoding.receive = stream->type->response;
 	}
-	recode_start(stream, &recode);
+	transcode_start(stream, &transcoding);
 	if (stream->codec == &connect_plain_codec && options->get && stream->type != NULL &&
 	    stream->type->no_side_effects)
 		stream->http.method = STR("GET");

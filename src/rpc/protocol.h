@@ -4,8 +4,8 @@
  */
 #pragma once
 
+#include "pb/types.h"
 #include "rpc/rpc.h"
-#include "rpc/types.h"
 
 /* Server: sets the stream's codec and how its messages are recoded. Returns 0, or the HTTP status to answer in plain
  * HTTP, with a text in err. A request that can be understood and is still wrong has its error in err->code with 0

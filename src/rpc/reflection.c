@@ -5,8 +5,8 @@
 
 #include "base/map.h"
 #include "base/memory.h"
-#include "rpc/whole.h"
-#include "rpc/wire.h"
+#include "pb/wire.h"
+#include "rpc/message_reader.h"
 
 enum { REQUEST_MAX = 16 << 10, RESPONSE_MAX = 4 << 20, FILES_MAX = 1000 };
 
@@ -22,7 +22,7 @@ struct rpc_reflection {
 };
 
 struct inquiry {
-	struct rpc_whole whole;
+	struct message_reader reader;
 	const struct rpc_reflection *reflection;
 };
 
@@ -119,37 +119,37 @@ static int answer(const struct rpc_reflection *reflection, struct str request, s
 
 /* --- the call ----------------------------------------------------------------------------------------------------- */
 
-static void on_request(struct rpc_whole *whole, struct str bytes) {
-	const struct inquiry *inquiry = CONTAINER_OF(whole, struct inquiry, whole);
+static void on_request(struct message_reader *reader, struct str bytes) {
+	const struct inquiry *inquiry = CONTAINER_OF(reader, struct inquiry, reader);
 	struct buf response = BUF_INIT(RESPONSE_MAX);
 	struct error err;
-	size_t unsent = rpc_unsent(whole->stream);
+	size_t unsent = rpc_unsent(reader->stream);
 	if (unsent > RESPONSE_MAX)
-		rpc_finish(whole->stream, CODE_RESOURCE_EXHAUSTED, "the answers are not read");
+		rpc_finish(reader->stream, CODE_RESOURCE_EXHAUSTED, "the answers are not read");
 	else if (answer(inquiry->reflection, bytes, &response) != 0)
-		rpc_finish(whole->stream, CODE_RESOURCE_EXHAUSTED, "the answer has more than 4 MiB");
-	else if (rpc_check_held(whole->stream, unsent + buf_len(&response), &err) < 0)
-		rpc_fail(whole->stream, &err);
+		rpc_finish(reader->stream, CODE_RESOURCE_EXHAUSTED, "the answer has more than 4 MiB");
+	else if (rpc_check_held(reader->stream, unsent + buf_len(&response), &err) < 0)
+		rpc_fail(reader->stream, &err);
 	else
-		rpc_send(whole->stream, buf_view(&response));
+		rpc_send(reader->stream, buf_view(&response));
 	buf_deinit(&response);
 }
 
-static void on_end(struct rpc_whole *whole) {
-	rpc_finish(whole->stream, CODE_OK, "");
+static void on_end(struct message_reader *reader) {
+	rpc_finish(reader->stream, CODE_OK, "");
 }
 
-static void on_closed(struct rpc_whole *whole) {
-	free(CONTAINER_OF(whole, struct inquiry, whole));
+static void on_closed(struct message_reader *reader) {
+	free(CONTAINER_OF(reader, struct inquiry, reader));
 }
 
 static void start(struct rpc_stream *stream) {
 	struct inquiry *inquiry = mem_zalloc(sizeof *inquiry);
 	inquiry->reflection = stream->service;
-	inquiry->whole.message = on_request;
-	inquiry->whole.end = on_end;
-	inquiry->whole.closed = on_closed;
-	rpc_whole_start(&inquiry->whole, stream, REQUEST_MAX);
+	inquiry->reader.message = on_request;
+	inquiry->reader.end = on_end;
+	inquiry->reader.closed = on_closed;
+	message_reader_start(&inquiry->reader, stream, REQUEST_MAX);
 }
 
 static const struct rpc_method methods[] = {

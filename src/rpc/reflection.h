@@ -4,8 +4,8 @@
  */
 #pragma once
 
+#include "pb/types.h"
 #include "rpc/server.h"
-#include "rpc/types.h"
 
 struct rpc_reflection;
 

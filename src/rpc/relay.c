@@ -4,7 +4,7 @@
  *  client ──message, data, end──────────▶ relay ──begin, write, half close──▶ peer
  *         ◀──begin, write, finish─────────       ◀──headers, message, data, closed──
  *
- *  SENDING ──to closed untouched──▶ WAITING ──retry──▶ SENDING      (relay_wait begins in WAITING)
+ *  SENDING ──to closed unprocessed──▶ WAITING ──retry──▶ SENDING      (relay_wait begins in WAITING)
  *     │ headers or data of the peer    │ give up
  *     ▼                                ▼
  *  ANSWERING ──to closed──▶ ANSWERED ──from closed──▶ freed
@@ -215,15 +215,15 @@ static void on_peer_writable(struct rpc_stream *to) {
 }
 
 /* The call certainly did not begin. */
-static void on_untouched(struct relay *relay, const struct rpc_stream *to) {
+static void on_unprocessed(struct relay *relay, const struct rpc_stream *to) {
 	struct error err;
 	error_set(&err, CODE_UNAVAILABLE, "%s could not be reached, so the call did not run: %.*s", relay->options.peer,
 		  STR_ARG(to->status_text));
 	bool can_retry = relay->keeping && can_answer(relay);
-	if (can_retry && relay->options.untouched != NULL) {
+	if (can_retry && relay->options.unprocessed != NULL) {
 		relay->state = RELAY_WAITING;
-		relay->options.untouched(relay, &err);
-	} else if (relay->options.untouched == NULL && can_answer(relay) && !relay->from->responded) {
+		relay->options.unprocessed(relay, &err);
+	} else if (relay->options.unprocessed == NULL && can_answer(relay) && !relay->from->responded) {
 		relay->state = RELAY_ANSWERED;
 		relay->status = CODE_UNAVAILABLE;
 		rpc_refuse(relay->from);
@@ -254,8 +254,8 @@ static void on_peer_closed(struct rpc_stream *to) {
 	struct relay *relay = to->owner;
 	relay->to = NULL;
 	settle_with_client(relay);
-	if (relay->state == RELAY_SENDING && rpc_is_untouched(to) && !to->broken)
-		on_untouched(relay, to);
+	if (relay->state == RELAY_SENDING && rpc_is_unprocessed(to) && !to->broken)
+		on_unprocessed(relay, to);
 	else if (relay->state != RELAY_ANSWERED)
 		pass_status(relay, to);
 	free_if_done(relay);

@@ -33,8 +33,8 @@ struct relay_options {
 	bool ended; /* the client has sent all */
 	/* The call did not begin and can be sent elsewhere: by relay_retry, now or later, or relay_give_up. NULL: the
 	 * stream is refused, so that whoever sent it can do so. */
-	void (*untouched)(struct relay *relay, const struct error *why);
-	/* The relay is over: the client was answered, or is gone; this may also come between `untouched` and a retry.
+	void (*unprocessed)(struct relay *relay, const struct error *why);
+	/* The relay is over: the client was answered, or is gone; this may also come between `unprocessed` and a retry.
 	 * Optional. */
 	void (*done)(struct relay *relay);
 	void *owner;
@@ -43,11 +43,11 @@ struct relay_options {
 /* Takes over the stream's events. */
 struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, const struct relay_options *options);
 
-/* The same without a peer yet: as if `untouched` had come, without the event. Until it is decided where the call goes
+/* The same without a peer yet: as if `unprocessed` had come, without the event. Until it is decided where the call goes
  * its client may send one window ahead. */
 struct relay *relay_wait(struct rpc_stream *from, const struct relay_options *options);
 
-/* In or after `untouched`, or after relay_wait. */
+/* In or after `unprocessed`, or after relay_wait. */
 void relay_retry(struct relay *relay, struct rpc_channel *channel, const char *peer,
 		 const struct http_headers *headers);
 void relay_give_up(struct relay *relay, const struct error *err);

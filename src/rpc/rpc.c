@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
-#include "rpc/recode.h"
+#include "rpc/transcode.h"
 
 static struct rpc_stream *rpc_of(struct http_stream *http) {
 	return CONTAINER_OF(http, struct rpc_stream, http);
@@ -79,7 +79,7 @@ static void settle_status(struct rpc_stream *stream, const struct error *why) {
 }
 
 void rpc_stream_closed(struct rpc_stream *stream, const struct error *why) {
-	if (stream->http.untouched && stream->on_untouched != NULL && stream->on_untouched(stream))
+	if (stream->http.unprocessed && stream->on_unprocessed != NULL && stream->on_unprocessed(stream))
 		return;
 	timer_stop(stream->loop, &stream->deadline_timer);
 	if (stream->is_client)
@@ -114,7 +114,7 @@ void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct 
 }
 
 void rpc_stream_free(struct rpc_stream *stream) {
-	recode_free(stream->recode);
+	transcode_free(stream->transcoder);
 	http_stream_deinit(&stream->http);
 	pool_free(stream);
 }
@@ -260,19 +260,19 @@ void rpc_begin(struct rpc_stream *stream, size_t size) {
 	stream->write_left = size;
 	if (!stream->is_client)
 		rpc_respond(stream);
-	if (stream->recode == NULL)
+	if (stream->transcoder == NULL)
 		stream->codec->begin(stream, size);
 	else
-		recode_begin(stream->recode, size);
+		transcode_begin(stream->transcoder, size);
 }
 
 void rpc_write(struct rpc_stream *stream, struct str bytes) {
 	ASSERT(bytes.len <= stream->write_left);
 	stream->write_left -= bytes.len;
-	if (stream->recode == NULL)
+	if (stream->transcoder == NULL)
 		http_stream_write(&stream->http, bytes);
 	else
-		recode_write(stream->recode, bytes);
+		transcode_write(stream->transcoder, bytes);
 }
 
 void rpc_send(struct rpc_stream *stream, struct str message) {
@@ -286,8 +286,8 @@ void rpc_finish(struct rpc_stream *stream, enum code status, const char *text) {
 	stream->finished = true;
 	stream->broken = true;
 	rpc_set_status(stream, status, str_from(text));
-	if (stream->recode != NULL && status == CODE_OK)
-		recode_settle(stream->recode);
+	if (stream->transcoder != NULL && status == CODE_OK)
+		transcode_settle(stream->transcoder);
 	stream->codec->finish(stream);
 }
 

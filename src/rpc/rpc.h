@@ -11,10 +11,10 @@
  */
 #pragma once
 
-#include "rpc/http.h"
-#include "rpc/loop.h"
+#include "http/http.h"
+#include "net/loop.h"
 
-struct recode;
+struct transcoder;
 struct rpc_stream;
 struct rpc_method;
 struct type_method;
@@ -49,8 +49,8 @@ struct rpc_codec {
 	const char *name;
 	/* Connect's calls with one message each way are bodies of plain HTTP: no prefixes. */
 	bool is_plain;
-	/* Messages with a prefix, when they are recoded (recode.h): what the prefix's first byte means, and the content
-	 * of what is no message. */
+	/* Messages with a prefix, when they are recoded (transcoder.h): what the prefix's first byte means, and the
+	 * content of what is no message. */
 	enum rpc_frame (*frame)(struct rpc_stream *stream, unsigned char flags);
 	void (*receive_last)(struct rpc_stream *stream, struct str bytes);
 	void (*respond)(struct rpc_stream *stream); /* server: send the response's headers */
@@ -93,7 +93,7 @@ struct rpc_stream {
 		size_t len;
 	} prefix; /* of the next message */
 	size_t write_left; /* of the message that is being sent */
-	struct recode *recode; /* messages that are JSON, compressed or not gRPC; NULL: bytes go as they are */
+	struct transcoder *transcoder; /* messages that are JSON, compressed or not gRPC; NULL: bytes go as they are */
 	struct {
 		struct rpc_detail *items;
 		size_t count, capacity;
@@ -114,14 +114,14 @@ struct rpc_stream {
 	struct http_headers request_headers; /* while it waits for a connection */
 	unsigned retries; /* times that the channel has sent it again */
 	void (*on_half_closed)(struct rpc_stream *stream); /* plain: the channel's; the request is ready */
-	bool (*on_untouched)(struct rpc_stream *stream); /* the channel's, before `closed`: true: it is sent again */
+	bool (*on_unprocessed)(struct rpc_stream *stream); /* the channel's, before `closed`: true: it is sent again */
 	void (*on_client_closed)(struct rpc_stream *stream); /* the channel's, after `closed` */
 };
 
 /* "max-error-details": bytes of them all. */
 #define RPC_DETAILS_MAX KIB(8)
 
-void recode_consume(struct recode *recode, size_t size);
+void transcode_consume(struct transcoder *transcoder, size_t size);
 
 /* Headers of one call all together, each of which costs more than its bytes; the arena of a stream holds them and what
  * else lives as long. */
@@ -150,10 +150,10 @@ static inline size_t rpc_unsent(const struct rpc_stream *stream) {
 
 /* Gives back what `data` lent, so that the peer may send as much again. */
 static inline void rpc_consume(struct rpc_stream *stream, size_t size) {
-	if (stream->recode == NULL)
+	if (stream->transcoder == NULL)
 		http_stream_consume(&stream->http, size);
 	else
-		recode_consume(stream->recode, size);
+		transcode_consume(stream->transcoder, size);
 }
 
 /* Adds a detail to the error that rpc_finish will send; copies both. What is over RPC_DETAILS_MAX is left out. */
@@ -174,8 +174,8 @@ void rpc_half_close(struct rpc_stream *stream);
 void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text);
 
 /* Client, in `closed`: whether the peer certainly did not begin to work on it. */
-static inline bool rpc_is_untouched(const struct rpc_stream *stream) {
-	return stream->http.untouched;
+static inline bool rpc_is_unprocessed(const struct rpc_stream *stream) {
+	return stream->http.unprocessed;
 }
 
 /* For those who hold messages whole, in buffers that are counted in stream->loop->held: whether a stream may hold a

@@ -9,14 +9,14 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/pool.h"
-#include "rpc/cors.h"
-#include "rpc/door.h"
-#include "rpc/h1.h"
-#include "rpc/h2.h"
+#include "http/cors.h"
+#include "http/h1.h"
+#include "http/h2.h"
+#include "http/sniffer.h"
+#include "net/tls.h"
+#include "net/transport.h"
 #include "rpc/protocol.h"
-#include "rpc/recode.h"
-#include "rpc/tls.h"
-#include "rpc/transport.h"
+#include "rpc/transcode.h"
 
 enum {
 	WARN_EVERY_MS = 1000, /* of peers that mean harm: they can be many */
@@ -54,7 +54,7 @@ struct server_connection {
 	bool trusted;
 	bool dismissed; /* it was idle for too long */
 	struct rpc_server *server;
-	struct door *door; /* until it is known what it speaks */
+	struct sniffer *sniffer; /* until it is known what it speaks */
 	struct http_connection *http; /* from then on */
 	struct list link;
 };
@@ -131,8 +131,8 @@ static void answer_plain(struct rpc_stream *stream, unsigned status, const char 
 	struct plain_answer *answer = arena_alloc(&stream->http.arena, sizeof *answer);
 	*answer = (struct plain_answer){status, text};
 	timer_stop(stream->loop, &stream->deadline_timer);
-	recode_free(stream->recode);
-	stream->recode = NULL;
+	transcode_free(stream->transcoder);
+	stream->transcoder = NULL;
 	stream->owner = answer;
 	stream->codec = &plain_codec;
 }
@@ -287,7 +287,7 @@ static void on_entered(void *owner, struct transport *transport, unsigned versio
 	struct server_connection *connection = owner;
 	struct rpc_server *server = connection->server;
 	bool refused = server->options.tls_only && !connection->trusted && transport->tls == NULL;
-	connection->door = NULL;
+	connection->sniffer = NULL;
 	connection->http = (version == 2 ? h2_accept : h1_accept)(transport, &server->options.http, &connection_events,
 								  connection);
 	if (refused) {
@@ -308,7 +308,7 @@ static void on_left(void *owner, const char *peer, const struct error *why) {
 	forget(connection);
 }
 
-static const struct door_events door_events = {.entered = on_entered, .left = on_left};
+static const struct sniffer_events sniffer_events = {.entered = on_entered, .left = on_left};
 
 void rpc_server_accept(struct rpc_server *server, int fd, bool trusted) {
 	bool full = server->connection_count >= server->options.connections_max;
@@ -325,8 +325,8 @@ void rpc_server_accept(struct rpc_server *server, int fd, bool trusted) {
 	struct server_connection *connection = mem_zalloc(sizeof *connection);
 	connection->server = server;
 	connection->trusted = trusted;
-	connection->door = door_open(server->loop, fd, server->options.tls, &door_events, connection);
-	if (connection->door == NULL) {
+	connection->sniffer = sniffer_open(server->loop, fd, server->options.tls, &sniffer_events, connection);
+	if (connection->sniffer == NULL) {
 		free(connection);
 		return;
 	}
@@ -350,7 +350,7 @@ static bool is_within_message(const struct rpc_stream *stream) {
 	if (stream->http.received_end || stream->broken)
 		return false;
 	return stream->codec == &plain_codec || stream->message_left > 0 || stream->prefix.len > 0 ||
-	       (stream->recode != NULL && recode_is_within_message(stream->recode));
+	       (stream->transcoder != NULL && transcode_is_within_message(stream->transcoder));
 }
 
 /* Whether a stream waits for its peer for too long. What waits for us is not the peer's fault. */
@@ -375,7 +375,7 @@ static int check_connection(const struct rpc_server *server, const struct server
 	const struct http_limits *limits = &server->options.http;
 	const struct http_connection *http = connection->http;
 	if (http == NULL)
-		return is_over(now, door_since_ms(connection->door), limits->header_ms)
+		return is_over(now, sniffer_since_ms(connection->sniffer), limits->header_ms)
 			       ? too_slow(err, "it did not tell what it speaks", "header-timeout", limits->header_ms)
 			       : 0;
 	if (http->head_ms != 0 && is_over(now, http->head_ms, limits->header_ms))
@@ -410,7 +410,7 @@ static void on_sweep(struct timer *timer) {
 			if (connection->http != NULL)
 				http_connection_close(connection->http, &err);
 			else
-				door_close(connection->door, &err);
+				sniffer_close(connection->sniffer, &err);
 		} else if (connection->http != NULL && connection->http->stream_count == 0 &&
 			   is_over(now, connection->http->progress_ms, idle_ms)) {
 			dismiss(connection, idle_ms);
@@ -492,7 +492,7 @@ void rpc_server_close(struct rpc_server *server) {
 		if (connection->http != NULL)
 			http_connection_close(connection->http, NULL);
 		else
-			door_close(connection->door, NULL);
+			sniffer_close(connection->sniffer, NULL);
 	}
 	destroy_if_done(server);
 }

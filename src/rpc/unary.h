@@ -4,8 +4,8 @@
  */
 #pragma once
 
+#include "pb/pb.h"
 #include "rpc/channel.h"
-#include "rpc/pb.h"
 #include "rpc/server.h"
 
 /* --- server ------------------------------------------------------------------------------------------------------- */

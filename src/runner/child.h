@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "rpc/loop.h"
+#include "net/loop.h"
 
 enum child_output { CHILD_STDOUT, CHILD_STDERR };
 enum { CHILD_OUTPUTS = 2 };

@@ -21,7 +21,7 @@
 #include "base/thread.h"
 #include "module/module_host.h"
 #include "runner/host.h"
-#include "runner/own_output.h"
+#include "runner/output_capture.h"
 
 enum library_state { LIBRARY_LOADING, LIBRARY_STARTING, LIBRARY_ALIVE, LIBRARY_CANCELLING, LIBRARY_STOPPING };
 
@@ -29,7 +29,7 @@ struct library {
 	struct host host;
 	enum library_state state;
 	struct module_host *module; /* NULL: not loaded yet */
-	struct own_output *output; /* what it prints, until the end */
+	struct output_capture *output; /* what it prints, until the end */
 	struct timer limit; /* of the start, then of the stop */
 	bool stop_asked, ended;
 	struct {
@@ -109,7 +109,7 @@ static void end(struct library *library, const struct error *why, bool stuck) {
 	struct host *host = &library->host;
 	library->ended = true;
 	timer_stop(host->options.loop, &library->limit);
-	own_output_give_back(library->output);
+	output_capture_give_back(library->output);
 	pthread_mutex_lock(&library->shared.lock);
 	host->last_lines = library->shared.lines;
 	library->shared.lines = (struct last_lines){0};
@@ -274,18 +274,18 @@ struct host *host_library_start(const struct host_options *options, struct error
 	library->limit.fire = on_limit;
 	library->loading.loaded.run = on_loaded;
 	pthread_mutex_init(&library->shared.lock, NULL);
-	library->output = own_output_take(&(struct own_output_options){.on_stdout = on_stdout_line,
-								       .on_stderr = on_stderr_line,
-								       .data = library,
-								       .folder = options->work_folder},
-					  err);
+	library->output = output_capture_take(&(struct output_capture_options){.on_stdout = on_stdout_line,
+									       .on_stderr = on_stderr_line,
+									       .data = library,
+									       .folder = options->work_folder},
+					      err);
 	if (library->output == NULL) {
 		library_free(library);
 		return NULL;
 	}
 	int failed = thread_start(&library->loading.thread, 0, run_loading, library);
 	if (failed != 0) {
-		own_output_give_back(library->output);
+		output_capture_give_back(library->output);
 		library_free(library);
 		error_set_errno(err, failed, "%s: no thread could be started to load it", options->entry);
 		return NULL;

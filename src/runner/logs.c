@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
-#include "rpc/pb.h"
+#include "pb/pb.h"
 
 enum {
 	BATCH_DELAY_MS = 10, /* lines of one burst go together */

@@ -22,11 +22,11 @@
 #include "base/path.h"
 #include "ftl.pb-c.h"
 #include "ftl_descriptors.h"
-#include "rpc/listener.h"
-#include "rpc/tls.h"
+#include "net/listener.h"
+#include "net/tls.h"
 #include "rpc/unary.h"
-#include "runner/deployment.h"
-#include "runner/registration.h"
+#include "runner/hosting.h"
+#include "runner/registrar.h"
 #include "runner/reports.h"
 
 enum {

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/map.h"
-#include "schema/nearest.h"
+#include "base/nearest.h"
 #include "schema/reach.h"
 #include "schema/recursion.h"
 

@@ -12,8 +12,8 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "schema/json_scan.h"
-#include "schema/nearest.h"
 #include "schema/print.h"
 #include "schema/timestamp.h"
 

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "schema/grow.h"
 #include "schema/lex.h"
-#include "schema/nearest.h"
 
 /* Where a list grows before its length is known; it goes into the arena once, as long as it is. */
 struct scratch {

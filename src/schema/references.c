@@ -6,7 +6,7 @@
 
 #include "base/map.h"
 #include "base/memory.h"
-#include "schema/nearest.h"
+#include "base/nearest.h"
 #include "schema/reach.h"
 
 struct checker {

@@ -2,7 +2,7 @@
 #include "schema/schema.h"
 
 #include "base/map.h"
-#include "schema/nearest.h"
+#include "base/nearest.h"
 
 static const char *const type_words[] = {
 	[SCHEMA_INT] = "Int",   [SCHEMA_FLOAT] = "Float", [SCHEMA_STRING] = "String", [SCHEMA_BYTES] = "Bytes",

@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "common.h"
+#include "net/tls.h"
+#include "pb/wire.h"
 #include "rpc/channel.h"
-#include "rpc/tls.h"
-#include "rpc/wire.h"
 
 /* Deadlines are short in some cases: a crowd of calls would miss them. */
 enum { CALL_MAX = 64 << 20, MESSAGES_MAX = 1000, CALLS_AT_ONCE = 8 };

@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 #include "conformance_types.h"
-#include "rpc/wire.h"
+#include "pb/wire.h"
 
 void must(int result) {
 	ASSERT(result == 0);

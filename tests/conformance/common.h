@@ -6,9 +6,9 @@
 
 #include "base/buf.h"
 #include "base/str.h"
-#include "rpc/http.h"
+#include "http/http.h"
+#include "pb/types.h"
 #include "rpc/rpc.h"
-#include "rpc/types.h"
 
 /* Reads the next message into buf. False: there is none. */
 bool read_frame(int fd, struct buf *buf);

@@ -10,12 +10,12 @@
 #include "base/memory.h"
 #include "common.h"
 #include "interop_types.h"
+#include "net/listener.h"
+#include "net/tls.h"
+#include "pb/wire.h"
 #include "rpc/health.h"
-#include "rpc/listener.h"
+#include "rpc/message_reader.h"
 #include "rpc/reflection.h"
-#include "rpc/tls.h"
-#include "rpc/whole.h"
-#include "rpc/wire.h"
 
 enum { REQUEST_MAX = 16 << 20, RESPONSES_MAX = 10000 };
 
@@ -29,7 +29,7 @@ struct response {
 };
 
 struct call {
-	struct rpc_whole whole;
+	struct message_reader reader;
 	struct timer timer;
 	enum kind kind;
 	struct arena arena;
@@ -53,7 +53,7 @@ static void send_payload(struct call *call, size_t size) {
 	must(wire_put_bytes(&message, 2, str_new(zeros, size)) | wire_wrap(&message, 0, 1));
 	if (call->tells_id)
 		must(wire_put_bytes(&message, SERVER_ID, STR("one")));
-	rpc_send(call->whole.stream, buf_view(&message));
+	rpc_send(call->reader.stream, buf_view(&message));
 	buf_deinit(&message);
 	free(zeros);
 }
@@ -66,12 +66,12 @@ static void send_single(struct call *call) {
 	}
 	if (call->kind == STREAM_IN)
 		must(wire_put_tag(&message, 1, WIRE_VARINT) | wire_put_varint(&message, call->aggregated));
-	rpc_send(call->whole.stream, buf_view(&message));
+	rpc_send(call->reader.stream, buf_view(&message));
 	buf_deinit(&message);
 }
 
 static void step(struct call *call) {
-	struct rpc_stream *stream = call->whole.stream;
+	struct rpc_stream *stream = call->reader.stream;
 	if (call->waiting || stream->finished)
 		return;
 	while (call->kind == STREAM_OUT && call->sent < call->response_count) {
@@ -106,8 +106,8 @@ static void add_response(struct call *call, uint64_t size, uint64_t delay_us) {
 		call->responses[call->response_count++] = (struct response){(uint32_t)size, (uint32_t)delay_us};
 }
 
-static void on_message(struct rpc_whole *whole, struct str bytes) {
-	struct call *call = CONTAINER_OF(whole, struct call, whole);
+static void on_message(struct message_reader *reader, struct str bytes) {
+	struct call *call = CONTAINER_OF(reader, struct call, reader);
 	struct wire_field field;
 	if (call->kind == STREAM_IN)
 		call->aggregated += field_bytes(field_bytes(bytes, 1), 2).len;
@@ -125,14 +125,14 @@ static void on_message(struct rpc_whole *whole, struct str bytes) {
 	step(call);
 }
 
-static void on_end(struct rpc_whole *whole) {
-	struct call *call = CONTAINER_OF(whole, struct call, whole);
+static void on_end(struct message_reader *reader) {
+	struct call *call = CONTAINER_OF(reader, struct call, reader);
 	call->ended = true;
 	step(call);
 }
 
-static void on_closed(struct rpc_whole *whole) {
-	struct call *call = CONTAINER_OF(whole, struct call, whole);
+static void on_closed(struct message_reader *reader) {
+	struct call *call = CONTAINER_OF(reader, struct call, reader);
 	timer_stop(&server.loop, &call->timer);
 	arena_deinit(&call->arena);
 	free(call);
@@ -155,11 +155,11 @@ static void start(struct rpc_stream *stream, enum kind kind) {
 	call->kind = kind;
 	call->timer.fire = on_timer;
 	arena_init(&call->arena, REQUEST_MAX);
-	call->whole.message = on_message;
-	call->whole.end = on_end;
-	call->whole.closed = on_closed;
+	call->reader.message = on_message;
+	call->reader.end = on_end;
+	call->reader.closed = on_closed;
 	echo_metadata(stream);
-	rpc_whole_start(&call->whole, stream, REQUEST_MAX);
+	message_reader_start(&call->reader, stream, REQUEST_MAX);
 }
 
 static void start_empty(struct rpc_stream *stream) {

@@ -12,11 +12,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "common.h"
-#include "rpc/listener.h"
+#include "net/listener.h"
+#include "net/tls.h"
+#include "pb/wire.h"
 #include "rpc/reflection.h"
 #include "rpc/server.h"
-#include "rpc/tls.h"
-#include "rpc/wire.h"
 
 enum { CALL_MAX = 64 << 20 };
 

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "pb/types.h"
 #include "rpc/channel.h"
-#include "rpc/types.h"
 #include "rpc_world.h"
 
 #define SERVICE "/connectrpc.conformance.v1.ConformanceService/"

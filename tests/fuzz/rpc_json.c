@@ -4,7 +4,7 @@
  * written once is written the same the second time.
  */
 #include "fuzz.h"
-#include "rpc/json.h"
+#include "pb/json.h"
 #include "rpc_world.h"
 
 static const char *const names[] = {

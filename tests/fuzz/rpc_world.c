@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "conformance_types.h"
+#include "pb/types.h"
 #include "rpc/server.h"
-#include "rpc/types.h"
 
 static void echo_message(struct rpc_stream *stream, size_t size) {
 	rpc_begin(stream, size);

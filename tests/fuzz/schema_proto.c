@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
-#include "rpc/pb.h"
+#include "pb/pb.h"
 #include "schema/check.h"
 #include "schema/parse.h"
 #include "schema/print.h"

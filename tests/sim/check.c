@@ -332,8 +332,8 @@ static unsigned count_copies(const struct sim *sim, unsigned module, int version
 /* Those that were told to end just now: a replace may be under way at any moment. */
 static unsigned count_ending(const struct sim *sim, const struct module *module) {
 	enum { JUST_NOW_MS = 1000 };
-	struct outside *outside = sim->control.outside;
-	int64_t wall_ms = outside->ops->wall_ms(outside);
+	struct effects *effects = sim->control.effects;
+	int64_t wall_ms = effects->ops->wall_ms(effects);
 	unsigned count = 0;
 	LIST_FOREACH(link, &sim->control.all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);

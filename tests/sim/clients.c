@@ -12,7 +12,7 @@ enum { ATTEMPTS_MAX = 4, CALL_LOST_MS = 4000, DRAIN_MS = 5000 };
 
 /* --- what is asked for -------------------------------------------------------------------------------------------- */
 
-static void on_kept(struct saves_waiter *waiter) {
+static void on_kept(struct write_behind_waiter *waiter) {
 	struct op *op = CONTAINER_OF(waiter, struct op, waiter);
 	static const char *const names[] = {
 		[OP_CREATE] = "create", [OP_ROLLBACK] = "roll back", [OP_KILL] = "kill", [OP_SCALE] = "scale"};
@@ -33,7 +33,7 @@ static void acknowledge_when_kept(struct sim *sim, struct op *op, uint64_t order
 	op->replicas_after = module->next ? deployment_wanted(module->next) : module->replicas;
 	op->event_sequence = sim->event_sequence;
 	op->waiter.kept = on_kept;
-	if (!saves_wait(&sim->saves, &op->waiter))
+	if (!write_behind_wait(&sim->write_behind, &op->waiter))
 		on_kept(&op->waiter);
 }
 
@@ -76,7 +76,7 @@ void op_executed(struct sim *sim, struct op *op, bool kept) {
 		op_apply(sim, op);
 }
 
-static void on_earlier_kept(struct saves_waiter *waiter) {
+static void on_earlier_kept(struct write_behind_waiter *waiter) {
 	struct op *op = CONTAINER_OF(waiter, struct op, waiter);
 	store_create(op->sim, op);
 }
@@ -84,7 +84,8 @@ static void on_earlier_kept(struct saves_waiter *waiter) {
 static void on_op(struct sim *sim, struct event *event) {
 	struct op *op = event->subject;
 	op->waiter.kept = on_earlier_kept;
-	if (op->kind == OP_ROLLBACK || (op->kind == OP_CREATE && !saves_wait_for_changes(&sim->saves, &op->waiter)))
+	if (op->kind == OP_ROLLBACK ||
+	    (op->kind == OP_CREATE && !write_behind_wait_for_changes(&sim->write_behind, &op->waiter)))
 		store_create(sim, op);
 	else if (op->kind != OP_CREATE)
 		op_apply(sim, op);

@@ -173,7 +173,7 @@ void sim_deinit(struct sim *sim) {
 	free(sim->events);
 	if (sim->up) {
 		check_told_deinit(sim);
-		saves_deinit(&sim->saves);
+		write_behind_deinit(&sim->write_behind);
 		control_deinit(&sim->control);
 	}
 	arena_deinit(&sim->arena);

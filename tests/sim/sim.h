@@ -13,9 +13,9 @@
  */
 #pragma once
 
-#include "backplane/control.h"
-#include "backplane/saves.h"
 #include "base/arena.h"
+#include "control/control.h"
+#include "store/write_behind.h"
 
 enum {
 	MODULES = 3,
@@ -148,7 +148,7 @@ struct op {
 	uint32_t replicas_before, replicas_after; /* of the active one; of the next if there is one */
 	uint64_t event_sequence; /* of the last one that it brought about */
 	uint32_t epoch;
-	struct saves_waiter waiter;
+	struct write_behind_waiter waiter;
 	struct sim *sim;
 };
 
@@ -193,8 +193,8 @@ struct sim {
 	uint32_t epoch;
 	uint64_t stopped_since_ms, stopped_until_ms; /* it stands still, as by SIGSTOP, and goes on */
 	struct control control;
-	struct outside outside;
-	struct saves saves;
+	struct effects effects;
+	struct write_behind write_behind;
 	uint64_t tick_sequence;
 	uint64_t last_registration;
 	struct routes drafted;

@@ -127,13 +127,13 @@ void store_create(struct sim *sim, struct op *op) {
 
 static void on_retry(struct sim *sim, struct event *event) {
 	(void)event;
-	saves_retry(&sim->saves);
+	write_behind_retry(&sim->write_behind);
 }
 
 static void on_saved(struct sim *sim, struct event *event) {
 	if (!event->flag)
 		sim_to_backplane(sim, 1000, on_retry, NULL);
-	saves_written(&sim->saves, event->flag);
+	write_behind_written(&sim->write_behind, event->flag);
 }
 
 /* What a save says, for a store that holds it back. */
@@ -203,8 +203,8 @@ static void execute_save(struct sim *sim, struct event *event) {
 	check_store(sim);
 }
 
-static void start_writing(struct saves *saves, const struct save *save) {
-	struct sim *sim = CONTAINER_OF(saves, struct sim, saves);
+static void start_writing(struct write_behind *write_behind, const struct save *save) {
+	struct sim *sim = CONTAINER_OF(write_behind, struct sim, write_behind);
 	sim_to_backplane(sim, store_take(sim), execute_save, (void *)save);
 }
 
@@ -223,8 +223,8 @@ static void add_replicas(const struct sim *sim, struct module_routes *routes, co
 	}
 }
 
-static void out_route(struct outside *outside, const struct module *module) {
-	struct sim *sim = CONTAINER_OF(outside, struct sim, outside);
+static void out_route(struct effects *effects, const struct module *module) {
+	struct sim *sim = CONTAINER_OF(effects, struct sim, effects);
 	struct module_routes *routes = &sim->drafted.modules[module_of(module->name)];
 	routes->count = 0;
 	if (module->active != NULL)
@@ -263,8 +263,8 @@ static void on_table(struct sim *sim, struct event *event) {
 		sim_to_backplane(sim, sim_between(sim, 0, 1), on_published, NULL)->number = publication->routes.version;
 }
 
-static void out_publish(struct outside *outside, uint64_t version) {
-	struct sim *sim = CONTAINER_OF(outside, struct sim, outside);
+static void out_publish(struct effects *effects, uint64_t version) {
+	struct sim *sim = CONTAINER_OF(effects, struct sim, effects);
 	struct publication *publication = arena_alloc(&sim->arena, sizeof *publication);
 	sim->drafted.version = version;
 	*publication = (struct publication){.routes = sim->drafted, .left = WORKERS, .early = is_early(sim)};
@@ -280,76 +280,76 @@ static void out_publish(struct outside *outside, uint64_t version) {
 
 /* --- the rest of the outside -------------------------------------------------------------------------------------- */
 
-static struct sim *sim_of(struct outside *outside) {
-	return CONTAINER_OF(outside, struct sim, outside);
+static struct sim *sim_of(struct effects *effects) {
+	return CONTAINER_OF(effects, struct sim, effects);
 }
 
-static uint64_t out_random(struct outside *outside) {
-	return sim_random(sim_of(outside));
+static uint64_t out_random(struct effects *effects) {
+	return sim_random(sim_of(effects));
 }
 
-static int64_t out_wall_ms(struct outside *outside) {
-	return (int64_t)sim_of(outside)->now_ms;
+static int64_t out_wall_ms(struct effects *effects) {
+	return (int64_t)sim_of(effects)->now_ms;
 }
 
-static void out_create(struct outside *outside, const char *key, const char *language) {
-	platform_create(sim_of(outside), key, language);
+static void out_create(struct effects *effects, const char *key, const char *language) {
+	platform_create(sim_of(effects), key, language);
 }
 
-static void out_destroy(struct outside *outside, const char *key) {
-	platform_destroy(sim_of(outside), key);
+static void out_destroy(struct effects *effects, const char *key) {
+	platform_destroy(sim_of(effects), key);
 }
 
-static void out_ping(struct outside *outside, const struct runner *runner, uint64_t timeout_ms) {
-	send_ping(sim_of(outside), runner, timeout_ms);
+static void out_ping(struct effects *effects, const struct runner *runner, uint64_t timeout_ms) {
+	send_ping(sim_of(effects), runner, timeout_ms);
 }
 
-static void out_deploy(struct outside *outside, const struct runner *runner, const struct deployment *deployment) {
-	sim_trace(sim_of(outside), "control: deploy %s to %s", deployment->key, runner->key);
-	send_deploy(sim_of(outside), runner, deployment->key);
+static void out_deploy(struct effects *effects, const struct runner *runner, const struct deployment *deployment) {
+	sim_trace(sim_of(effects), "control: deploy %s to %s", deployment->key, runner->key);
+	send_deploy(sim_of(effects), runner, deployment->key);
 }
 
-static void out_terminate(struct outside *outside, const struct runner *runner, const char *deployment_key,
+static void out_terminate(struct effects *effects, const struct runner *runner, const char *deployment_key,
 			  uint64_t grace_ms) {
-	struct sim *sim = sim_of(outside);
+	struct sim *sim = sim_of(effects);
 	sim_trace(sim, "control: terminate %s at %s", deployment_key ? deployment_key : "all", runner->key);
 	check_terminate(sim, runner);
 	send_terminate(sim, runner, deployment_key ? deployment_key : "", grace_ms);
 }
 
-static void out_forget(struct outside *outside, const struct runner *runner) {
-	struct sim *sim = sim_of(outside);
+static void out_forget(struct effects *effects, const struct runner *runner) {
+	struct sim *sim = sim_of(effects);
 	sim_trace(sim, "control: forget %s", runner->key);
 	struct sim_runner *there = runner_running(sim, runner->key);
-	if (there != NULL && runner->contact.registration != 0)
+	if (there != NULL && runner->liveness.registration != 0)
 		runner_forgotten(sim, there);
 }
 
-static void out_accept(struct outside *outside, uint64_t registration, const struct runner *runner) {
-	struct sim *sim = sim_of(outside);
+static void out_accept(struct effects *effects, uint64_t registration, const struct runner *runner) {
+	struct sim *sim = sim_of(effects);
 	struct sim_runner *there = runner_running(sim, runner->key);
 	if (there != NULL)
 		runner_accepted(sim, there, registration);
 }
 
-static void out_refuse(struct outside *outside, uint64_t registration, const struct error *why) {
-	struct sim *sim = sim_of(outside);
+static void out_refuse(struct effects *effects, uint64_t registration, const struct error *why) {
+	struct sim *sim = sim_of(effects);
 	for (unsigned i = 0; i < sim->runner_count; i++)
 		if (sim->runners[i]->registration == registration && sim->runners[i]->epoch == sim->epoch)
 			runner_stream_closed(sim, sim->runners[i], registration, why->code, sim_latency(sim));
 }
 
-static void out_save(struct outside *outside, const struct deployment *deployment, const struct module *module) {
-	struct sim *sim = sim_of(outside);
-	saves_add(&sim->saves, deployment, module);
-	ASSERT(sim->saves.sequence < SAVES_MAX);
-	sim->save_orders[sim->saves.sequence] = ++sim->op_order;
+static void out_save(struct effects *effects, const struct deployment *deployment, const struct module *module) {
+	struct sim *sim = sim_of(effects);
+	write_behind_add(&sim->write_behind, deployment, module);
+	ASSERT(sim->write_behind.sequence < SAVES_MAX);
+	sim->save_orders[sim->write_behind.sequence] = ++sim->op_order;
 }
 
 static void on_flush(struct sim *sim, struct event *event) {
 	(void)event;
 	sim->flush_comes = false;
-	saves_flush(&sim->saves);
+	write_behind_flush(&sim->write_behind);
 }
 
 static void take_down(struct sim *sim, const struct control_event *event) {
@@ -360,14 +360,14 @@ static void take_down(struct sim *sim, const struct control_event *event) {
 					    .runner_key = "",
 					    .text = event->cause.why,
 					    .lines = ""};
-	saves_add_event(&sim->saves, &record);
+	write_behind_add_event(&sim->write_behind, &record);
 	if (!sim->flush_comes)
 		sim_to_backplane(sim, 50, on_flush, NULL);
 	sim->flush_comes = true;
 }
 
-static void out_event(struct outside *outside, const struct control_event *event) {
-	struct sim *sim = sim_of(outside);
+static void out_event(struct effects *effects, const struct control_event *event) {
+	struct sim *sim = sim_of(effects);
 	sim_trace(sim, "control: %s %s: %s", event->deployment ? event->deployment->key : "",
 		  event->runner ? event->runner->key : "", event->cause.why);
 	if (event->kind == EVENT_DEPLOYMENT_LIVE) {
@@ -382,11 +382,11 @@ static void out_event(struct outside *outside, const struct control_event *event
 		check_event(sim, event);
 }
 
-static void out_all_gone(struct outside *outside) {
-	(void)outside;
+static void out_all_gone(struct effects *effects) {
+	(void)effects;
 }
 
-static const struct outside_ops ops = {
+static const struct effects_ops ops = {
 	.random = out_random,
 	.wall_ms = out_wall_ms,
 	.create_runner = out_create,
@@ -448,17 +448,17 @@ void backplane_start(struct sim *sim) {
 	sim->up = true;
 	sim->epoch++;
 	sim_trace(sim, "the Backplane starts (%u)", sim->epoch);
-	sim->outside.ops = &ops;
+	sim->effects.ops = &ops;
 	sim->drafted = (struct routes){0};
 	sim->last_registration = 0;
 	memset(sim->tables, 0, sizeof sim->tables);
 	memset(sim->table_due_ms, 0, sizeof sim->table_due_ms);
 	sim->store_busy_until_ms = sim->now_ms;
-	saves_init(&sim->saves, start_writing);
+	write_behind_init(&sim->write_behind, start_writing);
 	sim->event_sequence = sim->database.event_sequence;
 	sim->flush_comes = false;
 	check_told_init(sim);
-	control_init(&sim->control, &config, &sim->outside, sim->now_ms);
+	control_init(&sim->control, &config, &sim->effects, sim->now_ms);
 	tidy(sim);
 	for (unsigned i = 0; i < MODULES; i++) {
 		const struct module_row *row = &sim->database.modules[i];
@@ -487,6 +487,6 @@ void backplane_crash(struct sim *sim) {
 	}
 	calls_cut_off(sim);
 	check_told_deinit(sim);
-	saves_deinit(&sim->saves);
+	write_behind_deinit(&sim->write_behind);
 	control_deinit(&sim->control);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 static void keeps_order_and_maximum(void **state UNUSED) {
 	struct buf buf = BUF_INIT(10);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 static void test_the_smallest_is_first(void **state UNUSED) {
 	struct heap heap = {0};

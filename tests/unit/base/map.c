@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 enum { MANY = 1000 };
 

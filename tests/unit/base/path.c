@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "base/memory.h"
 

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 enum { PIECES = 200 };
 

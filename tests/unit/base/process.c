@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 static pid_t start_sleeper(void) {
 	pid_t pid = fork();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/str.h"
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "base/clock.h"
 

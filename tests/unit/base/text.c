@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "base/text.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "base/log.h"
 #include "cli/args.h"

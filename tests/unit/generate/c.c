@@ -6,7 +6,7 @@
 /* Before cmocka.h, which makes a macro of "fail". */
 #include "echo_all.h"
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>

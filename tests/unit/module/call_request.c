@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "module/call_request.h"
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 static struct str bytes_of(const char *text, size_t len) {
 	return str_new(text, len);

@@ -2,7 +2,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "module/verb_pool.h"
 

@@ -5,14 +5,14 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "base/memory.h"
+#include "net/listener.h"
+#include "net/transport.h"
+#include "pb/types.h"
 #include "rpc/channel.h"
-#include "rpc/listener.h"
 #include "rpc/reflection.h"
-#include "rpc/transport.h"
-#include "rpc/types.h"
 
 #define CHECK "/grpc.health.v1.Health/Check"
 #define WATCH "/grpc.health.v1.Health/Watch"

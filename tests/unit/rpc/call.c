@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "base/memory.h"
-#include "rpc/listener.h"
+#include "net/listener.h"
 #include "rpc/relay.h"
 #include "rpc/server.h"
 
@@ -84,7 +84,8 @@ static void relay_untouched(struct relay *relay, const struct error *why UNUSED)
 }
 
 static void relay_method(struct rpc_stream *stream) {
-	relay_start(stream, world->to_echo, &(struct relay_options){.peer = "the echo", .untouched = relay_untouched});
+	relay_start(stream, world->to_echo,
+		    &(struct relay_options){.peer = "the echo", .unprocessed = relay_untouched});
 }
 
 static const struct rpc_method echo_methods[] = {{.path = "/test/Echo", .start = echo_start}};
@@ -146,7 +147,7 @@ struct call {
 	unsigned sum;
 	enum code status;
 	char text[256];
-	bool closed, untouched;
+	bool closed, unprocessed;
 };
 
 static int open_calls;
@@ -167,7 +168,7 @@ static void call_closed(struct rpc_stream *stream) {
 	assert_false(call->closed);
 	call->closed = true;
 	call->status = stream->status;
-	call->untouched = rpc_is_untouched(stream);
+	call->unprocessed = rpc_is_unprocessed(stream);
 	world->trailers = count_many(&stream->http.trailers);
 	snprintf(call->text, sizeof call->text, "%.*s", STR_ARG(stream->status_text));
 	if (--open_calls == 0)
@@ -297,7 +298,7 @@ static void says_why_it_cannot_connect(void **state UNUSED) {
 	send_all(start_call(channel, &call, 0), STR("x"));
 	run_calls();
 	assert_int_equal(call.status, CODE_UNAVAILABLE);
-	assert_true(call.untouched);
+	assert_true(call.unprocessed);
 	assert_non_null(strstr(call.text, "unix:/nonexistent/socket"));
 	rpc_channel_close(channel);
 }

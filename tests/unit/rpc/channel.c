@@ -8,12 +8,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "base/memory.h"
+#include "net/listener.h"
+#include "net/transport.h"
 #include "rpc/channel.h"
-#include "rpc/listener.h"
-#include "rpc/transport.h"
 
 /* --- peers -------------------------------------------------------------------------------------------------------- */
 
@@ -242,7 +242,7 @@ static void connect_to(struct rpc_channel_options options, const enum script *sc
 struct call {
 	enum code status;
 	char text[512];
-	bool closed, untouched;
+	bool closed, unprocessed;
 	void (*then)(void);
 };
 
@@ -258,7 +258,7 @@ static void call_closed(struct rpc_stream *stream) {
 	assert_false(call->closed);
 	call->closed = true;
 	call->status = stream->status;
-	call->untouched = rpc_is_untouched(stream);
+	call->unprocessed = rpc_is_unprocessed(stream);
 	snprintf(call->text, sizeof call->text, "%.*s", STR_ARG(stream->status_text));
 	if (call->then != NULL)
 		call->then();
@@ -300,7 +300,7 @@ static void sends_a_refused_call_again(void **state UNUSED) {
 	CONNECT_TO(rpc_channel_options_default, REFUSES);
 	struct call call = call_once(STR("hello"));
 	assert_int_equal(call.status, CODE_UNAVAILABLE);
-	assert_true(call.untouched);
+	assert_true(call.unprocessed);
 	assert_non_null(strstr(call.text, "REFUSED_STREAM"));
 	assert_int_equal(world->peers[0].requests, 1 + RPC_RETRIES_MAX);
 }
@@ -342,7 +342,7 @@ static void is_not_sent_again(enum script script) {
 	CONNECT_TO(rpc_channel_options_default, script, ANSWERS);
 	struct call call = call_once(STR("hello"));
 	assert_int_equal(call.status, CODE_UNAVAILABLE);
-	assert_false(call.untouched);
+	assert_false(call.unprocessed);
 	assert_int_equal(world->dials, 1);
 }
 
@@ -359,7 +359,7 @@ static void what_is_too_large_to_keep_is_only_told(void **state UNUSED) {
 	CONNECT_TO(rpc_channel_options_default, REFUSES, ANSWERS);
 	struct call call = call_once(str_new(large, HTTP_KEEP_MAX));
 	assert_int_equal(call.status, CODE_UNAVAILABLE);
-	assert_true(call.untouched);
+	assert_true(call.unprocessed);
 	assert_int_equal(world->peers[0].requests, 1);
 	free(large);
 }
@@ -369,7 +369,7 @@ static void who_retries_by_itself_is_only_told(void **state UNUSED) {
 	struct call call = {0};
 	rpc_half_close(start_with(&call, (struct rpc_call_options){.no_retry = true}));
 	run_calls();
-	assert_true(call.untouched);
+	assert_true(call.unprocessed);
 	assert_int_equal(world->peers[0].requests, 1);
 }
 
@@ -441,7 +441,7 @@ static void gives_a_silent_peer_up(void **state UNUSED) {
 	CONNECT_TO(options, HANGS);
 	struct call call = call_once(STR("x"));
 	assert_int_equal(call.status, CODE_UNAVAILABLE);
-	assert_false(call.untouched);
+	assert_false(call.unprocessed);
 	assert_non_null(strstr(call.text, "unix:/a/peer has been silent for "));
 }
 
@@ -468,12 +468,12 @@ static void gives_a_peer_up_that_never_speaks(void **state UNUSED) {
 		assert_non_null(
 			strstr(calls[i].text, "unix:/a/peer within 50 ms, which is connect-timeout: the peer took"));
 		/* What waited for room was never sent. */
-		assert_int_equal(calls[i].untouched, i >= SENT);
+		assert_int_equal(calls[i].unprocessed, i >= SENT);
 	}
 	start(&later, STR("x"));
 	run_calls();
 	assert_int_equal(later.status, CODE_UNAVAILABLE);
-	assert_true(later.untouched);
+	assert_true(later.unprocessed);
 	assert_string_equal(later.text, calls[0].text);
 	assert_int_equal(world->dials, 1);
 }
@@ -503,7 +503,7 @@ static void names_how_far_it_came(void **state UNUSED) {
 		struct call call = call_once(STR("x"));
 		assert_int_equal(call.status, CODE_UNAVAILABLE);
 		assert_non_null(strstr(call.text, i == 0 ? "says nothing" : "the TLS handshake does not end"));
-		assert_int_equal(call.untouched, i == 1);
+		assert_int_equal(call.unprocessed, i == 1);
 		rpc_channel_close(world->channel);
 		close(fd);
 	}
@@ -534,7 +534,7 @@ static void retires_without_losing_a_call(void **state UNUSED) {
 	timer_start(&world->loop, &world->soon, 50);
 	run_calls();
 	assert_int_equal(call.status, CODE_OK);
-	assert_true(waiting.untouched);
+	assert_true(waiting.unprocessed);
 	assert_int_equal(waiting.status, CODE_UNAVAILABLE);
 	assert_string_equal(waiting.text, "the peer takes no more calls");
 	assert_int_equal(world->dials, 1);

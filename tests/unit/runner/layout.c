@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "base/memory.h"
 #include "base/path.h"

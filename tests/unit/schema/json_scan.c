@@ -5,7 +5,7 @@
  */
 #include "schema/json_scan.h"
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 static const char *problem_of(struct str text) {
 	struct scanner scanner;

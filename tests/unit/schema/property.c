@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "schema.pb-c.h"
 #include "base/map.h"
+#include "schema.pb-c.h"
 #include "schema/compare.h"
 #include "schema/json_check.h"
 #include "schema/openapi.h"

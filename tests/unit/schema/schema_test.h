@@ -2,7 +2,7 @@
 /* A text on its way through the schema code, and all that it leaves behind to free. */
 #pragma once
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "base/buf.h"
 #include "schema/check.h"

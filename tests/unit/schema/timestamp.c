@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schema/timestamp.h"
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 static void reads_and_prints(void **state UNUSED) {
 	static const struct {

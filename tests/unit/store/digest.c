@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/digest.h"
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 static void assert_digest(const struct digest *digest, const char *hex) {
 	assert_string_equal(digest_to_hex(digest).text, hex);

@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../cmocka_test.h"
+#include "cmocka_test.h"
 
 #include "base/path.h"
 

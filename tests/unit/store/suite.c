@@ -470,13 +470,13 @@ static void refuses_two_artefacts_at_one_path(void **state) {
 	struct deployment_record record = make_record("dpl-echo-1", "echo", "first");
 	record.artefacts = artefacts;
 	record.artefact_count = 2;
-	char key[KEY_MAX] = "untouched";
+	char key[KEY_MAX] = "unprocessed";
 	bool existed;
 	struct error err;
 	assert_int_equal(fixture->store->ops->create_deployment(fixture->store, &record, 1, key, &existed, &err), -1);
 	assert_int_equal(err.code, CODE_INVALID_ARGUMENT);
 	assert_non_null(strstr(err.msg, "main"));
-	assert_string_equal(key, "untouched");
+	assert_string_equal(key, "unprocessed");
 	struct module_record *all;
 	assert_int_equal(modules(fixture, &all), 0);
 	assert_missing(fixture, "dpl-echo-1");

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The outside world of the state machines, as it really is. Every function starts something and returns; what comes of
+ * it is an event later.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#include "backplane/context.h"
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/size.h"
+#include "ftl.pb-c.h"
+
+enum { DEPLOY_TIMEOUT_MS = 5000, TERMINATE_TIMEOUT_MS = 5000, SAVE_RETRY_MS = 1000 };
+
+static struct backplane *backplane_of(struct effects *effects) {
+	return CONTAINER_OF(effects, struct backplane, effects);
+}
+
+static uint64_t out_random(struct effects *effects UNUSED) {
+	return random_u64();
+}
+
+static int64_t out_wall_ms(struct effects *effects UNUSED) {
+	return clock_wall_ms();
+}
+
+/* --- the Platform ------------------------------------------------------------------------------------------------- */
+
+static void out_create_runner(struct effects *effects, const char *runner_key, const char *language) {
+	struct backplane *backplane = backplane_of(effects);
+	log_debug("starting the Runner %s", runner_key);
+	failpoint(FAILPOINT_RUNNER_CREATING);
+	backplane->platform->ops->create(backplane->platform, runner_key, language);
+}
+
+static void out_destroy_runner(struct effects *effects, const char *runner_key) {
+	struct backplane *backplane = backplane_of(effects);
+	backplane->platform->ops->destroy(backplane->platform, runner_key);
+}
+
+/* --- Runners ------------------------------------------------------------------------------------------------------ */
+
+static struct rpc_channel *channel_to(struct backplane *backplane, const struct runner *runner) {
+	struct rpc_channel *channel = map_get(&backplane->runner_channels, str_from(runner->key));
+	if (channel != NULL)
+		return channel;
+	struct endpoint endpoint;
+	struct error err;
+	int failed = endpoint_parse(str_from(runner->endpoint), &endpoint, &err);
+	ASSERT(failed == 0); /* it was checked when the Runner registered */
+	struct rpc_channel_options options = rpc_channel_options_default;
+	options.backoff_ms = 0; /* when to try again is for the state machines to say */
+	options.tls = backplane->tls;
+	channel = rpc_channel_new(&backplane->loop, &endpoint, &options);
+	map_put(&backplane->runner_channels, str_from(runner->key), channel);
+	return channel;
+}
+
+struct runner_call {
+	struct backplane *backplane;
+	char runner_key[KEY_MAX];
+	uint64_t serial, attempt;
+};
+
+static struct runner_call *runner_call_new(struct backplane *backplane, const struct runner *runner) {
+	struct runner_call *call = mem_zalloc(sizeof *call);
+	call->backplane = backplane;
+	snprintf(call->runner_key, sizeof call->runner_key, "%s", runner->key);
+	call->serial = runner->serial;
+	call->attempt = runner->attempt;
+	return call;
+}
+
+static void on_pinged(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
+	struct runner_call *call = owner;
+	control_pinged(backplane_event(call->backplane), call->runner_key, call->serial, err);
+	backplane_event_done(call->backplane);
+	free(call);
+}
+
+static void out_ping_runner(struct effects *effects, const struct runner *runner, uint64_t timeout_ms) {
+	struct backplane *backplane = backplane_of(effects);
+	Ftl__PingRequest request;
+	ftl__ping_request__init(&request);
+	rpc_unary_call(channel_to(backplane, runner),
+		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Ping",
+						   .timeout_ms = timeout_ms,
+						   .response = &ftl__ping_response__descriptor,
+						   .done = on_pinged,
+						   .owner = runner_call_new(backplane, runner)},
+		       &request.base);
+}
+
+static void on_deploy_answered(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
+	struct runner_call *call = owner;
+	failpoint(FAILPOINT_DEPLOY_ANSWERED);
+	control_deploy_answered(backplane_event(call->backplane), call->runner_key, call->serial, call->attempt, err);
+	backplane_event_done(call->backplane);
+	free(call);
+}
+
+static void out_deploy(struct effects *effects, const struct runner *runner, const struct deployment *deployment) {
+	struct backplane *backplane = backplane_of(effects);
+	Ftl__DeployRequest request;
+	ftl__deploy_request__init(&request);
+	request.deployment_key = (char *)deployment->key;
+	request.attempt = runner->attempt;
+	rpc_unary_call(channel_to(backplane, runner),
+		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Deploy",
+						   .timeout_ms = DEPLOY_TIMEOUT_MS,
+						   .response = &ftl__deploy_response__descriptor,
+						   .done = on_deploy_answered,
+						   .owner = runner_call_new(backplane, runner)},
+		       &request.base);
+	failpoint(FAILPOINT_DEPLOY_SENT);
+}
+
+static void on_terminate_answered(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
+	struct runner_call *call = owner;
+	failpoint(FAILPOINT_TERMINATE_ANSWERED);
+	/* Its end is an event of its own, and has a limit. */
+	if (err != NULL && err->code != CODE_CANCELLED)
+		log_debug("the Runner %s could not be told to end: %s", call->runner_key, err->msg);
+	free(call);
+}
+
+static void out_terminate(struct effects *effects, const struct runner *runner, const char *deployment_key,
+			  uint64_t grace_ms) {
+	struct backplane *backplane = backplane_of(effects);
+	Ftl__TerminateRequest request;
+	ftl__terminate_request__init(&request);
+	request.deployment_key = (char *)(deployment_key ? deployment_key : "");
+	request.grace_ms = grace_ms;
+	rpc_unary_call(channel_to(backplane, runner),
+		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Terminate",
+						   .timeout_ms = TERMINATE_TIMEOUT_MS,
+						   .response = &ftl__terminate_response__descriptor,
+						   .done = on_terminate_answered,
+						   .owner = runner_call_new(backplane, runner)},
+		       &request.base);
+	failpoint(FAILPOINT_TERMINATE_SENT);
+}
+
+static void out_forget_runner(struct effects *effects, const struct runner *runner) {
+	struct backplane *backplane = backplane_of(effects);
+	rpc_channel_close(map_remove(&backplane->runner_channels, str_from(runner->key)));
+	if (runner->liveness.registration != 0) {
+		struct error err;
+		error_set(&err, CODE_UNAVAILABLE, "the Backplane has given the Runner %s up", runner->key);
+		registration_refuse(backplane, runner->liveness.registration, &err);
+	}
+	routes_forget(backplane, runner);
+}
+
+static void out_accept(struct effects *effects, uint64_t registration, const struct runner *runner) {
+	log_info("the Runner %s for %s is at %s", runner->key, runner->language, runner->endpoint);
+	registration_accept(backplane_of(effects), registration, runner);
+}
+
+static void out_refuse(struct effects *effects, uint64_t registration, const struct error *why) {
+	log_warn("refused a Runner: %s", why->msg);
+	registration_refuse(backplane_of(effects), registration, why);
+}
+
+/* --- the store ---------------------------------------------------------------------------------------------------- */
+
+static void writing_work(struct store_job *job, struct store *store) {
+	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
+	const struct save *save = backplane->writing.save;
+	struct module_record module = {.name = save->name,
+				       .active_key = save->active,
+				       .next_key = save->next,
+				       .replicas = save->replicas,
+				       .next_replicas = save->next_replicas};
+	const struct store_change change = {
+		.deployment_key = save->has_deployment ? save->key : NULL,
+		.state = save->state,
+		.detail = save->detail,
+		.module = save->has_module ? &module : NULL,
+		.events = save->events,
+		.event_count = save->event_count,
+	};
+	backplane->writing.failed = store->ops->update(store, &change, &backplane->writing.err) < 0;
+}
+
+/* The event is tried again like every change, and so shows when the store works again. */
+void effects_cannot_write(struct backplane *backplane, const struct error *err) {
+	backplane->writing.trouble = *err;
+	creations_refuse(backplane, err);
+	if (backplane->writing.troubled)
+		return;
+	backplane->writing.troubled = true;
+	backplane->writing.troubled_since_ms = loop_now_ms(&backplane->loop);
+	log_error("could not keep a change, and will try again: %s", err->msg);
+	events_add(backplane, EVENT_BACKPLANE_CANNOT_WRITE, "%s", err->msg);
+}
+
+static void can_write(struct backplane *backplane) {
+	char since[TIME_TEXT_MAX];
+	if (!backplane->writing.troubled)
+		return;
+	backplane->writing.troubled = false;
+	duration_format(since, (int64_t)(loop_now_ms(&backplane->loop) - backplane->writing.troubled_since_ms));
+	log_info("changes are kept again, after %s", since);
+	events_add(backplane, EVENT_BACKPLANE_WRITES_AGAIN, "after %s", since);
+}
+
+char *effects_store_problem(const struct backplane *backplane, struct arena *arena) {
+	char since[TIME_TEXT_MAX], every[TIME_TEXT_MAX], left[SIZE_TEXT_MAX] = "an unknown number of bytes";
+	struct statvfs disk;
+	if (!backplane->writing.troubled)
+		return NULL;
+	duration_format(since, (int64_t)(loop_now_ms(&backplane->loop) - backplane->writing.troubled_since_ms));
+	duration_format(every, SAVE_RETRY_MS);
+	if (statvfs(backplane->data_folder, &disk) == 0)
+		size_format(left, (uint64_t)disk.f_bavail * disk.f_frsize);
+	return arena_printf(arena, "the store cannot be written: %s; since %s, tried again every %s; %s are free at %s",
+			    backplane->writing.trouble.msg, since, every, left, backplane->data_folder);
+}
+
+static void writing_done(struct store_job *job) {
+	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
+	const struct error *err = &backplane->writing.err;
+	bool again = backplane->writing.failed && err->code != CODE_NOT_FOUND && backplane->stopping.state == SERVING;
+	if (again) {
+		effects_cannot_write(backplane, err);
+		timer_start(&backplane->loop, &backplane->writing.retry, SAVE_RETRY_MS);
+	}
+	if (!backplane->writing.failed && backplane->writing.save->event_count > 0)
+		events_kept(backplane, &backplane->writing.save->events[backplane->writing.save->event_count - 1]);
+	bool kept = !backplane->writing.failed;
+	write_behind_written(&backplane->write_behind, !again);
+	if (kept)
+		can_write(backplane);
+}
+
+static void start_writing(struct write_behind *write_behind, const struct save *save) {
+	struct backplane *backplane = CONTAINER_OF(write_behind, struct backplane, write_behind);
+	backplane->writing.save = save;
+	store_queue_add(&backplane->store_queue, &backplane->writing.job);
+}
+
+static void on_retry(struct timer *timer) {
+	write_behind_retry(&CONTAINER_OF(timer, struct backplane, writing.retry)->write_behind);
+}
+
+static void out_save(struct effects *effects, const struct deployment *deployment, const struct module *module) {
+	write_behind_add(&backplane_of(effects)->write_behind, deployment, module);
+}
+
+/* --- routes ------------------------------------------------------------------------------------------------------- */
+
+static void out_route(struct effects *effects, const struct module *module) {
+	routes_change(backplane_of(effects), module);
+}
+
+static void out_publish(struct effects *effects, uint64_t version) {
+	routes_publish(backplane_of(effects), version);
+}
+
+/* --- people ------------------------------------------------------------------------------------------------------- */
+
+static void out_event(struct effects *effects, const struct control_event *event) {
+	struct backplane *backplane = backplane_of(effects);
+	if (event->deployment != NULL)
+		log_info("%s: %s%s%s", event->deployment->key, event->runner ? event->runner->key : "",
+			 event->runner ? ": " : "", event->cause.why);
+	events_add_of_control(backplane, event);
+	watch_event(backplane, event);
+}
+
+static void out_all_gone(struct effects *effects) {
+	struct backplane *backplane = backplane_of(effects);
+	backplane->stopping.state = STOPPED;
+	loop_stop(&backplane->loop);
+}
+
+static const struct effects_ops ops = {
+	.random = out_random,
+	.wall_ms = out_wall_ms,
+	.create_runner = out_create_runner,
+	.destroy_runner = out_destroy_runner,
+	.ping_runner = out_ping_runner,
+	.deploy = out_deploy,
+	.terminate = out_terminate,
+	.forget_runner = out_forget_runner,
+	.accept = out_accept,
+	.refuse = out_refuse,
+	.save = out_save,
+	.route = out_route,
+	.publish = out_publish,
+	.event = out_event,
+	.all_gone = out_all_gone,
+};
+
+/* --- nobody any more ---------------------------------------------------------------------------------------------- */
+
+static void mute_runner(struct effects *effects UNUSED, const struct runner *runner UNUSED) {
+}
+
+static void mute_ping(struct effects *effects UNUSED, const struct runner *runner UNUSED, uint64_t timeout_ms UNUSED) {
+}
+
+static void mute_create(struct effects *effects UNUSED, const char *runner_key UNUSED, const char *language UNUSED) {
+}
+
+static void mute_destroy(struct effects *effects UNUSED, const char *runner_key UNUSED) {
+}
+
+static void mute_deploy(struct effects *effects UNUSED, const struct runner *runner UNUSED,
+			const struct deployment *deployment UNUSED) {
+}
+
+static void mute_terminate(struct effects *effects UNUSED, const struct runner *runner UNUSED,
+			   const char *deployment_key UNUSED, uint64_t grace_ms UNUSED) {
+}
+
+static void mute_accept(struct effects *effects UNUSED, uint64_t registration UNUSED,
+			const struct runner *runner UNUSED) {
+}
+
+static void mute_refuse(struct effects *effects UNUSED, uint64_t registration UNUSED, const struct error *why UNUSED) {
+}
+
+static void mute_save(struct effects *effects UNUSED, const struct deployment *deployment UNUSED,
+		      const struct module *module UNUSED) {
+}
+
+static void mute_route(struct effects *effects UNUSED, const struct module *module UNUSED) {
+}
+
+static void mute_publish(struct effects *effects UNUSED, uint64_t version UNUSED) {
+}
+
+static void mute_event(struct effects *effects UNUSED, const struct control_event *event UNUSED) {
+}
+
+static void mute_all_gone(struct effects *effects UNUSED) {
+}
+
+static const struct effects_ops mute_ops = {
+	.random = out_random,
+	.wall_ms = out_wall_ms,
+	.create_runner = mute_create,
+	.destroy_runner = mute_destroy,
+	.ping_runner = mute_ping,
+	.deploy = mute_deploy,
+	.terminate = mute_terminate,
+	.forget_runner = mute_runner,
+	.accept = mute_accept,
+	.refuse = mute_refuse,
+	.save = mute_save,
+	.route = mute_route,
+	.publish = mute_publish,
+	.event = mute_event,
+	.all_gone = mute_all_gone,
+};
+
+static void close_channels(struct backplane *backplane) {
+	for (size_t cursor = 0;;) {
+		struct rpc_channel *channel = map_next(&backplane->runner_channels, &cursor);
+		if (channel == NULL)
+			break;
+		rpc_channel_close(channel);
+	}
+	map_deinit(&backplane->runner_channels);
+}
+
+void effects_mute(struct backplane *backplane) {
+	backplane->effects.ops = &mute_ops;
+	close_channels(backplane);
+	map_init(&backplane->runner_channels);
+}
+
+void effects_init(struct backplane *backplane) {
+	backplane->effects.ops = &ops;
+	write_behind_init(&backplane->write_behind, start_writing);
+	list_init(&backplane->writing.job.link);
+	backplane->writing.job.work = writing_work;
+	backplane->writing.job.done = writing_done;
+	backplane->writing.retry.fire = on_retry;
+	map_init(&backplane->runner_channels);
+}
+
+void effects_close(struct backplane *backplane) {
+	timer_stop(&backplane->loop, &backplane->writing.retry);
+	if (backplane->store != NULL) { /* else another process has it */
+		write_behind_flush(&backplane->write_behind);
+		write_behind_retry(&backplane->write_behind); /* a last time */
+	}
+	close_channels(backplane);
+	backplane->effects.ops = &mute_ops; /* connections still end; nothing is to be done about it any more */
+}
+
+void effects_deinit(struct backplane *backplane) {
+	write_behind_deinit(&backplane->write_behind);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The routing table, made of what the control side knows: each module that changed is made anew, the rest is shared
+ * with the table before, and all workers get the new one. With it goes how each replica has done of late.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/context.h"
+#include "base/failpoint.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+#include "schema/packed.h"
+
+/* --- how replicas do ---------------------------------------------------------------------------------------------- */
+
+/* How the Runner does with what it hosts now. A deployment that came up anew begins anew. */
+struct runner_outlier {
+	struct outlier *outlier;
+	uint64_t alive_since_ms;
+};
+
+static struct outlier *outlier_of(struct backplane *backplane, const struct runner *runner) {
+	struct runner_outlier *entry = map_get(&backplane->outliers, str_from(runner->key));
+	if (entry == NULL) {
+		entry = mem_zalloc(sizeof *entry);
+		map_put(&backplane->outliers, str_from(runner->key), entry);
+	}
+	if (entry->outlier == NULL || entry->alive_since_ms != runner->alive_since_ms) {
+		outlier_unref(entry->outlier);
+		*entry = (struct runner_outlier){outlier_new(random_u64()), runner->alive_since_ms};
+	}
+	return entry->outlier;
+}
+
+static void free_standing(struct runner_outlier *entry) {
+	if (entry != NULL)
+		outlier_unref(entry->outlier);
+	free(entry);
+}
+
+/* NULL: it hosts nothing that calls have gone to. */
+static const struct outlier *find_standing(const struct backplane *backplane, const struct runner *runner) {
+	const struct runner_outlier *entry = map_get(&backplane->outliers, str_from(runner->key));
+	return entry != NULL && entry->alive_since_ms == runner->alive_since_ms ? entry->outlier : NULL;
+}
+
+unsigned routes_calls(const struct backplane *backplane, const struct runner *runner) {
+	const struct outlier *outlier = find_standing(backplane, runner);
+	return outlier != NULL ? outlier_under_way(outlier) : 0;
+}
+
+void routes_outlier_text(const struct backplane *backplane, const struct runner *runner,
+			 char ret_text[OUTLIER_TEXT_MAX]) {
+	const struct outlier *outlier = find_standing(backplane, runner);
+	ret_text[0] = '\0';
+	if (runner->state == RUNNER_ALIVE && outlier != NULL)
+		outlier_text(outlier, loop_now_ms(&backplane->loop), ret_text);
+}
+
+/* --- Runners that are gone ---------------------------------------------------------------------------------------- */
+
+/* After the routes: a call that still had the old ones would open a connection again that nobody closes. */
+static void forget_endpoints(struct backplane *backplane) {
+	for (size_t i = 0; i < backplane->forgotten_count; i++)
+		for (size_t j = 0; j < backplane->worker_count; j++)
+			worker_forget(backplane->workers[j], &backplane->forgotten[i]);
+	backplane->forgotten_count = 0;
+}
+
+void routes_forget(struct backplane *backplane, const struct runner *runner) {
+	free_standing(map_remove(&backplane->outliers, str_from(runner->key)));
+	struct endpoint endpoint;
+	if (runner->endpoint == NULL || endpoint_parse(str_from(runner->endpoint), &endpoint, NULL) < 0)
+		return;
+	if (backplane->forgotten_count == ARRAY_LEN(backplane->forgotten))
+		forget_endpoints(backplane);
+	backplane->forgotten[backplane->forgotten_count++] = endpoint;
+}
+
+/* --- the route of a module ---------------------------------------------------------------------------------------- */
+
+static size_t list_verbs(const Schema__Module *schema, struct str *verbs) {
+	size_t count = 0;
+	for (size_t i = 0; i < schema->n_decls; i++)
+		if (schema->decls[i]->value_case == SCHEMA__DECL__VALUE_VERB)
+			verbs[count++] = str_from(schema->decls[i]->verb->name);
+	return count;
+}
+
+struct calls {
+	struct str *items;
+	size_t count, capacity;
+};
+
+static void add_calls(struct calls *calls, const Schema__Verb *verb) {
+	for (size_t i = 0; i < verb->n_metadata; i++) {
+		const Schema__Metadata *metadata = verb->metadata[i];
+		if (metadata->value_case != SCHEMA__METADATA__VALUE_CALLS)
+			continue;
+		for (size_t j = 0; j < metadata->calls->n_calls; j++) {
+			const Schema__VerbRef *called = metadata->calls->calls[j];
+			if (calls->count == calls->capacity) {
+				calls->capacity = MAX(calls->capacity * 2, (size_t)8);
+				calls->items = mem_realloc(calls->items, calls->capacity * sizeof *calls->items);
+			}
+			char *text = mem_printf("%s %s.%s", verb->name, called->module, called->name);
+			calls->items[calls->count++] = str_from(text);
+		}
+	}
+}
+
+/* It was checked when the deployment was created. */
+static const Schema__Module *unpack_schema(const struct deployment *deployment, struct arena *arena) {
+	ProtobufCMessage *schema;
+	struct error err;
+	struct str packed = packed_schema_bytes(deployment->schema);
+	arena_init(arena, pb_arena_max(packed.len));
+	int failed = pb_unpack(&schema__module__descriptor, packed, arena, &schema, &err);
+	ASSERT(failed == 0);
+	return (const Schema__Module *)schema;
+}
+
+static bool is_exported(const Schema__Decl *decl) {
+	switch (decl->value_case) {
+	case SCHEMA__DECL__VALUE_DATA:
+		return decl->data->export;
+	case SCHEMA__DECL__VALUE_VERB:
+		return decl->verb->export;
+	case SCHEMA__DECL__VALUE_ENUM:
+		return decl->enum_->export;
+	case SCHEMA__DECL__VALUE_TYPE_ALIAS:
+		return decl->type_alias->export;
+	case SCHEMA__DECL__VALUE__NOT_SET:
+	case _SCHEMA__DECL__VALUE__CASE_IS_INT_SIZE:
+		break;
+	}
+	return false;
+}
+
+/* Adds what each verb calls. Returns whether anything is exported. */
+static bool list_calls(const struct deployment *deployment, struct calls *calls) {
+	struct arena arena;
+	const Schema__Module *schema = unpack_schema(deployment, &arena);
+	bool exports = false;
+	for (size_t i = 0; i < schema->n_decls; i++) {
+		exports |= is_exported(schema->decls[i]);
+		if (schema->decls[i]->value_case == SCHEMA__DECL__VALUE_VERB)
+			add_calls(calls, schema->decls[i]->verb);
+	}
+	arena_deinit(&arena);
+	return exports;
+}
+
+/* Those that still end call as they declared it. A schema that neither exports nor calls anything is of a peer that
+ * knows of neither, and says nothing by it. */
+static void set_calls(const struct backplane *backplane, const struct module *module, struct route_module *route) {
+	struct calls calls = {0};
+	bool exports = list_calls(module->active, &calls);
+	if (!exports && calls.count == 0)
+		return;
+	LIST_FOREACH(link, &backplane->control.ending) {
+		const struct deployment *deployment = LIST_ENTRY(link, struct deployment, in_ending);
+		if (deployment->module == module)
+			list_calls(deployment, &calls);
+	}
+	route_module_set_calls(route, calls.items, calls.count);
+}
+
+static struct route_replica *list_replicas(struct backplane *backplane, const struct deployment *deployment,
+					   size_t *ret_count) {
+	struct route_replica *replicas = mem_zalloc((deployment->alive + 1) * sizeof *replicas);
+	size_t count = 0;
+	LIST_FOREACH(link, &deployment->runners) {
+		const struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
+		if (runner->state != RUNNER_ALIVE)
+			continue;
+		struct route_replica *replica = &replicas[count++];
+		snprintf(replica->runner_key, sizeof replica->runner_key, "%s", runner->key);
+		snprintf(replica->deployment_key, sizeof replica->deployment_key, "%s", deployment->key);
+		replica->outlier = outlier_ref(outlier_of(backplane, runner));
+		replica->label = mem_printf("the deployment %s of %s", deployment->key, deployment->module->name);
+		int failed = endpoint_parse(str_from(runner->endpoint), &replica->endpoint, NULL);
+		ASSERT(failed == 0);
+	}
+	*ret_count = count;
+	return replicas;
+}
+
+static struct route_module *make_route(struct backplane *backplane, const struct module *module) {
+	char problem[ERROR_TEXT_MAX] = "";
+	const struct deployment *active = module->active;
+	if (active == NULL || active->alive == 0)
+		control_module_problem(&backplane->control, module, problem, sizeof problem);
+	if (active == NULL)
+		return route_module_new(str_from(module->name), NULL, 0, NULL, 0, problem);
+	struct arena arena;
+	const Schema__Module *message = unpack_schema(active, &arena);
+	struct str *verbs = mem_alloc((message->n_decls + 1) * sizeof *verbs);
+	size_t replica_count, verb_count = list_verbs(message, verbs);
+	struct route_replica *replicas = list_replicas(backplane, active, &replica_count);
+	struct route_module *route =
+		route_module_new(str_from(module->name), verbs, verb_count, replicas, replica_count, problem);
+	set_calls(backplane, module, route);
+	stats_registry_fill(&backplane->stats, route);
+	route->schema = packed_schema_ref(active->schema);
+	route->awaited = control_module_is_awaited(&backplane->control, module);
+	free(verbs);
+	arena_deinit(&arena);
+	return route;
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------------- */
+
+static void take_in_changes(struct backplane *backplane) {
+	if (backplane->changed_count == 0)
+		return;
+	struct route_table *table = route_table_with(backplane->routes, backplane->changed, backplane->changed_count);
+	route_table_unref(backplane->routes);
+	backplane->routes = table;
+	backplane->changed_count = 0;
+}
+
+void routes_change(struct backplane *backplane, const struct module *module) {
+	if (backplane->changed_count == ARRAY_LEN(backplane->changed))
+		take_in_changes(backplane);
+	backplane->changed[backplane->changed_count++] = make_route(backplane, module);
+	schema_feed_set(&backplane->schema_feed, module->name, module->active ? module->active->schema : NULL);
+}
+
+/* A table on its way to the workers. The last one that has it sends word back. */
+struct publication {
+	struct task task;
+	struct backplane *backplane;
+	uint64_t version;
+	atomic_uint left;
+};
+
+static void on_published(struct task *task) {
+	struct publication *publication = CONTAINER_OF(task, struct publication, task);
+	struct backplane *backplane = publication->backplane;
+	failpoint(FAILPOINT_ROUTES_PUBLISHED);
+	control_published(backplane_event(backplane), publication->version);
+	backplane_event_done(backplane);
+	schemas_changed(backplane);
+	free(publication);
+}
+
+static void on_worker_has_it(void *data) {
+	struct publication *publication = data;
+	if (atomic_fetch_sub(&publication->left, 1) == 1)
+		loop_post(&publication->backplane->loop, &publication->task);
+}
+
+void routes_publish(struct backplane *backplane, uint64_t version) {
+	if (backplane->worker_count == 0)
+		return; /* they have been stopped: nobody is left to call */
+	failpoint(FAILPOINT_ROUTES_PUBLISHING);
+	take_in_changes(backplane);
+	struct publication *publication = mem_alloc(sizeof *publication);
+	*publication = (struct publication){.task.run = on_published,
+					    .backplane = backplane,
+					    .version = version,
+					    .left = (unsigned)backplane->worker_count};
+	for (size_t i = 0; i < backplane->worker_count; i++)
+		worker_set_routes(backplane->workers[i], route_table_ref(backplane->routes), on_worker_has_it,
+				  publication);
+	forget_endpoints(backplane);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+void routes_init(struct backplane *backplane) {
+	map_init(&backplane->outliers);
+	backplane->routes = route_table_new();
+}
+
+void routes_deinit(struct backplane *backplane) {
+	for (size_t cursor = 0;;) {
+		struct runner_outlier *entry = map_next(&backplane->outliers, &cursor);
+		if (entry == NULL)
+			break;
+		free_standing(entry);
+	}
+	map_deinit(&backplane->outliers);
+	for (size_t i = 0; i < backplane->changed_count; i++)
+		route_module_unref(backplane->changed[i]);
+	route_table_unref(backplane->routes);
+}

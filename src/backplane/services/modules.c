@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What runs of a module, and what did: ScaleModule, RollbackModule, ListDeployments. A change is answered when it is
+ * kept.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/context.h"
+#include "base/failpoint.h"
+#include "base/memory.h"
+#include "control/schema_gate.h"
+#include "ftl.pb-c.h"
+
+/* Of what was deployed of a module, the newest so many are looked at. */
+enum { HISTORY_MAX = 100 };
+
+/* --- ScaleModule -------------------------------------------------------------------------------------------------- */
+
+struct scaling {
+	struct write_behind_waiter waiter;
+	struct rpc_unary *unary;
+	char key[KEY_MAX];
+};
+
+static void scaling_reply(struct write_behind_waiter *waiter) {
+	failpoint(FAILPOINT_SCALE_ANSWERING);
+	struct scaling *scaling = CONTAINER_OF(waiter, struct scaling, waiter);
+	Ftl__ScaleModuleResponse response;
+	ftl__scale_module_response__init(&response);
+	response.deployment_key = scaling->key;
+	rpc_unary_reply(scaling->unary, &response.base);
+	free(scaling);
+}
+
+static int scale(struct backplane *backplane, struct str name, uint32_t replicas, char ret_key[KEY_MAX],
+		 struct error *err) {
+	const struct module *module = control_module(&backplane->control, name);
+	if (replicas > REPLICAS_MAX)
+		return error_set(err, CODE_INVALID_ARGUMENT, "replicas is %u; at most %d are allowed", replicas,
+				 REPLICAS_MAX);
+	if (module == NULL)
+		return route_table_no_module(backplane->routes, name, err);
+	int failed = control_scale(backplane_event(backplane), name, replicas, err);
+	if (!failed)
+		snprintf(ret_key, KEY_MAX, "%s", module->active ? module->active->key : module->next->key);
+	backplane_event_done(backplane);
+	failpoint(FAILPOINT_SCALE_APPLIED);
+	return failed;
+}
+
+static void on_scale(struct rpc_unary *unary, const ProtobufCMessage *message) {
+	struct backplane *backplane = unary->service;
+	const Ftl__ScaleModuleRequest *request = (const Ftl__ScaleModuleRequest *)message;
+	struct scaling *scaling = mem_zalloc(sizeof *scaling);
+	*scaling = (struct scaling){.waiter.kept = scaling_reply, .unary = unary};
+	struct error err;
+	if (scale(backplane, str_from(request->module), request->replicas, scaling->key, &err) < 0) {
+		rpc_unary_fail(unary, &err);
+		free(scaling);
+	} else if (!write_behind_wait(&backplane->write_behind, &scaling->waiter)) {
+		scaling_reply(&scaling->waiter);
+	}
+}
+
+/* --- RollbackModule ----------------------------------------------------------------------------------------------- */
+
+struct rollback {
+	struct store_job job;
+	struct write_behind_waiter waiter;
+	struct backplane *backplane;
+	struct rpc_unary *unary;
+	struct arena arena; /* holds the record */
+	struct deployment_record record;
+	char *module;
+	char active[KEY_MAX]; /* or what is to be active, or empty */
+	char key[KEY_MAX];
+	bool allow_breaking;
+	bool failed;
+	struct error err;
+};
+
+static void rollback_free(struct rollback *rollback) {
+	arena_deinit(&rollback->arena);
+	free(rollback->module);
+	free(rollback);
+}
+
+static int find_earlier(struct rollback *rollback, struct store *store, struct error *err) {
+	struct deployment_record *records;
+	size_t count, at = 0;
+	if (store->ops->list_deployments(store, rollback->module, HISTORY_MAX, &rollback->arena, &records, &count,
+					 err) < 0)
+		return -1;
+	while (at < count && rollback->active[0] != '\0' && strcmp(records[at].key, rollback->active) != 0)
+		at++;
+	if (rollback->active[0] != '\0')
+		at++;
+	while (at < count && records[at].state == DEPLOYMENT_FAILED)
+		at++;
+	if (at >= count)
+		return error_set(err, CODE_FAILED_PRECONDITION,
+				 "there is no earlier deployment of %s; ftl history %s shows all", rollback->module,
+				 rollback->module);
+	snprintf(rollback->key, sizeof rollback->key, "%s", records[at].key);
+	return 0;
+}
+
+static int read_earlier(struct rollback *rollback, struct store *store, struct error *err) {
+	if (rollback->key[0] == '\0' && find_earlier(rollback, store, err) < 0)
+		return -1;
+	if (store->ops->get_deployment(store, rollback->key, &rollback->arena, &rollback->record, err) < 0)
+		return -1;
+	if (strcmp(rollback->record.module, rollback->module) != 0)
+		return error_set(err, CODE_INVALID_ARGUMENT, "%s is a deployment of %s and not of %s", rollback->key,
+				 rollback->record.module, rollback->module);
+	return 0;
+}
+
+static void rollback_work(struct store_job *job, struct store *store) {
+	struct rollback *rollback = CONTAINER_OF(job, struct rollback, job);
+	rollback->failed = read_earlier(rollback, store, &rollback->err) < 0;
+}
+
+static void rollback_reply(struct write_behind_waiter *waiter) {
+	failpoint(FAILPOINT_ROLLBACK_ANSWERING);
+	struct rollback *rollback = CONTAINER_OF(waiter, struct rollback, waiter);
+	Ftl__RollbackModuleResponse response;
+	ftl__rollback_module_response__init(&response);
+	response.deployment_key = rollback->key;
+	rpc_unary_reply(rollback->unary, &response.base);
+	rollback_free(rollback);
+}
+
+static void rollback_done(struct store_job *job) {
+	struct rollback *rollback = CONTAINER_OF(job, struct rollback, job);
+	struct backplane *backplane = rollback->backplane;
+	if (!rollback->failed && !rollback->allow_breaking)
+		rollback->failed = schema_gate_check_packed(&backplane->control, &backplane->pending,
+							    rollback->record.schema, &rollback->err) < 0;
+	if (rollback->failed) {
+		rpc_unary_fail(rollback->unary, &rollback->err);
+		rollback_free(rollback);
+		return;
+	}
+	control_rolled_back(backplane_event(backplane), &rollback->record);
+	backplane_event_done(backplane);
+	failpoint(FAILPOINT_ROLLBACK_APPLIED);
+	if (!write_behind_wait(&backplane->write_behind, &rollback->waiter))
+		rollback_reply(&rollback->waiter);
+}
+
+static void on_rollback(struct rpc_unary *unary, const ProtobufCMessage *message) {
+	struct backplane *backplane = unary->service;
+	const Ftl__RollbackModuleRequest *request = (const Ftl__RollbackModuleRequest *)message;
+	const struct module *module = control_module(&backplane->control, str_from(request->module));
+	struct error err;
+	if (module == NULL || strlen(request->deployment_key) >= KEY_MAX) {
+		route_table_no_module(backplane->routes, str_from(request->module), &err);
+		if (module != NULL)
+			error_set(&err, CODE_NOT_FOUND, "there is no deployment %.80s…", request->deployment_key);
+		rpc_unary_fail(unary, &err);
+		return;
+	}
+	struct rollback *rollback = mem_zalloc(sizeof *rollback);
+	rollback->job = (struct store_job){.work = rollback_work, .done = rollback_done};
+	rollback->waiter.kept = rollback_reply;
+	rollback->backplane = backplane;
+	rollback->unary = unary;
+	rollback->module = mem_strdup(request->module);
+	rollback->allow_breaking = request->allow_breaking;
+	arena_init(&rollback->arena, MIB(256));
+	const struct deployment *now = module->active ? module->active : module->next;
+	snprintf(rollback->active, sizeof rollback->active, "%s", now ? now->key : "");
+	snprintf(rollback->key, sizeof rollback->key, "%s", request->deployment_key);
+	store_queue_add(&backplane->store_queue, &rollback->job);
+}
+
+/* --- ListDeployments ---------------------------------------------------------------------------------------------- */
+
+struct listing {
+	struct store_job job;
+	struct rpc_unary *unary;
+	struct arena arena;
+	struct deployment_record *records;
+	size_t count, limit;
+	char *module;
+	char active[KEY_MAX];
+	bool failed;
+	struct error err;
+};
+
+static void listing_work(struct store_job *job, struct store *store) {
+	struct listing *listing = CONTAINER_OF(job, struct listing, job);
+	listing->failed = store->ops->list_deployments(store, listing->module, listing->limit, &listing->arena,
+						       &listing->records, &listing->count, &listing->err) < 0;
+}
+
+static void listing_reply(struct listing *listing) {
+	struct arena *arena = &listing->arena;
+	Ftl__ListDeploymentsResponse response;
+	ftl__list_deployments_response__init(&response);
+	response.deployments = arena_alloc(arena, (listing->count + 1) * sizeof *response.deployments);
+	for (; response.n_deployments < listing->count; response.n_deployments++) {
+		const struct deployment_record *record = &listing->records[response.n_deployments];
+		Ftl__ListDeploymentsResponse__Deployment *shown = arena_alloc(arena, sizeof *shown);
+		ftl__list_deployments_response__deployment__init(shown);
+		shown->key = (char *)record->key;
+		shown->language = (char *)record->language;
+		shown->state = (Ftl__DeploymentState)record->state;
+		shown->detail = (char *)record->detail;
+		shown->created_ms = record->created_ms;
+		shown->active = strcmp(record->key, listing->active) == 0;
+		response.deployments[response.n_deployments] = shown;
+	}
+	rpc_unary_reply(listing->unary, &response.base);
+}
+
+static void listing_done(struct store_job *job) {
+	struct listing *listing = CONTAINER_OF(job, struct listing, job);
+	if (listing->failed)
+		rpc_unary_fail(listing->unary, &listing->err);
+	else
+		listing_reply(listing);
+	arena_deinit(&listing->arena);
+	free(listing->module);
+	free(listing);
+}
+
+static void on_list(struct rpc_unary *unary, const ProtobufCMessage *message) {
+	struct backplane *backplane = unary->service;
+	const Ftl__ListDeploymentsRequest *request = (const Ftl__ListDeploymentsRequest *)message;
+	const struct module *module = control_module(&backplane->control, str_from(request->module));
+	struct error err;
+	if (module == NULL) {
+		route_table_no_module(backplane->routes, str_from(request->module), &err);
+		rpc_unary_fail(unary, &err);
+		return;
+	}
+	struct listing *listing = mem_zalloc(sizeof *listing);
+	listing->job = (struct store_job){.work = listing_work, .done = listing_done};
+	listing->unary = unary;
+	listing->limit = request->limit > 0 ? MIN(request->limit, (uint32_t)HISTORY_MAX) : HISTORY_MAX;
+	listing->module = mem_strdup(request->module);
+	arena_init(&listing->arena, MIB(16));
+	snprintf(listing->active, sizeof listing->active, "%s", module->active ? module->active->key : "");
+	store_queue_add(&backplane->store_queue, &listing->job);
+}
+
+const struct rpc_method module_methods[] = {
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/ScaleModule", on_scale,
+			 ftl__scale_module_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/RollbackModule", on_rollback,
+			 ftl__rollback_module_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/ListDeployments", on_list,
+			 ftl__list_deployments_request__descriptor),
+};
+const size_t module_method_count = ARRAY_LEN(module_methods);

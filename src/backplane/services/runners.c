@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What Runners ask: RegisterRunner, whose stream is as long as the Runner's life, and Deployed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/context.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+
+enum {
+	REGISTRATION_MAX = 64 << 10,
+	CAUSE_WAIT_MS =
+		50, /* the connection of a Runner that dies breaks a moment before the Platform says what it died of */
+};
+
+struct registration_stream {
+	struct list link;
+	struct backplane *backplane;
+	struct rpc_stream *stream; /* NULL: closed, and the Platform may have something to say yet */
+	uint64_t id; /* 0: the control side does not know it yet, or no longer */
+	bool managed;
+	struct timer cause;
+	struct buf received; /* the first message */
+	bool complete; /* what comes after the first message is of no interest */
+	bool accepted;
+	bool half_closed; /* the client sends no more: it knows the unary form only */
+};
+
+static void answer_polite(struct registration_stream *registration) {
+	Ftl__RegisterRunnerResponse response;
+	ftl__register_runner_response__init(&response);
+	struct arena arena = ARENA_INIT(KIB(1));
+	rpc_send(registration->stream, pb_pack(&response.base, &arena));
+	rpc_finish(registration->stream, CODE_OK, "");
+	arena_deinit(&arena);
+}
+
+static struct registration_stream *find(struct backplane *backplane, uint64_t id) {
+	LIST_FOREACH(link, &backplane->registrations) {
+		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
+		if (registration->id == id)
+			return registration;
+	}
+	return NULL;
+}
+
+void registration_accept(struct backplane *backplane, uint64_t id, const struct runner *runner) {
+	struct registration_stream *registration = find(backplane, id);
+	if (registration == NULL || registration->stream == NULL || registration->stream->finished)
+		return;
+	struct rpc_stream *stream = registration->stream;
+	failpoint(FAILPOINT_RUNNER_ACCEPTED);
+	http_headers_add(&stream->response_headers, &stream->http.arena, STR("ftl-runner-key"),
+			 arena_copy(&stream->http.arena, str_from(runner->key)));
+	rpc_respond(stream);
+	registration->accepted = true;
+	if (registration->half_closed)
+		answer_polite(registration);
+}
+
+void registration_refuse(struct backplane *backplane, uint64_t id, const struct error *why) {
+	struct registration_stream *registration = find(backplane, id);
+	if (registration == NULL)
+		return;
+	registration->id = 0;
+	if (registration->stream != NULL && !registration->stream->finished)
+		rpc_fail(registration->stream, why);
+}
+
+static void registration_free(struct registration_stream *registration) {
+	timer_stop(&registration->backplane->loop, &registration->cause);
+	list_remove(&registration->link);
+	buf_deinit(&registration->received);
+	free(registration);
+}
+
+/* Nothing happens when the Platform has told already. */
+static void tell_end(struct registration_stream *registration) {
+	struct backplane *backplane = registration->backplane;
+	uint64_t id = registration->id;
+	bool half_closed = registration->half_closed && registration->accepted;
+	registration_free(registration);
+	if (id == 0)
+		return; /* refused */
+	control_registration_ended(backplane_event(backplane), id, half_closed);
+	backplane_event_done(backplane);
+}
+
+void registrations_settle(struct backplane *backplane) {
+	LIST_FOREACH(link, &backplane->registrations) {
+		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
+		if (registration->stream == NULL)
+			tell_end(registration);
+	}
+}
+
+static void on_no_cause(struct timer *timer) {
+	tell_end(CONTAINER_OF(timer, struct registration_stream, cause));
+}
+
+static int read_registration(struct registration_stream *registration, struct arena *arena,
+			     Ftl__RegisterRunnerRequest **ret_request, struct error *err) {
+	struct str bytes = buf_view(&registration->received);
+	ProtobufCMessage *message;
+	struct endpoint endpoint;
+	arena_init(arena, pb_arena_max(bytes.len));
+	if (pb_unpack(&ftl__register_runner_request__descriptor, bytes, arena, &message, err) < 0)
+		return -1;
+	*ret_request = (Ftl__RegisterRunnerRequest *)message;
+	if (endpoint_parse(str_from((*ret_request)->endpoint), &endpoint, err) < 0)
+		return -1;
+	if (endpoint.kind == ENDPOINT_TCP && endpoint.port == 0)
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "the endpoint %s has port 0; give the port that the Runner listens on",
+				 (*ret_request)->endpoint);
+	return 0;
+}
+
+static void take_registration(struct registration_stream *registration) {
+	struct backplane *backplane = registration->backplane;
+	struct arena arena = ARENA_INIT(0);
+	Ftl__RegisterRunnerRequest *request;
+	struct error err;
+	registration->complete = true;
+	registration->stream->open_ended = true;
+	if (backplane->stopping.state == LEAVING) {
+		rpc_finish(registration->stream, CODE_UNAVAILABLE, "another Backplane has taken over");
+		return;
+	}
+	if (read_registration(registration, &arena, &request, &err) < 0) {
+		rpc_fail(registration->stream, &err);
+		arena_deinit(&arena);
+		return;
+	}
+	registrations_settle(backplane); /* this may be one of them that is back */
+	registration->id = ++backplane->last_registration;
+	registration->managed = backplane->platform->ops->knows(backplane->platform, request->runner_key);
+	struct registration event = {
+		.id = registration->id,
+		.language = str_from(request->language),
+		.endpoint = str_from(request->endpoint),
+		.runner_key = str_from(request->runner_key),
+		.deployment_key = str_from(request->deployment_key),
+		.managed = registration->managed,
+	};
+	control_register(backplane_event(backplane), &event);
+	backplane_event_done(backplane);
+	arena_deinit(&arena);
+}
+
+static void on_message(struct rpc_stream *stream, size_t size) {
+	struct registration_stream *registration = stream->owner;
+	if (!registration->complete && size == 0)
+		take_registration(registration);
+}
+
+static void on_data(struct rpc_stream *stream, struct str bytes) {
+	struct registration_stream *registration = stream->owner;
+	rpc_consume(stream, bytes.len);
+	if (registration->complete)
+		return;
+	int over = buf_append(&registration->received, bytes);
+	ASSERT(over == 0);
+	if (stream->message_left == 0)
+		take_registration(registration);
+}
+
+static void on_end(struct rpc_stream *stream) {
+	struct registration_stream *registration = stream->owner;
+	registration->half_closed = true;
+	if (!registration->complete)
+		rpc_finish(stream, CODE_INVALID_ARGUMENT, "the request has no message");
+	else if (registration->accepted)
+		answer_polite(registration);
+}
+
+static void on_closed(struct rpc_stream *stream) {
+	struct registration_stream *registration = stream->owner;
+	registration->stream = NULL;
+	if (registration->id != 0 && registration->managed && registration->backplane->stopping.state != STOPPED)
+		timer_start(&registration->backplane->loop, &registration->cause, CAUSE_WAIT_MS);
+	else
+		tell_end(registration);
+}
+
+static const struct rpc_events registration_events = {
+	.message = on_message,
+	.data = on_data,
+	.end = on_end,
+	.closed = on_closed,
+};
+
+static void start_registration(struct rpc_stream *stream) {
+	struct backplane *backplane = stream->service;
+	struct registration_stream *registration = mem_alloc(sizeof *registration);
+	*registration = (struct registration_stream){.backplane = backplane,
+						     .stream = stream,
+						     .cause.fire = on_no_cause,
+						     .received = BUF_INIT(REGISTRATION_MAX)};
+	list_append(&backplane->registrations, &registration->link);
+	stream->message_max = REGISTRATION_MAX;
+	stream->owner = registration;
+	stream->events = &registration_events;
+}
+
+static void on_deployed(struct rpc_unary *unary, const ProtobufCMessage *message) {
+	struct backplane *backplane = unary->service;
+	const Ftl__DeployedRequest *request = (const Ftl__DeployedRequest *)message;
+	struct error err;
+	const struct deployed event = {
+		.runner_key = request->runner_key,
+		.deployment_key = request->deployment_key,
+		.attempt = request->attempt,
+		.end = {request->error, (const char *const *)request->last_lines, request->n_last_lines},
+		.runner_fault = request->runner_fault,
+		.fetch_us = request->fetch_us,
+		.start_us = request->start_us,
+	};
+	failpoint(FAILPOINT_REPLICA_REPORTED);
+	int failed = control_deployed(backplane_event(backplane), &event, &err);
+	backplane_event_done(backplane);
+	failpoint(FAILPOINT_REPLICA_ALIVE);
+	if (failed) {
+		rpc_unary_fail(unary, &err);
+		return;
+	}
+	Ftl__DeployedResponse response;
+	ftl__deployed_response__init(&response);
+	rpc_unary_reply(unary, &response.base);
+}
+
+const struct rpc_method runner_methods[] = {
+	{.path = "/xyz.block.ftl.v1.BackplaneService/RegisterRunner", .start = start_registration},
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Deployed", on_deployed, ftl__deployed_request__descriptor),
+};
+const size_t runner_method_count = ARRAY_LEN(runner_methods);
+
+void registrations_init(struct backplane *backplane) {
+	list_init(&backplane->registrations);
+}
+
+void registrations_deinit(struct backplane *backplane) {
+	ASSERT(list_is_empty(&backplane->registrations));
+}
+
+void registrations_end(struct backplane *backplane) {
+	LIST_FOREACH(link, &backplane->registrations) {
+		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
+		registration->id = 0;
+		/* In order, which tells the Runner that there is somebody to register with. */
+		if (registration->stream == NULL)
+			registration_free(registration);
+		else if (!registration->stream->finished)
+			rpc_finish(registration->stream, CODE_OK, "");
+	}
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PullSchema: the schemas of what runs, and each change, for as long as somebody reads.
+ */
+#include <stdlib.h>
+
+#include "backplane/context.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+#include "pb/wire.h"
+#include "schema/packed.h"
+
+enum {
+	PULLERS_MAX = 1000,
+	UNSENT_MAX = 256 << 10, /* then the next change waits, and others of the module take its place */
+};
+
+struct puller {
+	struct list link; /* once it has asked */
+	struct backplane *backplane;
+	struct rpc_stream *stream;
+	struct schema_reader reader;
+};
+
+static Ftl__SchemaChange wire_kind(enum schema_change_kind kind) {
+	switch (kind) {
+	case SCHEMA_ADDED:
+		return FTL__SCHEMA_CHANGE__SCHEMA_CHANGE_ADDED;
+	case SCHEMA_CHANGED:
+		return FTL__SCHEMA_CHANGE__SCHEMA_CHANGE_CHANGED;
+	case SCHEMA_REMOVED:
+		return FTL__SCHEMA_CHANGE__SCHEMA_CHANGE_REMOVED;
+	case SCHEMA_ALL_TOLD:
+		return FTL__SCHEMA_CHANGE__SCHEMA_CHANGE_ALL_TOLD;
+	}
+	ASSERT(false);
+}
+
+/* A PullSchemaResponse around the schema as it is: nothing is unpacked. */
+static bool send_news(void *owner, const struct schema_news *news) {
+	const struct puller *puller = owner;
+	struct buf message = BUF_INIT(SIZE_MAX / 2);
+	int over = wire_put_tag(&message, 1, WIRE_VARINT) | wire_put_varint(&message, wire_kind(news->kind)) |
+		   wire_put_bytes(&message, 2, str_from(news->module));
+	if (news->schema != NULL)
+		over |= wire_put_bytes(&message, 3, packed_schema_bytes(news->schema));
+	ASSERT(over == 0);
+	rpc_send(puller->stream, buf_view(&message));
+	buf_deinit(&message);
+	return rpc_unsent(puller->stream) <= UNSENT_MAX;
+}
+
+static void go_on(struct puller *puller) {
+	if (!puller->stream->finished && rpc_unsent(puller->stream) <= UNSENT_MAX)
+		schema_reader_read(&puller->reader, &puller->backplane->schema_feed, send_news, puller);
+}
+
+void schemas_changed(struct backplane *backplane) {
+	LIST_FOREACH(link, &backplane->pullers)
+		go_on(LIST_ENTRY(link, struct puller, link));
+}
+
+static void begin(struct puller *puller, const Ftl__PullSchemaRequest *request) {
+	size_t count = 0;
+	LIST_FOREACH(link, &puller->backplane->pullers)
+		count++;
+	if (count >= PULLERS_MAX) {
+		struct error err;
+		error_set(&err, CODE_RESOURCE_EXHAUSTED, "%zu clients pull schemas already, and max-schema-pulls is %d",
+			  count, PULLERS_MAX);
+		rpc_fail(puller->stream, &err);
+		return;
+	}
+	free(puller->reader.module);
+	puller->reader.module = mem_strdup(request->module);
+	puller->stream->open_ended = true;
+	list_append(&puller->backplane->pullers, &puller->link);
+	rpc_respond(puller->stream);
+	go_on(puller);
+}
+
+static void on_writable(struct rpc_stream *stream) {
+	struct puller *puller = stream->owner;
+	if (!list_is_empty(&puller->link))
+		go_on(puller);
+}
+
+static void on_closed(struct rpc_stream *stream) {
+	struct puller *puller = stream->owner;
+	list_remove(&puller->link);
+	schema_reader_deinit(&puller->reader);
+	free(puller);
+}
+
+static const struct rpc_events puller_events = {
+	.writable = on_writable,
+	.closed = on_closed,
+};
+
+static void start_pull(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena UNUSED) {
+	struct puller *puller = mem_zalloc(sizeof *puller);
+	puller->backplane = stream->service;
+	puller->stream = stream;
+	schema_reader_init(&puller->reader, "");
+	list_init(&puller->link);
+	stream->owner = puller;
+	stream->events = &puller_events;
+	begin(puller, (const Ftl__PullSchemaRequest *)request);
+}
+
+const struct rpc_method schema_methods[] = {
+	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/PullSchema", start_pull,
+			     ftl__pull_schema_request__descriptor),
+};
+const size_t schema_method_count = ARRAY_LEN(schema_methods);
+
+void schemas_init(struct backplane *backplane) {
+	schema_feed_init(&backplane->schema_feed);
+	list_init(&backplane->pullers);
+}
+
+void schemas_deinit(struct backplane *backplane) {
+	schema_feed_deinit(&backplane->schema_feed);
+}

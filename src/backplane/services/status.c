@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is there now: Ping, Status, GetSchema.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/context.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+#include "schema/packed.h"
+
+static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
+	struct backplane *backplane = unary->service;
+	Ftl__PingResponse response;
+	ftl__ping_response__init(&response);
+	if (backplane->stopping.state != SERVING)
+		response.not_ready = (char *)"the Backplane is stopping";
+	rpc_unary_reply(unary, &response.base);
+}
+
+/* --- Status ------------------------------------------------------------------------------------------------------- */
+
+/* Everything of the answer lives in arena, or is borrowed from the control side for as long as the call lasts. */
+static Ftl__StatusResponse__Runner *describe_runner(const struct backplane *backplane, const struct runner *runner,
+						    struct arena *arena) {
+	char left_out[OUTLIER_TEXT_MAX];
+	Ftl__StatusResponse__Runner *shown = arena_alloc(arena, sizeof *shown);
+	ftl__status_response__runner__init(shown);
+	shown->key = (char *)runner->key;
+	shown->language = (char *)runner->language;
+	shown->endpoint = (char *)(runner->endpoint ? runner->endpoint : "");
+	shown->state = (char *)runner_state_name(runner->state);
+	shown->deployment_key = (char *)(runner->deployment ? runner->deployment->key : "");
+	shown->since_ms = runner->since_wall_ms;
+	shown->managed = runner->managed;
+	shown->calls = routes_calls(backplane, runner);
+	routes_outlier_text(backplane, runner, left_out);
+	shown->left_out = arena_strdup(arena, str_from(left_out));
+	return shown;
+}
+
+static Ftl__StatusResponse__Deployment *describe_deployment(const struct deployment *deployment, struct arena *arena) {
+	Ftl__StatusResponse__Deployment *shown = arena_alloc(arena, sizeof *shown);
+	ftl__status_response__deployment__init(shown);
+	shown->key = (char *)deployment->key;
+	shown->module = deployment->module->name;
+	shown->language = (char *)deployment->language;
+	shown->state = (Ftl__DeploymentState)deployment->state;
+	shown->replicas = deployment->state == DEPLOYMENT_DRAINING ? 0 : deployment_wanted(deployment);
+	shown->alive = deployment->alive;
+	shown->since_ms = deployment->since_wall_ms;
+	shown->detail = deployment->detail;
+	shown->fetch_us = deployment->fetch_us;
+	shown->start_us = deployment->start_us;
+	return shown;
+}
+
+static Ftl__StatusResponse__Deployment *describe_ended(const struct module *module, const struct ended *ended,
+						       struct arena *arena) {
+	Ftl__StatusResponse__Deployment *shown = arena_alloc(arena, sizeof *shown);
+	ftl__status_response__deployment__init(shown);
+	shown->key = (char *)ended->key;
+	shown->module = module->name;
+	shown->language = (char *)ended->language;
+	shown->state = (Ftl__DeploymentState)ended->state;
+	shown->since_ms = ended->since_wall_ms;
+	shown->detail = ended->detail;
+	return shown;
+}
+
+static int compare_deployments(const void *a, const void *b) {
+	const Ftl__StatusResponse__Deployment *left = *(Ftl__StatusResponse__Deployment *const *)a;
+	const Ftl__StatusResponse__Deployment *right = *(Ftl__StatusResponse__Deployment *const *)b;
+	int order = strcmp(left->module, right->module);
+	return order != 0 ? order : strcmp(left->key, right->key);
+}
+
+static void add_runners(const struct backplane *backplane, Ftl__StatusResponse *response, struct arena *arena) {
+	const struct control *control = &backplane->control;
+	response->runners = arena_alloc(arena, (control->runners.len + 1) * sizeof *response->runners);
+	LIST_FOREACH(link, &control->all_runners)
+		response->runners[response->n_runners++] =
+			describe_runner(backplane, LIST_ENTRY(link, struct runner, in_control), arena);
+}
+
+static void add_deployments(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
+	size_t room = control->deployments.len + 2 * control->modules.len;
+	response->deployments = arena_alloc(arena, (room + 1) * sizeof *response->deployments);
+	for (size_t cursor = 0;;) {
+		const struct deployment *deployment = map_next(&control->deployments, &cursor);
+		if (deployment == NULL)
+			break;
+		response->deployments[response->n_deployments++] = describe_deployment(deployment, arena);
+	}
+	LIST_FOREACH(link, &control->all_modules) {
+		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+		const struct ended *ended[] = {&module->failed, &module->stopped};
+		for (size_t i = 0; i < ARRAY_LEN(ended); i++)
+			/* It may still be there, or be wanted again. */
+			if (ended[i]->key[0] != '\0' && control_deployment(control, str_from(ended[i]->key)) == NULL)
+				response->deployments[response->n_deployments++] =
+					describe_ended(module, ended[i], arena);
+	}
+	qsort(response->deployments, response->n_deployments, sizeof *response->deployments, compare_deployments);
+}
+
+/* Replicas that are alive, and that calls leave out. */
+static void add_left_out(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
+	for (size_t i = 0; i < response->n_runners; i++) {
+		const Ftl__StatusResponse__Runner *runner = response->runners[i];
+		const struct deployment *deployment = control_deployment(control, str_from(runner->deployment_key));
+		if (runner->left_out[0] != '\0' && deployment != NULL)
+			response->problems[response->n_problems++] =
+				arena_printf(arena, "%s: its replica on %s is %s", deployment->module->name,
+					     runner->key, runner->left_out);
+	}
+}
+
+static void add_problems(const struct backplane *backplane, Ftl__StatusResponse *response, struct arena *arena) {
+	const struct control *control = &backplane->control;
+	size_t room = control->modules.len + control->languages.len + control->runners.len;
+	response->problems = arena_alloc(arena, (room + 1) * sizeof *response->problems);
+	char *of_store = effects_store_problem(backplane, arena);
+	if (of_store != NULL)
+		response->problems[response->n_problems++] = of_store;
+	LIST_FOREACH(link, &control->all_languages) {
+		const struct language *language = LIST_ENTRY(link, struct language, in_control);
+		if (language->problem[0] != '\0')
+			response->problems[response->n_problems++] =
+				arena_printf(arena, "Runners for %s cannot be had: the last one %s", language->name,
+					     language->problem);
+	}
+	LIST_FOREACH(link, &control->all_modules) {
+		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+		bool should_run = module->active != NULL && module->replicas > 0;
+		if ((should_run && module->active->alive >= module->replicas) ||
+		    (!should_run && module->failure == NULL))
+			continue;
+		char text[ERROR_TEXT_MAX];
+		control_module_problem(control, module, text, sizeof text);
+		response->problems[response->n_problems++] =
+			arena_printf(arena, "%s has %u of %u replicas alive: %s", module->name,
+				     module->active ? module->active->alive : 0, module->replicas, text);
+	}
+	add_left_out(control, response, arena);
+}
+
+static void on_status(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
+	const struct backplane *backplane = unary->service;
+	const struct control *control = &backplane->control;
+	struct arena arena = ARENA_INIT(MIB(64));
+	Ftl__StatusResponse response;
+	ftl__status_response__init(&response);
+	response.version = (char *)FTL_VERSION;
+	response.started_ms = backplane->started_wall_ms;
+	response.endpoint = (char *)backplane->endpoint;
+	add_runners(backplane, &response, &arena);
+	add_deployments(control, &response, &arena);
+	add_problems(backplane, &response, &arena);
+	rpc_unary_reply(unary, &response.base);
+	arena_deinit(&arena);
+}
+
+/* --- GetSchema ---------------------------------------------------------------------------------------------------- */
+
+static Schema__Module *unpack_schema(const struct module *module, struct arena *arena) {
+	const struct deployment *deployment = module->active ? module->active : module->next;
+	ProtobufCMessage *schema;
+	struct error err;
+	if (deployment == NULL)
+		return NULL;
+	int failed =
+		pb_unpack(&schema__module__descriptor, packed_schema_bytes(deployment->schema), arena, &schema, &err);
+	ASSERT(failed == 0); /* it was checked when the deployment was created */
+	return (Schema__Module *)schema;
+}
+
+static int compare_modules(const void *a, const void *b) {
+	return strcmp((*(Schema__Module *const *)a)->name, (*(Schema__Module *const *)b)->name);
+}
+
+static void on_get_schema(struct rpc_unary *unary, const ProtobufCMessage *message) {
+	const struct backplane *backplane = unary->service;
+	const struct control *control = &backplane->control;
+	struct str wanted = str_from(((const Ftl__GetSchemaRequest *)message)->module);
+	struct error err;
+	if (wanted.len > 0 && control_module(control, wanted) == NULL) {
+		route_table_no_module(backplane->routes, wanted, &err);
+		rpc_unary_fail(unary, &err);
+		return;
+	}
+	struct arena arena = ARENA_INIT(SIZE_MAX);
+	Ftl__GetSchemaResponse response;
+	ftl__get_schema_response__init(&response);
+	response.modules = arena_alloc(&arena, (control->modules.len + 1) * sizeof *response.modules);
+	LIST_FOREACH(link, &control->all_modules) {
+		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+		if (wanted.len > 0 && !str_eq_c(wanted, module->name))
+			continue;
+		Schema__Module *schema = unpack_schema(module, &arena);
+		if (schema != NULL)
+			response.modules[response.n_modules++] = schema;
+	}
+	qsort(response.modules, response.n_modules, sizeof *response.modules, compare_modules);
+	rpc_unary_reply(unary, &response.base);
+	arena_deinit(&arena);
+}
+
+const struct rpc_method status_methods[] = {
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Ping", on_ping, ftl__ping_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Status", on_status, ftl__status_request__descriptor),
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetSchema", on_get_schema,
+			 ftl__get_schema_request__descriptor),
+};
+const size_t status_method_count = ARRAY_LEN(status_methods);

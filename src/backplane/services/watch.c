@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * WatchDeployment: the steps of a deployment so far, and those to come, until it is live or has ended.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backplane/context.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "ftl.pb-c.h"
+
+/* Steps kept for those who ask later: of so many deployments, so many each. */
+enum { HISTORIES_MAX = 200, STEPS_MAX = 64, LINES_MAX = 50 };
+
+struct kept_step {
+	struct str packed; /* WatchDeploymentResponse */
+	enum deployment_state state;
+};
+
+struct history {
+	struct list link; /* the one that changed last is last */
+	char key[KEY_MAX];
+	struct kept_step steps[STEPS_MAX];
+	size_t count;
+};
+
+struct watcher {
+	struct list link;
+	struct backplane *backplane;
+	struct rpc_stream *stream;
+	char key[KEY_MAX];
+};
+
+static bool is_last(enum deployment_state state) {
+	return state == DEPLOYMENT_LIVE || state == DEPLOYMENT_STOPPED || state == DEPLOYMENT_FAILED;
+}
+
+/* --- histories ---------------------------------------------------------------------------------------------------- */
+
+static void clear(struct history *history) {
+	for (size_t i = 0; i < history->count; i++)
+		free((char *)history->steps[i].packed.ptr);
+	history->count = 0;
+}
+
+static void history_free(struct backplane *backplane, struct history *history) {
+	clear(history);
+	list_remove(&history->link);
+	backplane->history_count--;
+	free(history);
+}
+
+static struct history *find_history(struct backplane *backplane, const char *key) {
+	LIST_FOREACH(link, &backplane->histories) {
+		struct history *history = LIST_ENTRY(link, struct history, link);
+		if (strcmp(history->key, key) == 0)
+			return history;
+	}
+	return NULL;
+}
+
+static struct history *find_or_add_history(struct backplane *backplane, const char *key) {
+	struct history *history = find_history(backplane, key);
+	if (history != NULL)
+		return history;
+	if (backplane->history_count == HISTORIES_MAX)
+		history_free(backplane, LIST_ENTRY(backplane->histories.next, struct history, link));
+	history = mem_zalloc(sizeof *history);
+	snprintf(history->key, sizeof history->key, "%s", key);
+	list_append(&backplane->histories, &history->link);
+	backplane->history_count++;
+	return history;
+}
+
+static struct kept_step *keep(struct history *history, struct str packed, enum deployment_state state) {
+	/* It begins anew: what went before is another story. */
+	if (history->count > 0 && is_last(history->steps[history->count - 1].state) && state == DEPLOYMENT_STARTING)
+		clear(history);
+	if (history->count == STEPS_MAX) {
+		free((char *)history->steps[0].packed.ptr);
+		memmove(&history->steps[0], &history->steps[1], (STEPS_MAX - 1) * sizeof history->steps[0]);
+		history->count--;
+	}
+	struct kept_step *step = &history->steps[history->count++];
+	*step = (struct kept_step){str_new(mem_strndup(packed.ptr, packed.len), packed.len), state};
+	return step;
+}
+
+/* --- watchers ----------------------------------------------------------------------------------------------------- */
+
+static void show(struct watcher *watcher, const struct kept_step *step) {
+	if (watcher->stream->finished)
+		return;
+	rpc_send(watcher->stream, step->packed);
+	if (is_last(step->state))
+		rpc_finish(watcher->stream, CODE_OK, "");
+}
+
+/* The steps so far: one that was live once may have ended since, so only the last of them can be the end. */
+static void show_history(struct watcher *watcher, const struct history *history) {
+	for (size_t i = 0; i + 1 < history->count; i++)
+		rpc_send(watcher->stream, history->steps[i].packed);
+	show(watcher, &history->steps[history->count - 1]);
+}
+
+static struct str pack_step(struct arena *arena, enum deployment_state state, const struct cause *cause) {
+	Ftl__WatchDeploymentResponse response;
+	ftl__watch_deployment_response__init(&response);
+	response.time_ms = clock_wall_ms();
+	response.state = (Ftl__DeploymentState)state;
+	response.text = (char *)cause->why;
+	response.n_last_lines = MIN(cause->line_count, (size_t)LINES_MAX);
+	response.last_lines = (char **)cause->lines;
+	return pb_pack(&response.base, arena);
+}
+
+/* To who waits for it, it is live once that was told. */
+static enum deployment_state state_shown(const struct deployment *deployment) {
+	return deployment->coming_live ? DEPLOYMENT_STARTING : deployment->state;
+}
+
+/* What a Runner does counts as a step when it brings the deployment nearer. */
+static bool is_step(const struct control_event *event) {
+	return event->deployment != NULL &&
+	       (event->runner == NULL || event->kind == EVENT_RUNNER_DEPLOYING || event->kind == EVENT_RUNNER_ALIVE ||
+		event->kind == EVENT_DEPLOYMENT_REPLICA_FAILED);
+}
+
+void watch_event(struct backplane *backplane, const struct control_event *event) {
+	const struct deployment *deployment = event->deployment;
+	if (!is_step(event))
+		return;
+	struct arena arena = ARENA_INIT(RPC_UNARY_MAX + KIB(64));
+	struct cause cause = event->cause;
+	if (event->runner != NULL)
+		cause.why = arena_printf(&arena, "%s: %s", event->runner->key, cause.why);
+	struct str packed = pack_step(&arena, state_shown(deployment), &cause);
+	struct history *history = find_or_add_history(backplane, deployment->key);
+	const struct kept_step *kept = keep(history, packed, state_shown(deployment));
+	list_remove(&history->link);
+	list_append(&backplane->histories, &history->link);
+	LIST_FOREACH(link, &backplane->watchers) {
+		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
+		if (strcmp(watcher->key, deployment->key) == 0)
+			show(watcher, kept);
+	}
+	arena_deinit(&arena);
+}
+
+/* From before this process: all that is known is how it is now. */
+static void show_present(struct watcher *watcher, enum deployment_state state, const char *detail) {
+	struct arena arena = ARENA_INIT(KIB(16));
+	struct kept_step step = {pack_step(&arena, state, &(struct cause){.why = detail}), state};
+	show(watcher, &step);
+	arena_deinit(&arena);
+}
+
+struct look_up {
+	struct store_job job;
+	struct backplane *backplane;
+	char key[KEY_MAX];
+	struct arena arena;
+	struct deployment_record record;
+	bool failed;
+	struct error err;
+};
+
+static void look_up_work(struct store_job *job, struct store *store) {
+	struct look_up *look_up = CONTAINER_OF(job, struct look_up, job);
+	look_up->failed =
+		store->ops->get_deployment(store, look_up->key, &look_up->arena, &look_up->record, &look_up->err) < 0;
+}
+
+static void look_up_done(struct store_job *job) {
+	struct look_up *look_up = CONTAINER_OF(job, struct look_up, job);
+	LIST_FOREACH(link, &look_up->backplane->watchers) {
+		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
+		if (strcmp(watcher->key, look_up->key) != 0 || watcher->stream->finished)
+			continue;
+		if (look_up->failed)
+			rpc_fail(watcher->stream, &look_up->err);
+		else
+			show_present(watcher, look_up->record.state, look_up->record.detail);
+	}
+	arena_deinit(&look_up->arena);
+	free(look_up);
+}
+
+static void look_up(struct watcher *watcher) {
+	struct look_up *look_up = mem_zalloc(sizeof *look_up);
+	look_up->backplane = watcher->backplane;
+	look_up->job = (struct store_job){.work = look_up_work, .done = look_up_done};
+	snprintf(look_up->key, sizeof look_up->key, "%s", watcher->key);
+	arena_init(&look_up->arena, MIB(256));
+	store_queue_add(&watcher->backplane->store_queue, &look_up->job);
+}
+
+static void begin(struct watcher *watcher) {
+	struct backplane *backplane = watcher->backplane;
+	watcher->stream->open_ended = true;
+	const struct history *history = find_history(backplane, watcher->key);
+	const struct deployment *deployment = control_deployment(&backplane->control, str_from(watcher->key));
+	if (history != NULL)
+		show_history(watcher, history);
+	else if (deployment != NULL)
+		show_present(watcher, state_shown(deployment), deployment->detail);
+	else
+		look_up(watcher);
+}
+
+/* --- the stream --------------------------------------------------------------------------------------------------- */
+
+static void on_closed(struct rpc_stream *stream) {
+	struct watcher *watcher = stream->owner;
+	list_remove(&watcher->link);
+	free(watcher);
+}
+
+static const struct rpc_events watcher_events = {.closed = on_closed};
+
+static void start_watch(struct rpc_stream *stream, const ProtobufCMessage *message, struct arena *arena UNUSED) {
+	const Ftl__WatchDeploymentRequest *request = (const Ftl__WatchDeploymentRequest *)message;
+	struct backplane *backplane = stream->service;
+	if (request->deployment_key[0] == '\0') {
+		rpc_finish(stream, CODE_INVALID_ARGUMENT, "deployment_key is missing: name the deployment to watch");
+		return;
+	}
+	struct watcher *watcher = mem_zalloc(sizeof *watcher);
+	watcher->backplane = backplane;
+	watcher->stream = stream;
+	snprintf(watcher->key, sizeof watcher->key, "%s", request->deployment_key);
+	list_append(&backplane->watchers, &watcher->link);
+	stream->owner = watcher;
+	stream->events = &watcher_events;
+	begin(watcher);
+}
+
+const struct rpc_method watch_methods[] = {
+	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/WatchDeployment", start_watch,
+			     ftl__watch_deployment_request__descriptor),
+};
+const size_t watch_method_count = ARRAY_LEN(watch_methods);
+
+void watch_init(struct backplane *backplane) {
+	list_init(&backplane->watchers);
+	list_init(&backplane->histories);
+}
+
+void watch_deinit(struct backplane *backplane) {
+	LIST_FOREACH(link, &backplane->histories)
+		history_free(backplane, LIST_ENTRY(link, struct history, link));
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Another process takes the place of this one (handover.h):
+ *
+ *   SERVING ──ASK──▶ pausing ──nothing in progress──▶ this thread stands still ──TAKEN──▶ LEAVING ──no client left──▶
+ * STOPPED ▲                │ something is, for too long      │ anything else                     │ drain-timeout
+ *      └────────────────┴─────────────────────────────────┘                                   └──▶ STOPPED
+ *
+ * Calls go on all the while, on the workers. What is for the control side waits, from the pause on, in connections that
+ * nobody reads: either this process reads them again, or they are given to the other, to which the workers then are
+ * clients like any other. As this thread stands still while the other process reads the data, nothing can change behind
+ * its back, and nothing has to be taken back when it fails: this one opens the data again and turns to what has come
+ * meanwhile.
+ *
+ * After TAKEN the clients are sent to the other process, which listens on the same sockets; what they still ask here is
+ * passed on to it. The Runners' registrations end, so that they register with it at once; calls in progress end here.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backplane/context.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+enum {
+	LOOK_MS = 5,
+	QUIET_LOOKS = 3,
+	/* "max-takeover-pause": for the requests in progress to be answered. */
+	PAUSE_MAX_MS = 5000,
+	READY_MAX_MS = 30000, /* for the other one to open the data and come up */
+	TAKEN_MAX_MS = 5000,
+	REOPEN_MAX_MS = 10000, /* for the other one to let go of the data, once it has failed */
+	REOPEN_EVERY_MS = 20,
+};
+
+/* --- the workers' side -------------------------------------------------------------------------------------------- */
+
+struct word {
+	struct task task;
+	struct backplane *backplane;
+};
+
+/* On a worker's thread. */
+static void send_word(struct worker *worker, void (*run)(struct task *task)) {
+	struct word *word = mem_alloc(sizeof *word);
+	*word = (struct word){.task.run = run, .backplane = worker->owner};
+	loop_post(&word->backplane->loop, &word->task);
+}
+
+static struct backplane *take_word(struct task *task) {
+	struct word *word = CONTAINER_OF(task, struct word, task);
+	struct backplane *backplane = word->backplane;
+	free(word);
+	return backplane;
+}
+
+static void run_worker_paused(struct task *task) {
+	take_word(task)->takeover.workers_left--;
+}
+
+static void on_worker_paused(struct worker *worker) {
+	send_word(worker, run_worker_paused);
+}
+
+/* Two connections for each worker, of which nobody reads the other ends yet. */
+static void pause_workers(struct backplane *backplane) {
+	backplane->takeover.workers_left = (unsigned)backplane->worker_count;
+	for (size_t i = 0; i < backplane->worker_count; i++) {
+		int stock[WORKER_STOCK_MAX];
+		for (size_t j = 0; j < WORKER_STOCK_MAX; j++) {
+			int ends[2];
+			int failed = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
+			stock[j] = failed ? -1 : ends[0];
+			if (!failed)
+				backplane->takeover.ends[backplane->takeover.end_count++] = ends[1];
+		}
+		worker_pause_control(backplane->workers[i], stock, on_worker_paused);
+	}
+}
+
+/* --- no takeover after all ---------------------------------------------------------------------------------------- */
+
+static void on_asker_closed(uv_handle_t *handle) {
+	struct backplane *backplane = handle->data;
+	close(backplane->takeover.asker);
+	backplane->takeover.asker = -1;
+}
+
+static void dismiss_asker(struct backplane *backplane) {
+	uv_handle_t *handle = (uv_handle_t *)&backplane->takeover.asker_poll;
+	if (backplane->takeover.asker >= 0 && !uv_is_closing(handle))
+		uv_close(handle, on_asker_closed);
+}
+
+/* Turns to what has come meanwhile. */
+static void resume(struct backplane *backplane) {
+	timer_stop(&backplane->loop, &backplane->takeover.look);
+	rpc_server_refuse(backplane->server, false);
+	for (size_t i = 0; i < backplane->worker_count; i++)
+		worker_resume_control(backplane->workers[i]);
+	while (backplane->takeover.end_count > 0)
+		backplane_accept_control(backplane, backplane->takeover.ends[--backplane->takeover.end_count]);
+	backplane->takeover.pausing = false;
+}
+
+static void refuse(struct backplane *backplane, const struct error *why) {
+	log_warn("not taken over by process %ld: %s", takeover_packet_peer_pid(backplane->takeover.asker), why->msg);
+	takeover_packet_send(backplane->takeover.asker, TAKEOVER_REFUSED, why->msg, NULL, 0, NULL);
+	if (backplane->takeover.pausing)
+		resume(backplane);
+	dismiss_asker(backplane);
+}
+
+/* --- leaving ------------------------------------------------------------------------------------------------------ */
+
+static void leave_now(struct backplane *backplane) {
+	backplane->stopping.state = STOPPED;
+	timer_stop(&backplane->loop, &backplane->stopping.limit);
+	loop_stop(&backplane->loop);
+}
+
+static void on_leave_limit(struct timer *timer) {
+	struct backplane *backplane = CONTAINER_OF(timer, struct backplane, stopping.limit);
+	log_warn("calls are still under way after the drain-timeout; they are cut off");
+	leave_now(backplane);
+}
+
+static void run_worker_idle(struct task *task) {
+	struct backplane *backplane = take_word(task);
+	if (--backplane->stopping.busy_workers == 0 && backplane->stopping.state == LEAVING)
+		leave_now(backplane);
+}
+
+static void on_worker_idle(struct worker *worker) {
+	send_word(worker, run_worker_idle);
+}
+
+/* Clients know where to go: streams that would be without end make them go. All may have gone before. */
+static void run_worker_told(struct task *task) {
+	struct backplane *backplane = take_word(task);
+	if (--backplane->takeover.workers_left > 0 || backplane->stopping.state != LEAVING)
+		return;
+	struct error why;
+	error_set(&why, CODE_UNAVAILABLE, "another Backplane has taken over; ask again");
+	registrations_end(backplane);
+	rpc_server_end_open(backplane->server, &why);
+}
+
+static void on_worker_told(struct worker *worker) {
+	send_word(worker, run_worker_told);
+}
+
+static void leave(struct backplane *backplane) {
+	log_info("process %ld has taken over; the calls in progress end here",
+		 takeover_packet_peer_pid(backplane->takeover.asker));
+	struct sockaddr_storage successor = {0};
+	socklen_t len = sizeof successor;
+	getsockname(backplane->inner.fd >= 0 ? backplane->inner.fd : backplane->listener.fd,
+		    (struct sockaddr *)&successor, &len);
+	backplane->stopping.state = LEAVING;
+	timer_stop(&backplane->loop, &backplane->tick);
+	events_close(backplane);
+	effects_mute(backplane);
+	backplane->platform->ops->close(backplane->platform);
+	backplane->platform = NULL;
+	listener_abandon(&backplane->listener);
+	listener_abandon(&backplane->inner);
+	while (backplane->takeover.end_count > 0)
+		close(backplane->takeover.ends[--backplane->takeover.end_count]);
+	backplane->takeover.workers_left = backplane->stopping.busy_workers = (unsigned)backplane->worker_count;
+	for (size_t i = 0; i < backplane->worker_count; i++)
+		worker_leave(backplane->workers[i], &successor, len, on_worker_told, on_worker_idle);
+	backplane->stopping.limit.fire = on_leave_limit;
+	timer_start(&backplane->loop, &backplane->stopping.limit, backplane->options->drain_timeout_ms);
+	uv_close((uv_handle_t *)&backplane->takeover.poll, NULL);
+	close(backplane->takeover.listener);
+	backplane->takeover.listener = -1;
+	dismiss_asker(backplane);
+	if (backplane->options->taken_over != NULL)
+		backplane->options->taken_over(backplane->options->data);
+}
+
+/* --- the exchange, during which this thread stands still ---------------------------------------------------------- */
+
+static void print_facts(const struct backplane *backplane, struct buf *text) {
+	char endpoint[ENDPOINT_MAX];
+	endpoint_format(&backplane->listener.endpoint, endpoint);
+	int over = buf_printf(text, "listener %s\ntakeover -\n", endpoint);
+	ASSERT(over == 0);
+	if (backplane->inner.fd >= 0) {
+		endpoint_format(&backplane->inner.endpoint, endpoint);
+		over = buf_printf(text, "inner %s\n", endpoint);
+		ASSERT(over == 0);
+	}
+	LIST_FOREACH(link, &backplane->control.all_runners) {
+		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		uint64_t now_ms = backplane->control.now_ms;
+		if (runner->state != RUNNER_DRAINING || !runner->managed || runner->due_ms <= now_ms)
+			continue;
+		/* Those that do not fit have as long as any that is found. */
+		if (buf_printf(text, "draining %s %llu\n", runner->key, (unsigned long long)(runner->due_ms - now_ms)) <
+		    0)
+			return;
+	}
+}
+
+static int send_offer(struct backplane *backplane, struct error *err) {
+	int fds[TAKEOVER_FDS_MAX] = {backplane->listener.fd, backplane->takeover.listener};
+	size_t count = 2;
+	if (backplane->inner.fd >= 0)
+		fds[count++] = backplane->inner.fd;
+	memcpy(fds + count, backplane->takeover.ends, backplane->takeover.end_count * sizeof fds[0]);
+	count += backplane->takeover.end_count;
+	struct buf text = BUF_INIT(TAKEOVER_TEXT_MAX - 1);
+	print_facts(backplane, &text);
+	char *facts = mem_strndup(buf_view(&text).ptr, buf_len(&text));
+	int failed = takeover_packet_send(backplane->takeover.asker, TAKEOVER_OFFER, facts, fds, count, err);
+	free(facts);
+	buf_deinit(&text);
+	return failed;
+}
+
+/* *ret_decided: the other one was told to go, and may have gone ahead. */
+static int exchange(struct backplane *backplane, struct arena *arena, bool *ret_decided, struct error *err) {
+	int fd = backplane->takeover.asker;
+	struct takeover_packet packet;
+	*ret_decided = false;
+	if (send_offer(backplane, err) < 0 ||
+	    takeover_packet_expect(fd, READY_MAX_MS, TAKEOVER_READY, arena, &packet, err) < 0 ||
+	    takeover_packet_send(fd, TAKEOVER_GO, NULL, NULL, 0, err) < 0)
+		return -1;
+	*ret_decided = true;
+	return takeover_packet_expect(fd, TAKEN_MAX_MS, TAKEOVER_TAKEN, arena, &packet, err);
+}
+
+/* The lock of the data folder tells who has it: this one again, or the other one after all. */
+static int reopen(struct backplane *backplane, struct error *err) {
+	uint64_t until_ms = clock_ms() + REOPEN_MAX_MS;
+	while (open_data(backplane, err) < 0) {
+		if (clock_ms() >= until_ms)
+			return -1;
+		usleep(REOPEN_EVERY_MS * 1000);
+	}
+	return 0;
+}
+
+static void hand_over(struct backplane *backplane) {
+	struct arena arena = ARENA_INIT(4 * (size_t)TAKEOVER_TEXT_MAX);
+	struct error err, lost;
+	bool decided;
+	uv_poll_stop(&backplane->takeover.asker_poll);
+	timer_stop(&backplane->loop, &backplane->takeover.look);
+	rpc_server_refuse(backplane->server, true);
+	close_data(backplane);
+	int failed = exchange(backplane, &arena, &decided, &err);
+	arena_deinit(&arena);
+	if (!failed) {
+		leave(backplane);
+	} else if (reopen(backplane, &lost) == 0) {
+		refuse(backplane, &err);
+	} else {
+		log_error("the data folder is not to be had again: %s", lost.msg);
+		leave(backplane);
+	}
+}
+
+/* --- the pause ---------------------------------------------------------------------------------------------------- */
+
+/* Requests of the control side that are being answered. */
+static size_t count_requests(const struct backplane *backplane) {
+	return rpc_server_busy(backplane->server) + backplane->transfers_at_work + atomic_load(&backplane->uploads);
+}
+
+static bool is_quiet(struct backplane *backplane) {
+	write_behind_flush(&backplane->write_behind);
+	bool kept = list_is_empty(&backplane->write_behind.waiting) && list_is_empty(&backplane->write_behind.waiters);
+	/* Runners are told to end when the routes are out: the other one cannot know that they were not yet. */
+	bool routed = backplane->control.version_out == backplane->control.version;
+	return backplane->takeover.workers_left == 0 && kept && routed &&
+	       store_queue_is_empty(&backplane->store_queue) && count_requests(backplane) == 0;
+}
+
+static void not_quiet(const struct backplane *backplane, struct error *err) {
+	if (backplane->writing.troubled)
+		error_set(err, CODE_UNAVAILABLE, "changes wait to be kept, and cannot be: %s",
+			  backplane->writing.trouble.msg);
+	else
+		error_set(
+			err, CODE_UNAVAILABLE,
+			"requests are still in progress after %d ms, which is max-takeover-pause (%zu, uploads among them): try again",
+			PAUSE_MAX_MS, count_requests(backplane));
+}
+
+static void on_look(struct timer *timer) {
+	struct backplane *backplane = CONTAINER_OF(timer, struct backplane, takeover.look);
+	/* What a worker had on its way when it paused is here after a turn. */
+	backplane->takeover.quiet = is_quiet(backplane) ? backplane->takeover.quiet + 1 : 0;
+	if (backplane->takeover.quiet >= QUIET_LOOKS) {
+		hand_over(backplane);
+	} else if (loop_now_ms(&backplane->loop) - backplane->takeover.since_ms < PAUSE_MAX_MS) {
+		timer_start(&backplane->loop, timer, LOOK_MS);
+	} else {
+		struct error err;
+		not_quiet(backplane, &err);
+		refuse(backplane, &err);
+	}
+}
+
+static int read_ask(struct backplane *backplane, struct error *err) {
+	struct arena arena = ARENA_INIT(2 * (size_t)TAKEOVER_TEXT_MAX);
+	struct takeover_packet packet;
+	int failed = takeover_packet_expect(backplane->takeover.asker, 0, TAKEOVER_ASK, &arena, &packet, err);
+	for (size_t i = 0; !failed && i < packet.fd_count; i++)
+		close(packet.fds[i]);
+	arena_deinit(&arena);
+	if (!failed && backplane->stopping.state != SERVING)
+		return error_set(err, CODE_UNAVAILABLE, "the Backplane is stopping");
+	return failed;
+}
+
+static void on_asker(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
+	struct backplane *backplane = poll->data;
+	struct error err;
+	if (backplane->takeover.pausing) {
+		error_set(&err, CODE_CANCELLED, "it has gone, or speaks out of turn");
+		refuse(backplane, &err);
+		return;
+	}
+	if (read_ask(backplane, &err) < 0) {
+		refuse(backplane, &err);
+		return;
+	}
+	log_info("process %ld asks to take over", takeover_packet_peer_pid(backplane->takeover.asker));
+	backplane->takeover.pausing = true;
+	backplane->takeover.quiet = 0;
+	backplane->takeover.since_ms = loop_now_ms(&backplane->loop);
+	pause_workers(backplane);
+	timer_start(&backplane->loop, &backplane->takeover.look, LOOK_MS);
+}
+
+static void on_connection(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
+	struct backplane *backplane = poll->data;
+	int fd = takeover_packet_accept(backplane->takeover.listener);
+	if (fd < 0)
+		return;
+	if (backplane->takeover.asker >= 0) {
+		takeover_packet_send(fd, TAKEOVER_REFUSED, "another process is taking over just now", NULL, 0, NULL);
+		close(fd);
+		return;
+	}
+	backplane->takeover.asker = fd;
+	uv_poll_init(&backplane->loop.uv, &backplane->takeover.asker_poll, fd);
+	backplane->takeover.asker_poll.data = backplane;
+	uv_poll_start(&backplane->takeover.asker_poll, UV_READABLE, on_asker);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+int takeover_open(struct backplane *backplane, struct error *err) {
+	if (backplane->offer != NULL) {
+		backplane->takeover.listener = backplane->offer->takeover;
+		backplane->offer->takeover = -1;
+		/* Those who connect are shown the process that listened last. */
+		listen(backplane->takeover.listener, TAKEOVER_BACKLOG);
+	} else if (takeover_packet_listen(backplane->data_folder, &backplane->takeover.listener, err) < 0) {
+		return -1;
+	}
+	backplane->takeover.look.fire = on_look;
+	uv_poll_init(&backplane->loop.uv, &backplane->takeover.poll, backplane->takeover.listener);
+	backplane->takeover.poll.data = backplane;
+	uv_poll_start(&backplane->takeover.poll, UV_READABLE, on_connection);
+	return 0;
+}
+
+void takeover_close(struct backplane *backplane) {
+	timer_stop(&backplane->loop, &backplane->takeover.look);
+	dismiss_asker(backplane);
+	while (backplane->takeover.end_count > 0)
+		close(backplane->takeover.ends[--backplane->takeover.end_count]);
+	if (backplane->takeover.listener < 0)
+		return;
+	if (backplane->offer == NULL) /* else it is still the other one's */
+		takeover_packet_unlink(backplane->data_folder);
+	uv_close((uv_handle_t *)&backplane->takeover.poll, NULL);
+	close(backplane->takeover.listener);
+	backplane->takeover.listener = -1;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/nearest.h"
+#include "base/path.h"
+#include "cli/cli.h"
+#include "cli/output.h"
+#include "cli/schemas/schemas.h"
+#include "ftl.pb-c.h"
+#include "rpc/rpc.h"
+#include "schema/json_check.h"
+#include "schema/schema.h"
+
+struct call_options {
+	struct common_options common;
+	uint64_t timeout_ms;
+	bool verbose;
+};
+
+static const struct args_option options[] = {
+	{.name = "timeout",
+	 .letter = 't',
+	 .kind = ARGS_DURATION,
+	 .offset = offsetof(struct call_options, timeout_ms),
+	 .value = "DURATION",
+	 .standard = "30s",
+	 .help = "give up after this long, all along the chain; 0: never"},
+	{.name = "verbose",
+	 .letter = 'v',
+	 .kind = ARGS_FLAG,
+	 .offset = offsetof(struct call_options, verbose),
+	 .help = "show the headers of the answer on standard error"},
+};
+
+enum { VERB_MAX = 2 * SCHEMA_NAME_MAX + 1, SCHEMA_TIMEOUT_MS = 1000 };
+
+/* --- the request -------------------------------------------------------------------------------------------------- */
+
+/* All of a pipe or file that cannot be told its size. */
+static int read_standard_input(char **ret_bytes, size_t *ret_len, struct error *err) {
+	return file_read("/dev/stdin", RPC_MESSAGE_MAX_DEFAULT, ret_bytes, ret_len, err);
+}
+
+static int read_body(const char *operand, char **ret_bytes, size_t *ret_len, struct error *err) {
+	if (operand != NULL && strcmp(operand, "-") == 0)
+		return read_standard_input(ret_bytes, ret_len, err);
+	if (operand != NULL && operand[0] == '@')
+		return file_read(operand + 1, RPC_MESSAGE_MAX_DEFAULT, ret_bytes, ret_len, err);
+	*ret_bytes = mem_strdup(operand == NULL ? "{}" : operand);
+	*ret_len = strlen(*ret_bytes);
+	return 0;
+}
+
+/* Checked here, as the position helps whoever typed it; the verb gets the bytes as they are. How large a number may be
+ * is for the schema to say. */
+static int check_json(struct str body, struct error *err) {
+	static const struct schema_type any = {.kind = SCHEMA_ANY};
+	const struct schema_json json = {.root = "the request"};
+	return schema_check_json(&json, &any, body, err);
+}
+
+/* --- the answer --------------------------------------------------------------------------------------------------- */
+
+static void print_headers(const struct client_stream *stream) {
+	static const char *const names[] = {"ftl-request-id", "ftl-verb", "ftl-deployment", "traceparent"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct str value = client_header(stream, names[i]);
+		if (value.ptr == NULL)
+			continue;
+		fprintf(stderr, "%s: ", names[i]);
+		output_text(stderr, value);
+		putc('\n', stderr);
+	}
+}
+
+static int print_answer(const Ftl__CallResponse *answer, struct error *err) {
+	switch (answer->response_case) {
+	case FTL__CALL_RESPONSE__RESPONSE_BODY:
+		fwrite(answer->body.data, 1, answer->body.len, stdout);
+		putchar('\n');
+		return 0;
+	case FTL__CALL_RESPONSE__RESPONSE_ERROR:
+		return error_set(err, CODE_UNKNOWN, "%s", answer->error->message);
+	case FTL__CALL_RESPONSE__RESPONSE__NOT_SET:
+	case _FTL__CALL_RESPONSE__RESPONSE__CASE_IS_INT_SIZE:
+		break;
+	}
+	return error_set(err, CODE_INTERNAL, "the answer holds neither a body nor an error");
+}
+
+/* For NotFound: the verb whose name is nearest to what was asked for, if the error does not say it already. */
+static void add_hint(struct cli *cli, const char *wanted, struct error *err) {
+	const struct client_call call = {
+		.path = "/xyz.block.ftl.v1.VerbService/List",
+		.response = &ftl__list_response__descriptor,
+		.timeout_ms = CLI_TIMEOUT_MS,
+	};
+	const Ftl__ListRequest request = FTL__LIST_REQUEST__INIT;
+	const ProtobufCMessage *response;
+	struct error ignored;
+	if (client_unary(cli->client, &call, &request.base, &cli->arena, &response, &ignored) < 0)
+		return;
+	const Ftl__ListResponse *list = (const Ftl__ListResponse *)response;
+	struct nearest nearest;
+	nearest_init(&nearest, str_from(wanted));
+	for (size_t i = 0; i < list->n_verbs; i++)
+		nearest_offer(&nearest,
+			      arena_printf(&cli->arena, "%s.%s", list->verbs[i]->module, list->verbs[i]->name));
+	if (nearest.name == NULL || strstr(err->msg, nearest.name) != NULL || strstr(err->msg, "did you mean") != NULL)
+		return;
+	size_t used = strlen(err->msg);
+	snprintf(err->msg + used, sizeof err->msg - used, "; did you mean \"%s\"?", nearest.name);
+}
+
+/* Rather than that of a call that the verb made. The server may see it pass first: times are sent in whole units. */
+static bool is_our_deadline(const struct call_options *given, uint64_t start_ms, const struct error *err) {
+	enum { UNIT_MS = 1 };
+	return err->code == CODE_DEADLINE_EXCEEDED && given->timeout_ms > 0 &&
+	       clock_ms() - start_ms + UNIT_MS >= given->timeout_ms;
+}
+
+static int call_verb(struct cli *cli, Schema__VerbRef *verb, struct str body, struct error *err) {
+	const struct call_options *given = cli->options;
+	Ftl__CallRequest request = FTL__CALL_REQUEST__INIT;
+	request.verb = verb;
+	request.body = (ProtobufCBinaryData){.len = body.len, .data = (uint8_t *)body.ptr};
+	const struct client_call call = {
+		.path = "/xyz.block.ftl.v1.VerbService/Call",
+		.response = &ftl__call_response__descriptor,
+		.timeout_ms = given->timeout_ms,
+	};
+	const ProtobufCMessage *response = NULL;
+	uint64_t start_ms = clock_ms();
+	struct client_stream *stream = client_start(cli->client, &call);
+	int result = client_send(stream, &request.base, err);
+	if (result == 0) {
+		client_half_close(stream);
+		result = client_receive(stream, &response, err);
+	}
+	if (given->verbose)
+		print_headers(stream);
+	if (result == 0 && response == NULL)
+		result = error_set(err, CODE_INTERNAL, "the Backplane answered OK without a message");
+	if (result == 0)
+		result = print_answer((const Ftl__CallResponse *)response, err);
+	client_stream_free(stream);
+	if (result < 0 && is_our_deadline(given, start_ms, err))
+		error_set(err, err->code, "%s.%s did not answer within %g s; --timeout is how long to wait",
+			  verb->module, verb->name, (double)given->timeout_ms / 1000);
+	return result;
+}
+
+/* The module of the verb; NULL: its schema cannot be had, and the call will tell why. -1: nobody is there. */
+static int fetch_schema(struct cli *cli, const char *name, const struct schema_module **ret_module, struct error *err) {
+	const struct client_call call = {
+		.path = "/xyz.block.ftl.v1.BackplaneService/GetSchema",
+		.response = &ftl__get_schema_response__descriptor,
+		.timeout_ms = SCHEMA_TIMEOUT_MS,
+	};
+	Ftl__GetSchemaRequest request = FTL__GET_SCHEMA_REQUEST__INIT;
+	const ProtobufCMessage *message;
+	struct schema_module *module;
+	struct error ignored;
+	*ret_module = NULL;
+	request.module = (char *)name;
+	if (client_unary(cli->client, &call, &request.base, &cli->arena, &message, err) < 0)
+		return err->code == CODE_UNAVAILABLE || err->code == CODE_CANCELLED ? -1 : 0;
+	const Ftl__GetSchemaResponse *response = (const Ftl__GetSchemaResponse *)message;
+	if (response->n_modules == 1 && schema_from_message(cli, response->modules[0], &module, &ignored) == 0)
+		*ret_module = module;
+	return 0;
+}
+
+/* What the schema says of it, before it is sent: whoever typed it sees a mistake best at once. Types of third modules
+ * are left to the verb. */
+static int check_request(struct cli *cli, const Schema__VerbRef *verb, struct str body, struct error *err) {
+	const struct schema_module *module;
+	if (fetch_schema(cli, verb->module, &module, err) < 0)
+		return -1;
+	const struct schema_decl *decl = module ? schema_find_verb(module, verb->name) : NULL;
+	const struct schema_json json = {.module = module, .root = "request"};
+	return decl == NULL ? 0 : schema_check_json(&json, &decl->verb.request, body, err);
+}
+
+static int connect_and_call(struct cli *cli, struct str body) {
+	struct str module, name;
+	module = str_cut(str_from(cli->operands[0]), '.', &name);
+	Schema__VerbRef verb = SCHEMA__VERB_REF__INIT;
+	verb.module = arena_strdup(&cli->arena, module);
+	verb.name = arena_strdup(&cli->arena, name);
+	struct error err;
+	if (cli_connect(cli, NULL, &err) < 0)
+		return cli_fail(cli, &err);
+	if (check_request(cli, &verb, body, &err) < 0)
+		return cli_fail(cli, &err);
+	if (call_verb(cli, &verb, body, &err) == 0)
+		return EXIT_DONE;
+	if (err.code == CODE_NOT_FOUND)
+		add_hint(cli, cli->operands[0], &err);
+	return cli_fail(cli, &err);
+}
+
+static int run(struct cli *cli) {
+	struct str name;
+	struct str module = str_cut(str_from(cli->operands[0]), '.', &name);
+	if (module.len == 0 || name.len == 0 || strlen(cli->operands[0]) > VERB_MAX)
+		return cli_usage(cli, "\"%.150s\" names no verb; write MODULE.VERB, such as echo.echo",
+				 cli->operands[0]);
+	char *bytes;
+	size_t len;
+	struct error err;
+	if (read_body(cli->operands[1], &bytes, &len, &err) < 0)
+		return cli_fail(cli, &err);
+	struct str body = str_new(bytes, len);
+	int code = check_json(body, &err) < 0 ? cli_usage(cli, "%s", err.msg) : connect_and_call(cli, body);
+	free(bytes);
+	return code;
+}
+
+const struct command command_call = {
+	.name = "call",
+	.summary = "call a verb and print its answer",
+	.operands = "MODULE.VERB [JSON | - | @FILE]",
+	.operands_min = 1,
+	.operands_max = 2,
+	.examples = "ftl call echo.echo '{\"name\":\"Bob\"}'\n"
+		    "ftl call echo.echo @request.json\n"
+		    "jq … | ftl call echo.echo -",
+	.notes =
+		"The request is JSON: an argument, standard input (-) or a file (@FILE); {} if not given.\n"
+		"The answer's JSON goes to standard output, with any -o. Exits with 1 if the verb failed or could not be\n"
+		"reached.",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.options_size = sizeof(struct call_options),
+	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
+	.run = run,
+};

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backplane/backplane.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "cli/cli.h"
+#include "cli/output.h"
+#include "cli/project/config.h"
+#include "cli/project/toolchain.h"
+#include "http/cors.h"
+#include "net/endpoint.h"
+
+struct serve_options {
+	struct common_options common;
+	const char *bind, *data, *db, *platform, *port_file;
+	bool takeover;
+	unsigned threads, busy_poll_us, warm;
+	uint64_t start_timeout_ms, orphan_timeout_ms, drain_timeout_ms;
+	const char *ca;
+	const char *allow_origin[ARGS_LIST_MAX + 1];
+	uint64_t artefact_max;
+	enum log_level log_level;
+};
+
+#define OPTION(member) offsetof(struct serve_options, member)
+
+static const struct args_option options[] = {
+	{.name = "bind",
+	 .letter = 'b',
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(bind),
+	 .value = "URL",
+	 .help = "where to listen: http://HOST:PORT or unix:PATH;\n"
+		 "port 0: any that is free (default " CONFIG_ENDPOINT_DEFAULT ")"},
+	{.name = "data",
+	 .letter = 'd',
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(data),
+	 .value = "DIR",
+	 .help = "where to keep deployments and artefacts (default $XDG_DATA_HOME/ftl,\n"
+		 "else ~/.local/share/ftl)"},
+	{.name = "takeover",
+	 .kind = ARGS_FLAG,
+	 .offset = OPTION(takeover),
+	 .help = "take the place of the Backplane that runs on the data folder,\n"
+		 "without a call that fails; it leaves when its calls have ended"},
+	{.name = "db",
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(db),
+	 .value = "KIND",
+	 .standard = "sqlite",
+	 .help = "the database: \"sqlite\", a file in the data folder"},
+	{.name = "platform",
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(platform),
+	 .value = "KIND",
+	 .standard = "local",
+	 .help = "where Runners live: \"local\", processes of this machine"},
+	{.name = "threads",
+	 .kind = ARGS_COUNT,
+	 .offset = OPTION(threads),
+	 .value = "N",
+	 .standard = "0",
+	 .help = "threads for calls; 0: as many as cores"},
+	{.name = "busy-poll",
+	 .kind = ARGS_COUNT,
+	 .offset = OPTION(busy_poll_us),
+	 .value = "MICROSECONDS",
+	 .standard = "0",
+	 .help = "after each turn of work look for more for so long before\n"
+		 "sleeping: quicker answers at low load for more CPU; also of\n"
+		 "the Runners that it starts"},
+	{.name = "warm",
+	 .kind = ARGS_COUNT,
+	 .offset = OPTION(warm),
+	 .value = "N",
+	 .standard = "1",
+	 .help = "idle Runners kept for each language in use"},
+	{.name = "start-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = OPTION(start_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "30s",
+	 .help = "what a deployment gets to come alive"},
+	{.name = "orphan-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = OPTION(orphan_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "2m",
+	 .help = "after this long without a Backplane a Runner stops itself"},
+	{.name = "drain-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = OPTION(drain_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "30s",
+	 .help = "what a replaced deployment gets to finish its calls"},
+	{.name = "max-artefact",
+	 .kind = ARGS_SIZE,
+	 .offset = OPTION(artefact_max),
+	 .value = "SIZE",
+	 .standard = "4GiB",
+	 .help = "the largest file of a deployment"},
+	{.name = "ca",
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(ca),
+	 .value = "FILE",
+	 .help = "authorities (PEM) to trust when a Runner is at https://\n(default: those of the system)"},
+	{.name = "allow-origin",
+	 .kind = ARGS_LIST,
+	 .offset = OPTION(allow_origin),
+	 .value = "ORIGIN",
+	 .help = "web pages that may call beside those of this machine:\n"
+		 "https://HOST[:PORT], or * for all; may be given several times"},
+	{.name = "log-level",
+	 .kind = ARGS_LEVEL,
+	 .offset = OPTION(log_level),
+	 .value = "LEVEL",
+	 .standard = "info",
+	 .help = "\"debug\", \"info\", \"warn\" or \"error\", on standard error"},
+	{.name = "port-file",
+	 .kind = ARGS_TEXT,
+	 .offset = OPTION(port_file),
+	 .value = "FILE",
+	 .help = "write the endpoint that it listens on to FILE, once it is ready"},
+};
+
+/* A Runner takes 48 KiB: room for what is added here. */
+#define HEADER_BYTES_MAX KIB(32)
+
+static void on_taken_over(void *data) {
+	struct serve_options *given = data;
+	given->port_file = NULL; /* it is the other one's */
+}
+
+static void on_ready(void *data, const char *endpoint) {
+	const struct serve_options *given = data;
+	struct error err;
+	if (given->port_file != NULL && file_write_whole(given->port_file, str_from(endpoint), 0644, &err) < 0)
+		log_error("%s", err.msg);
+	fprintf(stderr, "FTL serves on %s\n", endpoint);
+}
+
+static int check_kinds(struct cli *cli, const struct serve_options *given) {
+	if (strcmp(given->db, "sqlite") != 0)
+		return cli_usage(cli, "--db is \"%s\"; there is only \"sqlite\" so far", given->db);
+	if (strcmp(given->platform, "local") != 0)
+		return cli_usage(cli, "--platform is \"%s\"; there is only \"local\" so far", given->platform);
+	return EXIT_DONE;
+}
+
+static int check_origins(struct cli *cli, const struct serve_options *given) {
+	for (const char *const *origin = given->allow_origin; *origin != NULL; origin++) {
+		if (strcmp(*origin, "*") == 0)
+			output_warning(
+				"any page that a browser of this network shows may now deploy and run code here");
+		else if (!cors_is_origin(str_from(*origin)))
+			return cli_usage(
+				cli,
+				"--allow-origin is \"%s\"; it must be as browsers say it: http[s]://HOST or "
+				"http[s]://HOST:PORT, in lower case, without a path, without the port that is usual, or * for all",
+				*origin);
+	}
+	return EXIT_DONE;
+}
+
+static int serve(struct cli *cli, const struct backplane_options *backplane, struct serve_options *given) {
+	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
+	struct error err;
+	if (backplane->bind != NULL && endpoint_parse(str_from(backplane->bind), &endpoint, &err) < 0)
+		return cli_usage(cli, "--bind: %s", err.msg);
+	if (!endpoint_is_loopback(&endpoint))
+		output_warning("%s can be reached from other machines, and FTL does not ask yet who calls: whoever "
+			       "reaches it may deploy and run code here",
+			       backplane->bind);
+	/* One of a run before would tell a script that this one is ready. */
+	if (given->port_file != NULL)
+		unlink(given->port_file);
+	log_init(given->log_level, "backplane");
+	int result = backplane_run(backplane, &err);
+	if (given->port_file != NULL)
+		unlink(given->port_file);
+	return result < 0 ? cli_fail(cli, &err) : EXIT_DONE;
+}
+
+/* For tests: where to die. */
+static int arm_failpoint(struct cli *cli) {
+	const char *wanted = getenv("FTL_FAILPOINT");
+	struct error err;
+	if (wanted == NULL || wanted[0] == '\0')
+		return EXIT_DONE;
+	return failpoint_arm(wanted, &err) < 0 ? cli_usage(cli, "%s", err.msg) : EXIT_DONE;
+}
+
+static bool list_failpoints(void) {
+	const char *wanted = getenv("FTL_FAILPOINT");
+	if (wanted == NULL || strcmp(wanted, "list") != 0)
+		return false;
+	for (int i = 0; i < FAILPOINT_COUNT; i++)
+		puts(failpoint_name((enum failpoint)i));
+	return true;
+}
+
+static int run(struct cli *cli) {
+	struct serve_options *given =
+		(struct serve_options *)cli->options; /* port_file changes when another takes over */
+	if (list_failpoints())
+		return EXIT_DONE;
+	struct rpc_server_options limits;
+	int wrong = arm_failpoint(cli);
+	if (wrong == EXIT_DONE)
+		wrong = check_kinds(cli, given);
+	if (wrong == EXIT_DONE)
+		wrong = cli_limits(cli, http_limits_default.header_bytes, HEADER_BYTES_MAX, &limits);
+	if (wrong == EXIT_DONE)
+		wrong = check_origins(cli, given);
+	if (wrong != EXIT_DONE)
+		return wrong;
+	struct backplane_options backplane = {
+		.bind = given->bind != NULL || given->takeover ? given->bind : CONFIG_ENDPOINT_DEFAULT,
+		.takeover = given->takeover,
+		.data_folder = given->data,
+		.platform = given->platform,
+		.program = toolchain_program(&cli->arena),
+		.threads = given->threads,
+		.busy_poll_us = given->busy_poll_us,
+		.warm = given->warm,
+		.start_timeout_ms = given->start_timeout_ms,
+		.orphan_timeout_ms = given->orphan_timeout_ms,
+		.drain_timeout_ms = given->drain_timeout_ms,
+		.tls_cert = given->common.tls_cert,
+		.tls_key = given->common.tls_key,
+		.tls_client_ca = given->common.tls_client_ca,
+		.ca = given->ca,
+		.origins = given->allow_origin,
+		.limits = limits,
+		.artefact_max = given->artefact_max,
+		.ready = on_ready,
+		.taken_over = on_taken_over,
+		.data = given,
+	};
+	if (backplane.data_folder == NULL)
+		backplane.data_folder = config_path("XDG_DATA_HOME", ".local/share", NULL, &cli->arena);
+	if (backplane.data_folder == NULL)
+		return cli_usage(cli, "there is no HOME to keep data in; say where by --data DIR");
+	if (backplane.program == NULL) {
+		output_error(
+			"could not find the path of this program, which Runners are started with; is /proc mounted?");
+		return EXIT_FAILED;
+	}
+	return serve(cli, &backplane, given);
+}
+
+const struct command command_serve = {
+	.name = "serve",
+	.summary = "run the Backplane",
+	.operands = "",
+	.examples = "ftl serve\nftl serve --bind http://127.0.0.1:0 --data /tmp/ftl --port-file /tmp/ftl.endpoint\n"
+		    "ftl serve --takeover",
+	.notes =
+		"Runs until SIGTERM or SIGINT, and then stops all that it started; or until another one is started with\n"
+		"--takeover, which then has all that runs.",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+	.options_size = sizeof(struct serve_options),
+	.common = COMMON_TLS | COMMON_LIMITS,
+	.run = run,
+};

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 connections, client and server, over a transport: one request at a time, answered in the order of arrival.
+ *
+ * A connection is created over a transport that it takes, and frees itself after events->closed.
+ */
+#pragma once
+
+#include "http/http.h"
+#include "net/transport.h"
+
+/* Client: connects to endpoint, with TLS if tls is set. events->ready or events->closed follows. */
+struct http_connection *h1_connect(struct loop *loop, const struct endpoint *endpoint, struct tls_config *tls,
+				   const struct http_limits *limits, const struct http_connection_events *events,
+				   void *owner);
+
+/* Server: takes a transport. http_connection_receive is to be called once. events->closed follows, if only later. */
+struct http_connection *h1_accept(struct transport *transport, const struct http_limits *limits,
+				  const struct http_connection_events *events, void *owner);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The head of an HTTP/1.1 message (RFC 9112), read strictly: what two readers could understand in two ways is refused,
+ * for that is what request smuggling lives on. That is also why no lenient parser is used here: bare LF, a blank
+ * before the colon, folded lines, two lengths, a length with a coding, and codings other than "chunked" are errors.
+ */
+#pragma once
+
+#include "http/http.h"
+
+enum h1_body { H1_BODY_NONE, H1_BODY_LENGTH, H1_BODY_CHUNKED, H1_BODY_UNTIL_CLOSE };
+
+struct h1_head {
+	struct str method, target; /* requests */
+	unsigned status; /* responses */
+	struct http_headers headers; /* names in lower case */
+	struct str host; /* requests */
+	enum h1_body body;
+	uint64_t length; /* H1_BODY_LENGTH */
+	bool close; /* the last message on this connection */
+	bool expects_continue;
+};
+
+/* The length of the head at the front of bytes, its empty line included; 0: it is not whole yet. */
+size_t h1_head_size(struct str bytes);
+
+/* Reads a whole head; copies it into arena. On an error *ret_http_status is what a server answers; 0: nothing. */
+int h1_read_request(struct str head, struct arena *arena, struct h1_head *ret_head, unsigned *ret_http_status,
+		    struct error *err);
+int h1_read_response(struct str head, struct arena *arena, struct h1_head *ret_head, struct error *err);
+
+/* The lines after the last chunk, with the empty one. */
+int h1_read_trailers(struct str lines, struct arena *arena, struct http_headers *ret_headers, struct error *err);
+
+/* "1A" of a chunk, without extensions. False: it is no size. */
+bool h1_read_chunk_size(struct str line, uint64_t *ret_size);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP without its version: requests and responses as streams, over connections that are HTTP/2 or HTTP/1.1.
+ *
+ * A stream is one request and its response, seen from the client's or the server's end; both ends use the same
+ * struct. The memory of a stream belongs to the layer above, which embeds it; the connection borrows it from
+ * the start until `closed`, which comes exactly once and last.
+ *
+ * Bodies are pulled. What arrives is lent to `data` and counts against the stream's window until the owner says
+ * http_stream_consume, so a peer sends at most a window ahead. What is written waits in the stream's own buffer
+ * until the connection takes it.
+ *
+ * No event comes from inside a call of this interface.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/list.h"
+
+/* Limits of a connection; each has a name that people see in errors, and a default. */
+struct http_limits {
+	uint32_t streams; /* "max-streams": open at a time on one connection; 256 */
+	uint32_t window; /* "stream-window": bytes that a peer may send ahead on a stream; 256 KiB */
+	uint32_t header_bytes; /* "max-header-bytes": names and values of one header block; 16 KiB */
+	/* 0 is the default, HTTP_NEVER none. A peer that passes on what many others do is to have none. */
+	uint32_t control_frames; /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, a second; 500 */
+	/* Of HTTP/2 clients: sent on one connection, before the next takes its place; HTTP/2 has no more than 2^30
+	 * streams. 0 is the default. */
+	uint32_t requests; /* "max-requests"; 1,000,000,000 */
+	/* Of servers, as well. */
+	uint32_t resets; /* "max-resets": streams ended by an error or taken back, in one second; 1,000 */
+	uint32_t header_ms; /* "header-timeout": from the first byte of a connection or request to its headers; 10 s */
+	uint32_t stall_ms; /* "stall-timeout": a message half sent, or an answer that is not read; 60 s */
+	uint32_t idle_ms; /* "idle-timeout": a connection without requests; 10 min */
+};
+
+#define HTTP_NEVER UINT32_MAX
+
+/* What max-header-bytes counts for a header beside its name and value (RFC 9113 section 6.5.2). */
+enum { HTTP_HEADER_COST = 32 };
+
+extern const struct http_limits http_limits_default;
+
+struct http_header {
+	struct str name; /* lower case */
+	struct str value;
+	/* HTTP/2: it is kept out of the table of headers that were sent before, where it would only be in the way of
+	 * those that come again; or its sender asked for it, as it is secret. Whoever passes it on does the same. */
+	bool never_indexed;
+};
+
+/* In the order of the wire, without the pseudo-headers. Allocated in the stream's arena. */
+struct http_headers {
+	struct http_header *items;
+	size_t count;
+	size_t capacity;
+};
+
+/* Headers for as long as a block lasts: their array is on the stack, and in the arena once they are more than usual. */
+enum { HTTP_HEADERS_ROOM = 24 };
+#define HTTP_HEADERS_IN(room) ((struct http_headers){.items = (room), .capacity = ARRAY_LEN(room)})
+
+/* The header of that name, or NULL. The first when there are several. */
+const struct http_header *http_headers_find(const struct http_headers *headers, struct str name);
+/* The value, or an empty view with a NULL pointer. */
+struct str http_headers_get(const struct http_headers *headers, struct str name);
+/* Keeps the views: what they show must live as long as the arena. */
+struct http_header *http_headers_add(struct http_headers *headers, struct arena *arena, struct str name,
+				     struct str value);
+/* The same as one of other headers. */
+void http_headers_pass(struct http_headers *headers, struct arena *arena, const struct http_header *header);
+
+struct http_stream;
+struct transport;
+
+struct http_stream_events {
+	/* Client: the response's status and headers are there (1xx are passed over). */
+	void (*headers)(struct http_stream *stream);
+	/* A piece of the body; not empty. */
+	void (*data)(struct http_stream *stream, struct str bytes);
+	/* The peer sends nothing more; trailers, if it sent any, are in stream->trailers. */
+	void (*end)(struct http_stream *stream);
+	/* All that was written has left the stream's buffer. */
+	void (*writable)(struct http_stream *stream);
+	/* The stream is over and no longer borrowed. why is NULL when both sides ended it in order. */
+	void (*closed)(struct http_stream *stream, const struct error *why);
+};
+
+struct http_stream {
+	const struct http_stream_events *events;
+	struct http_connection *connection; /* NULL before the start and after `closed` */
+	struct list link; /* of the connection's streams */
+	struct arena arena; /* the stream's headers and whatever shall live as long */
+	int32_t id;
+
+	struct str method, path, authority; /* requests */
+	unsigned status; /* responses; 0: not there yet */
+	struct http_headers received; /* request or response headers */
+	struct http_headers trailers;
+	size_t header_bytes; /* received so far in this block */
+	bool in_trailers; /* server: the request's headers are whole */
+	bool received_end;
+	bool headers_over; /* server: header_bytes passed the limit, and what came after is not kept */
+	size_t lent; /* bytes of `data` that the owner has not given back */
+	uint64_t progress_ms; /* when the peer last sent, or took, some of it */
+
+	struct buf unsent; /* body that the connection did not take yet */
+	struct http_headers send_trailers;
+	bool finished; /* the owner writes nothing more */
+	bool deferred; /* HTTP/2: the connection waits for more body */
+	bool sent; /* HTTP/2 client: the request's headers are on their way */
+	bool unprocessed; /* closed: the peer did not begin to work on it, so it may be sent again elsewhere */
+	struct buf kept; /* client: all that was written, while keeping, up to HTTP_KEEP_MAX */
+	bool keeping;
+};
+
+/* The most that the owner of a stream may have written ahead: a message of the largest size, behind one that is
+ * smaller than a window. */
+#define HTTP_UNSENT_MAX (MIB(64) + KIB(512))
+#define HTTP_UNSENT_KEEP KIB(512)
+
+/* More of a request is not kept to be sent again. */
+#define HTTP_KEEP_MAX KIB(64)
+
+void http_stream_init(struct http_stream *stream, const struct http_stream_events *events, size_t arena_max);
+void http_stream_deinit(struct http_stream *stream);
+
+/* Client: keeps what is written from now on, until it is too much or http_stream_stop_keeping. */
+void http_stream_keep(struct http_stream *stream);
+void http_stream_stop_keeping(struct http_stream *stream);
+/* Client, in `closed`, unprocessed and still keeping: makes it as before its request, with all that was written. */
+void http_stream_rewind(struct http_stream *stream);
+
+/* For connections: they took all that was unsent. The memory of a large message is not kept for the next. */
+static inline void http_stream_sent_all(struct http_stream *stream) {
+	if (stream->unsent.capacity > HTTP_UNSENT_KEEP)
+		buf_trim(&stream->unsent);
+}
+
+/* How a version of HTTP does it. */
+struct http_connection_ops {
+	void (*request)(struct http_connection *connection, struct http_stream *stream,
+			const struct http_headers *headers);
+	void (*respond)(struct http_stream *stream, unsigned status, const struct http_headers *headers);
+	void (*output)(struct http_stream *stream); /* unsent or finished changed */
+	void (*consume)(struct http_stream *stream, size_t size);
+	void (*reset)(struct http_stream *stream, bool refused);
+	void (*ping)(struct http_connection *connection); /* NULL: HTTP/1.1 has none */
+	/* Server: what the peer had sent before the connection was made. Once, before all else. */
+	void (*receive)(struct http_connection *connection, struct str bytes);
+	void (*shutdown)(struct http_connection *connection);
+	void (*close)(struct http_connection *connection, const struct error *why);
+};
+
+struct http_connection_events {
+	/* Client: ready for requests. That costs no round trip: whether the peer speaks this HTTP is not known yet. */
+	void (*ready)(struct http_connection *connection);
+	/* Client: it does: HTTP/2's SETTINGS have come. With HTTP/1.1, which has none, this follows `ready`. */
+	void (*proven)(struct http_connection *connection);
+	/* Server: memory for a request that begins; NULL refuses it. */
+	struct http_stream *(*new_stream)(struct http_connection *connection);
+	/* Server: the request's headers are there. */
+	void (*request)(struct http_connection *connection, struct http_stream *stream);
+	/* The peer takes no new requests; those in progress go on. */
+	void (*going_away)(struct http_connection *connection);
+	/* All streams are closed and the memory is the owner's again. why is NULL after an end in order. */
+	void (*closed)(struct http_connection *connection, const struct error *why);
+};
+
+struct http_connection {
+	const struct http_connection_ops *ops;
+	struct transport *transport;
+	unsigned version; /* 1 or 2 */
+	bool is_server;
+	bool is_tls;
+	uint64_t progress_ms; /* when the peer last sent something, or took something that it had kept waiting */
+	uint64_t head_ms; /* HTTP/1.1 server: when the head that is not whole yet began; 0: there is none */
+	char peer[64];
+	const struct http_connection_events *events;
+	struct list streams;
+	size_t stream_count;
+	size_t stream_limit; /* the peer's, as known so far */
+	bool going_away; /* takes no new requests, by the peer's will or ours */
+	void *owner;
+};
+
+/* Client: sends a request; method, path and authority are in the stream, headers are without pseudo-headers. */
+static inline void http_request(struct http_connection *connection, struct http_stream *stream,
+				const struct http_headers *headers) {
+	connection->ops->request(connection, stream, headers);
+}
+
+/* Server: sends status and headers, once. Body, trailers and end follow from http_stream_write and _finish. */
+static inline void http_respond(struct http_stream *stream, unsigned status, const struct http_headers *headers) {
+	if (stream->connection != NULL)
+		stream->connection->ops->respond(stream, status, headers);
+}
+
+/* Adds to the body, also before the start. What would pass HTTP_UNSENT_MAX is our own mistake. */
+void http_stream_write(struct http_stream *stream, struct str bytes);
+
+/* So many bytes will be written: finds room for them at once, unless they are many and will come in pieces. */
+void http_stream_expect(struct http_stream *stream, size_t size);
+
+/* Ends what this side sends, with the trailers in stream->send_trailers if there are any. */
+void http_stream_finish(struct http_stream *stream);
+
+/* Lets the peer send size bytes more. */
+static inline void http_stream_consume(struct http_stream *stream, size_t size) {
+	ASSERT(size <= stream->lent);
+	stream->lent -= size;
+	if (stream->connection != NULL)
+		stream->connection->ops->consume(stream, size);
+}
+
+/* Gives the stream up; `closed` follows. refused tells the peer that nothing was done about it. */
+static inline void http_stream_reset(struct http_stream *stream, bool refused) {
+	if (stream->connection != NULL)
+		stream->connection->ops->reset(stream, refused);
+}
+
+/* Closes when the requests in progress are done, and those that the peer sent before it knew. Asked for again, it takes
+ * no new ones. */
+static inline void http_connection_shutdown(struct http_connection *connection) {
+	connection->ops->shutdown(connection);
+}
+
+/* Server: see ops->receive. */
+static inline void http_connection_receive(struct http_connection *connection, struct str bytes) {
+	connection->ops->receive(connection, bytes);
+}
+
+/* Ends now; every stream is closed with why. */
+static inline void http_connection_close(struct http_connection *connection, const struct error *why) {
+	connection->ops->close(connection, why);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/endpoint.h"
+
+#include <stdio.h>
+
+static int refuse(struct str text, const char *why, struct error *err) {
+	return error_set(err, CODE_INVALID_ARGUMENT,
+			 "\"%.*s\" is not an endpoint: %s; give http://HOST:PORT, https://HOST:PORT or unix:PATH",
+			 (int)MIN(text.len, (size_t)120), text.ptr ? text.ptr : "", why);
+}
+
+static int parse_unix(struct str text, struct str path, struct endpoint *ret_endpoint, struct error *err) {
+	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
+	if (path.len == 0)
+		return refuse(text, "the path is missing", err);
+	if (path.len >= sizeof endpoint.path)
+		return refuse(text, "the path of a socket has at most 107 bytes", err);
+	if (memchr(path.ptr, '\0', path.len) != NULL)
+		return refuse(text, "the path has a NUL byte", err);
+	memcpy(endpoint.path, path.ptr, path.len);
+	*ret_endpoint = endpoint;
+	return 0;
+}
+
+/* Splits "HOST:PORT" or "[ADDRESS]:PORT". Returns what is wrong, or NULL. */
+static const char *split_authority(struct str authority, struct str *ret_host, struct str *ret_port) {
+	if (authority.len > 0 && authority.ptr[0] == '[') {
+		*ret_host = str_cut(str_from_offset(authority, 1), ']', ret_port);
+		if (ret_port->ptr == NULL)
+			return "the bracket is not closed";
+		if (ret_port->len == 0 || ret_port->ptr[0] != ':')
+			return "the port is missing";
+		*ret_port = str_from_offset(*ret_port, 1);
+		return NULL;
+	}
+	*ret_host = str_cut(authority, ':', ret_port);
+	return ret_port->ptr == NULL ? "the port is missing" : NULL;
+}
+
+static int parse_tcp(struct str text, struct str authority, bool tls, struct endpoint *ret_endpoint,
+		     struct error *err) {
+	struct endpoint endpoint = {.kind = ENDPOINT_TCP, .tls = tls};
+	struct str host, port;
+	if (authority.len > 0 && authority.ptr[authority.len - 1] == '/')
+		authority.len--;
+	const char *wrong = split_authority(authority, &host, &port);
+	if (wrong != NULL)
+		return refuse(text, wrong, err);
+	uint64_t number;
+	if (!str_to_u64(port, &number) || number > UINT16_MAX)
+		return refuse(text, "the port is not a number from 0 to 65535", err);
+	if (host.len == 0 || host.len >= sizeof endpoint.host)
+		return refuse(text, "the host is missing or has more than 255 bytes", err);
+	for (size_t i = 0; i < host.len; i++)
+		if ((unsigned char)host.ptr[i] <= ' ' || host.ptr[i] == 0x7F || host.ptr[i] == '/' ||
+		    host.ptr[i] == '@')
+			return refuse(text, "the host has a character that no host has", err);
+	memcpy(endpoint.host, host.ptr, host.len);
+	endpoint.port = (uint16_t)number;
+	*ret_endpoint = endpoint;
+	return 0;
+}
+
+int endpoint_parse(struct str text, struct endpoint *ret_endpoint, struct error *err) {
+	static const struct str http = STR_INIT("http://"), https = STR_INIT("https://"), unix_path = STR_INIT("unix:");
+	if (str_starts_with(text, unix_path))
+		return parse_unix(text, str_from_offset(text, unix_path.len), ret_endpoint, err);
+	if (str_starts_with(text, http))
+		return parse_tcp(text, str_from_offset(text, http.len), false, ret_endpoint, err);
+	if (str_starts_with(text, https))
+		return parse_tcp(text, str_from_offset(text, https.len), true, ret_endpoint, err);
+	return refuse(text, "it has no scheme that is known", err);
+}
+
+void endpoint_format(const struct endpoint *endpoint, char ret_text[ENDPOINT_MAX]) {
+	if (endpoint->kind == ENDPOINT_UNIX) {
+		snprintf(ret_text, ENDPOINT_MAX, "unix:%s", endpoint->path);
+		return;
+	}
+	bool brackets = strchr(endpoint->host, ':') != NULL;
+	snprintf(ret_text, ENDPOINT_MAX, "%s://%s%s%s:%u", endpoint->tls ? "https" : "http", brackets ? "[" : "",
+		 endpoint->host, brackets ? "]" : "", endpoint->port);
+}
+
+bool endpoint_is_loopback(const struct endpoint *endpoint) {
+	return endpoint->kind == ENDPOINT_UNIX || strcmp(endpoint->host, "localhost") == 0 ||
+	       strcmp(endpoint->host, "::1") == 0 || strncmp(endpoint->host, "127.", 4) == 0;
+}

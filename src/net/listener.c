@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/socket_owner.h"
+
+enum { BACKLOG = 1024, PAUSE_MS = 100 };
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void resume(struct timer *timer) {
+	struct listener *listener = CONTAINER_OF(timer, struct listener, pause);
+	uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+}
+
+/* Without a free descriptor the socket stays readable: polling on would spin. */
+static void wait_for_descriptors(struct listener *listener) {
+	if (!listener->starved)
+		log_error("could not accept a connection: %s; raise the limit of open files (ulimit -n)",
+			  strerror(errno));
+	listener->starved = true;
+	uv_poll_stop(&listener->poll);
+	timer_start(listener->loop, &listener->pause, PAUSE_MS);
+}
+
+static void on_readable(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
+	struct listener *listener = poll->data;
+	for (;;) {
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			listener->starved = false;
+			listener->on_accept(listener, fd);
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			wait_for_descriptors(listener);
+			return;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			return;
+		}
+	}
+}
+
+/* holder NULL: it is not known. */
+static int refuse_in_use(const struct endpoint *endpoint, const char *holder, struct error *err) {
+	char text[ENDPOINT_MAX];
+	endpoint_format(endpoint, text);
+	return error_set(err, CODE_ALREADY_EXISTS,
+			 "%s is in use by %s; stop that process, or choose another address with --bind", text,
+			 holder ? holder : "another process");
+}
+
+static int refuse_port_in_use(const struct endpoint *endpoint, struct error *err) {
+	char holder[PORT_HOLDER_MAX];
+	return refuse_in_use(endpoint, socket_owner(endpoint->port, holder) ? holder : NULL, err);
+}
+
+static int refuse_path_in_use(const struct endpoint *endpoint, const struct sockaddr_un *address, struct error *err) {
+	char holder[PORT_HOLDER_MAX];
+	struct stat status;
+	if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode))
+		return error_set(err, CODE_ALREADY_EXISTS,
+				 "%s is there and is no socket; choose another path with --bind", endpoint->path);
+	return refuse_in_use(endpoint, socket_holder(address, holder) ? holder : NULL, err);
+}
+
+static int bind_tcp(const struct endpoint *endpoint, struct error *err) {
+	char port[8];
+	snprintf(port, sizeof port, "%u", endpoint->port);
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct addrinfo *addresses;
+	int failed = getaddrinfo(endpoint->host, port, &hints, &addresses);
+	if (failed != 0)
+		return error_set(err, CODE_INVALID_ARGUMENT, "could not find the address of %s: %s", endpoint->host,
+				 gai_strerror(failed));
+	int fd = socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1;
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+	if (fd < 0 || bind(fd, addresses->ai_addr, addresses->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+		int number = errno;
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+		if (number == EADDRINUSE)
+			refuse_port_in_use(endpoint, err);
+		else
+			error_set_errno(err, number, "could not listen on %s:%u", endpoint->host, endpoint->port);
+	}
+	freeaddrinfo(addresses);
+	return fd;
+}
+
+/* A socket file stays when its process is killed. One that nobody answers on is in nobody's use. */
+static bool is_abandoned(const struct sockaddr_un *address) {
+	struct stat status;
+	if (lstat(address->sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
+		return false;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool refused =
+		fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 && errno == ECONNREFUSED;
+	if (fd >= 0)
+		close(fd);
+	return refused;
+}
+
+static int bind_unix(const struct endpoint *endpoint, struct error *err) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	memcpy(address.sun_path, endpoint->path, sizeof address.sun_path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set_errno(err, errno, "could not make a socket");
+	int failed = bind(fd, (struct sockaddr *)&address, sizeof address);
+	if (failed && errno == EADDRINUSE && is_abandoned(&address) && unlink(address.sun_path) == 0)
+		failed = bind(fd, (struct sockaddr *)&address, sizeof address);
+	if (!failed && (chmod(address.sun_path, 0600) < 0 || listen(fd, BACKLOG) < 0))
+		failed = -1;
+	if (!failed)
+		return fd;
+	int number = errno;
+	close(fd);
+	if (number == EADDRINUSE)
+		return refuse_path_in_use(endpoint, &address, err);
+	return error_set_errno(err, number, "could not listen on %s", endpoint->path);
+}
+
+static uint16_t bound_port(int fd) {
+	struct sockaddr_storage address;
+	socklen_t len = sizeof address;
+	getsockname(fd, (struct sockaddr *)&address, &len);
+	return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+						   : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+void listener_raise_file_limit(void) {
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int listener_open(struct listener *listener, struct loop *loop, const struct endpoint *endpoint,
+		  void (*on_accept)(struct listener *listener, int fd), void *owner, struct error *err) {
+	bool is_unix = endpoint->kind == ENDPOINT_UNIX;
+	int fd = is_unix ? bind_unix(endpoint, err) : bind_tcp(endpoint, err);
+	if (fd < 0)
+		return -1;
+	listener_adopt(listener, loop, fd, endpoint, on_accept, owner);
+	if (!is_unix)
+		listener->endpoint.port = bound_port(fd);
+	return 0;
+}
+
+void listener_adopt(struct listener *listener, struct loop *loop, int fd, const struct endpoint *endpoint,
+		    void (*on_accept)(struct listener *listener, int fd), void *owner) {
+	*listener = (struct listener){.loop = loop,
+				      .fd = fd,
+				      .endpoint = *endpoint,
+				      .on_accept = on_accept,
+				      .owner = owner,
+				      .pause.fire = resume};
+	int failed = uv_poll_init(&loop->uv, &listener->poll, fd);
+	ASSERT(failed == 0);
+	listener->poll.data = listener;
+	uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+}
+
+static void on_poll_closed(uv_handle_t *handle) {
+	struct listener *listener = handle->data;
+	close(listener->fd);
+	listener->fd = -1;
+}
+
+static bool is_closed(const struct listener *listener) {
+	return listener->fd < 0 || uv_is_closing((const uv_handle_t *)&listener->poll);
+}
+
+void listener_abandon(struct listener *listener) {
+	if (is_closed(listener))
+		return;
+	timer_stop(listener->loop, &listener->pause);
+	uv_close((uv_handle_t *)&listener->poll, on_poll_closed);
+}
+
+void listener_close(struct listener *listener) {
+	if (!is_closed(listener) && listener->endpoint.kind == ENDPOINT_UNIX)
+		unlink(listener->endpoint.path);
+	listener_abandon(listener);
+}

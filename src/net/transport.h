@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A byte stream to a peer: TCP or a UNIX socket, in clear or with TLS, on one loop.
+ *
+ * It frees itself after on_closed. Reads come as views into the loop's buffer, valid within the callback. A write goes
+ * to the kernel at once as far as it takes it; the rest is kept, and on_drained tells when it is gone. After
+ * transport_close no event comes but on_closed, exactly once and never from inside a call.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "net/endpoint.h"
+#include "net/loop.h"
+
+struct tls_config;
+struct tls_session;
+struct transport;
+
+struct transport_events {
+	/* Client: connected, or why not. Also when the handshake that transport_start_tls began is over. */
+	void (*on_connected)(struct transport *transport, const struct error *err);
+	void (*on_read)(struct transport *transport, struct str bytes);
+	/* The peer ended its side (err NULL) or the connection broke. Nothing is read after this. */
+	void (*on_end)(struct transport *transport, const struct error *err);
+	void (*on_drained)(struct transport *transport);
+	void (*on_closed)(struct transport *transport);
+};
+
+struct transport {
+	const struct transport_events *events;
+	void *owner; /* the events' business */
+	struct loop *loop;
+	union {
+		uv_stream_t stream;
+		uv_tcp_t tcp;
+		uv_pipe_t pipe;
+	} uv;
+	union {
+		uv_connect_t connect;
+		uv_getaddrinfo_t resolve;
+	} opening;
+	uv_write_t write;
+	struct buf unsent; /* what the kernel did not take yet */
+	struct tls_config *tls_config; /* client: to be started when connected. Keeps a reference */
+	struct tls_session *tls; /* NULL: in clear */
+	struct flushable resume; /* reads what TLS still holds after a pause */
+	bool handshaking;
+	bool reading;
+	bool writing; /* a part of unsent is with libuv */
+	bool resolving;
+	bool reopening; /* the handle is being closed for the next address */
+	struct addrinfo *addresses,
+		*next_address; /* client: of the name that was looked up; NULL: all have been tried */
+	bool closing;
+	bool lingering;
+	size_t dropped; /* read since */
+	struct timer linger;
+	bool handle_closed;
+	struct endpoint endpoint; /* client: the peer */
+};
+
+/* More than this is never kept: a connection stops producing while anything is unsent. */
+#define TRANSPORT_UNSENT_MAX MIB(2)
+
+/* Starts to connect, with TLS if tls is set. on_connected follows. */
+struct transport *transport_connect(struct loop *loop, const struct endpoint *endpoint, struct tls_config *tls,
+				    const struct transport_events *events, void *owner);
+
+/* Takes a connected socket. NULL when the system refuses it; the socket is then closed. */
+struct transport *transport_open(struct loop *loop, int fd, const struct transport_events *events, void *owner);
+
+/* Server: begins a handshake with what the client has sent so far. on_connected follows, in this call if it fails. */
+void transport_start_tls(struct transport *transport, struct tls_config *tls, struct str first);
+
+/* Whom the events go to from now on. */
+static inline void transport_hand_over(struct transport *transport, const struct transport_events *events,
+				       void *owner) {
+	transport->events = events;
+	transport->owner = owner;
+}
+
+void transport_start_reading(struct transport *transport);
+void transport_stop_reading(struct transport *transport);
+
+/* Sends bytes, after what is unsent. */
+void transport_write(struct transport *transport, struct str bytes);
+
+static inline bool transport_is_backed_up(const struct transport *transport) {
+	return buf_len(&transport->unsent) > 0;
+}
+
+void transport_close(struct transport *transport);
+
+/* As transport_close, for a server that said why: waits a moment for the peer to have read that and to close as well,
+ * for the system takes back what was sent when it closes a socket with something unread. transport_close ends the
+ * wait. */
+void transport_linger(struct transport *transport);
+
+enum { PEER_NAME_MAX = 64 };
+
+/* "127.0.0.1:4711", or "a local process". */
+void transport_peer_name(const struct transport *transport, char ret_text[PEER_NAME_MAX]);
+
+/* With TLS: "h2", "http/1.1" or "". */
+struct str transport_protocol(const struct transport *transport);

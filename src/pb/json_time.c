@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pb/json_time.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static const int64_t first_second = -62135596800, last_second = 253402300799; /* years 1 and 9999 */
+static const int64_t longest_duration = 315576000000;
+
+static bool take_number(struct str *text, size_t digits, int *ret_number) {
+	int number = 0;
+	if (text->len < digits)
+		return false;
+	for (size_t i = 0; i < digits; i++) {
+		if (text->ptr[i] < '0' || text->ptr[i] > '9')
+			return false;
+		number = number * 10 + (text->ptr[i] - '0');
+	}
+	*text = str_from_offset(*text, digits);
+	*ret_number = number;
+	return true;
+}
+
+static bool take_sign(struct str *text, char sign) {
+	if (text->len == 0 || text->ptr[0] != sign)
+		return false;
+	*text = str_from_offset(*text, 1);
+	return true;
+}
+
+/* ".5" and so on, up to nine digits; nothing is 0. */
+static bool take_fraction(struct str *text, int32_t *ret_nanos) {
+	int32_t nanos = 0, scale = 100000000;
+	*ret_nanos = 0;
+	if (!take_sign(text, '.'))
+		return true;
+	size_t digits = 0;
+	for (; text->len > 0 && text->ptr[0] >= '0' && text->ptr[0] <= '9'; digits++) {
+		nanos += (text->ptr[0] - '0') * scale;
+		scale /= 10;
+		*text = str_from_offset(*text, 1);
+	}
+	*ret_nanos = nanos;
+	return digits >= 1 && digits <= 9;
+}
+
+/* "Z" or "+01:30", as seconds to be taken off. */
+static bool take_zone(struct str *text, int *ret_seconds) {
+	*ret_seconds = 0;
+	if (take_sign(text, 'Z'))
+		return true;
+	int hours, minutes, sign = take_sign(text, '+') ? 1 : take_sign(text, '-') ? -1 : 0;
+	if (sign == 0 || !take_number(text, 2, &hours) || !take_sign(text, ':') || !take_number(text, 2, &minutes) ||
+	    hours > 23 || minutes > 59)
+		return false;
+	*ret_seconds = sign * (hours * 3600 + minutes * 60);
+	return true;
+}
+
+bool json_timestamp_parse(struct str text, struct json_time *ret_time) {
+	struct tm tm = {0};
+	struct json_time time;
+	int zone;
+	if (!take_number(&text, 4, &tm.tm_year) || !take_sign(&text, '-') || !take_number(&text, 2, &tm.tm_mon) ||
+	    !take_sign(&text, '-') || !take_number(&text, 2, &tm.tm_mday) || !take_sign(&text, 'T') ||
+	    !take_number(&text, 2, &tm.tm_hour) || !take_sign(&text, ':') || !take_number(&text, 2, &tm.tm_min) ||
+	    !take_sign(&text, ':') || !take_number(&text, 2, &tm.tm_sec) || !take_fraction(&text, &time.nanos) ||
+	    !take_zone(&text, &zone) || text.len > 0)
+		return false;
+	if (tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1)
+		return false;
+	int day = tm.tm_mday;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	time.seconds = timegm(&tm) - zone;
+	if (tm.tm_mday != day) /* February 30th has become a day of March */
+		return false;
+	*ret_time = time;
+	return time.seconds >= first_second && time.seconds <= last_second;
+}
+
+bool json_duration_parse(struct str text, struct json_time *ret_time) {
+	bool negative = take_sign(&text, '-');
+	struct json_time time = {0};
+	size_t digits = 0;
+	for (; text.len > 0 && text.ptr[0] >= '0' && text.ptr[0] <= '9' && digits <= 12; digits++) {
+		time.seconds = time.seconds * 10 + (text.ptr[0] - '0');
+		text = str_from_offset(text, 1);
+	}
+	if (digits == 0 || !take_fraction(&text, &time.nanos) || !str_eq(text, STR("s")) ||
+	    time.seconds > longest_duration)
+		return false;
+	if (negative) {
+		time.seconds = -time.seconds;
+		time.nanos = -time.nanos;
+	}
+	*ret_time = time;
+	return true;
+}
+
+/* No digits, or three, six or nine. */
+static void format_fraction(char ret_text[16], int32_t nanos) {
+	if (nanos == 0)
+		ret_text[0] = '\0';
+	else if (nanos % 1000000 == 0)
+		snprintf(ret_text, 16, ".%03d", nanos / 1000000);
+	else if (nanos % 1000 == 0)
+		snprintf(ret_text, 16, ".%06d", nanos / 1000);
+	else
+		snprintf(ret_text, 16, ".%09d", nanos);
+}
+
+bool json_timestamp_format(char ret_text[JSON_TIME_MAX], struct json_time time) {
+	if (time.seconds < first_second || time.seconds > last_second || time.nanos < 0 || time.nanos > 999999999)
+		return false;
+	char fraction[16];
+	struct tm tm;
+	time_t seconds = time.seconds;
+	gmtime_r(&seconds, &tm);
+	format_fraction(fraction, time.nanos);
+	snprintf(ret_text, JSON_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d%.10sZ", tm.tm_year + 1900, tm.tm_mon + 1,
+		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
+	return true;
+}
+
+bool json_duration_format(char ret_text[JSON_TIME_MAX], struct json_time time) {
+	bool negative = time.seconds < 0 || time.nanos < 0;
+	if (time.seconds < -longest_duration || time.seconds > longest_duration || time.nanos < -999999999 ||
+	    time.nanos > 999999999 || (time.seconds > 0 && time.nanos < 0) || (time.seconds < 0 && time.nanos > 0))
+		return false;
+	char fraction[16];
+	format_fraction(fraction, time.nanos < 0 ? -time.nanos : time.nanos);
+	snprintf(ret_text, JSON_TIME_MAX, "%s%lld%.10ss", negative ? "-" : "",
+		 (long long)(time.seconds < 0 ? -time.seconds : time.seconds), fraction);
+	return true;
+}

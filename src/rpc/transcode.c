@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *  wire ──(base 64)──▶ prefix, message ──(gzip)──▶ ──(JSON)──▶ the stream's owner
+ *                      held: while the owner has a window or more of what it was lent
+ */
+#include "rpc/transcode.h"
+
+#include <stdlib.h>
+
+#include "base/base64.h"
+#include "base/memory.h"
+#include "pb/json.h"
+#include "rpc/gzip.h"
+
+enum {
+	FLAG_COMPRESSED = 1, /* in all the protocols */
+	LAST_MAX = 64 << 10, /* a frame that is no message: trailers */
+	LAST_ROOM = 256 << 10, /* for our own, behind messages that are unsent: escaped, and in base 64 */
+	OWED_MAX = 256 << 10, /* lent to the owner; then the next messages wait */
+	QUAD = 4,
+};
+
+struct transcoder {
+	struct rpc_stream *stream;
+	struct transcode_options options;
+
+	struct buf message; /* of the wire, being collected */
+	size_t left; /* of it */
+	bool collecting;
+	enum rpc_frame frame;
+	bool compressed;
+	bool keep_body;
+	char quad[QUAD]; /* base 64 that is no whole group yet */
+	size_t quad_len;
+
+	size_t owed; /* lent to the owner */
+	struct buf held;
+	bool held_end;
+	struct flushable resume;
+
+	struct buf sending; /* the message of the owner */
+	struct buf plain; /* what becomes the body */
+	bool plain_gzip;
+	bool sending_failed;
+	struct error why; /* of that */
+};
+
+static void process(struct transcoder *transcoder, struct str bytes);
+
+/* Methods that never hold a message allow any; what is turned is held all the same. */
+static size_t message_max(const struct transcoder *transcoder) {
+	return MIN(transcoder->stream->message_max, RPC_MESSAGE_MAX_DEFAULT);
+}
+
+static void on_resume(struct flushable *flushable) {
+	struct transcoder *transcoder = CONTAINER_OF(flushable, struct transcoder, resume);
+	struct buf held = transcoder->held;
+	buf_init_counted(&transcoder->held, held.max, held.budget);
+	process(transcoder, buf_view(&held));
+	buf_deinit(&held);
+	if (transcoder->held_end && buf_len(&transcoder->held) == 0 && !transcoder->stream->broken) {
+		transcoder->held_end = false;
+		transcode_receive_end(transcoder);
+	}
+}
+
+void transcode_start(struct rpc_stream *stream, const struct transcode_options *options) {
+	if (stream->transcoder == NULL) {
+		struct transcoder *transcoder = mem_zalloc(sizeof *transcoder);
+		transcoder->stream = stream;
+		buf_init_counted(&transcoder->held, MIB(64), &stream->loop->held);
+		buf_init_counted(&transcoder->message, 0, &stream->loop->held);
+		buf_init_counted(&transcoder->sending, 0, &stream->loop->held);
+		buf_init_counted(&transcoder->plain, 0, &stream->loop->held);
+		flushable_init(&transcoder->resume, on_resume);
+		stream->transcoder = transcoder;
+	}
+	stream->transcoder->options = *options;
+}
+
+void transcode_free(struct transcoder *transcoder) {
+	if (transcoder == NULL)
+		return;
+	flushable_deinit(&transcoder->resume);
+	buf_deinit(&transcoder->message);
+	buf_deinit(&transcoder->held);
+	buf_deinit(&transcoder->sending);
+	buf_deinit(&transcoder->plain);
+	free(transcoder);
+}
+
+struct transcode_options *transcode_options(struct transcoder *transcoder) {
+	return &transcoder->options;
+}
+
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
+
+static void deliver(struct transcoder *transcoder, struct str message) {
+	struct rpc_stream *stream = transcoder->stream;
+	rpc_deliver_begin(stream, message.len);
+	if (stream->broken || message.len == 0)
+		return;
+	transcoder->owed += message.len;
+	rpc_deliver(stream, message);
+}
+
+/* Turns what was collected into protobuf in clear and passes it on. */
+static int turn(struct transcoder *transcoder, struct error *err) {
+	struct buf_budget *held = &transcoder->stream->loop->held;
+	struct str message = buf_view(&transcoder->message);
+	struct buf expanded, packed;
+	int failed = 0;
+	buf_init_counted(&expanded, message_max(transcoder), held);
+	buf_init_counted(&packed, message_max(transcoder), held);
+	if (transcoder->compressed && message.len > 0) {
+		failed = gzip_expand(message, &expanded, err);
+		message = buf_view(&expanded);
+	}
+	if (!failed && transcoder->options.receive != NULL) {
+		failed = json_to_pb(transcoder->options.types, transcoder->options.receive, message, &packed, err);
+		message = buf_view(&packed);
+	}
+	/* Whoever it is delivered to may have to hold it in turn. */
+	if (!failed)
+		failed = rpc_check_held(transcoder->stream, message.len, err);
+	if (!failed)
+		deliver(transcoder, message);
+	buf_deinit(&expanded);
+	buf_deinit(&packed);
+	return failed;
+}
+
+static void finish_frame(struct transcoder *transcoder) {
+	struct rpc_stream *stream = transcoder->stream;
+	struct error err;
+	transcoder->collecting = false;
+	if (transcoder->frame == RPC_FRAME_MESSAGE) {
+		if (turn(transcoder, &err) < 0)
+			rpc_break(stream, &err);
+	} else if (transcoder->compressed) {
+		struct buf expanded = BUF_INIT(LAST_MAX);
+		if (gzip_expand(buf_view(&transcoder->message), &expanded, &err) < 0)
+			rpc_break(stream, &err);
+		else
+			stream->codec->receive_last(stream, buf_view(&expanded));
+		buf_deinit(&expanded);
+	} else {
+		stream->codec->receive_last(stream, buf_view(&transcoder->message));
+	}
+	buf_deinit(&transcoder->message);
+}
+
+static void begin_frame(struct transcoder *transcoder) {
+	struct rpc_stream *stream = transcoder->stream;
+	const unsigned char *prefix = stream->prefix.bytes;
+	uint32_t size = (uint32_t)prefix[1] << 24 | (uint32_t)prefix[2] << 16 | (uint32_t)prefix[3] << 8 | prefix[4];
+	struct error err;
+	stream->prefix.len = 0;
+	transcoder->frame = stream->codec->frame(stream, prefix[0] & (unsigned char)~FLAG_COMPRESSED);
+	transcoder->compressed = prefix[0] & FLAG_COMPRESSED;
+	size_t max = transcoder->frame == RPC_FRAME_MESSAGE ? message_max(transcoder) : (size_t)LAST_MAX;
+	if (transcoder->frame == RPC_FRAME_WRONG)
+		error_set(&err, CODE_INTERNAL, "the message has the flags %u, which %s does not know", prefix[0],
+			  stream->codec->name);
+	else if (transcoder->compressed && !transcoder->options.gzip_receive)
+		error_set(&err, CODE_INTERNAL, "the message is marked as compressed, and the headers name no encoding");
+	else if (size > max)
+		error_set(&err, CODE_RESOURCE_EXHAUSTED, "the message has %u bytes; max-message is %zu", size, max);
+	else {
+		transcoder->message.max = size;
+		transcoder->left = size;
+		transcoder->collecting = true;
+		if (size == 0)
+			finish_frame(transcoder);
+		return;
+	}
+	rpc_break(stream, &err);
+}
+
+/* Adds to the message that is being collected; the limit of its size has been looked at. */
+static void hold(struct transcoder *transcoder, struct str bytes) {
+	struct error err;
+	int over = buf_append(&transcoder->message, bytes);
+	ASSERT(over == 0);
+	if (rpc_check_held(transcoder->stream, buf_len(&transcoder->message), &err) < 0) {
+		rpc_break(transcoder->stream, &err);
+		buf_deinit(&transcoder->message); /* room for others at once */
+	}
+}
+
+/* Takes what belongs to the frame at hand; returns the rest. */
+static struct str collect(struct transcoder *transcoder, struct str bytes) {
+	struct rpc_stream *stream = transcoder->stream;
+	if (!transcoder->collecting) {
+		size_t take = MIN(RPC_PREFIX_SIZE - stream->prefix.len, bytes.len);
+		memcpy(stream->prefix.bytes + stream->prefix.len, bytes.ptr, take);
+		stream->prefix.len += take;
+		if (stream->prefix.len == RPC_PREFIX_SIZE)
+			begin_frame(transcoder);
+		return str_from_offset(bytes, take);
+	}
+	size_t take = MIN(transcoder->left, bytes.len);
+	hold(transcoder, str_new(bytes.ptr, take));
+	transcoder->left -= take;
+	if (transcoder->left == 0 && !stream->broken)
+		finish_frame(transcoder);
+	return str_from_offset(bytes, take);
+}
+
+static void collect_all(struct transcoder *transcoder, struct str bytes) {
+	while (bytes.len > 0 && !transcoder->stream->broken)
+		bytes = collect(transcoder, bytes);
+}
+
+/* The whole body is the message. */
+static void collect_plain(struct transcoder *transcoder, struct str bytes) {
+	struct rpc_stream *stream = transcoder->stream;
+	struct error err;
+	transcoder->message.max = transcoder->keep_body ? (size_t)LAST_MAX : message_max(transcoder);
+	if (bytes.len <= buf_room(&transcoder->message)) {
+		hold(transcoder, bytes);
+		return;
+	}
+	error_set(&err, CODE_RESOURCE_EXHAUSTED, "the message has more than %zu bytes, which is max-message",
+		  transcoder->message.max);
+	rpc_break(stream, &err);
+}
+
+/* Groups of four characters, each of which may end in padding. */
+static void collect_base64(struct transcoder *transcoder, struct str text) {
+	while (text.len > 0 && !transcoder->stream->broken) {
+		transcoder->quad[transcoder->quad_len++] = text.ptr[0];
+		text = str_from_offset(text, 1);
+		if (transcoder->quad_len < QUAD)
+			continue;
+		char bytes[QUAD + 3];
+		size_t len;
+		transcoder->quad_len = 0;
+		if (base64_decode(bytes, &len, str_new(transcoder->quad, QUAD))) {
+			collect_all(transcoder, str_new(bytes, len));
+		} else {
+			struct error err;
+			error_set(&err, CODE_INVALID_ARGUMENT, "the body is not base 64");
+			rpc_break(transcoder->stream, &err);
+		}
+	}
+}
+
+/* One step goes as far as the next message at most, so that what follows can wait. */
+static void process(struct transcoder *transcoder, struct str bytes) {
+	struct rpc_stream *stream = transcoder->stream;
+	while (bytes.len > 0 && !stream->broken) {
+		if (transcoder->owed >= OWED_MAX) {
+			/* The peer can have sent no more than its window. */
+			int over = buf_append(&transcoder->held, bytes);
+			ASSERT(over == 0);
+			return;
+		}
+		size_t size = MIN(bytes.len, (size_t)(16 << 10));
+		struct str piece = str_new(bytes.ptr, size);
+		http_stream_consume(&stream->http, size);
+		if (stream->codec->is_plain)
+			collect_plain(transcoder, piece);
+		else if (transcoder->options.base64)
+			collect_base64(transcoder, piece);
+		else
+			collect_all(transcoder, piece);
+		bytes = str_from_offset(bytes, size);
+	}
+	if (bytes.len > 0)
+		http_stream_consume(&stream->http, bytes.len);
+}
+
+void transcode_receive(struct transcoder *transcoder, struct str bytes) {
+	if (buf_len(&transcoder->held) == 0) {
+		process(transcoder, bytes);
+	} else {
+		int over = buf_append(&transcoder->held, bytes);
+		ASSERT(over == 0);
+	}
+}
+
+void transcode_receive_elsewhere(struct transcoder *transcoder, struct str message) {
+	collect_plain(transcoder, message);
+}
+
+static bool is_cut_short(const struct transcoder *transcoder) {
+	return transcoder->collecting || transcoder->quad_len > 0 || transcoder->stream->prefix.len > 0;
+}
+
+void transcode_receive_end(struct transcoder *transcoder) {
+	struct rpc_stream *stream = transcoder->stream;
+	struct error err;
+	if (buf_len(&transcoder->held) > 0) {
+		transcoder->held_end = true;
+		return;
+	}
+	if (transcoder->keep_body)
+		return;
+	if (stream->codec->is_plain) {
+		transcoder->compressed = transcoder->options.gzip_receive;
+		if (turn(transcoder, &err) < 0) {
+			rpc_break(stream, &err);
+			return;
+		}
+		buf_deinit(&transcoder->message);
+	} else if (is_cut_short(transcoder)) {
+		if (stream->is_client && stream->codec->read_status(stream) && stream->status != CODE_OK)
+			return; /* the peer said more than we could */
+		error_set(&err, stream->is_client ? CODE_INTERNAL : CODE_INVALID_ARGUMENT, "the message was cut short");
+		rpc_break(stream, &err);
+		return;
+	}
+	if (!stream->is_client && !stream->broken)
+		stream->events->end(stream);
+}
+
+bool transcode_is_within_message(const struct transcoder *transcoder) {
+	if (buf_len(&transcoder->held) > 0)
+		return false; /* it waits for us */
+	return transcoder->stream->codec->is_plain ? !transcoder->stream->http.received_end : is_cut_short(transcoder);
+}
+
+void transcode_consume(struct transcoder *transcoder, size_t size) {
+	transcoder->owed -= MIN(size, transcoder->owed);
+	if (transcoder->owed < OWED_MAX && buf_len(&transcoder->held) > 0)
+		loop_mark_dirty(transcoder->stream->loop, &transcoder->resume);
+}
+
+struct str transcode_collected(struct transcoder *transcoder) {
+	return buf_view(&transcoder->message);
+}
+
+void transcode_keep_body(struct transcoder *transcoder) {
+	transcoder->keep_body = true;
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------------ */
+
+static void write_body(struct transcoder *transcoder, struct str bytes) {
+	struct http_stream *http = &transcoder->stream->http;
+	if (!transcoder->options.base64) {
+		http_stream_write(http, bytes);
+		return;
+	}
+	char *text = mem_alloc(base64_size(bytes.len) + 1);
+	http_stream_write(http, str_new(text, base64_encode(text, bytes, BASE64_PADDED)));
+	free(text);
+}
+
+void transcode_send_frame(struct transcoder *transcoder, unsigned char flags, struct str bytes) {
+	/* In one piece, for in base 64 each piece is padded. */
+	struct buf frame = BUF_INIT(RPC_PREFIX_SIZE + bytes.len);
+	const unsigned char prefix[RPC_PREFIX_SIZE] = {flags, (unsigned char)(bytes.len >> 24),
+						       (unsigned char)(bytes.len >> 16),
+						       (unsigned char)(bytes.len >> 8), (unsigned char)bytes.len};
+	int over = buf_append(&frame, str_new(prefix, sizeof prefix)) | buf_append(&frame, bytes);
+	ASSERT(over == 0);
+	write_body(transcoder, buf_view(&frame));
+	buf_deinit(&frame);
+}
+
+/* A message becomes larger as JSON. What does not fit beside what is unsent is our error to the caller. */
+static size_t room_to_send(const struct transcoder *transcoder) {
+	size_t room = buf_room(&transcoder->stream->http.unsent);
+	room = room > LAST_ROOM ? room - LAST_ROOM : 0;
+	return transcoder->options.base64 ? room / 4 * 3 : room;
+}
+
+static int turn_to_send(struct transcoder *transcoder, struct error *err) {
+	struct str message = buf_view(&transcoder->sending);
+	size_t room = room_to_send(transcoder);
+	struct buf text, compressed;
+	int failed = 0;
+	buf_init_counted(&text, room, transcoder->sending.budget);
+	buf_init_counted(&compressed, room, transcoder->sending.budget);
+	if (transcoder->options.send != NULL) {
+		failed = json_from_pb(transcoder->options.types, transcoder->options.send, message, &text, err);
+		message = buf_view(&text);
+	}
+	bool gzip = transcoder->options.gzip_send && message.len > 0;
+	if (!failed && gzip) {
+		failed = gzip_compress(message, &compressed, err);
+		message = buf_view(&compressed);
+	}
+	if (!failed && message.len > room)
+		failed = error_set(err, CODE_RESOURCE_EXHAUSTED, "the message has %zu bytes; there is room for %zu",
+				   message.len, room);
+	if (!failed)
+		failed = rpc_check_held(transcoder->stream, message.len, err);
+	if (!failed && transcoder->stream->codec->is_plain) {
+		transcoder->plain_gzip = gzip;
+		transcoder->plain.max = room;
+		failed = buf_append(&transcoder->plain, message);
+	} else if (!failed) {
+		transcode_send_frame(transcoder, gzip ? FLAG_COMPRESSED : 0, message);
+	}
+	buf_deinit(&text);
+	buf_deinit(&compressed);
+	return failed;
+}
+
+/* The answer is told by transcode_settle. */
+static void fail_sending(struct transcoder *transcoder, const struct error *err) {
+	transcoder->sending_failed = true;
+	transcoder->why = *err;
+	buf_deinit(&transcoder->sending);
+	if (transcoder->stream->is_client)
+		rpc_cancel(transcoder->stream, err->code, err->msg);
+}
+
+static void finish_message(struct transcoder *transcoder) {
+	struct rpc_stream *stream = transcoder->stream;
+	struct error err = {.code = CODE_INTERNAL,
+			    .msg = "the call has more than one message, and Connect's unary form has one"};
+	bool second = stream->codec->is_plain && buf_len(&transcoder->plain) > 0;
+	if (!transcoder->sending_failed && (second || turn_to_send(transcoder, &err) < 0))
+		fail_sending(transcoder, &err);
+	buf_deinit(&transcoder->sending);
+}
+
+void transcode_begin(struct transcoder *transcoder, size_t size) {
+	transcoder->sending.max = size;
+	if (size == 0)
+		finish_message(transcoder);
+}
+
+void transcode_write(struct transcoder *transcoder, struct str bytes) {
+	struct error err;
+	if (!transcoder->sending_failed) {
+		int over = buf_append(&transcoder->sending, bytes);
+		ASSERT(over == 0);
+		if (rpc_check_held(transcoder->stream, buf_len(&transcoder->sending), &err) < 0)
+			fail_sending(transcoder, &err);
+	}
+	if (transcoder->stream->write_left == 0 && bytes.len > 0)
+		finish_message(transcoder);
+}
+
+void transcode_settle(struct transcoder *transcoder) {
+	if (transcoder->sending_failed)
+		rpc_set_status(transcoder->stream,
+			       transcoder->why.code == CODE_RESOURCE_EXHAUSTED ? CODE_RESOURCE_EXHAUSTED
+									       : CODE_INTERNAL,
+			       str_from(transcoder->why.msg));
+}
+
+struct str transcode_plain_message(struct transcoder *transcoder, bool *ret_gzip) {
+	*ret_gzip = transcoder->plain_gzip;
+	return buf_view(&transcoder->plain);
+}

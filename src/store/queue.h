@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store's functions block; this runs them one after the other on a thread of libuv's pool, in the order of asking.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "net/loop.h"
+#include "store/store.h"
+
+/* Embedded in its owner, who has it back in done. */
+struct store_job {
+	struct list link;
+	void (*work)(struct store_job *job, struct store *store); /* on the pool's thread */
+	void (*done)(struct store_job *job); /* on the loop, never from inside */
+};
+
+struct store_queue {
+	struct loop *loop;
+	struct store *store;
+	struct list jobs; /* the first is at work */
+	uv_work_t request;
+	void (*empty)(void *data); /* optional: called whenever the last job is done */
+	void *data;
+};
+
+void store_queue_init(struct store_queue *queue, struct loop *loop, struct store *store);
+void store_queue_add(struct store_queue *queue, struct store_job *job);
+bool store_queue_is_empty(const struct store_queue *queue);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmocka_test.h"
+
+#include "base/str.h"
+#include "http/h1_head.h"
+
+static struct arena arena = {.max = 1 << 20};
+
+static int tear_down(void **state UNUSED) {
+	arena_deinit(&arena);
+	return 0;
+}
+
+static unsigned refused(const char *text) {
+	struct h1_head head;
+	struct error err;
+	unsigned status;
+	arena_deinit(&arena);
+	return h1_read_request(str_from(text), &arena, &head, &status, &err) < 0 ? status : 200;
+}
+
+static void reads_a_request(void **state UNUSED) {
+	struct h1_head head;
+	struct error err;
+	unsigned status;
+	assert_int_equal(h1_read_request(STR("POST /a/b?c HTTP/1.1\r\nHost: h:1\r\nContent-Length: 12\r\nX-A:  b \t\r\n"
+					     "Connection: foo, Close\r\n\r\n"), &arena, &head, &status, &err), 0);
+	assert_true(str_eq_c(head.method, "POST"));
+	assert_true(str_eq_c(head.target, "/a/b?c"));
+	assert_true(str_eq_c(head.host, "h:1"));
+	assert_true(str_eq_c(http_headers_get(&head.headers, STR("x-a")), "b"));
+	assert_int_equal(head.body, H1_BODY_LENGTH);
+	assert_int_equal(head.length, 12);
+	assert_true(head.close);
+}
+
+static void takes_the_path_of_a_whole_address(void **state UNUSED) {
+	struct h1_head head;
+	struct error err;
+	unsigned status;
+	assert_int_equal(h1_read_request(STR("GET http://h/x HTTP/1.1\r\nHost: h\r\n\r\n"), &arena, &head, &status,
+					 &err),
+			 0);
+	assert_true(str_eq_c(head.target, "/x"));
+}
+
+static void refuses_what_can_be_understood_in_two_ways(void **state UNUSED) {
+	static const char *const shapes[] = {
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 1\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\nContent-Length: 1\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+		"POST / HTTP/1.1\r\nX: a\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nnothing\r\n\r\n",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
+		assert_int_equal(refused(shapes[i]), 400);
+	assert_int_equal(refused("POST / HTTP/1.0\r\nHost: a\r\n\r\n"), 505);
+	assert_int_equal(refused("hello\r\n\r\n"), 0);
+	assert_int_equal(refused("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
+}
+
+static void reads_chunk_sizes_strictly(void **state UNUSED) {
+	uint64_t size;
+	assert_true(h1_read_chunk_size(STR("1aF"), &size));
+	assert_int_equal(size, 0x1AF);
+	assert_false(h1_read_chunk_size(STR(""), &size));
+	assert_false(h1_read_chunk_size(STR("5;x=y"), &size));
+	assert_false(h1_read_chunk_size(STR(" 5"), &size));
+	assert_false(h1_read_chunk_size(STR("0x5"), &size));
+	assert_false(h1_read_chunk_size(STR("ffffffffffffffff"), &size));
+}
+
+static void reads_responses(void **state UNUSED) {
+	struct h1_head head;
+	struct error err;
+	assert_int_equal(h1_read_response(STR("HTTP/1.1 204 No Content\r\n\r\n"), &arena, &head, &err), 0);
+	assert_int_equal(head.body, H1_BODY_NONE);
+	assert_int_equal(h1_read_response(STR("HTTP/1.1 200 OK\r\n\r\n"), &arena, &head, &err), 0);
+	assert_int_equal(head.body, H1_BODY_UNTIL_CLOSE);
+	assert_true(head.close);
+	assert_int_equal(h1_read_response(STR("ICY 200 OK\r\n\r\n"), &arena, &head, &err), -1);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(reads_a_request, tear_down),
+		cmocka_unit_test_teardown(takes_the_path_of_a_whole_address, tear_down),
+		cmocka_unit_test_teardown(refuses_what_can_be_understood_in_two_ways, tear_down),
+		cmocka_unit_test_teardown(reads_chunk_sizes_strictly, tear_down),
+		cmocka_unit_test_teardown(reads_responses, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
