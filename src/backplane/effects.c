@@ -125,7 +125,7 @@ static void on_terminate_answered(void *owner, const ProtobufCMessage *response 
 	failpoint(FAILPOINT_TERMINATE_ANSWERED);
 	/* Its end is an event of its own, and has a limit. */
 	if (err != NULL && err->code != CODE_CANCELLED)
-		log_debug("the Runner %s could not be told to end: %s", call->runner_key, err->msg);
+		log_failure(LOG_DEBUG, err, "the Runner %s could not be told to end", call->runner_key);
 	free(call);
 }
 
@@ -163,7 +163,7 @@ static void out_accept(struct effects *effects, uint64_t registration, const str
 }
 
 static void out_refuse(struct effects *effects, uint64_t registration, const struct error *why) {
-	log_warn("refused a Runner: %s", why->msg);
+	log_failure(LOG_WARN, why, "refused a Runner");
 	registration_refuse(backplane_of(effects), registration, why);
 }
 
@@ -196,7 +196,7 @@ void effects_cannot_write(struct backplane *backplane, const struct error *err) 
 		return;
 	backplane->writing.troubled = true;
 	backplane->writing.troubled_since_ms = loop_now_ms(&backplane->loop);
-	log_error("could not keep a change, and will try again: %s", err->msg);
+	log_failure(LOG_ERROR, err, "could not keep a change, and will try again");
 	events_add(backplane, EVENT_BACKPLANE_CANNOT_WRITE, "%s", err->msg);
 }
 

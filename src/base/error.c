@@ -64,11 +64,17 @@ static enum code code_from_errno(int number) {
 	}
 }
 
-int error_set(struct error *err, enum code code, const char *format, ...) {
+static void start(struct error *err, const char *origin, enum code code) {
+	err->code = code;
+	err->reason[0] = '\0';
+	err->origin = origin;
+}
+
+int error_set_at(struct error *err, const char *origin, enum code code, const char *format, ...) {
 	ASSERT(code != CODE_OK);
 	if (err == NULL)
 		return -1;
-	err->code = code;
+	start(err, origin, code);
 	va_list args;
 	va_start(args, format);
 	set_text(err, format, args);
@@ -76,16 +82,23 @@ int error_set(struct error *err, enum code code, const char *format, ...) {
 	return -1;
 }
 
-int error_set_errno(struct error *err, int number, const char *format, ...) {
+int error_set_errno_at(struct error *err, const char *origin, int number, const char *format, ...) {
 	if (err == NULL)
 		return -1;
-	err->code = code_from_errno(number);
+	start(err, origin, code_from_errno(number));
 	va_list args;
 	va_start(args, format);
 	set_text(err, format, args);
 	va_end(args);
 	size_t used = strlen(err->msg);
 	snprintf(err->msg + used, sizeof err->msg - used, ": %s", strerror(number));
+	return -1;
+}
+
+int error_set_reason(struct error *err, const char *reason) {
+	ASSERT(strlen(reason) < ERROR_REASON_MAX);
+	if (err != NULL)
+		snprintf(err->reason, sizeof err->reason, "%s", reason);
 	return -1;
 }
 

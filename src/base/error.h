@@ -2,9 +2,10 @@
 /*
  * Errors: one set of codes for the whole program, and a text that lives in a struct of the caller.
  *
- * A function that can fail takes `struct error *err` last and returns 0, or -1 with err set; its outputs
- * are then unprocessed. The origin sets the text once: it names the thing, the limit and the value, and what
- * to do. A layer above may wrap it once. Whoever stops an error logs it; nobody else does.
+ * A function that can fail takes `struct error *err` last and returns 0, or -1 with err set; its outputs are untouched
+ * then. Callers test for failure in one way: `if (f(…, err) < 0)`. A function that returns an object returns NULL
+ * instead, and is tested by `== NULL`. The origin sets the text once: it names the thing, the limit and the value, and
+ * what to do. A layer above may wrap it once. Whoever stops an error logs it; nobody else does.
  *
  * What a caller is expected to branch on (not found, would block) is not an error: it is a NULL or an enum.
  */
@@ -33,21 +34,36 @@ enum code {
 	CODE_UNAUTHENTICATED = 16,
 };
 
-enum { CODE_COUNT = 17, ERROR_TEXT_MAX = 1024 };
+enum { CODE_COUNT = 17, ERROR_TEXT_MAX = 1024, ERROR_REASON_MAX = 48 };
 
 struct error {
 	enum code code;
+	/* What programs branch on where the code is too coarse, such as "SCALED_TO_ZERO"; empty: the code says all. It
+	 * goes over the wire as the reason of a google.rpc.ErrorInfo. People's next step is not in msg: whoever shows
+	 * the error to them derives it from the reason in the words of its own interface. */
+	char reason[ERROR_REASON_MAX];
+	const char *origin; /* "src/store/sqlite.c:120", where it was set; for debug logs */
 	char msg[ERROR_TEXT_MAX];
 };
 
-/* Sets err, which may be NULL, and returns -1, so that an origin reads `return error_set(…)`. A text that
- * does not fit is cut. */
-int error_set(struct error *err, enum code code, const char *format, ...) PRINTF_LIKE(3, 4);
+#define ERROR_LINE_TEXT(line) #line
+#define ERROR_LINE(line) ERROR_LINE_TEXT(line)
+#define ERROR_HERE __FILE__ ":" ERROR_LINE(__LINE__)
 
-/* As error_set with the text of errno appended, and the code that fits it (ENOSPC: ResourceExhausted, …). */
-int error_set_errno(struct error *err, int number, const char *format, ...) PRINTF_LIKE(3, 4);
+/* error_set(err, code, format, …) sets err, which may be NULL, and is -1, so that an origin reads
+ * `return error_set(…)`. A text that does not fit is cut. */
+#define error_set(err, ...) error_set_at(err, ERROR_HERE, __VA_ARGS__)
+int error_set_at(struct error *err, const char *origin, enum code code, const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* Puts "context: " before the text of err; keeps the code. Returns -1. */
+/* error_set_errno(err, errno, format, …): the text of errno is appended, and the code is the one that fits it
+ * (ENOSPC: ResourceExhausted, …). */
+#define error_set_errno(err, ...) error_set_errno_at(err, ERROR_HERE, __VA_ARGS__)
+int error_set_errno_at(struct error *err, const char *origin, int number, const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* Adds the reason, a constant in capitals, to an error that was just set. Returns -1. */
+int error_set_reason(struct error *err, const char *reason);
+
+/* Puts "context: " before the text of err; keeps the code, the reason and the origin. Returns -1. */
 int error_wrap(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* "InvalidArgument" and so on, as people read it; never NULL. */

@@ -3,11 +3,14 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+
+enum { LOG_LINE_MAX = 4096 /* bytes of a line; the rest is cut */ };
 
 static enum log_level threshold = LOG_INFO;
 static const char *process_name = "ftl";
@@ -50,20 +53,43 @@ static void defuse(char *line, size_t len) {
 			line[i] = ' ';
 }
 
-void log_write(enum log_level level, const char *format, ...) {
-	if (level < threshold)
-		return;
-	char line[2048];
+/* Returns the bytes added, of which one stays free for the line feed. */
+static size_t add_error(char *at, size_t room, const struct error *err) {
+	bool with_origin = threshold == LOG_DEBUG && err->origin != NULL;
+	int len = snprintf(at, room, ": %s%s%s%s", err->msg, with_origin ? " [" : "", with_origin ? err->origin : "",
+			   with_origin ? "]" : "");
+	return MIN((size_t)MAX(len, 0), room - 1);
+}
+
+static void write_line(enum log_level level, const struct error *err, const char *format, va_list args) {
+	char line[LOG_LINE_MAX];
 	char time[TIME_TEXT_MAX];
 	time_format(time, clock_wall_ms());
 	int head = snprintf(line, sizeof line, "%s %-5s %s: ", time, level_names[level], process_name);
-	va_list args;
-	va_start(args, format);
 	int body = vsnprintf(line + head, sizeof line - (size_t)head - 1, format, args);
-	va_end(args);
 	size_t len = MIN((size_t)head + (size_t)MAX(body, 0), sizeof line - 2);
+	if (err != NULL)
+		len += add_error(line + len, sizeof line - len - 1, err);
 	defuse(line, len);
 	line[len] = '\n';
 	/* One write, so that lines of several threads and processes stay whole. */
 	ssize_t written UNUSED = write(log_fd, line, len + 1);
+}
+
+void log_write(enum log_level level, const char *format, ...) {
+	if (level < threshold)
+		return;
+	va_list args;
+	va_start(args, format);
+	write_line(level, NULL, format, args);
+	va_end(args);
+}
+
+void log_failure(enum log_level level, const struct error *err, const char *format, ...) {
+	if (level < threshold)
+		return;
+	va_list args;
+	va_start(args, format);
+	write_line(level, err, format, args);
+	va_end(args);
 }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/macros.h"
+#include "base/error.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
@@ -14,6 +14,9 @@ void log_init(enum log_level level, const char *name);
 void log_set_fd(int fd);
 
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Writes "what happened: the error's text"; when debug lines are written, also where the error was set. */
+void log_failure(enum log_level level, const struct error *err, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)

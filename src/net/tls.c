@@ -170,7 +170,7 @@ void tls_config_refresh(struct tls_config *config) {
 	struct error err;
 	SSL_CTX *context = make_context(config, &err);
 	if (context == NULL) {
-		log_error("the TLS files have changed and the old ones stay in use: %s", err.msg);
+		log_failure(LOG_ERROR, &err, "the TLS files have changed and the old ones stay in use");
 		return;
 	}
 	SSL_CTX_free(config->context);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/pool.h"
 #include "rpc/transcode.h"
 
@@ -292,6 +293,7 @@ void rpc_finish(struct rpc_stream *stream, enum code status, const char *text) {
 }
 
 void rpc_fail(struct rpc_stream *stream, const struct error *err) {
+	log_failure(LOG_DEBUG, err, "%.*s answers %s", STR_ARG(stream->http.path), code_name(err->code));
 	rpc_finish(stream, err->code, err->msg);
 }
 

@@ -207,10 +207,10 @@ static void on_request(struct http_connection *http, struct http_stream *http_st
 
 static void warn(struct rpc_server *server) {
 	if (server->unwarned == 1)
-		log_warn("closed the connection from %s: %s", server->unwarned_peer, server->unwarned_why.msg);
+		log_failure(LOG_WARN, &server->unwarned_why, "closed the connection from %s", server->unwarned_peer);
 	else if (server->unwarned > 1)
-		log_warn("closed %zu more connections; the last from %s: %s", server->unwarned, server->unwarned_peer,
-			 server->unwarned_why.msg);
+		log_failure(LOG_WARN, &server->unwarned_why, "closed %zu more connections; the last from %s",
+			    server->unwarned, server->unwarned_peer);
 	server->unwarned = 0;
 }
 
@@ -242,7 +242,7 @@ static void destroy_if_done(struct rpc_server *server) {
 /* Whoever broke a rule or passed a limit is named, once; of many at a time all are counted, and the last named. */
 static void tell_why(struct rpc_server *server, const char *peer, const struct error *why) {
 	if (why->code == CODE_UNAVAILABLE || why->code == CODE_CANCELLED) {
-		log_debug("a connection from %s ended: %s", peer, why->msg);
+		log_failure(LOG_DEBUG, why, "a connection from %s ended", peer);
 		return;
 	}
 	server->unwarned++;

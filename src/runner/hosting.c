@@ -71,7 +71,7 @@ static void move_to(struct deployment *deployment, enum state next) {
 static void remove_folder(const char *folder) {
 	struct error err;
 	if (path_remove_tree(folder, &err) < 0)
-		log_warn("%s", err.msg);
+		log_failure(LOG_WARN, &err, "left over from a deployment");
 }
 
 static void on_end(struct timer *timer) {

@@ -126,9 +126,9 @@ static void on_closed(struct rpc_stream *stream) {
 		return;
 	}
 	if (was_accepted)
-		log_warn("lost the Backplane: %s", why.msg);
+		log_failure(LOG_WARN, &why, "lost the Backplane");
 	else
-		log_debug("not registered: %s", why.msg);
+		log_failure(LOG_DEBUG, &why, "not registered");
 	wait_to_retry(registration);
 }
 

@@ -67,7 +67,7 @@ static void on_answered(void *owner, const ProtobufCMessage *response UNUSED, co
 		char key[KEY_MAX];
 		snprintf(key, sizeof key, "%s", report->message.deployment_key);
 		if (err != NULL)
-			log_error("the Backplane did not take the report on %s: %s", key, err->msg);
+			log_failure(LOG_ERROR, err, "the Backplane did not take the report on %s", key);
 		drop(report);
 		if (unwanted && reports->unwanted != NULL)
 			reports->unwanted(reports, key);

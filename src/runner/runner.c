@@ -167,7 +167,7 @@ static void on_ended(struct deployment *deployment, const struct error *why, con
 					       .runner_fault = deployment_was_unreachable(deployment),
 					       .last_lines = last_lines,
 				       });
-	log_info("%s ended: %s", deployment_key(deployment), why->msg);
+	log_failure(LOG_INFO, why, "%s ended", deployment_key(deployment));
 	runner->deployment = NULL;
 	runner->stuck |= deployment_is_stuck(deployment);
 	/* What a shared object has left in this process no later deployment shall meet. */
@@ -229,7 +229,7 @@ static void on_unwanted(struct reports *reports, const char *key) {
 	struct runner *runner = CONTAINER_OF(reports, struct runner, reports);
 	struct error err;
 	if (terminate(runner, key, 0, &err) < 0)
-		log_warn("%s", err.msg);
+		log_failure(LOG_WARN, &err, "could not end %s, which the Backplane does not want", key);
 }
 
 /* --- the services ------------------------------------------------------------------------------------------------- */
@@ -382,7 +382,7 @@ _Noreturn static void end_at_once(struct runner *runner) {
 	log_warn("a verb still runs, and is ended with this process");
 	listener_close(&runner->listener);
 	if (runner->made_work_folder && path_remove_tree(runner->work_folder, &err) < 0)
-		log_warn("%s", err.msg);
+		log_failure(LOG_WARN, &err, "left over from this Runner");
 	_exit(0);
 }
 
@@ -471,7 +471,7 @@ int runner_run(const struct runner_options *options, struct error *err) {
 	int result = run(runner, err);
 	struct error left;
 	if (runner->made_work_folder && path_remove_tree(runner->work_folder, &left) < 0)
-		log_warn("%s", left.msg);
+		log_failure(LOG_WARN, &left, "left over from this Runner");
 	types_free(runner->types);
 	tls_config_unref(runner->server_tls);
 	tls_config_unref(runner->client_tls);

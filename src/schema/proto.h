@@ -12,7 +12,7 @@ struct Schema__Module;
 /*
  * What a peer sent, as a model in arena that keeps nothing of message. Whatever the protobuf form can hold and the
  * model cannot (a declaration of no kind, a verb without a request, text that is not UTF-8, …) is an error that names
- * the place; all of them are found in one run. Returns -1 when there were any: *ret_module is then unprocessed.
+ * the place; all of them are found in one run. Returns -1 when there were any: *ret_module is untouched then.
  *
  * What it makes is well-formed and no more: schema_check tells whether it means something.
  */

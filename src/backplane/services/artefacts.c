@@ -107,7 +107,7 @@ static void upload_done(uv_work_t *request, int status UNUSED) {
 	if (upload->stream->finished)
 		return;
 	if (upload->failed) {
-		log_error("an upload failed: %s", upload->err.msg);
+		log_failure(LOG_ERROR, &upload->err, "an upload failed");
 		rpc_fail(upload->stream, &upload->err);
 	} else if (upload->commit) {
 		upload_answer(upload);
@@ -320,7 +320,7 @@ static void download_done(uv_work_t *request, int status UNUSED) {
 	if (download->stream->finished)
 		return;
 	if (download->failed) {
-		log_error("an artefact of %s could not be read: %s", download->record.key, download->err.msg);
+		log_failure(LOG_ERROR, &download->err, "an artefact of %s could not be read", download->record.key);
 		rpc_fail(download->stream, &download->err);
 	} else if (download->chunk_len == 0 && download->began) {
 		next_artefact(download);

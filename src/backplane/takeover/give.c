@@ -107,7 +107,8 @@ static void resume(struct backplane *backplane) {
 }
 
 static void refuse(struct backplane *backplane, const struct error *why) {
-	log_warn("not taken over by process %ld: %s", takeover_packet_peer_pid(backplane->takeover.asker), why->msg);
+	log_failure(LOG_WARN, why, "not taken over by process %ld",
+		    takeover_packet_peer_pid(backplane->takeover.asker));
 	takeover_packet_send(backplane->takeover.asker, TAKEOVER_REFUSED, why->msg, NULL, 0, NULL);
 	if (backplane->takeover.pausing)
 		resume(backplane);
@@ -262,7 +263,7 @@ static void hand_over(struct backplane *backplane) {
 	} else if (reopen(backplane, &lost) == 0) {
 		refuse(backplane, &err);
 	} else {
-		log_error("the data folder is not to be had again: %s", lost.msg);
+		log_failure(LOG_ERROR, &lost, "the data folder is not to be had again");
 		leave(backplane);
 	}
 }

@@ -140,7 +140,7 @@ static void on_ready(void *data, const char *endpoint) {
 	const struct serve_options *given = data;
 	struct error err;
 	if (given->port_file != NULL && file_write_whole(given->port_file, str_from(endpoint), 0644, &err) < 0)
-		log_error("%s", err.msg);
+		log_failure(LOG_ERROR, &err, "could not write the port file");
 	fprintf(stderr, "FTL serves on %s\n", endpoint);
 }
 

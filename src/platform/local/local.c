@@ -103,7 +103,7 @@ static void remove_folder(const struct local *local, const char *key) {
 	struct error err;
 	char *path = file_of(local, key, ".d");
 	if (path_remove_tree(path, &err) < 0)
-		log_warn("%s", err.msg);
+		log_failure(LOG_WARN, &err, "left over from a Runner");
 	free(path);
 }
 
@@ -231,7 +231,7 @@ static void write_pid(const struct process *process) {
 	snprintf(text, sizeof text, "%d %" PRIu64 "\n", (int)process->pid,
 		 process_stat(process->pid, PROCESS_STAT_START_TIME));
 	if (file_write_whole(path, str_from(text), 0600, &err) < 0)
-		log_warn("%s; a Backplane that takes over could not end this Runner", err.msg);
+		log_failure(LOG_WARN, &err, "a Backplane that takes over could not end the Runner %s", process->key);
 	free(path);
 }
 
@@ -384,7 +384,7 @@ static void sweep(struct local *local, const char *file) {
 	if (read_key_of_path(local, str_from(path), key))
 		add_gone(local, key);
 	else if (path_remove_tree(path, &err) < 0)
-		log_warn("%s", err.msg);
+		log_failure(LOG_WARN, &err, "left over from a Runner");
 	free(path);
 }
 

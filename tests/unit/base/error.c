@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmocka_test.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+static void keeps_code_reason_and_origin_when_wrapped(void **state UNUSED) {
+	struct error err;
+	assert_int_equal(error_set(&err, CODE_NOT_FOUND, "there is no module %s", "echo"), -1);
+	assert_string_equal(err.reason, "");
+	assert_int_equal(error_set_reason(&err, "NO_MODULE"), -1);
+	const char *origin = err.origin;
+	error_wrap(&err, "call %d", 7);
+	assert_int_equal(err.code, CODE_NOT_FOUND);
+	assert_string_equal(err.reason, "NO_MODULE");
+	assert_ptr_equal(err.origin, origin);
+	assert_non_null(strstr(origin, "tests/unit/base/error.c:"));
+	assert_string_equal(err.msg, "call 7: there is no module echo");
+}
+
+static void a_new_error_has_no_reason_of_the_last_one(void **state UNUSED) {
+	struct error err;
+	error_set(&err, CODE_UNAVAILABLE, "off");
+	error_set_reason(&err, "SCALED_TO_ZERO");
+	error_set_errno(&err, ENOSPC, "could not write %s", "x");
+	assert_int_equal(err.code, CODE_RESOURCE_EXHAUSTED);
+	assert_string_equal(err.reason, "");
+	assert_non_null(strstr(err.msg, "could not write x: "));
+}
+
+static void takes_no_error_at_all(void **state UNUSED) {
+	assert_int_equal(error_set(NULL, CODE_INTERNAL, "x"), -1);
+	assert_int_equal(error_set_errno(NULL, EIO, "x"), -1);
+	assert_int_equal(error_set_reason(NULL, "X"), -1);
+}
+
+static void read_log(enum log_level threshold, const struct error *err, char *ret_text, size_t size) {
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	log_init(threshold, "test");
+	log_set_fd(ends[1]);
+	log_failure(LOG_WARN, err, "could not do %s", "it");
+	log_set_fd(STDERR_FILENO);
+	close(ends[1]);
+	ssize_t len = read(ends[0], ret_text, size - 1);
+	assert_true(len > 0);
+	ret_text[len] = '\0';
+	close(ends[0]);
+}
+
+static void a_debug_log_names_the_origin(void **state UNUSED) {
+	struct error err;
+	char text[512];
+	error_set(&err, CODE_INTERNAL, "no luck");
+	read_log(LOG_INFO, &err, text, sizeof text);
+	assert_non_null(strstr(text, "could not do it: no luck\n"));
+	read_log(LOG_DEBUG, &err, text, sizeof text);
+	assert_non_null(strstr(text, "could not do it: no luck [tests/unit/base/error.c:"));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keeps_code_reason_and_origin_when_wrapped),
+		cmocka_unit_test(a_new_error_has_no_reason_of_the_last_one),
+		cmocka_unit_test(takes_no_error_at_all),
+		cmocka_unit_test(a_debug_log_names_the_origin),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
