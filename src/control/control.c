@@ -283,6 +283,7 @@ void control_init(struct control *control, const struct control_config *config, 
 		  uint64_t now_ms) {
 	*control = (struct control){.config = *config, .effects = effects, .now_ms = now_ms};
 	map_init(&control->runners);
+	map_init(&control->platform_keys);
 	map_init(&control->deployments);
 	map_init(&control->modules);
 	map_init(&control->languages);
@@ -320,8 +321,15 @@ void control_deinit(struct control *control) {
 	}
 	LIST_FOREACH(link, &control->all_languages)
 		free(LIST_ENTRY(link, struct language, in_control));
+	for (size_t cursor = 0;;) {
+		char *key = map_next(&control->platform_keys, &cursor);
+		if (key == NULL)
+			break;
+		free(key);
+	}
 	heap_deinit(&control->due_runners);
 	map_deinit(&control->runners);
+	map_deinit(&control->platform_keys);
 	map_deinit(&control->deployments);
 	map_deinit(&control->modules);
 	map_deinit(&control->languages);

@@ -216,6 +216,7 @@ struct control {
 	uint64_t now_ms;
 	/* Maps to find one, lists to walk them in an order that a second run repeats. */
 	struct map runners; /* by key */
+	struct map platform_keys; /* of Runners that the Platform was asked for or found, until it tells their end */
 	struct list all_runners;
 	struct heap due_runners; /* by due */
 	struct map deployments; /* by key: those that are wanted or still end */
@@ -276,7 +277,8 @@ void control_load_module(struct control *control, const char *name, uint32_t rep
 /* For each module after that: the newest of its deployments, if it failed or was stopped. */
 void control_load_ended(struct control *control, const struct deployment_record *record);
 
-/* The Platform found a Runner of the Backplane before us. It has as long to register as one that is created. */
+/* The Platform has a Runner that an earlier Backplane asked for. Mostly told at the start; later when an order of that
+ * Backplane took long. The Runner has `silence_ms` to register. */
 void control_found(struct control *control, const char *runner_key);
 /* One of those was told to end by the Backplane before us, and has so long to finish its calls. */
 void control_found_draining(struct control *control, const char *runner_key, uint64_t left_ms);
@@ -300,7 +302,6 @@ int control_scale(struct control *control, struct str module, uint32_t replicas,
 struct registration {
 	uint64_t id;
 	struct str language, endpoint, runner_key, deployment_key;
-	bool managed; /* the Platform knows the key */
 };
 
 void control_register(struct control *control, const struct registration *registration);
@@ -323,6 +324,9 @@ struct deployed {
 /* -1 when the Runner does not host that deployment as far as we know; it should end it. */
 int control_deployed(struct control *control, const struct deployed *deployed, struct error *err);
 
+/* A Runner that the Platform was asked for is on its way: "pulls the image". */
+void control_runner_progress(struct control *control, const char *runner_key, const char *text);
+/* The Platform has the Runner no longer, or could not make it. Told once for each that it was asked for or found. */
 void control_runner_exited(struct control *control, const char *runner_key, const struct cause *cause);
 void control_published(struct control *control, uint64_t version);
 void control_shut_down(struct control *control);
@@ -333,6 +337,8 @@ const char *runner_state_name(enum runner_state state);
 const char *deployment_state_name(enum deployment_state state);
 const struct module *control_module(const struct control *control, struct str name);
 const struct deployment *control_deployment(const struct control *control, struct str key);
+/* Whether the Platform was asked for the Runner or found it, and has not told its end. */
+bool control_is_of_platform(const struct control *control, struct str runner_key);
 unsigned deployment_wanted(const struct deployment *deployment); /* copies of one that is active or next */
 
 /* Nothing of it is alive, and something is about to be: it was there before, and no failure stands against it but that

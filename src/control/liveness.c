@@ -149,7 +149,8 @@ void control_register(struct control *control, const struct registration *regist
 	else
 		key_make(key, "rnr", language, control->effects->ops->random(control->effects));
 	if (runner == NULL)
-		runner = runner_add(control, key, language, registration->managed, RUNNER_CREATING, 0);
+		runner = runner_add(control, key, language, control_is_of_platform(control, str_from(key)),
+				    RUNNER_CREATING, 0);
 	snprintf(runner->language, sizeof runner->language, "%s", language);
 	runner->endpoint = mem_strndup(registration->endpoint.ptr, registration->endpoint.len);
 	read_claim(runner, registration);

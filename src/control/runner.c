@@ -114,19 +114,33 @@ struct runner *runner_add(struct control *control, const char *key, const char *
 	return runner;
 }
 
+static void add_platform_key(struct control *control, const char *key) {
+	free(map_put(&control->platform_keys, str_from(key), mem_strdup(key)));
+}
+
 void runner_create(struct control *control, const char *language) {
 	char key[KEY_MAX];
 	key_make(key, "rnr", language, control->effects->ops->random(control->effects));
 	struct runner *runner =
 		runner_add(control, key, language, true, RUNNER_CREATING, control->config.create_timeout_ms);
+	add_platform_key(control, key);
 	runner_tell(control, runner, EVENT_RUNNER_CREATING, 0, "asked of the Platform");
 	control->effects->ops->create_runner(control->effects, key, language);
 }
 
-/* One that runs has nothing to wait for: when it does not look for us it hangs. */
+/* A surviving Runner reconnects at once; if it has not within `silence_ms`, it is hung. One that an order of an earlier
+ * Backplane made late may have registered before the Platform told of it. */
 void control_found(struct control *control, const char *runner_key) {
-	struct runner *runner = runner_add(control, runner_key, "", true, RUNNER_CREATING, control->config.silence_ms);
+	struct runner *runner = runner_find(control, runner_key);
+	add_platform_key(control, runner_key);
+	if (runner != NULL) {
+		runner->managed = true;
+		return;
+	}
+	runner = runner_add(control, runner_key, "", true, RUNNER_CREATING, control->config.silence_ms);
 	runner_tell(control, runner, EVENT_RUNNER_CREATING, 0, "left by the Backplane before; it may register again");
+	if (control->shutting_down)
+		runner_drain(control, runner, "the Backplane stops");
 }
 
 void control_found_draining(struct control *control, const char *runner_key, uint64_t left_ms) {
@@ -281,8 +295,19 @@ void runner_adopt(struct control *control, struct runner *runner) {
 	deployment_gained_runner(control, deployment, runner);
 }
 
+bool control_is_of_platform(const struct control *control, struct str runner_key) {
+	return map_get(&control->platform_keys, runner_key) != NULL;
+}
+
+void control_runner_progress(struct control *control, const char *runner_key, const char *text) {
+	const struct runner *runner = runner_find(control, runner_key);
+	if (runner != NULL && runner->state == RUNNER_CREATING)
+		runner_tell(control, runner, EVENT_RUNNER_CREATING, 0, text);
+}
+
 void control_runner_exited(struct control *control, const char *runner_key, const struct cause *cause) {
 	struct runner *runner = runner_find(control, runner_key);
+	free(map_remove(&control->platform_keys, str_from(runner_key)));
 	if (runner == NULL)
 		return;
 	runner_lose(control, runner, cause);

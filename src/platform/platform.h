@@ -20,8 +20,6 @@ struct platform_ops {
 	void (*create)(struct platform *platform, const char *runner_key, const char *language);
 	/* Ends it without asking; harmless when it is gone. */
 	void (*destroy)(struct platform *platform, const char *runner_key);
-	/* Whether the Runner is one of this platform's, be it from a process before this one. */
-	bool (*knows)(struct platform *platform, const char *runner_key);
 	/* Walks the Runners that there are: start with *cursor = 0; NULL at the end. */
 	const char *(*next)(struct platform *platform, size_t *cursor);
 	/* Lets go of the Runners that are left, which go on, but for those that are being destroyed. The memory is gone

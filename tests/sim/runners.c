@@ -452,7 +452,6 @@ static void on_registration(struct sim *sim, struct event *event) {
 		.endpoint = str_from(runner->endpoint),
 		.runner_key = str_from(runner->key),
 		.deployment_key = str_from(runner->said_hosted),
-		.managed = runner->managed,
 	};
 	backplane_begin(sim);
 	control_register(&sim->control, &registration);
@@ -567,9 +566,18 @@ struct sim_runner *runner_start(struct sim *sim, const char *key, const char *la
 
 struct order {
 	char key[KEY_MAX], language[LANGUAGE_MAX];
-	bool fails, cancelled;
-	struct list link;
+	bool fails;
+	uint32_t epoch; /* of the Backplane that asked */
 };
+
+static void on_found(struct sim *sim, struct event *event) {
+	const struct sim_runner *runner = event->subject;
+	if (!runner->running)
+		return;
+	backplane_begin(sim);
+	control_found(&sim->control, runner->key);
+	backplane_end(sim);
+}
 
 static void on_not_created(struct sim *sim, struct event *event) {
 	const struct order *order = event->subject;
@@ -586,15 +594,21 @@ static void on_create(struct sim *sim, struct event *event) {
 		stray->stream = STREAM_NONE;
 		stray->orphan_since_ms = 0;
 	}
-	if (!order->fails)
-		runner_start(sim, order->key, order->language, true);
-	else if (sim->up)
-		sim_to_backplane(sim, 0, on_not_created, (void *)order);
+	bool is_known = order->epoch == sim->epoch;
+	if (order->fails) {
+		if (sim->up && is_known)
+			sim_to_backplane(sim, 0, on_not_created, (void *)order);
+		return;
+	}
+	struct sim_runner *runner = runner_start(sim, order->key, order->language, true);
+	/* The order of a Backplane that died is carried out: the next one finds the Runner. */
+	if (sim->up && !is_known)
+		sim_to_backplane(sim, 0, on_found, runner);
 }
 
 void platform_create(struct sim *sim, const char *key, const char *language) {
 	struct order *order = arena_alloc(&sim->arena, sizeof *order);
-	*order = (struct order){.fails = sim->now_ms < sim->platform_fails_until_ms};
+	*order = (struct order){.fails = sim->now_ms < sim->platform_fails_until_ms, .epoch = sim->epoch};
 	snprintf(order->key, sizeof order->key, "%s", key);
 	snprintf(order->language, sizeof order->language, "%s", language);
 	bool slow = sim->now_ms < sim->platform_slow_until_ms;
@@ -612,4 +626,10 @@ void platform_destroy(struct sim *sim, const char *key) {
 	/* Orders that are still to be carried out come first. */
 	struct event *event = sim_at(sim, sim_between(sim, 0, 20), on_destroy, NULL);
 	snprintf(event->key, sizeof event->key, "%s", key);
+}
+
+void platform_list(struct sim *sim, void (*found)(struct sim *sim, const char *key)) {
+	for (unsigned i = 0; i < sim->runner_count; i++)
+		if (sim->runners[i]->running && sim->runners[i]->managed)
+			found(sim, sim->runners[i]->key);
 }

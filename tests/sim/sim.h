@@ -275,6 +275,8 @@ void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t r
 void runner_accepted(struct sim *sim, struct sim_runner *runner, uint64_t registration);
 void platform_create(struct sim *sim, const char *key, const char *language);
 void platform_destroy(struct sim *sim, const char *key);
+/* Tells what there is; nothing more follows when it returns. */
+void platform_list(struct sim *sim, void (*found)(struct sim *sim, const char *key));
 void send_ping(struct sim *sim, const struct runner *runner, uint64_t timeout_ms);
 void send_deploy(struct sim *sim, const struct runner *runner, const char *deployment);
 void send_terminate(struct sim *sim, const struct runner *runner, const char *deployment, uint64_t grace_ms);

@@ -437,6 +437,10 @@ static void load_deployment(struct sim *sim, unsigned module, const char *key, b
 	control_load(&sim->control, &record, &wanted, active);
 }
 
+static void on_runner_found(struct sim *sim, const char *key) {
+	control_found(&sim->control, key);
+}
+
 void backplane_start(struct sim *sim) {
 	struct control_config config = control_config_default;
 	config.create_timeout_ms = 5000;
@@ -467,10 +471,8 @@ void backplane_start(struct sim *sim) {
 		if (row->exists && row->active[0] == '\0' && row->next[0] == '\0')
 			control_load_module(&sim->control, module_name(i), row->replicas, "");
 	}
-	for (unsigned i = 0; i < sim->runner_count; i++)
-		if (sim->runners[i]->running && sim->runners[i]->managed)
-			control_found(&sim->control, sim->runners[i]->key);
-	backplane_begin(sim);
+	platform_list(sim, on_runner_found);
+	control_begin(&sim->control, sim->now_ms);
 	backplane_end(sim);
 	check_store(sim);
 }

@@ -139,14 +139,13 @@ static void take_registration(struct registration_stream *registration) {
 	}
 	registrations_settle(backplane); /* this may be one of them that is back */
 	registration->id = ++backplane->last_registration;
-	registration->managed = backplane->platform->ops->knows(backplane->platform, request->runner_key);
+	registration->managed = control_is_of_platform(&backplane->control, str_from(request->runner_key));
 	struct registration event = {
 		.id = registration->id,
 		.language = str_from(request->language),
 		.endpoint = str_from(request->endpoint),
 		.runner_key = str_from(request->runner_key),
 		.deployment_key = str_from(request->deployment_key),
-		.managed = registration->managed,
 	};
 	control_register(backplane_event(backplane), &event);
 	backplane_event_done(backplane);

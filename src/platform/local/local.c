@@ -413,11 +413,6 @@ static void local_destroy(struct platform *platform, const char *runner_key) {
 		uv_process_kill(&process->child, SIGKILL);
 }
 
-static bool local_knows(struct platform *platform, const char *runner_key) {
-	struct local *local = CONTAINER_OF(platform, struct local, platform);
-	return map_get(&local->processes, str_from(runner_key)) != NULL;
-}
-
 static const char *local_next(struct platform *platform, size_t *cursor) {
 	struct local *local = CONTAINER_OF(platform, struct local, platform);
 	const struct process *process = map_next(&local->processes, cursor);
@@ -443,7 +438,6 @@ static void local_close(struct platform *platform) {
 static const struct platform_ops local_ops = {
 	.create = local_create,
 	.destroy = local_destroy,
-	.knows = local_knows,
 	.next = local_next,
 	.close = local_close,
 };

@@ -195,8 +195,7 @@ static void register_runner(uint64_t id, const char *endpoint, const char *key, 
 								 .language = STR("c"),
 								 .endpoint = str_from(endpoint),
 								 .runner_key = str_from(key),
-								 .deployment_key = str_from(hosts),
-								 .managed = strncmp(key, "rnr-", 4) == 0});
+								 .deployment_key = str_from(hosts)});
 }
 
 static void pinged(const char *key, const struct error *err) {
@@ -600,10 +599,64 @@ static void orders_again_what_was_not_answered_in_time(void **state UNUSED) {
 	assert_int_equal(stage->control.runners.len, 0);
 }
 
+/* An order of an earlier Backplane may take effect after the listing: the Runner may register first. */
+static void a_runner_that_is_found_late_is_managed(void **state UNUSED) {
+	register_runner(1, "unix:/a", "rnr-a", "");
+	pinged("rnr-a", NULL);
+	const struct runner *runner = map_get(&stage->control.runners, STR("rnr-a"));
+	assert_false(runner->managed);
+	control_found(&stage->control, "rnr-a");
+	assert_int_equal(stage->control.runners.len, 1);
+	assert_true(runner->managed);
+}
+
+static void a_runner_that_is_found_while_it_stops_is_ended(void **state UNUSED) {
+	control_shut_down(&stage->control);
+	forget_log();
+	control_found(&stage->control, "rnr-a");
+	assert_int_equal(stage->control.runners.len, 0);
+	expect("destroy\n");
+}
+
+static bool is_managed(const char *key) {
+	const struct runner *runner = map_get(&stage->control.runners, str_from(key));
+	assert_non_null(runner);
+	return runner->managed;
+}
+
+/* A Runner that was given up may register before the Platform has ended it. */
+static void a_runner_is_the_platforms_until_its_end(void **state UNUSED) {
+	control_found(&stage->control, "rnr-a");
+	control_begin(&stage->control, stage->now_ms);
+	pass(control_config_default.silence_ms);
+	assert_int_equal(stage->control.runners.len, 0);
+	assert_true(control_is_of_platform(&stage->control, STR("rnr-a")));
+	register_runner(1, "unix:/a", "rnr-a", "");
+	assert_true(is_managed("rnr-a"));
+	control_runner_exited(&stage->control, "rnr-a", &(struct cause){.why = "exited"});
+	assert_false(control_is_of_platform(&stage->control, STR("rnr-a")));
+	register_runner(2, "unix:/a", "rnr-a", "");
+	assert_false(is_managed("rnr-a"));
+}
+
+static void progress_is_told_until_the_runner_registers(void **state UNUSED) {
+	control_found(&stage->control, "rnr-a");
+	buf_clear(&stage->told);
+	control_runner_progress(&stage->control, "rnr-a", "pulls the image");
+	expect_told("10 rnr-a -: pulls the image\n");
+	control_runner_progress(&stage->control, "rnr-other", "pulls the image");
+	register_runner(1, "unix:/a", "rnr-a", "");
+	buf_clear(&stage->told);
+	control_runner_progress(&stage->control, "rnr-a", "pulls the image");
+	expect_told("");
+}
+
 static void finds_runners_again_after_a_restart(void **state UNUSED) {
 	load_live();
 	control_tick(&stage->control);
 	expect("route echo to 0\n"); /* and no new Runner: the old one may still come back */
+	control_found(&stage->control, "rnr-a");
+	control_found(&stage->control, "rnr-b");
 	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
 	pinged("rnr-a", NULL);
 	expect("ping unix:/a\naccept 1\nroute echo to 1\n");
@@ -1076,6 +1129,10 @@ int main(void) {
 		STAGE_TEST(tells_what_drains_and_comes_again_to_end),
 		STAGE_TEST(has_a_report_sent_again_that_comes_before_the_pong),
 		STAGE_TEST(orders_again_what_was_not_answered_in_time),
+		STAGE_TEST(a_runner_that_is_found_late_is_managed),
+		STAGE_TEST(a_runner_that_is_found_while_it_stops_is_ended),
+		STAGE_TEST(a_runner_is_the_platforms_until_its_end),
+		STAGE_TEST(progress_is_told_until_the_runner_registers),
 		STAGE_TEST(finds_runners_again_after_a_restart),
 		STAGE_TEST(ends_what_was_found_and_never_registers),
 		STAGE_TEST(waits_from_the_beginning_for_what_was_found),
