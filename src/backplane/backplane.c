@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/path.h"
+#include "base/reasons.h"
 #include "ftl_descriptors.h"
 #include "rpc/reflection.h"
 
@@ -279,11 +280,13 @@ static int open_inner(struct backplane *backplane, struct error *err) {
 		return 0;
 	}
 	int len = snprintf(endpoint.path, sizeof endpoint.path, "%s/backplane.sock", backplane->data_folder);
-	if (len >= (int)sizeof endpoint.path)
-		return error_set(
-			err, CODE_INVALID_ARGUMENT,
-			"%s/backplane.sock has more than 107 bytes, which no socket's path may; choose a shorter --data",
-			backplane->data_folder);
+	if (len >= (int)sizeof endpoint.path) {
+		error_set(err, CODE_INVALID_ARGUMENT,
+			  "%s/backplane.sock has more than 107 bytes, which no socket's path may; choose a data folder "
+			  "with a shorter path",
+			  backplane->data_folder);
+		return error_set_reason(err, REASON_SOCKET_PATH_TOO_LONG);
+	}
 	if (listener_open(&backplane->inner, &backplane->loop, &endpoint, on_accept, backplane, err) < 0)
 		return -1;
 	endpoint_format(&backplane->inner.endpoint, backplane->inner_endpoint);

@@ -26,7 +26,7 @@
 /* A deployment. */
 #define REASON_BREAKS_CALLERS "BREAKS_CALLERS" /* FailedPrecondition: the change breaks modules that call it */
 #define REASON_SCHEMA_MISFIT "SCHEMA_MISFIT" /* FailedPrecondition: it names what is not deployed */
-#define REASON_NO_EARLIER_DEPLOYMENT "NO_EARLIER_DEPLOYMENT" /* NotFound: nothing to roll back to */
+#define REASON_NO_EARLIER_DEPLOYMENT "NO_EARLIER_DEPLOYMENT" /* FailedPrecondition: nothing to roll back to */
 #define REASON_ENTRY_MISSING "ENTRY_MISSING" /* the entry is not among the artefacts */
 
 /* A process that starts. */

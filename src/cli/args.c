@@ -4,7 +4,6 @@
 #include <getopt.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/nearest.h"
 #include "base/size.h"
 
@@ -24,6 +23,34 @@ static const struct args_option option_ca = {
 	.value = "FILE",
 	.help = "authorities (PEM) to trust when it is at https:// (else FTL_CA,\n"
 		"else those of the system)",
+};
+static const struct args_option options_process[] = {
+	{.name = "busy-poll",
+	 .kind = ARGS_COUNT,
+	 .offset = offsetof(struct common_options, process.busy_poll_us),
+	 .value = "MICROSECONDS",
+	 .standard = "0",
+	 .help = "after each turn of work look for more for so long before\n"
+		 "sleeping: quicker answers at low load for more CPU;\n"
+		 "a Backplane passes it on to its Runners"},
+	{.name = "start-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = offsetof(struct common_options, process.start_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "30s",
+	 .help = "the time in which a deployment must come alive"},
+	{.name = "orphan-timeout",
+	 .kind = ARGS_DURATION,
+	 .offset = offsetof(struct common_options, process.orphan_timeout_ms),
+	 .value = "DURATION",
+	 .standard = "2m",
+	 .help = "a Runner that has no Backplane for this long stops itself"},
+	{.name = "log-level",
+	 .kind = ARGS_LEVEL,
+	 .offset = offsetof(struct common_options, process.log_level),
+	 .value = "LEVEL",
+	 .standard = "info",
+	 .help = "\"debug\", \"info\", \"warn\" or \"error\", on standard error"},
 };
 static const struct args_option options_tls[] = {
 	{.name = "tls-cert",
@@ -113,9 +140,12 @@ static const struct args_option option_help = {
 
 size_t args_options(const struct command *command, struct args_option ret_options[ARGS_OPTIONS_MAX]) {
 	size_t count = command->option_count;
-	ASSERT(count + 4 + ARRAY_LEN(options_tls) + ARRAY_LEN(options_limits) < ARGS_OPTIONS_MAX);
+	ASSERT(count + 4 + ARRAY_LEN(options_process) + ARRAY_LEN(options_tls) + ARRAY_LEN(options_limits) <
+	       ARGS_OPTIONS_MAX);
 	if (count > 0)
 		memcpy(ret_options, command->options, count * sizeof *ret_options);
+	for (size_t i = 0; i < ARRAY_LEN(options_process) && (command->common & COMMON_PROCESS); i++)
+		ret_options[count++] = options_process[i];
 	for (size_t i = 0; i < ARRAY_LEN(options_tls) && (command->common & COMMON_TLS); i++)
 		ret_options[count++] = options_tls[i];
 	for (size_t i = 0; i < ARRAY_LEN(options_limits) && (command->common & COMMON_LIMITS); i++)

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/log.h"
 
 enum output_format { FORMAT_TABLE, FORMAT_JSON };
 
@@ -41,9 +42,17 @@ struct limit_options {
 	uint64_t header_ms, stall_ms, idle_ms;
 };
 
+/* What `ftl serve` and `ftl runner` have in common. A Backplane passes the first three on to its Runners. */
+struct process_options {
+	unsigned busy_poll_us;
+	uint64_t start_timeout_ms, orphan_timeout_ms;
+	enum log_level log_level;
+};
+
 /* The first member of every command's struct of options. */
 struct common_options {
 	bool help;
+	struct process_options process;
 	struct limit_options limits;
 	const char *endpoint, *ca; /* NULL: not given */
 	const char *tls_cert, *tls_key, *tls_client_ca; /* the same */
@@ -52,7 +61,14 @@ struct common_options {
 
 #define ARGS_OPERANDS_ANY SIZE_MAX
 
-enum { COMMON_ENDPOINT = 1, COMMON_OUTPUT = 2, COMMON_TLS = 4, COMMON_LIMITS = 8 };
+enum {
+	COMMON_ENDPOINT = 1,
+	COMMON_OUTPUT = 2,
+	COMMON_TLS = 4,
+	COMMON_LIMITS = 8,
+	COMMON_PROCESS = 16,
+	COMMON_OPERAND_IS_MODULE = 32, /* no option: the first operand is MODULE or MODULE.VERB */
+};
 
 struct cli;
 
@@ -66,7 +82,7 @@ struct command {
 	const struct args_option *options;
 	size_t option_count;
 	size_t options_size;
-	unsigned common; /* which of the common options it has beside --help */
+	unsigned common; /* which of the common options it has beside --help, and what its operands are */
 	int (*run)(struct cli *cli); /* returns the exit code */
 };
 

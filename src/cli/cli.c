@@ -5,16 +5,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/hints.h"
 #include "cli/output.h"
 #include "cli/project/config.h"
 #include "cli/project/project.h"
 
-int cli_fail(const struct cli *cli, const struct error *err) {
+/* The module that the command is about, as most commands name it first. */
+static const char *module_of(struct cli *cli) {
+	if (cli->operand_count == 0 || (cli->command->common & COMMON_OPERAND_IS_MODULE) == 0)
+		return NULL;
+	return arena_strdup(&cli->arena, str_cut(str_from(cli->operands[0]), '.', &(struct str){0}));
+}
+
+int cli_fail(struct cli *cli, const struct error *err) {
 	if (cli->interrupted || (cli->client != NULL && client_is_interrupted(cli->client))) {
 		progress_clear();
 		return EXIT_INTERRUPTED;
 	}
-	output_error("%s", err->msg);
+	const char *hint = hint_for(err, module_of(cli), &cli->arena);
+	output_error("%s%s%s", err->msg, hint != NULL ? "\nhint: " : "", hint != NULL ? hint : "");
 	return EXIT_FAILED;
 }
 
@@ -49,6 +58,13 @@ int cli_endpoint(struct cli *cli, const char *project_endpoint, const char **ret
 	if (!settled && project_endpoint == NULL && read_project(cli, &sources.project, err) < 0)
 		return -1;
 	return config_endpoint(&sources, &cli->arena, ret_endpoint, err);
+}
+
+char *const *cli_folders(const struct cli *cli, size_t *ret_count) {
+	static char here[] = ".";
+	static char *const only_here[] = {here, NULL};
+	*ret_count = MAX(cli->operand_count, (size_t)1);
+	return cli->operand_count == 0 ? only_here : cli->operands;
 }
 
 const char *cli_ca(const struct cli *cli) {

@@ -42,6 +42,9 @@ const struct command *command_find(const char *name);
 /* All of them in the order of help, NULL at the end. */
 extern const struct command *const commands[];
 
+/* The folders that the operands name: "." when there are none. */
+char *const *cli_folders(const struct cli *cli, size_t *ret_count);
+
 /* The file of authorities to trust, or NULL: those of the system. */
 const char *cli_ca(const struct cli *cli);
 
@@ -50,8 +53,9 @@ const char *cli_ca(const struct cli *cli);
 int cli_limits(const struct cli *cli, size_t header_bytes, size_t header_bytes_max,
 	       struct rpc_server_options *ret_server);
 
-/* Prints the error, unless SIGINT brought it about, and returns the exit code. */
-int cli_fail(const struct cli *cli, const struct error *err);
+/* Prints the error and, on a line of its own, the hint for its reason, unless SIGINT brought it about. Returns the exit
+ * code. */
+int cli_fail(struct cli *cli, const struct error *err);
 
 /* Says what is wrong with how the command was used, and how to get help; returns the exit code. */
 int cli_usage(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);

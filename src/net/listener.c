@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/reasons.h"
 #include "net/socket_owner.h"
 
 enum { BACKLOG = 1024, PAUSE_MS = 100 };
@@ -52,9 +53,9 @@ static void on_readable(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
 static int refuse_in_use(const struct endpoint *endpoint, const char *holder, struct error *err) {
 	char text[ENDPOINT_MAX];
 	endpoint_format(endpoint, text);
-	return error_set(err, CODE_ALREADY_EXISTS,
-			 "%s is in use by %s; stop that process, or choose another address with --bind", text,
-			 holder ? holder : "another process");
+	error_set(err, CODE_ALREADY_EXISTS, "%s is in use by %s; stop that process, or choose another address", text,
+		  holder ? holder : "another process");
+	return error_set_reason(err, REASON_ADDRESS_IN_USE);
 }
 
 static int refuse_port_in_use(const struct endpoint *endpoint, struct error *err) {
@@ -65,9 +66,10 @@ static int refuse_port_in_use(const struct endpoint *endpoint, struct error *err
 static int refuse_path_in_use(const struct endpoint *endpoint, const struct sockaddr_un *address, struct error *err) {
 	char holder[PORT_HOLDER_MAX];
 	struct stat status;
-	if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode))
-		return error_set(err, CODE_ALREADY_EXISTS,
-				 "%s is there and is no socket; choose another path with --bind", endpoint->path);
+	if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
+		error_set(err, CODE_ALREADY_EXISTS, "%s exists and is no socket; choose another path", endpoint->path);
+		return error_set_reason(err, REASON_NOT_A_SOCKET);
+	}
 	return refuse_in_use(endpoint, socket_holder(address, holder) ? holder : NULL, err);
 }
 

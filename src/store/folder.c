@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "base/path.h"
+#include "base/reasons.h"
 
 /* A folder that we may not open is not one that we made. */
 static int sync_if_readable(const char *path, struct error *err) {
@@ -39,11 +40,10 @@ static int already_taken(int fd, const char *path, struct error *err) {
 	char pid[24] = "";
 	ssize_t len = pread(fd, pid, sizeof pid - 1, 0);
 	pid[len > 0 ? strspn(pid, "0123456789") : 0] = '\0';
-	return error_set(
-		err, CODE_FAILED_PRECONDITION,
-		"the data folder %s is in use by %s%s: stop that one first, or use another data folder, or take "
-		"its place with ftl serve --takeover",
-		path, pid[0] != '\0' ? "process " : "another process", pid);
+	error_set(err, CODE_FAILED_PRECONDITION,
+		  "the data folder %s is in use by %s%s: stop that process, take it over, or use another data folder",
+		  path, pid[0] != '\0' ? "process " : "another process", pid);
+	return error_set_reason(err, REASON_DATA_FOLDER_IN_USE);
 }
 
 int folder_lock(const char *path, int *ret_lock, struct error *err) {

@@ -9,6 +9,7 @@
 #include "backplane/context.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "base/reasons.h"
 #include "control/schema_gate.h"
 #include "ftl.pb-c.h"
 
@@ -98,10 +99,10 @@ static int find_earlier(struct rollback *rollback, struct store *store, struct e
 		at++;
 	while (at < count && records[at].state == DEPLOYMENT_FAILED)
 		at++;
-	if (at >= count)
-		return error_set(err, CODE_FAILED_PRECONDITION,
-				 "there is no earlier deployment of %s; ftl history %s shows all", rollback->module,
-				 rollback->module);
+	if (at >= count) {
+		error_set(err, CODE_FAILED_PRECONDITION, "there is no earlier deployment of %s", rollback->module);
+		return error_set_reason(err, REASON_NO_EARLIER_DEPLOYMENT);
+	}
 	snprintf(rollback->key, sizeof rollback->key, "%s", records[at].key);
 	return 0;
 }

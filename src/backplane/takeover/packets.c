@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/reasons.h"
 
 static const char magic[8] = {'F', 'T', 'L', 't', 'a', 'k', 'e', '\n'};
 
@@ -65,11 +66,11 @@ int takeover_packet_connect(const char *data_folder, int *ret_fd, struct error *
 	if (!failed)
 		return error_set(err, CODE_PERMISSION_DENIED, "%s/takeover.sock is in the hands of another user",
 				 data_folder);
-	if (number == ENOENT || number == ECONNREFUSED)
-		return error_set(
-			err, CODE_NOT_FOUND,
-			"no Backplane that could be taken over runs on the data folder %s; start without --takeover",
-			data_folder);
+	if (number == ENOENT || number == ECONNREFUSED) {
+		error_set(err, CODE_NOT_FOUND, "no Backplane that could be taken over runs on the data folder %s",
+			  data_folder);
+		return error_set_reason(err, REASON_NOTHING_TO_TAKE_OVER);
+	}
 	return error_set_errno(err, number, "could not connect to %s/takeover.sock", data_folder);
 }
 
@@ -162,14 +163,16 @@ static void take_fds(struct msghdr *message, struct takeover_packet *packet) {
 
 static int check_head(int fd, const struct head *head, size_t size, struct error *err) {
 	if (size < sizeof *head || memcmp(head->magic, magic, sizeof magic) != 0)
-		return error_set(err, CODE_FAILED_PRECONDITION, "what process %ld says is no handover",
+		return error_set(err, CODE_FAILED_PRECONDITION, "process %ld sent no packet of a takeover",
 				 takeover_packet_peer_pid(fd));
-	if (head->version_first > TAKEOVER_VERSION || head->version_last < TAKEOVER_VERSION)
-		return error_set(
+	if (head->version_first > TAKEOVER_VERSION || head->version_last < TAKEOVER_VERSION) {
+		error_set(
 			err, CODE_FAILED_PRECONDITION,
-			"process %ld speaks the versions %u to %u of the handover, and this FTL version %d: stop the running "
-			"Backplane and start the other without --takeover",
+			"process %ld speaks the versions %u to %u of the takeover's packets, and this FTL version %d: "
+			"stop the running Backplane, then start the other one",
 			takeover_packet_peer_pid(fd), head->version_first, head->version_last, TAKEOVER_VERSION);
+		return error_set_reason(err, REASON_TAKEOVER_OTHER_VERSION);
+	}
 	return 0;
 }
 

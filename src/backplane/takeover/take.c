@@ -11,6 +11,7 @@
 #include "backplane/context.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/reasons.h"
 
 enum {
 	OFFER_MAX_MS = 15000, /* the other one finishes what is in progress first */
@@ -88,10 +89,10 @@ static int check_bind(const struct backplane *backplane, struct error *err) {
 		return 0;
 	char text[ENDPOINT_MAX];
 	endpoint_format(there, text);
-	return error_set(
-		err, CODE_INVALID_ARGUMENT,
-		"the Backplane that runs listens on %s, and --bind says %s; a takeover keeps the address: leave --bind out",
-		text, backplane->options->bind);
+	error_set(err, CODE_INVALID_ARGUMENT,
+		  "a takeover keeps the address: the Backplane that runs listens on %s, not on %s", text,
+		  backplane->options->bind);
+	return error_set_reason(err, REASON_TAKEOVER_OTHER_ADDRESS);
 }
 
 int takeover_ask(struct backplane *backplane, struct error *err) {

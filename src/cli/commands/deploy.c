@@ -11,9 +11,9 @@
 #include "base/nearest.h"
 #include "base/size.h"
 #include "cli/cli.h"
-#include "cli/commands/build.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/project/builder.h"
 #include "cli/schemas/schema_diff.h"
 #include "cli/schemas/schemas.h"
 #include "cli/upload.h"
@@ -238,7 +238,7 @@ static int deploy_folder(struct cli *cli, const char *folder, struct error *err)
 
 static int run(struct cli *cli) {
 	size_t count;
-	char *const *folders = build_folders(cli, &count);
+	char *const *folders = cli_folders(cli, &count);
 	struct error err;
 	for (size_t i = 0; i < count; i++)
 		if (deploy_folder(cli, folders[i], &err) < 0)

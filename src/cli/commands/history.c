@@ -59,6 +59,6 @@ const struct command command_history = {
 	.operands_max = 1,
 	.examples = "ftl history echo\nftl rollback echo $(ftl history echo -o json | jq -r '.[2].key')",
 	.options_size = sizeof(struct common_options),
-	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
+	.common = COMMON_ENDPOINT | COMMON_OUTPUT | COMMON_OPERAND_IS_MODULE,
 	.run = run,
 };

@@ -36,6 +36,6 @@ const struct command command_kill = {
 	.operands_max = 1,
 	.examples = "ftl kill echo",
 	.options_size = sizeof(struct common_options),
-	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
+	.common = COMMON_ENDPOINT | COMMON_OUTPUT | COMMON_OPERAND_IS_MODULE,
 	.run = run,
 };

@@ -142,6 +142,6 @@ const struct command command_logs = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct logs_options),
-	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
+	.common = COMMON_ENDPOINT | COMMON_OUTPUT | COMMON_OPERAND_IS_MODULE,
 	.run = run,
 };

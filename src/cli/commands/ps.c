@@ -4,9 +4,9 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/commands/status.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/status.h"
 
 struct ps_options {
 	struct common_options common;

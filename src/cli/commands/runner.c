@@ -7,9 +7,7 @@
 struct run_options {
 	struct common_options common;
 	const char *bind, *language, *key, *work_folder;
-	unsigned busy_poll_us;
-	uint64_t start_timeout_ms, orphan_timeout_ms, kill_timeout_ms;
-	enum log_level log_level;
+	uint64_t kill_timeout_ms;
 };
 
 #define OPTION(member) offsetof(struct run_options, member)
@@ -39,37 +37,12 @@ static const struct args_option options[] = {
 	 .offset = OPTION(work_folder),
 	 .value = "DIR",
 	 .help = "deployments go below it (default: a new folder in TMPDIR or /tmp)"},
-	{.name = "busy-poll",
-	 .kind = ARGS_COUNT,
-	 .offset = OPTION(busy_poll_us),
-	 .value = "MICROSECONDS",
-	 .standard = "0",
-	 .help = "after each turn of work look for more for so long before\n"
-		 "sleeping: quicker answers at low load for more CPU"},
-	{.name = "start-timeout",
-	 .kind = ARGS_DURATION,
-	 .offset = OPTION(start_timeout_ms),
-	 .value = "DURATION",
-	 .standard = "30s",
-	 .help = "what a deployment gets to come alive"},
-	{.name = "orphan-timeout",
-	 .kind = ARGS_DURATION,
-	 .offset = OPTION(orphan_timeout_ms),
-	 .value = "DURATION",
-	 .standard = "2m",
-	 .help = "stop after this long without a Backplane"},
 	{.name = "kill-timeout",
 	 .kind = ARGS_DURATION,
 	 .offset = OPTION(kill_timeout_ms),
 	 .value = "DURATION",
 	 .standard = "10s",
 	 .help = "what a process gets between SIGTERM and SIGKILL"},
-	{.name = "log-level",
-	 .kind = ARGS_LEVEL,
-	 .offset = OPTION(log_level),
-	 .value = "LEVEL",
-	 .standard = "info",
-	 .help = "\"debug\", \"info\", \"warn\" or \"error\", on standard error"},
 };
 
 static int run(struct cli *cli) {
@@ -91,14 +64,14 @@ static int run(struct cli *cli) {
 		.tls_key = given->common.tls_key,
 		.tls_client_ca = given->common.tls_client_ca,
 		.ca = cli_ca(cli),
-		.busy_poll_us = given->busy_poll_us,
-		.start_timeout_ms = given->start_timeout_ms,
-		.orphan_timeout_ms = given->orphan_timeout_ms,
+		.busy_poll_us = given->common.process.busy_poll_us,
+		.start_timeout_ms = given->common.process.start_timeout_ms,
+		.orphan_timeout_ms = given->common.process.orphan_timeout_ms,
 		.kill_timeout_ms = given->kill_timeout_ms,
 	};
 	if (cli_endpoint(cli, NULL, &runner.backplane, &err) < 0)
 		return cli_fail(cli, &err);
-	log_init(given->log_level, given->key != NULL ? given->key : "runner");
+	log_init(given->common.process.log_level, given->key != NULL ? given->key : "runner");
 	return runner_run(&runner, &err) < 0 ? cli_fail(cli, &err) : EXIT_DONE;
 }
 
@@ -111,6 +84,6 @@ const struct command command_runner = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct run_options),
-	.common = COMMON_ENDPOINT | COMMON_TLS | COMMON_LIMITS,
+	.common = COMMON_ENDPOINT | COMMON_PROCESS | COMMON_TLS | COMMON_LIMITS,
 	.run = run,
 };

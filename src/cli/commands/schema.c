@@ -200,6 +200,6 @@ const struct command command_schema = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct schema_options),
-	.common = COMMON_ENDPOINT,
+	.common = COMMON_ENDPOINT | COMMON_OPERAND_IS_MODULE,
 	.run = run,
 };

@@ -18,12 +18,11 @@ struct serve_options {
 	struct common_options common;
 	const char *bind, *data, *db, *platform, *port_file;
 	bool takeover;
-	unsigned threads, busy_poll_us, warm;
-	uint64_t start_timeout_ms, orphan_timeout_ms, drain_timeout_ms;
+	unsigned threads, warm;
+	uint64_t drain_timeout_ms;
 	const char *ca;
 	const char *allow_origin[ARGS_LIST_MAX + 1];
 	uint64_t artefact_max;
-	enum log_level log_level;
 };
 
 #define OPTION(member) offsetof(struct serve_options, member)
@@ -66,32 +65,12 @@ static const struct args_option options[] = {
 	 .value = "N",
 	 .standard = "0",
 	 .help = "threads for calls; 0: as many as cores"},
-	{.name = "busy-poll",
-	 .kind = ARGS_COUNT,
-	 .offset = OPTION(busy_poll_us),
-	 .value = "MICROSECONDS",
-	 .standard = "0",
-	 .help = "after each turn of work look for more for so long before\n"
-		 "sleeping: quicker answers at low load for more CPU; also of\n"
-		 "the Runners that it starts"},
 	{.name = "warm",
 	 .kind = ARGS_COUNT,
 	 .offset = OPTION(warm),
 	 .value = "N",
 	 .standard = "1",
 	 .help = "idle Runners kept for each language in use"},
-	{.name = "start-timeout",
-	 .kind = ARGS_DURATION,
-	 .offset = OPTION(start_timeout_ms),
-	 .value = "DURATION",
-	 .standard = "30s",
-	 .help = "what a deployment gets to come alive"},
-	{.name = "orphan-timeout",
-	 .kind = ARGS_DURATION,
-	 .offset = OPTION(orphan_timeout_ms),
-	 .value = "DURATION",
-	 .standard = "2m",
-	 .help = "after this long without a Backplane a Runner stops itself"},
 	{.name = "drain-timeout",
 	 .kind = ARGS_DURATION,
 	 .offset = OPTION(drain_timeout_ms),
@@ -115,12 +94,6 @@ static const struct args_option options[] = {
 	 .value = "ORIGIN",
 	 .help = "web pages that may call beside those of this machine:\n"
 		 "https://HOST[:PORT], or * for all; may be given several times"},
-	{.name = "log-level",
-	 .kind = ARGS_LEVEL,
-	 .offset = OPTION(log_level),
-	 .value = "LEVEL",
-	 .standard = "info",
-	 .help = "\"debug\", \"info\", \"warn\" or \"error\", on standard error"},
 	{.name = "port-file",
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(port_file),
@@ -179,7 +152,7 @@ static int serve(struct cli *cli, const struct backplane_options *backplane, str
 	/* One of a run before would tell a script that this one is ready. */
 	if (given->port_file != NULL)
 		unlink(given->port_file);
-	log_init(given->log_level, "backplane");
+	log_init(given->common.process.log_level, "backplane");
 	int result = backplane_run(backplane, &err);
 	if (given->port_file != NULL)
 		unlink(given->port_file);
@@ -226,10 +199,10 @@ static int run(struct cli *cli) {
 		.platform = given->platform,
 		.program = toolchain_program(&cli->arena),
 		.threads = given->threads,
-		.busy_poll_us = given->busy_poll_us,
+		.busy_poll_us = given->common.process.busy_poll_us,
 		.warm = given->warm,
-		.start_timeout_ms = given->start_timeout_ms,
-		.orphan_timeout_ms = given->orphan_timeout_ms,
+		.start_timeout_ms = given->common.process.start_timeout_ms,
+		.orphan_timeout_ms = given->common.process.orphan_timeout_ms,
 		.drain_timeout_ms = given->drain_timeout_ms,
 		.tls_cert = given->common.tls_cert,
 		.tls_key = given->common.tls_key,
@@ -266,6 +239,6 @@ const struct command command_serve = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct serve_options),
-	.common = COMMON_TLS | COMMON_LIMITS,
+	.common = COMMON_PROCESS | COMMON_TLS | COMMON_LIMITS,
 	.run = run,
 };

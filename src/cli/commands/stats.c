@@ -132,6 +132,6 @@ const struct command command_stats = {
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct stats_options),
-	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
+	.common = COMMON_ENDPOINT | COMMON_OUTPUT | COMMON_OPERAND_IS_MODULE,
 	.run = run,
 };

@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/commands/status.h"
+#include "cli/status.h"
 
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "cli/json.h"
 #include "cli/output.h"
-
-int status_get(struct cli *cli, const Ftl__StatusResponse **ret_status, struct error *err) {
-	const Ftl__StatusRequest request = FTL__STATUS_REQUEST__INIT;
-	const ProtobufCMessage *response;
-	if (cli_connect(cli, NULL, err) < 0)
-		return -1;
-	if (cli_unary(cli, "Status", &request.base, &ftl__status_response__descriptor, &response, err) < 0)
-		return -1;
-	*ret_status = (const Ftl__StatusResponse *)response;
-	return 0;
-}
 
 static const char *age(struct arena *arena, int64_t since_ms) {
 	char text[TIME_TEXT_MAX];
