@@ -23,11 +23,11 @@
 #include "runner/host.h"
 #include "runner/output_capture.h"
 
-enum library_state { LIBRARY_LOADING, LIBRARY_STARTING, LIBRARY_ALIVE, LIBRARY_CANCELLING, LIBRARY_STOPPING };
+enum library_host_state { LIBRARY_LOADING, LIBRARY_STARTING, LIBRARY_ALIVE, LIBRARY_CANCELLING, LIBRARY_STOPPING };
 
-struct library {
+struct library_host {
 	struct host host;
-	enum library_state state;
+	enum library_host_state state;
 	struct module_host *module; /* NULL: not loaded yet */
 	struct output_capture *output; /* what it prints, until the end */
 	struct timer limit; /* of the start, then of the stop */
@@ -45,25 +45,25 @@ struct library {
 	} shared;
 };
 
-static struct library *library_of(struct host *host) {
-	return CONTAINER_OF(host, struct library, host);
+static struct library_host *library_of(struct host *host) {
+	return CONTAINER_OF(host, struct library_host, host);
 }
 
 static size_t library_calls(const struct host *host) {
-	const struct library *library = CONTAINER_OF(host, const struct library, host);
+	const struct library_host *library = CONTAINER_OF(host, const struct library_host, host);
 	return library->module == NULL ? 0 : module_host_calls(library->module);
 }
 
 /* --- its log ------------------------------------------------------------------------------------------------------ */
 
-static void keep_line(struct library *library, struct str text) {
+static void keep_line(struct library_host *library, struct str text) {
 	pthread_mutex_lock(&library->shared.lock);
 	last_lines_add(&library->shared.lines, text);
 	pthread_mutex_unlock(&library->shared.lock);
 }
 
 static void on_log(void *owner, const struct module_log *said) {
-	struct library *library = owner;
+	struct library_host *library = owner;
 	struct buf attributes = BUF_INIT(KIB(64));
 	if (said->verb[0] != '\0' && strlen(said->request_id) < KIB(4)) {
 		int over = buf_append(&attributes, STR("{\"verb\":"));
@@ -84,7 +84,7 @@ static void on_log(void *owner, const struct module_log *said) {
 	keep_line(library, str_from(said->message));
 }
 
-static void take_line(struct library *library, enum log_level level, struct str text) {
+static void take_line(struct library_host *library, enum log_level level, struct str text) {
 	const struct host_options *options = &library->host.options;
 	keep_line(library, text);
 	logs_add_printed(options->logs, options->module, options->deployment_key, level, text);
@@ -100,12 +100,12 @@ static void on_stderr_line(void *data, struct str line) {
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-static void library_free(struct library *library) {
+static void library_free(struct library_host *library) {
 	pthread_mutex_destroy(&library->shared.lock);
 	free(library);
 }
 
-static void end(struct library *library, const struct error *why, bool stuck) {
+static void end(struct library_host *library, const struct error *why, bool stuck) {
 	struct host *host = &library->host;
 	library->ended = true;
 	timer_stop(host->options.loop, &library->limit);
@@ -124,7 +124,7 @@ static void end(struct library *library, const struct error *why, bool stuck) {
 }
 
 static void on_limit(struct timer *timer) {
-	struct library *library = CONTAINER_OF(timer, struct library, limit);
+	struct library_host *library = CONTAINER_OF(timer, struct library_host, limit);
 	struct error why;
 	char limit[TIME_TEXT_MAX];
 	duration_format(limit, (int64_t)library->host.options.start_timeout_ms);
@@ -140,21 +140,21 @@ static void on_limit(struct timer *timer) {
 	end(library, &why, true);
 }
 
-static void stop_when_idle(struct library *library) {
+static void stop_when_idle(struct library_host *library) {
 	if (library->state != LIBRARY_CANCELLING || module_host_calls(library->module) > 0)
 		return;
 	library->state = LIBRARY_STOPPING;
 	module_host_stop(library->module);
 }
 
-static void cancel(struct library *library) {
+static void cancel(struct library_host *library) {
 	library->state = LIBRARY_CANCELLING;
 	module_host_cancel(library->module);
 	stop_when_idle(library);
 }
 
 static void library_stop(struct host *host) {
-	struct library *library = library_of(host);
+	struct library_host *library = library_of(host);
 	if (library->stop_asked)
 		return;
 	library->stop_asked = true;
@@ -166,7 +166,7 @@ static void library_stop(struct host *host) {
 /* --- the module's events ------------------------------------------------------------------------------------------ */
 
 static void on_started(void *owner, const struct error *err) {
-	struct library *library = owner;
+	struct library_host *library = owner;
 	if (err != NULL) {
 		end(library, err, false);
 	} else if (library->stop_asked) {
@@ -179,7 +179,7 @@ static void on_started(void *owner, const struct error *err) {
 }
 
 static void on_idle(void *owner) {
-	struct library *library = owner;
+	struct library_host *library = owner;
 	if (library->state == LIBRARY_CANCELLING)
 		stop_when_idle(library);
 	else
@@ -236,7 +236,7 @@ static const struct ftl_module *load_module(const struct host_options *options, 
 }
 
 static void *run_loading(void *data) {
-	struct library *library = data;
+	struct library_host *library = data;
 	char fault_stack[THREAD_FAULT_STACK_SIZE];
 	thread_set_fault_stack(fault_stack);
 	library->loading.module = load_module(&library->host.options, &library->loading.err);
@@ -247,7 +247,7 @@ static void *run_loading(void *data) {
 }
 
 static void on_loaded(struct task *task) {
-	struct library *library = CONTAINER_OF(task, struct library, loading.loaded);
+	struct library_host *library = CONTAINER_OF(task, struct library_host, loading.loaded);
 	const struct host_options *options = &library->host.options;
 	pthread_join(library->loading.thread, NULL);
 	if (library->ended)
@@ -269,7 +269,7 @@ static void on_loaded(struct task *task) {
 }
 
 struct host *host_library_start(const struct host_options *options, struct error *err) {
-	struct library *library = mem_zalloc(sizeof *library);
+	struct library_host *library = mem_zalloc(sizeof *library);
 	library->host = (struct host){.ops = &library_ops, .options = *options};
 	library->limit.fire = on_limit;
 	library->loading.loaded.run = on_loaded;

@@ -33,11 +33,11 @@ enum {
 	LEFTOVER_MS = 500, /* for calls to find their connections broken, when the child has exited */
 };
 
-enum process_state { PROCESS_PROBING, PROCESS_ALIVE, PROCESS_STOPPING };
+enum process_host_state { PROCESS_PROBING, PROCESS_ALIVE, PROCESS_STOPPING };
 
-struct process {
+struct process_host {
 	struct host host;
-	enum process_state state;
+	enum process_host_state state;
 	struct child *child;
 	struct rpc_channel *channel; /* NULL: closed already */
 	struct rpc_unary_call *ping; /* in progress */
@@ -54,13 +54,13 @@ struct process {
 	bool exited;
 };
 
-static struct process *process_of(struct host *host) {
-	return CONTAINER_OF(host, struct process, host);
+static struct process_host *process_of(struct host *host) {
+	return CONTAINER_OF(host, struct process_host, host);
 }
 
 /* --- its log ------------------------------------------------------------------------------------------------------ */
 
-static void take_line(struct process *process, enum log_level level, struct str text) {
+static void take_line(struct process_host *process, enum log_level level, struct str text) {
 	const struct host_options *options = &process->host.options;
 	last_lines_add(&process->host.last_lines, text);
 	logs_add_printed(options->logs, options->module, options->deployment_key, level, text);
@@ -77,13 +77,13 @@ static void on_stderr_line(void *data, struct str line) {
 static line_function *const on_line[CHILD_OUTPUTS] = {[CHILD_STDOUT] = on_stdout_line, [CHILD_STDERR] = on_stderr_line};
 
 static void on_output(void *owner, enum child_output which, struct str bytes) {
-	struct process *process = owner;
+	struct process_host *process = owner;
 	line_splitter_feed(&process->lines[which], bytes, on_line[which], process);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-static void free_process(struct process *process) {
+static void free_process(struct process_host *process) {
 	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
 		line_splitter_deinit(&process->lines[i]);
 	last_lines_deinit(&process->host.last_lines);
@@ -91,7 +91,7 @@ static void free_process(struct process *process) {
 }
 
 /* When the child has exited and every call has found its connection broken. */
-static void end_if_done(struct process *process) {
+static void end_if_done(struct process_host *process) {
 	if (!process->exited || process->ping != NULL || process->calls > 0)
 		return;
 	struct host *host = &process->host;
@@ -112,13 +112,13 @@ static void end_if_done(struct process *process) {
 
 /* The child has exited, and something that left its group still holds its connections. */
 static void on_leftover_limit(struct timer *timer) {
-	struct process *process = CONTAINER_OF(timer, struct process, limit);
+	struct process_host *process = CONTAINER_OF(timer, struct process_host, limit);
 	rpc_channel_close(process->channel);
 	process->channel = NULL;
 }
 
 static void on_exited(void *owner, int wait_status) {
-	struct process *process = owner;
+	struct process_host *process = owner;
 	process->child = NULL;
 	process->exited = true;
 	process->wait_status = wait_status;
@@ -133,11 +133,11 @@ static void on_exited(void *owner, int wait_status) {
 static const struct child_events child_events = {.output = on_output, .exited = on_exited};
 
 static void on_kill_limit(struct timer *timer) {
-	struct process *process = CONTAINER_OF(timer, struct process, limit);
+	struct process_host *process = CONTAINER_OF(timer, struct process_host, limit);
 	child_signal(process->child, SIGKILL);
 }
 
-static void stop_child(struct process *process, int number) {
+static void stop_child(struct process_host *process, int number) {
 	if (process->exited)
 		return;
 	process->state = PROCESS_STOPPING;
@@ -148,7 +148,7 @@ static void stop_child(struct process *process, int number) {
 }
 
 static void process_stop(struct host *host) {
-	struct process *process = process_of(host);
+	struct process_host *process = process_of(host);
 	if (process->state != PROCESS_STOPPING)
 		stop_child(process, SIGTERM);
 }
@@ -156,7 +156,7 @@ static void process_stop(struct host *host) {
 /* --- until it is alive -------------------------------------------------------------------------------------------- */
 
 static void on_start_limit(struct timer *timer) {
-	struct process *process = CONTAINER_OF(timer, struct process, limit);
+	struct process_host *process = CONTAINER_OF(timer, struct process_host, limit);
 	char limit[TIME_TEXT_MAX];
 	duration_format(limit, (int64_t)process->host.options.start_timeout_ms);
 	bool told = process->not_ready[0] != '\0';
@@ -165,14 +165,14 @@ static void on_start_limit(struct timer *timer) {
 	stop_child(process, SIGKILL);
 }
 
-static void become_alive(struct process *process) {
+static void become_alive(struct process_host *process) {
 	process->state = PROCESS_ALIVE;
 	timer_stop(process->host.options.loop, &process->limit);
 	process->host.options.events->alive(&process->host);
 }
 
 static void on_pinged(void *owner, const ProtobufCMessage *message, const struct error *err) {
-	struct process *process = owner;
+	struct process_host *process = owner;
 	process->ping = NULL;
 	if (process->state != PROCESS_PROBING || process->exited) {
 		end_if_done(process);
@@ -191,7 +191,7 @@ static void on_pinged(void *owner, const ProtobufCMessage *message, const struct
 }
 
 static void on_probe(struct timer *timer) {
-	struct process *process = CONTAINER_OF(timer, struct process, probe);
+	struct process_host *process = CONTAINER_OF(timer, struct process_host, probe);
 	Ftl__PingRequest request = FTL__PING_REQUEST__INIT;
 	process->ping = rpc_unary_call(process->channel,
 				       &(struct rpc_unary_options){
@@ -207,7 +207,7 @@ static void on_probe(struct timer *timer) {
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static void on_call_done(struct relay *relay) {
-	struct process *process = relay_owner(relay);
+	struct process_host *process = relay_owner(relay);
 	if (--process->calls > 0)
 		return;
 	if (process->exited)
@@ -217,7 +217,7 @@ static void on_call_done(struct relay *relay) {
 }
 
 static void process_call(struct host *host, struct rpc_stream *stream) {
-	struct process *process = process_of(host);
+	struct process_host *process = process_of(host);
 	if (process->exited) {
 		rpc_refuse(stream);
 		return;
@@ -228,7 +228,7 @@ static void process_call(struct host *host, struct rpc_stream *stream) {
 }
 
 static size_t process_calls(const struct host *host) {
-	return CONTAINER_OF(host, const struct process, host)->calls;
+	return CONTAINER_OF(host, const struct process_host, host)->calls;
 }
 
 static const struct host_ops process_ops = {
@@ -264,7 +264,7 @@ static int choose_bind(const struct host_options *options, struct endpoint *ret_
 }
 
 /* The child's environment: ours, with what it is told. */
-static char **make_environment(const struct process *process, struct arena *arena) {
+static char **make_environment(const struct process_host *process, struct arena *arena) {
 	const struct host_options *options = &process->host.options;
 	const char *told[] = {
 		arena_printf(arena, "FTL_BIND=%s", process->bind),
@@ -287,7 +287,7 @@ static char **make_environment(const struct process *process, struct arena *aren
 	return environment;
 }
 
-static int start_child(struct process *process, struct error *err) {
+static int start_child(struct process_host *process, struct error *err) {
 	const struct host_options *options = &process->host.options;
 	struct arena arena = ARENA_INIT(MIB(4));
 	process->child = child_start(options->loop,
@@ -307,8 +307,8 @@ struct host *host_process_start(const struct host_options *options, struct error
 	struct endpoint endpoint;
 	if (choose_bind(options, &endpoint, err) < 0)
 		return NULL;
-	struct process *process = mem_zalloc(sizeof *process);
-	*process = (struct process){
+	struct process_host *process = mem_zalloc(sizeof *process);
+	*process = (struct process_host){
 		.host = {.ops = &process_ops, .options = *options},
 		.probe.fire = on_probe,
 		.started_ms = loop_now_ms(options->loop),

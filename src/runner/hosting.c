@@ -44,8 +44,8 @@ static const struct {
 	[ENDED] = {"ended", 0},
 };
 
-struct deployment {
-	struct deployment_options options;
+struct hosting {
+	struct hosting_options options;
 	enum state state;
 	char key[KEY_MAX];
 	char *folder; /* of its files */
@@ -61,9 +61,9 @@ struct deployment {
 	uint64_t began_us, fetched_us, alive_us;
 };
 
-static void move_to(struct deployment *deployment, enum state next) {
-	ASSERT(states[deployment->state].next & MAY(next));
-	deployment->state = next;
+static void move_to(struct hosting *hosting, enum state next) {
+	ASSERT(states[hosting->state].next & MAY(next));
+	hosting->state = next;
 }
 
 /* --- ENDED -------------------------------------------------------------------------------------------------------- */
@@ -75,127 +75,126 @@ static void remove_folder(const char *folder) {
 }
 
 static void on_end(struct timer *timer) {
-	struct deployment *deployment = CONTAINER_OF(timer, struct deployment, step);
-	remove_folder(deployment->folder);
-	remove_folder(deployment->working_dir);
-	deployment->options.events->ended(deployment, &deployment->why, &deployment->last_lines);
-	if (deployment->stuck)
+	struct hosting *hosting = CONTAINER_OF(timer, struct hosting, step);
+	remove_folder(hosting->folder);
+	remove_folder(hosting->working_dir);
+	hosting->options.events->ended(hosting, &hosting->why, &hosting->last_lines);
+	if (hosting->stuck)
 		return; /* what still runs reads our texts */
-	layout_deinit(&deployment->fetch.layout);
-	last_lines_deinit(&deployment->last_lines);
-	free(deployment->folder);
-	free(deployment->working_dir);
-	free(deployment);
+	layout_deinit(&hosting->fetch.layout);
+	last_lines_deinit(&hosting->last_lines);
+	free(hosting->folder);
+	free(hosting->working_dir);
+	free(hosting);
 }
 
-static void end(struct deployment *deployment, const struct error *why) {
-	move_to(deployment, ENDED);
-	if (deployment->why.code == CODE_OK)
-		deployment->why = *why;
-	timer_stop(deployment->options.loop, &deployment->grace);
-	deployment->step.fire = on_end;
-	timer_start(deployment->options.loop, &deployment->step, 0);
+static void end(struct hosting *hosting, const struct error *why) {
+	move_to(hosting, ENDED);
+	if (hosting->why.code == CODE_OK)
+		hosting->why = *why;
+	timer_stop(hosting->options.loop, &hosting->grace);
+	hosting->step.fire = on_end;
+	timer_start(hosting->options.loop, &hosting->step, 0);
 }
 
 /* --- STARTING, ALIVE, DRAINING, STOPPING -------------------------------------------------------------------------- */
 
-static void stop(struct deployment *deployment) {
-	move_to(deployment, STOPPING);
-	timer_stop(deployment->options.loop, &deployment->grace);
-	host_stop(deployment->host);
+static void stop(struct hosting *hosting) {
+	move_to(hosting, STOPPING);
+	timer_stop(hosting->options.loop, &hosting->grace);
+	host_stop(hosting->host);
 }
 
 static void on_alive(struct host *host) {
-	struct deployment *deployment = host->options.owner;
-	if (deployment->state != STARTING)
+	struct hosting *hosting = host->options.owner;
+	if (hosting->state != STARTING)
 		return;
-	move_to(deployment, ALIVE);
-	deployment->alive_us = clock_us();
-	deployment->options.events->alive(deployment);
+	move_to(hosting, ALIVE);
+	hosting->alive_us = clock_us();
+	hosting->options.events->alive(hosting);
 }
 
 static void on_idle(struct host *host) {
-	struct deployment *deployment = host->options.owner;
-	if (deployment->state == DRAINING)
-		stop(deployment);
+	struct hosting *hosting = host->options.owner;
+	if (hosting->state == DRAINING)
+		stop(hosting);
 }
 
 static void on_ended(struct host *host, const struct error *why, bool stuck) {
-	struct deployment *deployment = host->options.owner;
-	deployment->stuck = stuck;
-	deployment->last_lines = host->last_lines;
+	struct hosting *hosting = host->options.owner;
+	hosting->stuck = stuck;
+	hosting->last_lines = host->last_lines;
 	host->last_lines = (struct last_lines){0};
-	deployment->host = NULL;
-	end(deployment, why);
+	hosting->host = NULL;
+	end(hosting, why);
 }
 
 static const struct host_events host_events = {.alive = on_alive, .idle = on_idle, .ended = on_ended};
 
 static void on_grace_over(struct timer *timer) {
-	struct deployment *deployment = CONTAINER_OF(timer, struct deployment, grace);
-	stop(deployment);
+	struct hosting *hosting = CONTAINER_OF(timer, struct hosting, grace);
+	stop(hosting);
 }
 
-bool deployment_is_library(const struct deployment *deployment) {
-	return deployment->fetch.entry != NULL && str_ends_with(str_from(deployment->fetch.entry), STR(".so"));
+bool hosting_is_library(const struct hosting *hosting) {
+	return hosting->fetch.entry != NULL && str_ends_with(str_from(hosting->fetch.entry), STR(".so"));
 }
 
-static int check_entry(const struct deployment *deployment, struct error *err) {
-	const struct fetch *fetch = &deployment->fetch;
+static int check_entry(const struct hosting *hosting, struct error *err) {
+	const struct fetch *fetch = &hosting->fetch;
 	const struct layout_file *entry = layout_find(&fetch->layout, str_from(fetch->entry));
 	if (entry == NULL)
 		return error_set(
 			err, CODE_FAILED_PRECONDITION,
 			"the entry \"%s\" is not among the %zu files of the deployment; name it in ftl.toml: entry = \"…\"",
 			fetch->entry, fetch->layout.count);
-	if (!entry->executable && !deployment_is_library(deployment))
+	if (!entry->executable && !hosting_is_library(hosting))
 		return error_set(err, CODE_FAILED_PRECONDITION,
 				 "the entry \"%s\" is not executable; make it so (chmod +x) and deploy again",
 				 fetch->entry);
 	return 0;
 }
 
-static int start(struct deployment *deployment, struct error *err) {
-	const struct deployment_options *options = &deployment->options;
+static int start(struct hosting *hosting, struct error *err) {
+	const struct hosting_options *options = &hosting->options;
 	const struct host_options host = {
 		.loop = options->loop,
-		.deployment_key = deployment->key,
-		.module = deployment->fetch.module,
-		.folder = deployment->folder,
-		.working_dir = deployment->working_dir,
+		.deployment_key = hosting->key,
+		.module = hosting->fetch.module,
+		.folder = hosting->folder,
+		.working_dir = hosting->working_dir,
 		.work_folder = options->work_folder,
-		.entry = deployment->fetch.entry,
-		.unix_socket = strcmp(deployment->fetch.bind, "unix") == 0,
+		.entry = hosting->fetch.entry,
+		.unix_socket = strcmp(hosting->fetch.bind, "unix") == 0,
 		.backplane_endpoint = options->backplane_endpoint,
 		.backplane = options->backplane,
 		.logs = options->logs,
 		.start_timeout_ms = options->start_timeout_ms,
 		.kill_timeout_ms = options->kill_timeout_ms,
 		.events = &host_events,
-		.owner = deployment,
+		.owner = hosting,
 	};
-	if (check_entry(deployment, err) < 0 || path_make_folders(deployment->working_dir, err) < 0)
+	if (check_entry(hosting, err) < 0 || path_make_folders(hosting->working_dir, err) < 0)
 		return -1;
-	deployment->host =
-		deployment_is_library(deployment) ? host_library_start(&host, err) : host_process_start(&host, err);
-	return deployment->host == NULL ? -1 : 0;
+	hosting->host = hosting_is_library(hosting) ? host_library_start(&host, err) : host_process_start(&host, err);
+	return hosting->host == NULL ? -1 : 0;
 }
 
 /* --- FETCHING, CHECKING ------------------------------------------------------------------------------------------- */
 
 static void on_check(struct timer *timer) {
-	struct deployment *deployment = CONTAINER_OF(timer, struct deployment, step);
+	struct hosting *hosting = CONTAINER_OF(timer, struct hosting, step);
 	struct error err;
-	int more = layout_check_step(&deployment->fetch.layout, &err);
+	int more = layout_check_step(&hosting->fetch.layout, &err);
 	if (more < 0) {
-		end(deployment, &err);
+		end(hosting, &err);
 	} else if (more > 0) {
-		timer_start(deployment->options.loop, timer, 0);
+		timer_start(hosting->options.loop, timer, 0);
 	} else {
-		deployment->fetched_us = clock_us();
-		move_to(deployment, STARTING);
-		if (start(deployment, &err) < 0)
-			end(deployment, &err);
+		hosting->fetched_us = clock_us();
+		move_to(hosting, STARTING);
+		if (start(hosting, &err) < 0)
+			end(hosting, &err);
 	}
 }
 
@@ -206,31 +205,31 @@ static bool is_passing(enum code code) {
 }
 
 static void on_fetched(struct fetch *fetch, const struct error *err) {
-	struct deployment *deployment = CONTAINER_OF(fetch, struct deployment, fetch);
+	struct hosting *hosting = CONTAINER_OF(fetch, struct hosting, fetch);
 	if (err != NULL) {
-		deployment->was_unreachable = is_passing(err->code);
-		end(deployment, err);
+		hosting->was_unreachable = is_passing(err->code);
+		end(hosting, err);
 		return;
 	}
-	move_to(deployment, CHECKING);
-	deployment->step.fire = on_check;
-	timer_start(deployment->options.loop, &deployment->step, 0);
+	move_to(hosting, CHECKING);
+	hosting->step.fire = on_check;
+	timer_start(hosting->options.loop, &hosting->step, 0);
 }
 
 static void on_begin(struct timer *timer) {
-	struct deployment *deployment = CONTAINER_OF(timer, struct deployment, step);
+	struct hosting *hosting = CONTAINER_OF(timer, struct hosting, step);
 	struct error err;
 	/* What a Runner of the same folder left behind is of no use. */
-	if (path_remove_tree(deployment->folder, &err) < 0 || path_remove_tree(deployment->working_dir, &err) < 0 ||
-	    path_make_folders(deployment->folder, &err) < 0)
-		end(deployment, &err);
+	if (path_remove_tree(hosting->folder, &err) < 0 || path_remove_tree(hosting->working_dir, &err) < 0 ||
+	    path_make_folders(hosting->folder, &err) < 0)
+		end(hosting, &err);
 	else
-		fetch_start(&deployment->fetch);
+		fetch_start(&hosting->fetch);
 }
 
 /* --- the interface ------------------------------------------------------------------------------------------------ */
 
-int deployment_check_key(const char *key, struct error *err) {
+int hosting_check_key(const char *key, struct error *err) {
 	struct str text = str_from(key);
 	if (text.len == 0)
 		return error_set(err, CODE_INVALID_ARGUMENT, "the field deployment_key is missing");
@@ -248,70 +247,70 @@ int deployment_check_key(const char *key, struct error *err) {
 	return 0;
 }
 
-struct deployment *deployment_new(const char *key, const struct deployment_options *options) {
-	struct deployment *deployment = mem_zalloc(sizeof *deployment);
-	deployment->options = *options;
-	deployment->began_us = clock_us();
-	snprintf(deployment->key, sizeof deployment->key, "%s", key);
-	deployment->folder = mem_printf("%s/%s", options->work_folder, key);
-	deployment->working_dir = mem_printf("%s/%s.work", options->work_folder, key);
-	deployment->grace.fire = on_grace_over;
-	deployment->fetch =
-		(struct fetch){.backplane = options->backplane, .deployment_key = deployment->key, .done = on_fetched};
-	layout_init(&deployment->fetch.layout, deployment->folder);
-	deployment->step.fire = on_begin;
-	timer_start(options->loop, &deployment->step, 0);
-	return deployment;
+struct hosting *hosting_new(const char *key, const struct hosting_options *options) {
+	struct hosting *hosting = mem_zalloc(sizeof *hosting);
+	hosting->options = *options;
+	hosting->began_us = clock_us();
+	snprintf(hosting->key, sizeof hosting->key, "%s", key);
+	hosting->folder = mem_printf("%s/%s", options->work_folder, key);
+	hosting->working_dir = mem_printf("%s/%s.work", options->work_folder, key);
+	hosting->grace.fire = on_grace_over;
+	hosting->fetch =
+		(struct fetch){.backplane = options->backplane, .deployment_key = hosting->key, .done = on_fetched};
+	layout_init(&hosting->fetch.layout, hosting->folder);
+	hosting->step.fire = on_begin;
+	timer_start(options->loop, &hosting->step, 0);
+	return hosting;
 }
 
-void deployment_call(struct deployment *deployment, struct rpc_stream *stream) {
-	if (deployment->state == ALIVE)
-		deployment->host->ops->call(deployment->host, stream);
+void hosting_call(struct hosting *hosting, struct rpc_stream *stream) {
+	if (hosting->state == ALIVE)
+		hosting->host->ops->call(hosting->host, stream);
 	else
 		rpc_refuse(stream);
 }
 
-void deployment_list(struct deployment *deployment, struct rpc_stream *stream) {
-	if (deployment->state == ALIVE)
-		deployment->host->ops->list(deployment->host, stream);
+void hosting_list(struct hosting *hosting, struct rpc_stream *stream) {
+	if (hosting->state == ALIVE)
+		hosting->host->ops->list(hosting->host, stream);
 	else
 		rpc_refuse(stream);
 }
 
-static void drain(struct deployment *deployment, uint64_t grace_ms) {
-	struct loop *loop = deployment->options.loop;
-	bool is_first = deployment->state == ALIVE;
+static void drain(struct hosting *hosting, uint64_t grace_ms) {
+	struct loop *loop = hosting->options.loop;
+	bool is_first = hosting->state == ALIVE;
 	if (is_first)
-		move_to(deployment, DRAINING);
-	if (host_calls(deployment->host) == 0)
-		stop(deployment);
-	else if (is_first || loop_now_ms(loop) + grace_ms < deployment->grace.due.key)
-		timer_start(loop, &deployment->grace, grace_ms);
+		move_to(hosting, DRAINING);
+	if (host_calls(hosting->host) == 0)
+		stop(hosting);
+	else if (is_first || loop_now_ms(loop) + grace_ms < hosting->grace.due.key)
+		timer_start(loop, &hosting->grace, grace_ms);
 }
 
-void deployment_terminate(struct deployment *deployment, uint64_t grace_ms) {
+void hosting_terminate(struct hosting *hosting, uint64_t grace_ms) {
 	struct error why;
-	error_set(&why, CODE_CANCELLED, "it was terminated while it was %s", states[deployment->state].name);
-	switch (deployment->state) {
+	error_set(&why, CODE_CANCELLED, "it was terminated while it was %s", states[hosting->state].name);
+	switch (hosting->state) {
 	case FETCHING:
-		deployment->why = why;
-		if (timer_is_running(&deployment->step))
-			end(deployment, &why); /* it has not begun */
+		hosting->why = why;
+		if (timer_is_running(&hosting->step))
+			end(hosting, &why); /* it has not begun */
 		else
-			fetch_cancel(&deployment->fetch);
+			fetch_cancel(&hosting->fetch);
 		break;
 	case CHECKING:
-		end(deployment, &why);
+		end(hosting, &why);
 		break;
 	case STARTING:
-		deployment->why = why;
-		stop(deployment);
+		hosting->why = why;
+		stop(hosting);
 		break;
 	case ALIVE:
 	case DRAINING:
-		if (deployment->why.code == CODE_OK)
-			error_set(&deployment->why, CODE_CANCELLED, "it was terminated");
-		drain(deployment, grace_ms);
+		if (hosting->why.code == CODE_OK)
+			error_set(&hosting->why, CODE_CANCELLED, "it was terminated");
+		drain(hosting, grace_ms);
 		break;
 	case STOPPING:
 	case ENDED:
@@ -319,38 +318,38 @@ void deployment_terminate(struct deployment *deployment, uint64_t grace_ms) {
 	}
 }
 
-const char *deployment_key(const struct deployment *deployment) {
-	return deployment->key;
+const char *hosting_key(const struct hosting *hosting) {
+	return hosting->key;
 }
 
-void *deployment_owner(const struct deployment *deployment) {
-	return deployment->options.owner;
+void *hosting_owner(const struct hosting *hosting) {
+	return hosting->options.owner;
 }
 
-bool deployment_is_alive(const struct deployment *deployment) {
-	return deployment->state == ALIVE;
+bool hosting_is_alive(const struct hosting *hosting) {
+	return hosting->state == ALIVE;
 }
 
-bool deployment_is_ending(const struct deployment *deployment) {
-	return deployment->state > ALIVE || deployment->why.code != CODE_OK;
+bool hosting_is_ending(const struct hosting *hosting) {
+	return hosting->state > ALIVE || hosting->why.code != CODE_OK;
 }
 
-const char *deployment_state_text(const struct deployment *deployment) {
-	return states[deployment->state].name;
+const char *hosting_state_text(const struct hosting *hosting) {
+	return states[hosting->state].name;
 }
 
-bool deployment_is_stuck(const struct deployment *deployment) {
-	return deployment->stuck;
+bool hosting_is_stuck(const struct hosting *hosting) {
+	return hosting->stuck;
 }
 
-bool deployment_was_unreachable(const struct deployment *deployment) {
-	return deployment->was_unreachable;
+bool hosting_was_unreachable(const struct hosting *hosting) {
+	return hosting->was_unreachable;
 }
 
-uint64_t deployment_fetch_us(const struct deployment *deployment) {
-	return deployment->fetched_us - deployment->began_us;
+uint64_t hosting_fetch_us(const struct hosting *hosting) {
+	return hosting->fetched_us - hosting->began_us;
 }
 
-uint64_t deployment_start_us(const struct deployment *deployment) {
-	return deployment->alive_us - deployment->fetched_us;
+uint64_t hosting_start_us(const struct hosting *hosting) {
+	return hosting->alive_us - hosting->fetched_us;
 }

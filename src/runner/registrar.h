@@ -8,35 +8,35 @@
 #include "base/random.h"
 #include "rpc/channel.h"
 
-struct registration;
+struct registrar;
 
-struct registration_events {
-	/* The Backplane counts on us. registration->key is the Runner's key. Comes again after each reconnection. */
-	void (*accepted)(struct registration *registration);
+struct registrar_events {
+	/* The Backplane counts on us. registrar->key is the Runner's key. Comes again after each reconnection. */
+	void (*accepted)(struct registrar *registrar);
 	/* The Backplane does not want us, and trying again would not help. Once. */
-	void (*refused)(struct registration *registration, const struct error *why);
+	void (*refused)(struct registrar *registrar, const struct error *why);
 	/* No Backplane accepted us for orphan_timeout_ms. Once. */
-	void (*orphaned)(struct registration *registration);
+	void (*orphaned)(struct registrar *registrar);
 };
 
-enum registration_state {
-	REGISTRATION_OPENING,
-	REGISTRATION_ACCEPTED,
-	REGISTRATION_WAITING, /* to try again */
-	REGISTRATION_LEAVING, /* we have said that we go */
-	REGISTRATION_ENDED,
+enum registrar_state {
+	REGISTRAR_OPENING,
+	REGISTRAR_ACCEPTED,
+	REGISTRAR_WAITING, /* to try again */
+	REGISTRAR_LEAVING, /* we have said that we go */
+	REGISTRAR_ENDED,
 };
 
-struct registration {
+struct registrar {
 	struct loop *loop;
 	struct rpc_channel *backplane;
 	const char *language;
 	const char *endpoint; /* our own */
 	uint64_t orphan_timeout_ms;
-	const struct registration_events *events;
+	const struct registrar_events *events;
 	void *owner;
 
-	enum registration_state state;
+	enum registrar_state state;
 	char key[KEY_MAX]; /* "" until the Backplane has given one */
 	char hosted[KEY_MAX]; /* the deployment that is alive here; "" for none */
 	char said_hosted[KEY_MAX]; /* with this request */
@@ -48,13 +48,13 @@ struct registration {
 };
 
 /* The fields above the first empty line are set, and key if it is known; the rest is zero. */
-void registration_start(struct registration *registration);
+void registrar_start(struct registrar *registrar);
 
 /* What is alive here; "" for nothing. */
-void registration_set_hosted(struct registration *registration, const char *deployment_key);
+void registrar_set_hosted(struct registrar *registrar, const char *deployment_key);
 
 /* Tells the Backplane that no call should come any more. */
-void registration_leave(struct registration *registration);
+void registrar_leave(struct registrar *registrar);
 
 /* No event follows. The stream may still be closing until the loop has run on. */
-void registration_end(struct registration *registration);
+void registrar_end(struct registrar *registrar);

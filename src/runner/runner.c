@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   REGISTERING ──accepted──▶ SERVING ──lost──▶ REGISTERING      (registration.c; calls go on meanwhile)
+ *   REGISTERING ──accepted──▶ SERVING ──lost──▶ REGISTERING      (registrar.c; calls go on meanwhile)
  *        │ refused, orphaned     │
  *        └──────────┬────────────┘ SIGTERM, Terminate, a library's end
  *                   ▼
  *               STOPPING ──nothing is hosted──▶ FINISHING ──all is said, or it takes too long──▶ the end
  *
- * What is hosted has a machine of its own (deployment.c); a Runner without one is idle.
+ * What is hosted has a machine of its own (hosting.c); a Runner without one is idle.
  */
 #include "runner/runner.h"
 
@@ -38,11 +38,16 @@ enum {
 	FINISHING_POLL_MS = 5,
 };
 
-enum runner_state { RUNNER_REGISTERING, RUNNER_SERVING, RUNNER_STOPPING, RUNNER_FINISHING };
+enum runner_process_state {
+	RUNNER_PROCESS_REGISTERING,
+	RUNNER_PROCESS_SERVING,
+	RUNNER_PROCESS_STOPPING,
+	RUNNER_PROCESS_FINISHING
+};
 
-struct runner {
+struct runner_process {
 	const struct runner_options *options;
-	enum runner_state state;
+	enum runner_process_state state;
 	struct loop loop;
 	struct listener listener;
 	struct rpc_server *server;
@@ -52,10 +57,10 @@ struct runner {
 	struct tls_config *server_tls, *client_tls; /* NULL: none */
 	char *work_folder;
 	bool made_work_folder;
-	struct registration registration;
+	struct registrar registrar;
 	struct logs logs;
 	struct reports reports;
-	struct deployment *deployment; /* NULL: idle */
+	struct hosting *hosting; /* NULL: idle */
 	uint64_t attempt; /* what the Backplane called the order to host it */
 	uv_signal_t signals[2];
 	bool stuck; /* a thread of a shared object could not be ended */
@@ -67,7 +72,7 @@ struct runner {
 /* --- stopping ----------------------------------------------------------------------------------------------------- */
 
 static void on_finishing(struct timer *timer) {
-	struct runner *runner = CONTAINER_OF(timer, struct runner, finishing);
+	struct runner_process *runner = CONTAINER_OF(timer, struct runner_process, finishing);
 	bool said = reports_are_sent(&runner->reports) && logs_is_sent(&runner->logs) &&
 		    rpc_server_calls(runner->server) == 0;
 	if (said || loop_now_ms(&runner->loop) - runner->finishing_since_ms > FINISHING_MAX_MS)
@@ -76,73 +81,73 @@ static void on_finishing(struct timer *timer) {
 		timer_start(&runner->loop, timer, FINISHING_POLL_MS);
 }
 
-static void finish_when_idle(struct runner *runner) {
-	if (runner->state != RUNNER_STOPPING || runner->deployment != NULL)
+static void finish_when_idle(struct runner_process *runner) {
+	if (runner->state != RUNNER_PROCESS_STOPPING || runner->hosting != NULL)
 		return;
-	runner->state = RUNNER_FINISHING;
+	runner->state = RUNNER_PROCESS_FINISHING;
 	logs_end(&runner->logs);
 	runner->finishing_since_ms = loop_now_ms(&runner->loop);
 	runner->finishing.fire = on_finishing;
 	timer_start(&runner->loop, &runner->finishing, FINISHING_POLL_MS);
 }
 
-static void stop(struct runner *runner, uint64_t grace_ms) {
-	if (runner->state == RUNNER_FINISHING)
+static void stop(struct runner_process *runner, uint64_t grace_ms) {
+	if (runner->state == RUNNER_PROCESS_FINISHING)
 		return;
-	runner->state = RUNNER_STOPPING;
-	registration_leave(&runner->registration);
-	if (runner->deployment != NULL)
-		deployment_terminate(runner->deployment, grace_ms);
+	runner->state = RUNNER_PROCESS_STOPPING;
+	registrar_leave(&runner->registrar);
+	if (runner->hosting != NULL)
+		hosting_terminate(runner->hosting, grace_ms);
 	finish_when_idle(runner);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
-	struct runner *runner = handle->data;
+	struct runner_process *runner = handle->data;
 	/* Who asks twice does not want to wait. */
-	bool again = runner->state == RUNNER_STOPPING;
+	bool again = runner->state == RUNNER_PROCESS_STOPPING;
 	log_info("stopping: %s", sigdescr_np(number));
 	stop(runner, again ? 0 : STOP_GRACE_MS);
 }
 
-static void report_alive(struct runner *runner) {
-	const struct deployment *deployment = runner->deployment;
+static void report_alive(struct runner_process *runner) {
+	const struct hosting *hosting = runner->hosting;
 	reports_send(&runner->reports, &(struct report_options){
-					       .deployment_key = deployment_key(deployment),
+					       .deployment_key = hosting_key(hosting),
 					       .attempt = runner->attempt,
-					       .fetch_us = deployment_fetch_us(deployment),
-					       .start_us = deployment_start_us(deployment),
+					       .fetch_us = hosting_fetch_us(hosting),
+					       .start_us = hosting_start_us(hosting),
 				       });
 }
 
 /* --- registration ------------------------------------------------------------------------------------------------- */
 
-static void on_accepted(struct registration *registration) {
-	struct runner *runner = registration->owner;
-	log_info("%s for %s at %s, registered with %s", registration->key, runner->options->language, runner->endpoint,
+static void on_accepted(struct registrar *registrar) {
+	struct runner_process *runner = registrar->owner;
+	log_info("%s for %s at %s, registered with %s", registrar->key, runner->options->language, runner->endpoint,
 		 runner->options->backplane);
-	if (runner->state == RUNNER_REGISTERING)
-		runner->state = RUNNER_SERVING;
+	if (runner->state == RUNNER_PROCESS_REGISTERING)
+		runner->state = RUNNER_PROCESS_SERVING;
 	/* Alive since we asked: the report may have come before we counted. */
-	if (registration->said_hosted[0] == '\0' && registration->hosted[0] != '\0')
+	if (registrar->said_hosted[0] == '\0' && registrar->hosted[0] != '\0')
 		report_alive(runner);
 }
 
-static void on_refused(struct registration *registration, const struct error *why) {
-	struct runner *runner = registration->owner;
+static void on_refused(struct registrar *registrar, const struct error *why) {
+	struct runner_process *runner = registrar->owner;
 	runner->failure = *why;
 	error_wrap(&runner->failure, "the Backplane at %s does not accept this Runner", runner->options->backplane);
 	stop(runner, STOP_GRACE_MS);
 }
 
-static void on_orphaned(struct registration *registration) {
-	struct runner *runner = registration->owner;
+static void on_orphaned(struct registrar *registrar) {
+	struct runner_process *runner = registrar->owner;
 	char limit[TIME_TEXT_MAX];
 	duration_format(limit, (int64_t)runner->options->orphan_timeout_ms);
 	log_warn("stopping: no Backplane at %s for %s", runner->options->backplane, limit);
 	stop(runner, STOP_GRACE_MS);
 }
 
-static const struct registration_events registration_events = {
+static const struct registrar_events registrar_events = {
 	.accepted = on_accepted,
 	.refused = on_refused,
 	.orphaned = on_orphaned,
@@ -150,83 +155,83 @@ static const struct registration_events registration_events = {
 
 /* --- the deployment ----------------------------------------------------------------------------------------------- */
 
-static void on_alive(struct deployment *deployment) {
-	struct runner *runner = deployment_owner(deployment);
-	registration_set_hosted(&runner->registration, deployment_key(deployment));
+static void on_alive(struct hosting *hosting) {
+	struct runner_process *runner = hosting_owner(hosting);
+	registrar_set_hosted(&runner->registrar, hosting_key(hosting));
 	report_alive(runner);
-	log_info("%s is alive", deployment_key(deployment));
+	log_info("%s is alive", hosting_key(hosting));
 }
 
-static void on_ended(struct deployment *deployment, const struct error *why, const struct last_lines *last_lines) {
-	struct runner *runner = deployment_owner(deployment);
-	registration_set_hosted(&runner->registration, "");
+static void on_ended(struct hosting *hosting, const struct error *why, const struct last_lines *last_lines) {
+	struct runner_process *runner = hosting_owner(hosting);
+	registrar_set_hosted(&runner->registrar, "");
 	reports_send(&runner->reports, &(struct report_options){
-					       .deployment_key = deployment_key(deployment),
+					       .deployment_key = hosting_key(hosting),
 					       .attempt = runner->attempt,
 					       .error = why,
-					       .runner_fault = deployment_was_unreachable(deployment),
+					       .runner_fault = hosting_was_unreachable(hosting),
 					       .last_lines = last_lines,
 				       });
-	log_failure(LOG_INFO, why, "%s ended", deployment_key(deployment));
-	runner->deployment = NULL;
-	runner->stuck |= deployment_is_stuck(deployment);
+	log_failure(LOG_INFO, why, "%s ended", hosting_key(hosting));
+	runner->hosting = NULL;
+	runner->stuck |= hosting_is_stuck(hosting);
 	/* What a shared object has left in this process no later deployment shall meet. */
-	if (deployment_is_library(deployment) && runner->state < RUNNER_STOPPING)
+	if (hosting_is_library(hosting) && runner->state < RUNNER_PROCESS_STOPPING)
 		stop(runner, 0);
 	finish_when_idle(runner);
 }
 
-static const struct deployment_events deployment_events = {.alive = on_alive, .ended = on_ended};
+static const struct hosting_events hosting_events = {.alive = on_alive, .ended = on_ended};
 
-static int deploy(struct runner *runner, const char *key, uint64_t attempt, struct error *err) {
-	if (deployment_check_key(key, err) < 0)
+static int deploy(struct runner_process *runner, const char *key, uint64_t attempt, struct error *err) {
+	if (hosting_check_key(key, err) < 0)
 		return -1;
-	if (runner->state >= RUNNER_STOPPING)
+	if (runner->state >= RUNNER_PROCESS_STOPPING)
 		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner is stopping");
-	bool same = runner->deployment != NULL && strcmp(deployment_key(runner->deployment), key) == 0;
-	if (same && !deployment_is_ending(runner->deployment)) {
+	bool same = runner->hosting != NULL && strcmp(hosting_key(runner->hosting), key) == 0;
+	if (same && !hosting_is_ending(runner->hosting)) {
 		/* A Backplane that restarted does not know: the reports that it waits for name its own attempt. */
 		runner->attempt = MAX(runner->attempt, attempt);
-		if (deployment_is_alive(runner->deployment))
+		if (hosting_is_alive(runner->hosting))
 			report_alive(runner);
 		return 0;
 	}
-	if (runner->deployment != NULL)
+	if (runner->hosting != NULL)
 		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner hosts %s already, which is %s",
-				 deployment_key(runner->deployment), deployment_state_text(runner->deployment));
+				 hosting_key(runner->hosting), hosting_state_text(runner->hosting));
 	runner->attempt = attempt;
-	runner->deployment = deployment_new(key, &(struct deployment_options){
-							 .loop = &runner->loop,
-							 .work_folder = runner->work_folder,
-							 .backplane_endpoint = runner->options->backplane,
-							 .backplane = runner->backplane,
-							 .logs = &runner->logs,
-							 .start_timeout_ms = runner->options->start_timeout_ms,
-							 .kill_timeout_ms = runner->options->kill_timeout_ms,
-							 .events = &deployment_events,
-							 .owner = runner,
-						 });
+	runner->hosting = hosting_new(key, &(struct hosting_options){
+						   .loop = &runner->loop,
+						   .work_folder = runner->work_folder,
+						   .backplane_endpoint = runner->options->backplane,
+						   .backplane = runner->backplane,
+						   .logs = &runner->logs,
+						   .start_timeout_ms = runner->options->start_timeout_ms,
+						   .kill_timeout_ms = runner->options->kill_timeout_ms,
+						   .events = &hosting_events,
+						   .owner = runner,
+					   });
 	return 0;
 }
 
-static int terminate(struct runner *runner, const char *key, uint64_t grace_ms, struct error *err) {
+static int terminate(struct runner_process *runner, const char *key, uint64_t grace_ms, struct error *err) {
 	if (key[0] == '\0') {
 		stop(runner, grace_ms);
 		return 0;
 	}
 	/* What ended already needs no order. */
-	if (runner->deployment == NULL)
+	if (runner->hosting == NULL)
 		return 0;
-	if (strcmp(deployment_key(runner->deployment), key) != 0)
+	if (strcmp(hosting_key(runner->hosting), key) != 0)
 		return error_set(err, CODE_FAILED_PRECONDITION, "this Runner hosts %s and not %s",
-				 deployment_key(runner->deployment), key);
-	registration_set_hosted(&runner->registration, "");
-	deployment_terminate(runner->deployment, grace_ms);
+				 hosting_key(runner->hosting), key);
+	registrar_set_hosted(&runner->registrar, "");
+	hosting_terminate(runner->hosting, grace_ms);
 	return 0;
 }
 
 static void on_unwanted(struct reports *reports, const char *key) {
-	struct runner *runner = CONTAINER_OF(reports, struct runner, reports);
+	struct runner_process *runner = CONTAINER_OF(reports, struct runner_process, reports);
 	struct error err;
 	if (terminate(runner, key, 0, &err) < 0)
 		log_failure(LOG_WARN, &err, "could not end %s, which the Backplane does not want", key);
@@ -260,24 +265,24 @@ static void on_terminate(struct rpc_unary *unary, const ProtobufCMessage *messag
 }
 
 static void on_verb_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
-	const struct runner *runner = unary->service;
+	const struct runner_process *runner = unary->service;
 	Ftl__PingResponse response = FTL__PING_RESPONSE__INIT;
 	char text[KEY_MAX + 64] = "nothing is deployed here";
-	if (runner->deployment != NULL)
-		snprintf(text, sizeof text, "%s is %s", deployment_key(runner->deployment),
-			 deployment_state_text(runner->deployment));
-	if (runner->deployment == NULL || !deployment_is_alive(runner->deployment))
+	if (runner->hosting != NULL)
+		snprintf(text, sizeof text, "%s is %s", hosting_key(runner->hosting),
+			 hosting_state_text(runner->hosting));
+	if (runner->hosting == NULL || !hosting_is_alive(runner->hosting))
 		response.not_ready = text;
 	rpc_unary_reply(unary, &response.base);
 }
 
 /* Answers a call that is not for what is alive here; false: it is. */
-static bool turn_away(const struct runner *runner, struct rpc_stream *stream) {
-	bool alive = runner->deployment != NULL && deployment_is_alive(runner->deployment);
+static bool turn_away(const struct runner_process *runner, struct rpc_stream *stream) {
+	bool alive = runner->hosting != NULL && hosting_is_alive(runner->hosting);
 	struct str wanted = http_headers_get(&stream->http.received, STR("ftl-deployment"));
 	if (wanted.len > 0) {
 		/* From the Backplane, which tries elsewhere. */
-		if (alive && str_eq_c(wanted, deployment_key(runner->deployment)))
+		if (alive && str_eq_c(wanted, hosting_key(runner->hosting)))
 			return false;
 		rpc_refuse(stream);
 		return true;
@@ -288,15 +293,15 @@ static bool turn_away(const struct runner *runner, struct rpc_stream *stream) {
 }
 
 static void start_call(struct rpc_stream *stream) {
-	const struct runner *runner = stream->service;
+	const struct runner_process *runner = stream->service;
 	if (!turn_away(runner, stream))
-		deployment_call(runner->deployment, stream);
+		hosting_call(runner->hosting, stream);
 }
 
 static void start_list(struct rpc_stream *stream) {
-	const struct runner *runner = stream->service;
+	const struct runner_process *runner = stream->service;
 	if (!turn_away(runner, stream))
-		deployment_list(runner->deployment, stream);
+		hosting_list(runner->hosting, stream);
 }
 
 static const struct rpc_method methods[] = {
@@ -311,12 +316,12 @@ static const struct rpc_method methods[] = {
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void on_accept(struct listener *listener, int fd) {
-	struct runner *runner = listener->owner;
+	struct runner_process *runner = listener->owner;
 	rpc_server_accept(runner->server, fd, false);
 }
 
 /* Only a folder that was made here is removed as a whole at the end. */
-static int make_work_folder(struct runner *runner, struct error *err) {
+static int make_work_folder(struct runner_process *runner, struct error *err) {
 	if (runner->options->work_folder != NULL) {
 		if (path_make_folders(runner->options->work_folder, err) < 0)
 			return -1;
@@ -347,7 +352,7 @@ static int check_options(const struct runner_options *options, struct endpoint *
 	return 0;
 }
 
-static void catch_signals(struct runner *runner) {
+static void catch_signals(struct runner_process *runner) {
 	static const int numbers[] = {SIGTERM, SIGINT};
 	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++) {
 		uv_signal_init(&runner->loop.uv, &runner->signals[i]);
@@ -356,28 +361,28 @@ static void catch_signals(struct runner *runner) {
 	}
 }
 
-static void ignore_signals(struct runner *runner) {
+static void ignore_signals(struct runner_process *runner) {
 	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++)
 		loop_close_signal(&runner->signals[i]);
 }
 
-static void start_registration(struct runner *runner) {
+static void start_registration(struct runner_process *runner) {
 	const struct runner_options *options = runner->options;
-	runner->registration = (struct registration){
+	runner->registrar = (struct registrar){
 		.loop = &runner->loop,
 		.backplane = runner->backplane,
 		.language = options->language,
 		.endpoint = runner->endpoint,
 		.orphan_timeout_ms = options->orphan_timeout_ms,
-		.events = &registration_events,
+		.events = &registrar_events,
 		.owner = runner,
 	};
-	snprintf(runner->registration.key, sizeof runner->registration.key, "%s", options->key ? options->key : "");
-	registration_start(&runner->registration);
+	snprintf(runner->registrar.key, sizeof runner->registrar.key, "%s", options->key ? options->key : "");
+	registrar_start(&runner->registrar);
 }
 
 /* A thread that we cannot end uses what we would free: the loop, the log, the module itself. */
-_Noreturn static void end_at_once(struct runner *runner) {
+_Noreturn static void end_at_once(struct runner_process *runner) {
 	struct error err;
 	log_warn("a verb still runs, and is ended with this process");
 	listener_close(&runner->listener);
@@ -387,7 +392,7 @@ _Noreturn static void end_at_once(struct runner *runner) {
 }
 
 /* Runs with everything open, and returns when the Runner is at its end. */
-static void serve(struct runner *runner, const struct endpoint *backplane) {
+static void serve(struct runner_process *runner, const struct endpoint *backplane) {
 	struct rpc_channel_options channel_options = rpc_channel_options_default;
 	channel_options.keepalive_ms = KEEPALIVE_MS;
 	channel_options.backoff_ms = BACKOFF_FIRST_MS;
@@ -395,20 +400,20 @@ static void serve(struct runner *runner, const struct endpoint *backplane) {
 	channel_options.tls = runner->client_tls;
 	runner->backplane = rpc_channel_new(&runner->loop, backplane, &channel_options);
 	endpoint_format(&runner->listener.endpoint, runner->endpoint);
-	logs_init(&runner->logs, &runner->loop, runner->backplane, runner->registration.key);
-	reports_init(&runner->reports, &runner->loop, runner->backplane, runner->registration.key);
+	logs_init(&runner->logs, &runner->loop, runner->backplane, runner->registrar.key);
+	reports_init(&runner->reports, &runner->loop, runner->backplane, runner->registrar.key);
 	runner->reports.unwanted = on_unwanted;
 	start_registration(runner);
 	loop_run(&runner->loop);
 	if (runner->stuck)
 		end_at_once(runner);
-	registration_end(&runner->registration);
+	registrar_end(&runner->registrar);
 	reports_end(&runner->reports);
 	logs_stop(&runner->logs);
 	rpc_channel_close(runner->backplane);
 }
 
-static int read_tls(struct runner *runner, bool needed, struct error *err) {
+static int read_tls(struct runner_process *runner, bool needed, struct error *err) {
 	const struct runner_options *options = runner->options;
 	const struct tls_options server = {
 		.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->tls_client_ca};
@@ -425,7 +430,7 @@ static int read_tls(struct runner *runner, bool needed, struct error *err) {
 	return 0;
 }
 
-static int run(struct runner *runner, struct error *err) {
+static int run(struct runner_process *runner, struct error *err) {
 	struct endpoint backplane, bind;
 	listener_raise_file_limit();
 	if (check_options(runner->options, &backplane, &bind, err) < 0)
@@ -466,7 +471,7 @@ static int run(struct runner *runner, struct error *err) {
 }
 
 int runner_run(const struct runner_options *options, struct error *err) {
-	struct runner *runner = mem_zalloc(sizeof *runner);
+	struct runner_process *runner = mem_zalloc(sizeof *runner);
 	runner->options = options;
 	int result = run(runner, err);
 	struct error left;
