@@ -172,20 +172,7 @@ static void out_refuse(struct effects *effects, uint64_t registration, const str
 static void writing_work(struct store_job *job, struct store *store) {
 	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
 	const struct save *save = backplane->writing.save;
-	struct module_record module = {.name = save->name,
-				       .active_key = save->active,
-				       .next_key = save->next,
-				       .replicas = save->replicas,
-				       .next_replicas = save->next_replicas};
-	const struct store_change change = {
-		.deployment_key = save->has_deployment ? save->key : NULL,
-		.state = save->state,
-		.detail = save->detail,
-		.module = save->has_module ? &module : NULL,
-		.events = save->events,
-		.event_count = save->event_count,
-	};
-	backplane->writing.failed = store->ops->update(store, &change, &backplane->writing.err) < 0;
+	backplane->writing.failed = store->ops->update(store, &save->change, &backplane->writing.err) < 0;
 }
 
 /* The event is tried again like every change, and so shows when the store works again. */
@@ -231,8 +218,9 @@ static void writing_done(struct store_job *job) {
 		effects_cannot_write(backplane, err);
 		timer_start(&backplane->loop, &backplane->writing.retry, SAVE_RETRY_MS);
 	}
-	if (!backplane->writing.failed && backplane->writing.save->event_count > 0)
-		events_kept(backplane, &backplane->writing.save->events[backplane->writing.save->event_count - 1]);
+	const struct store_change *change = &backplane->writing.save->change;
+	if (!backplane->writing.failed && change->event_count > 0)
+		events_kept(backplane, &change->events[change->event_count - 1]);
 	bool kept = !backplane->writing.failed;
 	write_behind_written(&backplane->write_behind, !again);
 	if (kept)
@@ -249,8 +237,8 @@ static void on_retry(struct timer *timer) {
 	write_behind_retry(&CONTAINER_OF(timer, struct backplane, writing.retry)->write_behind);
 }
 
-static void out_save(struct effects *effects, const struct deployment *deployment, const struct module *module) {
-	write_behind_add(&backplane_of(effects)->write_behind, deployment, module);
+static void out_save(struct effects *effects, const struct store_change *change) {
+	write_behind_add(&backplane_of(effects)->write_behind, change);
 }
 
 /* --- routes ------------------------------------------------------------------------------------------------------- */
@@ -327,8 +315,7 @@ static void mute_accept(struct effects *effects UNUSED, uint64_t registration UN
 static void mute_refuse(struct effects *effects UNUSED, uint64_t registration UNUSED, const struct error *why UNUSED) {
 }
 
-static void mute_save(struct effects *effects UNUSED, const struct deployment *deployment UNUSED,
-		      const struct module *module UNUSED) {
+static void mute_save(struct effects *effects UNUSED, const struct store_change *change UNUSED) {
 }
 
 static void mute_route(struct effects *effects UNUSED, const struct module *module UNUSED) {

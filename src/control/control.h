@@ -197,8 +197,8 @@ struct effects_ops {
 	void (*accept)(struct effects *effects, uint64_t registration, const struct runner *runner);
 	void (*refuse)(struct effects *effects, uint64_t registration, const struct error *why);
 
-	/* Keeps what changed. Retried by the outside until it is done. */
-	void (*save)(struct effects *effects, const struct deployment *deployment, const struct module *module);
+	/* Stores what changed. Retried by the outside until it is done. */
+	void (*save)(struct effects *effects, const struct store_change *change);
 
 	/* Routes changed: each module in turn, then the version. control_published follows. */
 	void (*route)(struct effects *effects, const struct module *module);

@@ -65,8 +65,24 @@ void deployment_tell(struct control *control, const struct deployment *deploymen
 	control->effects->ops->event(control->effects, &event);
 }
 
+/* Either may be NULL. */
 static void save(struct control *control, const struct deployment *deployment, const struct module *module) {
-	control->effects->ops->save(control->effects, deployment, module);
+	struct module_record row;
+	struct store_change change = {0};
+	if (deployment != NULL) {
+		change.deployment_key = deployment->key;
+		change.state = deployment->state;
+		change.detail = deployment->detail;
+	}
+	if (module != NULL) {
+		row = (struct module_record){.name = module->name,
+					     .active_key = module->active ? module->active->key : "",
+					     .next_key = module->next ? module->next->key : "",
+					     .replicas = module->replicas,
+					     .next_replicas = module->next_replicas};
+		change.module = &row;
+	}
+	control->effects->ops->save(control->effects, &change);
 }
 
 /* --- queries ------------------------------------------------------------------------------------------------------ */

@@ -14,16 +14,37 @@ void write_behind_init(struct write_behind *write_behind,
 	list_init(&write_behind->waiters);
 }
 
+/* Takes the module out of the save, or the deployment. */
+
+static void clear_module(struct save *save) {
+	if (save->change.module == NULL)
+		return;
+	free((char *)save->module.name);
+	free((char *)save->module.active_key);
+	free((char *)save->module.next_key);
+	save->change.module = NULL;
+}
+
+static void clear_deployment(struct save *save) {
+	free((char *)save->change.deployment_key);
+	free((char *)save->change.detail);
+	save->change.deployment_key = save->change.detail = NULL;
+}
+
+static bool has_events_alone(const struct save *save) {
+	return save->change.deployment_key == NULL && save->change.module == NULL;
+}
+
 static void drop(struct save *save) {
 	list_remove(&save->link);
-	free(save->detail);
-	free(save->name);
+	clear_deployment(save);
+	clear_module(save);
 	free(save);
 }
 
 static void drop_events(struct write_behind *write_behind, size_t from, size_t count) {
 	for (size_t i = from; i < from + count; i++)
-		free((char *)write_behind->events[i].module); /* all its texts are in one piece */
+		free((char *)write_behind->events[i].module); /* one block holds all texts of an event */
 	if (count > 0)
 		memmove(&write_behind->events[from], &write_behind->events[from + count],
 			(write_behind->event_count - from - count) * sizeof *write_behind->events);
@@ -47,12 +68,12 @@ static void write_first(struct write_behind *write_behind) {
 	struct save *save = first_of(write_behind);
 	write_behind->writing = true;
 	write_behind->with_owner = write_behind->event_count;
-	save->events = write_behind->events;
-	save->event_count = write_behind->event_count;
+	save->change.events = write_behind->events;
+	save->change.event_count = write_behind->event_count;
 	write_behind->write(write_behind, save);
 }
 
-/* Who waited for the one waits for the other now. */
+/* Waiters of a save that the newest one replaces wait for the newest one. */
 static void move_waiters(struct write_behind *write_behind, uint64_t from, uint64_t to) {
 	LIST_FOREACH(link, &write_behind->waiters) {
 		struct write_behind_waiter *waiter = LIST_ENTRY(link, struct write_behind_waiter, link);
@@ -61,43 +82,54 @@ static void move_waiters(struct write_behind *write_behind, uint64_t from, uint6
 	}
 }
 
-/* Takes out of what waits all that the newest says anew, and events alone, which go along with it. The one being
- * written stays. */
+static bool is_same_deployment(const struct store_change *a, const struct store_change *b) {
+	return a->deployment_key != NULL && b->deployment_key != NULL &&
+	       strcmp(a->deployment_key, b->deployment_key) == 0;
+}
+
+static bool is_same_module(const struct store_change *a, const struct store_change *b) {
+	return a->module != NULL && b->module != NULL && strcmp(a->module->name, b->module->name) == 0;
+}
+
+/* Removes from the queue what the newest save replaces, and saves with events alone, as the newest one takes the events
+ * along. The save that is being written stays as it is. */
 static void supersede(struct write_behind *write_behind, const struct save *newest) {
 	LIST_FOREACH(link, &write_behind->waiting) {
 		struct save *save = LIST_ENTRY(link, struct save, link);
-		bool same_deployment =
-			save->has_deployment && newest->has_deployment && strcmp(save->key, newest->key) == 0;
-		bool same_module = save->has_module && newest->has_module && strcmp(save->name, newest->name) == 0;
-		bool events_alone = !save->has_deployment && !save->has_module;
-		if ((!same_deployment && !same_module && !events_alone) ||
+		bool same_deployment = is_same_deployment(&save->change, &newest->change),
+		     same_module = is_same_module(&save->change, &newest->change);
+		if ((!same_deployment && !same_module && !has_events_alone(save)) ||
 		    (write_behind->writing && link == write_behind->waiting.next))
 			continue;
-		save->has_deployment &= !same_deployment;
-		save->has_module &= !same_module;
+		if (same_deployment)
+			clear_deployment(save);
+		if (same_module)
+			clear_module(save);
 		move_waiters(write_behind, save->sequence, newest->sequence);
-		if (!save->has_deployment && !save->has_module)
+		if (has_events_alone(save))
 			drop(save);
 	}
 }
 
-void write_behind_add(struct write_behind *write_behind, const struct deployment *deployment,
-		      const struct module *module) {
+static struct save *save_new(struct write_behind *write_behind) {
 	struct save *save = mem_zalloc(sizeof *save);
 	save->sequence = ++write_behind->sequence;
-	save->has_deployment = deployment != NULL;
-	save->has_module = module != NULL;
-	if (deployment != NULL) {
-		save->state = deployment->state;
-		save->detail = mem_strdup(deployment->detail);
-		snprintf(save->key, sizeof save->key, "%s", deployment->key);
-	}
-	if (module != NULL) {
-		save->name = mem_strdup(module->name);
-		save->replicas = module->replicas;
-		save->next_replicas = module->next_replicas;
-		snprintf(save->active, sizeof save->active, "%s", module->active ? module->active->key : "");
-		snprintf(save->next, sizeof save->next, "%s", module->next ? module->next->key : "");
+	return save;
+}
+
+void write_behind_add(struct write_behind *write_behind, const struct store_change *change) {
+	ASSERT(change->event_count == 0);
+	struct save *save = save_new(write_behind);
+	if (change->deployment_key != NULL)
+		save->change = (struct store_change){.deployment_key = mem_strdup(change->deployment_key),
+						     .state = change->state,
+						     .detail = mem_strdup(change->detail)};
+	if (change->module != NULL) {
+		save->module = *change->module;
+		save->module.name = mem_strdup(change->module->name);
+		save->module.active_key = mem_strdup(change->module->active_key);
+		save->module.next_key = mem_strdup(change->module->next_key);
+		save->change.module = &save->module;
 	}
 	supersede(write_behind, save);
 	list_append(&write_behind->waiting, &save->link);
@@ -106,8 +138,8 @@ void write_behind_add(struct write_behind *write_behind, const struct deployment
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
-/* A text for people, as all that reads it may rely on: a character that was cut off goes, and bytes that are none
- * become "?". Moves *at behind the copy. */
+/* Copies the text to *at as valid UTF-8, so that readers can rely on it: a character that was cut at the end is
+ * dropped; in any other invalid text each byte that is not ASCII becomes "?". Moves *at behind the copy. */
 static const char *add_text(char **at, struct str text) {
 	for (int i = 0; i < 3 && text.len > 0 && (unsigned char)text.ptr[text.len - 1] >= 0x80 && !str_is_text(text);
 	     i++)
@@ -121,7 +153,7 @@ static const char *add_text(char **at, struct str text) {
 	return copy;
 }
 
-/* The last lines of it that fit. */
+/* The last whole lines that fit, or the last bytes of a line that is too long. */
 static struct str cut_lines(struct str lines) {
 	while (lines.len > EVENT_LINES_MAX) {
 		struct str rest;
@@ -155,14 +187,12 @@ static bool has_new_events(const struct write_behind *write_behind) {
 }
 
 void write_behind_flush(struct write_behind *write_behind) {
-	/* One that waits takes them along; the one being written does not. */
+	/* A save that is queued takes the events along; the one that is being written does not. */
 	bool goes_along = !list_is_empty(&write_behind->waiting) &&
 			  (!write_behind->writing || write_behind->waiting.prev != write_behind->waiting.next);
 	if (!has_new_events(write_behind) || goes_along)
 		return;
-	struct save *save = mem_zalloc(sizeof *save);
-	save->sequence = ++write_behind->sequence;
-	list_append(&write_behind->waiting, &save->link);
+	list_append(&write_behind->waiting, &save_new(write_behind)->link);
 	write_first(write_behind);
 }
 
@@ -172,7 +202,7 @@ static void tell_waiters(struct write_behind *write_behind) {
 	uint64_t kept = UINT64_MAX;
 	if (!list_is_empty(&write_behind->waiting))
 		kept = first_of(write_behind)->sequence - 1;
-	/* One at a time from the front, as kept() may add and wait. */
+	/* One at a time from the front, as kept() may add saves and waiters. */
 	for (struct list *link = write_behind->waiters.next; link != &write_behind->waiters;) {
 		struct write_behind_waiter *waiter = LIST_ENTRY(link, struct write_behind_waiter, link);
 		link = link->next;

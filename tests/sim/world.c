@@ -147,20 +147,23 @@ struct held {
 };
 
 static struct held describe(const struct sim *sim, const struct save *save) {
-	struct held held = {.has_deployment = save->has_deployment,
-			    .has_module = save->has_module,
-			    .state = save->state,
+	const struct store_change *change = &save->change;
+	const struct module_record *row = change->module;
+	struct held held = {.has_deployment = change->deployment_key != NULL,
+			    .has_module = row != NULL,
+			    .state = change->state,
 			    .order = sim->save_orders[save->sequence]};
-	if (save->event_count > 0)
-		held.event_sequence = save->events[save->event_count - 1].sequence;
-	if (save->has_deployment)
-		ASSERT(deployment_key_parse(save->key, &held.module, &held.version));
-	if (save->has_module) {
-		held.named = module_of(save->name);
-		held.row = (struct module_row){
-			.exists = true, .replicas = save->replicas, .next_replicas = save->next_replicas};
-		snprintf(held.row.active, sizeof held.row.active, "%s", save->active);
-		snprintf(held.row.next, sizeof held.row.next, "%s", save->next);
+	if (change->event_count > 0)
+		held.event_sequence = change->events[change->event_count - 1].sequence;
+	if (held.has_deployment)
+		ASSERT(deployment_key_parse(change->deployment_key, &held.module, &held.version));
+	if (row != NULL) {
+		held.named = module_of(row->name);
+		held.row = (struct module_row){.exists = true,
+					       .replicas = row->replicas,
+					       .next_replicas = row->next_replicas};
+		snprintf(held.row.active, sizeof held.row.active, "%s", row->active_key);
+		snprintf(held.row.next, sizeof held.row.next, "%s", row->next_key);
 	}
 	return held;
 }
@@ -339,9 +342,9 @@ static void out_refuse(struct effects *effects, uint64_t registration, const str
 			runner_stream_closed(sim, sim->runners[i], registration, why->code, sim_latency(sim));
 }
 
-static void out_save(struct effects *effects, const struct deployment *deployment, const struct module *module) {
+static void out_save(struct effects *effects, const struct store_change *change) {
 	struct sim *sim = sim_of(effects);
-	write_behind_add(&sim->write_behind, deployment, module);
+	write_behind_add(&sim->write_behind, change);
 	ASSERT(sim->write_behind.sequence < SAVES_MAX);
 	sim->save_orders[sim->write_behind.sequence] = ++sim->op_order;
 }

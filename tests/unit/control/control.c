@@ -78,10 +78,11 @@ static void out_refuse(struct effects *effects UNUSED, uint64_t registration, co
 	note("refuse %d: %s", (int)registration, code_name(why->code));
 }
 
-static void out_save(struct effects *effects UNUSED, const struct deployment *deployment, const struct module *module) {
-	note("save %s %s / %s", deployment ? deployment->key : "-",
-	     deployment ? deployment_state_name(deployment->state) : "-",
-	     module && module->active ? module->active->key : "-");
+static void out_save(struct effects *effects UNUSED, const struct store_change *change) {
+	bool has_active = change->module != NULL && change->module->active_key[0] != '\0';
+	note("save %s %s / %s", change->deployment_key ? change->deployment_key : "-",
+	     change->deployment_key ? deployment_state_name(change->state) : "-",
+	     has_active ? change->module->active_key : "-");
 }
 
 static void out_route(struct effects *effects UNUSED, const struct module *module) {

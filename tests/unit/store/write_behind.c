@@ -16,9 +16,10 @@ static unsigned waited;
 
 /* "dpl-1 3 4": the deployment, and the events with it. */
 static void write_down(struct write_behind *owner UNUSED, const struct save *save) {
-	int over = buf_printf(&log_buf, "%s", save->has_deployment ? save->key : "-");
-	for (size_t i = 0; i < save->event_count; i++)
-		over |= buf_printf(&log_buf, " %d", (int)save->events[i].sequence);
+	const struct store_change *change = &save->change;
+	int over = buf_printf(&log_buf, "%s", change->deployment_key ? change->deployment_key : "-");
+	for (size_t i = 0; i < change->event_count; i++)
+		over |= buf_printf(&log_buf, " %d", (int)change->events[i].sequence);
 	over |= buf_printf(&log_buf, "\n");
 	assert_int_equal(over, 0);
 }
@@ -53,10 +54,7 @@ static void add_event(uint64_t sequence, const char *text, const char *lines) {
 }
 
 static void add_deployment(const char *key) {
-	char detail[] = "";
-	struct deployment deployment = {.detail = detail};
-	snprintf(deployment.key, sizeof deployment.key, "%s", key);
-	write_behind_add(&write_behind, &deployment, NULL);
+	write_behind_add(&write_behind, &(struct store_change){.deployment_key = key, .detail = ""});
 }
 
 static void on_kept(struct write_behind_waiter *waiter UNUSED) {
