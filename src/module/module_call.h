@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One call of a verb, between the loop that received it and the thread that runs the verb.
+ * One call of a verb, between the loop that received it and the thread that runs the verb: its memory, its state and
+ * its answer.
  *
- * Who may touch what: the loop the sub-struct `loop` always, and the rest before the verb runs and after; the verb's
- * thread the rest while it runs.
+ *   COLLECTING ──the request is complete──▶ RUNNING ◀──answered── WAITING
+ *       │                                    │    └──calls another──▲
+ *       │ the caller leaves                  │ the verb returns
+ *       ▼                                    ▼
+ *     freed                            answered, freed
+ *
+ * A caller that leaves while the verb runs only cancels it: the call is freed when the verb returns. WAITING is for
+ * verbs on the loop: such a verb has returned, and ftl_call_then goes on with the answer of the verb that it called.
+ * The start and the stop of the module are calls without a caller.
+ *
+ * The loop may touch `loop` at any time, and the rest before the verb runs and after; the verb's thread may touch the
+ * rest while the verb runs.
  */
 #pragma once
 
@@ -12,6 +23,22 @@
 
 #include "module/module_host.h"
 #include "module/verb_pool.h"
+
+#define MODULE_CALL_MEMORY_USED_UP "the call needs more memory than max-call-memory, 256 MiB"
+
+/* What all calls of a module share. */
+struct module_host {
+	struct module_host_options options;
+	const struct ftl_host *functions; /* that verbs are given */
+	struct verb_pool *pool;
+	struct list calls; /* of struct module_call: those that have a caller */
+	size_t call_count;
+	size_t held; /* bytes of their requests */
+	void *user; /* what the module's start left in its context */
+	struct task told; /* the end of start or stop, when the module has none */
+};
+
+enum module_call_state { MODULE_CALL_COLLECTING, MODULE_CALL_RUNNING, MODULE_CALL_WAITING };
 
 struct module_call {
 	struct ftl_context context; /* what the verb sees; first */
@@ -25,14 +52,14 @@ struct module_call {
 	atomic_bool cancelled;
 	bool on_loop; /* the verb runs on the loop's thread */
 
-	/* On a thread: the call out was waited for, and `then` goes on with its answer. NULL: nothing does. */
+	/* On a thread: the call out has its answer, and `then` goes on with it. NULL: nothing does. */
 	struct {
 		ftl_continue *then;
 		void *data;
 		const char *answer;
 	} next;
 
-	/* What came of it. */
+	/* How the verb ended. */
 	int result;
 	enum code code; /* of the failure; CODE_OK: none was told */
 	const char *failure;
@@ -40,12 +67,11 @@ struct module_call {
 	bool out_of_memory;
 
 	struct {
+		enum module_call_state state;
 		struct list link; /* of the host's calls */
 		struct rpc_stream *stream; /* NULL: the caller is gone, or there never was one */
 		struct buf received;
 		bool has_message;
-		bool running;
-		bool later; /* the verb has returned, and its call out goes on in its place */
 		size_t held; /* bytes that count against MODULE_HELD_MAX */
 		struct list calls_out; /* of struct call_out */
 	} loop;
@@ -55,27 +81,25 @@ struct module_call {
 	} shared;
 };
 
-static inline struct module_call *call_of(struct ftl_context *context) {
+static inline struct module_call *module_call_of(struct ftl_context *context) {
 	return CONTAINER_OF(context, struct module_call, context);
 }
 
-/* What the functions of ftl/module.h are for a module that we host. */
-extern const struct ftl_host module_functions;
+/* A call in COLLECTING, without a caller. The caller sets job.run. */
+struct module_call *module_call_new(struct module_host *host);
 
-/* The end of a call that a verb makes. On the verb's thread. */
-const char *module_call_out(struct ftl_context *context, const char *verb, const char *request);
+/* On the loop: the request of this stream is being received. */
+void module_call_set_caller(struct module_call *call, struct rpc_stream *stream);
 
-/* ftl_call_then. */
-int module_call_then(struct ftl_context *context, const char *verb, const char *request, ftl_continue *then,
-		     void *data);
+/* On the loop. The host hears `idle` when the last call that has a caller is freed. */
+void module_call_free(struct module_call *call);
 
-/* On a thread: a verb has returned, and what goes on in its place does so now. Returns what the last of it does. */
-int module_call_go_on(struct module_call *call, int result);
+/* On the loop: the one place where the state changes. Aborts when the diagram above has no such arrow. */
+void module_call_move(struct module_call *call, enum module_call_state next);
 
-/* On the loop: a verb, or what goes on in its place, has returned. Frees the call unless it goes on later. */
+/* On the loop: answers a call whose verb did not run with an error, and frees it. */
+void module_call_refuse(struct module_call *call, const struct error *err);
+
+/* On the loop: a verb, or the function that goes on in its place, has returned. Answers the call and frees it, unless
+ * it is WAITING. */
 void module_call_returned(struct module_call *call, int result);
-
-/* On the loop: gives up the calls out that are in progress. */
-void module_cancel_calls_out(struct module_call *call);
-
-const struct module_host_options *module_host_options(const struct module_host *host);

@@ -8,13 +8,15 @@
  *
  *   loop: module_call_then ──▶ start ──rpc──▶ closed ──▶ read the answer ──▶ then ──▶ answered, or it calls on
  */
+#include "module/module_call_out.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/text.h"
 #include "ftl.pb-c.h"
-#include "module/module_call.h"
+
 #include "pb/pb.h"
 
 /* Lives on the stack of the verb's thread until it is done, or else in the call's arena. */
@@ -83,12 +85,12 @@ static void on_given_up(struct task *task) {
 static void give_up(struct call_out *out, enum code code, const char *text) {
 	error_set(&out->err, code, "%s", text);
 	out->start.run = on_given_up;
-	loop_post(module_host_options(out->call->host)->loop, &out->start);
+	loop_post(out->call->host->options.loop, &out->start);
 }
 
 static void start(struct call_out *out) {
 	struct module_call *call = out->call;
-	struct rpc_channel *backplane = module_host_options(call->host)->backplane;
+	struct rpc_channel *backplane = call->host->options.backplane;
 	uint64_t left = call->loop.stream ? rpc_time_left_ms(call->loop.stream) : UINT64_MAX;
 	if (backplane == NULL)
 		give_up(out, CODE_FAILED_PRECONDITION, "this process knows no Backplane: FTL_ENDPOINT is not set");
@@ -113,7 +115,7 @@ static void on_start(struct task *task) {
 	start(CONTAINER_OF(task, struct call_out, start));
 }
 
-void module_cancel_calls_out(struct module_call *call) {
+void module_call_cancel_out(struct module_call *call) {
 	LIST_FOREACH(link, &call->loop.calls_out)
 		rpc_cancel(LIST_ENTRY(link, struct call_out, link)->stream, CODE_CANCELLED,
 			   "nobody waits for the answer any more");
@@ -139,8 +141,7 @@ static int make_message(struct module_call *call, struct str verb, const char *r
 		result = error_set(err, CODE_RESOURCE_EXHAUSTED, "the request has %zu bytes; max-message is %zu", size,
 				   (size_t)RPC_MESSAGE_MAX_DEFAULT);
 	else if ((bytes = arena_try_alloc(&call->arena, size)) == NULL)
-		result = error_set(err, CODE_RESOURCE_EXHAUSTED,
-				   "the call needs more memory than max-call-memory, 256 MiB");
+		result = error_set(err, CODE_RESOURCE_EXHAUSTED, MODULE_CALL_MEMORY_USED_UP);
 	else
 		*ret_message = str_new(bytes, protobuf_c_message_pack(&message.base, bytes));
 	free(ref.module);
@@ -149,7 +150,7 @@ static int make_message(struct module_call *call, struct str verb, const char *r
 
 static void wait_for_answer(struct call_out *out) {
 	struct module_call *call = out->call;
-	loop_post(module_host_options(call->host)->loop, &out->start);
+	loop_post(call->host->options.loop, &out->start);
 	pthread_mutex_lock(&call->shared.lock);
 	while (!out->done)
 		pthread_cond_wait(&call->shared.answered, &call->shared.lock);
@@ -173,8 +174,7 @@ static int read_answer(struct module_call *call, const struct call_out *out, con
 		return error_set(err, CODE_INTERNAL, "it answered with what is no JSON");
 	char *text = arena_try_alloc(&call->arena, response->body.len + 1);
 	if (text == NULL)
-		return error_set(err, CODE_RESOURCE_EXHAUSTED,
-				 "the answer needs more memory than max-call-memory, 256 MiB");
+		return error_set(err, CODE_RESOURCE_EXHAUSTED, MODULE_CALL_MEMORY_USED_UP);
 	if (response->body.len > 0)
 		memcpy(text, response->body.data, response->body.len);
 	text[response->body.len] = '\0';
@@ -196,7 +196,7 @@ static void tell_why(struct module_call *call, const struct call_out *out, struc
 	}
 	buf_deinit(&text);
 	context->error_code = (enum ftl_code)err->code;
-	context->error = copy ? copy : "the call needs more memory than max-call-memory, 256 MiB";
+	context->error = copy ? copy : MODULE_CALL_MEMORY_USED_UP;
 }
 
 /* What ftl_call gives. */
@@ -216,7 +216,7 @@ static struct call_out call_out_of(struct module_call *call, const char *verb) {
 }
 
 const char *module_call_out(struct ftl_context *context, const char *verb, const char *request) {
-	struct module_call *call = call_of(context);
+	struct module_call *call = module_call_of(context);
 	struct call_out out = call_out_of(call, verb);
 	list_init(&out.link);
 	list_init(&out.start.link);
@@ -245,7 +245,7 @@ static void go_on(struct call_out *out) {
 	ftl_continue *then = out->then;
 	void *data = out->data;
 	const char *answer = settle(call, out);
-	call->loop.later = false;
+	module_call_move(call, MODULE_CALL_RUNNING);
 	module_call_returned(call, then(&call->context, answer, data));
 }
 
@@ -273,9 +273,9 @@ static int refuse(struct module_call *call, const char *why) {
 
 int module_call_then(struct ftl_context *context, const char *verb, const char *request, ftl_continue *then,
 		     void *data) {
-	struct module_call *call = call_of(context);
+	struct module_call *call = module_call_of(context);
 	struct error err;
-	if (call->on_loop ? call->loop.later : call->next.then != NULL)
+	if (call->on_loop ? call->loop.state == MODULE_CALL_WAITING : call->next.then != NULL)
 		return refuse(call, "ftl_call_then: this call waits for another verb already");
 	if (!call->on_loop) {
 		call->next.answer = module_call_out(context, verb, request);
@@ -285,8 +285,8 @@ int module_call_then(struct ftl_context *context, const char *verb, const char *
 	}
 	struct call_out *out = new_call_out(call, verb, then, data);
 	if (out == NULL)
-		return refuse(call, "the call needs more memory than max-call-memory, 256 MiB");
-	call->loop.later = true;
+		return refuse(call, MODULE_CALL_MEMORY_USED_UP);
+	module_call_move(call, MODULE_CALL_WAITING);
 	if (make_message(call, str_from(out->verb), request, &out->message, &err) < 0)
 		give_up(out, err.code, err.msg);
 	else

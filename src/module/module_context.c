@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a verb can do, on the thread that it runs in. */
+#include "module/module_context.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,13 +8,13 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "module/module_call.h"
+#include "module/module_call_out.h"
 
 /* A message of this size has room for a field's header around it. */
 #define ANSWER_MAX (RPC_MESSAGE_MAX_DEFAULT - KIB(1))
 
 static void *allocate(struct ftl_context *context, size_t size) {
-	struct module_call *call = call_of(context);
+	struct module_call *call = module_call_of(context);
 	void *memory = arena_try_alloc(&call->arena, MAX(size, (size_t)1));
 	if (memory != NULL)
 		memset(memory, 0, size);
@@ -63,10 +64,9 @@ static int set_failure(struct module_call *call, enum code code, const char *fai
 }
 
 static int reply(struct ftl_context *context, const char *json) {
-	struct module_call *call = call_of(context);
+	struct module_call *call = module_call_of(context);
 	if (json == NULL && call->out_of_memory)
-		return set_failure(call, CODE_RESOURCE_EXHAUSTED,
-				   "the call needs more memory than max-call-memory, 256 MiB");
+		return set_failure(call, CODE_RESOURCE_EXHAUSTED, MODULE_CALL_MEMORY_USED_UP);
 	if (json == NULL)
 		return set_failure(call, CODE_INTERNAL, "the verb answered with NULL");
 	struct str text = str_from(json);
@@ -89,13 +89,13 @@ static int fail(struct ftl_context *context, enum ftl_code code, const char *for
 	const char *copy = copy_text(context, buf_view(&repaired));
 	buf_deinit(&repaired);
 	free(text);
-	return set_failure(call_of(context), code_from_number((long)code), copy ? copy : "the verb failed");
+	return set_failure(module_call_of(context), code_from_number((long)code), copy ? copy : "the verb failed");
 }
 
 static void log_message(struct ftl_context *context, enum ftl_level level, const char *format, va_list args) {
 	static const enum log_level levels[] = {
 		[FTL_DEBUG] = LOG_DEBUG, [FTL_INFO] = LOG_INFO, [FTL_WARN] = LOG_WARN, [FTL_ERROR] = LOG_ERROR};
-	const struct module_host_options *options = module_host_options(call_of(context)->host);
+	const struct module_host_options *options = &module_call_of(context)->host->options;
 	char *text = NULL;
 	int len = vasprintf(&text, format, args);
 	ASSERT(len >= 0);
@@ -117,7 +117,7 @@ static void log_message(struct ftl_context *context, enum ftl_level level, const
 }
 
 static uint64_t time_left_ms(struct ftl_context *context) {
-	const struct module_call *call = call_of(context);
+	const struct module_call *call = module_call_of(context);
 	if (call->deadline_ms == 0)
 		return UINT64_MAX;
 	uint64_t now = clock_ms();
@@ -125,7 +125,7 @@ static uint64_t time_left_ms(struct ftl_context *context) {
 }
 
 static int is_cancelled(struct ftl_context *context) {
-	return atomic_load_explicit(&call_of(context)->cancelled, memory_order_relaxed);
+	return atomic_load_explicit(&module_call_of(context)->cancelled, memory_order_relaxed);
 }
 
 const struct ftl_host module_functions = {

@@ -119,7 +119,7 @@ def test_what_is_missing_or_not_there(probe):
     assert refusal(probe.call("", module="probe")) == ("INVALID_ARGUMENT", "verb.name is missing")
     assert refusal(probe.call("echo", module="")) == ("INVALID_ARGUMENT", "verb.module is missing")
     code, text = refusal(probe.call("ecko", module="probe"))
-    assert code == "NOT_FOUND" and 'no verb "ecko"; did you mean echo?' in text
+    assert code == "NOT_FOUND" and 'no verb "ecko"; did you mean "echo"?' in text
     code, text = refusal(probe.call("echo", module="other"))
     assert code == "NOT_FOUND" and "this is probe" in text
     code, text = refusal(probe.ask("echo", b"a\0b"))
