@@ -14,6 +14,7 @@
 #include "http/h1.h"
 #include "http/h2.h"
 #include "net/tls.h"
+#include "rpc/grpc.h"
 
 struct rpc_channel {
 	struct loop *loop;
@@ -153,7 +154,6 @@ static bool can_wait(const struct rpc_channel *channel) {
 static void close_waiting(struct rpc_stream *stream, const struct error *why) {
 	list_remove(&stream->http.link);
 	stream->http.unprocessed = true;
-	stream->on_unprocessed = NULL;
 	rpc_stream_closed(stream, why);
 }
 
@@ -309,16 +309,8 @@ static void on_sweep(struct timer *timer) {
 	destroy_if_done(channel);
 }
 
-void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text) {
-	ASSERT(stream->is_client);
-	if (stream->broken)
-		return;
-	stream->broken = true;
-	rpc_set_status(stream, status, str_from(text));
-	if (stream->http.connection != NULL)
-		http_stream_reset(&stream->http, false);
-	else
-		timer_start(stream->loop, &stream->channel->sweep, 0);
+static void on_cancelled(struct rpc_stream *stream) {
+	timer_start(stream->loop, &stream->channel->sweep, 0);
 }
 
 static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
@@ -332,9 +324,6 @@ static void pass_headers(struct http_headers *to, struct arena *arena, const str
 	for (size_t i = 0; from != NULL && i < from->count; i++)
 		http_headers_pass(to, arena, &from->items[i]);
 }
-
-/* Every call passes here on its way out, so the channel can count. */
-static void on_call_closed(struct rpc_stream *stream);
 
 static bool on_unprocessed(struct rpc_stream *stream) {
 	struct rpc_channel *channel = stream->channel;
@@ -359,6 +348,20 @@ static void on_half_closed(struct rpc_stream *stream) {
 	assign_waiting(channel);
 }
 
+static void on_call_closed(struct rpc_stream *stream) {
+	struct rpc_channel *channel = stream->channel;
+	channel->calls--;
+	assign_waiting(channel);
+	destroy_if_done(channel);
+}
+
+static const struct rpc_client_ops client_ops = {
+	.half_closed = on_half_closed,
+	.cancelled = on_cancelled,
+	.unprocessed = on_unprocessed,
+	.closed = on_call_closed,
+};
+
 /* A relay's usual way: the connection takes the headers before the caller's are gone. */
 static void send_passing(struct http_connection *http, struct rpc_stream *stream, const struct http_headers *added) {
 	struct http_header room[HTTP_HEADERS_ROOM];
@@ -377,8 +380,7 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 	stream->events = options->events;
 	stream->owner = options->owner;
 	stream->message_max = options->message_max ? options->message_max : channel->options.message_max;
-	stream->on_unprocessed = on_unprocessed;
-	stream->on_client_closed = on_call_closed;
+	stream->client = &client_ops;
 	if (!options->no_retry)
 		http_stream_keep(&stream->http);
 	struct arena *arena = &stream->http.arena;
@@ -397,7 +399,6 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 	channel->calls++;
 	if (stream->codec->is_plain) {
 		copy_headers(&stream->request_headers, arena, options->headers);
-		stream->on_half_closed = on_half_closed;
 		list_append(&channel->preparing, &stream->http.link);
 		return stream;
 	}
@@ -415,13 +416,6 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 	list_append(&channel->waiting, &stream->http.link);
 	assign_waiting(channel);
 	return stream;
-}
-
-static void on_call_closed(struct rpc_stream *stream) {
-	struct rpc_channel *channel = stream->channel;
-	channel->calls--;
-	assign_waiting(channel);
-	destroy_if_done(channel);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */

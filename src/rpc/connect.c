@@ -12,6 +12,7 @@
 
 #include "base/base64.h"
 #include "base/memory.h"
+#include "rpc/connect_query.h"
 #include "rpc/gzip.h"
 #include "rpc/transcode.h"
 
@@ -129,14 +130,6 @@ static void add_timeout(struct rpc_stream *stream, struct http_headers *headers)
 
 static bool is_json(const struct rpc_stream *stream) {
 	return transcode_options(stream->transcoder)->send != NULL;
-}
-
-static void connect_receive(struct rpc_stream *stream, struct str bytes) {
-	transcode_receive(stream->transcoder, bytes);
-}
-
-static void connect_receive_end(struct rpc_stream *stream) {
-	transcode_receive_end(stream->transcoder);
 }
 
 /* Client: what the response is encoded with. */
@@ -265,15 +258,20 @@ static void stream_request_headers(struct rpc_stream *stream, struct http_header
 
 const struct rpc_codec connect_codec = {
 	.name = "Connect",
+	.begin = transcode_begin,
+	.write = transcode_write,
+	.settle = transcode_settle,
+	.receive = transcode_receive,
+	.receive_end = transcode_receive_end,
+	.consume = transcode_consume,
 	.frame = stream_frame,
 	.receive_last = stream_receive_last,
 	.respond = stream_respond,
 	.finish = stream_finish,
-	.receive = connect_receive,
-	.receive_end = connect_receive_end,
+	.request_headers = stream_request_headers,
 	.receive_headers = stream_receive_headers,
 	.read_status = stream_read_status,
-	.request_headers = stream_request_headers,
+	.release = transcode_release,
 };
 
 /* --- one message each way ----------------------------------------------------------------------------------------- */
@@ -380,7 +378,7 @@ static void plain_half_close(struct rpc_stream *stream) {
 	bool gzip;
 	struct str message = transcode_plain_message(stream->transcoder, &gzip);
 	if (str_eq(stream->http.method, STR("GET")) && message.len <= CONNECT_GET_MAX) {
-		connect_write_query(stream, message, gzip);
+		connect_write_query(stream, message, is_json(stream), gzip);
 		return;
 	}
 	/* Too long for an address. */
@@ -406,12 +404,17 @@ static void plain_request_headers(struct rpc_stream *stream, struct http_headers
 const struct rpc_codec connect_plain_codec = {
 	.name = "Connect",
 	.is_plain = true,
-	.half_close = plain_half_close,
+	.begin = transcode_begin,
+	.write = transcode_write,
+	.settle = transcode_settle,
+	.receive = transcode_receive,
+	.receive_end = transcode_receive_end,
+	.consume = transcode_consume,
 	.respond = plain_respond,
 	.finish = plain_finish,
-	.receive = connect_receive,
-	.receive_end = connect_receive_end,
+	.request_headers = plain_request_headers,
+	.half_close = plain_half_close,
 	.receive_headers = plain_receive_headers,
 	.read_status = plain_read_status,
-	.request_headers = plain_request_headers,
+	.release = transcode_release,
 };

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Connect's GET requests: the message is in the address, so that browsers and proxies can keep the answer.
- */
+#include "rpc/connect_query.h"
+
 #include "base/base64.h"
-#include "rpc/connect.h"
-#include "rpc/transcode.h"
 
 static int hex_value(char c) {
 	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
@@ -60,7 +57,7 @@ int connect_read_query(struct http_stream *http, struct connect_query *ret_query
 	return 0;
 }
 
-void connect_write_query(struct rpc_stream *stream, struct str message, bool gzip) {
+void connect_write_query(struct rpc_stream *stream, struct str message, bool json, bool gzip) {
 	struct arena *arena = &stream->http.arena;
 	/* The alphabet that needs no escapes. */
 	size_t size = base64_size(message.len) + 1;
@@ -68,7 +65,6 @@ void connect_write_query(struct rpc_stream *stream, struct str message, bool gzi
 	size_t len = base64_encode(text, message, BASE64_UNPADDED);
 	for (size_t i = 0; i < len; i++)
 		text[i] = (char)(text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i]);
-	bool json = transcode_options(stream->transcoder)->send != NULL;
 	stream->http.path = str_from(arena_printf(arena, "%.*s?connect=v1&base64=1%s&encoding=%s&message=%.*s",
 						  STR_ARG(stream->http.path), gzip ? "&compression=gzip" : "",
 						  json ? "json" : "proto", (int)len, text));

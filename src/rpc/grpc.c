@@ -118,10 +118,6 @@ static enum rpc_frame grpc_frame(struct rpc_stream *stream UNUSED, unsigned char
 }
 
 static void grpc_receive(struct rpc_stream *stream, struct str bytes) {
-	if (stream->transcoder != NULL) {
-		transcode_receive(stream->transcoder, bytes);
-		return;
-	}
 	while (bytes.len > 0 && !stream->broken) {
 		if (stream->message_left == 0) {
 			bytes = take_prefix(stream, bytes);
@@ -138,13 +134,9 @@ static void grpc_receive(struct rpc_stream *stream, struct str bytes) {
 }
 
 static void grpc_receive_end(struct rpc_stream *stream) {
-	if (stream->transcoder != NULL) {
-		transcode_receive_end(stream->transcoder);
-		return;
-	}
 	if (stream->message_left > 0 || stream->prefix.len > 0) {
 		/* With a status of its own the peer said more than we could. */
-		if (stream->is_client && grpc_codec.read_status(stream) && stream->status != CODE_OK)
+		if (stream->is_client && stream->codec->read_status(stream) && stream->status != CODE_OK)
 			return;
 		struct error err;
 		enum code code = stream->is_client ? CODE_INTERNAL : CODE_INVALID_ARGUMENT;
@@ -173,6 +165,8 @@ static int start_decoding(struct rpc_stream *stream, struct error *err) {
 				 STR_ARG(str_new(encoding.ptr, MIN(encoding.len, (size_t)60))));
 	options.gzip_receive = true;
 	transcode_start(stream, &options);
+	if (stream->codec == &grpc_codec)
+		stream->codec = &grpc_decoded_codec;
 	return 0;
 }
 
@@ -298,13 +292,42 @@ static void grpc_request_headers(struct rpc_stream *stream, struct http_headers 
 
 const struct rpc_codec grpc_codec = {
 	.name = "gRPC",
-	.frame = grpc_frame,
-	.respond = grpc_respond,
 	.begin = grpc_begin,
-	.finish = grpc_finish,
 	.receive = grpc_receive,
 	.receive_end = grpc_receive_end,
+	.respond = grpc_respond,
+	.finish = grpc_finish,
+	.request_headers = grpc_request_headers,
 	.receive_headers = grpc_receive_headers,
 	.read_status = grpc_read_status,
+};
+
+const struct rpc_codec grpc_transcoded_codec = {
+	.name = "gRPC",
+	.begin = transcode_begin,
+	.write = transcode_write,
+	.settle = transcode_settle,
+	.receive = transcode_receive,
+	.receive_end = transcode_receive_end,
+	.consume = transcode_consume,
+	.frame = grpc_frame,
+	.respond = grpc_respond,
+	.finish = grpc_finish,
 	.request_headers = grpc_request_headers,
+	.receive_headers = grpc_receive_headers,
+	.read_status = grpc_read_status,
+	.release = transcode_release,
+};
+
+const struct rpc_codec grpc_decoded_codec = {
+	.name = "gRPC",
+	.begin = grpc_begin,
+	.receive = transcode_receive,
+	.receive_end = transcode_receive_end,
+	.consume = transcode_consume,
+	.frame = grpc_frame,
+	.request_headers = grpc_request_headers,
+	.receive_headers = grpc_receive_headers,
+	.read_status = grpc_read_status,
+	.release = transcode_release,
 };

@@ -6,6 +6,10 @@
 
 #include "rpc/rpc.h"
 
+/* Messages as they are; transcoded both ways (transcode.h); and, of a client, sent as they are and received transcoded,
+ * because the response turned out to be compressed. */
+extern const struct rpc_codec grpc_codec, grpc_transcoded_codec, grpc_decoded_codec;
+
 /* "grpc-message": percent encoding of what is not printable ASCII. Reading is lenient, as the protocol asks. */
 struct str grpc_encode_text(struct arena *arena, struct str text);
 struct str grpc_decode_text(struct arena *arena, struct str text);

@@ -3,6 +3,8 @@
  * gRPC-Web, as its PROTOCOL-WEB document says: gRPC for those who see no HTTP trailers. They come as a last frame of
  * the body, written like headers of HTTP/1.1. In the text form the whole body is base 64.
  */
+#include "rpc/grpc_web.h"
+
 #include <stdio.h>
 
 #include "rpc/grpc.h"
@@ -14,14 +16,6 @@ static enum rpc_frame web_frame(struct rpc_stream *stream, unsigned char flags) 
 	if (flags == FLAG_TRAILERS && stream->is_client)
 		return RPC_FRAME_END;
 	return flags == 0 && stream->http.trailers.count == 0 ? RPC_FRAME_MESSAGE : RPC_FRAME_WRONG;
-}
-
-static void web_receive(struct rpc_stream *stream, struct str bytes) {
-	transcode_receive(stream->transcoder, bytes);
-}
-
-static void web_receive_end(struct rpc_stream *stream) {
-	transcode_receive_end(stream->transcoder);
 }
 
 /* The trailers. */
@@ -87,13 +81,18 @@ static void web_request_headers(struct rpc_stream *stream, struct http_headers *
 
 const struct rpc_codec grpc_web_codec = {
 	.name = "gRPC-Web",
+	.begin = transcode_begin,
+	.write = transcode_write,
+	.settle = transcode_settle,
+	.receive = transcode_receive,
+	.receive_end = transcode_receive_end,
+	.consume = transcode_consume,
 	.frame = web_frame,
 	.receive_last = web_receive_last,
 	.respond = web_respond,
 	.finish = web_finish,
-	.receive = web_receive,
-	.receive_end = web_receive_end,
+	.request_headers = web_request_headers,
 	.receive_headers = web_receive_headers,
 	.read_status = web_read_status,
-	.request_headers = web_request_headers,
+	.release = transcode_release,
 };

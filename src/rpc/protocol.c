@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "rpc/connect.h"
+#include "rpc/connect_query.h"
 #include "rpc/grpc.h"
+#include "rpc/grpc_web.h"
 #include "rpc/transcode.h"
 
 /* --- server ------------------------------------------------------------------------------------------------------- */
@@ -46,6 +48,12 @@ static int read_encoding(struct str name, const char *header, bool *ret_gzip, st
 		return 0;
 	return error_set(err, CODE_UNIMPLEMENTED, "%s is %.*s; gzip and identity are known here", header,
 			 STR_ARG(str_new(name.ptr, MIN(name.len, (size_t)60))));
+}
+
+static void start_transcoding(struct rpc_stream *stream, const struct transcode_options *options) {
+	transcode_start(stream, options);
+	if (stream->codec == &grpc_codec)
+		stream->codec = &grpc_transcoded_codec;
 }
 
 static const char *encoding_header(const struct rpc_codec *codec) {
@@ -92,7 +100,7 @@ static int start_recoding(struct rpc_stream *stream, const struct form *form, co
 		options.receive = stream->type->request;
 		options.send = stream->type->response;
 	}
-	transcode_start(stream, &options);
+	start_transcoding(stream, &options);
 	return failed;
 }
 
@@ -197,7 +205,7 @@ void protocol_start(struct rpc_stream *stream, const struct protocol_options *op
 		transcoding.send = stream->type->request;
 		transcoding.receive = stream->type->response;
 	}
-	transcode_start(stream, &transcoding);
+	start_transcoding(stream, &transcoding);
 	if (stream->codec == &connect_plain_codec && options->get && stream->type != NULL &&
 	    stream->type->no_side_effects)
 		stream->http.method = STR("GET");

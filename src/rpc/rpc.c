@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "base/pool.h"
-#include "rpc/transcode.h"
 
 static struct rpc_stream *rpc_of(struct http_stream *http) {
 	return CONTAINER_OF(http, struct rpc_stream, http);
@@ -47,7 +46,10 @@ static void on_http_writable(struct http_stream *http) {
 }
 
 static void on_http_closed(struct http_stream *http, const struct error *why) {
-	rpc_stream_closed(rpc_of(http), why);
+	struct rpc_stream *stream = rpc_of(http);
+	if (stream->is_client && http->unprocessed && stream->client->unprocessed(stream))
+		return;
+	rpc_stream_closed(stream, why);
 }
 
 const struct http_stream_events rpc_http_events = {
@@ -80,15 +82,13 @@ static void settle_status(struct rpc_stream *stream, const struct error *why) {
 }
 
 void rpc_stream_closed(struct rpc_stream *stream, const struct error *why) {
-	if (stream->http.unprocessed && stream->on_unprocessed != NULL && stream->on_unprocessed(stream))
-		return;
 	timer_stop(stream->loop, &stream->deadline_timer);
 	if (stream->is_client)
 		settle_status(stream, why);
 	if (stream->events != NULL)
 		stream->events->closed(stream);
-	if (stream->on_client_closed != NULL)
-		stream->on_client_closed(stream);
+	if (stream->is_client)
+		stream->client->closed(stream);
 	rpc_stream_free(stream);
 }
 
@@ -115,7 +115,8 @@ void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct 
 }
 
 void rpc_stream_free(struct rpc_stream *stream) {
-	transcode_free(stream->transcoder);
+	if (stream->codec->release != NULL)
+		stream->codec->release(stream);
 	http_stream_deinit(&stream->http);
 	pool_free(stream);
 }
@@ -261,19 +262,16 @@ void rpc_begin(struct rpc_stream *stream, size_t size) {
 	stream->write_left = size;
 	if (!stream->is_client)
 		rpc_respond(stream);
-	if (stream->transcoder == NULL)
-		stream->codec->begin(stream, size);
-	else
-		transcode_begin(stream->transcoder, size);
+	stream->codec->begin(stream, size);
 }
 
 void rpc_write(struct rpc_stream *stream, struct str bytes) {
 	ASSERT(bytes.len <= stream->write_left);
 	stream->write_left -= bytes.len;
-	if (stream->transcoder == NULL)
+	if (stream->codec->write == NULL)
 		http_stream_write(&stream->http, bytes);
 	else
-		transcode_write(stream->transcoder, bytes);
+		stream->codec->write(stream, bytes);
 }
 
 void rpc_send(struct rpc_stream *stream, struct str message) {
@@ -287,8 +285,8 @@ void rpc_finish(struct rpc_stream *stream, enum code status, const char *text) {
 	stream->finished = true;
 	stream->broken = true;
 	rpc_set_status(stream, status, str_from(text));
-	if (stream->transcoder != NULL && status == CODE_OK)
-		transcode_settle(stream->transcoder);
+	if (stream->codec->settle != NULL && status == CODE_OK)
+		stream->codec->settle(stream);
 	stream->codec->finish(stream);
 }
 
@@ -315,6 +313,18 @@ void rpc_half_close(struct rpc_stream *stream) {
 	if (stream->codec->half_close != NULL && !stream->broken)
 		stream->codec->half_close(stream);
 	http_stream_finish(&stream->http);
-	if (stream->on_half_closed != NULL && !stream->broken)
-		stream->on_half_closed(stream);
+	if (stream->codec->is_plain && !stream->broken)
+		stream->client->half_closed(stream);
+}
+
+void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text) {
+	ASSERT(stream->is_client);
+	if (stream->broken)
+		return;
+	stream->broken = true;
+	rpc_set_status(stream, status, str_from(text));
+	if (stream->http.connection != NULL)
+		http_stream_reset(&stream->http, false);
+	else
+		stream->client->cancelled(stream);
 }

@@ -44,29 +44,49 @@ struct rpc_detail {
 	struct str value; /* its wire format */
 };
 
-/* How a protocol does it. Statuses and errors in, bytes and headers out. */
+/* How a protocol turns messages, statuses and errors into bytes and headers, and back. */
 struct rpc_codec {
 	const char *name;
 	/* Connect's calls with one message each way are bodies of plain HTTP: no prefixes. */
 	bool is_plain;
-	/* Messages with a prefix, when they are recoded (transcoder.h): what the prefix's first byte means, and the
-	 * content of what is no message. */
-	enum rpc_frame (*frame)(struct rpc_stream *stream, unsigned char flags);
-	void (*receive_last)(struct rpc_stream *stream, struct str bytes);
-	void (*respond)(struct rpc_stream *stream); /* server: send the response's headers */
-	void (*begin)(struct rpc_stream *stream, size_t size); /* start a message */
-	void (*finish)(struct rpc_stream *stream); /* server: end with stream->status */
+
+	/* Sending messages. */
+	void (*begin)(struct rpc_stream *stream, size_t size); /* starts a message */
+	void (*write)(struct rpc_stream *stream, struct str bytes); /* NULL: the bytes go out as they are */
+	/* Optional. Server, before finish with CODE_OK: sets the status to an error if a message could not be sent. */
+	void (*settle)(struct rpc_stream *stream);
+
+	/* Receiving messages. */
 	void (*receive)(struct rpc_stream *stream, struct str bytes);
 	void (*receive_end)(struct rpc_stream *stream);
-	void (*receive_headers)(struct rpc_stream *stream); /* client */
-	/* Client: what the peer said of the outcome, into stream->status; false: nothing. */
+	void (*consume)(struct rpc_stream *stream, size_t size); /* NULL: the HTTP stream takes size bytes back */
+	/* Of messages with a prefix that are transcoded (transcode.h): what the prefix's first byte means, and the
+	 * content of a frame that is not a message. */
+	enum rpc_frame (*frame)(struct rpc_stream *stream, unsigned char flags);
+	void (*receive_last)(struct rpc_stream *stream, struct str bytes);
+
+	/* Server. */
+	void (*respond)(struct rpc_stream *stream); /* sends the response's headers */
+	void (*finish)(struct rpc_stream *stream); /* ends with stream->status */
+
+	/* Client. */
+	void (*request_headers)(struct rpc_stream *stream, struct http_headers *headers); /* before the caller's */
+	void (*half_close)(struct rpc_stream *stream); /* plain only: before the request's headers */
+	void (*receive_headers)(struct rpc_stream *stream);
+	/* Copies the outcome that the peer sent into stream->status; false: it sent none. */
 	bool (*read_status)(struct rpc_stream *stream);
-	/* Client: the headers of a request, ours before the caller's. */
-	void (*request_headers)(struct rpc_stream *stream, struct http_headers *headers);
-	void (*half_close)(struct rpc_stream *stream); /* client, plain: before the request's headers */
+
+	void (*release)(struct rpc_stream *stream); /* Optional: frees what the codec keeps for the stream. */
 };
 
-extern const struct rpc_codec grpc_codec, grpc_web_codec, connect_codec, connect_plain_codec;
+/* What a channel does for the calls that it made. */
+struct rpc_client_ops {
+	void (*half_closed)(struct rpc_stream *stream); /* plain only: the request is complete */
+	void (*cancelled)(struct rpc_stream *stream); /* the call was given up while it had no connection */
+	/* The peer certainly did not begin the call. True: it is sent again; false: `closed` follows. */
+	bool (*unprocessed)(struct rpc_stream *stream);
+	void (*closed)(struct rpc_stream *stream); /* after the owner's `closed`, before the stream is freed */
+};
 
 enum { RPC_PREFIX_SIZE = 5 };
 
@@ -111,17 +131,13 @@ struct rpc_stream {
 
 	/* Client only. */
 	struct rpc_channel *channel;
+	const struct rpc_client_ops *client;
 	struct http_headers request_headers; /* while it waits for a connection */
 	unsigned retries; /* times that the channel has sent it again */
-	void (*on_half_closed)(struct rpc_stream *stream); /* plain: the channel's; the request is ready */
-	bool (*on_unprocessed)(struct rpc_stream *stream); /* the channel's, before `closed`: true: it is sent again */
-	void (*on_client_closed)(struct rpc_stream *stream); /* the channel's, after `closed` */
 };
 
 /* "max-error-details": bytes of them all. */
 #define RPC_DETAILS_MAX KIB(8)
-
-void transcode_consume(struct transcoder *transcoder, size_t size);
 
 /* Headers of one call all together, each of which costs more than its bytes; the arena of a stream holds them and what
  * else lives as long. */
@@ -150,10 +166,10 @@ static inline size_t rpc_unsent(const struct rpc_stream *stream) {
 
 /* Gives back what `data` lent, so that the peer may send as much again. */
 static inline void rpc_consume(struct rpc_stream *stream, size_t size) {
-	if (stream->transcoder == NULL)
+	if (stream->codec->consume == NULL)
 		http_stream_consume(&stream->http, size);
 	else
-		transcode_consume(stream->transcoder, size);
+		stream->codec->consume(stream, size);
 }
 
 /* Adds a detail to the error that rpc_finish will send; copies both. What is over RPC_DETAILS_MAX is left out. */
@@ -204,5 +220,5 @@ bool rpc_add_trailer(struct rpc_stream *stream, struct str name, struct str valu
 void rpc_deliver(struct rpc_stream *stream, struct str bytes);
 /* Begins a message, if its size is within the limit; else breaks the stream. */
 void rpc_deliver_begin(struct rpc_stream *stream, size_t size);
-/* Settles the status, tells the owner, and frees the stream. */
+/* Determines the status, tells the owner, and frees the stream. */
 void rpc_stream_closed(struct rpc_stream *stream, const struct error *why);

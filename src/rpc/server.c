@@ -15,6 +15,7 @@
 #include "http/sniffer.h"
 #include "net/tls.h"
 #include "net/transport.h"
+#include "rpc/grpc.h"
 #include "rpc/protocol.h"
 #include "rpc/transcode.h"
 
@@ -131,8 +132,7 @@ static void answer_plain(struct rpc_stream *stream, unsigned status, const char 
 	struct plain_answer *answer = arena_alloc(&stream->http.arena, sizeof *answer);
 	*answer = (struct plain_answer){status, text};
 	timer_stop(stream->loop, &stream->deadline_timer);
-	transcode_free(stream->transcoder);
-	stream->transcoder = NULL;
+	transcode_release(stream);
 	stream->owner = answer;
 	stream->codec = &plain_codec;
 }

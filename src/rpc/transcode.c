@@ -60,7 +60,7 @@ static void on_resume(struct flushable *flushable) {
 	buf_deinit(&held);
 	if (transcoder->held_end && buf_len(&transcoder->held) == 0 && !transcoder->stream->broken) {
 		transcoder->held_end = false;
-		transcode_receive_end(transcoder);
+		transcode_receive_end(transcoder->stream);
 	}
 }
 
@@ -78,9 +78,11 @@ void transcode_start(struct rpc_stream *stream, const struct transcode_options *
 	stream->transcoder->options = *options;
 }
 
-void transcode_free(struct transcoder *transcoder) {
+void transcode_release(struct rpc_stream *stream) {
+	struct transcoder *transcoder = stream->transcoder;
 	if (transcoder == NULL)
 		return;
+	stream->transcoder = NULL;
 	flushable_deinit(&transcoder->resume);
 	buf_deinit(&transcoder->message);
 	buf_deinit(&transcoder->held);
@@ -271,7 +273,8 @@ static void process(struct transcoder *transcoder, struct str bytes) {
 		http_stream_consume(&stream->http, bytes.len);
 }
 
-void transcode_receive(struct transcoder *transcoder, struct str bytes) {
+void transcode_receive(struct rpc_stream *stream, struct str bytes) {
+	struct transcoder *transcoder = stream->transcoder;
 	if (buf_len(&transcoder->held) == 0) {
 		process(transcoder, bytes);
 	} else {
@@ -288,8 +291,8 @@ static bool is_cut_short(const struct transcoder *transcoder) {
 	return transcoder->collecting || transcoder->quad_len > 0 || transcoder->stream->prefix.len > 0;
 }
 
-void transcode_receive_end(struct transcoder *transcoder) {
-	struct rpc_stream *stream = transcoder->stream;
+void transcode_receive_end(struct rpc_stream *stream) {
+	struct transcoder *transcoder = stream->transcoder;
 	struct error err;
 	if (buf_len(&transcoder->held) > 0) {
 		transcoder->held_end = true;
@@ -321,10 +324,11 @@ bool transcode_is_within_message(const struct transcoder *transcoder) {
 	return transcoder->stream->codec->is_plain ? !transcoder->stream->http.received_end : is_cut_short(transcoder);
 }
 
-void transcode_consume(struct transcoder *transcoder, size_t size) {
+void transcode_consume(struct rpc_stream *stream, size_t size) {
+	struct transcoder *transcoder = stream->transcoder;
 	transcoder->owed -= MIN(size, transcoder->owed);
 	if (transcoder->owed < OWED_MAX && buf_len(&transcoder->held) > 0)
-		loop_mark_dirty(transcoder->stream->loop, &transcoder->resume);
+		loop_mark_dirty(stream->loop, &transcoder->resume);
 }
 
 struct str transcode_collected(struct transcoder *transcoder) {
@@ -419,27 +423,29 @@ static void finish_message(struct transcoder *transcoder) {
 	buf_deinit(&transcoder->sending);
 }
 
-void transcode_begin(struct transcoder *transcoder, size_t size) {
-	transcoder->sending.max = size;
+void transcode_begin(struct rpc_stream *stream, size_t size) {
+	stream->transcoder->sending.max = size;
 	if (size == 0)
-		finish_message(transcoder);
+		finish_message(stream->transcoder);
 }
 
-void transcode_write(struct transcoder *transcoder, struct str bytes) {
+void transcode_write(struct rpc_stream *stream, struct str bytes) {
+	struct transcoder *transcoder = stream->transcoder;
 	struct error err;
 	if (!transcoder->sending_failed) {
 		int over = buf_append(&transcoder->sending, bytes);
 		ASSERT(over == 0);
-		if (rpc_check_held(transcoder->stream, buf_len(&transcoder->sending), &err) < 0)
+		if (rpc_check_held(stream, buf_len(&transcoder->sending), &err) < 0)
 			fail_sending(transcoder, &err);
 	}
-	if (transcoder->stream->write_left == 0 && bytes.len > 0)
+	if (stream->write_left == 0 && bytes.len > 0)
 		finish_message(transcoder);
 }
 
-void transcode_settle(struct transcoder *transcoder) {
+void transcode_settle(struct rpc_stream *stream) {
+	struct transcoder *transcoder = stream->transcoder;
 	if (transcoder->sending_failed)
-		rpc_set_status(transcoder->stream,
+		rpc_set_status(stream,
 			       transcoder->why.code == CODE_RESOURCE_EXHAUSTED ? CODE_RESOURCE_EXHAUSTED
 									       : CODE_INTERNAL,
 			       str_from(transcoder->why.msg));

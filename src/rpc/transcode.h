@@ -22,19 +22,22 @@ struct transcode_options {
 
 /* Makes stream->transcoder, or changes the options of the one that is there. */
 void transcode_start(struct rpc_stream *stream, const struct transcode_options *options);
-void transcode_free(struct transcoder *transcoder);
+/* Frees it. */
+void transcode_release(struct rpc_stream *stream);
 struct transcode_options *transcode_options(struct transcoder *transcoder);
 
 /* Bytes of the body, and its end. */
-void transcode_receive(struct transcoder *transcoder, struct str bytes);
-void transcode_receive_end(struct transcoder *transcoder);
+void transcode_receive(struct rpc_stream *stream, struct str bytes);
+void transcode_receive_end(struct rpc_stream *stream);
 /* Connect: the body is not in the body but in the address. The end is still to come. */
 void transcode_receive_elsewhere(struct transcoder *transcoder, struct str message);
 
-/* What rpc_begin, rpc_write and rpc_finish(CODE_OK) do. A message that cannot be turned is told by the last. */
-void transcode_begin(struct transcoder *transcoder, size_t size);
-void transcode_write(struct transcoder *transcoder, struct str bytes);
-void transcode_settle(struct transcoder *transcoder);
+/* For codecs. A message that cannot be transcoded is dropped: a client's call is cancelled, and transcode_settle makes
+ * it the status of a server's. */
+void transcode_begin(struct rpc_stream *stream, size_t size);
+void transcode_write(struct rpc_stream *stream, struct str bytes);
+void transcode_settle(struct rpc_stream *stream);
+void transcode_consume(struct rpc_stream *stream, size_t size);
 
 /* Sends a frame that is no message. */
 void transcode_send_frame(struct transcoder *transcoder, unsigned char flags, struct str bytes);

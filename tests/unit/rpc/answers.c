@@ -12,6 +12,7 @@
 #include "net/transport.h"
 #include "pb/types.h"
 #include "rpc/channel.h"
+#include "rpc/gzip.h"
 #include "rpc/reflection.h"
 
 #define CHECK "/grpc.health.v1.Health/Check"
@@ -29,6 +30,8 @@ static struct {
 	bool answered, closes, timed_out, closed;
 	enum code status;
 	char text[256];
+	struct str rest; /* of the request, to be sent when the response's headers have come */
+	struct buf received;
 } world;
 
 /* --- the server --------------------------------------------------------------------------------------------------- */
@@ -120,6 +123,7 @@ static int set_up(void **state UNUSED) {
 	world.limit.fire = on_limit;
 	timer_start(&world.loop, &world.limit, 60000);
 	buf_init(&world.answer, ANSWER_MAX);
+	buf_init(&world.received, KIB(1));
 	assert_int_equal(types_new(&rpc_own_descriptors, 1, &world.types, &err), 0);
 	assert_int_equal(endpoint_parse(STR("http://127.0.0.1:0"), &any, &err), 0);
 	assert_int_equal(listener_open(&world.listener, &world.loop, &any, on_accept, NULL, &err), 0);
@@ -135,13 +139,22 @@ static int tear_down(void **state UNUSED) {
 	loop_deinit(&world.loop);
 	types_free(world.types);
 	buf_deinit(&world.answer);
+	buf_deinit(&world.received);
 	return 0;
+}
+
+static void call_headers(struct rpc_stream *stream) {
+	if (world.rest.len == 0)
+		return;
+	rpc_write(stream, world.rest);
+	rpc_half_close(stream);
 }
 
 static void call_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
 }
 
 static void call_data(struct rpc_stream *stream, struct str bytes) {
+	assert_int_equal(buf_append(&world.received, bytes), 0);
 	rpc_consume(stream, bytes.len);
 }
 
@@ -153,14 +166,22 @@ static void call_closed(struct rpc_stream *stream) {
 	loop_stop(&world.loop);
 }
 
-static const struct rpc_events call_events = {.message = call_message, .data = call_data, .closed = call_closed};
+static const struct rpc_events call_events = {.headers = call_headers,
+					      .message = call_message,
+					      .data = call_data,
+					      .closed = call_closed};
 
 static void call(struct str path, struct rpc_channel_options options) {
 	options.types = world.types;
 	struct rpc_channel *channel = rpc_channel_new(&world.loop, &world.listener.endpoint, &options);
 	struct rpc_stream *stream = rpc_call(channel, &(struct rpc_call_options){.path = path, .events = &call_events});
-	rpc_send(stream, STR(""));
-	rpc_half_close(stream);
+	if (world.rest.len > 0) {
+		rpc_begin(stream, 1 + world.rest.len);
+		rpc_write(stream, STR("a"));
+	} else {
+		rpc_send(stream, STR(""));
+		rpc_half_close(stream);
+	}
 	loop_run(&world.loop);
 	assert_false(world.timed_out);
 	assert_true(world.closed);
@@ -201,6 +222,36 @@ static void interim_answers_of_http1_cost_nothing(void **state UNUSED) {
 	say(STR("HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\ncontent-length: 0\r\n\r\n"));
 	call(STR(CHECK), options_of(RPC_CONNECT, true));
 	expect(CODE_OK, "");
+}
+
+/* --- compression that was not offered ------------------------------------------------------------------------------- */
+
+static void say_compressed(struct str message) {
+	struct buf block = BUF_INIT(KIB(1)), body = BUF_INIT(KIB(1));
+	add_header(&block, STR(":status"), STR("200"));
+	add_header(&block, STR("content-type"), STR("application/grpc"));
+	add_header(&block, STR("grpc-encoding"), STR("gzip"));
+	say_frame(FRAME_HEADERS, END_HEADERS, 1, buf_view(&block));
+	assert_int_equal(buf_append(&body, STR("\1\0\0\0")), 0);
+	struct buf packed = BUF_INIT(255);
+	assert_int_equal(gzip_compress(message, &packed, NULL), 0);
+	const char size = (char)buf_len(&packed);
+	assert_int_equal(buf_append(&body, str_new(&size, 1)) | buf_append(&body, buf_view(&packed)), 0);
+	say_frame(FRAME_DATA, 0, 1, buf_view(&body));
+	buf_deinit(&packed);
+	buf_deinit(&body);
+	buf_deinit(&block);
+}
+
+/* The headers come while half of the request's message is out: the other half goes as the first one did. */
+static void a_compressed_answer_leaves_the_request_as_it_is(void **state UNUSED) {
+	say_frame(FRAME_SETTINGS, 0, 0, STR(""));
+	say_compressed(STR("hello"));
+	say_headers(END_STREAM, NULL, 0);
+	world.rest = STR("bcd");
+	call(STR(CHECK), options_of(RPC_GRPC, false));
+	expect(CODE_OK, "");
+	assert_true(str_eq(buf_view(&world.received), STR("hello")));
 }
 
 /* --- headers and trailers that are too many ----------------------------------------------------------------------- */
@@ -278,6 +329,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		LOOP_TEST(interim_answers_cost_nothing),
 		LOOP_TEST(interim_answers_of_http1_cost_nothing),
+		LOOP_TEST(a_compressed_answer_leaves_the_request_as_it_is),
 		LOOP_TEST(large_headers_are_named),
 		LOOP_TEST(large_trailers_are_named),
 		LOOP_TEST(large_headers_of_http1_are_named),
