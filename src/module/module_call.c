@@ -70,7 +70,7 @@ void module_call_set_caller(struct module_call *call, struct rpc_stream *stream)
 void module_call_refuse(struct module_call *call, const struct error *err) {
 	struct rpc_stream *stream = call->loop.stream;
 	stream->owner = NULL;
-	if (!stream->finished)
+	if (!rpc_has_ended(stream))
 		rpc_fail(stream, err);
 	module_call_free(call);
 }
@@ -120,7 +120,7 @@ static void answer(struct module_call *call) {
 	if (stream == NULL)
 		return;
 	stream->owner = NULL; /* on_closed ignores a stream without a call */
-	if (stream->finished)
+	if (rpc_has_ended(stream))
 		return;
 	enum code code = settle_failure(call);
 	struct error err;

@@ -449,7 +449,7 @@ static void pass_on(struct call *call) {
 static void look_again(struct call *call) {
 	uint64_t now_ms = loop_now_ms(&call->worker->loop);
 	struct error err;
-	if (relay_from(call->relay)->finished)
+	if (rpc_has_ended(relay_from(call->relay)))
 		return; /* its deadline has passed */
 	if (call->worker->leaving) {
 		pass_on(call);
@@ -619,7 +619,7 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 	if (view.len >= call->need)
 		look(call, view);
 	/* The relay has them, or nobody wants them. */
-	if (stream->owner != call || stream->finished)
+	if (stream->owner != call || rpc_has_ended(stream))
 		return;
 	if (first)
 		keep(call, bytes);
@@ -634,7 +634,7 @@ static void on_end(struct rpc_stream *stream) {
 }
 
 static void on_closed(struct rpc_stream *stream) {
-	call_free(stream->owner, stream->finished ? stream->status : CODE_CANCELLED, false);
+	call_free(stream->owner, rpc_has_ended(stream) ? stream->status : CODE_CANCELLED, false);
 }
 
 static const struct rpc_events peek_events = {

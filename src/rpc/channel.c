@@ -41,8 +41,7 @@ struct channel_connection {
 	struct list link;
 	struct timer limit; /* connect-timeout */
 	struct timer keepalive;
-	bool ready; /* takes calls */
-	bool proven; /* it has been one: the peer spoke */
+	enum rpc_connection_state state;
 	uint64_t pinged_ms; /* 0: no ping is out */
 };
 
@@ -59,6 +58,17 @@ const struct rpc_channel_options rpc_channel_options_default = {
 static void assign_waiting(struct rpc_channel *channel);
 
 /* --- connections -------------------------------------------------------------------------------------------------- */
+
+#define TO(state) (1u << (state))
+
+void rpc_connection_state_move(enum rpc_connection_state *state, enum rpc_connection_state next) {
+	static const unsigned allowed[RPC_CONNECTION_STATE_COUNT] = {
+		[RPC_CONNECTION_CONNECTING] = TO(RPC_CONNECTION_READY),
+		[RPC_CONNECTION_READY] = TO(RPC_CONNECTION_PROVEN),
+	};
+	ASSERT(allowed[*state] & TO(next));
+	*state = next;
+}
 
 static void give_up_silent(struct channel_connection *connection, uint64_t silent_ms) {
 	struct error err;
@@ -96,7 +106,7 @@ static const char *why_no_connection(const struct channel_connection *connection
 		return "its name is still being looked up; check the name, and the resolver of this machine";
 	if (transport->handshaking)
 		return "the TLS handshake does not end; check that the peer speaks TLS on this port";
-	if (!connection->ready)
+	if (connection->state == RPC_CONNECTION_CONNECTING)
 		return "nothing answers there; check the address, and what is on the way (a firewall, a proxy)";
 	return "the peer took the connection and says nothing; check that it speaks HTTP/2, and that it is not stuck";
 }
@@ -114,7 +124,7 @@ static void on_connect_limit(struct timer *timer) {
 /* Calls go out at once; what becomes of them is known when the peer speaks. */
 static void on_ready(struct http_connection *http) {
 	struct channel_connection *connection = http->owner;
-	connection->ready = true;
+	rpc_connection_state_move(&connection->state, RPC_CONNECTION_READY);
 	if (connection->channel->options.keepalive_ms > 0)
 		timer_start(connection->channel->loop, &connection->keepalive,
 			    connection->channel->options.keepalive_ms);
@@ -123,7 +133,7 @@ static void on_ready(struct http_connection *http) {
 
 static void on_proven(struct http_connection *http) {
 	struct channel_connection *connection = http->owner;
-	connection->proven = true;
+	rpc_connection_state_move(&connection->state, RPC_CONNECTION_PROVEN);
 	connection->channel->failures = 0;
 	timer_stop(connection->channel->loop, &connection->limit);
 	assign_waiting(connection->channel);
@@ -135,7 +145,7 @@ static void on_going_away(struct http_connection *http) {
 
 static bool is_connecting(const struct rpc_channel *channel) {
 	LIST_FOREACH(link, &channel->connections)
-		if (!LIST_ENTRY(link, struct channel_connection, link)->proven)
+		if (LIST_ENTRY(link, struct channel_connection, link)->state != RPC_CONNECTION_PROVEN)
 			return true;
 	return false;
 }
@@ -144,7 +154,7 @@ static bool is_connecting(const struct rpc_channel *channel) {
 static bool can_wait(const struct rpc_channel *channel) {
 	LIST_FOREACH(link, &channel->connections) {
 		struct channel_connection *connection = LIST_ENTRY(link, struct channel_connection, link);
-		if (!connection->proven || !connection->http->going_away)
+		if (connection->state != RPC_CONNECTION_PROVEN || !connection->http->going_away)
 			return true;
 	}
 	return false;
@@ -206,7 +216,7 @@ static void on_retry(struct timer *timer) {
 static void on_connection_closed(struct http_connection *http, const struct error *why) {
 	struct channel_connection *connection = http->owner;
 	struct rpc_channel *channel = connection->channel;
-	bool was_proven = connection->proven;
+	bool was_proven = connection->state == RPC_CONNECTION_PROVEN;
 	timer_stop(channel->loop, &connection->limit);
 	timer_stop(channel->loop, &connection->keepalive);
 	list_remove(&connection->link);
@@ -258,7 +268,8 @@ static struct http_connection *find_room(struct rpc_channel *channel) {
 	LIST_FOREACH(link, &channel->connections) {
 		struct channel_connection *connection = LIST_ENTRY(link, struct channel_connection, link);
 		struct http_connection *http = connection->http;
-		if (connection->ready && !http->going_away && http->stream_count < http->stream_limit)
+		if (connection->state != RPC_CONNECTION_CONNECTING && !http->going_away &&
+		    http->stream_count < http->stream_limit)
 			return http;
 	}
 	return NULL;
@@ -287,7 +298,7 @@ static void assign_waiting(struct rpc_channel *channel) {
 
 static void take_given_up(struct list *from, struct list *to) {
 	LIST_FOREACH(link, from) {
-		if (LIST_ENTRY(link, struct rpc_stream, http.link)->broken) {
+		if (rpc_has_ended(LIST_ENTRY(link, struct rpc_stream, http.link))) {
 			list_remove(link);
 			list_append(to, link);
 		}
@@ -331,7 +342,8 @@ static bool on_unprocessed(struct rpc_stream *stream) {
 		stream->http.unprocessed = false; /* who would send it again has nowhere to do so */
 		return false;
 	}
-	if (!stream->http.keeping || stream->http.status != 0 || stream->broken || stream->retries >= RPC_RETRIES_MAX)
+	if (!stream->http.keeping || stream->http.status != 0 || rpc_has_ended(stream) ||
+	    stream->retries >= RPC_RETRIES_MAX)
 		return false;
 	stream->retries++;
 	http_stream_rewind(&stream->http);

@@ -74,5 +74,20 @@ struct rpc_call_options {
 /* Starts a call; messages may be written at once. */
 struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_options *options);
 
+/*
+ * How far a connection of a channel has come. It may close in every state, and is freed then.
+ *
+ *  CONNECTING ──connected, TLS included──▶ READY ──SETTINGS came──▶ PROVEN
+ */
+enum rpc_connection_state {
+	RPC_CONNECTION_CONNECTING, /* calls wait for it */
+	RPC_CONNECTION_READY, /* takes calls; whether the peer speaks this HTTP is not known yet */
+	RPC_CONNECTION_PROVEN, /* the peer speaks it */
+};
+enum { RPC_CONNECTION_STATE_COUNT = RPC_CONNECTION_PROVEN + 1 };
+
+/* Changes the state; asserts that the next one may follow. For channel.c and its test. */
+void rpc_connection_state_move(enum rpc_connection_state *state, enum rpc_connection_state next);
+
 size_t rpc_channel_calls(const struct rpc_channel *channel); /* in progress */
 const struct endpoint *rpc_channel_endpoint(const struct rpc_channel *channel);

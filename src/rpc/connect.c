@@ -222,9 +222,8 @@ static void stream_respond(struct rpc_stream *stream) {
 static void stream_finish(struct rpc_stream *stream) {
 	struct http_headers *trailers = &stream->http.send_trailers;
 	json_t *end = json_object(), *metadata = json_object();
-	if (!stream->responded)
+	if (stream->state == RPC_OPEN)
 		stream_respond(stream);
-	stream->responded = true;
 	if (stream->status != CODE_OK)
 		json_object_set_new(end, "error", error_to_json(stream));
 	for (size_t i = 0; i < trailers->count; i++) {
@@ -307,7 +306,6 @@ static void plain_finish(struct rpc_stream *stream) {
 	add_all(&headers, arena, "", &stream->response_headers);
 	add_all(&headers, arena, "trailer-", &stream->http.send_trailers);
 	stream->http.send_trailers.count = 0;
-	stream->responded = true;
 	http_respond(&stream->http, codes[stream->status].status, &headers);
 	http_stream_write(&stream->http, body);
 	http_stream_finish(&stream->http);

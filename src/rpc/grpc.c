@@ -118,7 +118,7 @@ static enum rpc_frame grpc_frame(struct rpc_stream *stream UNUSED, unsigned char
 }
 
 static void grpc_receive(struct rpc_stream *stream, struct str bytes) {
-	while (bytes.len > 0 && !stream->broken) {
+	while (bytes.len > 0 && !rpc_has_ended(stream)) {
 		if (stream->message_left == 0) {
 			bytes = take_prefix(stream, bytes);
 			if (stream->prefix.len == RPC_PREFIX_SIZE)
@@ -256,13 +256,12 @@ void grpc_add_status(struct rpc_stream *stream, struct http_headers *headers) {
 }
 
 static void grpc_finish(struct rpc_stream *stream) {
-	if (stream->responded) {
+	if (stream->state == RPC_RESPONDING) {
 		grpc_add_status(stream, &stream->http.send_trailers);
 		http_stream_finish(&stream->http);
 		return;
 	}
 	/* Headers alone: they hold the status, and what would have been trailers. */
-	stream->responded = true;
 	grpc_add_status(stream, &stream->response_headers);
 	for (size_t i = 0; i < stream->http.send_trailers.count; i++)
 		http_headers_pass(&stream->response_headers, &stream->http.arena, &stream->http.send_trailers.items[i]);

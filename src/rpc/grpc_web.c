@@ -56,9 +56,8 @@ static void web_respond(struct rpc_stream *stream) {
 static void web_finish(struct rpc_stream *stream) {
 	struct http_headers *trailers = &stream->http.send_trailers;
 	struct buf text = BUF_INIT(TRAILERS_MAX);
-	if (!stream->responded)
+	if (stream->state == RPC_OPEN)
 		web_respond(stream);
-	stream->responded = true;
 	grpc_add_status(stream, trailers);
 	for (size_t i = 0; i < trailers->count; i++) {
 		const struct http_header *trailer = &trailers->items[i];

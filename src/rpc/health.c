@@ -135,7 +135,7 @@ void rpc_health_set(struct rpc_health *health, struct str service, bool serving)
 	LIST_FOREACH(link, &health->watchers) {
 		struct check *check = LIST_ENTRY(link, struct check, link);
 		int status = status_of(health, check->service);
-		if (status != check->told && !check->reader.stream->finished)
+		if (status != check->told && !rpc_has_ended(check->reader.stream))
 			send_status(check, status);
 	}
 }

@@ -3,24 +3,12 @@
  *            from (a server's stream)                to (a client's stream)
  *  client ──message, data, end──────────▶ relay ──begin, write, half close──▶ peer
  *         ◀──begin, write, finish─────────       ◀──headers, message, data, closed──
- *
- *  SENDING ──to closed unprocessed──▶ WAITING ──retry──▶ SENDING      (relay_wait begins in WAITING)
- *     │ headers or data of the peer    │ give up
- *     ▼                                ▼
- *  ANSWERING ──to closed──▶ ANSWERED ──from closed──▶ freed
  */
 #include "rpc/relay.h"
 
 #include <stdlib.h>
 
 #include "base/pool.h"
-
-enum relay_state {
-	RELAY_SENDING, /* the request is on its way, nothing came back */
-	RELAY_WAITING, /* no peer: the owner decides where it goes */
-	RELAY_ANSWERING, /* the response is on its way back */
-	RELAY_ANSWERED, /* nothing more to do */
-};
 
 struct relay {
 	enum relay_state state;
@@ -39,6 +27,18 @@ struct relay {
 /* What is below this on its way out does not hold up the sender. */
 #define RELAY_LOW_WATER KIB(32)
 
+#define TO(state) (1u << (state))
+
+void relay_state_move(enum relay_state *state, enum relay_state next) {
+	static const unsigned allowed[RELAY_STATE_COUNT] = {
+		[RELAY_WAITING] = TO(RELAY_SENDING) | TO(RELAY_ANSWERED),
+		[RELAY_SENDING] = TO(RELAY_WAITING) | TO(RELAY_ANSWERING) | TO(RELAY_ANSWERED),
+		[RELAY_ANSWERING] = TO(RELAY_ANSWERED),
+	};
+	ASSERT(allowed[*state] & TO(next));
+	*state = next;
+}
+
 static void free_if_done(struct relay *relay) {
 	if (relay->from != NULL || relay->to != NULL || relay->state == RELAY_WAITING)
 		return;
@@ -48,10 +48,14 @@ static void free_if_done(struct relay *relay) {
 	pool_free(relay);
 }
 
+static bool can_answer(const struct relay *relay) {
+	return relay->from != NULL && !rpc_has_ended(relay->from);
+}
+
 static void answer(struct relay *relay, enum code status, const char *text) {
-	relay->state = RELAY_ANSWERED;
+	relay_state_move(&relay->state, RELAY_ANSWERED);
 	relay->status = status;
-	if (relay->from != NULL && !relay->from->finished)
+	if (can_answer(relay))
 		rpc_finish(relay->from, status, text);
 }
 
@@ -72,7 +76,7 @@ static void stop_keeping(struct relay *relay) {
 }
 
 static bool can_send(const struct relay *relay) {
-	return relay->to != NULL && !relay->to->broken && !relay->to->finished;
+	return relay->to != NULL && rpc_can_send(relay->to);
 }
 
 static void on_client_message(struct rpc_stream *from, size_t size) {
@@ -111,12 +115,13 @@ static void on_client_writable(struct rpc_stream *from) {
 
 static void on_client_closed(struct rpc_stream *from) {
 	struct relay *relay = from->owner;
-	bool answered = relay->state == RELAY_ANSWERED;
-	/* Our own answer to a deadline leaves the peer's call to be taken back, as a client that left does. */
-	if (!answered)
-		relay->status = from->finished ? from->status : CODE_CANCELLED;
 	relay->from = NULL;
-	relay->state = RELAY_ANSWERED;
+	/* The server answers a call whose deadline passes; the peer's call is then cancelled like that of a client that
+	 * left. */
+	if (relay->state != RELAY_ANSWERED) {
+		relay_state_move(&relay->state, RELAY_ANSWERED);
+		relay->status = rpc_has_ended(from) ? from->status : CODE_CANCELLED;
+	}
 	if (relay->to != NULL)
 		rpc_cancel(relay->to, CODE_CANCELLED, "the caller went away");
 	free_if_done(relay);
@@ -167,10 +172,6 @@ static void settle_with_peer(struct relay *relay) {
 	}
 }
 
-static bool can_answer(const struct relay *relay) {
-	return relay->from != NULL && !relay->from->finished;
-}
-
 static bool peer_gave_status(const struct rpc_stream *to) {
 	return http_headers_find(&to->http.trailers, STR("grpc-status")) != NULL ||
 	       http_headers_find(&to->http.received, STR("grpc-status")) != NULL;
@@ -179,7 +180,7 @@ static bool peer_gave_status(const struct rpc_stream *to) {
 static void begin_answering(struct relay *relay) {
 	if (relay->state != RELAY_SENDING)
 		return;
-	relay->state = RELAY_ANSWERING;
+	relay_state_move(&relay->state, RELAY_ANSWERING);
 	stop_keeping(relay);
 }
 
@@ -221,10 +222,10 @@ static void on_unprocessed(struct relay *relay, const struct rpc_stream *to) {
 		  STR_ARG(to->status_text));
 	bool can_retry = relay->keeping && can_answer(relay);
 	if (can_retry && relay->options.unprocessed != NULL) {
-		relay->state = RELAY_WAITING;
+		relay_state_move(&relay->state, RELAY_WAITING);
 		relay->options.unprocessed(relay, &err);
-	} else if (relay->options.unprocessed == NULL && can_answer(relay) && !relay->from->responded) {
-		relay->state = RELAY_ANSWERED;
+	} else if (relay->options.unprocessed == NULL && can_answer(relay) && relay->from->state == RPC_OPEN) {
+		relay_state_move(&relay->state, RELAY_ANSWERED);
 		relay->status = CODE_UNAVAILABLE;
 		rpc_refuse(relay->from);
 	} else {
@@ -242,7 +243,7 @@ static void pass_status(struct relay *relay, const struct rpc_stream *to) {
 		answer(relay, CODE_OK, "");
 		return;
 	}
-	if (to->broken || to->has_peer_status)
+	if (rpc_has_ended(to) || to->has_peer_status)
 		error_set(&err, to->status, "%.*s", STR_ARG(to->status_text));
 	else
 		error_set(&err, CODE_UNAVAILABLE, "%s was lost during the call, which may have run: %.*s",
@@ -254,7 +255,7 @@ static void on_peer_closed(struct rpc_stream *to) {
 	struct relay *relay = to->owner;
 	relay->to = NULL;
 	settle_with_client(relay);
-	if (relay->state == RELAY_SENDING && rpc_is_unprocessed(to) && !to->broken)
+	if (relay->state == RELAY_SENDING && rpc_is_unprocessed(to) && !rpc_has_ended(to))
 		on_unprocessed(relay, to);
 	else if (relay->state != RELAY_ANSWERED)
 		pass_status(relay, to);
@@ -282,7 +283,7 @@ static void call_peer(struct relay *relay, struct rpc_channel *channel, const st
 	for (size_t i = 0; added != NULL && i < added->count; i++)
 		http_headers_pass(&headers, arena, &added->items[i]);
 	uint64_t left = rpc_time_left_ms(from);
-	relay->state = RELAY_SENDING;
+	relay_state_move(&relay->state, RELAY_SENDING);
 	relay->to = rpc_call(channel,
 			     &(struct rpc_call_options){.path = from->http.path,
 							.headers = &headers,

@@ -19,6 +19,25 @@
 
 struct relay;
 
+/*
+ *  WAITING ──relay_start, relay_retry──▶ SENDING ──headers or data of the peer──▶ ANSWERING ──┐
+ *     ▲  │                                │   │                                               │ the peer's status,
+ *     │  └─relay_give_up, client left──▶  │   └─the peer's status, client left──▶             │ client left
+ *     └──the call certainly did not begin─┘                                        ANSWERED ◀─┘
+ *
+ * An ANSWERED relay is freed when both of its streams have closed.
+ */
+enum relay_state {
+	RELAY_WAITING, /* no peer: the owner decides where the call goes */
+	RELAY_SENDING, /* the request is on its way, nothing has come back */
+	RELAY_ANSWERING, /* the response is on its way back */
+	RELAY_ANSWERED, /* the client has its status, or is gone */
+};
+enum { RELAY_STATE_COUNT = RELAY_ANSWERED + 1 };
+
+/* Changes the state; asserts that the next one may follow. For relay.c and its test. */
+void relay_state_move(enum relay_state *state, enum relay_state next);
+
 struct relay_options {
 	/* Borrowed while the call lasts, for the text of errors: "the deployment dpl-…". */
 	const char *peer;

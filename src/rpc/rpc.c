@@ -7,6 +7,18 @@
 #include "base/log.h"
 #include "base/pool.h"
 
+#define TO(state) (1u << (state))
+
+void rpc_state_move(enum rpc_state *state, enum rpc_state next) {
+	static const unsigned allowed[RPC_STATE_COUNT] = {
+		[RPC_OPEN] = TO(RPC_RESPONDING) | TO(RPC_HALF_CLOSED) | TO(RPC_ENDED),
+		[RPC_RESPONDING] = TO(RPC_ENDED),
+		[RPC_HALF_CLOSED] = TO(RPC_ENDED),
+	};
+	ASSERT(allowed[*state] & TO(next));
+	*state = next;
+}
+
 static struct rpc_stream *rpc_of(struct http_stream *http) {
 	return CONTAINER_OF(http, struct rpc_stream, http);
 }
@@ -17,14 +29,14 @@ static void on_http_headers(struct http_stream *http) {
 	struct rpc_stream *stream = rpc_of(http);
 	if (http->keeping)
 		http_stream_stop_keeping(http);
-	if (!stream->broken)
+	if (!rpc_has_ended(stream))
 		stream->codec->receive_headers(stream);
 }
 
 static void on_http_data(struct http_stream *http, struct str bytes) {
 	struct rpc_stream *stream = rpc_of(http);
 	stream->has_body = true;
-	if (stream->broken)
+	if (rpc_has_ended(stream))
 		http_stream_consume(http, bytes.len);
 	else
 		stream->codec->receive(stream, bytes);
@@ -32,7 +44,7 @@ static void on_http_data(struct http_stream *http, struct str bytes) {
 
 static void on_http_end(struct http_stream *http) {
 	struct rpc_stream *stream = rpc_of(http);
-	if (!stream->broken)
+	if (!rpc_has_ended(stream))
 		stream->codec->receive_end(stream);
 	/* A response that came before the request was all sent: nobody wants the rest. */
 	if (stream->is_client && !http->finished)
@@ -41,7 +53,7 @@ static void on_http_end(struct http_stream *http) {
 
 static void on_http_writable(struct http_stream *http) {
 	struct rpc_stream *stream = rpc_of(http);
-	if (!stream->broken && !stream->finished && stream->events->writable != NULL)
+	if (rpc_can_send(stream) && stream->events->writable != NULL)
 		stream->events->writable(stream);
 }
 
@@ -68,7 +80,7 @@ static bool is_late(const struct rpc_stream *stream) {
 
 /* What a client's call came to, when it was not given up by us. */
 static void settle_status(struct rpc_stream *stream, const struct error *why) {
-	if (stream->broken)
+	if (rpc_has_ended(stream))
 		return;
 	stream->has_peer_status = stream->codec->read_status(stream);
 	if (stream->has_peer_status)
@@ -99,7 +111,7 @@ static void on_deadline(struct timer *timer) {
 	static const char text[] = "the deadline of the call passed";
 	if (stream->is_client)
 		rpc_cancel(stream, CODE_DEADLINE_EXCEEDED, text);
-	else if (!stream->finished)
+	else if (!rpc_has_ended(stream))
 		rpc_finish(stream, CODE_DEADLINE_EXCEEDED, text);
 }
 
@@ -220,7 +232,7 @@ bool rpc_add_trailer(struct rpc_stream *stream, struct str name, struct str valu
 void rpc_break(struct rpc_stream *stream, const struct error *err) {
 	if (stream->is_client)
 		rpc_cancel(stream, err->code, err->msg);
-	else if (!stream->finished)
+	else if (!rpc_has_ended(stream))
 		rpc_fail(stream, err);
 }
 
@@ -251,14 +263,14 @@ void rpc_add_detail(struct rpc_stream *stream, struct str type, struct str value
 }
 
 void rpc_respond(struct rpc_stream *stream) {
-	if (stream->responded)
+	if (stream->state != RPC_OPEN)
 		return;
-	stream->responded = true;
+	rpc_state_move(&stream->state, RPC_RESPONDING);
 	stream->codec->respond(stream);
 }
 
 void rpc_begin(struct rpc_stream *stream, size_t size) {
-	ASSERT(stream->write_left == 0 && !stream->finished);
+	ASSERT(stream->write_left == 0 && stream->state != (stream->is_client ? RPC_HALF_CLOSED : RPC_ENDED));
 	stream->write_left = size;
 	if (!stream->is_client)
 		rpc_respond(stream);
@@ -280,14 +292,13 @@ void rpc_send(struct rpc_stream *stream, struct str message) {
 }
 
 void rpc_finish(struct rpc_stream *stream, enum code status, const char *text) {
-	ASSERT(!stream->is_client && !stream->finished);
+	ASSERT(!stream->is_client && !rpc_has_ended(stream));
 	timer_stop(stream->loop, &stream->deadline_timer);
-	stream->finished = true;
-	stream->broken = true;
 	rpc_set_status(stream, status, str_from(text));
 	if (stream->codec->settle != NULL && status == CODE_OK)
 		stream->codec->settle(stream);
 	stream->codec->finish(stream);
+	rpc_state_move(&stream->state, RPC_ENDED);
 }
 
 void rpc_fail(struct rpc_stream *stream, const struct error *err) {
@@ -296,32 +307,33 @@ void rpc_fail(struct rpc_stream *stream, const struct error *err) {
 }
 
 void rpc_refuse(struct rpc_stream *stream) {
-	ASSERT(!stream->is_client && !stream->finished && !stream->responded);
+	ASSERT(!stream->is_client && stream->state == RPC_OPEN);
 	if (stream->http.connection != NULL && stream->http.connection->version == 1) {
 		/* HTTP/1.1 has no word for it but a status. */
 		rpc_finish(stream, CODE_UNAVAILABLE, "the call did not run; call again");
 		return;
 	}
-	stream->finished = true;
-	stream->broken = true;
+	rpc_state_move(&stream->state, RPC_ENDED);
 	http_stream_reset(&stream->http, true);
 }
 
 void rpc_half_close(struct rpc_stream *stream) {
-	ASSERT(stream->is_client && !stream->finished && stream->write_left == 0);
-	stream->finished = true;
-	if (stream->codec->half_close != NULL && !stream->broken)
+	ASSERT(stream->is_client && stream->write_left == 0);
+	if (rpc_has_ended(stream))
+		return;
+	rpc_state_move(&stream->state, RPC_HALF_CLOSED);
+	if (stream->codec->half_close != NULL)
 		stream->codec->half_close(stream);
 	http_stream_finish(&stream->http);
-	if (stream->codec->is_plain && !stream->broken)
+	if (stream->codec->is_plain)
 		stream->client->half_closed(stream);
 }
 
 void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text) {
 	ASSERT(stream->is_client);
-	if (stream->broken)
+	if (rpc_has_ended(stream))
 		return;
-	stream->broken = true;
+	rpc_state_move(&stream->state, RPC_ENDED);
 	rpc_set_status(stream, status, str_from(text));
 	if (stream->http.connection != NULL)
 		http_stream_reset(&stream->http, false);

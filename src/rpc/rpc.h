@@ -31,9 +31,31 @@ struct rpc_events {
 	/* All that was written is on its way. Optional. */
 	void (*writable)(struct rpc_stream *stream);
 	/* The end. Client: stream->status and ->status_text tell how. Server: answered, or given up by the client
-	 * (stream->finished tells). The stream is freed when this returns. */
+	 * (rpc_has_ended tells). The stream is freed when this returns. */
 	void (*closed)(struct rpc_stream *stream);
 };
+
+/*
+ * How far a call has come at this end.
+ *
+ *  server   OPEN ──rpc_respond, first message──▶ RESPONDING ──rpc_finish──▶ ENDED
+ *             └──rpc_finish, rpc_refuse─────────────────────────────────────▶
+ *
+ *  client   OPEN ──rpc_half_close──▶ HALF_CLOSED ──rpc_cancel──▶ ENDED
+ *             └──rpc_cancel───────────────────────────────────────▶
+ *
+ * `closed` may follow every state. What the peer still sends in ENDED is dropped.
+ */
+enum rpc_state {
+	RPC_OPEN, /* server: nothing has been answered; client: sends its messages */
+	RPC_RESPONDING, /* server: the response's headers have been sent */
+	RPC_HALF_CLOSED, /* client: has sent all */
+	RPC_ENDED, /* server: has answered; client: has given the call up */
+};
+enum { RPC_STATE_COUNT = RPC_ENDED + 1 };
+
+/* Changes the state; asserts that the next one may follow. */
+void rpc_state_move(enum rpc_state *state, enum rpc_state next);
 
 /* What a piece of the wire, between two prefixes, is. */
 enum rpc_frame { RPC_FRAME_MESSAGE, RPC_FRAME_END, RPC_FRAME_WRONG };
@@ -67,7 +89,7 @@ struct rpc_codec {
 
 	/* Server. */
 	void (*respond)(struct rpc_stream *stream); /* sends the response's headers */
-	void (*finish)(struct rpc_stream *stream); /* ends with stream->status */
+	void (*finish)(struct rpc_stream *stream); /* ends with stream->status; the state is the one before ENDED */
 
 	/* Client. */
 	void (*request_headers)(struct rpc_stream *stream, struct http_headers *headers); /* before the caller's */
@@ -100,9 +122,8 @@ struct rpc_stream {
 	size_t message_max; /* "max-message": a longer one is ResourceExhausted */
 	struct timer deadline_timer;
 	uint64_t deadline_ms; /* by loop_now_ms; 0: none */
+	enum rpc_state state;
 	bool is_client;
-	bool finished; /* server: answered; client: half closed */
-	bool broken; /* what still arrives is dropped */
 	bool open_ended; /* server: it is answered for as long as its client stays, and may be ended at any time */
 
 	enum code status;
@@ -127,7 +148,6 @@ struct rpc_stream {
 	const struct rpc_method *method;
 	void *service;
 	struct http_headers response_headers; /* to be filled before the first message or rpc_respond */
-	bool responded;
 
 	/* Client only. */
 	struct rpc_channel *channel;
@@ -158,6 +178,15 @@ void rpc_write(struct rpc_stream *stream, struct str bytes);
 
 /* Both in one. */
 void rpc_send(struct rpc_stream *stream, struct str message);
+
+static inline bool rpc_has_ended(const struct rpc_stream *stream) {
+	return stream->state == RPC_ENDED;
+}
+
+/* Whether messages may still be sent. */
+static inline bool rpc_can_send(const struct rpc_stream *stream) {
+	return stream->state == RPC_OPEN || stream->state == RPC_RESPONDING;
+}
 
 /* Bytes written and not on their way yet. */
 static inline size_t rpc_unsent(const struct rpc_stream *stream) {

@@ -105,7 +105,6 @@ static void send_plain(struct rpc_stream *stream) {
 			    "application/proto, application/connect+json, application/connect+proto"));
 	if (answer->status != 403)
 		cors_add_headers(&stream->http, &headers);
-	stream->finished = true;
 	http_respond(&stream->http, answer->status, &headers);
 	http_stream_write(&stream->http, str_from(answer->text));
 	http_stream_finish(&stream->http);
@@ -116,15 +115,15 @@ static void drop_body(struct rpc_stream *stream, struct str bytes) {
 }
 
 static void finish_plain(struct rpc_stream *stream) {
-	stream->broken = true;
 	send_plain(stream);
+	rpc_state_move(&stream->state, RPC_ENDED);
 }
 
 static const struct rpc_codec plain_codec = {
 	.name = "HTTP",
 	.receive = drop_body,
 	.receive_end = finish_plain,
-	.finish = finish_plain,
+	.finish = send_plain,
 };
 
 /* Answers in plain HTTP when the request is over: a client that still sends may not look at what comes before. */
@@ -347,7 +346,7 @@ static int too_slow(struct error *err, const char *what, const char *limit, uint
 }
 
 static bool is_within_message(const struct rpc_stream *stream) {
-	if (stream->http.received_end || stream->broken)
+	if (stream->http.received_end || rpc_has_ended(stream))
 		return false;
 	return stream->codec == &plain_codec || stream->message_left > 0 || stream->prefix.len > 0 ||
 	       (stream->transcoder != NULL && transcode_is_within_message(stream->transcoder));
@@ -365,7 +364,7 @@ static int check_stream(const struct rpc_server *server, const struct rpc_stream
 		return 0;
 	if (is_within_message(stream) && http->lent < limits->window)
 		return too_slow(err, "it stopped in the middle of a message", "stall-timeout", limits->stall_ms);
-	if (buf_len(&http->unsent) > 0 && stream->responded)
+	if (buf_len(&http->unsent) > 0 && stream->state != RPC_OPEN)
 		return too_slow(err, "it does not read its answer", "stall-timeout", limits->stall_ms);
 	return 0;
 }
@@ -524,7 +523,7 @@ void rpc_server_end_open(struct rpc_server *server, const struct error *why) {
 			continue;
 		LIST_FOREACH(item, &http->streams) {
 			struct rpc_stream *stream = LIST_ENTRY(item, struct rpc_stream, http.link);
-			if (stream->open_ended && !stream->finished)
+			if (stream->open_ended && !rpc_has_ended(stream))
 				rpc_fail(stream, why);
 		}
 	}

@@ -58,7 +58,7 @@ static void on_resume(struct flushable *flushable) {
 	buf_init_counted(&transcoder->held, held.max, held.budget);
 	process(transcoder, buf_view(&held));
 	buf_deinit(&held);
-	if (transcoder->held_end && buf_len(&transcoder->held) == 0 && !transcoder->stream->broken) {
+	if (transcoder->held_end && buf_len(&transcoder->held) == 0 && !rpc_has_ended(transcoder->stream)) {
 		transcoder->held_end = false;
 		transcode_receive_end(transcoder->stream);
 	}
@@ -100,7 +100,7 @@ struct transcode_options *transcode_options(struct transcoder *transcoder) {
 static void deliver(struct transcoder *transcoder, struct str message) {
 	struct rpc_stream *stream = transcoder->stream;
 	rpc_deliver_begin(stream, message.len);
-	if (stream->broken || message.len == 0)
+	if (rpc_has_ended(stream) || message.len == 0)
 		return;
 	transcoder->owed += message.len;
 	rpc_deliver(stream, message);
@@ -204,13 +204,13 @@ static struct str collect(struct transcoder *transcoder, struct str bytes) {
 	size_t take = MIN(transcoder->left, bytes.len);
 	hold(transcoder, str_new(bytes.ptr, take));
 	transcoder->left -= take;
-	if (transcoder->left == 0 && !stream->broken)
+	if (transcoder->left == 0 && !rpc_has_ended(stream))
 		finish_frame(transcoder);
 	return str_from_offset(bytes, take);
 }
 
 static void collect_all(struct transcoder *transcoder, struct str bytes) {
-	while (bytes.len > 0 && !transcoder->stream->broken)
+	while (bytes.len > 0 && !rpc_has_ended(transcoder->stream))
 		bytes = collect(transcoder, bytes);
 }
 
@@ -230,7 +230,7 @@ static void collect_plain(struct transcoder *transcoder, struct str bytes) {
 
 /* Groups of four characters, each of which may end in padding. */
 static void collect_base64(struct transcoder *transcoder, struct str text) {
-	while (text.len > 0 && !transcoder->stream->broken) {
+	while (text.len > 0 && !rpc_has_ended(transcoder->stream)) {
 		transcoder->quad[transcoder->quad_len++] = text.ptr[0];
 		text = str_from_offset(text, 1);
 		if (transcoder->quad_len < QUAD)
@@ -251,7 +251,7 @@ static void collect_base64(struct transcoder *transcoder, struct str text) {
 /* One step goes as far as the next message at most, so that what follows can wait. */
 static void process(struct transcoder *transcoder, struct str bytes) {
 	struct rpc_stream *stream = transcoder->stream;
-	while (bytes.len > 0 && !stream->broken) {
+	while (bytes.len > 0 && !rpc_has_ended(stream)) {
 		if (transcoder->owed >= OWED_MAX) {
 			/* The peer can have sent no more than its window. */
 			int over = buf_append(&transcoder->held, bytes);
@@ -314,7 +314,7 @@ void transcode_receive_end(struct rpc_stream *stream) {
 		rpc_break(stream, &err);
 		return;
 	}
-	if (!stream->is_client && !stream->broken)
+	if (!stream->is_client && !rpc_has_ended(stream))
 		stream->events->end(stream);
 }
 

@@ -108,7 +108,7 @@ static struct rpc_stream *take_stream(struct rpc_unary *unary) {
 	if (stream == NULL)
 		return NULL;
 	stream->owner = NULL;
-	return stream->finished ? NULL : stream; /* finished: the deadline has answered it */
+	return rpc_has_ended(stream) ? NULL : stream; /* ended: by the deadline */
 }
 
 void rpc_unary_reply(struct rpc_unary *unary, const ProtobufCMessage *response) {

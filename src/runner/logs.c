@@ -189,7 +189,7 @@ static void send_entries(struct logs *logs, struct entry **entries, size_t count
 
 static void send_batch(struct timer *timer) {
 	struct logs *logs = CONTAINER_OF(timer, struct logs, batch);
-	if (logs->stream != NULL && (rpc_unsent(logs->stream) > 0 || logs->stream->broken || logs->stream->finished))
+	if (logs->stream != NULL && (rpc_unsent(logs->stream) > 0 || !rpc_can_send(logs->stream)))
 		return; /* on_writable and on_closed come back to it */
 	struct entry *entries[BATCH_LINES_MAX];
 	size_t count = take_batch(logs, entries);

@@ -76,7 +76,7 @@ static void half_close(struct call *call) {
 
 static void send_on(struct call *call) {
 	bool in_turns = number(call, STREAM_TYPE) == FULL_DUPLEX;
-	while (call->stream != NULL && !call->stream->broken && !call->half_closed) {
+	while (call->stream != NULL && !rpc_has_ended(call->stream) && !call->half_closed) {
 		if (call->sent == call->message_count) {
 			if (!in_turns || call->received >= call->sent)
 				half_close(call);

@@ -72,7 +72,7 @@ static void send_single(struct call *call) {
 
 static void step(struct call *call) {
 	struct rpc_stream *stream = call->reader.stream;
-	if (call->waiting || stream->finished)
+	if (call->waiting || rpc_has_ended(stream))
 		return;
 	while (call->kind == STREAM_OUT && call->sent < call->response_count) {
 		struct response *response = &call->responses[call->sent];

@@ -177,7 +177,7 @@ static void answer_stream(struct call *call) {
 }
 
 static void step(struct call *call) {
-	if (call->stream == NULL || call->stream->finished || call->waiting)
+	if (call->stream == NULL || rpc_has_ended(call->stream) || call->waiting)
 		return;
 	if (!call->defined && call->request_count > 0)
 		define(call);

@@ -104,7 +104,7 @@ static void upload_done(uv_work_t *request, int status UNUSED) {
 		upload_free(upload);
 		return;
 	}
-	if (upload->stream->finished)
+	if (rpc_has_ended(upload->stream))
 		return;
 	if (upload->failed) {
 		log_failure(LOG_ERROR, &upload->err, "an upload failed");
@@ -120,7 +120,7 @@ static void upload_done(uv_work_t *request, int status UNUSED) {
 static void upload_go_on(struct upload *upload) {
 	/* A sender that is owed nothing goes on sending, so there will be more to write at once. */
 	bool can_wait = buf_len(&upload->arrived) < UPLOAD_PIECE && upload->unpaid == 0;
-	if (upload->working || (can_wait && !upload->ended) || upload->stream->finished)
+	if (upload->working || (can_wait && !upload->ended) || rpc_has_ended(upload->stream))
 		return;
 	struct buf spare = upload->writing;
 	upload->writing = upload->arrived;
@@ -317,7 +317,7 @@ static void download_done(uv_work_t *request, int status UNUSED) {
 		download_free_if_done(download);
 		return;
 	}
-	if (download->stream->finished)
+	if (rpc_has_ended(download->stream))
 		return;
 	if (download->failed) {
 		log_failure(LOG_ERROR, &download->err, "an artefact of %s could not be read", download->record.key);
@@ -368,7 +368,7 @@ static void record_done(struct store_job *job) {
 	download->has_job = false;
 	if (download->stream == NULL) {
 		download_free_if_done(download);
-	} else if (download->stream->finished) {
+	} else if (rpc_has_ended(download->stream)) {
 		return;
 	} else if (download->failed) {
 		rpc_fail(download->stream, &download->err);

@@ -170,7 +170,7 @@ static void page_done(struct store_job *job) {
 		watcher_free(watcher);
 		return;
 	}
-	if (watcher->stream->finished)
+	if (rpc_has_ended(watcher->stream))
 		return;
 	if (watcher->failed) {
 		rpc_fail(watcher->stream, &watcher->err);
@@ -197,7 +197,7 @@ static void finish(struct event_watcher *watcher) {
 
 static void go_on(struct event_watcher *watcher) {
 	struct backplane *backplane = watcher->backplane;
-	if (watcher->reading || backplane->store == NULL || watcher->stream->finished ||
+	if (watcher->reading || backplane->store == NULL || rpc_has_ended(watcher->stream) ||
 	    rpc_unsent(watcher->stream) > UNSENT_MAX)
 		return;
 	if (watcher->query.after >= (watcher->follow ? backplane->events.kept : watcher->upto)) {

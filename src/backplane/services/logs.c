@@ -27,7 +27,7 @@ struct follower {
 static void send_entry(void *data, const struct log_entry *entry) {
 	struct follower *follower = data;
 	follower->found = true;
-	if (follower->stream->finished)
+	if (rpc_has_ended(follower->stream))
 		return;
 	if (rpc_unsent(follower->stream) > FOLLOWER_UNSENT_MAX) {
 		follower->dropped++;

@@ -51,7 +51,7 @@ static struct registration_stream *find(struct backplane *backplane, uint64_t id
 
 void registration_accept(struct backplane *backplane, uint64_t id, const struct runner *runner) {
 	struct registration_stream *registration = find(backplane, id);
-	if (registration == NULL || registration->stream == NULL || registration->stream->finished)
+	if (registration == NULL || registration->stream == NULL || rpc_has_ended(registration->stream))
 		return;
 	struct rpc_stream *stream = registration->stream;
 	failpoint(FAILPOINT_RUNNER_ACCEPTED);
@@ -68,7 +68,7 @@ void registration_refuse(struct backplane *backplane, uint64_t id, const struct 
 	if (registration == NULL)
 		return;
 	registration->id = 0;
-	if (registration->stream != NULL && !registration->stream->finished)
+	if (registration->stream != NULL && !rpc_has_ended(registration->stream))
 		rpc_fail(registration->stream, why);
 }
 
@@ -254,7 +254,7 @@ void registrations_end(struct backplane *backplane) {
 		/* In order, which tells the Runner that there is somebody to register with. */
 		if (registration->stream == NULL)
 			registration_free(registration);
-		else if (!registration->stream->finished)
+		else if (!rpc_has_ended(registration->stream))
 			rpc_finish(registration->stream, CODE_OK, "");
 	}
 }

@@ -51,7 +51,7 @@ static bool send_news(void *owner, const struct schema_news *news) {
 }
 
 static void go_on(struct puller *puller) {
-	if (!puller->stream->finished && rpc_unsent(puller->stream) <= UNSENT_MAX)
+	if (!rpc_has_ended(puller->stream) && rpc_unsent(puller->stream) <= UNSENT_MAX)
 		schema_reader_read(&puller->reader, &puller->backplane->schema_feed, send_news, puller);
 }
 

@@ -90,7 +90,7 @@ static struct kept_step *keep(struct history *history, struct str packed, enum d
 /* --- watchers ----------------------------------------------------------------------------------------------------- */
 
 static void show(struct watcher *watcher, const struct kept_step *step) {
-	if (watcher->stream->finished)
+	if (rpc_has_ended(watcher->stream))
 		return;
 	rpc_send(watcher->stream, step->packed);
 	if (is_last(step->state))
@@ -176,7 +176,7 @@ static void look_up_done(struct store_job *job) {
 	struct look_up *look_up = CONTAINER_OF(job, struct look_up, job);
 	LIST_FOREACH(link, &look_up->backplane->watchers) {
 		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
-		if (strcmp(watcher->key, look_up->key) != 0 || watcher->stream->finished)
+		if (strcmp(watcher->key, look_up->key) != 0 || rpc_has_ended(watcher->stream))
 			continue;
 		if (look_up->failed)
 			rpc_fail(watcher->stream, &look_up->err);

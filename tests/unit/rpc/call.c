@@ -65,7 +65,7 @@ static void echo_end(struct rpc_stream *stream) {
 }
 
 static void echo_closed(struct rpc_stream *stream) {
-	if (!stream->finished || stream->status == CODE_DEADLINE_EXCEEDED)
+	if (!rpc_has_ended(stream) || stream->status == CODE_DEADLINE_EXCEEDED)
 		world->echo_given_up++;
 }
 
