@@ -52,9 +52,15 @@ static bool can_answer(const struct relay *relay) {
 	return relay->from != NULL && !rpc_has_ended(relay->from);
 }
 
-static void answer(struct relay *relay, enum code status, const char *text) {
+static void end(struct relay *relay, enum code status, struct str text) {
 	relay_state_move(&relay->state, RELAY_ANSWERED);
 	relay->status = status;
+	if (relay->options.tap != NULL)
+		relay->options.tap->ended(relay->options.tap_owner, status, text);
+}
+
+static void answer(struct relay *relay, enum code status, const char *text) {
+	end(relay, status, str_from(text));
 	if (can_answer(relay))
 		rpc_finish(relay->from, status, text);
 }
@@ -70,6 +76,16 @@ static void settle_with_client(struct relay *relay) {
 	}
 }
 
+static void show_message(const struct relay *relay, enum relay_direction direction, size_t size) {
+	if (relay->options.tap != NULL)
+		relay->options.tap->message(relay->options.tap_owner, direction, size);
+}
+
+static void show_data(const struct relay *relay, enum relay_direction direction, struct str bytes) {
+	if (relay->options.tap != NULL)
+		relay->options.tap->data(relay->options.tap_owner, direction, bytes);
+}
+
 static void stop_keeping(struct relay *relay) {
 	relay->keeping = false;
 	buf_deinit(&relay->kept);
@@ -81,6 +97,7 @@ static bool can_send(const struct relay *relay) {
 
 static void on_client_message(struct rpc_stream *from, size_t size) {
 	struct relay *relay = from->owner;
+	show_message(relay, RELAY_REQUEST, size);
 	if (relay->has_message)
 		stop_keeping(relay);
 	relay->has_message = true;
@@ -91,6 +108,7 @@ static void on_client_message(struct rpc_stream *from, size_t size) {
 
 static void on_client_data(struct rpc_stream *from, struct str bytes) {
 	struct relay *relay = from->owner;
+	show_data(relay, RELAY_REQUEST, bytes);
 	relay->owed_to_client += bytes.len;
 	bool too_long = relay->state != RELAY_WAITING && buf_len(&relay->kept) + bytes.len > RELAY_KEEP_MAX;
 	if (relay->keeping && (too_long || buf_append(&relay->kept, bytes) < 0))
@@ -118,10 +136,10 @@ static void on_client_closed(struct rpc_stream *from) {
 	relay->from = NULL;
 	/* The server answers a call whose deadline passes; the peer's call is then cancelled like that of a client that
 	 * left. */
-	if (relay->state != RELAY_ANSWERED) {
-		relay_state_move(&relay->state, RELAY_ANSWERED);
-		relay->status = rpc_has_ended(from) ? from->status : CODE_CANCELLED;
-	}
+	if (relay->state != RELAY_ANSWERED && rpc_has_ended(from))
+		end(relay, from->status, from->status_text);
+	else if (relay->state != RELAY_ANSWERED)
+		end(relay, CODE_CANCELLED, STR("the caller went away"));
 	if (relay->to != NULL)
 		rpc_cancel(relay->to, CODE_CANCELLED, "the caller went away");
 	free_if_done(relay);
@@ -197,8 +215,10 @@ static void on_peer_headers(struct rpc_stream *to) {
 
 static void on_peer_message(struct rpc_stream *to, size_t size) {
 	struct relay *relay = to->owner;
-	if (can_answer(relay))
-		rpc_begin(relay->from, size);
+	if (!can_answer(relay))
+		return;
+	show_message(relay, RELAY_RESPONSE, size);
+	rpc_begin(relay->from, size);
 }
 
 static void on_peer_data(struct rpc_stream *to, struct str bytes) {
@@ -206,8 +226,10 @@ static void on_peer_data(struct rpc_stream *to, struct str bytes) {
 	relay->owed_to_peer += bytes.len;
 	if (relay->answer_begins < 0 && bytes.len > 0)
 		relay->answer_begins = (unsigned char)bytes.ptr[0];
-	if (can_answer(relay))
+	if (can_answer(relay)) {
+		show_data(relay, RELAY_RESPONSE, bytes);
 		rpc_write(relay->from, bytes);
+	}
 	settle_with_peer(relay);
 }
 
@@ -225,8 +247,7 @@ static void on_unprocessed(struct relay *relay, const struct rpc_stream *to) {
 		relay_state_move(&relay->state, RELAY_WAITING);
 		relay->options.unprocessed(relay, &err);
 	} else if (relay->options.unprocessed == NULL && can_answer(relay) && relay->from->state == RPC_OPEN) {
-		relay_state_move(&relay->state, RELAY_ANSWERED);
-		relay->status = CODE_UNAVAILABLE;
+		end(relay, CODE_UNAVAILABLE, str_from(err.msg));
 		rpc_refuse(relay->from);
 	} else {
 		answer(relay, err.code, err.msg);
@@ -321,6 +342,10 @@ struct relay *relay_wait(struct rpc_stream *from, const struct relay_options *op
 	ASSERT(over == 0);
 	from->owner = relay;
 	from->events = &client_events;
+	if (relay->has_message)
+		show_message(relay, RELAY_REQUEST, relay->message_size);
+	if (options->taken.len > 0)
+		show_data(relay, RELAY_REQUEST, options->taken);
 	return relay;
 }
 

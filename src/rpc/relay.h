@@ -38,6 +38,27 @@ enum { RELAY_STATE_COUNT = RELAY_ANSWERED + 1 };
 /* Changes the state; asserts that the next one may follow. For relay.c and its test. */
 void relay_state_move(enum relay_state *state, enum relay_state next);
 
+enum relay_direction { RELAY_REQUEST, RELAY_RESPONSE };
+
+/*
+ * Sees the messages of a call as they pass, to record them. Views are valid within the call of the function only. A tap
+ * calls nothing of its relay or of the streams: it neither changes nor holds what passes.
+ *
+ * RELAY_REQUEST is what the client sends, at the time when it arrives here, with the part that was taken off the stream
+ * before the relay began. That is independent of the peer: a call that is sent to another peer shows nothing again, and
+ * what no peer takes any more is shown all the same. RELAY_RESPONSE is what the client is sent; it comes from one peer
+ * only, as a call whose response has begun is never sent to another.
+ */
+struct relay_tap {
+	/* A message of size bytes begins. With size 0 it is complete. */
+	void (*message)(void *owner, enum relay_direction direction, size_t size);
+	/* The next bytes of it. */
+	void (*data)(void *owner, enum relay_direction direction, struct str bytes);
+	/* The call is over, with the status that the client was sent, or CODE_CANCELLED when it left. Once, and last.
+	 */
+	void (*ended)(void *owner, enum code status, struct str text);
+};
+
 struct relay_options {
 	/* Borrowed while the call lasts, for the text of errors: "the deployment dpl-…". */
 	const char *peer;
@@ -57,6 +78,8 @@ struct relay_options {
 	 * Optional. */
 	void (*done)(struct relay *relay);
 	void *owner;
+	const struct relay_tap *tap; /* NULL: none. Borrowed, as its owner is */
+	void *tap_owner;
 };
 
 /* Takes over the stream's events. */
