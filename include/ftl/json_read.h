@@ -20,7 +20,9 @@ struct ftl_json_reader {
 	bool skip_unknown; /* fields that the schema does not have: in an answer, whose module may be newer */
 	bool out_of_memory;
 	unsigned depth;
-	char error[FTL_JSON_ERROR_MAX]; /* set once a function failed */
+	/* Once a function failed: */
+	const char *reason; /* one of FTL_JSON_NOT_JSON and those below it; NULL: memory is used up */
+	char error[FTL_JSON_ERROR_MAX];
 };
 
 static inline int ftl_json_read(struct ftl_json_reader *reader, const struct ftl_json_type *type, void *value,
@@ -29,9 +31,21 @@ static inline int ftl_json_skip(struct ftl_json_reader *reader, const struct ftl
 
 /* --- failing ------------------------------------------------------------------------------------------------------ */
 
-__attribute__((format(printf, 3, 4))) static inline int
-ftl_json_refuse(struct ftl_json_reader *reader, const struct ftl_json_place *place, const char *format, ...) {
+/* Why a text is refused: the same names in every language. The error begins with the path. */
+#define FTL_JSON_NOT_JSON "NOT_JSON"
+#define FTL_JSON_WRONG_TYPE "WRONG_TYPE"	   /* another kind of JSON value */
+#define FTL_JSON_INVALID_VALUE "INVALID_VALUE"	   /* the right kind, and no value of the type */
+#define FTL_JSON_INVALID_KEY "INVALID_KEY"	   /* of a map */
+#define FTL_JSON_UNKNOWN_VARIANT "UNKNOWN_VARIANT" /* of an enum or a sum type */
+#define FTL_JSON_UNKNOWN_FIELD "UNKNOWN_FIELD"
+#define FTL_JSON_MISSING_FIELD "MISSING_FIELD"
+#define FTL_JSON_DUPLICATE_KEY "DUPLICATE_KEY" /* a field or a key that comes twice */
+
+__attribute__((format(printf, 4, 5))) static inline int ftl_json_refuse(struct ftl_json_reader *reader,
+									const struct ftl_json_place *place,
+									const char *reason, const char *format, ...) {
 	va_list args;
+	reader->reason = reason;
 	va_start(args, format);
 	ftl_json_refuse_at(reader->error, place, reader->root, format, args);
 	va_end(args);
@@ -45,7 +59,7 @@ static inline int ftl_json_refuse_syntax(struct ftl_json_reader *reader, const s
 		column = *c == '\n' ? 1 : column + 1;
 		line += *c == '\n';
 	}
-	return ftl_json_refuse(reader, place, "not JSON at line %zu, column %zu: %s", line, column, problem);
+	return ftl_json_refuse(reader, place, FTL_JSON_NOT_JSON, "not JSON at line %zu, column %zu: %s", line, column, problem);
 }
 
 /* problem, unless the text is at its end. */
@@ -56,7 +70,7 @@ static inline int ftl_json_refuse_here(struct ftl_json_reader *reader, const str
 
 static inline int ftl_json_refuse_memory(struct ftl_json_reader *reader, const struct ftl_json_place *place) {
 	reader->out_of_memory = true;
-	return ftl_json_refuse(reader, place, "the memory of the call is used up");
+	return ftl_json_refuse(reader, place, NULL, "the memory of the call is used up");
 }
 
 static inline void ftl_json_blanks(struct ftl_json_reader *reader) {
@@ -95,7 +109,7 @@ static inline int ftl_json_refuse_kind(struct ftl_json_reader *reader, const cha
 	}
 	if (kind == NULL)
 		return ftl_json_refuse_here(reader, place, "expected a value");
-	return ftl_json_refuse(reader, place, "expected %s, got %s", expected, kind);
+	return ftl_json_refuse(reader, place, FTL_JSON_WRONG_TYPE, "expected %s, got %s", expected, kind);
 }
 
 /* --- words and numbers -------------------------------------------------------------------------------------------- */
@@ -183,7 +197,7 @@ static inline int ftl_json_read_int(struct ftl_json_reader *reader, const char *
 	if (whole && ftl_json_to_int(start, reader->at, value))
 		return 0;
 	int size = (int)(reader->at - start < FTL_JSON_VALUE_MAX ? reader->at - start : FTL_JSON_VALUE_MAX);
-	return ftl_json_refuse(reader, place, "expected %s, got %.*s%s", expected, size, start,
+	return ftl_json_refuse(reader, place, FTL_JSON_INVALID_VALUE, "expected %s, got %.*s%s", expected, size, start,
 			       whole ? ", which is over 64 bits" : "");
 }
 
@@ -244,7 +258,7 @@ static inline int ftl_json_read_float(struct ftl_json_reader *reader, double *va
 		return ftl_json_refuse_memory(reader, place);
 	int size = (int)(reader->at - start < FTL_JSON_VALUE_MAX ? reader->at - start : FTL_JSON_VALUE_MAX);
 	if (*value - *value != 0)
-		return ftl_json_refuse(reader, place, "expected Float, got %.*s, which is too large", size, start);
+		return ftl_json_refuse(reader, place, FTL_JSON_INVALID_VALUE, "expected Float, got %.*s, which is too large", size, start);
 	return 0;
 }
 
@@ -447,7 +461,7 @@ static inline int ftl_json_read_bytes(struct ftl_json_reader *reader, struct ftl
 		/* It was decoded in place, so the text is there no more. */
 		size_t raw_size = (size_t)(reader->at - 1 - raw);
 		size = ftl_json_unescape(raw, raw_size, text);
-		return ftl_json_refuse(reader, place, "expected %s, got %s", expected,
+		return ftl_json_refuse(reader, place, FTL_JSON_INVALID_VALUE, "expected %s, got %s", expected,
 				       ftl_json_show(text, size, shown));
 	}
 	value->data = (const uint8_t *)text;
@@ -532,7 +546,7 @@ static inline int ftl_json_read_time(struct ftl_json_reader *reader, struct ftl_
 		return -1;
 	if (ftl_json_to_time(text, value))
 		return 0;
-	return ftl_json_refuse(reader, place, "expected %s, got %s", expected, ftl_json_show(text, size, shown));
+	return ftl_json_refuse(reader, place, FTL_JSON_INVALID_VALUE, "expected %s, got %s", expected, ftl_json_show(text, size, shown));
 }
 
 /* --- arrays and objects ------------------------------------------------------------------------------------------- */
@@ -712,9 +726,10 @@ static inline const char *ftl_json_nearest(const struct ftl_json_type *type, con
 }
 
 static inline int ftl_json_refuse_variant(struct ftl_json_reader *reader, const struct ftl_json_type *type,
+					  const char *reason,
 					  const char *text, size_t size, const struct ftl_json_place *place) {
 	char shown[FTL_JSON_VALUE_MAX + 8], hint[160];
-	return ftl_json_refuse(reader, place, "expected %s, got %s%s", type->expected, ftl_json_show(text, size, shown),
+	return ftl_json_refuse(reader, place, reason, "expected %s, got %s%s", type->expected, ftl_json_show(text, size, shown),
 			       ftl_json_nearest(type, text, size, hint));
 }
 
@@ -745,7 +760,7 @@ static inline int ftl_json_read_variant(struct ftl_json_reader *reader, const st
 	if (escaped && (raw = ftl_json_copy(reader, raw, size, true, &size)) == NULL)
 		return ftl_json_refuse_memory(reader, place);
 	*value = ftl_json_find_variant(type, raw, size);
-	return *value != 0 ? 0 : ftl_json_refuse_variant(reader, type, raw, size, place);
+	return *value != 0 ? 0 : ftl_json_refuse_variant(reader, type, FTL_JSON_UNKNOWN_VARIANT, raw, size, place);
 }
 
 static inline int ftl_json_read_enum_of_int(struct ftl_json_reader *reader, const struct ftl_json_type *type,
@@ -758,7 +773,7 @@ static inline int ftl_json_read_enum_of_int(struct ftl_json_reader *reader, cons
 	*value = ftl_json_find_number(type, number);
 	if (*value != 0)
 		return 0;
-	return ftl_json_refuse(reader, place, "expected %s, got %lld", type->expected, (long long)number);
+	return ftl_json_refuse(reader, place, FTL_JSON_UNKNOWN_VARIANT, "expected %s, got %lld", type->expected, (long long)number);
 }
 
 /* A key is a text in JSON, whatever its type. */
@@ -772,14 +787,14 @@ static inline int ftl_json_read_key(struct ftl_json_reader *reader, const struct
 	}
 	if (type->kind == FTL_JSON_ENUM_OF_STRING) {
 		*(ftl_json_enum *)value = ftl_json_find_variant(type, text, size);
-		return *(ftl_json_enum *)value != 0 ? 0 : ftl_json_refuse_variant(reader, type, text, size, place);
+		return *(ftl_json_enum *)value != 0 ? 0 : ftl_json_refuse_variant(reader, type, FTL_JSON_INVALID_KEY, text, size, place);
 	}
 	if (!ftl_json_to_int(text, text + size, &number))
-		return ftl_json_refuse(reader, place, "expected a key that is an Int, got %s",
+		return ftl_json_refuse(reader, place, FTL_JSON_INVALID_KEY, "expected a key that is an Int, got %s",
 				       ftl_json_show(text, size, shown));
 	snprintf(canonical, sizeof canonical, "%lld", (long long)number);
 	if (strcmp(text, canonical) != 0)
-		return ftl_json_refuse(reader, place, "expected the key \"%s\", got %s", canonical,
+		return ftl_json_refuse(reader, place, FTL_JSON_INVALID_KEY, "expected the key \"%s\", got %s", canonical,
 				       ftl_json_show(text, size, shown));
 	if (type->kind == FTL_JSON_INT) {
 		*(int64_t *)value = number;
@@ -788,7 +803,7 @@ static inline int ftl_json_read_key(struct ftl_json_reader *reader, const struct
 	*(ftl_json_enum *)value = ftl_json_find_number(type, number);
 	if (*(ftl_json_enum *)value != 0)
 		return 0;
-	return ftl_json_refuse(reader, place, "expected a key that is %s, got %s", type->expected,
+	return ftl_json_refuse(reader, place, FTL_JSON_INVALID_KEY, "expected a key that is %s, got %s", type->expected,
 			       ftl_json_show(text, size, shown));
 }
 
@@ -841,7 +856,7 @@ static inline int ftl_json_check_keys(struct ftl_json_reader *reader, const stru
 		char number[32];
 		struct ftl_json_place inner = {.outer = place, .key = number};
 		ftl_json_show_key(type->key, keys[i], number, &inner);
-		return ftl_json_refuse(reader, &inner, "the key is there twice");
+		return ftl_json_refuse(reader, &inner, FTL_JSON_DUPLICATE_KEY, "the key is there twice");
 	}
 	return 0;
 }
@@ -881,7 +896,7 @@ static inline int ftl_json_read_map(struct ftl_json_reader *reader, const struct
 static inline int ftl_json_refuse_field(struct ftl_json_reader *reader, const struct ftl_json_type *type,
 					const char *name, size_t size, const struct ftl_json_place *place) {
 	char shown[FTL_JSON_VALUE_MAX + 8], hint[160];
-	return ftl_json_refuse(reader, place, "unknown field %s%s", ftl_json_show(name, size, shown),
+	return ftl_json_refuse(reader, place, FTL_JSON_UNKNOWN_FIELD, "unknown field %s%s", ftl_json_show(name, size, shown),
 			       ftl_json_nearest(type, name, size, hint));
 }
 
@@ -925,7 +940,7 @@ static inline int ftl_json_check_missing(struct ftl_json_reader *reader, const s
 		if (!member->required || (seen[i / 64] >> i % 64 & 1) != 0)
 			continue;
 		struct ftl_json_place inner = {.outer = place, .field = member->name};
-		return ftl_json_refuse(reader, &inner, "expected %s, but it is missing", member->type_name);
+		return ftl_json_refuse(reader, &inner, FTL_JSON_MISSING_FIELD, "expected %s, but it is missing", member->type_name);
 	}
 	return 0;
 }
@@ -950,7 +965,7 @@ static inline int ftl_json_read_data(struct ftl_json_reader *reader, const struc
 		const struct ftl_json_member *member = &type->members[index];
 		inner.field = member->name;
 		if ((seen[index / 64] >> index % 64 & 1) != 0)
-			return ftl_json_refuse(reader, &inner, "the field is there twice");
+			return ftl_json_refuse(reader, &inner, FTL_JSON_DUPLICATE_KEY, "the field is there twice");
 		seen[index / 64] |= UINT64_C(1) << index % 64;
 		if (ftl_json_read(reader, member->type, value + member->at, &inner) < 0)
 			return -1;
@@ -984,7 +999,7 @@ static inline int ftl_json_read_sum_field(struct ftl_json_reader *reader, struct
 	ftl_json_enum *kind = (ftl_json_enum *)(void *)sum->value;
 	if (size == 4 && memcmp(key, "name", 4) == 0) {
 		if (*kind != 0)
-			return ftl_json_refuse(reader, &name, "the field is there twice");
+			return ftl_json_refuse(reader, &name, FTL_JSON_DUPLICATE_KEY, "the field is there twice");
 		ftl_json_blanks(reader);
 		if (ftl_json_read_variant(reader, sum->type, kind, &name) < 0)
 			return -1;
@@ -999,7 +1014,7 @@ static inline int ftl_json_read_sum_field(struct ftl_json_reader *reader, struct
 	}
 	if (size == 5 && memcmp(key, "value", 5) == 0) {
 		if (sum->has_value)
-			return ftl_json_refuse(reader, &value, "the field is there twice");
+			return ftl_json_refuse(reader, &value, FTL_JSON_DUPLICATE_KEY, "the field is there twice");
 		sum->has_value = true;
 		if (*kind != 0)
 			return ftl_json_read_sum_value(reader, sum, &value);
@@ -1009,7 +1024,7 @@ static inline int ftl_json_read_sum_field(struct ftl_json_reader *reader, struct
 	if (reader->skip_unknown)
 		return ftl_json_skip(reader, place);
 	char shown[FTL_JSON_VALUE_MAX + 8];
-	return ftl_json_refuse(reader, place, "unknown field %s; a %s has \"name\" and \"value\"",
+	return ftl_json_refuse(reader, place, FTL_JSON_UNKNOWN_FIELD, "unknown field %s; a %s has \"name\" and \"value\"",
 			       ftl_json_show(key, size, shown), sum->type->name);
 }
 
@@ -1036,7 +1051,7 @@ static inline int ftl_json_read_sum(struct ftl_json_reader *reader, const struct
 	}
 	unsigned kind = *(ftl_json_enum *)(void *)value;
 	if (more == 0 && (kind == 0 || !sum.has_value))
-		return ftl_json_refuse(reader, place, "expected %s, but \"%s\" is missing", expected,
+		return ftl_json_refuse(reader, place, FTL_JSON_MISSING_FIELD, "expected %s, but \"%s\" is missing", expected,
 				       kind == 0 ? "name" : "value");
 	return more;
 }
@@ -1061,7 +1076,7 @@ static inline int ftl_json_read_verb(struct ftl_json_reader *reader, const struc
 		return -1;
 	const char *point = strchr(text, '.');
 	if (point == NULL || !ftl_json_is_name(text, point) || !ftl_json_is_name(point + 1, text + size))
-		return ftl_json_refuse(reader, place, "expected %s, got %s", type->expected,
+		return ftl_json_refuse(reader, place, FTL_JSON_INVALID_VALUE, "expected %s, got %s", type->expected,
 				       ftl_json_show(text, size, shown));
 	*value = text;
 	return 0;

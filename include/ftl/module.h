@@ -36,8 +36,8 @@ extern "C" {
 #endif
 
 /* The version of this interface. A Runner refuses a module that was built for one that it does not know.
- * 2: ftl_call_then. */
-#define FTL_MODULE_VERSION 2
+ * 2: ftl_call_then. 3: ftl_context.reason. */
+#define FTL_MODULE_VERSION 3
 
 /* gRPC's status codes, as far as a call of another verb ends with them. */
 enum ftl_code {
@@ -92,6 +92,9 @@ struct ftl_context {
 	enum ftl_code error_code;
 	const char *error; /* "time.time: …" */
 	void *user; /* the author's own: what start puts here, every call finds */
+	/* Since version 3. Why ftl_refuse refuses, for programs: a constant in capitals such as "MISSING_FIELD", which
+	 * the caller gets beside the message; NULL: the code says all. Generated code sets it. */
+	const char *reason;
 };
 
 /* The verb never waits: it returns within microseconds, and calls other verbs by ftl_call_then alone. It then runs

@@ -27,7 +27,10 @@ static inline int ftl_typed_request(struct ftl_context *ftl, const struct ftl_js
 	reader.skip_unknown = reader.out_of_memory = false;
 	if (ftl_json_read_all(&reader, ftl->request, ftl->request_size, type ? type : &unit, request) == 0)
 		return 0;
-	return reader.out_of_memory ? ftl_reply(ftl, NULL) : ftl_refuse(ftl, "%s", reader.error);
+	if (reader.out_of_memory)
+		return ftl_reply(ftl, NULL);
+	ftl->reason = reader.reason;
+	return ftl_refuse(ftl, "%s", reader.error);
 }
 
 /* Answers with *response. What it does not say, as the schema wants it, is the verb's mistake. */

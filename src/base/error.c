@@ -68,6 +68,7 @@ static void start(struct error *err, const char *origin, enum code code) {
 	err->code = code;
 	err->reason[0] = '\0';
 	err->origin = origin;
+	err->path_len = 0;
 }
 
 int error_set_at(struct error *err, const char *origin, enum code code, const char *format, ...) {
@@ -102,6 +103,12 @@ int error_set_reason(struct error *err, const char *reason) {
 	return -1;
 }
 
+int error_set_path(struct error *err, size_t len) {
+	if (err != NULL)
+		err->path_len = MIN(len, strlen(err->msg));
+	return -1;
+}
+
 int error_wrap(struct error *err, const char *format, ...) {
 	if (err == NULL)
 		return -1;
@@ -110,6 +117,7 @@ int error_wrap(struct error *err, const char *format, ...) {
 	va_start(args, format);
 	set_text(err, format, args);
 	va_end(args);
+	err->path_len = 0;
 	size_t used = strlen(err->msg);
 	snprintf(err->msg + used, sizeof err->msg - used, ": %s", inner.msg);
 	return -1;

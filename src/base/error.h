@@ -43,6 +43,7 @@ struct error {
 	 * the error to them derives it from the reason in the words of its own interface. */
 	char reason[ERROR_REASON_MAX];
 	const char *origin; /* "src/store/sqlite.c:120", where it was set; for debug logs */
+	size_t path_len; /* so many bytes of msg, its first, name the place in the input: "request.items[3]"; 0: none */
 	char msg[ERROR_TEXT_MAX];
 };
 
@@ -63,7 +64,11 @@ int error_set_errno_at(struct error *err, const char *origin, int number, const 
 /* Adds the reason, a constant in capitals, to an error that was just set. Returns -1. */
 int error_set_reason(struct error *err, const char *reason);
 
-/* Puts "context: " before the text of err; keeps the code, the reason and the origin. Returns -1. */
+/* Says that msg begins with the place in the input, of so many bytes. Returns -1. */
+int error_set_path(struct error *err, size_t len);
+
+/* Puts "context: " before the text of err; keeps the code, the reason and the origin, and
+ * forgets where the path was. Returns -1. */
 int error_wrap(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* "InvalidArgument" and so on, as people read it; never NULL. */

@@ -15,6 +15,17 @@
 #define REASON_CALL_LOOP "CALL_LOOP" /* FailedPrecondition: the verb is among those that led to the call */
 #define REASON_CALL_TOO_DEEP "CALL_TOO_DEEP" /* FailedPrecondition: max-call-depth */
 
+/* A value that does not fit its type: InvalidArgument, and the error has the path to the value (error.path_len). The
+ * same words and paths are promised by every SDK; tests/vectors/json_values.json has them by example. */
+#define REASON_NOT_JSON "NOT_JSON" /* of the path nothing is promised: the text may break off anywhere */
+#define REASON_WRONG_TYPE "WRONG_TYPE" /* another kind of JSON value: a string for an Int */
+#define REASON_INVALID_VALUE "INVALID_VALUE" /* the right kind, and no value of the type: 1.5 for an Int */
+#define REASON_INVALID_KEY "INVALID_KEY" /* of a map; the path is the map's */
+#define REASON_UNKNOWN_VARIANT "UNKNOWN_VARIANT" /* of an enum or a sum type */
+#define REASON_UNKNOWN_FIELD "UNKNOWN_FIELD" /* the path is that of the object */
+#define REASON_MISSING_FIELD "MISSING_FIELD" /* the path names the field; of a sum type it is the object's */
+#define REASON_DUPLICATE_KEY "DUPLICATE_KEY" /* a field or a key of a map, which the path names */
+
 /* A module of which nothing is alive: Unavailable. */
 #define REASON_STARTING "STARTING"
 #define REASON_BACKING_OFF "BACKING_OFF" /* it failed, and is tried again */

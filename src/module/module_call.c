@@ -132,6 +132,9 @@ static void answer(struct module_call *call) {
 		rpc_finish(stream, CODE_OK, "");
 	} else {
 		error_set(&err, code, "%.*s", STATUS_TEXT_MAX, call->failure);
+		const char *reason = call->context.reason;
+		if (code == CODE_INVALID_ARGUMENT && reason != NULL && strlen(reason) < ERROR_REASON_MAX)
+			error_set_reason(&err, reason);
 		rpc_fail(stream, &err);
 	}
 }

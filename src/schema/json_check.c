@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/nearest.h"
+#include "base/reasons.h"
 #include "schema/json_scan.h"
 #include "schema/print.h"
 #include "schema/timestamp.h"
@@ -99,16 +100,20 @@ static void print_path(const struct checker *checker, const struct place *place,
 	memmove(ret_text, at, strlen(at) + 1);
 }
 
-static int refuse(const struct checker *checker, const struct place *place, const char *format, ...) PRINTF_LIKE(3, 4);
+static int refuse(const struct checker *checker, const struct place *place, const char *reason, const char *format, ...)
+	PRINTF_LIKE(4, 5);
 
-static int refuse(const struct checker *checker, const struct place *place, const char *format, ...) {
+static int refuse(const struct checker *checker, const struct place *place, const char *reason, const char *format,
+		  ...) {
 	char path[PATH_TEXT_MAX], text[ERROR_TEXT_MAX - PATH_TEXT_MAX];
 	print_path(checker, place, path);
 	va_list args;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	return error_set(checker->err, CODE_INVALID_ARGUMENT, "%s: %s", path, text);
+	error_set(checker->err, CODE_INVALID_ARGUMENT, "%s: %s", path, text);
+	error_set_path(checker->err, strlen(path));
+	return error_set_reason(checker->err, reason);
 }
 
 static int refuse_syntax(const struct checker *checker, const struct place *place) {
@@ -117,7 +122,7 @@ static int refuse_syntax(const struct checker *checker, const struct place *plac
 		column = checker->scanner.text.ptr[i] == '\n' ? 1 : column + 1;
 		line += checker->scanner.text.ptr[i] == '\n';
 	}
-	return refuse(checker, place, "not JSON at line %zu, column %zu: %s", line, column, checker->scanner.problem);
+	return refuse(checker, place, REASON_NOT_JSON, "not JSON at line %zu, column %zu: %s", line, column, checker->scanner.problem);
 }
 
 static const char *kind_word(enum scan_kind kind) {
@@ -134,7 +139,7 @@ static int refuse_kind(struct checker *checker, const char *expected, const stru
 	enum scan_kind kind = scan_peek(&checker->scanner);
 	if (kind == SCAN_INVALID)
 		return refuse_syntax(checker, place);
-	return refuse(checker, place, "expected %s, got %s", expected, kind_word(kind));
+	return refuse(checker, place, REASON_WRONG_TYPE, "expected %s, got %s", expected, kind_word(kind));
 }
 
 static bool comes(struct checker *checker, enum scan_kind kind) {
@@ -176,7 +181,7 @@ static int check_int(struct checker *checker, const char *expected, const struct
 		return 0;
 	const char *why = scan_is_whole(digits) ? ", which is over 64 bits" : "";
 	digits.len = MIN(digits.len, (size_t)VALUE_TEXT_MAX);
-	return refuse(checker, place, "expected %s, got %.*s%s", expected, STR_ARG(digits), why);
+	return refuse(checker, place, REASON_INVALID_VALUE, "expected %s, got %.*s%s", expected, STR_ARG(digits), why);
 }
 
 static double to_double(struct str digits) {
@@ -198,7 +203,7 @@ static int check_float(struct checker *checker, const struct place *place) {
 	double value = to_double(digits);
 	digits.len = MIN(digits.len, (size_t)VALUE_TEXT_MAX);
 	if (value - value != 0)
-		return refuse(checker, place, "expected Float, got %.*s, which is too large", STR_ARG(digits));
+		return refuse(checker, place, REASON_INVALID_VALUE, "expected Float, got %.*s, which is too large", STR_ARG(digits));
 	return 0;
 }
 
@@ -214,7 +219,7 @@ static int check_time(struct checker *checker, const struct place *place) {
 	if (read_string(checker, expected, place, &text) != 0)
 		return -1;
 	if (!timestamp_parse(text, NULL))
-		return refuse(checker, place, "expected %s, got %s", expected, quote(text, quoted));
+		return refuse(checker, place, REASON_INVALID_VALUE, "expected %s, got %s", expected, quote(text, quoted));
 	return 0;
 }
 
@@ -247,7 +252,7 @@ static int check_bytes(struct checker *checker, const struct place *place) {
 	if (read_string(checker, "Bytes in base64", place, &text) != 0)
 		return -1;
 	if (!is_base64(text))
-		return refuse(checker, place, "expected Bytes in base64, got %s", quote(text, quoted));
+		return refuse(checker, place, REASON_INVALID_VALUE, "expected Bytes in base64, got %s", quote(text, quoted));
 	return 0;
 }
 
@@ -270,7 +275,7 @@ static int check_verb_name(struct checker *checker, const struct schema_type *ty
 		return -1;
 	struct str module = str_cut(text, '.', &name);
 	if (!schema_is_name(module) || !schema_is_name(name))
-		return refuse(checker, place, "expected %s, got %s", expected, quote(text, quoted));
+		return refuse(checker, place, REASON_INVALID_VALUE, "expected %s, got %s", expected, quote(text, quoted));
 	return 0;
 }
 
@@ -372,11 +377,11 @@ static const char *nearest_variant(const struct schema_decl *decl, struct str te
 	return nearest_hint(&nearest, ret_hint);
 }
 
-static int refuse_variant(const struct checker *checker, const struct schema_decl *decl, struct str text,
-			  const struct place *place) {
+static int refuse_variant(const struct checker *checker, const struct schema_decl *decl, const char *reason,
+			  struct str text, const struct place *place) {
 	char values[LIST_TEXT_MAX], quoted[VALUE_TEXT_MAX + 8], hint[NEAREST_HINT_MAX];
 	const char *found = nearest_variant(decl, text, hint);
-	return refuse(checker, place, "expected %s, got %s%s%s", list_values(decl, values), quote(text, quoted),
+	return refuse(checker, place, reason, "expected %s, got %s%s%s", list_values(decl, values), quote(text, quoted),
 		      found ? "; " : "", found ? found : "");
 }
 
@@ -392,8 +397,8 @@ static int check_enum(struct checker *checker, const struct schema_decl *decl, c
 	if (schema_find_variant(decl, text, number) != NULL)
 		return 0;
 	if (!decl->enumeration.of_int)
-		return refuse_variant(checker, decl, text, place);
-	return refuse(checker, place, "expected %s, got %lld", list_values(decl, values), (long long)number);
+		return refuse_variant(checker, decl, REASON_UNKNOWN_VARIANT, text, place);
+	return refuse(checker, place, REASON_UNKNOWN_VARIANT, "expected %s, got %lld", list_values(decl, values), (long long)number);
 }
 
 /* A key is a text in JSON, whatever its type. */
@@ -409,17 +414,17 @@ static int check_key(struct checker *checker, const struct schema_type *type, st
 	char quoted[VALUE_TEXT_MAX + 8], canonical[32];
 	if (of_int) {
 		if (!scan_to_int(key, &number))
-			return refuse(checker, place, "expected a key that is an Int, got %s", quote(key, quoted));
+			return refuse(checker, place, REASON_INVALID_KEY, "expected a key that is an Int, got %s", quote(key, quoted));
 		snprintf(canonical, sizeof canonical, "%lld", (long long)number);
 		if (!str_eq_c(key, canonical))
-			return refuse(checker, place, "expected the key \"%s\", got %s", canonical, quote(key, quoted));
+			return refuse(checker, place, REASON_INVALID_KEY, "expected the key \"%s\", got %s", canonical, quote(key, quoted));
 	}
 	if (type->kind != SCHEMA_REF || schema_find_variant(decl, key, number) != NULL)
 		return 0;
 	if (!of_int)
-		return refuse_variant(checker, decl, key, place);
+		return refuse_variant(checker, decl, REASON_INVALID_KEY, key, place);
 	char values[LIST_TEXT_MAX];
-	return refuse(checker, place, "expected a key that is %s, got %s", list_values(decl, values),
+	return refuse(checker, place, REASON_INVALID_KEY, "expected a key that is %s, got %s", list_values(decl, values),
 		      quote(key, quoted));
 }
 
@@ -438,7 +443,7 @@ static int check_map(struct checker *checker, const struct schema_type *type, co
 		if (check_key(checker, type->key, key, place) != 0)
 			return -1;
 		if (!add_key(checker, map, key))
-			return refuse(checker, &inner, "the key is there twice");
+			return refuse(checker, &inner, REASON_DUPLICATE_KEY, "the key is there twice");
 		if (check_value(checker, type->element, scope, &inner) != 0)
 			return -1;
 	}
@@ -453,7 +458,7 @@ static int refuse_field(struct checker *checker, const struct schema_decl *data,
 	for (size_t i = 0; data != NULL && i < data->data.field_count; i++)
 		nearest_offer(&nearest, data->data.fields[i].name);
 	const char *found = nearest_hint(&nearest, hint);
-	return refuse(checker, place, "unknown field %s%s%s", quote(name, quoted), found ? "; " : "",
+	return refuse(checker, place, REASON_UNKNOWN_FIELD, "unknown field %s%s%s", quote(name, quoted), found ? "; " : "",
 		      found ? found : "");
 }
 
@@ -506,7 +511,7 @@ static int check_missing(const struct checker *checker, const struct field_set *
 		char text[SCHEMA_TYPE_TEXT_MAX];
 		struct place inner = {.outer = place, .field = field->name};
 		if ((seen->bits[i / 64] >> i % 64 & 1) == 0 && !may_be_missing(checker, &field->type, scope))
-			return refuse(checker, &inner, "expected %s, but it is missing",
+			return refuse(checker, &inner, REASON_MISSING_FIELD, "expected %s, but it is missing",
 				      schema_type_text(&field->type, text));
 	}
 	return 0;
@@ -531,7 +536,7 @@ static int check_fields(struct checker *checker, const struct scope *scope, cons
 		}
 		struct place inner = {.outer = place, .field = data->data.fields[index].name};
 		if (!add_field(&seen, index))
-			return refuse(checker, &inner, "the field is there twice");
+			return refuse(checker, &inner, REASON_DUPLICATE_KEY, "the field is there twice");
 		if (check_value(checker, &data->data.fields[index].type, scope, &inner) != 0)
 			return -1;
 		index++;
@@ -575,19 +580,19 @@ static int check_sum_name(struct checker *checker, struct sum *sum, const struct
 	char values[LIST_TEXT_MAX];
 	struct str text;
 	if (sum->variant != NULL)
-		return refuse(checker, place, "the field is there twice");
+		return refuse(checker, place, REASON_DUPLICATE_KEY, "the field is there twice");
 	if (!comes(checker, SCAN_STRING))
 		return refuse_kind(checker, list_values(sum->decl, values), place);
 	if (read_string(checker, sum->decl->name, place, &text) != 0)
 		return -1;
 	sum->variant = schema_find_variant(sum->decl, text, 0);
-	return sum->variant ? 0 : refuse_variant(checker, sum->decl, text, place);
+	return sum->variant ? 0 : refuse_variant(checker, sum->decl, REASON_UNKNOWN_VARIANT, text, place);
 }
 
 static int check_sum_value(struct checker *checker, struct sum *sum, const struct scope *scope,
 			   const struct place *place) {
 	if (sum->has_value)
-		return refuse(checker, place, "the field is there twice");
+		return refuse(checker, place, REASON_DUPLICATE_KEY, "the field is there twice");
 	sum->has_value = true;
 	if (sum->variant != NULL)
 		return check_value(checker, sum->variant->type, scope, place);
@@ -616,7 +621,7 @@ static int check_sum_field(struct checker *checker, struct sum *sum, const struc
 	if (checker->json->skip_unknown)
 		return check_any(checker, place);
 	char quoted[VALUE_TEXT_MAX + 8];
-	return refuse(checker, place, "unknown field %s; a %s has \"name\" and \"value\"", quote(key, quoted),
+	return refuse(checker, place, REASON_UNKNOWN_FIELD, "unknown field %s; a %s has \"name\" and \"value\"", quote(key, quoted),
 		      sum->decl->name);
 }
 
@@ -637,7 +642,7 @@ static int check_sum(struct checker *checker, const struct schema_decl *decl, co
 	if (checker->scanner.problem != NULL)
 		return refuse_syntax(checker, place);
 	if (sum.variant == NULL || !sum.has_value)
-		return refuse(checker, place, "expected %s, but \"%s\" is missing", expected,
+		return refuse(checker, place, REASON_MISSING_FIELD, "expected %s, but \"%s\" is missing", expected,
 			      sum.variant ? "value" : "name");
 	return 0;
 }
@@ -645,7 +650,7 @@ static int check_sum(struct checker *checker, const struct schema_decl *decl, co
 /* With --allow-breaking a module may be there in a form that others do not fit. */
 static int refuse_ref(const struct checker *checker, const struct schema_type *type, const char *problem,
 		      const struct place *place) {
-	return refuse(checker, place, "the type \"%s.%s\" %s", type->ref.module, type->ref.name, problem);
+	return refuse(checker, place, REASON_INVALID_VALUE, "the type \"%s.%s\" %s", type->ref.module, type->ref.name, problem);
 }
 
 static int check_ref(struct checker *checker, const struct schema_type *type, const struct scope *scope,

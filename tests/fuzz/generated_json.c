@@ -74,6 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	ASSERT(got == expected);
 	ASSERT(got == 0 || echo.code == FTL_INVALID_ARGUMENT || echo.code == FTL_RESOURCE_EXHAUSTED);
 	ASSERT(got == 0 || str_is_text(str_from(echo.failure)));
+	if (got < 0 && echo.code == FTL_INVALID_ARGUMENT)
+		ASSERT(strcmp(echo.context.reason, err.reason) == 0 && strncmp(echo.failure, err.msg, err.path_len) == 0);
 	if (got == 0 && echo.reply != NULL && echo.code == 0)
 		echo_again(&echo, verb);
 	free(text);

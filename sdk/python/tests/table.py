@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The modules m and other of tests/unit/schema/json_cases.json, written in Python."""
+"""The modules m and other of tests/vectors/json_values.json, written in Python."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_a_backplane_that_is_gone(child: Child, backplane: Backplane) -> None:
     ("answer", "problem"),
     [
         ({"text": 5}, "StatusError: echo.echo: internal: response.text: expected String, got number"),
-        ({}, "StatusError: echo.echo: internal: response.text: expected String, but it is missing"),
+        ({}, "StatusError: echo.echo: internal: response.text: the field is missing"),
     ],
 )
 def test_an_answer_that_does_not_fit(child: Child, backplane: Backplane, answer: object, problem: str) -> None:

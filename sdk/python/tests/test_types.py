@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ftl._annotations import type_of
-from ftl._check import read
 from ftl._json import Mismatch, parse_json, write_json
+from ftl._types import read
 
 
 class Mood(StrEnum):
@@ -62,17 +62,17 @@ CASES = [
     (Any, b'{"a":[1.5,null,"x"]}', {"a": [1.5, None, "x"]}),
     (Tree, b'{"name":"a","children":[{"name":"b","children":[]}]}', Tree("a", [Tree("b", [])])),
 ]
-# Beside tests/unit/schema/json_cases.json.
+# Beside tests/vectors/json_values.json.
 REFUSED = [
-    (int, b"1" * 5000, f"x: expected Int, got {'1' * 60}, which is over 64 bits"),
+    (int, b"1" * 5000, "x: expected JSON: Exceeds the limit"),
     (Any, b"1" * 5000, "x: expected JSON: Exceeds the limit"),
-    (Mood, b'"hapy"', 'x: expected "happy" or "sad", got "hapy"; did you mean "happy"?'),
-    (Level, b"true", "x: expected 0 or 1, got boolean"),
-    (Level, b"2", "x: expected 0 or 1, got 2"),
+    (Mood, b'"hapy"', 'x: "hapy" is no Mood; did you mean "happy"?'),
+    (Level, b"true", "x: expected Int, got boolean"),
+    (Level, b"2", "x: 2 is no Level; there is 0, 1"),
     (list[Tree], b'[{"name":"","children":[{"name":1}]}]', "x[0].children[0].name: expected String, got number"),
     (Positive, b'{"value":0}', "x: the value is positive"),
     (list[Positive], b'[{"value":1},{"value":0}]', "x[1]: the value is positive"),
-    (Any, b"[Infinity]", "x: not JSON at line 1, column 2: expected a value"),
+    (Any, b"[Infinity]", "x: expected JSON: Infinity is no JSON number"),
 ]
 
 
@@ -88,7 +88,7 @@ def test_json_becomes_a_value_and_back(python: Any, text: bytes, value: object) 
 @pytest.mark.parametrize(("python", "text", "problem"), REFUSED)
 def test_what_does_not_fit_is_refused(python: Any, text: bytes, problem: str) -> None:
     with pytest.raises(Mismatch) as caught:
-        read(type_of(python), text, "m", "x")
+        read(type_of(python), text, "x")
     assert str(caught.value).startswith(problem)
 
 

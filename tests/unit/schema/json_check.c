@@ -11,35 +11,34 @@
 #include "base/memory.h"
 #include "schema/json_check.h"
 
-/* json_cases.json: a type within the module m, a text, and what is said of it; null: it is one. The SDK for Python says
- * the same, and its tests read the same file. */
-static json_t *cases;
+/* tests/vectors/json_values.json: a type within the module m, a text, and what every language says of it. */
+static json_t *vectors;
 static char *module_text, *other_text;
 
-static const char *text_of(const json_t *owner, size_t index) {
-	return json_string_value(json_array_get(owner, index));
+static char *joined(const json_t *lines) {
+	struct buf text = BUF_INIT(MIB(1));
+	for (size_t i = 0; i < json_array_size(lines); i++)
+		assert_int_equal(buf_printf(&text, "%s\n", json_string_value(json_array_get(lines, i))), 0);
+	char *copy = mem_strndup(buf_view(&text).ptr, buf_view(&text).len);
+	buf_deinit(&text);
+	return copy;
 }
 
-static int read_cases(void **state UNUSED) {
+static int read_vectors(void **state UNUSED) {
 	char path[PATH_MAX];
-	snprintf(path, sizeof path, "%s/json_cases.json", getenv("TEST_FOLDER"));
+	snprintf(path, sizeof path, "%s/../../vectors/json_values.json", getenv("TEST_FOLDER"));
 	json_error_t problem;
-	cases = json_load_file(path, 0, &problem);
-	if (cases == NULL)
+	vectors = json_load_file(path, 0, &problem);
+	if (vectors == NULL)
 		fail_msg("%s:%d: %s", path, problem.line, problem.text);
-	struct buf text = BUF_INIT(MIB(1));
-	json_t *lines = json_object_get(cases, "m");
-	for (size_t i = 0; i < json_array_size(lines); i++)
-		assert_int_equal(buf_printf(&text, "%s\n", text_of(lines, i)), 0);
-	module_text = mem_strndup(buf_view(&text).ptr, buf_view(&text).len);
-	other_text = mem_strndup(json_string_value(json_object_get(cases, "other")),
-				 json_string_length(json_object_get(cases, "other")));
-	buf_deinit(&text);
+	const json_t *modules = json_object_get(vectors, "modules");
+	module_text = joined(json_object_get(modules, "m"));
+	other_text = joined(json_object_get(modules, "other"));
 	return 0;
 }
 
-static int forget_cases(void **state UNUSED) {
-	json_decref(cases);
+static int forget_vectors(void **state UNUSED) {
+	json_decref(vectors);
 	free(module_text);
 	free(other_text);
 	return 0;
@@ -57,27 +56,117 @@ static void run_others(struct world *world, struct map *others) {
 	assert_null(map_put(others, STR("other"), check_good(world, other_text)));
 }
 
-static void checks_by_the_type(void **state UNUSED) {
+static int check(struct world *world, const struct map *others, const char *type, const char *text, bool response,
+		 struct error *err) {
+	const struct schema_module *module = module_with(world, type);
+	const struct schema_json json = {.module = module,
+					 .modules = others,
+					 .root = response ? "response" : "request",
+					 .skip_unknown = response};
+	return schema_check_json(&json, &schema_find_verb(module, "v")->verb.request, str_from(text), err);
+}
+
+static const char *text_of(const json_t *vector, const char *key) {
+	const char *text = json_string_value(json_object_get(vector, key));
+	return text != NULL ? text : "";
+}
+
+static void gives_the_code_and_the_path_that_every_language_gives(void **state UNUSED) {
 	struct world *world = world_new();
 	struct map others;
 	run_others(world, &others);
-	json_t *table = json_object_get(cases, "cases");
-	assert_true(json_array_size(table) > 150);
-	for (size_t i = 0; i < json_array_size(table); i++) {
-		const json_t *row = json_array_get(table, i);
-		const char *type = text_of(row, 0), *text = text_of(row, 1), *said = text_of(row, 2);
-		const struct schema_module *module = module_with(world, type);
-		bool response = json_array_size(row) > 3;
-		const struct schema_json json = {.module = module,
-						 .modules = &others,
-						 .root = response ? "response" : "request",
-						 .skip_unknown = response};
+	const json_t *list = json_object_get(vectors, "vectors");
+	assert_true(json_array_size(list) > 150);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *vector = json_array_get(list, i);
+		const char *type = text_of(vector, "type"), *text = text_of(vector, "value");
+		bool valid = strcmp(text_of(vector, "verdict"), "valid") == 0;
 		struct error err = {.msg = ""};
-		int result =
-			schema_check_json(&json, &schema_find_verb(module, "v")->verb.request, str_from(text), &err);
-		if (result != (said ? -1 : 0) || strcmp(err.msg, said ? said : "") != 0)
-			fail_msg("%s %s\n%s\n%s", type, text, err.msg, said ? said : "");
-		assert_int_equal(err.code, result == 0 ? CODE_OK : CODE_INVALID_ARGUMENT);
+		int result = check(world, &others, type, text, strcmp(text_of(vector, "as"), "response") == 0, &err);
+		if (result != (valid ? 0 : -1) || strcmp(err.reason, text_of(vector, "code")) != 0)
+			fail_msg("%s %s: %s, %s", type, text, err.reason, err.msg);
+		const char *path = text_of(vector, "path");
+		if (path[0] != '\0' && !str_eq_c(str_new(err.msg, err.path_len), path))
+			fail_msg("%s %s: the path is %s, not %s", type, text, err.msg, path);
+		assert_int_equal(err.code, valid ? CODE_OK : CODE_INVALID_ARGUMENT);
+	}
+	map_deinit(&others);
+	world_free(world);
+}
+
+/* The words are C's own. Of several faults the first in the text is told. */
+static void says_what_was_expected(void **state UNUSED) {
+	static const char *const cases[][3] = {
+		{"Int", "9223372036854775808", "request: expected Int, got 9223372036854775808, which is over 64 bits"},
+		{"Int", "1.0", "request: expected Int, got 1.0"},
+		{"Int", "1e2", "request: expected Int, got 1e2"},
+		{"Int", "\"1\"", "request: expected Int, got string"},
+		{"Int", "null", "request: expected Int, got null"},
+		{"Int", "", "request: not JSON at line 1, column 1: it ends too early"},
+		{"Int", "\n 1x", "request: not JSON at line 2, column 3: something follows the value"},
+		{"Float", "1e309", "request: expected Float, got 1e309, which is too large"},
+		{"String", "5", "request: expected String, got number"},
+		{"Bool", "0", "request: expected Bool, got number"},
+		{"Bool", "trup", "request: not JSON at line 1, column 1: expected null, true or false"},
+		{"Time", "\"\\u00326-01-02\"", "request: expected Time, as in \"2026-01-02T03:04:05Z\", got \"26-01-02\""},
+		{"Bytes", "\"AA\"", "request: expected Bytes in base64, got \"AA\""},
+		{"Unit", "null", "request: expected Unit, which is {}, got null"},
+		{"Unit", "{\"a\": 1}", "request: unknown field \"a\""},
+		{"[Int]", "{}", "request: expected [Int], got object"},
+		{"[Int]", "[1 2]", "request: not JSON at line 1, column 4: expected ',' or ']'"},
+		{"[[Int]]", "[[], [true]]", "request[1][0]: expected Int, got boolean"},
+		{"{String: Int}", "{\"a\": 1, \"b\": 2, \"\\u0061\": 1}", "request[\"\\u0061\"]: the key is there twice"},
+		{"{String: Int}", "[]", "request: expected {String: Int}, got array"},
+		{"m.Ints", "{\"x\": true}", "request: expected a key that is an Int, got \"x\""},
+		{"m.Ints", "{\"01\": true}", "request: expected the key \"1\", got \"01\""},
+		{"m.Levels", "{\"6\": true}", "request: expected a key that is -1 or 5, got \"6\""},
+		{"m.Moods", "{\"sat\": true}", "request: expected \"happy\" or \"sad\", got \"sat\"; did you mean \"sad\"?"},
+		{"m.Foreign", "{\"b\": {}}", "request: expected \"a\", got \"b\""},
+		{"m.Item", "{}", "request.name: expected String, but it is missing"},
+		{"m.Item", "{\"name\": \"x\", \"naem\": 1}", "request: unknown field \"naem\"; did you mean \"name\"?"},
+		{"m.Item", "{\"name\": \"x\", \"name\": \"x\"}", "request.name: the field is there twice"},
+		{"m.Item", "[]", "request: expected Item, got array"},
+		{"m.Box<m.Box<Int>>", "{\"value\": {\"value\": {}}}", "request.value.value: expected Int, got object"},
+		{"m.Level", "6", "request: expected -1 or 5, got 6"},
+		{"m.Level", "5.0", "request: expected Level, got 5.0"},
+		{"m.Shape", "{\"name\": \"Circel\", \"value\": 1}", "request.name: expected \"Circle\", \"Named\" or \"None\", got \"Circel\"; did you mean \"Circle\"?"},
+		{"m.Shape", "{\"name\": \"Circle\"}", "request: expected Shape, {\"name\": …, \"value\": …}, but \"value\" is missing"},
+		{"m.Shape", "{\"name\": \"Circle\", \"value\": 1, \"x\": 1}", "request: unknown field \"x\"; a Shape has \"name\" and \"value\""},
+		{"m.Shape", "\"Circle\"", "request: expected Shape, {\"name\": …, \"value\": …}, got string"},
+		{"m.Refs", "{\"verb\": \"time\"}", "request.verb: expected the name of a verb, as in \"time.time\", got \"time\""},
+		{"Int", "-9223372036854775809", "request: expected Int, got -9223372036854775809, which is over 64 bits"},
+		{"Int", "111111111111111111111111111111111111111111111111111111111111111111.1", "request: expected Int, got 111111111111111111111111111111111111111111111111111111111111"},
+		{"Int", "01", "request: not JSON at line 1, column 2: a number begins with 0"},
+		{"Int", "-", "request: not JSON at line 1, column 2: expected a digit"},
+		{"Float", "NaN", "request: not JSON at line 1, column 1: expected a value"},
+		{"String", "\"a\\u0000\"", "request: not JSON at line 1, column 3: a NUL in a string"},
+		{"String", "\"\\ud83d\"", "request: not JSON at line 1, column 8: half of a surrogate pair in a string"},
+		{"String", "\"\\x\"", "request: not JSON at line 1, column 4: an unknown escape in a string"},
+		{"String", "\"\\u12g4\"", "request: not JSON at line 1, column 2: expected four hexadecimal digits after \\u"},
+		{"String", "\"a\nb\"", "request: not JSON at line 1, column 3: a control character in a string"},
+		{"String", "\"a", "request: not JSON at line 1, column 3: it ends within a string"},
+		{"Any", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "request: not JSON at line 1, column 101: it is nested deeper than 100"},
+		{"{String: Int}", "{\"a\": 1,}", "request: not JSON at line 1, column 9: expected a key in \""},
+		{"{String: Int}", "{\"a\" 1}", "request: not JSON at line 1, column 6: expected ':'"},
+		{"m.Item", "{\"price\": [], \"name\": 1}", "request.price: expected Float, got array"},
+		{"m.Item", "{\"name\": \"\", \"next\": {\"name\": \"\", \"next\": [}}", "request.next.next: expected Item, got array"},
+		{"m.Order", "{}", "request.items: expected [m.Item], but it is missing"},
+		{"m.Order", "{\"items\": {}}", "request.items: expected [m.Item], got object"},
+		{"m.Order", "{\"items\": []}", "request.counts: expected {String: Int}, but it is missing"},
+		{"m.Page<Int>", "{}", "request.items: expected [T], but it is missing"},
+		{"m.Page<Int>", "{\"items\": 1}", "request.items: expected [T], got number"},
+		{"m.Page<Int>", "{\"items\": [], \"more\": 1}", "request.more: expected Box, got number"},
+		{"m.Both<Int, [m.Mood]>", "{\"a\": 1}", "request.b: expected m.Box<B>, but it is missing"},
+		{"m.Box<Int>", "{}", "request.value: expected U, but it is missing"},
+		{"m.Many", "\"x\"", "request: expected \"variant_number_00\", \"variant_number_01\", \"variant_number_02\", \"variant_number_03\", \"variant_number_04\", \"variant_number_05\", \"variant_number_06\", \"variant_number_07\", \"variant_number_08\", \"variant_number_09\", \"variant_number_10\", …, got \"x\""},
+	};
+	struct world *world = world_new();
+	struct map others;
+	run_others(world, &others);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct error err;
+		assert_int_equal(check(world, &others, cases[i][0], cases[i][1], false, &err), -1);
+		assert_string_equal(err.msg, cases[i][2]);
 	}
 	map_deinit(&others);
 	world_free(world);
@@ -291,7 +380,8 @@ static void finds_among_many_members(void **state UNUSED) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(checks_by_the_type),
+		cmocka_unit_test(gives_the_code_and_the_path_that_every_language_gives),
+		cmocka_unit_test(says_what_was_expected),
 		cmocka_unit_test(refuses_bytes_that_are_no_text),
 		cmocka_unit_test(skips_unknown_fields_where_asked),
 		cmocka_unit_test(takes_any_json_for_a_module_that_is_not_there),
@@ -301,5 +391,5 @@ int main(void) {
 		cmocka_unit_test(bears_long_rows_of_aliases),
 		cmocka_unit_test(finds_among_many_members),
 	};
-	return cmocka_run_group_tests(tests, read_cases, forget_cases);
+	return cmocka_run_group_tests(tests, read_vectors, forget_vectors);
 }

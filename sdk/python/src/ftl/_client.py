@@ -10,10 +10,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ftl._annotations import type_of
-from ftl._check import read
 from ftl._context import LOOP_THREAD, current
 from ftl._errors import CallError, Code, Error, StatusError
 from ftl._json import Mismatch, write_json
+from ftl._types import read
 
 if TYPE_CHECKING:
     import grpc
@@ -58,7 +58,7 @@ def call_typed(verb: str, request: object, request_type: Any, response_type: Any
     answer = _exchange(verb, module, name, body, timeout)
     try:
         # A module may learn to answer more without breaking those that call it.
-        return read(type_of(response_type, strict=False), answer, module, "response", lenient=True)
+        return read(type_of(response_type, strict=False), answer, "response")
     except Mismatch as mismatch:
         raise StatusError(verb, Code.INTERNAL, str(mismatch)) from None
 

@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ftl._json import Mismatch, kind, quoted, step
+from ftl._json import (
+    INVALID_VALUE,
+    MISSING_FIELD,
+    UNKNOWN_FIELD,
+    UNKNOWN_VARIANT,
+    Mismatch,
+    field_step,
+    kind,
+    quoted,
+    single,
+)
 from ftl._nearest import near
 from ftl._types import Optional, Type, UnusableTypeError
 
@@ -138,7 +148,7 @@ class Enum(Declared):
         member = self.members.get(self.value_type.decode(value))
         if member is None:
             known = near(str(value), map(str, self.members))
-            raise Mismatch(f"{quoted(value)} is no {self.label}; {known}")
+            raise Mismatch(f"{quoted(value)} is no {self.label}; {known}", code=UNKNOWN_VARIANT)
         return member
 
     def encode(self, value: Any) -> Any:
@@ -226,11 +236,10 @@ class Data(Declared):
         return annotation[tuple(values[variable] for variable in wanted)] if wanted else annotation
 
     def decode(self, value: Any) -> Any:
-        if type(value) is not dict:
-            raise Mismatch(f"expected {self.label}, got {kind(value)}")
+        value = single(value, self.label, field_step)
         if self._strict and not value.keys() <= self.fields.keys():
             unknown = next(name for name in value if name not in self.fields)
-            raise Mismatch(f"unknown field; {near(unknown, self.fields)}", step(unknown))
+            raise Mismatch(f"unknown field {quoted(unknown)}; {near(unknown, self.fields)}", code=UNKNOWN_FIELD)
         arguments: dict[str, Any] = {}
         for name, field in self.fields.items():
             given = value.get(name)
@@ -239,7 +248,7 @@ class Data(Declared):
                     arguments[field.attribute] = None
                 continue
             if name not in value:
-                raise Mismatch("missing", name)
+                raise Mismatch("the field is missing", name, MISSING_FIELD)
             try:
                 arguments[field.attribute] = field.type.decode(given)
             except Mismatch as mismatch:
@@ -272,7 +281,7 @@ def made(python: type, arguments: dict[str, Any]) -> Any:
     try:
         return python(**arguments)
     except ValueError as error:  # from __post_init__: what the module itself checks
-        raise Mismatch(str(error)) from error
+        raise Mismatch(str(error), code=INVALID_VALUE) from error
 
 
 class Sum(Declared):
@@ -315,11 +324,21 @@ class Sum(Declared):
             raise UnusableTypeError(f"{member.__qualname__}.value: {error}") from None
 
     def decode(self, value: Any) -> Any:
-        if type(value) is not dict or not value.keys() >= {"name", "value"} or (self._strict and len(value) > 2):
-            raise Mismatch(f'expected {self.label}, {{"name": …, "value": …}}, got {kind(value)}')
+        value = single(value, f'{self.label}, {{"name": …, "value": …}}', field_step)
+        if not value.keys() >= {"name", "value"}:
+            missing = "value" if "name" in value else "name"
+            raise Mismatch(f'expected {self.label}, but "{missing}" is missing', code=MISSING_FIELD)
+        if self._strict and len(value) > 2:
+            unknown = next(name for name in value if name not in ("name", "value"))
+            raise Mismatch(
+                f'unknown field {quoted(unknown)}; a {self.label} has "name" and "value"', code=UNKNOWN_FIELD
+            )
         name = value["name"]
-        if type(name) is not str or name not in self.variants:
-            raise Mismatch(f"{quoted(name)} is no variant of {self.label}; {near(str(name), self.variants)}", "name")
+        if type(name) is not str:
+            raise Mismatch(f"expected the name of a variant of {self.label}, got {kind(name)}", "name")
+        if name not in self.variants:
+            known = near(name, self.variants)
+            raise Mismatch(f"{quoted(name)} is no variant of {self.label}; {known}", "name", UNKNOWN_VARIANT)
         try:
             decoded = self.variants[name].decode(value["value"])
         except Mismatch as mismatch:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
@@ -23,25 +24,52 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"\\'))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
-class Mismatch(ValueError):  # noqa: N818 (it is not always an error)
-    """A value does not fit its type; `path` leads to it."""
+# The reasons that a Mismatch has: the same in every language, as are the paths. tests/vectors/json_values.json has them
+# by example; the words of a problem are this SDK's own.
+NOT_JSON = "NOT_JSON"
+WRONG_TYPE = "WRONG_TYPE"
+INVALID_VALUE = "INVALID_VALUE"
+INVALID_KEY = "INVALID_KEY"
+UNKNOWN_VARIANT = "UNKNOWN_VARIANT"
+UNKNOWN_FIELD = "UNKNOWN_FIELD"
+MISSING_FIELD = "MISSING_FIELD"
+DUPLICATE_KEY = "DUPLICATE_KEY"
 
-    def __init__(self, problem: str, path: str = "") -> None:
+
+class Mismatch(ValueError):  # noqa: N818 (it is not always an error)
+    """A value does not fit its type: `code` is the reason, `path` leads to the value."""
+
+    def __init__(self, problem: str, path: str = "", code: str = WRONG_TYPE) -> None:
         super().__init__(problem)
         self.problem = problem
         self.path = path
+        self.code = code
 
     def within(self, outer: str) -> Mismatch:
         """The same, seen from a container: `outer` is a field, "[3]", or what the whole is called."""
         dot = "." if self.path and not self.path.startswith("[") else ""
-        return Mismatch(self.problem, outer + dot + self.path)
+        return Mismatch(self.problem, outer + dot + self.path, self.code)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"
 
 
 class Doubled(dict[str, Any]):
-    """An object in which a name comes twice: any JSON may have it, and no type but Any."""
+    """An object in which a name comes twice: any JSON may have it, and no type but Any. `name` is the first such."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        names = [name for name, _ in pairs]
+        self.name = next(name for index, name in enumerate(names) if name in names[:index])
+
+
+def single(value: Any, expected: str, step: Callable[[str], str]) -> dict[str, Any]:
+    """An object in which each name comes once."""
+    if type(value) is Doubled:
+        raise Mismatch("the name is there twice", step(value.name), DUPLICATE_KEY)
+    if type(value) is not dict:
+        raise Mismatch(f"expected {expected}, got {kind(value)}")
+    return value
 
 
 def parse_json(body: bytes) -> Any:
@@ -51,13 +79,14 @@ def parse_json(body: bytes) -> Any:
         if _SURROGATE.search(body):
             write_json(value)  # refuses one that is not half of a pair
     except RecursionError:
-        raise Mismatch(f"expected JSON, got one that is nested deeper than {DEPTH_MAX}") from None
+        raise Mismatch(f"expected JSON, got one that is nested deeper than {DEPTH_MAX}", code=NOT_JSON) from None
     except ValueError as error:
-        raise Mismatch(f"expected JSON: {error}") from None
+        too_long = "integer string conversion" in str(error)  # a number of more than 4,300 digits
+        raise Mismatch(f"expected JSON: {error}", code=INVALID_VALUE if too_long else NOT_JSON) from None
     if b"\\u0000" in body and _NUL.search(body):
-        raise Mismatch("expected JSON: a NUL in a string")
+        raise Mismatch("expected JSON: a NUL in a string", code=NOT_JSON)
     if body.count(b"[") + body.count(b"{") > DEPTH_MAX and depth(body) > DEPTH_MAX:
-        raise Mismatch(f"expected JSON, got one that is nested deeper than {DEPTH_MAX}")
+        raise Mismatch(f"expected JSON, got one that is nested deeper than {DEPTH_MAX}", code=NOT_JSON)
     return value
 
 
@@ -93,6 +122,11 @@ def quoted(value: Any) -> str:
     return text if len(text) <= QUOTED_MAX else text[:QUOTED_MAX] + "…"
 
 
-def step(name: str) -> str:
+def field_step(name: str) -> str:
     """A field's name as a step of a path."""
-    return name if name.isidentifier() and len(name) <= QUOTED_MAX else f"[{quoted(name)}]"
+    return name
+
+
+def key_step(name: str) -> str:
+    """A map's key as a step of a path."""
+    return f"[{quoted(name)}]"

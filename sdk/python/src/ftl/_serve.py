@@ -17,13 +17,13 @@ import grpc
 from xyz.block.ftl.v1 import ftl_pb2
 from xyz.block.ftl.v1.schema import schema_pb2
 
-from ftl._check import read
 from ftl._client import MESSAGE_MAX
 from ftl._context import LOOP_THREAD, Call, answering
 from ftl._errors import CallError, Error
 from ftl._json import Mismatch, quoted, write_json
 from ftl._log import LineWriter, install
 from ftl._nearest import near
+from ftl._types import read
 from ftl._verbs import Verb, all_verbs
 
 SERVICE = "xyz.block.ftl.v1.VerbService"
@@ -156,7 +156,7 @@ class VerbService:
     def _answer(self, call: Call, verb: Verb, body: bytes) -> ftl_pb2.CallResponse:
         """Runs the verb; Mismatch: the body is no request of it."""
         try:
-            request = read(verb.request, body, self._module, "request")
+            request = read(verb.request, body, "request")
         except Mismatch:
             raise
         except BaseException as error:  # from a __post_init__

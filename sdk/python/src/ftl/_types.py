@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 FTL's own types: how each is named in a schema, read from JSON and written as JSON. _declared.py has those that a module
-declares. What decode refuses is said in full by _check.py; the words here are for values that Python made.
+declares.
 """
 
 from __future__ import annotations
@@ -15,7 +15,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ftl._errors import Error
-from ftl._json import Mismatch, kind, quoted
+from ftl._json import (
+    INVALID_KEY,
+    INVALID_VALUE,
+    UNKNOWN_FIELD,
+    Mismatch,
+    key_step,
+    kind,
+    parse_json,
+    quoted,
+    single,
+)
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 # RFC 3339; datetime.fromisoformat alone takes more than that.
@@ -28,6 +38,14 @@ _INT_KEY = re.compile(r"0|-?[1-9]\d*", re.ASCII)
 
 class UnusableTypeError(Error):
     """An annotation that has no counterpart in FTL."""
+
+
+def read(typed: Type, body: bytes, root: str) -> Any:
+    """The value that `body`, a JSON text, holds; Mismatch, whose path begins with `root`, when there is none."""
+    try:
+        return typed.decode(parse_json(body))
+    except Mismatch as mismatch:
+        raise mismatch.within(root) from mismatch.__cause__
 
 
 class Type(ABC):
@@ -95,6 +113,8 @@ class Int(Scalar):
         super().__init__("Int", int)
 
     def decode(self, value: Any) -> Any:
+        if type(value) is float:
+            raise Mismatch(f"expected Int, got {value}", code=INVALID_VALUE)
         return self._in_range(super().decode(value))
 
     def encode(self, value: Any) -> Any:
@@ -103,7 +123,7 @@ class Int(Scalar):
     @staticmethod
     def _in_range(value: int) -> int:
         if not INT_MIN <= value <= INT_MAX:
-            raise Mismatch("expected Int, got a number that does not fit in 64 bits")
+            raise Mismatch("expected Int, got a number that does not fit in 64 bits", code=INVALID_VALUE)
         return value
 
 
@@ -127,7 +147,7 @@ class Float(Scalar):
     @staticmethod
     def _finite(value: float) -> float:
         if not math.isfinite(value):
-            raise Mismatch("expected Float, got a number that is too large, or none at all")
+            raise Mismatch("expected Float, got a number that is too large, or none at all", code=INVALID_VALUE)
         return value
 
 
@@ -136,9 +156,11 @@ class Bytes(Scalar):
         super().__init__("Bytes", bytes)
 
     def decode(self, value: Any) -> Any:
-        content = base64_content(value) if type(value) is str else None
-        if content is None:
+        if type(value) is not str:
             raise Mismatch(f"expected Bytes in base64, got {kind(value)}")
+        content = base64_content(value)
+        if content is None:
+            raise Mismatch(f"expected Bytes in base64, got {quoted(value)}", code=INVALID_VALUE)
         return content
 
     def encode(self, value: Any) -> Any:
@@ -159,9 +181,11 @@ class Time(Scalar):
         super().__init__("Time", datetime)
 
     def decode(self, value: Any) -> Any:
-        moment = time_of(value) if type(value) is str else None
+        if type(value) is not str:
+            raise Mismatch(f"expected Time, got {kind(value)}")
+        moment = time_of(value)
         if moment is None:
-            raise Mismatch(f"expected Time, got {quoted(value)}")
+            raise Mismatch(f'expected Time, as in "2026-01-02T03:04:05Z", got {quoted(value)}', code=INVALID_VALUE)
         return moment
 
     def encode(self, value: Any) -> Any:
@@ -200,8 +224,10 @@ class Unit(Type):
         return "Unit"
 
     def decode(self, value: Any) -> Any:
-        if value != {}:
+        if not isinstance(value, dict):
             raise Mismatch(f"expected Unit, which is {{}}, got {kind(value)}")
+        if value:
+            raise Mismatch(f"unknown field {quoted(next(iter(value)))}; Unit has none", code=UNKNOWN_FIELD)
 
     def encode(self, value: Any) -> Any:
         if value is not None:
@@ -211,7 +237,7 @@ class Unit(Type):
 
 class LenientUnit(Unit):
     def decode(self, value: Any) -> Any:
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             super().decode(value)
 
 
@@ -226,7 +252,7 @@ class VerbName(Scalar):
 
     def decode(self, value: Any) -> Any:
         if not is_verb_name(super().decode(value)):
-            raise Mismatch(f'expected the name of a verb, as in "{self.like}", got {quoted(value)}')
+            raise Mismatch(f'expected the name of a verb, as in "{self.like}", got {quoted(value)}', code=INVALID_VALUE)
         return value
 
     def encode(self, value: Any) -> Any:
@@ -269,9 +295,8 @@ class Map(Type):
         return f"{{{self.key.name(module)}: {self.value.name(module)}}}"
 
     def decode(self, value: Any) -> Any:
-        if type(value) is not dict:
-            raise Mismatch(f"expected an object, got {kind(value)}")
-        return {self._key(key): entry for key, entry in entries(value, self.value.decode)}
+        named = single(value, "an object", key_step)
+        return {self._key(key): entry for key, entry in entries(named, self.value.decode)}
 
     def encode(self, value: Any) -> Any:
         if not isinstance(value, dict):
@@ -287,11 +312,13 @@ class Map(Type):
         yield self.value
 
     def _key(self, text: str) -> Any:
-        if self.of_int:
-            if not _INT_KEY.fullmatch(text) or len(text) > len(str(INT_MIN)):
-                raise Mismatch(f"expected a key that is an Int, got {quoted(text)}")
-            return self.key.decode(int(text))
-        return self.key.decode(text)
+        is_int = self.of_int
+        if is_int and (not _INT_KEY.fullmatch(text) or len(text) > len(str(INT_MIN))):
+            raise Mismatch(f"expected a key that is an Int, got {quoted(text)}", code=INVALID_KEY)
+        try:
+            return self.key.decode(int(text) if is_int else text)
+        except Mismatch as mismatch:
+            raise Mismatch(f"a key: {mismatch.problem}", code=INVALID_KEY) from None
 
     @property
     def of_int(self) -> bool:
@@ -333,5 +360,5 @@ def entries(values: dict[Any, Any], convert: Callable[[Any], Any]) -> Iterator[t
         try:
             converted = convert(value)
         except Mismatch as mismatch:
-            raise mismatch.within(f"[{quoted(key)}]") from None
+            raise mismatch.within(key_step(key)) from None
         yield key, converted
