@@ -19,6 +19,13 @@ uint64_t random_u64(void) {
 	return number;
 }
 
+uint64_t random_next(uint64_t *state) {
+	uint64_t z = *state += 0x9E3779B97F4A7C15u;
+	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+	z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+	return z ^ (z >> 31);
+}
+
 void key_make(char ret_key[KEY_MAX], const char *prefix, const char *name, uint64_t random) {
 	/* Crockford's alphabet: no letter that reads as a digit. */
 	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";

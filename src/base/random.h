@@ -9,6 +9,10 @@
 void random_bytes(void *ret_bytes, size_t size);
 uint64_t random_u64(void);
 
+/* splitmix64: the next number of the generator whose state is *state, which may be any number. The same state gives the
+ * same numbers. For spreading load and for ids that must only differ; a key needs random_u64. */
+uint64_t random_next(uint64_t *state);
+
 enum { KEY_MAX = 96 };
 
 /* A key that people can read and that nobody can guess: "PREFIX-NAME-" (name may be NULL) and 13 characters
