@@ -26,6 +26,9 @@
 #include "base/path.h"
 #include "base/reasons.h"
 #include "ftl_descriptors.h"
+#include "router/call.h"
+#include "router/stats_observer.h"
+#include "router/verb_service.h"
 #include "rpc/reflection.h"
 
 /* --- events of the control side ----------------------------------------------------------------------------------- */
@@ -123,19 +126,8 @@ static void on_drain_limit(struct timer *timer) {
 	end_runners(backplane);
 }
 
-static void run_worker_idle(struct task *task) {
-	struct dialled *word = CONTAINER_OF(task, struct dialled, task);
-	struct backplane *backplane = word->backplane;
-	if (--backplane->stopping.busy_workers == 0)
-		end_runners(backplane);
-	free(word);
-}
-
-/* On the worker's thread. */
-static void on_worker_idle(struct worker *worker) {
-	struct dialled *word = mem_alloc(sizeof *word);
-	*word = (struct dialled){.task.run = run_worker_idle, .backplane = worker->owner};
-	loop_post(&word->backplane->loop, &word->task);
+static void on_drained(void *owner) {
+	end_runners(owner);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -151,10 +143,10 @@ static void on_signal(uv_signal_t *handle, int number) {
 	log_info("stopping (%s)", strsignal(number));
 	events_add(backplane, EVENT_BACKPLANE_STOPPING, "%s", strsignal(number));
 	backplane->stopping.state = DRAINING_CALLS;
-	backplane->stopping.busy_workers = (unsigned)backplane->worker_count;
 	timer_start(&backplane->loop, &backplane->stopping.limit, backplane->options->drain_timeout_ms);
+	struct countdown *drained = countdown_new(&backplane->loop, backplane->worker_count, on_drained, backplane);
 	for (size_t i = 0; i < backplane->worker_count; i++)
-		worker_drain(backplane->workers[i], on_worker_idle);
+		worker_drain(backplane->workers[i], drained);
 }
 
 static void watch_signals(struct backplane *backplane) {
@@ -363,7 +355,10 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 		.control_name = backplane->listener.endpoint,
 		.server_tls = backplane->options->tls_cert != NULL ? &backplane->server_tls : NULL,
 		.client_tls = backplane->tls != NULL ? &backplane->client_tls : NULL,
-		.own_method = &upload_method,
+		.methods = {verb_service, {&upload_method, 1}},
+		.fallback = worker_relay_to_control,
+		.routes_changed = calls_routes_changed,
+		.observers = {{&stats_observer}},
 		.owner = backplane,
 	};
 	options.server.tls_only = backplane->tls_only;

@@ -118,7 +118,6 @@ struct backplane {
 	struct {
 		uv_signal_t terminate, interrupt;
 		struct timer limit;
-		unsigned busy_workers;
 		enum { SERVING, DRAINING_CALLS, ENDING_RUNNERS, LEAVING /* to another process */, STOPPED } state;
 	} stopping;
 
@@ -132,7 +131,7 @@ struct backplane {
 		struct timer look;
 		uint64_t since_ms;
 		unsigned quiet; /* looks in a row that found nothing in progress */
-		unsigned workers_left; /* that have not done as they were told yet */
+		unsigned pauses; /* that not all workers have made yet */
 		int ends[TAKEOVER_FDS_MAX]; /* for the next one: of the connections that workers have made meanwhile */
 		size_t end_count;
 	} takeover;

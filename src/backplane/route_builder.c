@@ -228,16 +228,14 @@ void routes_change(struct backplane *backplane, const struct module *module) {
 	schema_feed_set(&backplane->schema_feed, module->name, module->active ? module->active->schema : NULL);
 }
 
-/* A table on its way to the workers. The last one that has it sends word back. */
+/* A table on its way to the workers. */
 struct publication {
-	struct task task;
 	struct backplane *backplane;
 	uint64_t version;
-	atomic_uint left;
 };
 
-static void on_published(struct task *task) {
-	struct publication *publication = CONTAINER_OF(task, struct publication, task);
+static void on_published(void *owner) {
+	struct publication *publication = owner;
 	struct backplane *backplane = publication->backplane;
 	failpoint(FAILPOINT_ROUTES_PUBLISHED);
 	control_published(backplane_event(backplane), publication->version);
@@ -246,25 +244,16 @@ static void on_published(struct task *task) {
 	free(publication);
 }
 
-static void on_worker_has_it(void *data) {
-	struct publication *publication = data;
-	if (atomic_fetch_sub(&publication->left, 1) == 1)
-		loop_post(&publication->backplane->loop, &publication->task);
-}
-
 void routes_publish(struct backplane *backplane, uint64_t version) {
 	if (backplane->worker_count == 0)
 		return; /* they have been stopped: nobody is left to call */
 	failpoint(FAILPOINT_ROUTES_PUBLISHING);
 	take_in_changes(backplane);
 	struct publication *publication = mem_alloc(sizeof *publication);
-	*publication = (struct publication){.task.run = on_published,
-					    .backplane = backplane,
-					    .version = version,
-					    .left = (unsigned)backplane->worker_count};
+	*publication = (struct publication){.backplane = backplane, .version = version};
+	struct countdown *in_use = countdown_new(&backplane->loop, backplane->worker_count, on_published, publication);
 	for (size_t i = 0; i < backplane->worker_count; i++)
-		worker_set_routes(backplane->workers[i], route_table_ref(backplane->routes), on_worker_has_it,
-				  publication);
+		worker_set_routes(backplane->workers[i], route_table_ref(backplane->routes), in_use);
 	forget_endpoints(backplane);
 }
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * VerbService as the Backplane serves it: Call goes to a Runner, List and Ping are answered here.
+ * VerbService.Call: a call on its way through the router.
  */
 #pragma once
 
-#include "router/worker.h"
+struct rpc_stream;
+struct worker;
 
-/* To be added to a worker's server, with the worker as service. */
-extern const struct rpc_method call_methods[];
-extern const size_t call_method_count;
+/* The start of the method; its service is the worker. */
+void call_start(struct rpc_stream *stream);
 
-void calls_init(struct worker *worker);
-/* The routes have changed, or the worker drains: what that means for the calls that wait. */
-void calls_look_again(struct worker *worker);
+/* For worker_options.routes_changed: decides anew about the calls that are held. */
+void calls_routes_changed(struct worker *worker);

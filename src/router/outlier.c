@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/random.h"
 
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define SET(field, value) atomic_store_explicit(&(field), value, memory_order_relaxed)
@@ -28,68 +29,101 @@ void outlier_unref(struct outlier *outlier) {
 		free(outlier);
 }
 
-/* --- leaving out -------------------------------------------------------------------------------------------------- */
+/* --- states ------------------------------------------------------------------------------------------------------- */
+
+void outlier_check(enum outlier_state from, enum outlier_state to) {
+	static const unsigned allowed[] = {
+		[OUTLIER_IN] = 1u << OUTLIER_EJECTED,
+		[OUTLIER_EJECTED] = 1u << OUTLIER_ON_TRIAL | 1u << OUTLIER_IN,
+		[OUTLIER_ON_TRIAL] = 1u << OUTLIER_IN | 1u << OUTLIER_EJECTED | 1u << OUTLIER_ON_TRIAL,
+	};
+	ASSERT(allowed[from] & 1u << to);
+}
+
+static enum outlier_state state_of(uint64_t shut) {
+	return (enum outlier_state)(shut & 3);
+}
+
+static uint64_t until_ms_of(uint64_t shut) {
+	return shut >> 2;
+}
+
+/* Returns false when another worker made a transition since shut was read. */
+static bool move(struct outlier *outlier, uint_fast64_t shut, enum outlier_state state, uint64_t until_ms) {
+	outlier_check(state_of(shut), state);
+	return atomic_compare_exchange_strong_explicit(&outlier->shut, &shut, until_ms << 2 | (unsigned)state,
+						       memory_order_relaxed, memory_order_relaxed);
+}
 
 /* For the n-th time in a row: twice as long as before, give or take a fifth, so that not all are tried at once. */
 static uint64_t time_out_ms(const struct outlier *outlier, unsigned rounds) {
-	uint64_t ms = OUTLIER_OUT_FIRST_MS;
+	uint64_t ms = OUTLIER_OUT_FIRST_MS, state = outlier->seed + rounds;
 	for (unsigned i = 1; i < rounds && ms < OUTLIER_OUT_MAX_MS; i++)
 		ms *= 2;
 	ms = MIN(ms, (uint64_t)OUTLIER_OUT_MAX_MS);
-	uint64_t mixed = (outlier->seed + rounds) * 0x9E3779B97F4A7C15u;
-	return ms * 4 / 5 + (mixed >> 32) % (ms * 2 / 5 + 1);
+	return ms * 4 / 5 + random_next(&state) % (ms * 2 / 5 + 1);
 }
 
-/* The CAS lets one of several workers in, each time. */
-static bool go_out(struct outlier *outlier, uint_fast64_t before, unsigned rounds, uint64_t now_ms) {
-	uint_fast64_t until_ms = now_ms + time_out_ms(outlier, rounds);
-	if (!atomic_compare_exchange_strong_explicit(&outlier->out_until_ms, &before, until_ms, memory_order_relaxed,
-						     memory_order_relaxed))
+static bool shut_out(struct outlier *outlier, uint64_t shut, enum outlier_state state, unsigned rounds,
+		     uint64_t now_ms) {
+	if (!move(outlier, shut, state, now_ms + time_out_ms(outlier, rounds)))
 		return false;
 	SET(outlier->rounds, rounds);
 	return true;
 }
 
-static bool may_leave_out(struct outliers all) {
-	size_t out = 0;
+static bool may_eject(struct outliers all) {
+	size_t ejected = 0;
 	for (size_t i = 0; i < all.count; i++)
-		out += outlier_is_out(all.items[i]);
-	return out < all.count / 2;
+		ejected += outlier_is_ejected(all.items[i]);
+	return ejected < all.count / 2;
 }
 
-static void leave_out(struct outliers all, size_t at, enum outlier_reason reason, uint64_t now_ms) {
+static void eject(struct outliers all, size_t at, enum outlier_reason reason, uint64_t now_ms) {
 	struct outlier *outlier = all.items[at];
-	if (outlier_is_out(outlier) || !may_leave_out(all))
+	uint64_t shut = GET(outlier->shut);
+	if (state_of(shut) != OUTLIER_IN || !may_eject(all))
 		return;
-	/* What it did long ago is forgiven. */
+	/* After a long good time it begins with the shortest ejection again. */
 	bool anew = now_ms - GET(outlier->in_since_ms) > OUTLIER_OUT_MAX_MS;
 	SET(outlier->reason, (unsigned)reason);
-	go_out(outlier, 0, anew ? 1 : GET(outlier->rounds) + 1, now_ms);
+	shut_out(outlier, shut, OUTLIER_EJECTED, anew ? 1 : GET(outlier->rounds) + 1, now_ms);
 }
 
-static void take_in(struct outlier *outlier, uint64_t now_ms) {
+static void readmit(struct outlier *outlier, uint64_t now_ms) {
+	uint64_t shut;
 	SET(outlier->failures, 0);
 	SET(outlier->slow, 0);
 	SET(outlier->average, 0);
 	SET(outlier->progress_ms, now_ms);
 	SET(outlier->in_since_ms, now_ms);
-	SET(outlier->out_until_ms, 0);
+	do {
+		shut = GET(outlier->shut);
+	} while (state_of(shut) != OUTLIER_IN && !move(outlier, shut, OUTLIER_IN, 0));
 }
 
 bool outlier_try(struct outlier *outlier, uint64_t now_ms) {
-	uint_fast64_t until_ms = GET(outlier->out_until_ms);
-	/* Out for longer at once: a call that does not come back is no good sign either. */
-	return until_ms != 0 && until_ms <= now_ms && go_out(outlier, until_ms, GET(outlier->rounds) + 1, now_ms);
+	uint64_t shut = GET(outlier->shut);
+	/* The time of the next round begins now: it holds when the trial fails, and when it does not end at all. */
+	return state_of(shut) != OUTLIER_IN && until_ms_of(shut) <= now_ms &&
+	       shut_out(outlier, shut, OUTLIER_ON_TRIAL, GET(outlier->rounds) + 1, now_ms);
 }
 
-/* --- what calls tell ---------------------------------------------------------------------------------------------- */
+static void fail_trial(struct outlier *outlier, enum outlier_reason reason) {
+	uint64_t shut = GET(outlier->shut);
+	SET(outlier->reason, (unsigned)reason);
+	if (state_of(shut) == OUTLIER_ON_TRIAL)
+		move(outlier, shut, OUTLIER_EJECTED, until_ms_of(shut));
+}
 
-/* At the quickest of the others, in 1/16 ms; UINT64_MAX: nothing is known. */
+/* --- how calls end ------------------------------------------------------------------------------------------------ */
+
+/* What calls take at the quickest of the others, in 1/16 ms; UINT64_MAX: none of them has answered any. */
 static uint64_t best_of_others(struct outliers all, size_t at) {
 	uint64_t best = UINT64_MAX;
 	for (size_t i = 0; i < all.count; i++) {
 		unsigned average = GET(all.items[i]->average);
-		if (i != at && average != 0 && !outlier_is_out(all.items[i]))
+		if (i != at && average != 0 && !outlier_is_ejected(all.items[i]))
 			best = MIN(best, (uint64_t)average - 1);
 	}
 	return best;
@@ -113,7 +147,7 @@ static void count_slow(struct outliers all, size_t at, uint64_t now_ms) {
 	unsigned slow = GET(all.items[at]->slow) + 1;
 	SET(all.items[at]->slow, slow);
 	if (slow >= OUTLIER_SLOW_MAX)
-		leave_out(all, at, OUTLIER_SLOW, now_ms);
+		eject(all, at, OUTLIER_SLOW, now_ms);
 }
 
 void outlier_sent(struct outlier *outlier, size_t under_way, uint64_t now_ms) {
@@ -121,43 +155,45 @@ void outlier_sent(struct outlier *outlier, size_t under_way, uint64_t now_ms) {
 		SET(outlier->progress_ms, now_ms);
 }
 
-void outlier_look(struct outliers all, size_t at, uint64_t now_ms) {
+void outlier_check_progress(struct outliers all, size_t at, uint64_t now_ms) {
 	uint64_t progress_ms = GET(all.items[at]->progress_ms);
-	if (now_ms < progress_ms + OUTLIER_STUCK_MS || outlier_is_out(all.items[at]))
+	if (now_ms < progress_ms + OUTLIER_STUCK_MS || outlier_is_ejected(all.items[at]))
 		return;
 	bool others_go_on = false;
 	for (size_t i = 0; i < all.count; i++)
 		others_go_on |= i != at && GET(all.items[i]->progress_ms) > progress_ms;
 	if (others_go_on && is_far_slower(all, at, now_ms - progress_ms, OUTLIER_STUCK_MS))
-		leave_out(all, at, OUTLIER_STUCK, now_ms);
+		eject(all, at, OUTLIER_STUCK, now_ms);
 }
 
-/* A call that began before the replica was left out says nothing of how it is now. */
-static bool is_of_before(const struct outlier *outlier, bool trial) {
-	return !trial && outlier_is_out(outlier);
+/* A call that began before the replica was ejected says nothing of how it does now. */
+static bool began_before(const struct outlier *outlier, bool trial) {
+	return !trial && outlier_is_ejected(outlier);
 }
 
 void outlier_failed(struct outliers all, size_t at, bool trial, uint64_t now_ms) {
 	struct outlier *outlier = all.items[at];
 	SET(outlier->progress_ms, now_ms);
-	if (is_of_before(outlier, trial))
+	if (began_before(outlier, trial))
 		return;
 	unsigned failures = GET(outlier->failures) + 1;
 	SET(outlier->failures, failures);
 	if (trial)
-		SET(outlier->reason, (unsigned)OUTLIER_FAILED);
+		fail_trial(outlier, OUTLIER_FAILED);
 	else if (failures >= OUTLIER_FAILURES_MAX)
-		leave_out(all, at, OUTLIER_FAILED, now_ms);
+		eject(all, at, OUTLIER_FAILED, now_ms);
 }
 
 void outlier_answered(struct outliers all, size_t at, bool trial, uint64_t took_ms, uint64_t now_ms) {
 	struct outlier *outlier = all.items[at];
 	SET(outlier->progress_ms, now_ms);
-	if (is_of_before(outlier, trial))
+	if (began_before(outlier, trial))
 		return;
 	bool slow = is_far_slower(all, at, took_ms, OUTLIER_SLOW_MIN_MS);
 	if (trial && !slow)
-		take_in(outlier, now_ms);
+		readmit(outlier, now_ms);
+	else if (trial)
+		fail_trial(outlier, OUTLIER_SLOW);
 	if (GET(outlier->failures) != 0)
 		SET(outlier->failures, 0);
 	average_in(outlier, took_ms);
@@ -168,21 +204,21 @@ void outlier_answered(struct outliers all, size_t at, bool trial, uint64_t took_
 }
 
 void outlier_given_up(struct outliers all, size_t at, bool trial, uint64_t took_ms, uint64_t now_ms) {
-	if (is_of_before(all.items[at], trial) || !is_far_slower(all, at, took_ms, OUTLIER_GIVEN_UP_MIN_MS))
+	if (began_before(all.items[at], trial) || !is_far_slower(all, at, took_ms, OUTLIER_GIVEN_UP_MIN_MS))
 		return;
 	average_in(all.items[at], took_ms);
 	if (trial)
-		SET(all.items[at]->reason, (unsigned)OUTLIER_SLOW);
+		fail_trial(all.items[at], OUTLIER_SLOW);
 	count_slow(all, at, now_ms);
 }
 
 /* --- for people --------------------------------------------------------------------------------------------------- */
 
 void outlier_text(const struct outlier *outlier, uint64_t now_ms, char ret_text[OUTLIER_TEXT_MAX]) {
-	uint64_t until_ms = GET(outlier->out_until_ms);
+	uint64_t shut = GET(outlier->shut), until_ms = until_ms_of(shut);
 	char time[TIME_TEXT_MAX + 4] = "until a call has tried it", why[64] = "";
 	ret_text[0] = '\0';
-	if (until_ms == 0)
+	if (state_of(shut) == OUTLIER_IN)
 		return;
 	if (until_ms > now_ms)
 		snprintf(time, sizeof time, "for %" PRIu64 " s", (until_ms - now_ms + 999) / 1000);

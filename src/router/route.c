@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Open addressing over pointers, at most half full. Modules are never removed: one that is gone keeps its place and
- * says why nothing of it is alive.
+ * Open addressing over pointers, at most half full. A module is never removed: without a deployment it stays in the
+ * table and says why nothing of it is alive.
  */
 #include "router/route.h"
 
@@ -10,11 +10,12 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/nearest.h"
+#include "base/reasons.h"
 #include "router/verb_stats.h"
 #include "schema/packed.h"
 #include "schema/schema.h"
 
-/* A name that is asked for is not worth more. */
+/* Names that are compared with an unknown one to find what was meant. */
 enum { NEAREST_SCAN_MAX = 1000 };
 
 struct route_table {
@@ -113,11 +114,15 @@ bool route_module_has(const struct route_module *module, struct str verb) {
 	return find_verb(module, verb) != NULL;
 }
 
-struct verb_stats *route_module_stats(const struct route_module *module, struct str verb) {
-	if (module->stats == NULL || module->verb_count == 0)
-		return module->stats != NULL ? module->stats[0] : NULL;
+size_t route_module_find(const struct route_module *module, struct str verb) {
+	if (module->verb_count == 0)
+		return 0;
 	const struct str *found = find_verb(module, verb);
-	return found != NULL ? module->stats[found - module->verbs] : NULL;
+	return found != NULL ? (size_t)(found - module->verbs) : ROUTE_NO_VERB;
+}
+
+struct verb_stats *route_module_stats(const struct route_module *module, size_t place) {
+	return module->stats != NULL && place != ROUTE_NO_VERB ? module->stats[place] : NULL;
 }
 
 bool route_module_may_call(const struct route_module *module, struct str verb, struct str called) {
@@ -139,6 +144,16 @@ const char *route_module_nearest(const struct route_module *module, struct str v
 	for (size_t i = 0; i < MIN(module->verb_count, (size_t)NEAREST_SCAN_MAX); i++)
 		nearest_offer(&nearest, module->verbs[i].ptr);
 	return nearest.name;
+}
+
+int route_module_no_verb(const struct route_module *module, struct str verb, struct error *err) {
+	const char *near = route_module_nearest(module, verb), *name = module->name.ptr;
+	if (near == NULL)
+		error_set(err, CODE_NOT_FOUND, "the module %s has no verb %.*s", name, STR_ARG(verb));
+	else
+		error_set(err, CODE_NOT_FOUND, "the module %s has no verb %.*s; did you mean %s.%s?", name,
+			  STR_ARG(verb), name, near);
+	return error_set_reason(err, REASON_NO_SUCH_VERB);
 }
 
 /* --- tables ------------------------------------------------------------------------------------------------------- */
@@ -225,6 +240,8 @@ static const char *find_nearest(const struct route_table *table, struct str name
 int route_table_no_module(const struct route_table *table, struct str name, struct error *err) {
 	const char *near = find_nearest(table, name);
 	if (near == NULL)
-		return error_set(err, CODE_NOT_FOUND, "there is no module %.*s", STR_ARG(name));
-	return error_set(err, CODE_NOT_FOUND, "there is no module %.*s; did you mean %s?", STR_ARG(name), near);
+		error_set(err, CODE_NOT_FOUND, "there is no module %.*s", STR_ARG(name));
+	else
+		error_set(err, CODE_NOT_FOUND, "there is no module %.*s; did you mean %s?", STR_ARG(name), near);
+	return error_set_reason(err, REASON_NO_SUCH_MODULE);
 }

@@ -15,6 +15,8 @@
 struct packed_schema;
 struct verb_stats;
 
+#define ROUTE_NO_VERB SIZE_MAX
+
 struct route_replica {
 	char runner_key[KEY_MAX];
 	char deployment_key[KEY_MAX];
@@ -52,12 +54,16 @@ void route_module_set_stats(struct route_module *module, struct verb_stats **sta
 struct route_module *route_module_ref(struct route_module *module);
 void route_module_unref(struct route_module *module); /* takes NULL */
 bool route_module_has(const struct route_module *module, struct str verb);
-/* The statistics of a verb, or NULL. */
-struct verb_stats *route_module_stats(const struct route_module *module, struct str verb);
+/* The place of a verb, or ROUTE_NO_VERB. A module without verbs has place 0 for any verb. */
+size_t route_module_find(const struct route_module *module, struct str verb);
+/* The statistics of the verb at that place, or NULL. */
+struct verb_stats *route_module_stats(const struct route_module *module, size_t place);
 /* A verb of this module may call "module.verb". */
 bool route_module_may_call(const struct route_module *module, struct str verb, struct str called);
 /* The verb whose name is nearest, or NULL when none is near. */
 const char *route_module_nearest(const struct route_module *module, struct str verb);
+/* "the module X has no verb Y; did you mean X.Z?" Returns -1. */
+int route_module_no_verb(const struct route_module *module, struct str verb, struct error *err);
 
 struct route_table;
 

@@ -5,9 +5,9 @@
 
 #include "base/memory.h"
 
-void stats_registry_init(struct stats_registry *book, size_t workers) {
-	map_init(&book->modules);
-	book->workers = workers;
+void stats_registry_init(struct stats_registry *registry, size_t workers) {
+	map_init(&registry->modules);
+	registry->workers = workers;
 }
 
 static void free_verbs(struct stats_verb *verbs, size_t count) {
@@ -18,29 +18,29 @@ static void free_verbs(struct stats_verb *verbs, size_t count) {
 	free(verbs);
 }
 
-void stats_registry_deinit(struct stats_registry *book) {
+void stats_registry_deinit(struct stats_registry *registry) {
 	for (size_t cursor = 0;;) {
-		struct stats_module *module = map_next(&book->modules, &cursor);
+		struct stats_module *module = map_next(&registry->modules, &cursor);
 		if (module == NULL)
 			break;
 		free_verbs(module->verbs, module->verb_count);
 		free(module->name);
 		free(module);
 	}
-	map_deinit(&book->modules);
+	map_deinit(&registry->modules);
 }
 
-static struct stats_module *take_module(struct stats_registry *book, struct str name) {
-	struct stats_module *module = map_get(&book->modules, name);
+static struct stats_module *take_module(struct stats_registry *registry, struct str name) {
+	struct stats_module *module = map_get(&registry->modules, name);
 	if (module == NULL) {
 		module = mem_zalloc(sizeof *module);
 		module->name = mem_strndup(name.ptr, name.len);
-		map_put(&book->modules, name, module);
+		map_put(&registry->modules, name, module);
 	}
 	return module;
 }
 
-static struct verb_stats *take_stats(const struct stats_registry *book, const struct stats_module *module,
+static struct verb_stats *take_stats(const struct stats_registry *registry, const struct stats_module *module,
 				     struct str verb) {
 	for (size_t from = 0, to = module->verb_count; from < to;) {
 		size_t middle = from + (to - from) / 2;
@@ -52,18 +52,18 @@ static struct verb_stats *take_stats(const struct stats_registry *book, const st
 		else
 			from = middle + 1;
 	}
-	return verb_stats_new(book->workers);
+	return verb_stats_new(registry->workers);
 }
 
-void stats_registry_fill(struct stats_registry *book, struct route_module *route) {
+void stats_registry_fill(struct stats_registry *registry, struct route_module *route) {
 	static const struct str any = STR_INIT("*");
 	const struct str *names = route->verb_count > 0 ? route->verbs : &any;
 	size_t count = MAX(route->verb_count, (size_t)1);
-	struct stats_module *module = take_module(book, route->name);
+	struct stats_module *module = take_module(registry, route->name);
 	struct stats_verb *verbs = mem_alloc(count * sizeof *verbs);
 	struct verb_stats **stats = mem_alloc(count * sizeof(struct verb_stats *));
 	for (size_t i = 0; i < count; i++) {
-		stats[i] = take_stats(book, module, names[i]);
+		stats[i] = take_stats(registry, module, names[i]);
 		verbs[i] = (struct stats_verb){mem_strndup(names[i].ptr, names[i].len), verb_stats_ref(stats[i])};
 	}
 	free_verbs(module->verbs, module->verb_count);
@@ -72,10 +72,10 @@ void stats_registry_fill(struct stats_registry *book, struct route_module *route
 	route_module_set_stats(route, stats);
 }
 
-const struct stats_module *stats_registry_module(const struct stats_registry *book, struct str name) {
-	return map_get(&book->modules, name);
+const struct stats_module *stats_registry_module(const struct stats_registry *registry, struct str name) {
+	return map_get(&registry->modules, name);
 }
 
-const struct stats_module *stats_registry_next(const struct stats_registry *book, size_t *cursor) {
-	return map_next(&book->modules, cursor);
+const struct stats_module *stats_registry_next(const struct stats_registry *registry, size_t *cursor) {
+	return map_next(&registry->modules, cursor);
 }

@@ -59,15 +59,17 @@ struct verb_counts *verb_stats_begin(struct verb_stats *stats, size_t worker) {
 	struct verb_counts *counts = GET(stats->workers[worker]);
 	if (counts == NULL) {
 		counts = mem_zalloc(sizeof *counts);
+		counts->stats = stats;
 		/* A reader must not see it before it is zeroed. */
 		atomic_store_explicit(&stats->workers[worker], counts, memory_order_release);
 	}
 	ADD(counts->begun, 1);
+	verb_stats_ref(stats);
 	return counts;
 }
 
 void verb_counts_end(struct verb_counts *counts, enum code status, bool verb_failed, uint64_t took_us) {
-	/* Whoever sees that it ended sees that it began. */
+	/* A reader that sees the call's end sees its begin. */
 	atomic_store_explicit(&counts->ended[status], GET(counts->ended[status]) + 1, memory_order_release);
 	if (verb_failed)
 		ADD(counts->failed, 1);
@@ -75,6 +77,7 @@ void verb_counts_end(struct verb_counts *counts, enum code status, bool verb_fai
 	if (took_us > GET(counts->max_us))
 		atomic_store_explicit(&counts->max_us, took_us, memory_order_relaxed);
 	ADD(counts->buckets[verb_bucket(took_us)], 1);
+	verb_stats_unref(counts->stats);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
@@ -85,7 +88,7 @@ static void add_counts(const struct verb_counts *counts, struct verb_summary *su
 		sum->ended[i] += ended;
 		sum->finished += ended;
 	}
-	/* After those that ended: what is under way is never less than nothing. */
+	/* Read after the ends, so that begun - finished is never below 0. */
 	sum->begun += GET(counts->begun);
 	sum->failed += GET(counts->failed);
 	sum->sum_us += GET(counts->sum_us);

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A thread that carries calls: its own loop, its own connections to clients and Runners, and the routing table of the
- * moment. It never waits for a disk or a database; what is not a call is relayed to the control side, as to any peer,
- * but for uploads.
+ * A thread that carries calls: its own loop, its own connections to clients and Runners, and the current routing table.
+ * It never waits for a disk or a database. What is not a call goes to the control side through control_link.h.
+ *
+ *   SERVING ──drain──▶ DRAINING
+ *      │                  │ leave
+ *      └──────leave───────┴─────▶ LEAVING
+ *
+ * SERVING   takes calls.
+ * DRAINING  the Backplane stops: new calls are refused, but for those that calls in progress make.
+ * LEAVING   another process has taken over: clients are sent there, and what they still ask here is passed on to it.
+ *
+ * The worker knows no method: VerbService, and what the control side has workers do, come with the options.
  */
 #pragma once
 
@@ -11,39 +20,40 @@
 
 #include "base/map.h"
 #include "net/tls.h"
+#include "router/call_observer.h"
+#include "router/control_link.h"
+#include "router/countdown.h"
 #include "router/route.h"
 #include "rpc/channel.h"
 #include "rpc/server.h"
 
-enum { WORKER_STOCK_MAX = 2 };
+enum { WORKER_METHOD_SETS_MAX = 4 };
+
+enum worker_state { WORKER_SERVING, WORKER_DRAINING, WORKER_LEAVING };
 
 struct worker {
 	size_t index; /* among those of its Backplane, from 0 */
 	struct loop loop;
 	pthread_t thread;
+	enum worker_state state;
 	struct rpc_server *server;
 	struct tls_config *server_tls, *client_tls; /* NULL: none */
 	struct rpc_health *health;
 	struct rpc_reflection *reflection;
-	struct route_table *routes; /* this worker's reference */
+	struct route_table *routes; /* a reference */
 	struct map channels; /* struct rpc_channel by endpoint text, of Runners */
-	struct rpc_channel *control; /* to the control side of this process; to the next process when this one leaves */
-	struct list retired; /* struct retired_channel: those before it, until their calls have ended */
-	enum { CONTROL_HERE, CONTROL_PAUSED, CONTROL_ELSEWHERE } dial_to;
-	int stock[WORKER_STOCK_MAX]; /* connections that are not in use yet, for control */
-	size_t stock_count;
-	struct sockaddr_storage successor; /* where the next process listens */
-	socklen_t successor_len;
-	int (*dial_control)(void *data);
-	void *dial_data;
-	bool leaving; /* another process has taken over: calls go to it */
-	uint64_t random; /* state of this worker's generator */
-	bool draining; /* takes no calls but those of calls that are under way */
-	size_t calls; /* under way */
-	struct list held; /* struct call: those of them that wait until something of their module is alive */
-	size_t held_count;
-	struct timer held_timer;
-	void (*idle)(struct worker *worker); /* to be told once when calls came down to 0 while draining */
+	struct control_link control;
+	uint64_t random; /* state of random_next */
+	struct call_observers observers;
+	void (*routes_changed)(struct worker *worker);
+	size_t calls; /* in progress */
+	struct {
+		struct list calls; /* struct call */
+		size_t count;
+		struct timer look;
+	} held; /* call.c: calls that wait for a replica */
+	struct countdown *idle; /* gets a report when DRAINING and the last call has ended; NULL: it has it */
+	struct countdown *gone; /* gets a report when LEAVING and the last client has gone */
 	void *owner;
 };
 
@@ -57,41 +67,60 @@ struct worker_options {
 	int (*dial_control)(void *data);
 	void *dial_data;
 	struct endpoint control_name; /* for errors only */
-	/* Of the control side, that workers do themselves while it is here; service: the worker. */
-	const struct rpc_method *own_method;
+	/* Their service is the worker. Borrowed for its life. */
+	struct worker_methods {
+		const struct rpc_method *items;
+		size_t count;
+	} methods[WORKER_METHOD_SETS_MAX];
+	void (*fallback)(struct rpc_stream *stream); /* for any other path; its service is the worker */
+	/* On the worker's thread: the routes or the worker's state are others now. NULL: nobody is told. */
+	void (*routes_changed)(struct worker *worker);
+	struct call_observers observers; /* borrowed */
 	void *owner;
 };
 
 /* Starts the thread. */
 struct worker *worker_start(const struct worker_options *options, struct error *err);
-/* Stops the thread and frees all. The calls that are left are cut off. */
+/* Stops the thread and frees all; cuts off the calls that are left. */
 void worker_stop(struct worker *worker);
 
-/* From any thread. */
+/* --- from any thread ---------------------------------------------------------------------------------------------- */
+/* Countdowns get one report each, from the worker's thread. */
+
+/* Takes a connected socket. */
 void worker_accept(struct worker *worker, int fd, bool trusted);
-/* Takes the caller's reference to routes; done runs on the worker when it is in use. */
-void worker_set_routes(struct worker *worker, struct route_table *routes, void (*done)(void *data), void *data);
+/* Takes the caller's reference to routes; reports when calls go by them. */
+void worker_set_routes(struct worker *worker, struct route_table *routes, struct countdown *in_use);
 /* Closes connections to a Runner that is gone. */
 void worker_forget(struct worker *worker, const struct endpoint *endpoint);
-/* Answers new calls with Unavailable; idle(worker) runs once, on the worker, when none is under way. */
-void worker_drain(struct worker *worker, void (*idle)(struct worker *worker));
+/* To DRAINING. Reports when no call is in progress. */
+void worker_drain(struct worker *worker, struct countdown *idle);
 
-/* What is for the control side goes over these connections from now on (which nobody has to read yet), and what is
- * under way goes on where it is. done runs on the worker when all of that has left it. */
-void worker_pause_control(struct worker *worker, const int stock[WORKER_STOCK_MAX],
-			  void (*done)(struct worker *worker));
-/* The control side of this process reads again. */
+/* control_link.h. Reports when all that was on its way to the control side has left the worker. */
+void worker_pause_control(struct worker *worker, const int stock[CONTROL_LINK_STOCK], struct countdown *paused);
 void worker_resume_control(struct worker *worker);
-/* Another process reads at their ends, and listens at that address. Clients are sent there, and whatever they still ask
- * here is passed on to it; the calls that are under way end here. told runs on the worker when clients have been told,
- * idle when the last of them has gone. */
-void worker_leave(struct worker *worker, const struct sockaddr_storage *successor, socklen_t successor_len,
-		  void (*told)(struct worker *worker), void (*idle)(struct worker *worker));
 
-/* Passes a stream on to the control side. On the worker's thread; its service is the worker. */
+struct worker_successor {
+	struct sockaddr_storage address; /* where the other process listens */
+	socklen_t len;
+	struct countdown *told; /* gets a report when the clients have been told */
+	struct countdown *gone; /* gets a report when the last of them has gone */
+};
+/* To LEAVING; the control side is paused. Calls in progress finish here. */
+void worker_leave(struct worker *worker, const struct worker_successor *successor);
+
+/* --- on the worker's thread --------------------------------------------------------------------------------------- */
+
+/* Passes a stream, whose service is the worker, on to the control side. */
 void worker_relay_to_control(struct rpc_stream *stream);
 
-/* The connection to a Runner, made when it is first wanted. On the worker's thread. */
+/* The channel to a Runner; the first call makes it. */
 struct rpc_channel *worker_channel(struct worker *worker, const struct route_replica *replica);
-uint64_t worker_random(struct worker *worker);
-void worker_tell_if_idle(struct worker *worker);
+
+static inline void worker_call_began(struct worker *worker) {
+	worker->calls++;
+}
+void worker_call_ended(struct worker *worker);
+
+/* Asserts that the diagram has the transition. */
+void worker_check(enum worker_state from, enum worker_state to);

@@ -217,7 +217,7 @@ static void start_upload(struct rpc_stream *stream) {
 /* What has to be turned first (JSON, gzip) comes in whole messages; the control side gets those in pieces. */
 static void start_upload_on_worker(struct rpc_stream *stream) {
 	struct worker *worker = stream->service;
-	if (worker->dial_to == CONTROL_HERE && stream->transcoder == NULL)
+	if (worker->control.state == CONTROL_HERE && stream->transcoder == NULL)
 		begin_upload(stream, worker->owner);
 	else
 		worker_relay_to_control(stream);

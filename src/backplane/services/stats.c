@@ -71,16 +71,16 @@ static int compare_verbs(const void *a, const void *b) {
 	return order != 0 ? order : strcmp(left->verb, right->verb);
 }
 
-static size_t count_verbs(const struct stats_registry *book) {
+static size_t count_verbs(const struct stats_registry *registry) {
 	size_t count = 0, cursor = 0;
-	for (const struct stats_module *module; (module = stats_registry_next(book, &cursor)) != NULL;)
+	for (const struct stats_module *module; (module = stats_registry_next(registry, &cursor)) != NULL;)
 		count += module->verb_count;
 	return count;
 }
 
 static void on_call_stats(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	const struct backplane *backplane = unary->service;
-	const struct stats_registry *book = &backplane->stats;
+	const struct stats_registry *registry = &backplane->stats;
 	struct str wanted = str_from(((const Ftl__CallStatsRequest *)message)->module);
 	struct error err;
 	if (wanted.len > 0 && control_module(&backplane->control, wanted) == NULL) {
@@ -92,9 +92,9 @@ static void on_call_stats(struct rpc_unary *unary, const ProtobufCMessage *messa
 	Ftl__CallStatsResponse response;
 	ftl__call_stats_response__init(&response);
 	response.since_ms = backplane->started_wall_ms;
-	response.verbs = arena_alloc(&arena, (count_verbs(book) + 1) * sizeof *response.verbs);
+	response.verbs = arena_alloc(&arena, (count_verbs(registry) + 1) * sizeof *response.verbs);
 	size_t cursor = 0;
-	for (const struct stats_module *module; (module = stats_registry_next(book, &cursor)) != NULL;)
+	for (const struct stats_module *module; (module = stats_registry_next(registry, &cursor)) != NULL;)
 		if (wanted.len == 0 || str_eq_c(wanted, module->name))
 			add_module(module, &response, &arena);
 	qsort(response.verbs, response.n_verbs, sizeof *response.verbs, compare_verbs);

@@ -38,46 +38,25 @@ enum {
 
 /* --- the workers' side -------------------------------------------------------------------------------------------- */
 
-struct word {
-	struct task task;
-	struct backplane *backplane;
-};
-
-/* On a worker's thread. */
-static void send_word(struct worker *worker, void (*run)(struct task *task)) {
-	struct word *word = mem_alloc(sizeof *word);
-	*word = (struct word){.task.run = run, .backplane = worker->owner};
-	loop_post(&word->backplane->loop, &word->task);
-}
-
-static struct backplane *take_word(struct task *task) {
-	struct word *word = CONTAINER_OF(task, struct word, task);
-	struct backplane *backplane = word->backplane;
-	free(word);
-	return backplane;
-}
-
-static void run_worker_paused(struct task *task) {
-	take_word(task)->takeover.workers_left--;
-}
-
-static void on_worker_paused(struct worker *worker) {
-	send_word(worker, run_worker_paused);
+static void on_paused(void *owner) {
+	struct backplane *backplane = owner;
+	backplane->takeover.pauses--;
 }
 
 /* Two connections for each worker, of which nobody reads the other ends yet. */
 static void pause_workers(struct backplane *backplane) {
-	backplane->takeover.workers_left = (unsigned)backplane->worker_count;
+	struct countdown *paused = countdown_new(&backplane->loop, backplane->worker_count, on_paused, backplane);
+	backplane->takeover.pauses++;
 	for (size_t i = 0; i < backplane->worker_count; i++) {
-		int stock[WORKER_STOCK_MAX];
-		for (size_t j = 0; j < WORKER_STOCK_MAX; j++) {
+		int stock[CONTROL_LINK_STOCK];
+		for (size_t j = 0; j < CONTROL_LINK_STOCK; j++) {
 			int ends[2];
 			int failed = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
 			stock[j] = failed ? -1 : ends[0];
 			if (!failed)
 				backplane->takeover.ends[backplane->takeover.end_count++] = ends[1];
 		}
-		worker_pause_control(backplane->workers[i], stock, on_worker_paused);
+		worker_pause_control(backplane->workers[i], stock, paused);
 	}
 }
 
@@ -129,20 +108,16 @@ static void on_leave_limit(struct timer *timer) {
 	leave_now(backplane);
 }
 
-static void run_worker_idle(struct task *task) {
-	struct backplane *backplane = take_word(task);
-	if (--backplane->stopping.busy_workers == 0 && backplane->stopping.state == LEAVING)
+static void on_gone(void *owner) {
+	struct backplane *backplane = owner;
+	if (backplane->stopping.state == LEAVING)
 		leave_now(backplane);
 }
 
-static void on_worker_idle(struct worker *worker) {
-	send_word(worker, run_worker_idle);
-}
-
-/* Clients know where to go: streams that would be without end make them go. All may have gone before. */
-static void run_worker_told(struct task *task) {
-	struct backplane *backplane = take_word(task);
-	if (--backplane->takeover.workers_left > 0 || backplane->stopping.state != LEAVING)
+/* Clients know where to go, and streams without an end would keep them here. All clients may have gone before. */
+static void on_told(void *owner) {
+	struct backplane *backplane = owner;
+	if (backplane->stopping.state != LEAVING)
 		return;
 	struct error why;
 	error_set(&why, CODE_UNAVAILABLE, "another Backplane has taken over; ask again");
@@ -150,18 +125,23 @@ static void run_worker_told(struct task *task) {
 	rpc_server_end_open(backplane->server, &why);
 }
 
-static void on_worker_told(struct worker *worker) {
-	send_word(worker, run_worker_told);
+static void leave_workers(struct backplane *backplane) {
+	struct worker_successor successor = {
+		.len = sizeof successor.address,
+		.told = countdown_new(&backplane->loop, backplane->worker_count, on_told, backplane),
+		.gone = countdown_new(&backplane->loop, backplane->worker_count, on_gone, backplane),
+	};
+	getsockname(backplane->inner.fd >= 0 ? backplane->inner.fd : backplane->listener.fd,
+		    (struct sockaddr *)&successor.address, &successor.len);
+	for (size_t i = 0; i < backplane->worker_count; i++)
+		worker_leave(backplane->workers[i], &successor);
 }
 
 static void leave(struct backplane *backplane) {
 	log_info("process %ld has taken over; the calls in progress end here",
 		 takeover_packet_peer_pid(backplane->takeover.asker));
-	struct sockaddr_storage successor = {0};
-	socklen_t len = sizeof successor;
-	getsockname(backplane->inner.fd >= 0 ? backplane->inner.fd : backplane->listener.fd,
-		    (struct sockaddr *)&successor, &len);
 	backplane->stopping.state = LEAVING;
+	leave_workers(backplane);
 	timer_stop(&backplane->loop, &backplane->tick);
 	events_close(backplane);
 	effects_mute(backplane);
@@ -171,9 +151,6 @@ static void leave(struct backplane *backplane) {
 	listener_abandon(&backplane->inner);
 	while (backplane->takeover.end_count > 0)
 		close(backplane->takeover.ends[--backplane->takeover.end_count]);
-	backplane->takeover.workers_left = backplane->stopping.busy_workers = (unsigned)backplane->worker_count;
-	for (size_t i = 0; i < backplane->worker_count; i++)
-		worker_leave(backplane->workers[i], &successor, len, on_worker_told, on_worker_idle);
 	backplane->stopping.limit.fire = on_leave_limit;
 	timer_start(&backplane->loop, &backplane->stopping.limit, backplane->options->drain_timeout_ms);
 	uv_close((uv_handle_t *)&backplane->takeover.poll, NULL);
@@ -280,8 +257,8 @@ static bool is_quiet(struct backplane *backplane) {
 	bool kept = list_is_empty(&backplane->write_behind.waiting) && list_is_empty(&backplane->write_behind.waiters);
 	/* Runners are told to end when the routes are out: the other one cannot know that they were not yet. */
 	bool routed = backplane->control.version_out == backplane->control.version;
-	return backplane->takeover.workers_left == 0 && kept && routed &&
-	       store_queue_is_empty(&backplane->store_queue) && count_requests(backplane) == 0;
+	return backplane->takeover.pauses == 0 && kept && routed && store_queue_is_empty(&backplane->store_queue) &&
+	       count_requests(backplane) == 0;
 }
 
 static void not_quiet(const struct backplane *backplane, struct error *err) {

@@ -5,6 +5,8 @@
 
 #include "cmocka_test.h"
 
+#include "dies.h"
+
 enum { REPLICAS_MAX = 4, START_MS = 1000000 };
 
 static struct outlier *items[REPLICAS_MAX];
@@ -46,7 +48,7 @@ static uint64_t wait_for_trial(struct outlier *outlier) {
 static void assert_out(const struct outlier *outlier, const char *why) {
 	char shown[OUTLIER_TEXT_MAX];
 	outlier_text(outlier, now_ms + OUTLIER_OUT_FIRST_MS / 2, shown);
-	assert_true(outlier_is_out(outlier));
+	assert_true(outlier_is_ejected(outlier));
 	assert_int_equal(strncmp(shown, "left out for 1 s: ", strlen("left out for 1 s: ")), 0);
 	assert_string_equal(shown + strlen("left out for 1 s: "), why);
 }
@@ -64,7 +66,7 @@ static void five_failures_in_a_row_leave_it_out(void **state UNUSED) {
 	failing(all, 0, OUTLIER_FAILURES_MAX - 1);
 	answer(all, 0, 1, 1);
 	failing(all, 0, OUTLIER_FAILURES_MAX - 1);
-	assert_false(outlier_is_out(items[0]));
+	assert_false(outlier_is_ejected(items[0]));
 	assert_text(items[0], "");
 	failing(all, 0, 1);
 	assert_out(items[0], "5 calls in a row failed");
@@ -80,7 +82,7 @@ static void never_the_only_one_and_never_more_than_half(void **state UNUSED) {
 		size_t out = 0;
 		for (size_t i = 0; i < count; i++) {
 			failing(all, i, 100);
-			out += outlier_is_out(items[i]);
+			out += outlier_is_ejected(items[i]);
 		}
 		assert_int_equal(out, most[count]);
 		done(all);
@@ -93,13 +95,14 @@ static void one_call_tries_it_and_takes_it_in(void **state UNUSED) {
 	assert_false(outlier_try(items[0], now_ms));
 	assert_in_range(wait_for_trial(items[0]), OUTLIER_OUT_FIRST_MS * 4 / 5, OUTLIER_OUT_FIRST_MS * 6 / 5 + 10);
 	assert_false(outlier_try(items[0], now_ms)); /* one, and not two */
-	assert_true(outlier_is_out(items[0]));
+	assert_true(outlier_is_ejected(items[0]));
 	/* Calls that began before say nothing of how it is now. */
 	answer(all, 0, 1, 1);
-	assert_true(outlier_is_out(items[0]));
+	assert_true(outlier_is_ejected(items[0]));
+	now_ms += OUTLIER_OUT_FIRST_MS / 2; /* of twice the first time, give or take a fifth */
 	assert_text(items[0], "left out for 2 s: 5 calls in a row failed");
 	outlier_answered(all, 0, true, 3, now_ms);
-	assert_false(outlier_is_out(items[0]));
+	assert_false(outlier_is_ejected(items[0]));
 	assert_false(outlier_try(items[0], now_ms));
 	done(all);
 }
@@ -128,16 +131,16 @@ static void far_slower_than_the_others_is_left_out(void **state UNUSED) {
 	struct outliers all = make(2);
 	answer(all, 1, 20, 5);
 	answer(all, 0, 3 * OUTLIER_SLOW_MAX, OUTLIER_SLOW_MIN_MS - 1); /* slow, and not worth a word */
-	assert_false(outlier_is_out(items[0]));
+	assert_false(outlier_is_ejected(items[0]));
 	answer(all, 0, OUTLIER_SLOW_MAX, 400);
 	assert_out(items[0], "5 calls in a row were far slower than at the others");
 	/* A trial that is slow again does not take it in; one that is not does. */
 	wait_for_trial(items[0]);
 	outlier_answered(all, 0, true, 400, now_ms);
-	assert_true(outlier_is_out(items[0]));
+	assert_true(outlier_is_ejected(items[0]));
 	assert_in_range(wait_for_trial(items[0]), OUTLIER_OUT_FIRST_MS, 3 * OUTLIER_OUT_FIRST_MS);
 	outlier_answered(all, 0, true, 6, now_ms);
-	assert_false(outlier_is_out(items[0]));
+	assert_false(outlier_is_ejected(items[0]));
 	done(all);
 }
 
@@ -147,12 +150,12 @@ static void slow_as_the_others_is_not_slow(void **state UNUSED) {
 		answer(all, 0, 1, 900);
 		answer(all, 1, 1, 300);
 	}
-	assert_false(outlier_is_out(items[0]));
+	assert_false(outlier_is_ejected(items[0]));
 	/* Nothing is known of the other: nothing to compare with. */
 	done(all);
 	all = make(2);
 	answer(all, 0, 100, 5000);
-	assert_false(outlier_is_out(items[0]));
+	assert_false(outlier_is_ejected(items[0]));
 	done(all);
 }
 
@@ -161,10 +164,10 @@ static void calls_that_callers_gave_up_count_when_they_were_slow(void **state UN
 	answer(all, 1, 20, 2);
 	for (unsigned i = 0; i < 100; i++)
 		outlier_given_up(all, 0, false, 20, now_ms);
-	assert_false(outlier_is_out(items[0]));
+	assert_false(outlier_is_ejected(items[0]));
 	for (unsigned i = 0; i < OUTLIER_SLOW_MAX; i++)
 		outlier_given_up(all, 0, false, 1000, now_ms);
-	assert_true(outlier_is_out(items[0]));
+	assert_true(outlier_is_ejected(items[0]));
 	done(all);
 }
 
@@ -172,13 +175,13 @@ static void stuck_while_the_others_go_on_is_left_out(void **state UNUSED) {
 	struct outliers all = make(2);
 	outlier_sent(items[0], 0, now_ms);
 	now_ms += OUTLIER_STUCK_MS;
-	outlier_look(all, 0, now_ms); /* nothing went on elsewhere either */
-	assert_false(outlier_is_out(items[0]));
+	outlier_check_progress(all, 0, now_ms); /* nothing went on elsewhere either */
+	assert_false(outlier_is_ejected(items[0]));
 	answer(all, 1, 1, 1);
 	outlier_sent(items[0], 1, now_ms); /* another one there is no progress */
-	outlier_look(all, 0, now_ms - 1);
-	assert_false(outlier_is_out(items[0]));
-	outlier_look(all, 0, now_ms);
+	outlier_check_progress(all, 0, now_ms - 1);
+	assert_false(outlier_is_ejected(items[0]));
+	outlier_check_progress(all, 0, now_ms);
 	assert_out(items[0], "calls are under way there, and none has ended for 2 s");
 	done(all);
 }
@@ -189,9 +192,49 @@ static void a_long_call_is_no_stuck_replica(void **state UNUSED) {
 	outlier_sent(items[0], 0, now_ms);
 	now_ms += 5000;
 	answer(all, 1, 1, 900);
-	outlier_look(all, 0, now_ms);
-	assert_false(outlier_is_out(items[0]));
+	outlier_check_progress(all, 0, now_ms);
+	assert_false(outlier_is_ejected(items[0]));
 	done(all);
+}
+
+static void a_trial_that_is_slow_says_so(void **state UNUSED) {
+	struct outliers all = make(2);
+	answer(all, 1, 20, 5);
+	failing(all, 0, OUTLIER_FAILURES_MAX);
+	wait_for_trial(items[0]);
+	outlier_answered(all, 0, true, 400, now_ms);
+	now_ms += 3 * OUTLIER_OUT_FIRST_MS;
+	assert_text(items[0],
+		    "left out until a call has tried it: 1 calls in a row were far slower than at the others");
+	done(all);
+}
+
+static void a_late_trial_readmits_and_a_later_one_changes_nothing(void **state UNUSED) {
+	struct outliers all = make(2);
+	failing(all, 0, OUTLIER_FAILURES_MAX);
+	wait_for_trial(items[0]);
+	wait_for_trial(items[0]); /* the first trial has not ended: ON_TRIAL again */
+	outlier_failed(all, 0, true, now_ms);
+	assert_true(outlier_is_ejected(items[0]));
+	outlier_answered(all, 0, true, 1, now_ms);
+	assert_false(outlier_is_ejected(items[0]));
+	outlier_failed(all, 0, true, now_ms); /* of a trial before: one failure, no ejection */
+	outlier_answered(all, 0, true, 1, now_ms);
+	assert_false(outlier_is_ejected(items[0]));
+	done(all);
+}
+
+static void check(void *states) {
+	const enum outlier_state *pair = states;
+	outlier_check(pair[0], pair[1]);
+}
+
+static void a_transition_that_the_diagram_lacks_aborts(void **state UNUSED) {
+	static enum outlier_state missing[][2] = {{OUTLIER_IN, OUTLIER_IN},
+						  {OUTLIER_IN, OUTLIER_ON_TRIAL},
+						  {OUTLIER_EJECTED, OUTLIER_EJECTED}};
+	for (size_t i = 0; i < ARRAY_LEN(missing); i++)
+		assert_dies(check, missing[i]);
 }
 
 int main(void) {
@@ -205,6 +248,9 @@ int main(void) {
 		cmocka_unit_test(calls_that_callers_gave_up_count_when_they_were_slow),
 		cmocka_unit_test(stuck_while_the_others_go_on_is_left_out),
 		cmocka_unit_test(a_long_call_is_no_stuck_replica),
+		cmocka_unit_test(a_trial_that_is_slow_says_so),
+		cmocka_unit_test(a_late_trial_readmits_and_a_later_one_changes_nothing),
+		cmocka_unit_test(a_transition_that_the_diagram_lacks_aborts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,49 +102,53 @@ static void test_who_reads_meanwhile_sees_no_call_end_that_did_not_begin(void **
 	verb_stats_unref(stats);
 }
 
-/* --- the book ----------------------------------------------------------------------------------------------------- */
+/* --- the registry ----------------------------------------------------------------------------------------------------- */
 
-static struct route_module *make_route(struct stats_registry *book, const char *name, const char *const *verbs) {
+static struct route_module *make_route(struct stats_registry *registry, const char *name, const char *const *verbs) {
 	struct str names[8];
 	size_t count = 0;
 	for (; verbs[count] != NULL; count++)
 		names[count] = str_from(verbs[count]);
 	struct route_module *route = route_module_new(str_from(name), names, count, NULL, 0, "");
-	stats_registry_fill(book, route);
+	stats_registry_fill(registry, route);
 	return route;
+}
+
+static struct verb_stats *stats_of(const struct route_module *route, struct str verb) {
+	return route_module_stats(route, route_module_find(route, verb));
 }
 
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static void test_a_verb_keeps_its_counts_when_its_module_is_replaced(void **state UNUSED) {
-	struct stats_registry book;
+	struct stats_registry registry;
 	struct verb_summary sum;
-	stats_registry_init(&book, 1);
-	struct route_module *old = make_route(&book, "cart", NAMES("total", "add", "old"));
-	end(route_module_stats(old, STR("add")), 0, CODE_OK, false, 5);
-	struct route_module *new = make_route(&book, "cart", NAMES("new", "add"));
-	assert_ptr_equal(route_module_stats(old, STR("add")), route_module_stats(new, STR("add")));
-	assert_null(route_module_stats(new, STR("old")));
-	const struct stats_module *module = stats_registry_module(&book, STR("cart"));
+	stats_registry_init(&registry, 1);
+	struct route_module *old = make_route(&registry, "cart", NAMES("total", "add", "old"));
+	end(stats_of(old, STR("add")), 0, CODE_OK, false, 5);
+	struct route_module *new = make_route(&registry, "cart", NAMES("new", "add"));
+	assert_ptr_equal(stats_of(old, STR("add")), stats_of(new, STR("add")));
+	assert_null(stats_of(new, STR("old")));
+	const struct stats_module *module = stats_registry_module(&registry, STR("cart"));
 	assert_int_equal(module->verb_count, 2);
 	assert_string_equal(module->verbs[0].name, "add");
 	verb_stats_read(module->verbs[0].stats, &sum);
 	assert_int_equal(sum.finished, 1);
 	/* A call on the old route may still count. */
-	end(route_module_stats(old, STR("old")), 0, CODE_OK, false, 5);
+	end(stats_of(old, STR("old")), 0, CODE_OK, false, 5);
 	route_module_unref(old);
 	route_module_unref(new);
-	stats_registry_deinit(&book);
+	stats_registry_deinit(&registry);
 }
 
 static void test_a_module_that_names_no_verbs_has_one_count(void **state UNUSED) {
-	struct stats_registry book;
-	stats_registry_init(&book, 1);
-	struct route_module *route = make_route(&book, "any", NAMES(NULL));
-	assert_non_null(route_module_stats(route, STR("whatever")));
-	assert_string_equal(stats_registry_module(&book, STR("any"))->verbs[0].name, "*");
+	struct stats_registry registry;
+	stats_registry_init(&registry, 1);
+	struct route_module *route = make_route(&registry, "any", NAMES(NULL));
+	assert_non_null(stats_of(route, STR("whatever")));
+	assert_string_equal(stats_registry_module(&registry, STR("any"))->verbs[0].name, "*");
 	route_module_unref(route);
-	stats_registry_deinit(&book);
+	stats_registry_deinit(&registry);
 }
 
 int main(void) {
