@@ -12,12 +12,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "ftl.pb-c.h"
+#include "module/backplane_retry.h"
 #include "module/module_host.h"
 #include "net/listener.h"
 #include "rpc/unary.h"
-
-/* As a Runner: a Backplane that comes back is found within a second. */
-enum { BACKOFF_FIRST_MS = 50, BACKOFF_LAST_MS = 250 };
 
 struct program {
 	struct loop loop;
@@ -173,8 +171,8 @@ static int connect_backplane(struct program *program, struct error *err) {
 	if (read_endpoint("FTL_ENDPOINT", &endpoint, err) < 0)
 		return -1;
 	struct rpc_channel_options options = rpc_channel_options_default;
-	options.backoff_ms = BACKOFF_FIRST_MS;
-	options.backoff_max_ms = BACKOFF_LAST_MS;
+	options.backoff_ms = BACKPLANE_RETRY_FIRST_MS;
+	options.backoff_max_ms = BACKPLANE_RETRY_LAST_MS;
 	program->backplane = rpc_channel_new(&program->loop, &endpoint, &options);
 	return 0;
 }

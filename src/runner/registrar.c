@@ -1,196 +1,144 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- *        ┌────────────delay over───────────┐
- *        ▼                                 │
- *     OPENING ──headers──▶ ACCEPTED ──stream ends──▶ WAITING
- *        │ │ error, too slow ──────────────────────────▲
- *        │ └─ a refusal that is final ──▶ ENDED
- *        └── any ── leave ──▶ LEAVING ──stream ends──▶ ENDED
- *
- * A stream that ends in order though we did not leave says that another Backplane is there: WAITING is no time then.
- */
 #include "runner/registrar.h"
 
 #include <stdio.h>
 
-#include "base/log.h"
-#include "ftl.pb-c.h"
-#include "pb/pb.h"
+#define TO(state) (1u << (state))
 
-enum {
-	OPENING_MAX_MS = 10000,
-	DELAY_FIRST_MS = 50,
-	DELAY_LAST_MS = 250, /* a Backplane that comes back is answered through within a second */
-};
-
-static void open_stream(struct registrar *registrar);
-
-static void on_delay_over(struct timer *timer) {
-	open_stream(CONTAINER_OF(timer, struct registrar, limit));
+void registrar_move(struct registrar *registrar, enum registrar_state next) {
+	static const unsigned allowed[] = {
+		[REGISTRAR_WAITING] = TO(REGISTRAR_OPENING) | TO(REGISTRAR_ENDED),
+		[REGISTRAR_OPENING] = TO(REGISTRAR_ACCEPTED) | TO(REGISTRAR_WAITING) | TO(REGISTRAR_ENDED),
+		[REGISTRAR_ACCEPTED] = TO(REGISTRAR_WAITING) | TO(REGISTRAR_LEAVING) | TO(REGISTRAR_ENDED),
+		[REGISTRAR_LEAVING] = TO(REGISTRAR_ENDED),
+		[REGISTRAR_ENDED] = 0,
+	};
+	ASSERT(allowed[registrar->state] & TO(next));
+	registrar->state = next;
 }
 
-static void retry_after(struct registrar *registrar, uint64_t ms) {
-	registrar->state = REGISTRAR_WAITING;
-	registrar->limit.fire = on_delay_over;
-	timer_start(registrar->loop, &registrar->limit, ms);
+static void open_stream(struct registrar *registrar, uint64_t now_ms) {
+	registrar_move(registrar, REGISTRAR_OPENING);
+	snprintf(registrar->said_hosted, sizeof registrar->said_hosted, "%s", hosting_alive_key(registrar->hosting));
+	registrar->due_ms = now_ms + REGISTRAR_OPENING_MAX_MS;
+	registrar->effects->ops->open_stream(registrar->effects, registrar);
+}
+
+static void wait(struct registrar *registrar, uint64_t until_ms) {
+	registrar_move(registrar, REGISTRAR_WAITING);
+	registrar->due_ms = until_ms;
 }
 
 /* Between half and all of the delay, so that Runners do not come back all at once. */
-static void wait_to_retry(struct registrar *registrar) {
-	registrar->delay_ms = MIN(MAX(registrar->delay_ms * 2, (uint64_t)DELAY_FIRST_MS), (uint64_t)DELAY_LAST_MS);
+static void wait_to_retry(struct registrar *registrar, uint64_t now_ms) {
+	registrar->delay_ms = MIN(MAX(registrar->delay_ms * 2, (uint64_t)REGISTRAR_RETRY_FIRST_MS),
+				  (uint64_t)REGISTRAR_RETRY_LAST_MS);
 	uint64_t half = registrar->delay_ms / 2;
-	retry_after(registrar, half + random_u64() % (half + 1));
+	wait(registrar, now_ms + half + registrar->effects->ops->random(registrar->effects) % (half + 1));
 }
 
-static void on_too_slow(struct timer *timer) {
-	struct registrar *registrar = CONTAINER_OF(timer, struct registrar, limit);
-	rpc_cancel(registrar->stream, CODE_DEADLINE_EXCEEDED, "the Backplane did not accept the registration in time");
+void registrar_start(struct registrar *registrar, uint64_t now_ms) {
+	registrar->orphan_due_ms = now_ms + registrar->orphan_timeout_ms;
+	open_stream(registrar, now_ms);
 }
 
-static void on_orphan_limit(struct timer *timer) {
-	struct registrar *registrar = CONTAINER_OF(timer, struct registrar, orphan);
-	registrar->events->orphaned(registrar);
+static void give_up_opening(struct registrar *registrar, uint64_t now_ms) {
+	registrar->effects->ops->drop_stream(registrar->effects,
+					     "the Backplane did not accept the registration in time");
+	wait_to_retry(registrar, now_ms);
+}
+
+uint64_t registrar_due_ms(const struct registrar *registrar) {
+	bool has_limit = registrar->state == REGISTRAR_WAITING || registrar->state == REGISTRAR_OPENING;
+	return has_limit ? MIN(registrar->due_ms, registrar->orphan_due_ms) : UINT64_MAX;
+}
+
+bool registrar_tick(struct registrar *registrar, uint64_t now_ms) {
+	bool is_due = registrar_due_ms(registrar) <= now_ms;
+	if (is_due && registrar->orphan_due_ms <= now_ms) {
+		registrar->orphan_due_ms = UINT64_MAX;
+		return true;
+	}
+	if (is_due && registrar->state == REGISTRAR_WAITING)
+		open_stream(registrar, now_ms);
+	else if (is_due)
+		give_up_opening(registrar, now_ms);
+	return false;
 }
 
 /* --- the stream's events ------------------------------------------------------------------------------------------ */
 
-static void take_key(struct registrar *registrar) {
-	struct str key = http_headers_get(&registrar->stream->http.received, STR("ftl-runner-key"));
+bool registrar_accepted(struct registrar *registrar, uint64_t now_ms, struct str key) {
+	bool has_changed = registrar->said_hosted[0] != '\0' &&
+			   strcmp(registrar->said_hosted, hosting_alive_key(registrar->hosting)) != 0;
+	if (has_changed) {
+		/* What came alive since would be reported; what ended cannot be taken back. */
+		registrar->effects->ops->drop_stream(registrar->effects, "what the Runner hosts has changed");
+		wait_to_retry(registrar, now_ms);
+		return false;
+	}
 	if (registrar->key[0] == '\0' && key.len > 0 && key.len < KEY_MAX)
 		snprintf(registrar->key, sizeof registrar->key, "%.*s", STR_ARG(key));
-}
-
-static void on_headers(struct rpc_stream *stream) {
-	struct registrar *registrar = stream->owner;
-	/* A refusal comes as headers that hold a status. */
-	if (registrar->state != REGISTRAR_OPENING ||
-	    http_headers_find(&stream->http.received, STR("grpc-status")) != NULL)
-		return;
-	if (registrar->said_hosted[0] != '\0' && strcmp(registrar->said_hosted, registrar->hosted) != 0) {
-		/* What we said is no longer so. (What came alive since is reported.) */
-		rpc_cancel(stream, CODE_ABORTED, "what the Runner hosts has changed");
-		return;
-	}
-	take_key(registrar);
-	registrar->state = REGISTRAR_ACCEPTED;
+	registrar_move(registrar, REGISTRAR_ACCEPTED);
 	registrar->was_accepted = true;
 	registrar->delay_ms = 0;
-	timer_stop(registrar->loop, &registrar->limit);
-	timer_stop(registrar->loop, &registrar->orphan);
-	registrar->events->accepted(registrar);
+	registrar->orphan_due_ms = UINT64_MAX;
+	return true;
 }
 
-static void on_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
-}
-
-static void on_data(struct rpc_stream *stream, struct str bytes) {
-	rpc_consume(stream, bytes.len);
-}
-
-/* Trying again would be told the same. */
+/* Whether the Backplane would refuse the next attempt as well. */
 static bool is_final(const struct registrar *registrar, enum code code) {
 	if (code == CODE_ALREADY_EXISTS)
-		/* A Backplane that has not yet seen our last connection break takes us for another. */
+		/* A Backplane that has not yet seen the last connection break takes this Runner for another one. */
 		return !registrar->was_accepted;
 	return code == CODE_FAILED_PRECONDITION || code == CODE_INVALID_ARGUMENT || code == CODE_PERMISSION_DENIED ||
 	       code == CODE_UNAUTHENTICATED || code == CODE_UNIMPLEMENTED;
 }
 
-static void on_closed(struct rpc_stream *stream) {
-	struct registrar *registrar = stream->owner;
-	if (registrar == NULL)
-		return;
-	bool was_accepted = registrar->state == REGISTRAR_ACCEPTED;
-	registrar->stream = NULL;
+static void lost(struct registrar *registrar, uint64_t now_ms, const struct error *why) {
+	registrar->orphan_due_ms = now_ms + registrar->orphan_timeout_ms;
+	if (why == NULL) {
+		agent_log(registrar->effects, LOG_INFO, "another Backplane takes over");
+		wait(registrar, now_ms);
+	} else {
+		agent_log(registrar->effects, LOG_WARN, "lost the Backplane: %s", why->msg);
+		wait_to_retry(registrar, now_ms);
+	}
+}
+
+bool registrar_stream_closed(struct registrar *registrar, uint64_t now_ms, const struct error *why) {
 	if (registrar->state == REGISTRAR_LEAVING) {
-		registrar->state = REGISTRAR_ENDED;
-		return;
+		registrar_move(registrar, REGISTRAR_ENDED);
+	} else if (registrar->state == REGISTRAR_ACCEPTED) {
+		lost(registrar, now_ms, why);
+	} else if (why != NULL && is_final(registrar, why->code)) {
+		registrar_move(registrar, REGISTRAR_ENDED);
+		return false;
+	} else {
+		agent_log(registrar->effects, LOG_DEBUG, "not registered: %s",
+			  why != NULL ? why->msg : "the stream was ended");
+		wait_to_retry(registrar, now_ms);
 	}
-	struct error why;
-	error_set(&why, stream->status == CODE_OK ? CODE_UNAVAILABLE : stream->status, "%.*s",
-		  STR_ARG(stream->status_text));
-	timer_stop(registrar->loop, &registrar->limit);
-	if (!was_accepted && is_final(registrar, why.code)) {
-		registrar->state = REGISTRAR_ENDED;
-		timer_stop(registrar->loop, &registrar->orphan);
-		registrar->events->refused(registrar, &why);
-		return;
-	}
-	if (was_accepted)
-		timer_start(registrar->loop, &registrar->orphan, registrar->orphan_timeout_ms);
-	if (was_accepted && stream->status == CODE_OK) {
-		log_info("another Backplane takes over");
-		retry_after(registrar, 0);
-		return;
-	}
-	if (was_accepted)
-		log_failure(LOG_WARN, &why, "lost the Backplane");
-	else
-		log_failure(LOG_DEBUG, &why, "not registered");
-	wait_to_retry(registrar);
+	return true;
 }
 
-static const struct rpc_events stream_events = {
-	.headers = on_headers,
-	.message = on_message,
-	.data = on_data,
-	.closed = on_closed,
-};
-
-static void open_stream(struct registrar *registrar) {
-	registrar->state = REGISTRAR_OPENING;
-	snprintf(registrar->said_hosted, sizeof registrar->said_hosted, "%s", registrar->hosted);
-	registrar->stream =
-		rpc_call(registrar->backplane, &(struct rpc_call_options){
-						       .path = STR("/xyz.block.ftl.v1.BackplaneService/RegisterRunner"),
-						       .events = &stream_events,
-						       .owner = registrar,
-					       });
-	Ftl__RegisterRunnerRequest request = FTL__REGISTER_RUNNER_REQUEST__INIT;
-	request.language = (char *)registrar->language;
-	request.endpoint = (char *)registrar->endpoint;
-	request.runner_key = registrar->key;
-	request.deployment_key = registrar->said_hosted;
-	struct arena arena = ARENA_INIT(KIB(4));
-	rpc_send(registrar->stream, pb_pack(&request.base, &arena));
-	arena_deinit(&arena);
-	registrar->limit.fire = on_too_slow;
-	timer_start(registrar->loop, &registrar->limit, OPENING_MAX_MS);
-}
-
-/* --- life --------------------------------------------------------------------------------------------------------- */
-
-void registrar_start(struct registrar *registrar) {
-	registrar->orphan.fire = on_orphan_limit;
-	timer_start(registrar->loop, &registrar->orphan, registrar->orphan_timeout_ms);
-	open_stream(registrar);
-}
-
-void registrar_set_hosted(struct registrar *registrar, const char *deployment_key) {
-	snprintf(registrar->hosted, sizeof registrar->hosted, "%s", deployment_key);
-}
-
-static void stop_timers(struct registrar *registrar) {
-	timer_stop(registrar->loop, &registrar->limit);
-	timer_stop(registrar->loop, &registrar->orphan);
-}
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 void registrar_leave(struct registrar *registrar) {
-	stop_timers(registrar);
 	if (registrar->state == REGISTRAR_ACCEPTED) {
-		registrar->state = REGISTRAR_LEAVING;
-		rpc_half_close(registrar->stream);
-	} else {
+		registrar_move(registrar, REGISTRAR_LEAVING);
+		registrar->effects->ops->half_close_stream(registrar->effects);
+	} else if (registrar->state != REGISTRAR_LEAVING) {
 		registrar_end(registrar);
 	}
 }
 
 void registrar_end(struct registrar *registrar) {
-	stop_timers(registrar);
-	if (registrar->stream != NULL) {
-		registrar->stream->owner = NULL;
-		rpc_cancel(registrar->stream, CODE_CANCELLED, "the Runner goes");
-	}
-	registrar->stream = NULL;
-	registrar->state = REGISTRAR_ENDED;
+	bool is_open = registrar->state == REGISTRAR_OPENING || registrar->state == REGISTRAR_ACCEPTED ||
+		       registrar->state == REGISTRAR_LEAVING;
+	if (registrar->state == REGISTRAR_ENDED)
+		return;
+	registrar_move(registrar, REGISTRAR_ENDED);
+	if (is_open)
+		registrar->effects->ops->drop_stream(registrar->effects, "the Runner goes");
 }

@@ -1,60 +1,77 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps a Runner registered with the Backplane: a stream that stays open, and is opened again, with the same key and
- * with what the Runner hosts, when it breaks.
+ * Keeps the Runner registered with the Backplane: by a stream that stays open, and is opened again, with the same key
+ * and with what the Runner hosts, when it breaks. Pure: part of the agent.
+ *
+ *        ┌──delay over── WAITING ◀──error, too slow──┐
+ *        ▼                  ▲                        │
+ *     OPENING ──────────────┼────────────────────────┘
+ *        │ │                └──the stream ends──┐
+ *        │ └──accepted──▶ ACCEPTED ─────────────┘
+ *        │                   │ leave
+ *        │                   ▼
+ *        │                LEAVING
+ *        ▼                   │ the stream ends
+ *      ENDED ◀───────────────┘
+ *
+ * OPENING ends when a refusal is final; leaving ends OPENING and WAITING at once. A stream that ends in order though
+ * the Runner did not leave tells that another Backplane takes over: the next one is opened without a delay.
  */
 #pragma once
 
 #include "base/random.h"
-#include "rpc/channel.h"
+#include "module/backplane_retry.h"
+#include "runner/hosting.h"
 
-struct registrar;
-
-struct registrar_events {
-	/* The Backplane counts on us. registrar->key is the Runner's key. Comes again after each reconnection. */
-	void (*accepted)(struct registrar *registrar);
-	/* The Backplane does not want us, and trying again would not help. Once. */
-	void (*refused)(struct registrar *registrar, const struct error *why);
-	/* No Backplane accepted us for orphan_timeout_ms. Once. */
-	void (*orphaned)(struct registrar *registrar);
+enum {
+	REGISTRAR_OPENING_MAX_MS = 10000,
+	REGISTRAR_RETRY_FIRST_MS = BACKPLANE_RETRY_FIRST_MS,
+	REGISTRAR_RETRY_LAST_MS = BACKPLANE_RETRY_LAST_MS,
 };
 
 enum registrar_state {
+	REGISTRAR_WAITING, /* to try again; also the first time */
 	REGISTRAR_OPENING,
 	REGISTRAR_ACCEPTED,
-	REGISTRAR_WAITING, /* to try again */
-	REGISTRAR_LEAVING, /* we have said that we go */
+	REGISTRAR_LEAVING,
 	REGISTRAR_ENDED,
 };
 
 struct registrar {
-	struct loop *loop;
-	struct rpc_channel *backplane;
+	struct agent_effects *effects;
+	const struct hosting *hosting; /* what the registration says */
 	const char *language;
-	const char *endpoint; /* our own */
+	const char *endpoint; /* the Runner's own */
 	uint64_t orphan_timeout_ms;
-	const struct registrar_events *events;
-	void *owner;
 
 	enum registrar_state state;
-	char key[KEY_MAX]; /* "" until the Backplane has given one */
-	char hosted[KEY_MAX]; /* the deployment that is alive here; "" for none */
-	char said_hosted[KEY_MAX]; /* with this request */
-	struct rpc_stream *stream;
-	struct timer limit; /* of opening, then of waiting */
-	struct timer orphan;
-	uint64_t delay_ms;
+	char key[KEY_MAX]; /* the Runner's; "" until the Backplane has given one */
+	char said_hosted[KEY_MAX]; /* with this stream */
+	uint64_t due_ms; /* OPENING: its limit; WAITING: the next attempt */
+	uint64_t orphan_due_ms; /* UINT64_MAX: a Backplane is there */
+	uint64_t delay_ms; /* the last one */
 	bool was_accepted; /* ever */
 };
 
-/* The fields above the first empty line are set, and key if it is known; the rest is zero. */
-void registrar_start(struct registrar *registrar);
+/* The fields above the first empty line are set, and key if it is known; the rest is zero. Opens the first stream. */
+void registrar_start(struct registrar *registrar, uint64_t now_ms);
 
-/* What is alive here; "" for nothing. */
-void registrar_set_hosted(struct registrar *registrar, const char *deployment_key);
+/* Does what is due. Returns true, once, when no Backplane accepted the Runner for orphan_timeout_ms. */
+bool registrar_tick(struct registrar *registrar, uint64_t now_ms);
+uint64_t registrar_due_ms(const struct registrar *registrar); /* UINT64_MAX: never */
+
+/* The Backplane counts on the Runner, whose key it gives. Returns false when what the Runner hosts has changed since
+ * the stream was opened: another stream is opened then. */
+bool registrar_accepted(struct registrar *registrar, uint64_t now_ms, struct str key);
+
+/* why NULL: the stream ended in order. Returns false when the Backplane refused the Runner, and would again. */
+bool registrar_stream_closed(struct registrar *registrar, uint64_t now_ms, const struct error *why);
 
 /* Tells the Backplane that no call should come any more. */
 void registrar_leave(struct registrar *registrar);
 
-/* No event follows. The stream may still be closing until the loop has run on. */
+/* Gives up the stream. Nothing follows. */
 void registrar_end(struct registrar *registrar);
+
+/* The one place where the state changes. Aborts when the diagram has no such arrow. */
+void registrar_move(struct registrar *registrar, enum registrar_state next);
