@@ -220,7 +220,7 @@ static int run(struct program *program, struct error *err) {
 		return -1;
 	loop_init(&program->loop);
 	struct rpc_server_options options = rpc_server_options_default;
-	options.http.header_bytes = RPC_HEADER_BYTES_MAX; /* what a Runner takes */
+	options.http.header_bytes = HTTP_HEADER_BYTES_MAX; /* what a Runner takes */
 	options.http.resets = HTTP_NEVER; /* the Runner passes on what clients give up, of all of them */
 	program->server = rpc_server_new(&program->loop, &options);
 	rpc_server_add(program->server, methods, ARRAY_LEN(methods), program);

@@ -316,7 +316,7 @@ static void start_server(struct backplane *backplane) {
 	struct rpc_server_options options = rpc_server_options_default;
 	options.message_max = UINT32_MAX; /* each method has its own */
 	options.held_max = backplane->options->limits.held_max;
-	options.http.header_bytes = RPC_HEADER_BYTES_MAX;
+	options.http.header_bytes = HTTP_HEADER_BYTES_MAX;
 	/* All clients of a worker come on its connections; it has counted what each of them does. */
 	options.http.streams = 4096;
 	options.http.resets = options.http.control_frames = HTTP_NEVER;

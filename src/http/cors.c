@@ -3,8 +3,8 @@
 
 #include "net/endpoint.h"
 
-static struct str origin_of(const struct http_stream *request) {
-	return http_headers_get(&request->received, STR("origin"));
+static struct str origin_of(const struct http_headers *headers) {
+	return http_headers_get(headers, STR("origin"));
 }
 
 /* "https://example.org:8080" without the port. */
@@ -30,11 +30,12 @@ static bool is_loopback(struct str origin) {
 	return endpoint_is_loopback(&endpoint);
 }
 
-bool cors_allows(const char *const *origins, const struct http_stream *request) {
-	struct str origin = origin_of(request);
+bool cors_allows(const char *const *origins, const struct http_headers *headers) {
+	struct str origin = origin_of(headers);
 	if (origin.ptr == NULL || is_loopback(origin))
 		return true;
-	/* That it is the host which the request names shows nothing: who owns a name can let it mean this machine. */
+	/* An origin that equals the request's own host is not allowed for that: whoever owns a name can point it at
+	 * this machine (DNS rebinding). */
 	for (size_t i = 0; origins != NULL && origins[i] != NULL; i++)
 		if (strcmp(origins[i], "*") == 0 || str_eq_c(origin, origins[i]))
 			return true;
@@ -77,27 +78,26 @@ bool cors_is_origin(struct str text) {
 	return is_host(host) && (colon == authority.len || is_port(str_from_offset(authority, colon + 1), secure));
 }
 
-bool cors_is_preflight(const struct http_stream *request) {
-	return str_eq(request->method, STR("OPTIONS")) && origin_of(request).ptr != NULL &&
-	       http_headers_find(&request->received, STR("access-control-request-method")) != NULL;
+bool cors_is_preflight(struct str method, const struct http_headers *headers) {
+	return str_eq(method, STR("OPTIONS")) && origin_of(headers).ptr != NULL &&
+	       http_headers_find(headers, STR("access-control-request-method")) != NULL;
 }
 
-void cors_add_headers(struct http_stream *request, struct http_headers *headers) {
+void cors_add_headers(struct http_stream *request, struct http_headers *response) {
 	struct arena *arena = &request->arena;
-	struct str origin = origin_of(request);
+	struct str origin = origin_of(&request->received);
 	if (origin.ptr == NULL)
 		return;
-	http_headers_add(headers, arena, STR("access-control-allow-origin"), origin);
-	http_headers_add(headers, arena, STR("vary"), STR("Origin"));
-	if (!cors_is_preflight(request)) {
-		http_headers_add(headers, arena, STR("access-control-expose-headers"),
-				 STR("*, Grpc-Status, Grpc-Message, "
-				     "Grpc-Status-Details-Bin"));
+	http_headers_add(response, arena, STR("access-control-allow-origin"), origin);
+	http_headers_add(response, arena, STR("vary"), STR("Origin"));
+	if (!cors_is_preflight(request->method, &request->received)) {
+		http_headers_add(response, arena, STR("access-control-expose-headers"),
+				 STR("*, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin"));
 		return;
 	}
 	struct str asked = http_headers_get(&request->received, STR("access-control-request-headers"));
-	http_headers_add(headers, arena, STR("access-control-allow-methods"), STR("GET, POST"));
+	http_headers_add(response, arena, STR("access-control-allow-methods"), STR("GET, POST"));
 	if (asked.ptr != NULL)
-		http_headers_add(headers, arena, STR("access-control-allow-headers"), asked);
-	http_headers_add(headers, arena, STR("access-control-max-age"), STR("7200"));
+		http_headers_add(response, arena, STR("access-control-allow-headers"), asked);
+	http_headers_add(response, arena, STR("access-control-max-age"), STR("7200"));
 }

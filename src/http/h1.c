@@ -204,25 +204,39 @@ static void end_received(struct h1 *h1) {
 		settle(h1);
 }
 
-static void take_request(struct h1 *h1, struct str bytes) {
-	struct h1_head head;
+static int read_request(struct h1 *h1, struct str bytes, struct h1_head *ret_head,
+			struct http_request_head *ret_request) {
 	struct error err;
 	unsigned status;
-	struct http_stream *stream = h1->http.events->new_stream(&h1->http);
-	if (stream == NULL) {
-		refuse_with(h1, 503, CODE_UNAVAILABLE, "the server is going away");
-		return;
-	}
-	attach(h1, stream);
-	if (h1_read_request(bytes, &stream->arena, &head, &status, &err) < 0) {
+	struct http_request_head request;
+	http_request_head_init(&request);
+	if (h1_read_request(bytes, &request.arena, ret_head, &status, &err) < 0) {
+		http_request_head_deinit(&request);
 		refuse(h1, status, &err);
+		return -1;
+	}
+	request.method = ret_head->method;
+	request.path = ret_head->target;
+	request.authority = ret_head->host;
+	request.headers = ret_head->headers;
+	request.header_bytes = bytes.len;
+	*ret_request = request;
+	return 0;
+}
+
+static void take_request(struct h1 *h1, struct str bytes) {
+	struct h1_head head;
+	struct http_request_head request;
+	if (read_request(h1, bytes, &head, &request) < 0)
+		return;
+	struct http_stream *stream = h1->http.events->new_stream(&h1->http, &request);
+	if (stream == NULL) {
+		http_request_head_deinit(&request);
+		refuse_with(h1, 503, CODE_UNAVAILABLE, "the request was refused before it began; send it again");
 		return;
 	}
-	stream->method = head.method;
-	stream->path = head.target;
-	stream->authority = head.host;
-	stream->received = head.headers;
-	stream->in_trailers = true;
+	http_stream_take_head(stream, &request);
+	attach(h1, stream);
 	h1->keep_alive = !head.close && !h1->shutting_down;
 	begin_body(h1, &head);
 	if (head.expects_continue && head.body != H1_BODY_NONE && !transport_is_backed_up(h1->http.transport))

@@ -33,6 +33,9 @@ struct budget {
 	unsigned spent;
 };
 
+/* A block of headers; those of one connection never interleave (RFC 9113 section 4.3). */
+enum block { BLOCK_NONE, BLOCK_REQUEST, BLOCK_RESPONSE, BLOCK_TRAILERS };
+
 struct h2 {
 	struct http_connection http;
 	struct loop *loop;
@@ -43,7 +46,12 @@ struct h2 {
 	size_t output_len;
 	struct budget resets, control_frames;
 	int32_t last_id; /* the highest of the peer's streams */
-	struct http_stream *in_headers; /* whose header block is being read; NULL once it is gone */
+	struct {
+		enum block kind; /* of the block that is being read */
+		struct http_request_head request; /* BLOCK_REQUEST */
+		struct http_stream *stream; /* the others; NULL once it is closed */
+		size_t bytes; /* so far; the others */
+	} block;
 	bool closing;
 	bool shutting_down;
 	bool proven; /* client: the peer's SETTINGS have come */
@@ -202,100 +210,143 @@ static void detach(struct h2 *h2, struct http_stream *stream, const struct error
 	list_remove(&stream->link);
 	h2->http.stream_count--;
 	stream->connection = NULL;
-	if (h2->in_headers == stream)
-		h2->in_headers = NULL;
+	if (h2->block.stream == stream)
+		h2->block.stream = NULL;
 	stream->events->closed(stream, why);
+}
+
+static void end_block(struct h2 *h2) {
+	h2->block.kind = BLOCK_NONE;
+	h2->block.stream = NULL;
+	h2->http.head_ms = 0;
+}
+
+static void begin_request_block(struct h2 *h2, int32_t id) {
+	if (h2->goaway_sent) {
+		/* nghttp2 takes requests until our last word has left. The peer will read in it that this one was not
+		 * taken, and send it again elsewhere: it must not run here. */
+		nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+		return;
+	}
+	h2->last_id = id;
+	h2->block.kind = BLOCK_REQUEST;
+	h2->http.head_ms = loop_now_ms(h2->loop);
+	http_request_head_deinit(&h2->block.request); /* what a block left that came to nothing */
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
 	struct h2 *h2 = data;
-	h2->in_headers = NULL;
-	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && h2->goaway_sent) {
-		/* nghttp2 takes requests until our last word has left. The peer will read in it that this one was not
-		 * taken, and send it again elsewhere: it must not run here. */
-		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
-		return 0;
-	}
+	end_block(h2);
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-		struct http_stream *stream = h2->http.events->new_stream(&h2->http);
-		if (stream == NULL)
-			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-		stream->id = h2->last_id = frame->hd.stream_id;
-		attach(h2, stream);
-		nghttp2_session_set_stream_user_data(session, stream->id, stream);
-		h2->in_headers = stream;
+		begin_request_block(h2, frame->hd.stream_id);
 		return 0;
 	}
-	struct http_stream *stream = h2->in_headers = stream_of(session, frame->hd.stream_id);
-	if (stream != NULL) {
-		stream->in_trailers = stream->status >= 200;
-		stream->header_bytes = 0;
-	}
+	struct http_stream *stream = h2->block.stream = stream_of(session, frame->hd.stream_id);
+	if (stream != NULL)
+		h2->block.kind = h2->http.is_server || stream->status >= 200 ? BLOCK_TRAILERS : BLOCK_RESPONSE;
+	h2->block.bytes = 0;
 	return 0;
 }
 
-static void set_pseudo_header(struct http_stream *stream, struct str name, struct str value) {
-	if (str_eq(name, STR(":method")))
-		stream->method = value;
-	else if (str_eq(name, STR(":path")))
-		stream->path = value;
-	else if (str_eq(name, STR(":authority")))
-		stream->authority = value;
-}
+struct copied_header {
+	struct str name, value;
+};
 
-static void keep_header(struct http_stream *stream, struct str name, struct str value, uint8_t flags) {
-	/* Both terminated, in one piece. */
-	char *copy = arena_alloc(&stream->arena, name.len + value.len + 2);
+/* Both terminated, in one piece. nghttp2 terminates what it gives. */
+static struct copied_header copy_header(struct arena *arena, struct str name, struct str value) {
+	char *copy = arena_alloc(arena, name.len + value.len + 2);
 	memcpy(copy, name.ptr, name.len + 1);
 	memcpy(copy + name.len + 1, value.ptr, value.len + 1);
-	name.ptr = copy;
-	value.ptr = copy + name.len + 1;
-	if (name.len > 0 && name.ptr[0] == ':')
-		set_pseudo_header(stream, name, value);
-	else
-		http_headers_add(stream->in_trailers ? &stream->trailers : &stream->received, &stream->arena, name,
-				 value)
-			->never_indexed = flags & NGHTTP2_NV_FLAG_NO_INDEX;
+	return (struct copied_header){str_new(copy, name.len), str_new(copy + name.len + 1, value.len)};
 }
 
-static void condemn_bomb(struct h2 *h2) {
+static void set_pseudo_header(struct http_request_head *head, const struct copied_header *header) {
+	if (str_eq(header->name, STR(":method")))
+		head->method = header->value;
+	else if (str_eq(header->name, STR(":path")))
+		head->path = header->value;
+	else if (str_eq(header->name, STR(":authority")))
+		head->authority = header->value;
+}
+
+static void terminate_for_bomb(struct h2 *h2) {
 	char text[160];
 	snprintf(text, sizeof text, "it sent headers that unfold to more than %d times max-header-bytes, which is %u",
 		 HEADERS_FAR_OVER, h2->limits.header_bytes);
 	terminate_connection(h2, NGHTTP2_ENHANCE_YOUR_CALM, CODE_RESOURCE_EXHAUSTED, text);
 }
 
-static int on_header(nghttp2_session *session UNUSED, const nghttp2_frame *frame UNUSED, const uint8_t *name_bytes,
-		     size_t name_len, const uint8_t *value_bytes, size_t value_len, uint8_t flags, void *data) {
-	struct h2 *h2 = data;
-	struct http_stream *stream = h2->in_headers;
-	if (stream == NULL)
+/* A request over the limit is still answered with 431, so its block is read to the end, without keeping it. */
+static int take_request_header(struct h2 *h2, struct str name, struct str value, uint8_t flags) {
+	struct http_request_head *head = &h2->block.request;
+	head->header_bytes += name.len + value.len + HTTP_HEADER_COST;
+	if (head->header_bytes > h2->limits.header_bytes) {
+		head->is_too_large = true;
+		if (head->header_bytes / HEADERS_FAR_OVER > h2->limits.header_bytes)
+			terminate_for_bomb(h2);
 		return 0;
-	stream->header_bytes += name_len + value_len + HTTP_HEADER_COST;
-	if (stream->header_bytes > h2->limits.header_bytes) {
-		/* A server can still say so to a request; what is over is not kept. */
-		stream->headers_over = true;
-		if (h2->http.is_server && stream->header_bytes / HEADERS_FAR_OVER > h2->limits.header_bytes)
-			condemn_bomb(h2);
-		return h2->http.is_server && !stream->in_trailers ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	}
-	struct str name = str_new(name_bytes, name_len),
-		   value = str_new(value_bytes, value_len); /* nghttp2 terminates them */
-	if (str_eq(name, STR(":status")))
-		stream->status = (unsigned)strtoul(value.ptr, NULL, 10);
-	else if (h2->http.is_server || stream->status >= 200) /* of interim answers, of any number, nothing is kept */
-		keep_header(stream, name, value, flags);
+	struct copied_header header = copy_header(&head->arena, name, value);
+	if (name.len > 0 && name.ptr[0] == ':')
+		set_pseudo_header(head, &header);
+	else
+		http_headers_add(&head->headers, &head->arena, header.name, header.value)->never_indexed =
+			flags & NGHTTP2_NV_FLAG_NO_INDEX;
 	return 0;
 }
 
-static void deliver_headers(struct h2 *h2, struct http_stream *stream, const nghttp2_frame *frame) {
-	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-		stream->in_trailers = true; /* a later block can be nothing else */
-		stream->status = 0;
-		h2->http.events->request(&h2->http, stream);
-	} else if (!stream->in_trailers && stream->status >= 200) {
-		stream->events->headers(stream);
+static int take_header(struct h2 *h2, struct http_stream *stream, struct str name, struct str value, uint8_t flags) {
+	h2->block.bytes += name.len + value.len + HTTP_HEADER_COST;
+	if (h2->block.bytes > h2->limits.header_bytes) {
+		stream->headers_over = true;
+		if (h2->http.is_server && h2->block.bytes / HEADERS_FAR_OVER > h2->limits.header_bytes)
+			terminate_for_bomb(h2);
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
 	}
+	if (str_eq(name, STR(":status"))) {
+		stream->status = (unsigned)strtoul(value.ptr, NULL, 10);
+		return 0;
+	}
+	if (!h2->http.is_server && stream->status < 200)
+		return 0; /* of interim answers, of any number, nothing is kept */
+	struct copied_header header = copy_header(&stream->arena, name, value);
+	http_headers_add(h2->block.kind == BLOCK_TRAILERS ? &stream->trailers : &stream->received, &stream->arena,
+			 header.name, header.value)
+		->never_indexed = flags & NGHTTP2_NV_FLAG_NO_INDEX;
+	return 0;
+}
+
+static int on_header(nghttp2_session *session UNUSED, const nghttp2_frame *frame UNUSED, const uint8_t *name_bytes,
+		     size_t name_len, const uint8_t *value_bytes, size_t value_len, uint8_t flags, void *data) {
+	struct h2 *h2 = data;
+	struct str name = str_new(name_bytes, name_len), value = str_new(value_bytes, value_len);
+	if (h2->block.kind == BLOCK_REQUEST)
+		return take_request_header(h2, name, value, flags);
+	return h2->block.stream == NULL ? 0 : take_header(h2, h2->block.stream, name, value, flags);
+}
+
+static void deliver_request(struct h2 *h2, int32_t id) {
+	struct http_stream *stream = h2->http.events->new_stream(&h2->http, &h2->block.request);
+	if (stream == NULL) {
+		http_request_head_deinit(&h2->block.request);
+		nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+		return;
+	}
+	stream->id = id;
+	http_stream_take_head(stream, &h2->block.request);
+	attach(h2, stream);
+	nghttp2_session_set_stream_user_data(h2->session, id, stream);
+	h2->http.events->request(&h2->http, stream);
+}
+
+static void deliver_headers(struct h2 *h2, int32_t id) {
+	enum block kind = h2->block.kind;
+	struct http_stream *stream = h2->block.stream;
+	end_block(h2);
+	if (kind == BLOCK_REQUEST)
+		deliver_request(h2, id);
+	else if (kind == BLOCK_RESPONSE && stream != NULL && stream->status >= 200)
+		stream->events->headers(stream);
 }
 
 /* If the frame is the last, and no event before has closed its stream. */
@@ -312,8 +363,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	struct h2 *h2 = data;
 	switch (frame->hd.type) {
 	case NGHTTP2_HEADERS:
-		if (h2->in_headers != NULL)
-			deliver_headers(h2, h2->in_headers, frame);
+		deliver_headers(h2, frame->hd.stream_id);
 		deliver_end(session, frame);
 		return 0;
 	case NGHTTP2_DATA:
@@ -359,6 +409,8 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags UNUSED, int32_t
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *data) {
 	struct h2 *h2 = data;
 	struct http_stream *stream = stream_of(session, id);
+	if (h2->block.kind == BLOCK_REQUEST && id == h2->last_id)
+		end_block(h2);
 	if (stream == NULL)
 		return 0;
 	nghttp2_session_set_stream_user_data(session, id, NULL);
@@ -406,6 +458,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 
 static int on_invalid_frame(nghttp2_session *session UNUSED, const nghttp2_frame *frame, int code, void *data) {
 	struct h2 *h2 = data;
+	if (h2->block.kind == BLOCK_REQUEST && frame->hd.stream_id == h2->last_id)
+		end_block(h2); /* the stream is reset, and nothing of the request is delivered */
 	if (code == NGHTTP2_ERR_PROTO && frame->hd.type == NGHTTP2_HEADERS &&
 	    h2->http.stream_count >= h2->limits.streams)
 		snprintf(h2->invalid, sizeof h2->invalid, "one stream more at a time than max-streams, which is %u",
@@ -781,6 +835,7 @@ static void on_transport_closed(struct transport *transport) {
 	}
 	h2->http.events->closed(&h2->http, why);
 	nghttp2_session_del(h2->session);
+	http_request_head_deinit(&h2->block.request);
 	free(h2);
 }
 
@@ -799,6 +854,7 @@ static struct h2 *h2_new(struct loop *loop, const struct http_limits *limits,
 		limits->control_frames ? limits->control_frames : http_limits_default.control_frames;
 	h2->http.stream_limit = 100; /* until the peer's settings are there */
 	list_init(&h2->http.streams);
+	http_request_head_init(&h2->block.request);
 	flushable_init(&h2->flushable, flush);
 	return h2;
 }

@@ -54,6 +54,26 @@ void http_stream_init(struct http_stream *stream, const struct http_stream_event
 	list_init(&stream->link);
 }
 
+void http_request_head_init(struct http_request_head *head) {
+	*head = (struct http_request_head){.arena = ARENA_INIT(HTTP_HEAD_ARENA_MAX)};
+}
+
+void http_request_head_deinit(struct http_request_head *head) {
+	arena_deinit(&head->arena);
+	http_request_head_init(head);
+}
+
+void http_stream_take_head(struct http_stream *stream, struct http_request_head *head) {
+	ASSERT(stream->arena.blocks == NULL && head->arena.used <= stream->arena.max);
+	stream->arena.blocks = head->arena.blocks;
+	stream->arena.used = head->arena.used;
+	stream->method = head->method;
+	stream->path = head->path;
+	stream->authority = head->authority;
+	stream->received = head->headers;
+	http_request_head_init(head);
+}
+
 void http_stream_deinit(struct http_stream *stream) {
 	ASSERT(stream->connection == NULL);
 	arena_deinit(&stream->arena);

@@ -72,6 +72,22 @@ struct http_header *http_headers_add(struct http_headers *headers, struct arena 
 /* The same as one of other headers. */
 void http_headers_pass(struct http_headers *headers, struct arena *arena, const struct http_header *header);
 
+/* The header block of a request that arrives. The connection collects it before anybody has memory for the request, so
+ * that the path can decide whose stream it becomes. */
+struct http_request_head {
+	struct str method, path, authority; /* in the arena */
+	struct http_headers headers; /* in the arena */
+	struct arena arena; /* of HTTP_HEAD_ARENA_MAX; moves into the stream */
+	size_t header_bytes; /* as "max-header-bytes" counts them */
+	bool is_too_large; /* header_bytes passed the limit; later headers were dropped */
+};
+
+/* The highest "max-header-bytes", and the memory that headers of that size take as copies and arrays. */
+#define HTTP_HEADER_BYTES_MAX KIB(48)
+#define HTTP_HEAD_ARENA_MAX MIB(1)
+
+struct http_plain_answer;
+struct http_route;
 struct http_stream;
 struct transport;
 
@@ -99,10 +115,8 @@ struct http_stream {
 	unsigned status; /* responses; 0: not there yet */
 	struct http_headers received; /* request or response headers */
 	struct http_headers trailers;
-	size_t header_bytes; /* received so far in this block */
-	bool in_trailers; /* server: the request's headers are whole */
 	bool received_end;
-	bool headers_over; /* server: header_bytes passed the limit, and what came after is not kept */
+	bool headers_over; /* client: the response's headers passed max-header-bytes */
 	size_t lent; /* bytes of `data` that the owner has not given back */
 	uint64_t progress_ms; /* when the peer last sent, or took, some of it */
 
@@ -114,6 +128,9 @@ struct http_stream {
 	bool unprocessed; /* closed: the peer did not begin to work on it, so it may be sent again elsewhere */
 	struct buf kept; /* client: all that was written, while keeping, up to HTTP_KEEP_MAX */
 	bool keeping;
+
+	const struct http_route *route; /* server.h: whose request it is; NULL: nobody's */
+	const struct http_plain_answer *plain; /* plain.h: sent once the request has ended; NULL: none */
 };
 
 /* The most that the owner of a stream may have written ahead: a message of the largest size, behind one that is
@@ -126,6 +143,11 @@ struct http_stream {
 
 void http_stream_init(struct http_stream *stream, const struct http_stream_events *events, size_t arena_max);
 void http_stream_deinit(struct http_stream *stream);
+
+/* For connections: moves head into a stream from new_stream; head is empty afterwards. */
+void http_stream_take_head(struct http_stream *stream, struct http_request_head *head);
+void http_request_head_init(struct http_request_head *head);
+void http_request_head_deinit(struct http_request_head *head);
 
 /* Client: keeps what is written from now on, until it is too much or http_stream_stop_keeping. */
 void http_stream_keep(struct http_stream *stream);
@@ -159,9 +181,10 @@ struct http_connection_events {
 	void (*ready)(struct http_connection *connection);
 	/* Client: it does: HTTP/2's SETTINGS have come. With HTTP/1.1, which has none, this follows `ready`. */
 	void (*proven)(struct http_connection *connection);
-	/* Server: memory for a request that begins; NULL refuses it. */
-	struct http_stream *(*new_stream)(struct http_connection *connection);
-	/* Server: the request's headers are there. */
+	/* Server: memory for a request whose headers are complete: a stream with an empty arena, into which the
+	 * connection moves head. NULL refuses the request: the client learns that nothing was done about it. */
+	struct http_stream *(*new_stream)(struct http_connection *connection, struct http_request_head *head);
+	/* Server: follows new_stream at once; the stream holds the request's headers. */
 	void (*request)(struct http_connection *connection, struct http_stream *stream);
 	/* The peer takes no new requests; those in progress go on. */
 	void (*going_away)(struct http_connection *connection);
@@ -176,7 +199,7 @@ struct http_connection {
 	bool is_server;
 	bool is_tls;
 	uint64_t progress_ms; /* when the peer last sent something, or took something that it had kept waiting */
-	uint64_t head_ms; /* HTTP/1.1 server: when the head that is not whole yet began; 0: there is none */
+	uint64_t head_ms; /* server: when the header block began that is not complete yet; 0: there is none */
 	char peer[64];
 	const struct http_connection_events *events;
 	struct list streams;

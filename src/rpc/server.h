@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server's end on one loop: takes connected sockets, tells requests apart by their path, and starts the method.
+ * A server of methods on one loop: the handler of all paths of an HTTP server (http/server.h). It finds out which
+ * protocol a request speaks, and starts the method that its path names.
  */
 #pragma once
 
@@ -8,6 +9,7 @@
 
 #include "rpc/rpc.h"
 
+struct http_server;
 struct rpc_unary;
 struct tls_config;
 struct types;
@@ -22,9 +24,6 @@ struct rpc_method {
 	void (*streaming)(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena);
 	const ProtobufCMessageDescriptor *request;
 };
-
-/* The highest of http.header_bytes: what a stream's arena has room for, several times over. */
-#define RPC_HEADER_BYTES_MAX KIB(48)
 
 struct rpc_server_options {
 	struct http_limits http;
@@ -43,6 +42,9 @@ struct rpc_server;
 
 struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_options *options);
 
+/* The HTTP server below, so that other handlers can have prefixes of their own. Lives as long as this one. */
+struct http_server *rpc_server_http(struct rpc_server *server);
+
 /* Methods are borrowed for the life of the server. */
 void rpc_server_add(struct rpc_server *server, const struct rpc_method *methods, size_t count, void *service);
 
@@ -60,13 +62,14 @@ void rpc_server_accept(struct rpc_server *server, int fd, bool trusted);
  * new connections. Calls done(data) when none is left; never from inside. */
 void rpc_server_drain(struct rpc_server *server, void (*done)(void *data), void *data);
 
-/* Ends every connection. The memory is gone when the loop has run on; the loop must not be gone before. */
+/* Frees the server and ends every connection. Calls that are open still get `closed`, when the loop runs on; the loop
+ * must not be gone before. */
 void rpc_server_close(struct rpc_server *server);
 
-/* From now on, or no longer, every new call is refused, in a way that tells that nothing was done about it. */
+/* Refuses every new call, or takes them again: the client learns that nothing was done about it. */
 void rpc_server_refuse(struct rpc_server *server, bool refuse);
 
-size_t rpc_server_calls(const struct rpc_server *server); /* in progress */
-size_t rpc_server_busy(const struct rpc_server *server); /* those of them that are not open_ended (rpc.h) */
-/* Ends those that are. */
+size_t rpc_server_calls(const struct rpc_server *server); /* requests in progress */
+size_t rpc_server_busy(const struct rpc_server *server); /* calls in progress that are not open_ended (rpc.h) */
+/* Ends the calls that are open_ended. */
 void rpc_server_end_open(struct rpc_server *server, const struct error *why);

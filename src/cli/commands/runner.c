@@ -51,7 +51,7 @@ static int run(struct cli *cli) {
 	struct rpc_server_options limits;
 	if (given->language == NULL)
 		return cli_usage(cli, "say for which language: --language NAME");
-	int wrong = cli_limits(cli, RPC_HEADER_BYTES_MAX, RPC_HEADER_BYTES_MAX, &limits);
+	int wrong = cli_limits(cli, HTTP_HEADER_BYTES_MAX, HTTP_HEADER_BYTES_MAX, &limits);
 	if (wrong != EXIT_DONE)
 		return wrong;
 	struct runner_options runner = {
