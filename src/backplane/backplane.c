@@ -42,7 +42,7 @@ struct control *backplane_event(struct backplane *backplane) {
 void backplane_event_done(struct backplane *backplane) {
 	if (backplane->stopping.state == STOPPED || backplane->stopping.state == LEAVING)
 		return;
-	uint64_t due_ms = control_tick(&backplane->control), now_ms = backplane->control.now_ms;
+	uint64_t due_ms = control_tick(&backplane->control), now_ms = backplane->control.time.now_ms;
 	if (due_ms == UINT64_MAX)
 		timer_stop(&backplane->loop, &backplane->tick);
 	else

@@ -31,14 +31,14 @@ static int64_t out_wall_ms(struct effects *effects UNUSED) {
 
 /* --- the Platform ------------------------------------------------------------------------------------------------- */
 
-static void out_create_runner(struct effects *effects, const char *runner_key, const char *language) {
+static void out_create(struct effects *effects, const char *runner_key, const char *language) {
 	struct backplane *backplane = backplane_of(effects);
 	log_debug("starting the Runner %s", runner_key);
 	failpoint(FAILPOINT_RUNNER_CREATING);
 	backplane->platform->ops->create(backplane->platform, runner_key, language);
 }
 
-static void out_destroy_runner(struct effects *effects, const char *runner_key) {
+static void out_destroy(struct effects *effects, const char *runner_key) {
 	struct backplane *backplane = backplane_of(effects);
 	backplane->platform->ops->destroy(backplane->platform, runner_key);
 }
@@ -83,7 +83,7 @@ static void on_pinged(void *owner, const ProtobufCMessage *response UNUSED, cons
 	free(call);
 }
 
-static void out_ping_runner(struct effects *effects, const struct runner *runner, uint64_t timeout_ms) {
+static void out_ping(struct effects *effects, const struct runner *runner, uint64_t timeout_ms) {
 	struct backplane *backplane = backplane_of(effects);
 	Ftl__PingRequest request;
 	ftl__ping_request__init(&request);
@@ -123,7 +123,7 @@ static void out_deploy(struct effects *effects, const struct runner *runner, con
 static void on_terminate_answered(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
 	struct runner_call *call = owner;
 	failpoint(FAILPOINT_TERMINATE_ANSWERED);
-	/* Its end is an event of its own, and has a limit. */
+	/* Ignore the reply: exit is reported separately and has its own timeout. */
 	if (err != NULL && err->code != CODE_CANCELLED)
 		log_failure(LOG_DEBUG, err, "the Runner %s could not be told to end", call->runner_key);
 	free(call);
@@ -146,7 +146,7 @@ static void out_terminate(struct effects *effects, const struct runner *runner, 
 	failpoint(FAILPOINT_TERMINATE_SENT);
 }
 
-static void out_forget_runner(struct effects *effects, const struct runner *runner) {
+static void out_forget(struct effects *effects, const struct runner *runner) {
 	struct backplane *backplane = backplane_of(effects);
 	rpc_channel_close(map_remove(&backplane->runner_channels, str_from(runner->key)));
 	if (runner->liveness.registration != 0) {
@@ -271,12 +271,12 @@ static void out_all_gone(struct effects *effects) {
 static const struct effects_ops ops = {
 	.random = out_random,
 	.wall_ms = out_wall_ms,
-	.create_runner = out_create_runner,
-	.destroy_runner = out_destroy_runner,
-	.ping_runner = out_ping_runner,
+	.create = out_create,
+	.destroy = out_destroy,
+	.ping = out_ping,
 	.deploy = out_deploy,
 	.terminate = out_terminate,
-	.forget_runner = out_forget_runner,
+	.forget = out_forget,
 	.accept = out_accept,
 	.refuse = out_refuse,
 	.save = out_save,
@@ -286,67 +286,16 @@ static const struct effects_ops ops = {
 	.all_gone = out_all_gone,
 };
 
-/* --- nobody any more ---------------------------------------------------------------------------------------------- */
+/* --- no-op effects, used after shutdown or takeover ---------------------------------------------------------------- */
 
-static void mute_runner(struct effects *effects UNUSED, const struct runner *runner UNUSED) {
+/* Connections still end, which are events: what they lead to is not done any more. */
+static void mute(struct backplane *backplane) {
+	static struct effects_ops mute_ops;
+	mute_ops = effects_noop;
+	mute_ops.random = out_random;
+	mute_ops.wall_ms = out_wall_ms;
+	backplane->effects.ops = &mute_ops;
 }
-
-static void mute_ping(struct effects *effects UNUSED, const struct runner *runner UNUSED, uint64_t timeout_ms UNUSED) {
-}
-
-static void mute_create(struct effects *effects UNUSED, const char *runner_key UNUSED, const char *language UNUSED) {
-}
-
-static void mute_destroy(struct effects *effects UNUSED, const char *runner_key UNUSED) {
-}
-
-static void mute_deploy(struct effects *effects UNUSED, const struct runner *runner UNUSED,
-			const struct deployment *deployment UNUSED) {
-}
-
-static void mute_terminate(struct effects *effects UNUSED, const struct runner *runner UNUSED,
-			   const char *deployment_key UNUSED, uint64_t grace_ms UNUSED) {
-}
-
-static void mute_accept(struct effects *effects UNUSED, uint64_t registration UNUSED,
-			const struct runner *runner UNUSED) {
-}
-
-static void mute_refuse(struct effects *effects UNUSED, uint64_t registration UNUSED, const struct error *why UNUSED) {
-}
-
-static void mute_save(struct effects *effects UNUSED, const struct store_change *change UNUSED) {
-}
-
-static void mute_route(struct effects *effects UNUSED, const struct module *module UNUSED) {
-}
-
-static void mute_publish(struct effects *effects UNUSED, uint64_t version UNUSED) {
-}
-
-static void mute_event(struct effects *effects UNUSED, const struct control_event *event UNUSED) {
-}
-
-static void mute_all_gone(struct effects *effects UNUSED) {
-}
-
-static const struct effects_ops mute_ops = {
-	.random = out_random,
-	.wall_ms = out_wall_ms,
-	.create_runner = mute_create,
-	.destroy_runner = mute_destroy,
-	.ping_runner = mute_ping,
-	.deploy = mute_deploy,
-	.terminate = mute_terminate,
-	.forget_runner = mute_runner,
-	.accept = mute_accept,
-	.refuse = mute_refuse,
-	.save = mute_save,
-	.route = mute_route,
-	.publish = mute_publish,
-	.event = mute_event,
-	.all_gone = mute_all_gone,
-};
 
 static void close_channels(struct backplane *backplane) {
 	for (size_t cursor = 0;;) {
@@ -359,7 +308,7 @@ static void close_channels(struct backplane *backplane) {
 }
 
 void effects_mute(struct backplane *backplane) {
-	backplane->effects.ops = &mute_ops;
+	mute(backplane);
 	close_channels(backplane);
 	map_init(&backplane->runner_channels);
 }
@@ -381,7 +330,7 @@ void effects_close(struct backplane *backplane) {
 		write_behind_retry(&backplane->write_behind); /* a last time */
 	}
 	close_channels(backplane);
-	backplane->effects.ops = &mute_ops; /* connections still end; nothing is to be done about it any more */
+	mute(backplane);
 }
 
 void effects_deinit(struct backplane *backplane) {

@@ -159,7 +159,7 @@ static void set_calls(const struct backplane *backplane, const struct module *mo
 	bool exports = list_calls(module->active, &calls);
 	if (!exports && calls.count == 0)
 		return;
-	LIST_FOREACH(link, &backplane->control.ending) {
+	LIST_FOREACH(link, &backplane->control.marks.ending) {
 		const struct deployment *deployment = LIST_ENTRY(link, struct deployment, in_ending);
 		if (deployment->module == module)
 			list_calls(deployment, &calls);

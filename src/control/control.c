@@ -1,391 +1,361 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compares what is wanted with what is there, after every event, and brings the one closer to the other: gives idle
- * Runners to deployments that lack one, asks the Platform for those that are missing, lets the surplus go, switches a
- * module over when its next deployment is up, and publishes the routes that changed.
+ * The events. Each one ends with control_reconcile.
  */
-#include "control/model.h"
+#include "control/control.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "schema/packed.h"
-
-const struct control_config control_config_default = {
-	.warm = 1,
-	.create_timeout_ms = 10000,
-	.silence_ms = 4500,
-	.deploy_timeout_ms = 600000,
-	.drain_timeout_ms = 30000,
-	.kill_timeout_ms = 15000,
-	.idle_timeout_ms = 30000,
-	.adopt_timeout_ms = 1500,
-	.attempts_max = 3,
-	.retry_max_ms = 60000,
-	.stable_ms = 5000,
-};
-
-/* --- modules and languages ---------------------------------------------------------------------------------------- */
-
-void module_mark_unreconciled(struct control *control, struct module *module) {
-	control->needs_reconcile = true;
-	if (list_is_empty(&module->in_unreconciled))
-		list_append(&control->unreconciled, &module->in_unreconciled);
-}
-
-void module_mark_dirty(struct control *control, struct module *module) {
-	module_mark_unreconciled(control, module);
-	if (list_is_empty(&module->in_dirty))
-		list_append(&control->dirty, &module->in_dirty);
-}
-
-struct module *module_find_or_add(struct control *control, const char *name) {
-	struct module *module = map_get(&control->modules, str_from(name));
-	if (module != NULL)
-		return module;
-	module = mem_zalloc(sizeof *module);
-	module->name = mem_strdup(name);
-	module->replicas = 1;
-	list_init(&module->in_dirty);
-	list_init(&module->in_unreconciled);
-	list_append(&control->all_modules, &module->in_control);
-	map_put(&control->modules, str_from(name), module);
-	return module;
-}
-
-struct language *language_find_or_add(struct control *control, const char *name) {
-	struct language *language = map_get(&control->languages, str_from(name));
-	if (language != NULL)
-		return language;
-	language = mem_zalloc(sizeof *language);
-	snprintf(language->name, sizeof language->name, "%s", name);
-	list_append(&control->all_languages, &language->in_control);
-	map_put(&control->languages, str_from(name), language);
-	return language;
-}
-
-/* --- settling ----------------------------------------------------------------------------------------------------- */
-
-static bool may_host(const struct runner *runner, const struct deployment *deployment) {
-	return runner_was_found(runner) ||
-	       (runner->state == RUNNER_PROBING && strcmp(runner->claimed, deployment->key) == 0);
-}
-
-/* Whether Runners of the Backplane before may still come back to it: for a short while any may, and those that the
- * Platform found until they count as silent. A busy machine is no reason to deploy again. */
-static bool is_awaited(const struct control *control, const struct deployment *deployment) {
-	if (!deployment->awaited || control->now_ms < control->adopt_until_ms)
-		return deployment->awaited;
-	LIST_FOREACH(link, &control->all_runners)
-		if (may_host(LIST_ENTRY(link, struct runner, in_control), deployment))
-			return true;
-	return false;
-}
-
-static void drain_surplus(struct control *control, struct deployment *deployment, unsigned surplus) {
-	/* Those that are not up yet go first. */
-	static const enum runner_state order[] = {RUNNER_DEPLOYING, RUNNER_ALIVE};
-	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-		LIST_FOREACH(link, &deployment->runners) {
-			struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
-			if (surplus > 0 && runner->state == order[i]) {
-				runner_drain(control, runner, "a copy too many");
-				surplus--;
-			}
-		}
-	}
-}
-
-static void reconcile_deployment(struct control *control, struct deployment *deployment) {
-	struct language *language = language_find_or_add(control, deployment->language);
-	unsigned want = deployment_wanted(deployment), have = deployment_assigned(deployment);
-	deployment_use_language(control, deployment, want > 0);
-	if (have > want)
-		drain_surplus(control, deployment, have - want);
-	if (have >= want || control->now_ms < deployment->retry_due_ms || is_awaited(control, deployment) ||
-	    deployment->failing.due_ms > 0)
-		return;
-	for (; have < want; have++) {
-		struct runner *runner = language->exhausted ? NULL : runner_find_idle(control, deployment->language);
-		if (runner == NULL) {
-			language->exhausted = true;
-			language->missing += want - have;
-			return;
-		}
-		runner_assign(control, runner, deployment);
-	}
-}
-
-static void reconcile_module(struct control *control, struct module *module) {
-	if (module->active != NULL)
-		reconcile_deployment(control, module->active);
-	if (module->next == NULL)
-		return;
-	reconcile_deployment(control, module->next);
-	/* With 0 replicas nothing shows whether it would come up: it waits for the day when it is scaled up again. */
-	if (module->next->alive >= MAX(deployment_wanted(module->next), 1u))
-		deployment_switch(control, module);
-}
-
-/* Idle Runners of a language, and those on their way to be. */
-static unsigned count_supply(const struct control *control, const struct language *language) {
-	unsigned supply = 0;
-	LIST_FOREACH(link, &control->all_runners) {
-		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		bool coming = runner->state == RUNNER_CREATING || runner->state == RUNNER_PROBING ||
-			      runner->state == RUNNER_IDLE;
-		if (coming && strcmp(runner->language, language->name) == 0)
-			supply++;
-	}
-	return supply;
-}
-
-static void end_surplus(struct control *control, const struct language *language, unsigned surplus) {
-	LIST_FOREACH(link, &control->all_runners) {
-		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		bool idle = runner->state == RUNNER_IDLE && runner->managed && runner->due_ms <= control->now_ms;
-		if (surplus > 0 && idle && strcmp(runner->language, language->name) == 0) {
-			runner_drain(control, runner, "not needed any more");
-			surplus--;
-		}
-	}
-}
-
-static void reconcile_language(struct control *control, struct language *language) {
-	unsigned need = language->missing + (language->users > 0 ? control->config.warm : 0);
-	unsigned supply = count_supply(control, language);
-	if (supply > need)
-		end_surplus(control, language, supply - need);
-	if (control->now_ms < language->retry_due_ms)
-		return;
-	for (; supply < need; supply++)
-		runner_create(control, language->name);
-}
-
-static void publish_routes(struct control *control) {
-	if (list_is_empty(&control->dirty))
-		return;
-	while (!list_is_empty(&control->dirty)) {
-		struct module *module = LIST_ENTRY(control->dirty.next, struct module, in_dirty);
-		list_remove(&module->in_dirty);
-		control->effects->ops->route(control->effects, module);
-		bool all_alive = module->active != NULL && module->active->alive >= MAX(module->replicas, 1u);
-		if (module->active != NULL && module->active->coming_live)
-			module->active->live_version = all_alive ? control->version + 1 : 0;
-	}
-	control->effects->ops->publish(control->effects, ++control->version);
-}
-
-/* Nothing is to be done for it until something happens to it. */
-static bool is_at_rest(const struct module *module) {
-	const struct deployment *active = module->active;
-	if (module->next != NULL)
-		return false;
-	return active == NULL || (!active->coming_live && deployment_assigned(active) == module->replicas);
-}
-
-static void reconcile_once(struct control *control) {
-	LIST_FOREACH(link, &control->all_languages) {
-		struct language *language = LIST_ENTRY(link, struct language, in_control);
-		language->missing = 0;
-		language->exhausted = false;
-	}
-	LIST_FOREACH(link, &control->unreconciled) {
-		struct module *module = LIST_ENTRY(link, struct module, in_unreconciled);
-		reconcile_module(control, module);
-		if (is_at_rest(module))
-			list_remove(&module->in_unreconciled);
-	}
-	LIST_FOREACH(link, &control->all_languages)
-		reconcile_language(control, LIST_ENTRY(link, struct language, in_control));
-}
-
-static void tell_when_all_gone(struct control *control) {
-	LIST_FOREACH(link, &control->all_runners)
-		if (LIST_ENTRY(link, struct runner, in_control)->managed)
-			return;
-	if (control->told_all_gone)
-		return;
-	control->told_all_gone = true;
-	control->effects->ops->all_gone(control->effects);
-}
-
-static uint64_t later_than(const struct control *control, uint64_t due_ms) {
-	return due_ms > control->now_ms ? due_ms : UINT64_MAX;
-}
-
-/* When time itself makes a difference to what settling does. */
-static uint64_t reconcile_due(const struct control *control) {
-	uint64_t due = later_than(control, control->adopt_until_ms);
-	LIST_FOREACH(link, &control->all_languages)
-		due = MIN(due, later_than(control, LIST_ENTRY(link, struct language, in_control)->retry_due_ms));
-	LIST_FOREACH(link, &control->unreconciled) {
-		const struct module *module = LIST_ENTRY(link, struct module, in_unreconciled);
-		if (module->active != NULL)
-			due = MIN(due, deployment_due(control, module->active));
-		if (module->next != NULL)
-			due = MIN(due, deployment_due(control, module->next));
-	}
-	return due;
-}
-
-void control_reconcile(struct control *control) {
-	/* A retry that is due now waits for no event but this. */
-	control->needs_reconcile |= control->reconcile_due_ms <= control->now_ms;
-	/* Settling may change more, as a switch that sets the Runners of the deployment before free. */
-	while (control->needs_reconcile && !control->shutting_down) {
-		control->needs_reconcile = false;
-		reconcile_once(control);
-	}
-	deployments_release(control);
-	publish_routes(control);
-	if (control->shutting_down)
-		tell_when_all_gone(control);
-	control->reconcile_due_ms = reconcile_due(control);
-}
+#include "base/reasons.h"
+#include "control/reconcile.h"
 
 /* --- time --------------------------------------------------------------------------------------------------------- */
 
 void control_advance(struct control *control, uint64_t now_ms) {
-	ASSERT(now_ms >= control->now_ms);
-	control->now_ms = now_ms;
+	ASSERT(now_ms >= control->time.now_ms);
+	control->time.now_ms = now_ms;
 }
 
-/* What was found has its time from now on: until here it may have had nobody to register with, as the Backplane before
- * us finished its requests. */
-void control_begin(struct control *control, uint64_t now_ms) {
-	uint64_t passed_ms = now_ms - control->now_ms;
-	control_advance(control, now_ms);
-	LIST_FOREACH(link, &control->all_runners)
-		runner_postpone(control, LIST_ENTRY(link, struct runner, in_control), passed_ms);
-	control->needs_reconcile = true;
-	control->adopt_until_ms = now_ms + control->config.adopt_timeout_ms;
+static void tick_runner(struct control *control, struct runner *runner) {
+	if (runner->liveness.ping_due_ms <= control->time.now_ms)
+		liveness_ping(control, runner);
+	if (runner->due_ms > 0 && runner->due_ms <= control->time.now_ms)
+		runner_limit_passed(control, runner);
 }
 
 uint64_t control_tick(struct control *control) {
-	for (struct heap_node *due; (due = heap_first(&control->due_runners)) != NULL && due->key <= control->now_ms;)
-		runner_tick(control, CONTAINER_OF(due, struct runner, due));
-	LIST_FOREACH(link, &control->unreconciled) {
+	const struct heap *due_runners = &control->time.due_runners;
+	for (struct heap_node *due; (due = heap_first(due_runners)) != NULL && due->key <= control->time.now_ms;)
+		tick_runner(control, CONTAINER_OF(due, struct runner, due));
+	LIST_FOREACH(link, &control->marks.unreconciled) {
 		struct module *module = LIST_ENTRY(link, struct module, in_unreconciled);
 		if (module->next != NULL)
 			deployment_tick(control, module->next);
 	}
 	control_reconcile(control);
-	const struct heap_node *due = heap_first(&control->due_runners);
-	return MIN(control->reconcile_due_ms, due != NULL ? due->key : UINT64_MAX);
+	const struct heap_node *due = heap_first(due_runners);
+	return MIN(control->time.reconcile_due_ms, due != NULL ? due->key : UINT64_MAX);
 }
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- the start ---------------------------------------------------------------------------------------------------- */
 
-void control_init(struct control *control, const struct control_config *config, struct effects *effects,
-		  uint64_t now_ms) {
-	*control = (struct control){.config = *config, .effects = effects, .now_ms = now_ms};
-	map_init(&control->runners);
-	map_init(&control->platform_keys);
-	map_init(&control->deployments);
-	map_init(&control->modules);
-	map_init(&control->languages);
-	list_init(&control->all_runners);
-	list_init(&control->all_modules);
-	list_init(&control->all_languages);
-	list_init(&control->dirty);
-	list_init(&control->unreconciled);
-	list_init(&control->ending);
-	control->adopt_until_ms = now_ms + config->adopt_timeout_ms;
+void control_load(struct control *control, const struct deployment_record *record, const struct module_record *wanted,
+		  bool active) {
+	struct deployment *deployment = deployment_find_or_add(control, record);
+	struct module *module = deployment->module;
+	module->replicas = wanted->replicas;
+	module->next_replicas = wanted->next_replicas;
+	deployment->loaded = true;
+	if (active)
+		module->active = deployment;
+	else
+		module->next = deployment;
+	deployment_set_phase(control, deployment, active ? PHASE_LIVE : PHASE_STARTING);
+	deployment_set_detail(control, deployment, record->detail);
+	module_mark_dirty(control, module);
 }
 
-void control_deinit(struct control *control) {
-	LIST_FOREACH(link, &control->all_runners) {
-		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		free(runner->endpoint);
-		free(runner);
+void control_load_module(struct control *control, const char *name, uint32_t replicas, const char *failure) {
+	struct module *module = module_find_or_add(control, name);
+	module->replicas = replicas;
+	module->failure = failure[0] != '\0' ? mem_strdup(failure) : NULL;
+	module_mark_dirty(control, module);
+}
+
+void control_load_ended(struct control *control, const struct deployment_record *record) {
+	struct module *module = module_find_or_add(control, record->module);
+	if (record->state == DEPLOYMENT_FAILED || record->state == DEPLOYMENT_STOPPED)
+		ended_set(record->state == DEPLOYMENT_FAILED ? &module->failed : &module->stopped, record->key,
+			  record->language, record->state, record->detail, record->created_ms);
+}
+
+void control_found(struct control *control, const char *runner_key) {
+	struct runner *runner = runner_find(control, runner_key);
+	runner_add_platform_key(control, runner_key);
+	if (runner != NULL) {
+		runner->managed = true; /* it registered before the Platform told of it */
+	} else {
+		runner = runner_add(control, runner_key, "", true, RUNNER_FOUND, control->config.silence_ms);
+		runner_tell(control, runner, EVENT_RUNNER_CREATING, 0,
+			    "left by the Backplane before; it may register again");
 	}
-	for (size_t cursor = 0;;) {
-		struct deployment *deployment = map_next(&control->deployments, &cursor);
-		if (deployment == NULL)
-			break;
-		packed_schema_unref(deployment->schema);
-		free(deployment->detail);
-		free(deployment->failing.why);
-		free(deployment);
+	control_reconcile(control);
+}
+
+void control_found_draining(struct control *control, const char *runner_key, uint64_t left_ms) {
+	struct runner *runner = runner_find(control, runner_key);
+	if (runner != NULL && runner->state == RUNNER_FOUND)
+		runner_set_state(control, runner, RUNNER_ENDING, left_ms, "told to end by the Backplane before");
+}
+
+void control_begin(struct control *control, uint64_t now_ms) {
+	uint64_t passed_ms = now_ms - control->time.now_ms;
+	control_advance(control, now_ms);
+	LIST_FOREACH(link, &control->books.all_runners)
+		runner_postpone(control, LIST_ENTRY(link, struct runner, in_control), passed_ms);
+	control->time.adopt_until_ms = now_ms + control->config.adopt_timeout_ms;
+	control->state = CONTROL_RUNNING;
+	control->marks.needs_reconcile = true;
+	control_reconcile(control);
+}
+
+/* --- what clients wish -------------------------------------------------------------------------------------------- */
+
+/* How many replicas are wanted when a deployment is; asked 0: none were named. One that is to replace another has its
+ * number for itself, so that nothing changes if it fails. */
+static void want_replicas(struct module *module, const struct deployment *deployment, unsigned asked) {
+	bool beside = module->active != NULL && deployment != module->active;
+	if (beside && (asked > 0 || deployment != module->next))
+		module->next_replicas = asked > 0 || module->replicas > 0 ? asked : 1;
+	if (beside)
+		return;
+	module->replicas = asked > 0 ? asked : MAX(module->replicas, 1u);
+	module->next_replicas = 0;
+}
+
+/* The active deployment is wanted after all, perhaps in other numbers. */
+static void want_active(struct control *control, struct module *module) {
+	module->next = NULL;
+	if (deployment_gather(control, module->active))
+		deployment_tell(control, module->active, EVENT_DEPLOYMENT_LIVE, "is live already");
+}
+
+static void want(struct control *control, const struct deployment_record *record, uint32_t replicas,
+		 enum event_kind kind) {
+	struct module *module = module_find_or_add(control, record->module);
+	free(module->failure);
+	module->failure = NULL;
+	ended_clear(&module->failed);
+	struct deployment *before = module->next, *deployment = deployment_find_or_add(control, record);
+	want_replicas(module, deployment, replicas);
+	if (deployment == module->active)
+		want_active(control, module);
+	else if (deployment != before)
+		deployment_start(control, deployment, kind);
+	/* A save that was under way may have undone what the store did when it kept the deployment. */
+	deployment_save(control, deployment, module);
+	if (before != NULL && before != module->next)
+		deployment_wind_down(control, before, "replaced before it was up");
+	module_mark_dirty(control, module);
+}
+
+void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas) {
+	want(control, record, replicas, EVENT_DEPLOYMENT_CREATED);
+	control_reconcile(control);
+}
+
+void control_rolled_back(struct control *control, const struct deployment_record *record) {
+	want(control, record, 0, EVENT_DEPLOYMENT_ROLLED_BACK);
+	control_reconcile(control);
+}
+
+void control_kill(struct control *control, struct str name, char ret_key[KEY_MAX]) {
+	struct module *module = map_get(&control->books.modules, name);
+	ret_key[0] = '\0';
+	if (module == NULL || (module->active == NULL && module->next == NULL))
+		return;
+	struct deployment *active = module->active, *next = module->next;
+	snprintf(ret_key, KEY_MAX, "%s", active ? active->key : next->key);
+	module->active = NULL;
+	module->next = NULL;
+	module->next_replicas = 0;
+	deployment_save(control, NULL, module);
+	module_mark_dirty(control, module);
+	if (next != NULL)
+		deployment_wind_down(control, next, "killed");
+	if (active != NULL)
+		deployment_wind_down(control, active, "killed");
+	control_reconcile(control);
+}
+
+static int check_is_wanted(const struct module *module, struct error *err) {
+	if (module->active != NULL || module->next != NULL)
+		return 0;
+	error_set(err, CODE_FAILED_PRECONDITION, "the module %s was stopped, or never came up; deploy it again",
+		  module->name);
+	return error_set_reason(err, module->failure != NULL ? REASON_FAILED : REASON_STOPPED);
+}
+
+int control_scale(struct control *control, struct str name, uint32_t replicas, struct error *err) {
+	struct module *module = map_get(&control->books.modules, name);
+	if (module == NULL) {
+		error_set(err, CODE_NOT_FOUND, "there is no module %.*s", STR_ARG(name));
+		return error_set_reason(err, REASON_NO_SUCH_MODULE);
 	}
-	LIST_FOREACH(link, &control->all_modules) {
-		struct module *module = LIST_ENTRY(link, struct module, in_control);
-		free(module->name);
-		free(module->failure);
-		free(module->failed.detail);
-		free(module->stopped.detail);
-		free(module);
+	if (check_is_wanted(module, err) < 0)
+		return -1;
+	module->replicas = replicas;
+	module->next_replicas = 0;
+	struct deployment *shown = module->active ? module->active : module->next;
+	shown->retry_due_ms = 0; /* who scales does not want to wait for the end of a back-off */
+	if (shown == module->active)
+		deployment_gather(control, shown);
+	deployment_tell(control, shown, EVENT_DEPLOYMENT_SCALED, "scaled to %u", replicas);
+	deployment_save(control, NULL, module);
+	module_mark_dirty(control, module);
+	control_reconcile(control);
+	return 0;
+}
+
+/* --- Runners ------------------------------------------------------------------------------------------------------ */
+
+void control_register(struct control *control, const struct registration *registration) {
+	liveness_register(control, registration);
+	control_reconcile(control);
+}
+
+void control_registration_ended(struct control *control, uint64_t registration, bool half_closed) {
+	struct runner *runner = runner_find_by_registration(control, registration);
+	if (runner == NULL)
+		return;
+	liveness_stream_ended(control, runner, half_closed);
+	control_reconcile(control);
+}
+
+void control_runner_progress(struct control *control, const char *runner_key, const char *text) {
+	const struct runner *runner = runner_find(control, runner_key);
+	if (runner != NULL && (runner->state == RUNNER_FOUND || runner->state == RUNNER_CREATING))
+		runner_tell(control, runner, EVENT_RUNNER_CREATING, 0, text);
+}
+
+void control_runner_exited(struct control *control, const char *runner_key, const struct cause *cause) {
+	struct runner *runner = runner_find(control, runner_key);
+	free(map_remove(&control->books.platform_keys, str_from(runner_key)));
+	if (runner == NULL)
+		return;
+	runner_lose(control, runner, cause);
+	control_reconcile(control);
+}
+
+void control_pinged(struct control *control, const char *runner_key, uint64_t serial, const struct error *err) {
+	struct runner *runner = runner_find(control, runner_key);
+	if (runner == NULL || runner->serial != serial)
+		return;
+	liveness_pinged(control, runner, err);
+	control_reconcile(control);
+}
+
+void control_deploy_answered(struct control *control, const char *runner_key, uint64_t serial, uint64_t attempt,
+			     const struct error *err) {
+	struct runner *runner = runner_find(control, runner_key);
+	if (err == NULL || runner == NULL || runner->serial != serial || runner->attempt != attempt ||
+	    runner->state != RUNNER_DEPLOYING)
+		return;
+	/* The time may have passed because this process stood still. A Runner takes the same order twice as one. */
+	if (err->code == CODE_DEADLINE_EXCEEDED && runner->orders == 1) {
+		runner->orders++;
+		control->effects->ops->deploy(control->effects, runner, runner->deployment);
+		return;
 	}
-	LIST_FOREACH(link, &control->all_languages)
-		free(LIST_ENTRY(link, struct language, in_control));
-	for (size_t cursor = 0;;) {
-		char *key = map_next(&control->platform_keys, &cursor);
-		if (key == NULL)
-			break;
-		free(key);
+	runner_refused(control, runner, err);
+	control_reconcile(control);
+}
+
+/* --- reports ------------------------------------------------------------------------------------------------------ */
+
+static bool is_end(const struct deployed *deployed) {
+	return deployed->end.why[0] != '\0';
+}
+
+/* What a Runner hosts is known when it has registered and answered a ping. To end it before would lose its calls. */
+static int reported_too_early(struct runner *runner, const struct deployed *deployed, struct error *err) {
+	if (!is_end(deployed))
+		return error_set(err, CODE_UNAVAILABLE, "the Runner %s does not count yet; report again", runner->key);
+	if (strcmp(runner->claimed, deployed->deployment_key) == 0)
+		runner->claimed[0] = '\0';
+	return 0;
+}
+
+/* A report on a deployment that this Backplane did not give it, or not any more. */
+static int reported_another(struct control *control, struct runner *runner, const struct deployed *deployed,
+			    struct error *err) {
+	bool is_claimed = strcmp(runner->claimed, deployed->deployment_key) == 0;
+	if (is_end(deployed)) {
+		if (is_claimed)
+			runner_hosts_nothing(control, runner, deployed->deployment_key, deployed->end.why);
+		return 0;
 	}
-	heap_deinit(&control->due_runners);
-	map_deinit(&control->runners);
-	map_deinit(&control->platform_keys);
-	map_deinit(&control->deployments);
-	map_deinit(&control->modules);
-	map_deinit(&control->languages);
+	/* A report that it is alive may be overtaken by the report of its end. */
+	bool has_ended = deployed->attempt != 0 && deployed->attempt <= runner->ended_attempt;
+	bool is_known = map_get(&control->books.deployments, str_from(deployed->deployment_key)) != NULL;
+	if (has_ended || !is_known || runner->state != RUNNER_IDLE)
+		return error_set(err, CODE_FAILED_PRECONDITION, "the Runner %s was not given the deployment %s",
+				 runner->key, deployed->deployment_key);
+	/* The Backplane before told it to. */
+	snprintf(runner->claimed, sizeof runner->claimed, "%s", deployed->deployment_key);
+	runner_set_state(control, runner, RUNNER_CLAIMING, 0, "hosts %s", runner->claimed);
+	return 0;
+}
+
+static void reported_end(struct control *control, struct runner *runner, const struct deployed *deployed) {
+	struct deployment *deployment = runner->deployment;
+	bool expected = runner_is_leaving(runner);
+	runner->ended_attempt = deployed->attempt;
+	runner_hosts_nothing(control, runner, deployment->key, deployed->end.why);
+	if (expected)
+		return;
+	if (deployment == deployment->module->next && !deployed->runner_fault)
+		deployment_replica_failed(control, deployment, runner, &deployed->end);
+	else
+		deployment_replica_lost(control, deployment, &deployed->end);
+}
+
+static void reported_alive(struct control *control, struct runner *runner, const struct deployed *deployed) {
+	if (runner->state == RUNNER_DEPLOYING)
+		runner_came_up(control, runner, deployed->fetch_us, deployed->start_us);
+	else if (runner->state == RUNNER_ENDING) /* it was told to end before it was told to host it */
+		runner_missed_the_end(control, runner);
+}
+
+int control_deployed(struct control *control, const struct deployed *deployed, struct error *err) {
+	struct runner *runner = runner_find(control, deployed->runner_key);
+	if (runner == NULL)
+		return error_set(err, CODE_NOT_FOUND, "there is no Runner %s; register first", deployed->runner_key);
+	int result = 0;
+	/* A late report is about an earlier attempt with the same deployment. */
+	bool late = deployed->attempt != 0 && deployed->attempt < runner->attempt;
+	if (runner->state < RUNNER_CLAIMING)
+		result = reported_too_early(runner, deployed, err);
+	else if (runner->deployment == NULL || strcmp(runner->deployment->key, deployed->deployment_key) != 0)
+		result = reported_another(control, runner, deployed, err);
+	else if (!late && is_end(deployed))
+		reported_end(control, runner, deployed);
+	else if (!late)
+		reported_alive(control, runner, deployed);
+	control_reconcile(control);
+	return result;
+}
+
+/* --- the rest ----------------------------------------------------------------------------------------------------- */
+
+void control_published(struct control *control, uint64_t version) {
+	control->routes.published = MAX(control->routes.published, version); /* two may be told in either order */
+	LIST_FOREACH(link, &control->marks.unreconciled) {
+		struct deployment *active = LIST_ENTRY(link, struct module, in_unreconciled)->active;
+		if (active != NULL)
+			deployment_published(control, active, version);
+	}
+	control_reconcile(control);
 }
 
 void control_shut_down(struct control *control) {
-	control->shutting_down = true;
-	LIST_FOREACH(link, &control->all_runners) {
-		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		/* Those of a person stay: they look for the next Backplane. */
-		if (runner->managed && runner->state != RUNNER_DRAINING)
-			runner_drain(control, runner, "the Backplane stops");
-	}
+	control->state = CONTROL_STOPPING;
+	control->marks.needs_reconcile = true;
 	control_reconcile(control);
 }
 
 /* --- queries ------------------------------------------------------------------------------------------------------ */
 
 const struct module *control_module(const struct control *control, struct str name) {
-	return map_get(&control->modules, name);
+	return map_get(&control->books.modules, name);
+}
+
+bool control_is_of_platform(const struct control *control, struct str runner_key) {
+	return map_get(&control->books.platform_keys, runner_key) != NULL;
 }
 
 const struct deployment *control_deployment(const struct control *control, struct str key) {
-	return map_get(&control->deployments, key);
-}
-
-bool control_module_is_awaited(const struct control *control, const struct module *module) {
-	/* The next try comes within a second. */
-	enum { FAILURES_MAX = 4 };
-	const struct deployment *deployment = module->active;
-	if (deployment == NULL || deployment->alive > 0 || module->replicas == 0 || deployment->failures > FAILURES_MAX)
-		return false;
-	const struct language *language = map_get(&control->languages, str_from(deployment->language));
-	return language == NULL || language->problem[0] == '\0';
-}
-
-void control_module_problem(const struct control *control, const struct module *module, char *ret_text, size_t size) {
-	const struct deployment *active = module->active, *next = module->next;
-	const struct deployment *deployment = active != NULL && (module->replicas > 0 || next == NULL) ? active : next;
-	const struct language *language =
-		deployment ? map_get(&control->languages, str_from(deployment->language)) : NULL;
-	if (deployment == NULL && module->failure != NULL)
-		snprintf(ret_text, size, "%s", module->failure);
-	else if (deployment == NULL)
-		snprintf(ret_text, size, "it was stopped; deploy it again");
-	else if (deployment_wanted(deployment) == 0)
-		snprintf(ret_text, size, "it is scaled to 0; ftl scale %s 1 starts it", module->name);
-	else if (language != NULL && language->problem[0] != '\0' && deployment_assigned(deployment) == 0)
-		snprintf(ret_text, size, "%s waits for a Runner for %s: %s", deployment->key, language->name,
-			 language->problem);
-	else if (deployment->retry_due_ms > control->now_ms)
-		snprintf(ret_text, size, "%s failed %u times in a row, and is tried again in %" PRIu64 " s: %s",
-			 deployment->key, deployment->failures,
-			 (deployment->retry_due_ms - control->now_ms + 999) / 1000, deployment->detail);
-	else if (deployment->failures > 0 && deployment->detail[0] != '\0')
-		snprintf(ret_text, size, "%s is starting again: %s", deployment->key, deployment->detail);
-	else
-		snprintf(ret_text, size, "%s is starting", deployment->key);
+	return map_get(&control->books.deployments, key);
 }

@@ -1,93 +1,260 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the control side share: control.c compares what is wanted with what is there, control_runner.c and
- * control_deployment.c hold the two state machines, control_contact.c knows which Runners are there at all.
+ * The books of the control side: Runners, deployments, modules and languages, and what marks them for reconciliation.
+ *
+ * struct control owns all of them. What is lent out of it is valid until the next event. The states of Runners and
+ * deployments are set in runner.c, deployment.c and liveness.c alone.
  */
 #pragma once
 
-#include "control/control.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/random.h"
+#include "control/effects.h"
 
-/* --- control.c ---------------------------------------------------------------------------------------------------- */
+struct packed_schema;
 
-/* To be called at the end of every event. */
-void control_reconcile(struct control *control);
+enum { LANGUAGE_MAX = 64 };
 
-/* It is to be looked at: what is there of it, or what is wanted, changed. */
-void module_mark_unreconciled(struct control *control, struct module *module);
-/* So did its routes. */
-void module_mark_dirty(struct control *control, struct module *module);
-struct module *module_find_or_add(struct control *control, const char *name);
-struct language *language_find_or_add(struct control *control, const char *name);
+/* --- Runners ------------------------------------------------------------------------------------------------------ */
 
-/* --- control_runner.c --------------------------------------------------------------------------------------------- */
+/* The machine is in runner.h. */
+enum runner_state {
+	RUNNER_FOUND, /* the Platform found it at the start; it may register with this Backplane */
+	RUNNER_CREATING, /* the Platform was asked for it */
+	RUNNER_PROBING, /* it registered; it is pinged before it counts */
+	RUNNER_CLAIMING, /* it says that it hosts runner->claimed; never between two events */
+	RUNNER_IDLE, /* it hosts nothing */
+	RUNNER_DEPLOYING, /* it was told to host a deployment; neither alive nor failed yet */
+	RUNNER_ALIVE, /* it hosts a deployment that answers */
+	RUNNER_DRAINING, /* no new calls are to reach it; it is told to end once no worker has a route to it */
+	RUNNER_ENDING, /* it was told to end: it finishes its calls, and its report or its exit is awaited */
+};
+
+enum { RUNNER_STATE_COUNT = 9 };
+
+/* The stream by which a Runner registered; the machine is in liveness.h. */
+enum registration_state {
+	REGISTRATION_NONE, /* it has not registered with this Backplane */
+	REGISTRATION_OPEN,
+	REGISTRATION_CLOSED, /* in order: by a half close, or by a Runner that was told to end */
+	REGISTRATION_BROKEN, /* the Runner may live, or not */
+};
+
+/* The machine is in liveness.h. */
+enum ping_state {
+	PING_WAITING, /* the next is sent at ping_due_ms */
+	PING_SENT,
+	PING_STALE, /* sent before the stream broke, so that an answer to it says nothing */
+};
+
+/* Whether a Runner lives, whatever it hosts. */
+struct liveness {
+	enum registration_state state;
+	uint64_t registration; /* REGISTRATION_OPEN: its stream; else 0 */
+	uint64_t broke_at_change; /* REGISTRATION_BROKEN: runner->changes at that time */
+	enum ping_state ping;
+	uint64_t ping_due_ms; /* PING_WAITING; UINT64_MAX: none is due */
+	uint64_t ping_sent_ms;
+	unsigned pings_missed; /* in a row */
+};
+
+struct runner {
+	char key[KEY_MAX];
+	uint64_t serial; /* of this record: a Runner that comes back with its key has another */
+	char language[LANGUAGE_MAX]; /* empty: FOUND, and ENDING since then */
+	char *endpoint; /* NULL: it has not registered */
+	bool managed; /* the Platform has it and can end it; else a person started it */
+
+	enum runner_state state;
+	uint64_t changes; /* of its state, so far */
+	int64_t since_wall_ms; /* of the state that people see */
+	uint64_t due_ms; /* limit of the state; 0: none */
+	struct heap_node due; /* in control->time.due_runners: its limit or its next ping */
+	struct liveness liveness;
+
+	struct deployment *deployment; /* DEPLOYING, ALIVE, and DRAINING, ENDING until it has ended */
+	char claimed[KEY_MAX]; /* PROBING, CLAIMING, DRAINING, ENDING: the deployment that it says it hosts */
+	uint64_t attempt; /* what reports on its deployment must name; 0: it was taken on as it was */
+	unsigned orders; /* DEPLOYING: so many were sent */
+	uint64_t ended_attempt; /* the last that it reported as ended */
+	uint64_t alive_since_ms; /* ALIVE, and afterwards until it has ended */
+	uint64_t drain_version; /* DRAINING: the first version of the routes without it; 0: it hosts nothing any more */
+
+	struct list in_control; /* control->books.all_runners, in the order of arrival */
+	struct list in_deployment; /* deployment->runners */
+	struct list in_marked; /* control->marks.runners: CLAIMING, DRAINING */
+};
+
+/* --- deployments and modules -------------------------------------------------------------------------------------- */
+
+/* The machine is in deployment.h. deployment_state() maps it to what the store keeps and people see. */
+enum deployment_phase {
+	PHASE_NEW, /* never between two events */
+	/* The next deployment of its module: */
+	PHASE_STARTING,
+	PHASE_FAILING, /* a replica did not come up; the others have a moment to say how they do */
+	/* The active one, which takes the calls: */
+	PHASE_GATHERING, /* some of its replicas are not alive, or not in the routes */
+	PHASE_ROUTING, /* all are in the routes of ready_version, which are on their way to the workers */
+	PHASE_LIVE, /* it was told to be live */
+	/* Not wanted: */
+	PHASE_DRAINING,
+	PHASE_STOPPED,
+	PHASE_FAILED,
+};
+
+enum { PHASE_COUNT = 9 };
+
+struct deployment {
+	char key[KEY_MAX];
+	struct module *module;
+	char language[LANGUAGE_MAX];
+	struct packed_schema *schema;
+	bool loaded; /* at the start: Runners of the Backplane before may host it */
+
+	enum deployment_phase phase;
+	char *detail; /* why it is in this phase */
+	int64_t since_wall_ms; /* of the detail */
+	uint64_t due_ms; /* STARTING, FAILING: limit of the phase; else 0 */
+	uint64_t ready_version; /* ROUTING */
+
+	struct list runners;
+	unsigned alive; /* of them */
+	unsigned failures; /* in a row */
+	uint64_t retry_due_ms; /* no new attempt before */
+	unsigned replicas_failed; /* FAILING */
+	char *first_failure; /* FAILING: what the first of those said; else NULL */
+	uint64_t fetch_us, start_us; /* of the replica that came up last */
+
+	struct list in_ending; /* control->marks.ending: DRAINING, STOPPED, FAILED */
+	struct list in_language; /* language->deployments: some of its replicas are to run */
+};
+
+/* Summary kept for status after the record is freed. */
+struct ended {
+	char key[KEY_MAX]; /* empty: there is none */
+	char language[LANGUAGE_MAX];
+	enum deployment_state state;
+	char *detail;
+	int64_t since_wall_ms;
+};
+
+struct module {
+	char *name;
+	struct deployment *active; /* takes the calls */
+	struct deployment *next; /* is being brought up to replace it */
+	unsigned replicas; /* of the active one; of the next one too while next_replicas is 0 */
+	unsigned next_replicas; /* of the next one alone, so that nothing changes if it fails */
+	char *failure; /* why the last deployment failed; NULL: it did not */
+	struct ended failed; /* the last that failed, unless a deployment was wanted since */
+	struct ended stopped; /* the last that was stopped */
+	struct list in_dirty; /* control->routes.dirty */
+	struct list in_unreconciled; /* control->marks.unreconciled */
+	struct list in_control;
+};
+
+/* The Platform's side of a language. */
+struct language {
+	char name[LANGUAGE_MAX];
+	unsigned failures; /* of the Platform, or of Runners before they counted, in a row */
+	uint64_t retry_due_ms; /* no new Runner is asked for before */
+	char problem[256]; /* why Runners cannot be had; empty: they can */
+	struct list deployments; /* some replicas of each are to run */
+	struct list in_control;
+	struct { /* one pass of reconciliation */
+		unsigned missing; /* Runners that deployments wait for */
+		bool exhausted; /* no idle Runner is left */
+	} pass;
+};
+
+/* --- the whole ---------------------------------------------------------------------------------------------------- */
+
+struct control_config {
+	unsigned warm; /* idle Runners kept for each language in use */
+	uint64_t create_timeout_ms; /* from create to the registration */
+	/* A Runner that falls silent is given up within this time: pings are sent each third of it, one that is not
+	 * answered within a third is missed, and the second missed in a row is the last. */
+	uint64_t silence_ms;
+	uint64_t deploy_timeout_ms; /* from Deploy to Deployed */
+	uint64_t drain_timeout_ms; /* for the calls of a Runner that was told to end */
+	uint64_t kill_timeout_ms; /* after that, until the Platform kills it */
+	uint64_t idle_timeout_ms; /* a surplus Runner is ended when it was idle for so long */
+	uint64_t adopt_timeout_ms; /* after the start: Runners of the Backplane before may still register */
+	unsigned attempts_max; /* Runners that a new deployment may lose before it fails */
+	uint64_t retry_max_ms; /* between two attempts, however many failed before */
+	uint64_t stable_ms; /* a replica that was alive for so long begins its count of failures anew */
+};
+
+extern const struct control_config control_config_default;
+
+enum control_state {
+	CONTROL_LOADING, /* until control_begin; nothing is reconciled */
+	CONTROL_RUNNING,
+	CONTROL_STOPPING, /* all managed Runners are told to end */
+	CONTROL_STOPPED, /* none is left, and all_gone was told */
+};
+
+struct control {
+	struct control_config config;
+	struct effects *effects;
+	enum control_state state;
+	struct {
+		uint64_t now_ms;
+		uint64_t adopt_until_ms; /* until then a loaded deployment waits for its Runners */
+		uint64_t reconcile_due_ms; /* when time alone changes what reconciliation does */
+		struct heap due_runners; /* of struct runner, by due */
+	} time;
+	/* Maps find a record; lists walk them in an order that a second run repeats. */
+	struct {
+		struct map runners, deployments, modules, languages; /* by key, key, name, name */
+		/* Of Runners that the Platform was asked for or found, until it tells their end. */
+		struct map platform_keys;
+		struct list all_runners, all_modules, all_languages;
+		uint64_t serial; /* of the last Runner's record */
+		uint64_t attempt; /* the last */
+	} books;
+	struct {
+		struct list dirty; /* modules whose routes changed since the last version */
+		uint64_t version; /* the last that was given to the workers */
+		uint64_t published; /* the last that all workers have */
+	} routes;
+	/* What is, or may be, not as wanted: nothing else is looked at after an event. */
+	struct {
+		bool needs_reconcile;
+		struct list unreconciled; /* modules */
+		struct list runners; /* CLAIMING, DRAINING */
+		struct list ending; /* deployments that are freed once they have no Runner */
+	} marks;
+};
+
+void control_init(struct control *control, const struct control_config *config, struct effects *effects,
+		  uint64_t now_ms);
+void control_deinit(struct control *control);
+
+/* --- finding and adding ------------------------------------------------------------------------------------------- */
 
 struct runner *runner_find(const struct control *control, const char *key);
+void runner_free(struct runner *runner);
+struct runner *runner_find_by_endpoint(const struct control *control, struct str endpoint);
+struct runner *runner_find_by_registration(const struct control *control, uint64_t registration);
 struct runner *runner_find_idle(const struct control *control, const char *language);
-/* The Platform found it after a start, and it has not registered yet. */
-bool runner_was_found(const struct runner *runner);
-/* Asks the Platform for one. */
-void runner_create(struct control *control, const char *language);
-/* The text of the event is the cause. */
-void runner_set_state(struct control *control, struct runner *runner, enum runner_state state, uint64_t limit_ms,
-		      const char *format, ...) PRINTF_LIKE(5, 6);
-/* IDLE → DEPLOYING */
-void runner_assign(struct control *control, struct runner *runner, struct deployment *deployment);
-/* DEPLOYING, ALIVE → DRAINING; IDLE → gone. */
-void runner_drain(struct control *control, struct runner *runner, const char *why);
-/* Tells it to end what it hosts, now that no call is routed to it. */
-void runner_end(struct control *control, struct runner *runner, uint64_t grace_ms);
-/* The same as soon as that is so: until then a worker may have a route to it, also one of an earlier time that it
- * hosted the same deployment. */
-void runner_end_unrouted(struct control *control, struct runner *runner, uint64_t grace_ms);
-/* To be called when its limit, its state or its next ping has changed. */
-void runner_reschedule(struct control *control, struct runner *runner);
-/* Tells of it as an event. */
-void runner_tell(struct control *control, const struct runner *runner, enum event_kind kind, uint64_t retry_in_ms,
-		 const char *text);
-/* A new record, in that state. */
-struct runner *runner_add(struct control *control, const char *key, const char *language, bool managed,
-			  enum runner_state state, uint64_t limit_ms);
-/* It is gone. */
-void runner_lose(struct control *control, struct runner *runner, const struct cause *cause);
-/* It may still be there, and is of no use. */
-void runner_give_up(struct control *control, struct runner *runner, const char *why);
-/* Takes it off its deployment, whose alive count and routes follow. */
-void runner_detach(struct control *control, struct runner *runner);
-/* Frees the record; the Platform ends what is left of it. What became of it has been told. */
-void runner_remove(struct control *control, struct runner *runner);
-/* The limit of its state is so much later. */
-void runner_postpone(struct control *control, struct runner *runner, uint64_t by_ms);
-/* The time that it was due at has come: it may be gone afterwards. */
-void runner_tick(struct control *control, struct runner *runner);
-/* It hosts runner->claimed, a deployment of the Backplane before us or of before its connection broke: PROBING, IDLE →
- * ALIVE or DRAINING. */
-void runner_adopt(struct control *control, struct runner *runner);
+struct module *module_find_or_add(struct control *control, const char *name);
+struct language *language_find_or_add(struct control *control, const char *name);
+/* A new one is PHASE_NEW. */
+struct deployment *deployment_find_or_add(struct control *control, const struct deployment_record *record);
+void deployment_free(struct deployment *deployment);
 
-/* --- control_contact.c -------------------------------------------------------------------------------------------- */
+void ended_set(struct ended *ended, const char *key, const char *language, enum deployment_state state,
+	       const char *detail, int64_t since_wall_ms);
+void ended_clear(struct ended *ended);
 
-void runner_ping(struct control *control, struct runner *runner);
+/* --- marks -------------------------------------------------------------------------------------------------------- */
 
-/* --- control_deployment.c ----------------------------------------------------------------------------------------- */
-
-/* Runners that host it or are about to. */
-unsigned deployment_assigned(const struct deployment *deployment);
-bool deployment_is_wanted(const struct deployment *deployment);
-void deployment_tell(struct control *control, const struct deployment *deployment, enum event_kind kind,
-		     const char *format, ...) PRINTF_LIKE(4, 5);
-/* STARTING → FAILED */
-void deployment_fail(struct control *control, struct deployment *deployment, const struct cause *cause);
-/* A Runner of it is gone, through no fault of the deployment. */
-void deployment_lost_runner(struct control *control, struct deployment *deployment, const struct cause *cause);
-/* A Runner would not take it, as it has something else to do: another is looked for. */
-void deployment_refused(struct control *control, struct deployment *deployment, const char *why);
-/* A Runner says that it is alive: on the way to LIVE. */
-void deployment_gained_runner(struct control *control, struct deployment *deployment, struct runner *runner);
-/* The module's next deployment takes over from the active one. */
-void deployment_switch(struct control *control, struct module *module);
-/* Whether it counts among those that its language is kept warm for. */
-void deployment_use_language(struct control *control, struct deployment *deployment, bool uses);
-/* Frees those that nothing wants and of which nothing is left. Nothing else frees a deployment, so an event may hold on
- * to one until it settles. */
-void deployments_release(struct control *control);
-void deployment_tick(struct control *control, struct deployment *deployment);
-uint64_t deployment_due(const struct control *control, const struct deployment *deployment);
+/* Queues reconciliation of the module: what it has, or what is wanted of it, changed. */
+void module_mark_unreconciled(struct control *control, struct module *module);
+/* Marks the routes dirty and queues reconciliation. */
+void module_mark_dirty(struct control *control, struct module *module);
+/* The version that the dirty routes will have; the last one if none is dirty. */
+uint64_t routes_drafted_version(const struct control *control);

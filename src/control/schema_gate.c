@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "base/map.h"
-#include "control/control.h"
+#include "base/reasons.h"
+#include "control/model.h"
 #include "pb/pb.h"
 #include "schema.pb-c.h"
 #include "schema/callers.h"
@@ -61,9 +62,9 @@ static size_t list_length(const struct list *list) {
 }
 
 static void list_versions(struct gate *gate, const struct control *control, const struct list *pending) {
-	size_t room = 2 * control->modules.len + list_length(pending) + 1;
+	size_t room = 2 * control->books.modules.len + list_length(pending) + 1;
 	gate->versions = arena_alloc(&gate->arena, room * sizeof *gate->versions);
-	LIST_FOREACH(link, &control->all_modules) {
+	LIST_FOREACH(link, &control->books.all_modules) {
 		const struct module *module = LIST_ENTRY(link, struct module, in_control);
 		add_deployment(gate, module->active);
 		add_deployment(gate, module->next);
@@ -150,9 +151,10 @@ static void choose_versions(struct gate *gate, const struct schema_module *own, 
 
 /* --- the two questions -------------------------------------------------------------------------------------------- */
 
-static int refuse(struct schema_diagnostics *diagnostics, const char *why, struct error *err) {
+static int refuse(struct schema_diagnostics *diagnostics, const char *reason, const char *why, struct error *err) {
 	schema_diagnostics_to_error(diagnostics, err);
 	err->code = CODE_FAILED_PRECONDITION;
+	error_set_reason(err, reason);
 	return error_wrap(err, "%s", why);
 }
 
@@ -162,7 +164,7 @@ static int check_references(const struct gate *gate, const struct schema_module 
 	schema_diagnostics_init(&diagnostics);
 	int result = schema_check_references(module, &gate->modules, &diagnostics);
 	if (result < 0)
-		refuse(&diagnostics,
+		refuse(&diagnostics, REASON_SCHEMA_MISFIT,
 		       round == 0
 			       ? "the schema does not fit what is deployed (--allow-breaking deploys it all the same)"
 			       : "the schema does not fit what is being deployed just now (--allow-breaking deploys it all the same)",
@@ -181,7 +183,7 @@ static int check_callers(struct gate *gate, const struct schema_module *module, 
 	schema_compare(before, module, &gate->arena, &comparison);
 	int result = schema_check_callers(&comparison, &gate->modules, &diagnostics);
 	if (result < 0)
-		refuse(&diagnostics,
+		refuse(&diagnostics, REASON_BREAKS_CALLERS,
 		       round == 0
 			       ? "the change breaks modules that are deployed (--allow-breaking makes it all the same)"
 			       : "the change breaks modules that are being deployed just now (--allow-breaking makes it all the same)",

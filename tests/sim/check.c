@@ -21,9 +21,9 @@
 
 static void check_runner(struct sim *sim, const struct runner *runner) {
 	bool hosts = runner->state == RUNNER_DEPLOYING || runner->state == RUNNER_ALIVE;
-	bool never =
-		runner->state == RUNNER_CREATING || runner->state == RUNNER_PROBING || runner->state == RUNNER_IDLE;
-	if ((hosts && runner->deployment == NULL) || (never && runner->deployment != NULL))
+	bool never = runner->state < RUNNER_DEPLOYING;
+	if ((hosts && runner->deployment == NULL) || (never && runner->deployment != NULL) ||
+	    runner->state == RUNNER_CLAIMING)
 		sim_violate(sim, "books", "%s is %s and has %s", runner->key, runner_state_name(runner->state),
 			    runner->deployment ? runner->deployment->key : "nothing");
 }
@@ -39,17 +39,16 @@ static void check_count(struct sim *sim, const struct deployment *deployment) {
 /* What takes calls no more has nobody that does. */
 static void check_ending(struct sim *sim, const struct deployment *deployment) {
 	check_count(sim, deployment);
-	if (deployment->alive > 0 ||
-	    (deployment->state != DEPLOYMENT_DRAINING && deployment->state != DEPLOYMENT_FAILED))
+	if (deployment->alive > 0 || (deployment->phase != PHASE_DRAINING && deployment->phase != PHASE_FAILED))
 		sim_violate(sim, "books", "%s is on its way out, is %s and has %u alive", deployment->key,
-			    deployment_state_name(deployment->state), deployment->alive);
+			    deployment_state_name(deployment_state(deployment)), deployment->alive);
 }
 
 static void check_deployment(struct sim *sim, const struct deployment *deployment, enum deployment_state state) {
 	check_count(sim, deployment);
-	if (deployment->state != state)
+	if (deployment_state(deployment) != state)
 		sim_violate(sim, "books", "%s is %s where it should be %s", deployment->key,
-			    deployment_state_name(deployment->state), deployment_state_name(state));
+			    deployment_state_name(deployment_state(deployment)), deployment_state_name(state));
 	if (!list_is_empty(&deployment->in_ending))
 		sim_violate(sim, "books", "%s is wanted and on its way out", deployment->key);
 }
@@ -84,40 +83,46 @@ static enum event_kind last_told(const struct map *told, const char *key) {
 }
 
 static bool tells_of(enum event_kind kind, const struct deployment *deployment) {
-	switch (deployment->state) {
-	case DEPLOYMENT_STARTING:
+	switch (deployment->phase) {
+	case PHASE_STARTING:
+	case PHASE_FAILING:
 		return kind == EVENT_DEPLOYMENT_CREATED || kind == EVENT_DEPLOYMENT_ROLLED_BACK;
-	case DEPLOYMENT_LIVE: /* told when the routes are out */
-		return kind == EVENT_DEPLOYMENT_LIVE || deployment->coming_live;
-	case DEPLOYMENT_DRAINING:
+	case PHASE_GATHERING:
+	case PHASE_ROUTING:
+		return true; /* LIVE is told when the routes are published */
+	case PHASE_LIVE:
+		return kind == EVENT_DEPLOYMENT_LIVE;
+	case PHASE_DRAINING:
 		return kind == EVENT_DEPLOYMENT_DRAINING;
-	case DEPLOYMENT_STOPPED:
+	case PHASE_STOPPED:
 		return kind == EVENT_DEPLOYMENT_STOPPED;
-	case DEPLOYMENT_FAILED:
+	case PHASE_FAILED:
 		return kind == EVENT_DEPLOYMENT_FAILED;
+	case PHASE_NEW:
+		return false;
 	}
 	return false;
 }
 
 static void check_told(struct sim *sim) {
-	if (sim->told_runners.len != sim->control.runners.len)
-		sim_violate(sim, "told", "there are %zu Runners, and of %zu it was told", sim->control.runners.len,
-			    sim->told_runners.len);
-	LIST_FOREACH(link, &sim->control.all_runners) {
+	if (sim->told_runners.len != sim->control.books.runners.len)
+		sim_violate(sim, "told", "there are %zu Runners, and of %zu it was told",
+			    sim->control.books.runners.len, sim->told_runners.len);
+	LIST_FOREACH(link, &sim->control.books.all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		if (last_told(&sim->told_runners, runner->key) != EVENT_RUNNER_CREATING + runner->state)
+		if (last_told(&sim->told_runners, runner->key) != runner_state_event(runner->state))
 			sim_violate(sim, "told", "%s is %s, and it was not told", runner->key,
 				    runner_state_name(runner->state));
 	}
 	for (size_t cursor = 0;;) {
-		const struct deployment *deployment = map_next(&sim->control.deployments, &cursor);
+		const struct deployment *deployment = map_next(&sim->control.books.deployments, &cursor);
 		if (deployment == NULL)
 			return;
 		enum event_kind kind = last_told(&sim->told_deployments, deployment->key);
-		bool as_loaded = kind == 0 && deployment->from_store;
+		bool as_loaded = kind == 0 && deployment->loaded;
 		if (!as_loaded && !tells_of(kind, deployment))
 			sim_violate(sim, "told", "%s is %s, and it was not told", deployment->key,
-				    deployment_state_name(deployment->state));
+				    deployment_state_name(deployment_state(deployment)));
 	}
 }
 
@@ -144,8 +149,8 @@ static void check_table(struct sim *sim, const struct module_routes *routes) {
 
 /* One that registers while it is silent already, by a message that was on its way, has its time from then on. */
 static void check_silent(struct sim *sim, struct sim_runner *there) {
-	const struct runner *runner = map_get(&sim->control.runners, str_from(there->key));
-	if (runner == NULL || runner->state == RUNNER_CREATING)
+	const struct runner *runner = map_get(&sim->control.books.runners, str_from(there->key));
+	if (runner == NULL || runner->state == RUNNER_CREATING || runner->state == RUNNER_FOUND)
 		return;
 	uint64_t record = ((uint64_t)sim->epoch << 32) + runner->serial;
 	if (there->record != record) {
@@ -174,9 +179,9 @@ void check_step(struct sim *sim) {
 		return;
 	check_all_silent(sim);
 	check_told(sim);
-	LIST_FOREACH(link, &sim->control.all_runners)
+	LIST_FOREACH(link, &sim->control.books.all_runners)
 		check_runner(sim, LIST_ENTRY(link, struct runner, in_control));
-	LIST_FOREACH(link, &sim->control.all_modules) {
+	LIST_FOREACH(link, &sim->control.books.all_modules) {
 		const struct module *module = LIST_ENTRY(link, struct module, in_control);
 		if (module->active != NULL)
 			check_deployment(sim, module->active, DEPLOYMENT_LIVE);
@@ -185,7 +190,7 @@ void check_step(struct sim *sim) {
 		if (module->active != NULL && module->active == module->next)
 			sim_violate(sim, "books", "%s is to be replaced by itself", module->active->key);
 	}
-	LIST_FOREACH(link, &sim->control.ending)
+	LIST_FOREACH(link, &sim->control.marks.ending)
 		check_ending(sim, LIST_ENTRY(link, struct deployment, in_ending));
 	for (unsigned worker = 0; worker < WORKERS; worker++)
 		for (unsigned i = 0; i < MODULES; i++)
@@ -335,9 +340,9 @@ static unsigned count_ending(const struct sim *sim, const struct module *module)
 	struct effects *effects = sim->control.effects;
 	int64_t wall_ms = effects->ops->wall_ms(effects);
 	unsigned count = 0;
-	LIST_FOREACH(link, &sim->control.all_runners) {
+	LIST_FOREACH(link, &sim->control.books.all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		count += runner->state == RUNNER_DRAINING && runner->deployment != NULL &&
+		count += runner_is_leaving(runner) && runner->deployment != NULL &&
 			 runner->deployment->module == module && wall_ms - runner->since_wall_ms < JUST_NOW_MS;
 	}
 	return count;
@@ -395,7 +400,7 @@ static void check_left_over(struct sim *sim) {
 		const struct sim_runner *there = sim->runners[i];
 		if (!there->running)
 			continue;
-		const struct runner *runner = map_get(&sim->control.runners, str_from(there->key));
+		const struct runner *runner = map_get(&sim->control.books.runners, str_from(there->key));
 		if (runner == NULL || (runner->state != RUNNER_IDLE && runner->state != RUNNER_ALIVE))
 			sim_violate(sim, "converges", "%s runs, and in the books it is %s", there->key,
 				    runner ? runner_state_name(runner->state) : "not there");
@@ -403,7 +408,7 @@ static void check_left_over(struct sim *sim) {
 			sim_violate(sim, "converges", "%s is %s in the books, and hosts \"%s\"", there->key,
 				    runner_state_name(runner->state), there->hosted);
 	}
-	LIST_FOREACH(link, &sim->control.all_runners) {
+	LIST_FOREACH(link, &sim->control.books.all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
 		if (runner_running(sim, runner->key) == NULL)
 			sim_violate(sim, "converges", "%s is in the books, and does not run", runner->key);
@@ -426,17 +431,17 @@ static void check_left_over(struct sim *sim) {
 }
 
 static void check_idle(struct sim *sim) {
-	LIST_FOREACH(link, &sim->control.all_languages) {
+	LIST_FOREACH(link, &sim->control.books.all_languages) {
 		const struct language *language = LIST_ENTRY(link, struct language, in_control);
 		unsigned idle = 0, by_hand = 0;
-		LIST_FOREACH(other, &sim->control.all_runners) {
+		LIST_FOREACH(other, &sim->control.books.all_runners) {
 			const struct runner *runner = LIST_ENTRY(other, struct runner, in_control);
 			if (runner->state != RUNNER_IDLE || strcmp(runner->language, language->name) != 0)
 				continue;
 			idle += runner->managed;
 			by_hand += !runner->managed;
 		}
-		unsigned wanted = language->users > 0 ? sim->control.config.warm : 0;
+		unsigned wanted = list_is_empty(&language->deployments) ? 0 : sim->control.config.warm;
 		if (idle > wanted || idle + by_hand < wanted)
 			sim_violate(sim, "converges", "%u Runners for %s are idle, and %u are to be", idle,
 				    language->name, wanted);
@@ -444,10 +449,10 @@ static void check_idle(struct sim *sim) {
 }
 
 void check_end(struct sim *sim) {
-	LIST_FOREACH(link, &sim->control.all_modules)
+	LIST_FOREACH(link, &sim->control.books.all_modules)
 		check_module(sim, LIST_ENTRY(link, struct module, in_control));
 	check_left_over(sim);
 	check_idle(sim);
-	if (!list_is_empty(&sim->control.ending))
+	if (!list_is_empty(&sim->control.marks.ending))
 		sim_violate(sim, "converges", "a deployment never ends");
 }

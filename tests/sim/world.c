@@ -250,9 +250,9 @@ struct publication {
 
 static bool is_early(const struct sim *sim) {
 	bool comes_live = false;
-	LIST_FOREACH(link, &sim->control.all_modules) {
+	LIST_FOREACH(link, &sim->control.books.all_modules) {
 		const struct deployment *active = LIST_ENTRY(link, struct module, in_control)->active;
-		comes_live |= active != NULL && active->coming_live;
+		comes_live |= active != NULL && (active->phase == PHASE_GATHERING || active->phase == PHASE_ROUTING);
 	}
 	return sim->options.plant == (comes_live ? PLANT_EARLY_LIVE : PLANT_EARLY_DRAIN);
 }
@@ -392,12 +392,12 @@ static void out_all_gone(struct effects *effects) {
 static const struct effects_ops ops = {
 	.random = out_random,
 	.wall_ms = out_wall_ms,
-	.create_runner = out_create,
-	.destroy_runner = out_destroy,
-	.ping_runner = out_ping,
+	.create = out_create,
+	.destroy = out_destroy,
+	.ping = out_ping,
 	.deploy = out_deploy,
 	.terminate = out_terminate,
-	.forget_runner = out_forget,
+	.forget = out_forget,
 	.accept = out_accept,
 	.refuse = out_refuse,
 	.save = out_save,

@@ -46,8 +46,8 @@ static Ftl__StatusResponse__Deployment *describe_deployment(const struct deploym
 	shown->key = (char *)deployment->key;
 	shown->module = deployment->module->name;
 	shown->language = (char *)deployment->language;
-	shown->state = (Ftl__DeploymentState)deployment->state;
-	shown->replicas = deployment->state == DEPLOYMENT_DRAINING ? 0 : deployment_wanted(deployment);
+	shown->state = (Ftl__DeploymentState)deployment_state(deployment);
+	shown->replicas = deployment->phase == PHASE_DRAINING ? 0 : deployment_wanted(deployment);
 	shown->alive = deployment->alive;
 	shown->since_ms = deployment->since_wall_ms;
 	shown->detail = deployment->detail;
@@ -78,22 +78,22 @@ static int compare_deployments(const void *a, const void *b) {
 
 static void add_runners(const struct backplane *backplane, Ftl__StatusResponse *response, struct arena *arena) {
 	const struct control *control = &backplane->control;
-	response->runners = arena_alloc(arena, (control->runners.len + 1) * sizeof *response->runners);
-	LIST_FOREACH(link, &control->all_runners)
+	response->runners = arena_alloc(arena, (control->books.runners.len + 1) * sizeof *response->runners);
+	LIST_FOREACH(link, &control->books.all_runners)
 		response->runners[response->n_runners++] =
 			describe_runner(backplane, LIST_ENTRY(link, struct runner, in_control), arena);
 }
 
 static void add_deployments(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
-	size_t room = control->deployments.len + 2 * control->modules.len;
+	size_t room = control->books.deployments.len + 2 * control->books.modules.len;
 	response->deployments = arena_alloc(arena, (room + 1) * sizeof *response->deployments);
 	for (size_t cursor = 0;;) {
-		const struct deployment *deployment = map_next(&control->deployments, &cursor);
+		const struct deployment *deployment = map_next(&control->books.deployments, &cursor);
 		if (deployment == NULL)
 			break;
 		response->deployments[response->n_deployments++] = describe_deployment(deployment, arena);
 	}
-	LIST_FOREACH(link, &control->all_modules) {
+	LIST_FOREACH(link, &control->books.all_modules) {
 		const struct module *module = LIST_ENTRY(link, struct module, in_control);
 		const struct ended *ended[] = {&module->failed, &module->stopped};
 		for (size_t i = 0; i < ARRAY_LEN(ended); i++)
@@ -119,19 +119,19 @@ static void add_left_out(const struct control *control, Ftl__StatusResponse *res
 
 static void add_problems(const struct backplane *backplane, Ftl__StatusResponse *response, struct arena *arena) {
 	const struct control *control = &backplane->control;
-	size_t room = control->modules.len + control->languages.len + control->runners.len;
+	size_t room = control->books.modules.len + control->books.languages.len + control->books.runners.len;
 	response->problems = arena_alloc(arena, (room + 1) * sizeof *response->problems);
 	char *of_store = effects_store_problem(backplane, arena);
 	if (of_store != NULL)
 		response->problems[response->n_problems++] = of_store;
-	LIST_FOREACH(link, &control->all_languages) {
+	LIST_FOREACH(link, &control->books.all_languages) {
 		const struct language *language = LIST_ENTRY(link, struct language, in_control);
 		if (language->problem[0] != '\0')
 			response->problems[response->n_problems++] =
 				arena_printf(arena, "Runners for %s cannot be had: the last one %s", language->name,
 					     language->problem);
 	}
-	LIST_FOREACH(link, &control->all_modules) {
+	LIST_FOREACH(link, &control->books.all_modules) {
 		const struct module *module = LIST_ENTRY(link, struct module, in_control);
 		bool should_run = module->active != NULL && module->replicas > 0;
 		if ((should_run && module->active->alive >= module->replicas) ||
@@ -193,8 +193,8 @@ static void on_get_schema(struct rpc_unary *unary, const ProtobufCMessage *messa
 	struct arena arena = ARENA_INIT(SIZE_MAX);
 	Ftl__GetSchemaResponse response;
 	ftl__get_schema_response__init(&response);
-	response.modules = arena_alloc(&arena, (control->modules.len + 1) * sizeof *response.modules);
-	LIST_FOREACH(link, &control->all_modules) {
+	response.modules = arena_alloc(&arena, (control->books.modules.len + 1) * sizeof *response.modules);
+	LIST_FOREACH(link, &control->books.all_modules) {
 		const struct module *module = LIST_ENTRY(link, struct module, in_control);
 		if (wanted.len > 0 && !str_eq_c(wanted, module->name))
 			continue;

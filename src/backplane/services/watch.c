@@ -115,9 +115,10 @@ static struct str pack_step(struct arena *arena, enum deployment_state state, co
 	return pb_pack(&response.base, arena);
 }
 
-/* To who waits for it, it is live once that was told. */
+/* Whoever waits for a deployment waits until every worker routes to all its replicas. */
 static enum deployment_state state_shown(const struct deployment *deployment) {
-	return deployment->coming_live ? DEPLOYMENT_STARTING : deployment->state;
+	bool is_coming = deployment->phase == PHASE_GATHERING || deployment->phase == PHASE_ROUTING;
+	return is_coming ? DEPLOYMENT_STARTING : deployment_state(deployment);
 }
 
 /* What a Runner does counts as a step when it brings the deployment nearer. */

@@ -173,10 +173,10 @@ static void print_facts(const struct backplane *backplane, struct buf *text) {
 		over = buf_printf(text, "inner %s\n", endpoint);
 		ASSERT(over == 0);
 	}
-	LIST_FOREACH(link, &backplane->control.all_runners) {
+	LIST_FOREACH(link, &backplane->control.books.all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		uint64_t now_ms = backplane->control.now_ms;
-		if (runner->state != RUNNER_DRAINING || !runner->managed || runner->due_ms <= now_ms)
+		uint64_t now_ms = backplane->control.time.now_ms;
+		if (!runner_is_leaving(runner) || !runner->managed || runner->due_ms <= now_ms)
 			continue;
 		/* Those that do not fit have as long as any that is found. */
 		if (buf_printf(text, "draining %s %llu\n", runner->key, (unsigned long long)(runner->due_ms - now_ms)) <
@@ -256,7 +256,7 @@ static bool is_quiet(struct backplane *backplane) {
 	write_behind_flush(&backplane->write_behind);
 	bool kept = list_is_empty(&backplane->write_behind.waiting) && list_is_empty(&backplane->write_behind.waiters);
 	/* Runners are told to end when the routes are out: the other one cannot know that they were not yet. */
-	bool routed = backplane->control.version_out == backplane->control.version;
+	bool routed = backplane->control.routes.published == backplane->control.routes.version;
 	return backplane->takeover.pauses == 0 && kept && routed && store_queue_is_empty(&backplane->store_queue) &&
 	       count_requests(backplane) == 0;
 }

@@ -112,12 +112,12 @@ static void out_all_gone(struct effects *effects UNUSED) {
 static const struct effects_ops ops = {
 	.random = out_random,
 	.wall_ms = out_wall_ms,
-	.create_runner = out_create,
-	.destroy_runner = out_destroy,
-	.ping_runner = out_ping,
+	.create = out_create,
+	.destroy = out_destroy,
+	.ping = out_ping,
 	.deploy = out_deploy,
 	.terminate = out_terminate,
-	.forget_runner = out_forget,
+	.forget = out_forget,
 	.accept = out_accept,
 	.refuse = out_refuse,
 	.save = out_save,
@@ -136,6 +136,7 @@ static int set_up(void **state UNUSED) {
 	struct control_config config = control_config_default;
 	config.warm = 0;
 	control_init(&stage->control, &config, &stage->effects, stage->now_ms);
+	control_begin(&stage->control, stage->now_ms);
 	return 0;
 }
 
@@ -199,9 +200,14 @@ static void register_runner(uint64_t id, const char *endpoint, const char *key, 
 								 .deployment_key = str_from(hosts)});
 }
 
+/* The answer to the ping that was sent; if none is on its way, to one that was sent just now. */
 static void pinged(const char *key, const struct error *err) {
-	const struct runner *runner = map_get(&stage->control.runners, str_from(key));
+	struct runner *runner = map_get(&stage->control.books.runners, str_from(key));
 	assert_non_null(runner);
+	if (runner->liveness.ping == PING_WAITING) {
+		liveness_set_ping(runner, PING_SENT);
+		runner->liveness.ping_sent_ms = stage->now_ms;
+	}
 	control_pinged(&stage->control, key, runner->serial, err);
 }
 
@@ -251,9 +257,9 @@ static void refuses_what_it_cannot_reach(void **state UNUSED) {
 	error_set(&err, CODE_UNAVAILABLE, "nobody there");
 	register_runner(1, "unix:/a", "", "");
 	forget_log();
-	pinged(LIST_ENTRY(stage->control.all_runners.next, struct runner, in_control)->key, &err);
+	pinged(LIST_ENTRY(stage->control.books.all_runners.next, struct runner, in_control)->key, &err);
 	expect("refuse 1: FailedPrecondition\n");
-	assert_int_equal(stage->control.runners.len, 0);
+	assert_int_equal(stage->control.books.runners.len, 0);
 }
 
 static void refuses_a_second_one_at_the_same_place(void **state UNUSED) {
@@ -285,7 +291,7 @@ static void keeps_the_old_one_until_the_new_one_is_up(void **state UNUSED) {
 	assert_null(strstr(log, "terminate"));
 	forget_log();
 	publish();
-	expect("terminate dpl-1 at unix:/one\ndpl-2: live\n");
+	expect("dpl-2: live\nterminate dpl-1 at unix:/one\n");
 	report("one", "dpl-1", "terminated");
 	expect("dpl-1: stopped\nsave dpl-1 stopped / -\n");
 	assert_null(control_deployment(&stage->control, STR("dpl-1")));
@@ -360,7 +366,7 @@ static void begins_anew_when_it_is_wanted_again(void **state UNUSED) {
 static void what_has_ended_is_not_alive_by_an_earlier_word(void **state UNUSED) {
 	bring_runner(1, "one");
 	deploy("dpl-1", "echo", 1);
-	const struct runner *runner = map_get(&stage->control.runners, STR("one"));
+	const struct runner *runner = map_get(&stage->control.books.runners, STR("one"));
 	uint64_t attempt = runner->attempt;
 	report_attempt("one", "dpl-1", attempt, "", false);
 	report_attempt("one", "dpl-1", attempt, "was killed", false);
@@ -388,7 +394,7 @@ static void a_late_word_of_a_ping_says_nothing(void **state UNUSED) {
 		pinged("one", &err);
 		expect("ping unix:/one\n");
 	}
-	assert_non_null(map_get(&stage->control.runners, STR("one")));
+	assert_non_null(map_get(&stage->control.books.runners, STR("one")));
 }
 
 /* However late the Backplane looks, and whatever it looks at first. */
@@ -556,7 +562,7 @@ static void tells_what_drains_and_comes_again_to_end(void **state UNUSED) {
 	register_runner(1, "unix:/a", "rnr-a", "dpl-1");
 	expect("accept 1\nterminate all at unix:/a\n");
 	control_runner_exited(&stage->control, "rnr-a", &(struct cause){.why = "exited"});
-	assert_int_equal(stage->control.runners.len, 0);
+	assert_int_equal(stage->control.books.runners.len, 0);
 }
 
 /* The Backplane before left the deployment dpl-1 of echo live. */
@@ -592,22 +598,22 @@ static void orders_again_what_was_not_answered_in_time(void **state UNUSED) {
 	error_set(&err, CODE_DEADLINE_EXCEEDED, "no answer");
 	bring_runner(1, "one");
 	deploy("dpl-1", "echo", 1);
-	const struct runner *runner = map_get(&stage->control.runners, STR("one"));
+	const struct runner *runner = map_get(&stage->control.books.runners, STR("one"));
 	forget_log();
 	control_deploy_answered(&stage->control, "one", runner->serial, runner->attempt, &err);
 	expect("deploy dpl-1 to unix:/one\n");
 	control_deploy_answered(&stage->control, "one", runner->serial, runner->attempt, &err);
-	assert_int_equal(stage->control.runners.len, 0);
+	assert_int_equal(stage->control.books.runners.len, 0);
 }
 
 /* An order of an earlier Backplane may take effect after the listing: the Runner may register first. */
 static void a_runner_that_is_found_late_is_managed(void **state UNUSED) {
 	register_runner(1, "unix:/a", "rnr-a", "");
 	pinged("rnr-a", NULL);
-	const struct runner *runner = map_get(&stage->control.runners, STR("rnr-a"));
+	const struct runner *runner = map_get(&stage->control.books.runners, STR("rnr-a"));
 	assert_false(runner->managed);
 	control_found(&stage->control, "rnr-a");
-	assert_int_equal(stage->control.runners.len, 1);
+	assert_int_equal(stage->control.books.runners.len, 1);
 	assert_true(runner->managed);
 }
 
@@ -615,12 +621,12 @@ static void a_runner_that_is_found_while_it_stops_is_ended(void **state UNUSED) 
 	control_shut_down(&stage->control);
 	forget_log();
 	control_found(&stage->control, "rnr-a");
-	assert_int_equal(stage->control.runners.len, 0);
+	assert_int_equal(stage->control.books.runners.len, 0);
 	expect("destroy\n");
 }
 
 static bool is_managed(const char *key) {
-	const struct runner *runner = map_get(&stage->control.runners, str_from(key));
+	const struct runner *runner = map_get(&stage->control.books.runners, str_from(key));
 	assert_non_null(runner);
 	return runner->managed;
 }
@@ -630,7 +636,7 @@ static void a_runner_is_the_platforms_until_its_end(void **state UNUSED) {
 	control_found(&stage->control, "rnr-a");
 	control_begin(&stage->control, stage->now_ms);
 	pass(control_config_default.silence_ms);
-	assert_int_equal(stage->control.runners.len, 0);
+	assert_int_equal(stage->control.books.runners.len, 0);
 	assert_true(control_is_of_platform(&stage->control, STR("rnr-a")));
 	register_runner(1, "unix:/a", "rnr-a", "");
 	assert_true(is_managed("rnr-a"));
@@ -679,7 +685,7 @@ static void ends_what_was_found_and_never_registers(void **state UNUSED) {
 	expect("ping unix:/a\naccept 1\n");
 	pass(control_config_default.silence_ms);
 	assert_non_null(strstr(log_text(), "destroy\n"));
-	assert_int_equal(stage->control.runners.len, 1);
+	assert_int_equal(stage->control.books.runners.len, 1);
 }
 
 static void waits_from_the_beginning_for_what_was_found(void **state UNUSED) {
@@ -689,13 +695,13 @@ static void waits_from_the_beginning_for_what_was_found(void **state UNUSED) {
 	stage->now_ms += 20000;
 	control_begin(&stage->control, stage->now_ms);
 	pass(999);
-	assert_int_equal(stage->control.runners.len, 2);
+	assert_int_equal(stage->control.books.runners.len, 2);
 	pass(1);
-	assert_int_equal(stage->control.runners.len, 1);
+	assert_int_equal(stage->control.books.runners.len, 1);
 	pass(control_config_default.silence_ms - 1001);
-	assert_int_equal(stage->control.runners.len, 1);
+	assert_int_equal(stage->control.books.runners.len, 1);
 	pass(1);
-	assert_int_equal(stage->control.runners.len, 0);
+	assert_int_equal(stage->control.books.runners.len, 0);
 }
 
 static void ends_at_its_stop_what_was_found(void **state UNUSED) {
@@ -736,7 +742,7 @@ static void waits_for_nobody_once_it_was_found(void **state UNUSED) {
 	pass(control_config_default.adopt_timeout_ms + 1);
 	report("rnr-a", "dpl-1", "was killed");
 	pass(101);
-	const struct runner *runner = map_get(&stage->control.runners, STR("rnr-a"));
+	const struct runner *runner = map_get(&stage->control.books.runners, STR("rnr-a"));
 	assert_int_equal(runner->state, RUNNER_DEPLOYING);
 }
 
@@ -795,12 +801,13 @@ static void looks_at_what_is_restless_only(void **state UNUSED) {
 	report("one", "dpl-1", "");
 	publish();
 	pass(0);
-	const struct module *module = LIST_ENTRY(stage->control.unreconciled.next, struct module, in_unreconciled);
+	const struct module *module =
+		LIST_ENTRY(stage->control.marks.unreconciled.next, struct module, in_unreconciled);
 	assert_string_equal(module->name, "time");
-	assert_ptr_equal(stage->control.unreconciled.next, stage->control.unreconciled.prev);
+	assert_ptr_equal(stage->control.marks.unreconciled.next, stage->control.marks.unreconciled.prev);
 	report("one", "dpl-1", "exited");
 	pass(0);
-	assert_ptr_not_equal(stage->control.unreconciled.next, stage->control.unreconciled.prev);
+	assert_ptr_not_equal(stage->control.marks.unreconciled.next, stage->control.marks.unreconciled.prev);
 }
 
 /* A replica dies while the routes that lead to it are on their way out. */
@@ -828,7 +835,7 @@ static void is_live_when_all_replicas_are_routed(void **state UNUSED) {
 	publish();
 	assert_non_null(strstr(log_text(), "dpl-1: live\n"));
 	assert_int_equal(control_scale(&stage->control, STR("echo"), 1, &err), 0);
-	assert_false(control_module(&stage->control, STR("echo"))->active->coming_live);
+	assert_int_equal(control_module(&stage->control, STR("echo"))->active->phase, PHASE_LIVE);
 }
 
 static void notices_a_silent_runner(void **state UNUSED) {
@@ -842,7 +849,7 @@ static void notices_a_silent_runner(void **state UNUSED) {
 	pass(100);
 	expect("ping unix:/one\n");
 	pinged("one", &err);
-	assert_int_equal(stage->control.runners.len, 0);
+	assert_int_equal(stage->control.books.runners.len, 0);
 }
 
 /* Its last answer came as late as it may, and it fell silent right after the ping that it answered was sent. */
@@ -858,10 +865,10 @@ static void gives_up_within_the_time_of_silence(void **state UNUSED) {
 		pass(0);
 		expect("ping unix:/one\n");
 		pass(third_ms);
-		assert_int_equal(stage->control.runners.len, 1);
+		assert_int_equal(stage->control.books.runners.len, 1);
 		pinged("one", &err);
 	}
-	assert_int_equal(stage->control.runners.len, 0);
+	assert_int_equal(stage->control.books.runners.len, 0);
 	assert_int_equal(stage->now_ms - sent_ms, control_config_default.silence_ms);
 	assert_true(control_config_default.silence_ms < 5000);
 }
@@ -876,7 +883,7 @@ static void one_answer_ends_the_doubt(void **state UNUSED) {
 		pass(100);
 		pinged("one", NULL);
 	}
-	assert_int_equal(stage->control.runners.len, 1);
+	assert_int_equal(stage->control.books.runners.len, 1);
 }
 
 static void ends_all_that_it_made(void **state UNUSED) {
@@ -893,7 +900,7 @@ static void ends_all_that_it_made(void **state UNUSED) {
 	expect("terminate all at unix:/a\n");
 	control_runner_exited(&stage->control, stage->last_created, &(struct cause){.why = "exited with status 0"});
 	assert_non_null(strstr(log_text(), "all gone\n"));
-	assert_int_equal(stage->control.runners.len, 1);
+	assert_int_equal(stage->control.books.runners.len, 1);
 }
 
 /* Its program dies while the routes that lead to it are on their way out. */
@@ -914,7 +921,7 @@ static void ends_what_died_before_it_was_told_to_end(void **state UNUSED) {
 }
 
 static uint64_t attempt_of(const char *key) {
-	const struct runner *runner = map_get(&stage->control.runners, str_from(key));
+	const struct runner *runner = map_get(&stage->control.books.runners, str_from(key));
 	assert_non_null(runner);
 	return runner->attempt;
 }
@@ -987,7 +994,8 @@ static void does_not_blame_a_deployment_for_its_runner(void **state UNUSED) {
 		char key[16];
 		snprintf(key, sizeof key, "busy-%d", i);
 		bring_runner((uint64_t)i + 2, key);
-		const struct runner *runner = map_get(&stage->control.runners, i == 0 ? STR("one") : str_from(key));
+		const struct runner *runner =
+			map_get(&stage->control.books.runners, i == 0 ? STR("one") : str_from(key));
 		if (runner == NULL || runner->state != RUNNER_DEPLOYING)
 			continue;
 		control_deploy_answered(&stage->control, runner->key, runner->serial, runner->attempt, &err);
@@ -1080,7 +1088,7 @@ static void tells_of_every_change_of_a_runner(void **state UNUSED) {
 	expect_told("");
 	assert_int_equal(control_scale(&stage->control, STR("echo"), 0, &none), 0);
 	publish();
-	expect_told("15 one dpl-1: a copy too many\n");
+	expect_told("15 one dpl-1: a surplus replica\n");
 	report("one", "dpl-1", "terminated");
 	expect_told("12 one -: no longer hosts dpl-1: terminated\n");
 	control_registration_ended(&stage->control, 1, false);

@@ -72,13 +72,13 @@ static struct str pack(struct stage *stage, const char *text) {
 
 /* Its life in the books is the control side's; here it only stands in them. */
 static struct module *in_books(struct stage *stage, const char *name) {
-	struct module *module = map_get(&stage->control.modules, str_from(name));
+	struct module *module = map_get(&stage->control.books.modules, str_from(name));
 	if (module != NULL)
 		return module;
 	module = mem_zalloc(sizeof *module);
 	module->name = mem_strdup(name);
-	list_append(&stage->control.all_modules, &module->in_control);
-	map_put(&stage->control.modules, str_from(name), module);
+	list_append(&stage->control.books.all_modules, &module->in_control);
+	map_put(&stage->control.books.modules, str_from(name), module);
 	return module;
 }
 
@@ -87,8 +87,8 @@ static struct deployment *deploy(struct stage *stage, struct module *module, con
 	deployment->module = module;
 	deployment->schema = packed_schema_new(pack(stage, text));
 	/* Deployments are freed with the books, by whatever key. */
-	snprintf(deployment->key, sizeof deployment->key, "dpl-%zu", stage->control.deployments.len);
-	map_put(&stage->control.deployments, str_from(deployment->key), deployment);
+	snprintf(deployment->key, sizeof deployment->key, "dpl-%zu", stage->control.books.deployments.len);
+	map_put(&stage->control.books.deployments, str_from(deployment->key), deployment);
 	return deployment;
 }
 
