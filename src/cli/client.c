@@ -171,7 +171,7 @@ static void on_headers(struct rpc_stream *rpc) {
 
 /* Why a call failed. What never got an answer has to do with the endpoint, which is then named. */
 static void explain(const struct client *client, const struct rpc_stream *rpc, struct error *err) {
-	error_set(err, rpc->status, "%.*s", STR_ARG(rpc->status_text));
+	rpc_get_error(rpc, err);
 	bool ours = rpc->status == CODE_CANCELLED || rpc->status == CODE_DEADLINE_EXCEEDED;
 	if (rpc->http.status != 0 || ours)
 		return;

@@ -71,7 +71,7 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 static void on_closed(struct rpc_stream *stream) {
 	struct call_out *out = stream->owner;
 	if (stream->status != CODE_OK)
-		error_set(&out->err, stream->status, "%.*s", STR_ARG(stream->status_text));
+		rpc_get_error(stream, &out->err);
 	finish(out);
 }
 

@@ -59,10 +59,16 @@ static void end(struct relay *relay, enum code status, struct str text) {
 		relay->options.tap->ended(relay->options.tap_owner, status, text);
 }
 
-static void answer(struct relay *relay, enum code status, const char *text) {
-	end(relay, status, str_from(text));
+static void answer_ok(struct relay *relay) {
+	end(relay, CODE_OK, STR(""));
 	if (can_answer(relay))
-		rpc_finish(relay->from, status, text);
+		rpc_finish(relay->from, CODE_OK, "");
+}
+
+static void answer_error(struct relay *relay, const struct error *err) {
+	end(relay, err->code, str_from(err->msg));
+	if (can_answer(relay))
+		rpc_fail(relay->from, err);
 }
 
 /* --- from the client to the peer ---------------------------------------------------------------------------------- */
@@ -250,7 +256,7 @@ static void on_unprocessed(struct relay *relay, const struct rpc_stream *to) {
 		end(relay, CODE_UNAVAILABLE, str_from(err.msg));
 		rpc_refuse(relay->from);
 	} else {
-		answer(relay, err.code, err.msg);
+		answer_error(relay, &err);
 	}
 }
 
@@ -261,7 +267,7 @@ static void pass_status(struct relay *relay, const struct rpc_stream *to) {
 		rpc_add_detail(relay->from, to->details.items[i].type, to->details.items[i].value);
 	struct error err;
 	if (to->status == CODE_OK) {
-		answer(relay, CODE_OK, "");
+		answer_ok(relay);
 		return;
 	}
 	if (rpc_has_ended(to) || to->has_peer_status)
@@ -269,7 +275,7 @@ static void pass_status(struct relay *relay, const struct rpc_stream *to) {
 	else
 		error_set(&err, CODE_UNAVAILABLE, "%s was lost during the call, which may have run: %.*s",
 			  relay->options.peer, STR_ARG(to->status_text));
-	answer(relay, err.code, err.msg);
+	answer_error(relay, &err);
 }
 
 static void on_peer_closed(struct rpc_stream *to) {
@@ -359,16 +365,18 @@ void relay_retry(struct relay *relay, struct rpc_channel *channel, const char *p
 		 const struct http_headers *headers) {
 	ASSERT(relay->state == RELAY_WAITING);
 	relay->options.peer = peer;
-	if (relay->keeping)
+	if (relay->keeping) {
 		call_peer(relay, channel, headers);
-	else
-		answer(relay, CODE_UNAVAILABLE,
-		       "the call did not run, and is too large to be sent again; call once more");
+		return;
+	}
+	struct error err;
+	error_set(&err, CODE_UNAVAILABLE, "the call did not run, and is too large to be sent again; call once more");
+	answer_error(relay, &err);
 }
 
 void relay_give_up(struct relay *relay, const struct error *err) {
 	ASSERT(relay->state == RELAY_WAITING);
-	answer(relay, err->code, err->msg);
+	answer_error(relay, err);
 	free_if_done(relay);
 }
 

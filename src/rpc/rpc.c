@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "rpc/error_info.h"
 
 #define TO(state) (1u << (state))
 
@@ -303,7 +304,20 @@ void rpc_finish(struct rpc_stream *stream, enum code status, const char *text) {
 
 void rpc_fail(struct rpc_stream *stream, const struct error *err) {
 	log_failure(LOG_DEBUG, err, "%.*s answers %s", STR_ARG(stream->http.path), code_name(err->code));
+	if (err->reason[0] != '\0')
+		rpc_add_detail(stream, STR(ERROR_INFO_TYPE), error_info_encode(&stream->http.arena, err->reason));
 	rpc_finish(stream, err->code, err->msg);
+}
+
+int rpc_get_error(const struct rpc_stream *stream, struct error *err) {
+	error_set(err, stream->status, "%.*s", STR_ARG(stream->status_text));
+	for (size_t i = 0; i < stream->details.count; i++) {
+		const struct rpc_detail *detail = &stream->details.items[i];
+		char reason[ERROR_REASON_MAX];
+		if (str_eq(detail->type, STR(ERROR_INFO_TYPE)) && error_info_decode(detail->value, reason))
+			return error_set_reason(err, reason);
+	}
+	return -1;
 }
 
 void rpc_refuse(struct rpc_stream *stream) {

@@ -209,6 +209,7 @@ void rpc_respond(struct rpc_stream *stream);
 
 /* Server: ends the call. CODE_OK or an error with its text; the rest of the request is dropped. Once. */
 void rpc_finish(struct rpc_stream *stream, enum code status, const char *text);
+/* The same with an error; its reason, if it has one, goes with it as a google.rpc.ErrorInfo. */
 void rpc_fail(struct rpc_stream *stream, const struct error *err);
 /* Server: tells the client that nothing was done, so that it may try elsewhere. */
 void rpc_refuse(struct rpc_stream *stream);
@@ -217,6 +218,10 @@ void rpc_refuse(struct rpc_stream *stream);
 void rpc_half_close(struct rpc_stream *stream);
 /* Client: gives the call up; `closed` follows with this status. */
 void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text);
+
+/* Client, in `closed` with another status than CODE_OK: the status as an error, with the reason that the peer gave.
+ * Returns -1. */
+int rpc_get_error(const struct rpc_stream *stream, struct error *err);
 
 /* Client, in `closed`: whether the peer certainly did not begin to work on it. */
 static inline bool rpc_is_unprocessed(const struct rpc_stream *stream) {

@@ -168,7 +168,7 @@ static void on_response_data(struct rpc_stream *stream, struct str bytes) {
 static int read_response(struct rpc_unary_call *call, const struct rpc_stream *stream, struct arena *arena,
 			 ProtobufCMessage **ret_response, struct error *err) {
 	if (stream->status != CODE_OK)
-		return error_set(err, stream->status, "%.*s", STR_ARG(stream->status_text));
+		return rpc_get_error(stream, err);
 	if (!call->has_message)
 		return error_set(err, CODE_INTERNAL, "the peer answered OK without a message");
 	return pb_unpack(call->response, buf_view(&call->received), arena, ret_response, err);

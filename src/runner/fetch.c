@@ -81,11 +81,10 @@ static void on_closed(struct rpc_stream *stream) {
 	struct fetch *fetch = stream->owner;
 	struct error err = {0};
 	fetch->receiving = NULL;
-	if (stream->status != CODE_OK)
-		error_set(&err, stream->status, "could not get the files of %s from the Backplane: %.*s",
-			  fetch->deployment_key, STR_ARG(stream->status_text));
-	else
+	if (stream->status == CODE_OK)
 		layout_finish(&fetch->layout, &err);
+	else if (rpc_get_error(stream, &err) < 0)
+		error_wrap(&err, "could not get the files of %s from the Backplane", fetch->deployment_key);
 	if (err.code != CODE_OK)
 		fail(fetch, &err);
 	finish(fetch);

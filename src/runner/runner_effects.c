@@ -46,7 +46,7 @@ static void on_closed(struct rpc_stream *stream) {
 	runner->registration = NULL;
 	bool is_failure = stream->status != CODE_OK;
 	if (is_failure)
-		error_set(&why, stream->status, "%.*s", STR_ARG(stream->status_text));
+		rpc_get_error(stream, &why);
 	agent_stream_closed(runner_begin_event(runner), is_failure ? &why : NULL);
 	runner_end_event(runner);
 }

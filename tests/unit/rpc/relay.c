@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A relay's tap: a client calls a relay, the relay calls an echo, and all that the tap is shown is written down.
+ * A relay's tap, and the errors that it passes: a client calls a relay, the relay calls an echo, and all that the tap
+ * is shown is written down.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ static struct {
 
 	bool is_silent; /* the echo reads and never answers */
 	enum code status; /* that the echo answers with */
-	bool begins_at_refuser;
+	const char *reason; /* of that status */
+	bool begins_at_refuser, gives_up;
 	bool takes_first; /* the relay begins when the first bytes have been taken */
 	size_t first_size;
 	size_t retries;
@@ -43,6 +45,7 @@ static struct {
 
 	bool closed;
 	enum code answered; /* what the client got */
+	struct error err; /* the same, unless it is OK */
 	size_t received;
 } world;
 
@@ -93,8 +96,17 @@ static void echo_data(struct rpc_stream *stream, struct str bytes) {
 }
 
 static void echo_end(struct rpc_stream *stream) {
-	if (!world.is_silent)
-		rpc_finish(stream, world.status, world.status == CODE_OK ? "" : "as told");
+	struct error err;
+	if (world.is_silent)
+		return;
+	if (world.status == CODE_OK) {
+		rpc_finish(stream, CODE_OK, "");
+		return;
+	}
+	error_set(&err, world.status, "as told");
+	if (world.reason != NULL)
+		error_set_reason(&err, world.reason);
+	rpc_fail(stream, &err);
 }
 
 static void echo_closed(struct rpc_stream *stream UNUSED) {
@@ -112,7 +124,14 @@ static void echo_start(struct rpc_stream *stream) {
 /* --- the relay ---------------------------------------------------------------------------------------------------- */
 
 static void retry_at_echo(struct relay *relay, const struct error *why UNUSED) {
+	struct error err;
 	world.retries++;
+	if (world.gives_up) {
+		error_set(&err, CODE_UNAVAILABLE, "no replica");
+		error_set_reason(&err, "SCALED_TO_ZERO");
+		relay_give_up(relay, &err);
+		return;
+	}
 	relay_retry(relay, world.echo.channel, "the echo", NULL);
 }
 
@@ -218,6 +237,8 @@ static void call_data(struct rpc_stream *stream, struct str bytes) {
 static void call_closed(struct rpc_stream *stream) {
 	world.closed = true;
 	world.answered = stream->status;
+	if (stream->status != CODE_OK)
+		rpc_get_error(stream, &world.err);
 }
 
 static const struct rpc_events call_events = {.message = call_message, .data = call_data, .closed = call_closed};
@@ -304,6 +325,27 @@ static void shows_the_status(void **state UNUSED) {
 	expect_record("hello, peer", "hello, peer", "request 11\nresponse 11\nAborted as told\n");
 }
 
+static void passes_the_reason_of_an_error(void **state UNUSED) {
+	world.status = CODE_NOT_FOUND;
+	world.reason = "NO_SUCH_VERB";
+	struct rpc_stream *stream = start_call(0);
+	rpc_half_close(stream);
+	run_to_end();
+	assert_int_equal(world.err.code, CODE_NOT_FOUND);
+	assert_string_equal(world.err.reason, "NO_SUCH_VERB");
+}
+
+static void sends_the_reason_why_it_gives_up(void **state UNUSED) {
+	world.begins_at_refuser = world.gives_up = true;
+	struct rpc_stream *stream = start_call(0);
+	rpc_send(stream, STR("hello"));
+	rpc_half_close(stream);
+	run_to_end();
+	assert_int_equal(world.err.code, CODE_UNAVAILABLE);
+	assert_string_equal(world.err.reason, "SCALED_TO_ZERO");
+	expect_record("hello", "", "request 5\nUnavailable no replica\n");
+}
+
 static void shows_that_the_client_left(void **state UNUSED) {
 	world.is_silent = true;
 	struct rpc_stream *stream = start_call(0);
@@ -345,6 +387,8 @@ int main(void) {
 		LOOP_TEST(shows_what_was_taken_before),
 		LOOP_TEST(shows_a_request_once_when_it_is_sent_again),
 		LOOP_TEST(shows_the_status),
+		LOOP_TEST(passes_the_reason_of_an_error),
+		LOOP_TEST(sends_the_reason_why_it_gives_up),
 		LOOP_TEST(shows_that_the_client_left),
 		LOOP_TEST(shows_that_the_deadline_passed),
 		LOOP_TEST(does_without_a_tap),

@@ -3,7 +3,6 @@
  * Every way to put a message on the wire, from our client to our server: what arrives is protobuf, whatever it was.
  */
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "cmocka_test.h"
@@ -25,7 +24,7 @@ static struct types *types;
 static struct rpc_server *server;
 static struct listener listener;
 static struct buf sent; /* the request */
-static bool timed_out, fails;
+static bool timed_out, fails, has_reason;
 
 static void on_limit(struct timer *timer UNUSED) {
 	timed_out = true;
@@ -41,8 +40,12 @@ static void on_request(struct message_reader *reader UNUSED, struct str bytes) {
 
 static void on_end(struct message_reader *reader) {
 	if (fails) {
+		struct error err;
+		error_set(&err, CODE_ABORTED, "100%% \xC3\xBC");
+		if (has_reason)
+			error_set_reason(&err, "TOO_LATE");
 		rpc_add_detail(reader->stream, STR("grpc.health.v1.HealthCheckResponse"), STR("\x08\x02"));
-		rpc_finish(reader->stream, CODE_ABORTED, "100% \xC3\xBC");
+		rpc_fail(reader->stream, &err);
 		return;
 	}
 	rpc_send(reader->stream, STR("\x08\x01"));
@@ -99,7 +102,7 @@ static int tear_down(void **state UNUSED) {
 struct call {
 	struct buf received;
 	enum code status;
-	char text[64];
+	struct error err; /* of status, unless it is OK */
 	size_t details;
 };
 
@@ -116,7 +119,8 @@ static void call_closed(struct rpc_stream *stream) {
 	struct call *call = stream->owner;
 	call->status = stream->status;
 	call->details = stream->details.count;
-	snprintf(call->text, sizeof call->text, "%.*s", STR_ARG(stream->status_text));
+	if (stream->status != CODE_OK)
+		assert_int_equal(rpc_get_error(stream, &call->err), -1);
 	loop_stop(&loop);
 }
 
@@ -152,8 +156,10 @@ static void call_with(const struct rpc_channel_options *options) {
 	loop_run(&loop);
 	assert_false(timed_out);
 	assert_int_equal(call.status, fails ? CODE_ABORTED : CODE_OK);
-	assert_string_equal(call.text, fails ? "100% \xC3\xBC" : "");
-	assert_int_equal(call.details, fails ? 1 : 0);
+	assert_int_equal(call.err.code, call.status);
+	assert_string_equal(call.err.msg, fails ? "100% \xC3\xBC" : "");
+	assert_string_equal(call.err.reason, has_reason ? "TOO_LATE" : "");
+	assert_int_equal(call.details, fails + has_reason);
 	assert_true(str_eq(buf_view(&call.received), fails ? STR("") : STR("\x08\x01")));
 	buf_deinit(&call.received);
 	rpc_channel_close(channel);
@@ -195,11 +201,19 @@ static void carries_errors_with_details(void **state UNUSED) {
 	fails = false;
 }
 
+static void carries_the_reason_of_an_error(void **state UNUSED) {
+	fails = has_reason = true;
+	fill_request(10);
+	call_every_way();
+	fails = has_reason = false;
+}
+
 int main(void) {
 	signal(SIGPIPE, SIG_IGN);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(carries_messages_of_any_size, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(carries_errors_with_details, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(carries_the_reason_of_an_error, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
