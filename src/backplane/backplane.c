@@ -6,7 +6,7 @@
  *
  *   a client connects ─▶ listener ─▶ the next worker in turn
  *       its calls            ─▶ call.c ─▶ a Runner
- *       an artefact          ─▶ service_artefacts.c ─▶ the disk
+ *       an artefact          ─▶ services/artefacts.c ─▶ the disk
  *       all else             ─▶ socket pair ─▶ the control side's server ─▶ service_*.c
  */
 #include "backplane/backplane.h"
@@ -19,6 +19,9 @@
 #include <unistd.h>
 
 #include "backplane/context.h"
+#include "backplane/services/artefacts.h"
+#include "backplane/services/create_deployment.h"
+#include "backplane/services/deployments.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -200,24 +203,41 @@ static int find_data_folder(struct backplane *backplane, struct error *err) {
 	return backplane->data_folder != NULL ? 0 : error_set_errno(err, errno, "could not find the folder %s", given);
 }
 
-/* What one process has at a time. */
 int open_data(struct backplane *backplane, struct error *err) {
-	if (store_sqlite_open(backplane->data_folder, &backplane->store, err) < 0)
+	bool has_store = backplane->store != NULL;
+	if (!has_store && store_sqlite_open(backplane->data_folder, &backplane->store, err) < 0)
 		return -1;
-	if (open_folder(backplane->data_folder, "artefacts", open_artefacts, backplane, err) < 0) {
-		close_data(backplane);
+	if (backplane->artefacts == NULL &&
+	    open_folder(backplane->data_folder, "artefacts", open_artefacts, backplane, err) < 0) {
+		if (!has_store)
+			close_store(backplane);
 		return -1;
 	}
-	store_queue_init(&backplane->store_queue, &backplane->loop, backplane->store);
+	if (!has_store)
+		store_queue_init(&backplane->store_queue, &backplane->loop, backplane->store);
 	return 0;
 }
 
-void close_data(struct backplane *backplane) {
-	if (backplane->artefacts != NULL)
-		artefacts_close(backplane->artefacts);
+static void on_artefacts_closed(struct artefact_op *op, const struct error *err UNUSED) {
+	struct backplane *backplane = CONTAINER_OF(op, struct backplane, artefacts_closing.op);
+	if (backplane->artefacts_closing.closed != NULL)
+		backplane->artefacts_closing.closed(backplane);
+}
+
+void close_artefacts(struct backplane *backplane, void (*closed)(struct backplane *backplane)) {
+	struct artefacts *artefacts = backplane->artefacts;
+	if (artefacts == NULL)
+		return;
+	backplane->artefacts = NULL;
+	backplane->artefacts_closing.op.loop = &backplane->loop;
+	backplane->artefacts_closing.op.done = on_artefacts_closed;
+	backplane->artefacts_closing.closed = closed;
+	artefacts_close(artefacts, &backplane->artefacts_closing.op);
+}
+
+void close_store(struct backplane *backplane) {
 	if (backplane->store != NULL)
 		backplane->store->ops->close(backplane->store);
-	backplane->artefacts = NULL;
 	backplane->store = NULL;
 }
 
@@ -325,11 +345,17 @@ static void start_server(struct backplane *backplane) {
 		const struct rpc_method *methods;
 		size_t count;
 	} services[] = {
-		{runner_methods, runner_method_count},	   {deployment_methods, deployment_method_count},
-		{artefact_methods, artefact_method_count}, {watch_methods, watch_method_count},
-		{module_methods, module_method_count},	   {status_methods, status_method_count},
-		{log_methods, log_method_count},	   {event_methods, event_method_count},
-		{schema_methods, schema_method_count},	   {stats_methods, stats_method_count},
+		{runner_methods, runner_method_count},
+		{deployment_methods, deployment_method_count},
+		{create_deployment_methods, create_deployment_method_count},
+		{artefact_methods, artefact_method_count},
+		{watch_methods, watch_method_count},
+		{module_methods, module_method_count},
+		{status_methods, status_method_count},
+		{log_methods, log_method_count},
+		{event_methods, event_method_count},
+		{schema_methods, schema_method_count},
+		{stats_methods, stats_method_count},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(services); i++)
 		rpc_server_add(backplane->server, services[i].methods, services[i].count, backplane);
@@ -516,6 +542,7 @@ static void deinit(struct backplane *backplane) {
 		backplane->platform->ops->close(backplane->platform);
 	effects_close(backplane);
 	events_close(backplane);
+	close_artefacts(backplane, NULL);
 	loop_run_out(&backplane->loop);
 	effects_deinit(backplane);
 	routes_deinit(backplane);
@@ -525,7 +552,7 @@ static void deinit(struct backplane *backplane) {
 	schemas_deinit(backplane);
 	registrations_deinit(backplane);
 	log_files_close(backplane->log_files);
-	close_data(backplane);
+	close_store(backplane);
 	loop_deinit(&backplane->loop);
 	types_free(backplane->types);
 	tls_config_unref(backplane->tls);

@@ -88,8 +88,12 @@ struct backplane {
 		uint64_t troubled_since_ms;
 		struct error trouble;
 	} writing; /* the oldest waiting change */
-	struct artefacts *artefacts;
-	size_t transfers_at_work; /* reading artefacts, on libuv's pool */
+	struct artefacts *artefacts; /* NULL: closed */
+	struct {
+		struct artefact_op op;
+		void (*closed)(struct backplane *backplane);
+	} artefacts_closing;
+	size_t transfers_at_work; /* downloads that read an artefact */
 	atomic_size_t uploads; /* on all threads */
 	struct log_files *log_files;
 
@@ -156,8 +160,11 @@ int takeover_open(struct backplane *backplane, struct error *err);
 void takeover_close(struct backplane *backplane);
 
 /* backplane.c */
+/* Opens the store and the artefacts, as far as they are closed. One process has them at a time. Blocks. */
 int open_data(struct backplane *backplane, struct error *err);
-void close_data(struct backplane *backplane);
+/* Nothing uses the artefacts from here on. `closed`, which may be NULL, follows on the loop when they are closed. */
+void close_artefacts(struct backplane *backplane, void (*closed)(struct backplane *backplane));
+void close_store(struct backplane *backplane);
 /* To the control side's server, of which fd is the other end of a connection. */
 void backplane_accept_control(struct backplane *backplane, int fd);
 
@@ -193,20 +200,9 @@ void registrations_end(struct backplane *backplane); /* the Runners register ane
 void registration_accept(struct backplane *backplane, uint64_t registration, const struct runner *runner);
 void registration_refuse(struct backplane *backplane, uint64_t registration, const struct error *why);
 
-/* service_deployments.c */
-/* What waits for the store to learn of what happened before is refused, as it cannot. */
-void creations_refuse(struct backplane *backplane, const struct error *why);
-extern const struct rpc_method deployment_methods[];
-extern const size_t deployment_method_count;
-
 /* service_modules.c */
 extern const struct rpc_method module_methods[];
 extern const size_t module_method_count;
-
-/* service_artefacts.c */
-extern const struct rpc_method artefact_methods[];
-extern const struct rpc_method upload_method; /* for workers, whose owner is the Backplane */
-extern const size_t artefact_method_count;
 
 /* service_watch.c */
 extern const struct rpc_method watch_methods[];

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "backplane/context.h"
+#include "backplane/services/create_deployment.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -126,10 +127,18 @@ static void on_nothing_done(uv_work_t *work, int status UNUSED) {
 }
 
 void loop_start_helpers(struct loop *loop) {
+	static const char name[] = "UV_THREADPOOL_SIZE";
+	bool is_set = getenv(name) != NULL;
+	char threads[12];
 	sigset_t before;
+	snprintf(threads, sizeof threads, "%d", LOOP_POOL_THREADS);
+	setenv(name, threads, false);
 	thread_block_signals(&before);
 	int failed = uv_queue_work(&loop->uv, mem_zalloc(sizeof(uv_work_t)), do_nothing, on_nothing_done);
 	thread_restore_signals(&before);
+	/* The processes that this one starts have pools of their own size. */
+	if (!is_set)
+		unsetenv(name);
 	ASSERT(failed == 0);
 }
 
@@ -161,8 +170,8 @@ void loop_run_out(struct loop *loop) {
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		uv_unref(own[i]);
 	uv_run(&loop->uv, UV_RUN_NOWAIT); /* tasks that were posted before */
-	for (uint64_t until = uv_now(&loop->uv) + PATIENCE_MS; uv_now(&loop->uv) < until;) {
-		if (!uv_loop_alive(&loop->uv) && loop->timers.count == 0)
+	for (uint64_t until = uv_now(&loop->uv) + PATIENCE_MS; uv_now(&loop->uv) < until || loop->expected > 0;) {
+		if (!uv_loop_alive(&loop->uv) && loop->timers.count == 0 && loop->expected == 0)
 			return;
 		/* The alarm wakes it up when nothing else does. */
 		struct timer nap = {.fire = stop_waiting};

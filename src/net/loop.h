@@ -51,6 +51,8 @@ struct loop {
 	char *read_buffer; /* LOOP_READ_SIZE bytes; valid within one read callback */
 	/* "max-held": messages that wait to be whole or to be read, of all streams (rpc_check_held). */
 	struct buf_budget held;
+	/* Operations under way elsewhere whose end comes by loop_post: loop_run_out waits for them. */
+	size_t expected;
 	struct {
 		pthread_mutex_t lock;
 		struct list tasks;
@@ -64,8 +66,12 @@ void loop_init(struct loop *loop);
  */
 void loop_set_busy_poll(struct loop *loop, unsigned microseconds);
 
-/* Has libuv start its threads for files and names now, such that they hear no signals: else the first work for them
- * does. */
+/* Threads of libuv's pool, which all loops of a process share. Work that blocks on a disk is bounded below that (see
+ * net/work_queue.h), so that a slow disk leaves threads for other disks and for looking names up. */
+enum { LOOP_POOL_THREADS = 6 };
+
+/* Starts the pool of the process, whose threads then receive no signals. Without this call libuv starts it at its first
+ * use. Before other threads are started: it changes the environment for a moment. */
 void loop_start_helpers(struct loop *loop);
 
 /* Runs until loop_stop. */
@@ -76,7 +82,7 @@ void loop_stop(struct loop *loop);
 void loop_close_signal(uv_signal_t *handle);
 
 /* Runs until nothing is left on the loop but what others still use: what was closed is gone then. To be called when
- * loop_run has returned; waits five seconds at most. */
+ * loop_run has returned. Waits for every operation that is `expected`, and five seconds at most for all else. */
 void loop_run_out(struct loop *loop);
 
 /* Closes every handle that is left on the loop and runs until they are gone. Their owners must be done with them. */

@@ -1,48 +1,145 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The artefact folder: contents named by their digest, DATA/artefacts/ab/abcdef….
+ * The seam to where artefacts are kept: contents named by their digest. Implementations: a folder
+ * (folder_artefacts.h), and memory in the unit tests. artefacts_open chooses by URL.
  *
- * A content is written aside, hashed as it flows, synced, and moved into place; what is in place is whole. All
- * functions block on the disk and may be called from any thread; a writer and a reader belong to one thread at a
- * time. Files are never changed in place, so a reader needs no lock.
+ * What each implementation promises, and tests/unit/store/artefacts_suite.c checks:
+ * - A content is hashed as it flows, and kept durably before its commit is done.
+ * - A content is verified as it is read. One that does not match its digest goes into quarantine: it counts as missing,
+ *   and uploading it again heals it.
+ *
+ * No function blocks. What takes time is an operation: the call starts it and returns, and `done` is called on the
+ * operation's loop, exactly once, and never from inside the call. Any loop may be used; a writer or a reader stays on
+ * the loop that it was made for, and has one operation at a time.
  */
 #pragma once
 
+#include "net/loop.h"
+#include "net/work_queue.h"
 #include "store/digest.h"
 
-struct artefacts;
+/* An operation under way. Embedded in its owner, whose it is again in done. */
+struct artefact_op {
+	/* Set by the owner: */
+	struct loop *loop;
+	void (*done)(struct artefact_op *op, const struct error *err); /* err NULL: it succeeded. Lent. */
 
-/* Makes the folder, takes it for this process (as folder_lock does), and removes what an earlier process left half
- * written. */
-int artefacts_open(const char *folder, struct artefacts **ret_artefacts, struct error *err);
-/* After its writers and readers are freed. Takes NULL. */
-void artefacts_close(struct artefacts *artefacts);
+	/* The implementation's until done: */
+	struct artefacts *artefacts;
+	void *subject; /* a writer or a reader */
+	bool failed;
+	struct error err;
+	struct work work;
+	struct task task;
+	struct {
+		const struct digest *digests;
+		size_t count, at;
+		bool *ret_have;
+	} have;
+	struct digest digest;
+};
 
-/* Whether a content is in place, and would be after a power cut. Does not read it. */
-bool artefacts_have(struct artefacts *artefacts, const struct digest *digest);
+struct artefacts {
+	const struct artefacts_ops *ops;
+};
 
-/* For a content that somebody found not to match its digest: reads it, and when that is so moves it out of the way,
- * so that it counts as missing and is uploaded again. What is sound stays. */
-void artefacts_quarantine(struct artefacts *artefacts, const struct digest *digest);
+struct artefact_writer {
+	struct artefacts *artefacts;
+	struct loop *loop;
+};
 
-struct artefact_writer;
+struct artefact_reader {
+	struct artefacts *artefacts;
+	struct loop *loop;
+};
 
-int artefact_writer_new(struct artefacts *artefacts, struct artefact_writer **ret_writer, struct error *err);
-/* After an error the writer is only good for artefact_writer_free. */
-int artefact_writer_write(struct artefact_writer *writer, struct str bytes, struct error *err);
-/* On return the content is in place and survives a power cut. A content that was there already is replaced, which
- * heals a damaged one. The writer is to be freed either way. */
-int artefact_writer_commit(struct artefact_writer *writer, struct digest *ret_digest, struct error *err);
-/* Without a commit before it, nothing stays. Takes NULL. */
-void artefact_writer_free(struct artefact_writer *writer);
+struct artefacts_ops {
+	void (*have)(struct artefacts *artefacts, struct artefact_op *op);
+	void (*quarantine)(struct artefacts *artefacts, struct artefact_op *op);
+	void (*close)(struct artefacts *artefacts, struct artefact_op *op);
 
-struct artefact_reader;
+	struct artefact_writer *(*writer_new)(struct artefacts *artefacts, struct loop *loop);
+	void (*write)(struct artefact_writer *writer, struct artefact_op *op, struct str bytes);
+	void (*commit)(struct artefact_writer *writer, struct artefact_op *op, struct str last,
+		       struct digest *ret_digest);
+	void (*writer_free)(struct artefact_writer *writer);
 
-/* NotFound when it is not in place; the error names the digest. */
-int artefact_reader_new(struct artefacts *artefacts, const struct digest *digest, struct artefact_reader **ret_reader,
-			struct error *err);
-/* Reads up to size bytes; *ret_len is 0 at the end. The end is an error (DataLoss) when what was read does not
- * have the digest; the content is then in quarantine. After an error the reader is only good for
- * artefact_reader_free. */
-int artefact_reader_read(struct artefact_reader *reader, char *bytes, size_t size, size_t *ret_len, struct error *err);
-void artefact_reader_free(struct artefact_reader *reader); /* takes NULL */
+	struct artefact_reader *(*reader_new)(struct artefacts *artefacts, struct loop *loop,
+					      const struct digest *digest);
+	void (*read)(struct artefact_reader *reader, struct artefact_op *op, char *bytes, size_t size, size_t *ret_len);
+	void (*reader_free)(struct artefact_reader *reader);
+};
+
+/* Opens a place: "file:FOLDER" or the path of a folder. It belongs to this process until it is closed. Blocks, and is
+ * to be called before the loop serves. */
+int artefacts_open(const char *place, struct artefacts **ret_artefacts, struct error *err);
+
+/* Closes when every writer, reader and operation is gone; they are to be freed, and no further ones to be started. */
+static inline void artefacts_close(struct artefacts *artefacts, struct artefact_op *op) {
+	artefacts->ops->close(artefacts, op);
+}
+
+/* Whether each content is in place and would survive a power cut, without reading it. Both arrays are lent until done.
+ * An error says that it cannot be known. */
+static inline void artefacts_have(struct artefacts *artefacts, struct artefact_op *op, const struct digest *digests,
+				  size_t count, bool *ret_have) {
+	op->have.digests = digests;
+	op->have.count = count;
+	op->have.ret_have = ret_have;
+	artefacts->ops->have(artefacts, op);
+}
+
+/* Reads a content that is said to be damaged, and puts it into quarantine if it does not match its digest. A sound one
+ * stays. */
+static inline void artefacts_quarantine(struct artefacts *artefacts, struct artefact_op *op,
+					const struct digest *digest) {
+	op->digest = *digest;
+	artefacts->ops->quarantine(artefacts, op);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+/* Does not fail: what fails is told by the first write or commit. */
+static inline struct artefact_writer *artefact_writer_new(struct artefacts *artefacts, struct loop *loop) {
+	return artefacts->ops->writer_new(artefacts, loop);
+}
+
+/* The bytes are lent until done. After an error the writer can only be freed. */
+static inline void artefact_writer_write(struct artefact_writer *writer, struct artefact_op *op, struct str bytes) {
+	writer->artefacts->ops->write(writer, op, bytes);
+}
+
+/* Writes the last bytes (often all of a small content, and possibly none) and commits: in done without an error the
+ * content is in place and survives a power cut. It replaces the same content, which may be damaged. The writer can only
+ * be freed afterwards. */
+static inline void artefact_writer_commit(struct artefact_writer *writer, struct artefact_op *op, struct str last,
+					  struct digest *ret_digest) {
+	writer->artefacts->ops->commit(writer, op, last, ret_digest);
+}
+
+/* Discards a content that was not committed. No operation of the writer may be under way. Takes NULL. */
+static inline void artefact_writer_free(struct artefact_writer *writer) {
+	if (writer != NULL)
+		writer->artefacts->ops->writer_free(writer);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* Does not fail: that the content is missing is told by the first read (NotFound). */
+static inline struct artefact_reader *artefact_reader_new(struct artefacts *artefacts, struct loop *loop,
+							  const struct digest *digest) {
+	return artefacts->ops->reader_new(artefacts, loop, digest);
+}
+
+/* Reads up to size bytes, which are lent until done; *ret_len is 0 at the end. If the content does not match its
+ * digest, the end is an error (DataLoss). After an error the reader can only be freed. */
+static inline void artefact_reader_read(struct artefact_reader *reader, struct artefact_op *op, char *bytes,
+					size_t size, size_t *ret_len) {
+	reader->artefacts->ops->read(reader, op, bytes, size, ret_len);
+}
+
+/* No operation of the reader may be under way. Takes NULL. */
+static inline void artefact_reader_free(struct artefact_reader *reader) {
+	if (reader != NULL)
+		reader->artefacts->ops->reader_free(reader);
+}

@@ -9,7 +9,7 @@ enum { TEXT_SHOWN = 72 };
 static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256;
 
-/* Looked up once and kept: OpenSSL's own look-up at each use costs more than hashing a small content. */
+/* Fetched once: OpenSSL's look-up at each use costs more than hashing a small content. */
 static void fetch_sha256(void) {
 	sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
 }
@@ -66,7 +66,7 @@ static int hex_value(char digit) {
 	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* A peer chose the text: only its printable start is shown. */
+/* Shows only the printable start of the text, as a peer chose it. */
 static int not_a_digest(struct str text, struct error *err) {
 	char shown[TEXT_SHOWN + 1] = "";
 	for (size_t i = 0; i < MIN(text.len, (size_t)TEXT_SHOWN); i++)

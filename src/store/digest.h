@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256, the name of a content: hashed as it flows, and written as 64 lower-case hex characters.
+ * SHA-256 digests, which name contents: hashed piece by piece, and written as 64 lower-case hex characters.
  */
 #pragma once
 
@@ -17,19 +17,19 @@ struct digest_hex {
 	char text[DIGEST_HEX_SIZE + 1];
 };
 
-/* A hash in progress. Out of memory aborts, as everywhere. */
+/* A hash in progress. */
 struct hasher {
 	void *context;
 };
 
 void hasher_init(struct hasher *hasher);
 void hasher_update(struct hasher *hasher, struct str bytes);
-void hasher_final(struct hasher *hasher, struct digest *ret_digest); /* deinits as well */
+void hasher_final(struct hasher *hasher, struct digest *ret_digest); /* also deinits it */
 void hasher_deinit(struct hasher *hasher); /* harmless after hasher_final */
 
 void digest_of(struct str bytes, struct digest *ret_digest);
 bool digest_eq(const struct digest *a, const struct digest *b);
 struct digest_hex digest_to_hex(const struct digest *digest);
 
-/* The error shows the text and says what a digest looks like. */
+/* InvalidArgument: the error shows the text and says what a digest looks like. */
 int digest_from_hex(struct str text, struct digest *ret_digest, struct error *err);

@@ -11,7 +11,7 @@
 
 enum {
 	CHUNK_SIZE = 128 << 10,
-	STACK_SIZE = 1 << 20, /* the variables of each thread (of rpc, 130 KiB) count as a part of it */
+	STACK_SIZE = 1 << 20, /* thread-local variables count towards it (those of rpc: 130 KiB) */
 };
 
 struct file_hasher {
@@ -21,17 +21,17 @@ struct file_hasher {
 	struct {
 		pthread_mutex_t mutex;
 		pthread_cond_t changed;
-		off_t end; /* written up to here; 0 to give up */
+		off_t end; /* written up to here; 0: stop */
 		bool closed; /* end is final */
 	} shared;
-	struct { /* the thread's own until it is joined */
+	struct { /* the thread's alone until it is joined */
 		struct hasher hasher;
 		off_t done;
 		int failed; /* an errno, or 0 */
 	} work;
 };
 
-/* Waits for something to hash. 0: that was all. */
+/* Waits for bytes to hash. 0: the end. */
 static size_t next_chunk(struct file_hasher *self) {
 	pthread_mutex_lock(&self->shared.mutex);
 	while (self->shared.end <= self->work.done && !self->shared.closed)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Contents up and down: UploadArtefact and GetDeploymentArtefacts.
+ * Contents up and down: GetArtefactDiffs, UploadArtefact and GetDeploymentArtefacts.
  *
- * The disk is worked on by threads of libuv's pool, one piece at a time for each stream. Who sends may be a few pieces
- * ahead of what is written, and the next piece is read when the one before has left: memory does not grow with the
- * content.
+ * The sender of an upload may be a few pieces ahead of the disk, and a download reads its next piece when the one
+ * before has left: memory does not grow with the content.
  *
- * An upload is taken by the worker that has its connection: through the socket pair to the control side a large content
- * would be copied four times more, and each piece would wake two threads.
+ * An upload is received by the worker that has its connection: the socket pair to the control side would copy a large
+ * content four times more, and wake two threads for each piece.
  */
+#include "backplane/services/artefacts.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,35 +23,139 @@
 #define UPLOAD_PATH "/xyz.block.ftl.v1.BackplaneService/UploadArtefact"
 
 enum {
-	UPLOAD_PIECE = 256 << 10, /* what a thread is woken for */
-	UPLOAD_AHEAD =
-		512 << 10, /* what waits for the disk before its sender has to; a stream's window may come behind it */
-	UPLOAD_BUFFER = 1 << 20, /* more than that together */
+	ARTEFACTS_MAX = 10000, /* of one deployment, or in one question for what is missing */
+	UPLOAD_PIECE = 256 << 10, /* one write */
+	/* Bytes that may wait for the disk before the sender has to wait. Up to a window of the stream comes on top. */
+	UPLOAD_AHEAD = 512 << 10,
+	UPLOAD_BUFFER = 1 << 20, /* more than both together */
 	UPLOADS_HELD_PART = 4, /* of max-held: once so much is held, senders wait for the disk */
 	CHUNK_SIZE = 256 << 10,
 };
 
-/* --- up ----------------------------------------------------------------------------------------------------------- */
+/* --- GetArtefactDiffs --------------------------------------------------------------------------------------------- */
+
+struct diff {
+	struct artefact_op op;
+	struct rpc_unary *unary;
+	const Ftl__GetArtefactDiffsRequest *request; /* of the unary */
+	struct digest *digests;
+	bool *have;
+};
+
+int artefacts_check_count(size_t count, struct error *err) {
+	if (count > ARTEFACTS_MAX)
+		return error_set(err, CODE_RESOURCE_EXHAUSTED,
+				 "%zu artefacts were named; at most %d are allowed at once", count, ARTEFACTS_MAX);
+	return 0;
+}
+
+static void diff_free(struct diff *diff) {
+	free(diff->digests);
+	free(diff->have);
+	free(diff);
+}
+
+static void diff_reply(const struct diff *diff) {
+	const Ftl__GetArtefactDiffsRequest *request = diff->request;
+	size_t count = request->n_client_digests;
+	Ftl__DeploymentArtefact *artefacts = mem_alloc((count + 1) * sizeof *artefacts);
+	Ftl__GetArtefactDiffsResponse response;
+	ftl__get_artefact_diffs_response__init(&response);
+	response.missing_digests = mem_alloc((count + 1) * sizeof *response.missing_digests);
+	response.client_artefacts = mem_alloc((count + 1) * sizeof(Ftl__DeploymentArtefact *));
+	for (size_t i = 0; i < count; i++) {
+		if (!diff->have[i]) {
+			response.missing_digests[response.n_missing_digests++] = request->client_digests[i];
+			continue;
+		}
+		ftl__deployment_artefact__init(&artefacts[i]);
+		artefacts[i].digest = request->client_digests[i];
+		response.client_artefacts[response.n_client_artefacts++] = &artefacts[i];
+	}
+	rpc_unary_reply(diff->unary, &response.base);
+	free(response.client_artefacts);
+	free(response.missing_digests);
+	free(artefacts);
+}
+
+static void on_diff_known(struct artefact_op *op, const struct error *err) {
+	struct diff *diff = CONTAINER_OF(op, struct diff, op);
+	if (err != NULL)
+		rpc_unary_fail(diff->unary, err);
+	else
+		diff_reply(diff);
+	diff_free(diff);
+}
+
+static int read_digests(struct diff *diff, struct error *err) {
+	size_t count = diff->request->n_client_digests;
+	if (artefacts_check_count(count, err) < 0)
+		return -1;
+	diff->digests = mem_alloc((count + 1) * sizeof *diff->digests);
+	diff->have = mem_zalloc((count + 1) * sizeof *diff->have);
+	for (size_t i = 0; i < count; i++)
+		if (digest_from_hex(str_from(diff->request->client_digests[i]), &diff->digests[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static void on_get_diffs(struct rpc_unary *unary, const ProtobufCMessage *message) {
+	struct backplane *backplane = unary->service;
+	struct diff *diff = mem_zalloc(sizeof *diff);
+	diff->unary = unary;
+	diff->request = (const Ftl__GetArtefactDiffsRequest *)message;
+	diff->op.loop = unary->loop;
+	diff->op.done = on_diff_known;
+	struct error err;
+	if (read_digests(diff, &err) < 0) {
+		rpc_unary_fail(unary, &err);
+		diff_free(diff);
+		return;
+	}
+	artefacts_have(backplane->artefacts, &diff->op, diff->digests, diff->request->n_client_digests, diff->have);
+}
+
+/* --- UploadArtefact ----------------------------------------------------------------------------------------------- */
+
+/*
+ *   RECEIVING ──enough has arrived──▶ WRITING ──written──▶ RECEIVING
+ *       │                                │
+ *       ├──────the end has arrived──▶ COMMITTING ──kept──▶ ANSWERED
+ *       └──refused──▶ ANSWERED ◀──failed─┴──┘
+ *
+ * The stream may close in each of them; the upload is freed when no operation is under way.
+ */
+enum upload_state { UPLOAD_RECEIVING, UPLOAD_WRITING, UPLOAD_COMMITTING, UPLOAD_ANSWERED, UPLOAD_STATE_COUNT };
+
+static const bool upload_allowed[UPLOAD_STATE_COUNT][UPLOAD_STATE_COUNT] = {
+	[UPLOAD_RECEIVING] = {[UPLOAD_WRITING] = true, [UPLOAD_COMMITTING] = true, [UPLOAD_ANSWERED] = true},
+	[UPLOAD_WRITING] = {[UPLOAD_RECEIVING] = true, [UPLOAD_ANSWERED] = true},
+	[UPLOAD_COMMITTING] = {[UPLOAD_ANSWERED] = true},
+};
 
 struct upload {
 	struct backplane *backplane;
-	struct loop *loop; /* of a worker, or of the control side */
 	struct rpc_stream *stream; /* NULL: closed */
-	struct upload_parser skim;
-	struct buf arrived; /* content that is not written yet */
-	size_t unpaid; /* bytes of the stream that were not given back yet */
+	struct upload_parser parser;
+	enum upload_state state;
+	bool has_message, has_end;
 	uint64_t size;
-	bool has_message, ended, over;
-
-	uv_work_t request;
-	bool working;
-	/* With the thread while working: */
+	size_t unpaid; /* bytes of the stream's window that are not given back yet */
+	struct buf arrived; /* content that is not being written yet */
+	struct buf writing; /* lent to the writer */
 	struct artefact_writer *writer;
-	struct buf writing;
-	bool commit, failed;
+	struct artefact_op op;
 	struct digest digest;
-	struct error err;
 };
+
+static void upload_enter(struct upload *upload, enum upload_state state) {
+	ASSERT(upload_allowed[upload->state][state]);
+	upload->state = state;
+}
+
+static bool is_at_work(const struct upload *upload) {
+	return upload->state == UPLOAD_WRITING || upload->state == UPLOAD_COMMITTING;
+}
 
 static void upload_free(struct upload *upload) {
 	struct backplane *backplane = upload->backplane;
@@ -58,18 +163,12 @@ static void upload_free(struct upload *upload) {
 	buf_deinit(&upload->arrived);
 	buf_deinit(&upload->writing);
 	free(upload);
-	/* From here on the folder may be closed. */
 	atomic_fetch_sub(&backplane->uploads, 1);
 }
 
-static void upload_work(uv_work_t *request) {
-	struct upload *upload = request->data;
-	if (upload->writer == NULL)
-		upload->failed = artefact_writer_new(upload->backplane->artefacts, &upload->writer, &upload->err) < 0;
-	if (!upload->failed && buf_len(&upload->writing) > 0)
-		upload->failed = artefact_writer_write(upload->writer, buf_view(&upload->writing), &upload->err) < 0;
-	if (!upload->failed && upload->commit)
-		upload->failed = artefact_writer_commit(upload->writer, &upload->digest, &upload->err) < 0;
+static void upload_refuse(struct upload *upload, const struct error *err) {
+	upload_enter(upload, UPLOAD_ANSWERED);
+	rpc_fail(upload->stream, err);
 }
 
 static void upload_answer(struct upload *upload) {
@@ -78,15 +177,16 @@ static void upload_answer(struct upload *upload) {
 	ftl__upload_artefact_response__init(&response);
 	response.digest = (ProtobufCBinaryData){.data = upload->digest.bytes, .len = DIGEST_SIZE};
 	struct arena arena = ARENA_INIT(KIB(1));
+	upload_enter(upload, UPLOAD_ANSWERED);
 	rpc_send(upload->stream, pb_pack(&response.base, &arena));
 	rpc_finish(upload->stream, CODE_OK, "");
 	arena_deinit(&arena);
 }
 
-/* Lets the peer send more, if what waits for the disk is little. */
+/* Gives the stream's window back, so that the peer sends more, when little waits for the disk. */
 static void upload_pay(struct upload *upload) {
 	size_t waiting = buf_len(&upload->arrived) + buf_len(&upload->writing);
-	const struct buf_budget *held = &upload->loop->held;
+	const struct buf_budget *held = &upload->op.loop->held;
 	bool may_be_ahead = waiting <= UPLOAD_AHEAD && held->used <= held->max / UPLOADS_HELD_PART;
 	if (waiting > 0 && !may_be_ahead)
 		return;
@@ -94,55 +194,52 @@ static void upload_pay(struct upload *upload) {
 	upload->unpaid = 0;
 }
 
-static void upload_go_on(struct upload *upload);
-
-static void upload_done(uv_work_t *request, int status UNUSED) {
-	struct upload *upload = request->data;
-	upload->working = false;
-	buf_clear(&upload->writing);
-	if (upload->stream == NULL) {
-		upload_free(upload);
-		return;
-	}
-	if (rpc_has_ended(upload->stream))
-		return;
-	if (upload->failed) {
-		log_failure(LOG_ERROR, &upload->err, "an upload failed");
-		rpc_fail(upload->stream, &upload->err);
-	} else if (upload->commit) {
-		upload_answer(upload);
-	} else {
-		upload_pay(upload);
-		upload_go_on(upload);
-	}
-}
-
-static void upload_go_on(struct upload *upload) {
-	/* A sender that is owed nothing goes on sending, so there will be more to write at once. */
+/* Starts the next operation, if none is under way and enough has arrived for one. */
+static void upload_advance(struct upload *upload) {
+	/* A sender whose window is open sends more, so a small piece waits for that. */
 	bool can_wait = buf_len(&upload->arrived) < UPLOAD_PIECE && upload->unpaid == 0;
-	if (upload->working || (can_wait && !upload->ended) || rpc_has_ended(upload->stream))
+	if (upload->state != UPLOAD_RECEIVING || (can_wait && !upload->has_end) || rpc_has_ended(upload->stream))
 		return;
 	struct buf spare = upload->writing;
 	upload->writing = upload->arrived;
 	upload->arrived = spare;
-	upload->commit = upload->ended;
-	upload->working = true;
-	upload->request.data = upload;
-	int failed = uv_queue_work(&upload->loop->uv, &upload->request, upload_work, upload_done);
-	ASSERT(failed == 0);
+	upload_enter(upload, upload->has_end ? UPLOAD_COMMITTING : UPLOAD_WRITING);
+	if (upload->has_end)
+		artefact_writer_commit(upload->writer, &upload->op, buf_view(&upload->writing), &upload->digest);
+	else
+		artefact_writer_write(upload->writer, &upload->op, buf_view(&upload->writing));
+}
+
+static void on_upload_kept(struct artefact_op *op, const struct error *err) {
+	struct upload *upload = CONTAINER_OF(op, struct upload, op);
+	buf_clear(&upload->writing);
+	if (upload->stream == NULL) {
+		upload_free(upload);
+	} else if (rpc_has_ended(upload->stream)) { /* its deadline has passed */
+		upload_enter(upload, UPLOAD_ANSWERED);
+	} else if (err != NULL) {
+		log_failure(LOG_ERROR, err, "an upload failed");
+		upload_refuse(upload, err);
+	} else if (upload->state == UPLOAD_COMMITTING) {
+		upload_answer(upload);
+	} else {
+		upload_enter(upload, UPLOAD_RECEIVING);
+		upload_pay(upload);
+		upload_advance(upload);
+	}
 }
 
 static void on_upload_message(struct rpc_stream *stream, size_t size UNUSED) {
 	struct upload *upload = stream->owner;
 	upload->has_message = true;
-	upload_parser_start(&upload->skim);
+	upload_parser_start(&upload->parser);
 }
 
-static int upload_take(struct upload *upload, struct str bytes, struct error *err) {
+static int take_content(struct upload *upload, struct str bytes, struct error *err) {
 	uint64_t max = upload->backplane->options->artefact_max;
 	while (bytes.len > 0) {
 		struct str piece;
-		if (upload_parser_next(&upload->skim, &bytes, &piece, err) < 0)
+		if (upload_parser_next(&upload->parser, &bytes, &piece, err) < 0)
 			return -1;
 		upload->size += piece.len;
 		if (upload->size > max)
@@ -152,24 +249,22 @@ static int upload_take(struct upload *upload, struct str bytes, struct error *er
 		int over = buf_append(&upload->arrived, piece);
 		ASSERT(over == 0);
 	}
+	if (upload->stream->message_left == 0 && !upload_parser_may_end(&upload->parser))
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "the message is malformed: its content is longer than the message");
 	return 0;
 }
 
 static void on_upload_data(struct rpc_stream *stream, struct str bytes) {
 	struct upload *upload = stream->owner;
 	struct error err;
-	if (upload_take(upload, bytes, &err) < 0) {
+	if (take_content(upload, bytes, &err) < 0) {
 		rpc_fail(stream, &err);
 		return;
 	}
 	upload->unpaid += bytes.len;
-	if (stream->message_left == 0 && !upload_parser_is_whole(&upload->skim)) {
-		rpc_finish(stream, CODE_INVALID_ARGUMENT,
-			   "the message is malformed: its content is longer than the message");
-		return;
-	}
 	upload_pay(upload);
-	upload_go_on(upload);
+	upload_advance(upload);
 }
 
 static void on_upload_end(struct rpc_stream *stream) {
@@ -178,14 +273,14 @@ static void on_upload_end(struct rpc_stream *stream) {
 		rpc_finish(stream, CODE_INVALID_ARGUMENT, "the request has no message");
 		return;
 	}
-	upload->ended = true;
-	upload_go_on(upload);
+	upload->has_end = true;
+	upload_advance(upload);
 }
 
 static void on_upload_closed(struct rpc_stream *stream) {
 	struct upload *upload = stream->owner;
 	upload->stream = NULL;
-	if (!upload->working)
+	if (!is_at_work(upload))
 		upload_free(upload);
 }
 
@@ -200,11 +295,13 @@ static void begin_upload(struct rpc_stream *stream, struct backplane *backplane)
 	struct upload *upload = mem_zalloc(sizeof *upload);
 	atomic_fetch_add(&backplane->uploads, 1);
 	upload->backplane = backplane;
-	upload->loop = stream->loop;
 	upload->stream = stream;
+	upload->op.loop = stream->loop;
+	upload->op.done = on_upload_kept;
+	upload->writer = artefact_writer_new(backplane->artefacts, stream->loop);
 	buf_init_counted(&upload->arrived, UPLOAD_BUFFER, &stream->loop->held);
 	buf_init_counted(&upload->writing, UPLOAD_BUFFER, &stream->loop->held);
-	/* A message is never held, so only its content is limited. */
+	/* A message is taken piece by piece, so only its content is limited. */
 	stream->message_max = UINT32_MAX;
 	stream->owner = upload;
 	stream->events = &upload_events;
@@ -214,7 +311,8 @@ static void start_upload(struct rpc_stream *stream) {
 	begin_upload(stream, stream->service);
 }
 
-/* What has to be turned first (JSON, gzip) comes in whole messages; the control side gets those in pieces. */
+/* A transcoded upload (JSON, gzip) arrives here in messages that are held whole; the control side receives the messages
+ * of the worker in pieces. */
 static void start_upload_on_worker(struct rpc_stream *stream) {
 	struct worker *worker = stream->service;
 	if (worker->control.state == CONTROL_HERE && stream->transcoder == NULL)
@@ -225,32 +323,30 @@ static void start_upload_on_worker(struct rpc_stream *stream) {
 
 const struct rpc_method upload_method = {.path = UPLOAD_PATH, .start = start_upload_on_worker};
 
-/* --- down --------------------------------------------------------------------------------------------------------- */
+/* --- GetDeploymentArtefacts --------------------------------------------------------------------------------------- */
 
 struct download {
 	struct backplane *backplane;
 	struct rpc_stream *stream; /* NULL: closed */
 	const Ftl__GetDeploymentArtefactsRequest *request;
-	struct arena asked; /* the request */
+	struct arena asked; /* holds the request */
 	struct store_job job;
 	bool has_job; /* the store's thread has it */
 	struct arena arena;
 	struct deployment_record record;
+	bool failed; /* the job, with err */
+	struct error err;
 	size_t at; /* the artefact that is being sent */
 	bool began; /* a chunk of it was sent */
-
-	uv_work_t work;
-	bool working;
-	/* With the thread while working: */
 	struct artefact_reader *reader;
-	char *chunk;
+	struct artefact_op op;
+	bool reading;
+	char *chunk; /* lent to the reader while reading */
 	size_t chunk_len;
-	bool failed;
-	struct error err;
 };
 
 static void download_free_if_done(struct download *download) {
-	if (download->stream != NULL || download->working || download->has_job)
+	if (download->stream != NULL || download->reading || download->has_job)
 		return;
 	artefact_reader_free(download->reader);
 	download->backplane->loop.held.used -= download->asked.used;
@@ -268,17 +364,6 @@ static bool client_has(const struct download *download, const struct artefact_re
 			return true;
 	}
 	return false;
-}
-
-static void download_work(uv_work_t *request) {
-	struct download *download = request->data;
-	const struct artefact_record *artefact = &download->record.artefacts[download->at];
-	if (download->reader == NULL)
-		download->failed = artefact_reader_new(download->backplane->artefacts, &artefact->digest,
-						       &download->reader, &download->err) < 0;
-	if (!download->failed)
-		download->failed = artefact_reader_read(download->reader, download->chunk, CHUNK_SIZE,
-							&download->chunk_len, &download->err) < 0;
 }
 
 static void send_chunk(struct download *download) {
@@ -299,38 +384,37 @@ static void send_chunk(struct download *download) {
 	download->began = true;
 }
 
-static void download_go_on(struct download *download);
+static void download_advance(struct download *download);
 
 static void next_artefact(struct download *download) {
 	artefact_reader_free(download->reader);
 	download->reader = NULL;
 	download->began = false;
 	download->at++;
-	download_go_on(download);
+	download_advance(download);
 }
 
-static void download_done(uv_work_t *request, int status UNUSED) {
-	struct download *download = request->data;
-	download->working = false;
+static void on_chunk_read(struct artefact_op *op, const struct error *err) {
+	struct download *download = CONTAINER_OF(op, struct download, op);
+	download->reading = false;
 	download->backplane->transfers_at_work--;
 	if (download->stream == NULL) {
 		download_free_if_done(download);
+	} else if (rpc_has_ended(download->stream)) {
 		return;
-	}
-	if (rpc_has_ended(download->stream))
-		return;
-	if (download->failed) {
-		log_failure(LOG_ERROR, &download->err, "an artefact of %s could not be read", download->record.key);
-		rpc_fail(download->stream, &download->err);
+	} else if (err != NULL) {
+		log_failure(LOG_ERROR, err, "an artefact of %s could not be read", download->record.key);
+		rpc_fail(download->stream, err);
 	} else if (download->chunk_len == 0 && download->began) {
 		next_artefact(download);
 	} else {
-		/* An empty content is one empty chunk. The rest goes on when this one has left. */
+		/* An empty content is sent as one empty chunk. The next chunk is read when this one has left. */
 		send_chunk(download);
 	}
 }
 
-static void download_go_on(struct download *download) {
+/* Reads the next chunk, of the next artefact that the client does not have. */
+static void download_advance(struct download *download) {
 	while (!download->began && download->at < download->record.artefact_count &&
 	       client_has(download, &download->record.artefacts[download->at]))
 		download->at++;
@@ -338,17 +422,19 @@ static void download_go_on(struct download *download) {
 		rpc_finish(download->stream, CODE_OK, "");
 		return;
 	}
-	download->working = true;
-	download->backplane->transfers_at_work++;
-	download->work.data = download;
-	int failed = uv_queue_work(&download->backplane->loop.uv, &download->work, download_work, download_done);
-	ASSERT(failed == 0);
+	struct backplane *backplane = download->backplane;
+	download->reading = true;
+	backplane->transfers_at_work++;
+	if (download->reader == NULL)
+		download->reader = artefact_reader_new(backplane->artefacts, &backplane->loop,
+						       &download->record.artefacts[download->at].digest);
+	artefact_reader_read(download->reader, &download->op, download->chunk, CHUNK_SIZE, &download->chunk_len);
 }
 
 static void on_download_writable(struct rpc_stream *stream) {
 	struct download *download = stream->owner;
-	if (!download->working && download->began)
-		download_go_on(download);
+	if (!download->reading && download->began)
+		download_advance(download);
 }
 
 static void on_download_closed(struct rpc_stream *stream) {
@@ -374,7 +460,7 @@ static void record_done(struct store_job *job) {
 		rpc_fail(download->stream, &download->err);
 	} else {
 		download->chunk = mem_alloc(CHUNK_SIZE);
-		download_go_on(download);
+		download_advance(download);
 	}
 }
 
@@ -398,6 +484,8 @@ static void start_download(struct rpc_stream *stream, const ProtobufCMessage *re
 	*arena = (struct arena){0};
 	download->backplane->loop.held.used += download->asked.used;
 	arena_init(&download->arena, MIB(256));
+	download->op.loop = &download->backplane->loop;
+	download->op.done = on_chunk_read;
 	download->job = (struct store_job){.work = record_work, .done = record_done};
 	download->has_job = true;
 	stream->owner = download;
@@ -406,6 +494,8 @@ static void start_download(struct rpc_stream *stream, const ProtobufCMessage *re
 }
 
 const struct rpc_method artefact_methods[] = {
+	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetArtefactDiffs", on_get_diffs,
+			 ftl__get_artefact_diffs_request__descriptor),
 	{.path = UPLOAD_PATH, .start = start_upload},
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/GetDeploymentArtefacts", start_download,
 			     ftl__get_deployment_artefacts_request__descriptor),

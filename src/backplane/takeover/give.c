@@ -229,10 +229,7 @@ static void hand_over(struct backplane *backplane) {
 	struct arena arena = ARENA_INIT(4 * (size_t)TAKEOVER_TEXT_MAX);
 	struct error err, lost;
 	bool decided;
-	uv_poll_stop(&backplane->takeover.asker_poll);
-	timer_stop(&backplane->loop, &backplane->takeover.look);
-	rpc_server_refuse(backplane->server, true);
-	close_data(backplane);
+	close_store(backplane);
 	int failed = exchange(backplane, &arena, &decided, &err);
 	arena_deinit(&arena);
 	if (!failed) {
@@ -251,6 +248,8 @@ static void hand_over(struct backplane *backplane) {
 static size_t count_requests(const struct backplane *backplane) {
 	return rpc_server_busy(backplane->server) + backplane->transfers_at_work + atomic_load(&backplane->uploads);
 }
+
+static void on_asker(uv_poll_t *poll, int status, int events);
 
 static bool is_quiet(struct backplane *backplane) {
 	write_behind_flush(&backplane->write_behind);
@@ -272,12 +271,36 @@ static void not_quiet(const struct backplane *backplane, struct error *err) {
 			PAUSE_MAX_MS, count_requests(backplane));
 }
 
+/* Closing the artefacts took turns of the loop, in which a Runner or a timer may have changed something. */
+static void on_artefacts_closed(struct backplane *backplane) {
+	struct error err;
+	if (backplane->stopping.state != SERVING)
+		return;
+	if (is_quiet(backplane)) {
+		hand_over(backplane);
+	} else if (reopen(backplane, &err) == 0) {
+		rpc_server_refuse(backplane->server, false);
+		uv_poll_start(&backplane->takeover.asker_poll, UV_READABLE, on_asker);
+		backplane->takeover.quiet = 0;
+		timer_start(&backplane->loop, &backplane->takeover.look, LOOK_MS);
+	} else {
+		refuse(backplane, &err);
+	}
+}
+
+/* The asker is heard again in the exchange. */
+static void begin_hand_over(struct backplane *backplane) {
+	uv_poll_stop(&backplane->takeover.asker_poll);
+	rpc_server_refuse(backplane->server, true);
+	close_artefacts(backplane, on_artefacts_closed);
+}
+
 static void on_look(struct timer *timer) {
 	struct backplane *backplane = CONTAINER_OF(timer, struct backplane, takeover.look);
 	/* What a worker had on its way when it paused is here after a turn. */
 	backplane->takeover.quiet = is_quiet(backplane) ? backplane->takeover.quiet + 1 : 0;
 	if (backplane->takeover.quiet >= QUIET_LOOKS) {
-		hand_over(backplane);
+		begin_hand_over(backplane);
 	} else if (loop_now_ms(&backplane->loop) - backplane->takeover.since_ms < PAUSE_MAX_MS) {
 		timer_start(&backplane->loop, timer, LOOK_MS);
 	} else {

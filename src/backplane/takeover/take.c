@@ -158,7 +158,9 @@ void takeover_fail(struct backplane *backplane, const struct error *why) {
 	listener_abandon(&backplane->listener);
 	listener_abandon(&backplane->inner);
 	takeover_close(backplane);
-	close_data(backplane);
+	/* The artefacts are closed as the loop runs out; the other process waits for their lock. */
+	close_artefacts(backplane, NULL);
+	close_store(backplane);
 	takeover_packet_send(backplane->offer->talk, TAKEOVER_FAILED, why->msg, NULL, 0, NULL);
 	offer_free(backplane);
 }

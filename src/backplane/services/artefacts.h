@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Contents up and down: GetArtefactDiffs, UploadArtefact and GetDeploymentArtefacts. The service of the methods is the
+ * Backplane.
+ */
+#pragma once
+
+#include "rpc/server.h"
+
+extern const struct rpc_method artefact_methods[];
+extern const size_t artefact_method_count;
+
+/* UploadArtefact for workers, whose owner is the Backplane. */
+extern const struct rpc_method upload_method;
+
+/* ResourceExhausted when a request names more artefacts than it may. */
+int artefacts_check_count(size_t count, struct error *err);
