@@ -250,7 +250,7 @@ struct parser {
 	char letters[2 * ARGS_OPTIONS_MAX + 2];
 };
 
-/* getopt gives back an option's letter, or this plus its place in the table. */
+/* getopt returns the letter of an option, or LONG_OPTIONS plus its index in the table. */
 enum { LONG_OPTIONS = 256 };
 
 static void prepare(struct parser *parser) {
@@ -299,7 +299,7 @@ static int refuse_unknown(const struct parser *parser, const char *argument, str
 }
 
 static int parse_options(const struct parser *parser, int argc, char **argv, void *options, struct error *err) {
-	/* 0 makes getopt begin anew, also with the order of arguments. */
+	/* 0, a GNU extension, resets getopt's scanning state as well. */
 	optind = 0;
 	opterr = 0;
 	for (int got; (got = getopt_long(argc, argv, parser->letters, parser->for_getopt, NULL)) != -1;) {

@@ -13,11 +13,12 @@ enum output_format { FORMAT_TABLE, FORMAT_JSON };
 enum args_kind {
 	ARGS_FLAG, /* bool */
 	ARGS_TEXT, /* const char *, borrowed from argv */
-	ARGS_LIST, /* const char *[ARGS_LIST_MAX + 1], the same for each time that it is given; NULL at the end */
+	ARGS_LIST, /* const char *[ARGS_LIST_MAX + 1]: one entry for each time that the option is given, NULL at the end
+		    */
 	ARGS_DURATION, /* uint64_t, milliseconds */
 	ARGS_SIZE, /* uint64_t, bytes */
 	ARGS_COUNT, /* unsigned */
-	ARGS_COUNT_FROM_1, /* the same, and not 0 */
+	ARGS_COUNT_FROM_1, /* unsigned, at least 1 */
 	ARGS_FORMAT, /* enum output_format */
 	ARGS_LEVEL, /* enum log_level */
 };
@@ -34,7 +35,7 @@ struct args_option {
 
 enum { ARGS_LIST_MAX = 32 };
 
-/* What clients may do at a port of ours; their names, meanings and defaults are in docs/rpc.md. */
+/* Limits that a server sets for its clients. docs/rpc.md has names, meanings and defaults. */
 struct limit_options {
 	uint64_t message_bytes, held_bytes;
 	uint64_t header_bytes; /* 0: not given */
@@ -55,7 +56,7 @@ struct common_options {
 	struct process_options process;
 	struct limit_options limits;
 	const char *endpoint, *ca; /* NULL: not given */
-	const char *tls_cert, *tls_key, *tls_client_ca; /* the same */
+	const char *tls_cert, *tls_key, *tls_client_ca; /* NULL: not given */
 	enum output_format output;
 };
 

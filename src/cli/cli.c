@@ -37,8 +37,8 @@ int cli_usage(const struct cli *cli, const char *format, ...) {
 	return EXIT_USAGE;
 }
 
-/* The "endpoint" of the current folder's ftl.toml. Only looked at when nothing beats it, so that a broken one is in
- * nobody's way. */
+/* Reads "endpoint" from the ftl.toml of the current folder. Called only when no flag and no variable gives an endpoint,
+ * so that a broken ftl.toml does not fail commands that need none. */
 static int read_project(struct cli *cli, const char **ret_endpoint, struct error *err) {
 	struct project project;
 	if (project_read(".", &cli->arena, &project, err) < 0)
@@ -74,7 +74,7 @@ const char *cli_ca(const struct cli *cli) {
 	return environment != NULL && environment[0] != '\0' ? environment : NULL;
 }
 
-/* What is passed on is built up in memory: past this the promise of a small process cannot be kept. */
+/* A message in JSON is held whole while it is transcoded; past this size the process would not stay small. */
 #define MESSAGE_BYTES_MAX MIB(64)
 #define HELD_BYTES_MIN MIB(1)
 #define HEADER_BYTES_MIN KIB(4)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the commands share: one run of one command.
+ * One run of one command: its options, its operands, its connection to the Backplane, and how it fails.
  */
 #pragma once
 
@@ -23,20 +23,20 @@ struct cli {
 	char **operands; /* NULL at the end */
 	size_t operand_count;
 	struct arena arena; /* until the command ends */
-	struct client *client; /* NULL: none was wanted yet */
-	bool interrupted; /* a child process was, by SIGINT */
+	struct client *client; /* opened by cli_connect; NULL before */
+	bool interrupted; /* SIGINT ended a child process, such as a build */
 };
 
-/* Every answer of a Backplane is in it, so it may be large. */
+/* The arena of a run holds every answer of the Backplane, the schemas of thousands of modules among them. */
 #define CLI_ARENA_MAX ((size_t)4 << 30)
-/* For what a Backplane answers from memory. */
+/* Deadline of calls that the Backplane answers from memory. */
 enum { CLI_TIMEOUT_MS = 30000 };
 
 extern const struct command command_build, command_call, command_deploy, command_events, command_generate,
 	command_history, command_kill, command_logs, command_ping, command_ps, command_rollback, command_runner,
 	command_scale, command_schema, command_serve, command_stats, command_status, command_version;
 
-/* The command of that name; NULL: there is none. help is not among them. */
+/* The command of that name; NULL: there is none. "help" is no command in this table. */
 const struct command *command_find(const char *name);
 
 /* All of them in the order of help, NULL at the end. */
@@ -48,8 +48,8 @@ char *const *cli_folders(const struct cli *cli, size_t *ret_count);
 /* The file of authorities to trust, or NULL: those of the system. */
 const char *cli_ca(const struct cli *cli);
 
-/* The limits that were given (COMMON_LIMITS), as a server wants them; its other options are the usual ones. Returns the
- * exit code. header_bytes: the usual limit, and the highest. */
+/* Checks the limits that were given (COMMON_LIMITS) and fills the options of a server with them, the rest with
+ * defaults. Returns the exit code. header_bytes: the default of max-header-bytes, and its maximum. */
 int cli_limits(const struct cli *cli, size_t header_bytes, size_t header_bytes_max,
 	       struct rpc_server_options *ret_server);
 
@@ -57,14 +57,14 @@ int cli_limits(const struct cli *cli, size_t header_bytes, size_t header_bytes_m
  * code. */
 int cli_fail(struct cli *cli, const struct error *err);
 
-/* Says what is wrong with how the command was used, and how to get help; returns the exit code. */
+/* Prints a usage error and how to get help; returns the exit code. */
 int cli_usage(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* The Backplane that this run is about. project_endpoint is what an ftl.toml says; NULL: what that of the current
- * folder says, if there is one. */
+/* The endpoint of the Backplane, by the precedence of config.h. project_endpoint: from the ftl.toml of the module at
+ * hand; NULL: from that of the current folder, if there is one. */
 int cli_endpoint(struct cli *cli, const char *project_endpoint, const char **ret_endpoint, struct error *err);
 
-/* Opens cli->client for it, unless it is open. */
+/* Opens cli->client to the Backplane of cli_endpoint; a client that is open to that endpoint stays. */
 int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err);
 
 /* Calls a method of the BackplaneService: "Status". */

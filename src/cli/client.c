@@ -9,7 +9,7 @@
 #include "net/tls.h"
 #include "rpc/channel.h"
 
-/* Sent and not on its way yet. */
+/* client_send waits while more than this is unsent. */
 #define CLIENT_UNSENT_MAX KIB(256)
 
 struct client {
@@ -25,17 +25,18 @@ struct client {
 
 struct client_stream {
 	struct client *client;
-	struct rpc_stream *rpc; /* NULL: it is over */
+	struct rpc_stream *rpc; /* NULL: the call ended */
 	struct list link;
 	const ProtobufCMessageDescriptor *response;
-	/* Messages as they come, each behind its size as a size_t. The first may take as much as it wants; what comes
-	 * behind a whole one waits for that to be taken, so it is at most a window. */
+	/* Messages in the order of arrival, each after its size as a size_t. Window is given back at once until the
+	 * first message is whole; bytes behind a whole message are owed until that message is taken, so they are at
+	 * most a window. */
 	struct buf received;
-	size_t owed; /* to the peer's window */
+	size_t owed; /* bytes to be given back to the peer's window */
 	struct arena arena; /* of the message that was received last */
 	struct arena header_arena;
 	struct http_headers headers;
-	struct error why; /* once it is over; code is CODE_OK when all went well */
+	struct error why; /* set when the call ended; CODE_OK: in order */
 };
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -76,7 +77,7 @@ int client_open(const char *endpoint, const char *ca, struct client **ret_client
 	client->signal.data = client;
 	uv_signal_start(&client->signal, on_interrupt, SIGINT);
 	struct rpc_channel_options options = rpc_channel_options_default;
-	options.backoff_ms = 0; /* a command that tries again waits by itself */
+	options.backoff_ms = 0; /* commands that retry wait between attempts themselves */
 	options.tls = tls;
 	client->channel = rpc_channel_new(&client->loop, &parsed, &options);
 	tls_config_unref(tls); /* the channel has its own reference */
@@ -104,7 +105,7 @@ bool client_is_interrupted(const struct client *client) {
 	return client->interrupted;
 }
 
-/* Runs until an event says that something changed; whoever waits then looks again at what it waits for. */
+/* Runs the loop until a callback stops it. Callers check their condition and wait again if it does not hold. */
 static void wait_for_change(struct client *client) {
 	loop_run(&client->loop);
 }
@@ -121,7 +122,7 @@ int client_sleep(struct client *client, uint64_t ms, struct error *err) {
 
 /* --- what arrives ------------------------------------------------------------------------------------------------- */
 
-/* The message that was received first, once all of it is there. */
+/* The oldest message that is not taken yet; false while it is incomplete. */
 static bool first_message(const struct client_stream *stream, struct str *ret_message) {
 	struct str bytes = buf_view(&stream->received);
 	size_t size;
@@ -169,7 +170,7 @@ static void on_headers(struct rpc_stream *rpc) {
 	copy_headers(rpc->owner, &rpc->http.received);
 }
 
-/* Why a call failed. What never got an answer has to do with the endpoint, which is then named. */
+/* Sets err to why a call failed. When no response came the endpoint may be at fault, so the error names it. */
 static void explain(const struct client *client, const struct rpc_stream *rpc, struct error *err) {
 	rpc_get_error(rpc, err);
 	bool ours = rpc->status == CODE_CANCELLED || rpc->status == CODE_DEADLINE_EXCEEDED;
@@ -259,7 +260,7 @@ void client_half_close(struct client_stream *stream) {
 		rpc_half_close(stream->rpc);
 }
 
-/* bytes are those of the first message. */
+/* bytes: the oldest message, at the start of stream->received. */
 static int take_message(struct client_stream *stream, struct str bytes, struct arena *arena,
 			const ProtobufCMessage **ret_message, struct error *err) {
 	ProtobufCMessage *message;
@@ -300,7 +301,7 @@ struct str client_header(const struct client_stream *stream, const char *name) {
 
 /* --- unary -------------------------------------------------------------------------------------------------------- */
 
-/* The one message of a call that ends in order, into arena. */
+/* The only message of a unary answer, unpacked into arena; no message or a second one is an error. */
 static int receive_only(struct client_stream *stream, struct arena *arena, const ProtobufCMessage **ret_response,
 			struct error *err) {
 	const ProtobufCMessage *response = NULL;

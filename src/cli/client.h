@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls for plain blocking code: each function runs the client's own loop until what it is asked for is there.
+ * Blocking RPC calls: each function runs the client's own loop until its result is there.
  *
- * The first SIGINT while a client is open ends what it waits for with Cancelled; a second one ends the process.
+ * The first SIGINT while a client is open cancels the function that waits (Cancelled); a second one ends the process.
  */
 #pragma once
 
@@ -12,17 +12,17 @@
 struct client;
 struct client_stream;
 
-/* ca: a PEM file of whom to trust when the endpoint is https://; NULL: the system's authorities. */
+/* ca: a PEM file of the authorities to trust when the endpoint is https://; NULL: the system's. */
 int client_open(const char *endpoint, const char *ca, struct client **ret_client, struct error *err);
 void client_close(struct client *client); /* takes NULL */
 
-/* As it was given to client_open. */
+/* The text that client_open was given. */
 const char *client_endpoint(const struct client *client);
 
-/* SIGINT came. Once it did, every function fails with Cancelled. */
+/* Whether SIGINT came. From then on every function fails with Cancelled. */
 bool client_is_interrupted(const struct client *client);
 
-/* Waits. -1: SIGINT came. */
+/* Sleeps for ms. Returns -1 (Cancelled) when SIGINT came. */
 int client_sleep(struct client *client, uint64_t ms, struct error *err);
 
 /* --- a call with one request and one response --------------------------------------------------------------------- */
@@ -41,14 +41,14 @@ int client_unary(struct client *client, const struct client_call *call, const Pr
 
 struct client_stream *client_start(struct client *client, const struct client_call *call);
 
-/* Cancels what is not over. Takes NULL. To be called before client_close. */
+/* Cancels the call if it has not ended. Takes NULL. Streams are freed before their client is closed. */
 void client_stream_free(struct client_stream *stream);
 
-/* Returns once most of what was sent is on its way. When the peer ended the call early, client_receive tells why, and
- * sending is no error: what is sent then is dropped. */
+/* Returns once all but 256 KiB of what was written has left. A message for a call that the peer has ended is dropped
+ * without an error; client_receive then tells why the call ended. */
 int client_send(struct client_stream *stream, const ProtobufCMessage *message, struct error *err);
 
-/* The peer ended the call; there is no use in sending more. */
+/* Whether the peer has ended the call, so that sending more is useless. */
 bool client_is_over(const struct client_stream *stream);
 
 /* Sends no more messages. */
@@ -57,5 +57,5 @@ void client_half_close(struct client_stream *stream);
 /* The next message, valid until the next one is received or the stream is freed; NULL: the call ended with OK. */
 int client_receive(struct client_stream *stream, const ProtobufCMessage **ret_message, struct error *err);
 
-/* A header or trailer of the response, once something was received; the empty view: it has none such. */
+/* A header or trailer of the response, after client_receive; an empty view when there is none of that name. */
 struct str client_header(const struct client_stream *stream, const char *name);

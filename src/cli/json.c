@@ -7,7 +7,7 @@
 
 #include "base/macros.h"
 
-/* The bytes that the names of all values begin with, up to an underscore. */
+/* Length of the prefix, up to and with an underscore, that the names of all values share. */
 static size_t common_prefix(const ProtobufCEnumDescriptor *descriptor) {
 	const char *first = descriptor->values[0].name;
 	size_t len = strlen(first);
@@ -68,7 +68,7 @@ static json_t *from_value(const ProtobufCFieldDescriptor *field, const void *val
 	case PROTOBUF_C_TYPE_MESSAGE:
 		return json_from_message(*(const ProtobufCMessage *const *)value);
 	case PROTOBUF_C_TYPE_BYTES:
-		/* Nothing that is shown as JSON has bytes. */
+		/* No message that is shown as JSON has a bytes field. */
 		return json_null();
 	}
 	return json_null();

@@ -14,5 +14,5 @@ json_t *json_from_message(const ProtobufCMessage *message);
 
 enum { ENUM_WORD_MAX = 64 };
 
-/* "live" for DEPLOYMENT_STATE_LIVE; the number for one that this program does not know. Returns ret_word. */
+/* "live" for DEPLOYMENT_STATE_LIVE; the number for a value that a newer Backplane sent. Returns ret_word. */
 const char *enum_word(const ProtobufCEnumDescriptor *descriptor, int value, char ret_word[ENUM_WORD_MAX]);

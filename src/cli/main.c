@@ -2,24 +2,22 @@
 /*
  * `ftl`, the one program: finds the command, parses its arguments by its table, and runs it.
  *
- *   main.c       this map; which commands there are
- *   args.c       the options of a command, from its table
- *   help.c       what `ftl help` says, from the same table
- *   cli.c        what commands share: how they fail, where the Backplane is
- *   client.c     calls for blocking code, over the rpc layer's loop
+ *   main.c       this map; the table of commands
+ *   args.c       options: parsed and explained by one table for each command
+ *   cli.c        one run of a command: its Backplane, its limits, how it fails
+ *   hints.c      what to do about an error, by its reason
+ *   client.c     blocking calls over the rpc layer
  *   output.c     text, colour, progress, tables
  *   json.c       messages of the wire contract as JSON
+ *   upload.c     a module's files to the Backplane
+ *   watch.c      waits until a deployment is live
+ *   status.c     the state of the whole system
  *
- *   config.c     which endpoint: flag, environment, ftl.toml, config.toml
- *   project.c    a module's ftl.toml
- *   settings.c   a TOML file with a fixed set of keys, over toml.cpp, which is toml++ for C
- *   toolchain.c  where the C SDK lies, and this program itself
- *   files.c      the files that "deploy" in ftl.toml names
- *   schemas.c    schemas from files and from the Backplane; schema_diff.c  what one would change
- *   upload.c     files to the Backplane: hashed, and sent if they are missing there
- *
- * One file a command: serve.c runner.c generate.c build.c deploy.c call.c ps.c status.c stats.c schema.c logs.c
- *   events.c scale.c rollback.c history.c kill.c ping.c version.c
+ *   commands/    one file for each command
+ *   project/     a module's folder: project.c reads ftl.toml (settings.c over toml.cpp, which is toml++ for C),
+ * config.c finds the endpoint, files.c expands "deploy", toolchain.c finds the C SDK, generator.c writes typed code,
+ * builder.c runs the build command schemas/     schemas.c loads them, schema_diff.c and schema_fit.c compare them,
+ * schema_follow.c prints changes
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +55,7 @@ static int refuse_command(const char *name) {
 	return EXIT_USAGE;
 }
 
-/* What a program was told to write and could not is a failure, but for a reader that has gone, as in `| head`. */
+/* An unwritten byte of standard output is a failure, unless the reader closed the pipe, as `head` does. */
 static int flush(int code) {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
@@ -90,8 +88,7 @@ static int run(const struct command *command, int argc, char **argv) {
 	return flush(code);
 }
 
-/* Options may stand before the command as well: the command's name is moved to the front. Returns how many arguments
- * stood before it. */
+/* Options may stand before the command: moves the command's name to argv[1]. Returns where it stood; -1: no command. */
 static int find_command(int argc, char **argv) {
 	int at = 1;
 	while (at < argc && argv[at][0] == '-' && argv[at][1] != '\0') {
@@ -130,8 +127,8 @@ static bool has_argument(int argc, char **argv, const char *argument) {
 	return false;
 }
 
-/* The number of a standard stream that is closed would be that of the next file or socket, and our log would be written
- * into it. Its place is taken by one that cannot be used as it is meant: to use it fails as before. */
+/* A closed standard stream would lend its number to the next file or socket, and log lines would be written into that.
+ * Opens /dev/null in the wrong direction in its place, so that using the stream goes on failing. */
 static void hold_standard_streams(void) {
 	static const int modes[] = {[STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDONLY};
 	for (int fd = 0; fd < (int)ARRAY_LEN(modes); fd++) {
@@ -142,7 +139,7 @@ static void hold_standard_streams(void) {
 
 int main(int argc, char **argv) {
 	hold_standard_streams();
-	/* A reader that went away, and a file at the limit of its size, are errors of the write. */
+	/* write() reports a closed pipe and a file at its size limit as errors instead. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	if (find_command(argc, argv) < 0) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static bool progress_shown; /* the cursor stands behind a line that is to be replaced */
+static bool progress_shown; /* the cursor is at the end of a progress line, which the next output replaces */
 
 bool output_is_terminal(FILE *file) {
 	return isatty(fileno(file));
@@ -74,7 +74,7 @@ static void say(enum style style, const char *word, const char *format, va_list 
 	output_style(stderr, style);
 	fputs(word, stderr);
 	output_style(stderr, STYLE_PLAIN);
-	/* A message of several lines keeps them. */
+	/* Line feeds of the text are kept; other control characters are not. */
 	struct str rest = str_from(text);
 	while (rest.ptr != NULL) {
 		output_text(stderr, str_cut(rest, '\n', &rest));
@@ -156,7 +156,7 @@ void table_add(struct table *table, const struct table_cell *cells) {
 	table->last = row;
 }
 
-/* Characters, not bytes: names are ASCII, but a detail may be in any language. */
+/* Counts UTF-8 characters, as a detail may be in any language. */
 static size_t width(const char *text) {
 	size_t characters = 0;
 	for (; *text != '\0'; text++)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What people read: data on standard output, the rest on standard error. Colour and lines that overwrite themselves
- * only on a terminal; no colour where NO_COLOR is set.
+ * Terminal output: data on standard output, progress and errors on standard error. Colour and progress lines appear
+ * only on a terminal, colour only without NO_COLOR.
  *
- * Whatever comes from a peer goes through output_text, so that it cannot steer the terminal.
+ * Text from a peer goes through output_text, which takes out escape sequences.
  */
 #pragma once
 
@@ -16,16 +16,16 @@ enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_RED, STYLE_GREEN, STYLE_Y
 
 bool output_is_terminal(FILE *file);
 
-/* Starts a style and ends it again; nothing where there is no colour. */
+/* Switches to a style, STYLE_PLAIN to none; writes nothing where there is no colour. */
 void output_style(FILE *file, enum style style);
 
-/* Writes text; control characters, which an escape sequence begins with, become "?", but for tabs. */
+/* Writes text with its control characters as "?", tabs aside: no escape sequence gets through. */
 void output_text(FILE *file, struct str text);
 
-/* The same, each line of text behind prefix. */
+/* Writes each line of text after prefix, as output_text does. */
 void output_lines(FILE *file, const char *prefix, struct str text);
 
-/* A JSON value and a newline; takes the reference. Over several lines if it is for a person. */
+/* Writes a JSON value and a newline; takes the reference. JSON_MANY_LINES indents it for people. */
 enum json_shape { JSON_ONE_LINE, JSON_MANY_LINES };
 void output_json(json_t *value, enum json_shape shape);
 
@@ -35,9 +35,9 @@ void output_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* --- progress, on standard error, if that is a terminal ----------------------------------------------------------- */
 
-/* A line that the next output on standard error replaces. */
+/* Shows a progress line, which the next output on standard error replaces. Nothing unless that is a terminal. */
 void progress_show(const char *format, ...) PRINTF_LIKE(1, 2);
-/* A line that stays. */
+/* Writes a progress line that stays. Nothing unless standard error is a terminal. */
 void progress_note(const char *format, ...) PRINTF_LIKE(1, 2);
 void progress_clear(void);
 
@@ -56,7 +56,7 @@ struct table {
 	struct table_row *first, *last;
 };
 
-/* The titles are the first row; borrowed. */
+/* titles become the first row; borrowed. */
 void table_init(struct table *table, struct arena *arena, const char *const *titles, size_t columns);
 void table_add(struct table *table, const struct table_cell *cells);
 void table_print(const struct table *table);

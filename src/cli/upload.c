@@ -31,7 +31,7 @@ int upload_hash(const struct project *project, struct files *files, struct error
 	return 0;
 }
 
-/* Asks for each content once. by_digest gets the first file of each. */
+/* Asks for each digest once. by_digest: the first file of each content. */
 static int ask(struct cli *cli, struct files *files, struct map *by_digest,
 	       const Ftl__GetArtefactDiffsResponse **ret_diffs, struct error *err) {
 	Ftl__GetArtefactDiffsRequest request = FTL__GET_ARTEFACT_DIFFS_REQUEST__INIT;
@@ -74,7 +74,7 @@ int upload_find_missing(struct cli *cli, struct files *files, struct error *err)
 struct upload {
 	const struct project *project;
 	struct upload_size total;
-	size_t file; /* the one at hand, from 1 */
+	size_t file; /* number of the file that is being sent, from 1 */
 	uint64_t sent; /* bytes of all files */
 };
 
@@ -98,7 +98,7 @@ static int send_piece(struct upload *upload, struct client_stream *stream, struc
 	return client_send(stream, &request.base, err);
 }
 
-/* Sends what fd has, in pieces. An empty file is one empty message. Stops early when the Backplane wants no more. */
+/* Sends the bytes of fd in pieces, an empty file as one empty message. Stops early when the Backplane ends the call. */
 static int send_content(struct upload *upload, int fd, const struct file *file, struct client_stream *stream,
 			struct error *err) {
 	char *chunk = mem_alloc(FILES_CHUNK);
@@ -123,7 +123,8 @@ static int send_content(struct upload *upload, int fd, const struct file *file, 
 	return result;
 }
 
-/* The Backplane tells what has arrived. When that is not what was asked for, the file is hashed again to tell why. */
+/* Compares the digest that the Backplane answers with the file's. If they differ the file is hashed again, to tell a
+ * file that changed meanwhile from a damaged transfer. */
 static int check_answer(const struct upload *upload, const struct file *file, const Ftl__UploadArtefactResponse *answer,
 			struct error *err) {
 	if (answer->digest.len == DIGEST_SIZE && memcmp(answer->digest.data, file->digest.bytes, DIGEST_SIZE) == 0)
@@ -133,7 +134,7 @@ static int check_answer(const struct upload *upload, const struct file *file, co
 		return -1;
 	if (!digest_eq(&now.digest, &file->digest))
 		return changed(upload, file, err);
-	return error_set(err, CODE_DATA_LOSS, "%s/%s did not arrive as it was sent: the Backplane has another digest",
+	return error_set(err, CODE_DATA_LOSS, "%s/%s was damaged on the way: the Backplane computed another digest",
 			 upload->project->folder, file->path);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The files of a module to the Backplane: hashed here, and sent if they are missing there.
+ * Uploads a module's files: hashes them and sends the contents that the Backplane lacks.
  */
 #pragma once
 
@@ -8,16 +8,16 @@
 #include "cli/project/files.h"
 #include "cli/project/project.h"
 
-/* Reads the files for their digests. */
+/* Hashes each file. */
 int upload_hash(const struct project *project, struct files *files, struct error *err);
 
-/* Asks which contents the Backplane lacks; these are marked as missing. */
+/* Asks the Backplane which contents it lacks and marks those files as missing. */
 int upload_find_missing(struct cli *cli, struct files *files, struct error *err);
 
-/* Sends those that are missing. A file that has changed since it was hashed is an error that names it. */
+/* Sends the files that are marked as missing. A file that has changed since it was hashed is an error that names it. */
 int upload_missing(struct cli *cli, const struct project *project, const struct files *files, struct error *err);
 
-/* How many files are missing, and their bytes. */
+/* The number of missing files, and their bytes. */
 struct upload_size {
 	size_t files;
 	uint64_t bytes;

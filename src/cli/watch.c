@@ -17,7 +17,7 @@ static void show_lines(const Ftl__WatchDeploymentResponse *step) {
 		output_lines(stderr, "  | ", str_from(step->last_lines[i]));
 }
 
-/* Times are from the first step on, by the Backplane's clock: of a deployment that existed they are long gone. */
+/* Prints a step with the time since the first one, by the Backplane's clock. */
 static void show_step(struct watch *watch, const Ftl__WatchDeploymentResponse *step) {
 	char elapsed[TIME_TEXT_MAX], word[ENUM_WORD_MAX];
 	if (watch->first_step_ms == 0)
@@ -25,7 +25,7 @@ static void show_step(struct watch *watch, const Ftl__WatchDeploymentResponse *s
 	duration_format(elapsed, step->time_ms - watch->first_step_ms);
 	enum_word(&ftl__deployment_state__descriptor, (int)step->state, word);
 	bool is_end = step->state != FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_STARTING;
-	bool speaks = step->n_last_lines > 0 && !is_end; /* one of several replicas that did not come up */
+	bool speaks = step->n_last_lines > 0 && !is_end; /* a replica that did not come up, beside others */
 	if (output_is_terminal(stderr)) {
 		progress_note("%s: %8s  %-8s %s", watch->module, elapsed, word, step->text);
 	} else if (watch->verbose || speaks) {
@@ -44,18 +44,18 @@ static int failed(const struct watch *watch, const Ftl__WatchDeploymentResponse 
 			 step->text[0] != '\0' ? ": " : "", step->text);
 }
 
-/* The stream broke off, which says nothing of the deployment. */
+/* The stream broke off; the state of the deployment is unknown. */
 static int lost_sight(const struct watch *watch, struct error *err) {
 	char waited[TIME_TEXT_MAX];
 	duration_format(waited, (int64_t)watch->timeout_ms);
 	if (err->code == CODE_DEADLINE_EXCEEDED)
 		return error_set(err, CODE_DEADLINE_EXCEEDED,
-				 "%s: %s is not live after %s; the Backplane goes on with it, see: ftl ps",
-				 watch->module, watch->key, waited);
+				 "%s: %s is not live after %s; the Backplane goes on, see: ftl ps", watch->module,
+				 watch->key, waited);
 	return error_wrap(err, "%s: %s could not be watched until it is live", watch->module, watch->key);
 }
 
-/* One step: *ret_over once nothing more is to come. */
+/* Handles one step; *ret_over: the deployment has reached its end state. */
 static int take_step(struct watch *watch, const Ftl__WatchDeploymentResponse *step, bool *ret_over,
 		     struct error *err) {
 	show_step(watch, step);
@@ -76,7 +76,7 @@ static int follow(struct watch *watch, struct client_stream *stream, bool *ret_b
 		}
 		watch->lost_ms = 0;
 		if (message == NULL)
-			return error_set(err, CODE_INTERNAL, "%s: the Backplane stopped telling before %s was live",
+			return error_set(err, CODE_INTERNAL, "%s: the Backplane ended the stream before %s was live",
 					 watch->module, watch->key);
 		if (take_step(watch, (const Ftl__WatchDeploymentResponse *)message, &over, err) < 0)
 			return -1;
@@ -84,7 +84,7 @@ static int follow(struct watch *watch, struct client_stream *stream, bool *ret_b
 	return 0;
 }
 
-/* *ret_broke: the Backplane is gone, and another one may know more. */
+/* *ret_broke: the Backplane closed the stream; the next Backplane may answer. */
 static int watch_once(struct cli *cli, struct watch *watch, uint64_t timeout_ms, bool *ret_broke, struct error *err) {
 	Ftl__WatchDeploymentRequest request = FTL__WATCH_DEPLOYMENT_REQUEST__INIT;
 	request.deployment_key = (char *)watch->key;
@@ -101,7 +101,8 @@ static int watch_once(struct cli *cli, struct watch *watch, uint64_t timeout_ms,
 	return result;
 }
 
-/* What was created is kept: when the Backplane is replaced, or dies and starts again, the next one goes on with it. */
+/* A created deployment is durable: when the Backplane is replaced or restarts, the next one continues the deployment,
+ * so the watch connects again. */
 int watch_until_live(struct cli *cli, const struct watch *given, struct error *err) {
 	struct watch watch = *given;
 	uint64_t limit_ms = watch.timeout_ms, begin_ms = clock_ms();

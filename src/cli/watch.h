@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Waits until a deployment is live, and shows its steps as they happen. For the commands that bring one up.
+ * Waits until a deployment is live and shows its steps as they happen: deploy, rollback, scale.
  */
 #pragma once
 
@@ -9,12 +9,12 @@
 struct watch {
 	const char *module, *key;
 	uint64_t timeout_ms; /* 0: none */
-	bool verbose; /* steps are shown also if standard error is no terminal */
-	int64_t first_step_ms; /* the watcher's own; 0 */
-	uint64_t lost_ms; /* the same: since when the Backplane is gone */
+	bool verbose; /* shows the steps even if standard error is no terminal */
+	int64_t first_step_ms; /* set by the watch; callers pass 0 */
+	uint64_t lost_ms; /* set by the watch, callers pass 0: since when there is no Backplane */
 };
 
-/* Of a struct with no_wait, verbose and timeout_ms. */
+/* The entries of an option table whose struct has no_wait, verbose and timeout_ms. */
 #define WATCH_OPTIONS(type)                                                                             \
 	{.name = "no-wait",                                                                             \
 	 .kind = ARGS_FLAG,                                                                             \
@@ -34,8 +34,8 @@ struct watch {
 
 int watch_until_live(struct cli *cli, const struct watch *watch, struct error *err);
 
-/* Waits if so wanted, then tells what became of it: "echo: dpl-… is live (2 replicas)", else with `otherwise`. */
+/* Waits if wait is set and prints the outcome: "echo: dpl-… is live (2 replicas)"; without wait prints otherwise. */
 int watch_and_tell(struct cli *cli, const struct watch *watch, bool wait, const char *otherwise, struct error *err);
 
-/* How many of its replicas are alive, to tell. 0: it cannot be told. */
+/* The number of replicas that are alive, for messages; 0 when the Backplane cannot tell. */
 unsigned watch_count_alive(struct cli *cli, const char *deployment_key);

@@ -444,7 +444,7 @@ def test_deploy_gives_up_waiting(run, fake, module):
     result = run("deploy", "echo", "--timeout", "200ms")
     assert result.code == 1
     assert result.err == (
-        "error: echo: dpl-echo-0123456789abc is not live after 200 ms; the Backplane goes on with it, see: ftl ps\n"
+        "error: echo: dpl-echo-0123456789abc is not live after 200 ms; the Backplane goes on, see: ftl ps\n"
     )
 
 
@@ -464,7 +464,7 @@ def test_deploy_is_interrupted_while_it_waits(start, fake, module):
 def test_deploy_says_that_the_steps_ended_early(run, fake, module):
     fake.steps = lambda: iter([step(STARTING, "started")])
     result = run("deploy", "echo")
-    assert result.err == "error: echo: the Backplane stopped telling before dpl-echo-0123456789abc was live\n"
+    assert result.err == "error: echo: the Backplane ended the stream before dpl-echo-0123456789abc was live\n"
 
 
 def test_deploy_passes_on_why_it_was_refused(run, fake, module):
@@ -501,7 +501,7 @@ def test_deploy_notices_an_upload_that_was_spoiled(run, fake, module):
     fake.spoil_upload = True
     result = run("deploy", "echo")
     assert result.err == (
-        "error: echo/main did not arrive as it was sent: the Backplane has another digest\n"
+        "error: echo/main was damaged on the way: the Backplane computed another digest\n"
     )
 
 
@@ -531,7 +531,7 @@ def test_deploy_uses_constant_memory(start, fake, module):
         ({"module": '"1"'}, 'echo/ftl.toml: module is "1"; a name is a letter, then letters, digits and underscores, at most 64'),
         ({"module": "1"}, 'echo/ftl.toml:1:10: "module" must be a string that is not empty'),
         ({"language": None}, 'echo/ftl.toml: the language is missing; add, for example: language = "c"'),
-        ({"deploy": None}, 'echo/ftl.toml: it does not say which files to deploy; add, for example: deploy = ["main"]'),
+        ({"deploy": None}, 'echo/ftl.toml: "deploy" is missing; add, for example: deploy = ["main"]'),
         ({"deploy": '"main"'}, 'echo/ftl.toml:3:10: "deploy" must be an array of strings that are not empty'),
         ({"deploy": '["main", 2]'}, 'echo/ftl.toml:3:19: "deploy" must be an array of strings that are not empty'),
         ({"entri": '"x"'}, 'echo/ftl.toml:4:1: there is no setting "entri"; did you mean "entry"?'),
@@ -902,7 +902,7 @@ def test_serve_tells_where_it_listens(serve, run, tmp_path):
 def test_serve_warns_of_strangers(serve):
     process = serve("http://0.0.0.0:0")
     warning = process.stderr.readline()
-    assert warning.startswith("warning: http://0.0.0.0:0 can be reached from other machines, and FTL does not ask yet")
+    assert warning.startswith("warning: http://0.0.0.0:0 can be reached from other machines, and FTL does not authenticate callers yet")
 
 
 def test_serve_keeps_its_data_where_xdg_says(start, environment, tmp_path):
@@ -1007,7 +1007,7 @@ def test_version(run):
         (["serve", "--bind", "8892"],
          '--bind: "8892" is not an endpoint: it has no scheme that is known; give http://HOST:PORT, https://HOST:PORT '
          "or unix:PATH\nsee: ftl help serve"),
-        (["runner"], "say for which language: --language NAME\nsee: ftl help runner"),
+        (["runner"], "the language is missing: --language NAME\nsee: ftl help runner"),
     ],
 )
 def test_wrong_usage(run, arguments, error):

@@ -26,7 +26,7 @@ static int build_one(struct cli *cli, struct schema_fit *fit, const char *folder
 	if (!builds)
 		progress_note("%s: %s says nothing to build", project.module, project.file);
 	int64_t start_ms = (int64_t)clock_ms();
-	/* Standard output is the command's own, if nobody wants to read JSON there. */
+	/* With -o json standard output is for JSON alone; the build command writes to standard error then. */
 	int output = cli->common->output == FORMAT_JSON ? STDERR_FILENO : STDOUT_FILENO;
 	if (builds && build_run(cli, &project, output, err) < 0)
 		return -1;
@@ -51,17 +51,17 @@ static int run(struct cli *cli) {
 
 const struct command command_build = {
 	.name = "build",
-	.summary = "build modules, by the command in their ftl.toml",
+	.summary = "build modules: runs the build command of each ftl.toml",
 	.operands = "[DIR…]",
 	.operands_max = ARGS_OPERANDS_ANY,
 	.examples = "ftl build\nftl build examples/time examples/echo",
 	.notes =
-		"Runs \"build\" of DIR/ftl.toml by /bin/sh in DIR (default \".\"). The command sees FTL_MODULE, and\n"
-		"for modules in C FTL_CFLAGS and FTL_LIBS:\n"
+		"Runs the \"build\" command of DIR/ftl.toml by /bin/sh in DIR (default \".\"), with FTL_MODULE set, and\n"
+		"FTL_CFLAGS and FTL_LIBS for modules in C:\n"
 		"  cc -shared -fPIC $FTL_CFLAGS -o echo.so echo.c    a shared object that the Runner loads\n"
 		"  cc $FTL_CFLAGS -o main echo.c $FTL_LIBS           a process of its own\n"
-		"The schema is checked then: by itself, and, if it names other modules, against those built before it and\n"
-		"those that are deployed, if the Backplane answers.",
+		"Then checks the schema: by itself, and against the modules that it refers to, as built earlier in this\n"
+		"run or as deployed, if a Backplane answers.",
 	.options_size = sizeof(struct common_options),
 	.common = COMMON_ENDPOINT | COMMON_OUTPUT,
 	.run = run,

@@ -29,7 +29,7 @@ static const struct args_option options[] = {
 	 .offset = offsetof(struct call_options, timeout_ms),
 	 .value = "DURATION",
 	 .standard = "30s",
-	 .help = "give up after this long, all along the chain; 0: never"},
+	 .help = "deadline of the call and of all calls within it; 0: none"},
 	{.name = "verbose",
 	 .letter = 'v',
 	 .kind = ARGS_FLAG,
@@ -41,7 +41,7 @@ enum { VERB_MAX = 2 * SCHEMA_NAME_MAX + 1, SCHEMA_TIMEOUT_MS = 1000 };
 
 /* --- the request -------------------------------------------------------------------------------------------------- */
 
-/* All of a pipe or file that cannot be told its size. */
+/* Reads standard input to its end; a pipe has no size to ask for. */
 static int read_standard_input(char **ret_bytes, size_t *ret_len, struct error *err) {
 	return file_read("/dev/stdin", RPC_MESSAGE_MAX_DEFAULT, ret_bytes, ret_len, err);
 }
@@ -56,8 +56,8 @@ static int read_body(const char *operand, char **ret_bytes, size_t *ret_len, str
 	return 0;
 }
 
-/* Checked here, as the position helps whoever typed it; the verb gets the bytes as they are. How large a number may be
- * is for the schema to say. */
+/* Checks the syntax before the call, to show line and column; the verb gets the bytes unchanged. The range of numbers
+ * is left to the schema. */
 static int check_json(struct str body, struct error *err) {
 	static const struct schema_type any = {.kind = SCHEMA_ANY};
 	const struct schema_json json = {.root = "the request"};
@@ -93,7 +93,7 @@ static int print_answer(const Ftl__CallResponse *answer, struct error *err) {
 	return error_set(err, CODE_INTERNAL, "the answer holds neither a body nor an error");
 }
 
-/* For NotFound: the verb whose name is nearest to what was asked for, if the error does not say it already. */
+/* Adds the nearest verb of all modules to a NotFound, unless the error names one already. */
 static void add_hint(struct cli *cli, const char *wanted, struct error *err) {
 	const struct client_call call = {
 		.path = "/xyz.block.ftl.v1.VerbService/List",
@@ -117,7 +117,8 @@ static void add_hint(struct cli *cli, const char *wanted, struct error *err) {
 	snprintf(err->msg + used, sizeof err->msg - used, "; did you mean \"%s\"?", nearest.name);
 }
 
-/* Rather than that of a call that the verb made. The server may see it pass first: times are sent in whole units. */
+/* Whether our own --timeout passed, not the deadline of a call that the verb made. The server may notice first, as
+ * grpc-timeout is sent in whole units. */
 static bool is_our_deadline(const struct call_options *given, uint64_t start_ms, const struct error *err) {
 	enum { UNIT_MS = 1 };
 	return err->code == CODE_DEADLINE_EXCEEDED && given->timeout_ms > 0 &&
@@ -155,7 +156,8 @@ static int call_verb(struct cli *cli, Schema__VerbRef *verb, struct str body, st
 	return result;
 }
 
-/* The module of the verb; NULL: its schema cannot be had, and the call will tell why. -1: nobody is there. */
+/* Fetches the schema of a module. *ret_module NULL: there is none, and the call itself will tell why. Returns -1 when
+ * no Backplane answers. */
 static int fetch_schema(struct cli *cli, const char *name, const struct schema_module **ret_module, struct error *err) {
 	const struct client_call call = {
 		.path = "/xyz.block.ftl.v1.BackplaneService/GetSchema",
@@ -176,8 +178,7 @@ static int fetch_schema(struct cli *cli, const char *name, const struct schema_m
 	return 0;
 }
 
-/* What the schema says of it, before it is sent: whoever typed it sees a mistake best at once. Types of third modules
- * are left to the verb. */
+/* Checks the request against the schema of the verb before the call. Types of third modules are left to the verb. */
 static int check_request(struct cli *cli, const Schema__VerbRef *verb, struct str body, struct error *err) {
 	const struct schema_module *module;
 	if (fetch_schema(cli, verb->module, &module, err) < 0)
@@ -231,10 +232,9 @@ const struct command command_call = {
 	.examples = "ftl call echo.echo '{\"name\":\"Bob\"}'\n"
 		    "ftl call echo.echo @request.json\n"
 		    "jq … | ftl call echo.echo -",
-	.notes =
-		"The request is JSON: an argument, standard input (-) or a file (@FILE); {} if not given.\n"
-		"The answer's JSON goes to standard output, with any -o. Exits with 1 if the verb failed or could not be\n"
-		"reached.",
+	.notes = "The request is JSON: an argument, standard input (-) or a file (@FILE); default {}.\n"
+		 "Prints the answer's JSON on standard output, whatever -o says. Exits with 1 if the verb failed or\n"
+		 "could not be reached.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct call_options),

@@ -34,20 +34,20 @@ static const struct args_option options[] = {
 	 .kind = ARGS_COUNT_FROM_1,
 	 .offset = offsetof(struct deploy_options, replicas),
 	 .value = "N",
-	 .help = "how many copies run (default: as many as now, 1 for a new module)"},
+	 .help = "replicas to run (default: as many as now, 1 for a new module)"},
 	{.name = "no-build",
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct deploy_options, no_build),
-	 .help = "deploy what is there"},
+	 .help = "deploy the files as they are"},
 	WATCH_OPTIONS(struct deploy_options),
 	{.name = "dry-run",
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct deploy_options, dry_run),
-	 .help = "only show what would change in the schema, and be uploaded"},
+	 .help = "only show schema changes and what would be uploaded"},
 	{.name = "allow-breaking",
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct deploy_options, allow_breaking),
-	 .help = "also if it breaks modules that are deployed, or names what is not there"},
+	 .help = "deploy even if it breaks deployed modules or refers to missing ones"},
 };
 
 struct deploy {
@@ -69,8 +69,8 @@ static int check_project(const struct project *project, struct error *err) {
 				 "%s: the language is missing; add, for example: language = \"c\"", project->file);
 	if (project->deploy_count == 0)
 		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "%s: it does not say which files to deploy; add, for example: deploy = [\"%s\"]",
-				 project->file, project->entry);
+				 "%s: \"deploy\" is missing; add, for example: deploy = [\"%s\"]", project->file,
+				 project->entry);
 	return 0;
 }
 
@@ -91,7 +91,7 @@ static int check_entry(const struct deploy *deploy, struct error *err) {
 static int prepare(struct deploy *deploy, struct error *err) {
 	const struct project *project = &deploy->project;
 	struct cli *cli = deploy->cli;
-	/* Standard output is for what was deployed. */
+	/* Standard output is for the deployments; the build command writes to standard error. */
 	if (!deploy->options->no_build && build_run(cli, project, STDERR_FILENO, err) < 0)
 		return -1;
 	if (schema_read_own(cli, project, &deploy->schema, err) < 0)
@@ -230,7 +230,7 @@ static int deploy_folder(struct cli *cli, const char *folder, struct error *err)
 		return -1;
 	report(&deploy, live);
 	fflush(stdout);
-	/* While nobody waits for the Backplane, as in the next build, SIGINT simply ends the process. */
+	/* Without a client SIGINT ends the process by its default action, as it should during the next build. */
 	client_close(cli->client);
 	cli->client = NULL;
 	return 0;
@@ -254,8 +254,9 @@ const struct command command_deploy = {
 	.examples = "ftl deploy\n"
 		    "ftl deploy examples/time examples/echo\n"
 		    "ftl deploy --replicas 3 --timeout 2m greeter",
-	.notes = "Deploys the module of DIR/ftl.toml (default \".\"), several in the order given. Until the new\n"
-		 "deployment is live, calls go to what ran before; if it does not come up, they go on doing so.",
+	.notes =
+		"Deploys the module of DIR/ftl.toml (default \".\"), several in the order given. Calls go to the\n"
+		"deployment that runs now until the new one is live; if the new one does not come up, it goes on serving.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct deploy_options),

@@ -21,24 +21,24 @@ static const struct args_option options[] = {
 	 .letter = 'f',
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct events_options, follow),
-	 .help = "go on with new events as they come"},
+	 .help = "follow: print new events as they happen"},
 	{.name = "tail",
 	 .letter = 'n',
 	 .kind = ARGS_TEXT,
 	 .offset = offsetof(struct events_options, tail),
 	 .value = "N",
-	 .help = "begin with the last N events (default 100, with --since all)"},
+	 .help = "start with the last N events (default 100, with --since all)"},
 	{.name = "since",
 	 .letter = 's',
 	 .kind = ARGS_TEXT,
 	 .offset = offsetof(struct events_options, since),
 	 .value = "TIME",
-	 .help = "none that is older: 10m, 2h, 1d, or a time such as\n2026-01-31T08:00:00Z"},
+	 .help = "leave out older events: 10m, 2h, 1d, or a time such as\n2026-01-31T08:00:00Z"},
 };
 
 /* --- one event ---------------------------------------------------------------------------------------------------- */
 
-/* A date of this machine's zone: "2026-01-31 08:00:00.123". */
+/* Prints the local time: "2026-01-31 08:00:00.123". */
 static void print_time(int64_t wall_ms) {
 	time_t seconds = (time_t)(wall_ms / 1000);
 	struct tm parts;
@@ -85,7 +85,7 @@ static enum style kind_style(Ftl__EventKind kind) {
 	return STYLE_PLAIN;
 }
 
-/* "runner alive", over the width of the longest. */
+/* Prints "runner alive", padded to the longest kind. */
 static void print_kind(Ftl__EventKind kind) {
 	enum { WIDTH = 23 };
 	char word[ENUM_WORD_MAX];
@@ -178,7 +178,7 @@ const struct command command_events = {
 	.operands_max = 1,
 	.examples = "ftl events echo --since 1h\nftl events -f\n"
 		    "ftl events -o json | jq 'select(.kind == \"deployment_failed\")'",
-	.notes = "The Backplane keeps the newest 10,000 of them. Times are local.",
+	.notes = "The Backplane keeps the newest 10,000 events. Times are local.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct events_options),

@@ -17,16 +17,15 @@ static int run(struct cli *cli) {
 
 const struct command command_generate = {
 	.name = "generate",
-	.summary = "typed code from a module's schema",
+	.summary = "write typed code from a module's schema",
 	.operands = "[DIR…]",
 	.operands_max = ARGS_OPERANDS_ANY,
 	.examples = "ftl generate\nftl generate examples/shop/cart",
 	.notes =
-		"Writes MODULE.ftl.h and MODULE.ftl.c beside MODULE.ftl: the types, the verbs that you write, and\n"
-		"those of other modules that +calls names. The schemas of these are asked of the Backplane and kept\n"
-		"in schemas/, which is used when it cannot tell. For Python, writes stubs of the modules that \"uses\"\n"
-		"in ftl.toml names, as ftl_modules/MODULE.py. With \"generate\" in ftl.toml, `ftl build` does it by\n"
-		"itself.",
+		"For C, writes MODULE.ftl.h and MODULE.ftl.c beside MODULE.ftl: the types, the verbs to implement, and\n"
+		"the verbs of other modules that +calls names. For Python, writes stubs of the modules that \"uses\" in\n"
+		"ftl.toml names, as ftl_modules/MODULE.py. Schemas of other modules come from the Backplane and are\n"
+		"kept in schemas/, for when no Backplane answers. With \"generate\" in ftl.toml `ftl build` generates too.",
 	.options_size = sizeof(struct common_options),
 	.common = COMMON_ENDPOINT,
 	.run = run,

@@ -28,7 +28,7 @@ void help_print(void) {
 	print_title("Commands:");
 	for (size_t i = 0; commands[i] != NULL; i++)
 		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
-	puts("  help      what a command does: ftl help COMMAND, or ftl COMMAND --help");
+	puts("  help      explain a command: ftl help COMMAND, or ftl COMMAND --help");
 	puts("\nftl help ftl.toml explains the file in a module's folder.");
 	puts("Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
 }
@@ -41,26 +41,26 @@ void help_print_project(void) {
 		       "deploy = [\"main\", \"data/**/*.json\"]",
 		       2);
 	putchar('\n');
-	puts("ftl.toml makes a folder a module's.\n");
+	puts("A folder with an ftl.toml is a module.\n");
 	print_title("Settings:");
 	print_indented(
-		"module     its name; must be given\n"
-		"language   Runners of this language host it; must be given to deploy\n"
-		"build      the command that builds it, run by /bin/sh in the folder\n"
+		"module     the module's name; required\n"
+		"language   Runners of this language host the module; required to deploy\n"
+		"build      the build command, run by /bin/sh in the folder\n"
 		"deploy     the files to deploy: paths and patterns (*, ?, […], ** for any folders), relative to\n"
-		"           the folder; a folder stands for all that is in it, and a pattern for no name that\n"
-		"           begins with a dot, unless it does so as well; must be given to deploy\n"
-		"entry      the file of these that starts it (default \"main\"); one that ends in .so is loaded\n"
-		"           by the Runner, any other is run\n"
-		"generate   \"c\" or \"python\": typed code is made before each build, see: ftl help generate\n"
-		"uses       for Python: the modules whose stubs are made\n"
-		"schema     the file with its schema (default \"MODULE.ftl\")\n"
-		"bind       \"unix\" if it can listen on a UNIX socket (default: a port of the loopback)\n"
-		"endpoint   the Backplane to deploy it to, unless --endpoint or FTL_ENDPOINT says",
+		"           the folder; a folder stands for everything in it; a pattern matches names with a\n"
+		"           leading dot only if it has that dot too; required to deploy\n"
+		"entry      the file that starts the module (default \"main\"); a .so is loaded by the Runner,\n"
+		"           any other file is executed\n"
+		"generate   \"c\" or \"python\": generate typed code before each build, see: ftl help generate\n"
+		"uses       for Python: the modules to generate stubs for\n"
+		"schema     the file with the schema (default \"MODULE.ftl\")\n"
+		"bind       \"unix\" if the module can listen on a UNIX socket (default: a loopback port)\n"
+		"endpoint   the Backplane to deploy to, unless --endpoint or FTL_ENDPOINT names one",
 		2);
 }
 
-/* "  -o, --output FORMAT". Returns its width. */
+/* Prints "  -o, --output FORMAT". Returns its width. */
 static int print_option(const struct args_option *option) {
 	char letter[8] = "    ";
 	if (option->letter != 0)
@@ -73,7 +73,7 @@ static void print_options(const struct args_option *options, size_t count) {
 	enum { HELP_COLUMN = 32 };
 	for (size_t i = 0; i < count; i++) {
 		int width = print_option(&options[i]);
-		/* The first line of the text stands behind the option, the others below it. */
+		/* The first line of the text follows the option, the others are indented below it. */
 		for (struct str rest = str_from(options[i].help); rest.ptr != NULL; width = 0) {
 			struct str line = str_cut(rest, '\n', &rest);
 			printf("%*s%.*s", MAX(HELP_COLUMN - width, 1), "", STR_ARG(line));

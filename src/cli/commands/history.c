@@ -53,7 +53,7 @@ static int run(struct cli *cli) {
 
 const struct command command_history = {
 	.name = "history",
-	.summary = "what was deployed of a module, newest first",
+	.summary = "the deployments of a module, newest first",
 	.operands = "MODULE",
 	.operands_min = 1,
 	.operands_max = 1,

@@ -19,19 +19,19 @@ static const struct args_option options[] = {
 	 .letter = 'f',
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct logs_options, follow),
-	 .help = "go on with new lines as they come"},
+	 .help = "follow: print new lines as they are written"},
 	{.name = "tail",
 	 .letter = 'n',
 	 .kind = ARGS_COUNT,
 	 .offset = offsetof(struct logs_options, tail),
 	 .value = "N",
 	 .standard = "100",
-	 .help = "begin with the last N lines"},
+	 .help = "start with the last N lines"},
 };
 
 /* --- one line ----------------------------------------------------------------------------------------------------- */
 
-/* Numbers, words and the like as they are, the rest as JSON. */
+/* Prints strings that need no quotes as they are, everything else as JSON. */
 static void print_attribute(const char *name, const json_t *value) {
 	putchar(' ');
 	output_style(stdout, STYLE_DIM);
@@ -48,7 +48,7 @@ static void print_attribute(const char *name, const json_t *value) {
 static void print_attributes(const char *attributes) {
 	json_t *object = json_loads(attributes, 0, NULL);
 	if (!json_is_object(object)) {
-		/* Not what it should be, but perhaps what somebody looks for. */
+		/* The attributes are no JSON object; the text may still help. */
 		putchar(' ');
 		output_text(stdout, str_from(attributes));
 	}
@@ -135,7 +135,7 @@ static int run(struct cli *cli) {
 
 const struct command command_logs = {
 	.name = "logs",
-	.summary = "what modules wrote, and write",
+	.summary = "the log lines of modules",
 	.operands = "[MODULE]",
 	.operands_max = 1,
 	.examples = "ftl logs echo --tail 20\nftl logs -f\nftl logs -f -o json | jq 'select(.level == \"error\")'",

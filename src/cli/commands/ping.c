@@ -19,13 +19,13 @@ static const struct args_option options[] = {
 	 .offset = offsetof(struct ping_options, wait_ms),
 	 .value = "DURATION",
 	 .standard = "0",
-	 .help = "try again for this long until it is ready"},
+	 .help = "retry for this long until the Backplane is ready"},
 };
 
-/* Between two tries: soon at first, as a Backplane is up in milliseconds. */
+/* Pause between two attempts: short at first, as a Backplane starts within milliseconds. */
 enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 500 };
 
-/* One try. Not ready is Unavailable, and says why. */
+/* One attempt. Unavailable: not ready, and the text says why. */
 static int ping(struct cli *cli, uint64_t timeout_ms, uint64_t *ret_us, struct error *err) {
 	const struct client_call call = {
 		.path = "/xyz.block.ftl.v1.BackplaneService/Ping",
@@ -93,7 +93,7 @@ const struct command command_ping = {
 	.summary = "ask the Backplane whether it is ready, or wait until it is",
 	.operands = "",
 	.examples = "ftl ping\nftl ping --wait 30s",
-	.notes = "Exits with 0 once the Backplane is ready for calls, and with 1 if it is not.",
+	.notes = "Exits with 0 when the Backplane is ready for calls, else with 1.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct ping_options),

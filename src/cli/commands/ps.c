@@ -18,7 +18,7 @@ static const struct args_option options[] = {
 	 .letter = 'a',
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct ps_options, all),
-	 .help = "also what was stopped last of each module (all: ftl history MODULE)"},
+	 .help = "also show the last stopped deployment of each module\n(all: ftl history MODULE)"},
 };
 
 static bool is_shown(const Ftl__StatusResponse__Deployment *deployment, bool all) {
@@ -35,7 +35,7 @@ static enum style state_style(Ftl__DeploymentState state) {
 	return STYLE_YELLOW;
 }
 
-/* Of what did not come up, or runs no more: why. */
+/* The start times; for a deployment that failed or stopped, the reason. */
 static const char *start_text(struct arena *arena, const Ftl__StatusResponse__Deployment *deployment) {
 	if (deployment->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_FAILED ||
 	    deployment->state == FTL__DEPLOYMENT_STATE__DEPLOYMENT_STATE_STOPPED)
@@ -51,7 +51,7 @@ static const char *state_text(struct arena *arena, const Ftl__StatusResponse__Ru
 					   : runner->state;
 }
 
-/* A row for each Runner of a deployment, or one without a Runner. */
+/* Adds a row for one Runner of a deployment; runner NULL: the deployment has none. */
 static void add_row(struct table *table, struct arena *arena, const Ftl__StatusResponse__Deployment *deployment,
 		    const Ftl__StatusResponse__Runner *runner) {
 	char age[TIME_TEXT_MAX], word[ENUM_WORD_MAX];
@@ -101,7 +101,7 @@ static void print_table(struct cli *cli, const Ftl__StatusResponse *status, bool
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
 
-/* Each deployment with its Runners in it. */
+/* Prints one object for each deployment, with its Runners inside. */
 static void print_json(const Ftl__StatusResponse *status, bool all) {
 	json_t *deployments = json_array();
 	for (size_t i = 0; i < status->n_deployments; i++) {
@@ -133,7 +133,7 @@ static int run(struct cli *cli) {
 
 const struct command command_ps = {
 	.name = "ps",
-	.summary = "what runs: deployments and their Runners",
+	.summary = "the deployments that run, and their Runners",
 	.operands = "",
 	.examples = "ftl ps\nftl ps -o json | jq -r '.[] | select(.state == \"live\") | .module'",
 	.options = options,

@@ -12,7 +12,7 @@ static const struct args_option options[] = {
 	{.name = "allow-breaking",
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct rollback_options, allow_breaking),
-	 .help = "also if it breaks modules that are deployed, or names what is not there"},
+	 .help = "roll back even if it breaks deployed modules or refers to missing ones"},
 	WATCH_OPTIONS(struct rollback_options),
 };
 
@@ -46,9 +46,9 @@ const struct command command_rollback = {
 	.operands_max = 2,
 	.examples = "ftl rollback echo\nftl history echo",
 	.notes =
-		"Without a DEPLOYMENT: the one before the active one that did not fail. Nothing is uploaded. Until it\n"
-		"is live, calls go to what runs now; if it does not come up, they go on doing so. The schema\n"
-		"of the earlier one must fit what is deployed now, as that of a new one must.",
+		"Without a DEPLOYMENT: the last one before the active one that did not fail. Nothing is uploaded. Calls\n"
+		"go to the deployment that runs now until the earlier one is live; if it does not come up, the present\n"
+		"one goes on serving. The schema of the earlier one must fit what is deployed now.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct rollback_options),

@@ -18,7 +18,7 @@ static const struct args_option options[] = {
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(language),
 	 .value = "NAME",
-	 .help = "host deployments of this language; must be given"},
+	 .help = "host deployments of this language; required"},
 	{.name = "bind",
 	 .letter = 'b',
 	 .kind = ARGS_TEXT,
@@ -31,18 +31,18 @@ static const struct args_option options[] = {
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(key),
 	 .value = "KEY",
-	 .help = "its name at the Backplane (default: the Backplane gives it one)"},
+	 .help = "the Runner's key at the Backplane (default: the Backplane chooses one)"},
 	{.name = "work-folder",
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(work_folder),
 	 .value = "DIR",
-	 .help = "deployments go below it (default: a new folder in TMPDIR or /tmp)"},
+	 .help = "folder for deployments (default: a new folder in TMPDIR or /tmp)"},
 	{.name = "kill-timeout",
 	 .kind = ARGS_DURATION,
 	 .offset = OPTION(kill_timeout_ms),
 	 .value = "DURATION",
 	 .standard = "10s",
-	 .help = "what a process gets between SIGTERM and SIGKILL"},
+	 .help = "time between SIGTERM and SIGKILL when a process is ended"},
 };
 
 static int run(struct cli *cli) {
@@ -50,7 +50,7 @@ static int run(struct cli *cli) {
 	struct error err;
 	struct rpc_server_options limits;
 	if (given->language == NULL)
-		return cli_usage(cli, "say for which language: --language NAME");
+		return cli_usage(cli, "the language is missing: --language NAME");
 	int wrong = cli_limits(cli, HTTP_HEADER_BYTES_MAX, HTTP_HEADER_BYTES_MAX, &limits);
 	if (wrong != EXIT_DONE)
 		return wrong;
@@ -77,10 +77,12 @@ static int run(struct cli *cli) {
 
 const struct command command_runner = {
 	.name = "runner",
-	.summary = "run a Runner, beside those that the Backplane starts",
+	.summary = "run a Runner by hand; a Backplane starts its own",
 	.operands = "",
 	.examples = "ftl runner --language python\nftl runner --language c --endpoint http://10.0.0.1:8892",
-	.notes = "Registers with the Backplane and hosts what it is given, until SIGTERM or SIGINT, or it is told.",
+	.notes =
+		"Registers with the Backplane and hosts deployments until SIGTERM or SIGINT, or until the Backplane ends\n"
+		"it.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct run_options),

@@ -40,12 +40,12 @@ static int run(struct cli *cli) {
 
 const struct command command_scale = {
 	.name = "scale",
-	.summary = "change how many copies of a module run, and wait until they do",
+	.summary = "change the number of replicas of a module, and wait until they run",
 	.operands = "MODULE N",
 	.operands_min = 2,
 	.operands_max = 2,
 	.examples = "ftl scale echo 3\nftl scale echo 0",
-	.notes = "0 stops the module and keeps it: calls to it fail until it is scaled up again.",
+	.notes = "0 stops the module but keeps it: calls fail until it is scaled up again.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct scale_options),

@@ -32,17 +32,17 @@ static const struct args_option options[] = {
 	 .offset = offsetof(struct schema_options, output),
 	 .value = "FORMAT",
 	 .standard = "text",
-	 .help = "text (or table), json, or proto (of get: as on the wire)"},
+	 .help = "text (or table), json, or, for get, proto as on the wire"},
 	{.name = "follow",
 	 .letter = 'f',
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct schema_options, follow),
-	 .help = "get: go on with each change, as it happens"},
+	 .help = "get: follow, and print each change as it happens"},
 };
 
 static bool wants(const struct cli *cli, const char *format) {
 	const struct schema_options *given = cli->options;
-	/* What is a table elsewhere is text here. */
+	/* The default format "table" means schema text here. */
 	bool is_table = strcmp(given->output, "table") == 0;
 	return strcmp(is_table ? "text" : given->output, format) == 0;
 }
@@ -72,7 +72,7 @@ static void print_json(const Ftl__GetSchemaResponse *response) {
 	output_json(modules, JSON_MANY_LINES);
 }
 
-/* One module as a schema.Module, all of them as a GetSchemaResponse. */
+/* Writes one module as schema.Module, all modules as GetSchemaResponse. */
 static void print_proto(struct cli *cli, const Ftl__GetSchemaResponse *response, const char *name) {
 	const ProtobufCMessage *message = &response->base;
 	if (name != NULL && response->n_modules == 1)
@@ -119,7 +119,7 @@ static int diff(struct cli *cli, const char *folder) {
 
 /* --- openapi ------------------------------------------------------------------------------------------------------ */
 
-/* Those that are named, or all. */
+/* Chooses the named modules, or all. */
 static int choose(struct cli *cli, char *const *names, const struct map *modules, struct schema_openapi *openapi,
 		  struct error *err) {
 	const struct schema_module **chosen =
@@ -137,7 +137,7 @@ static int choose(struct cli *cli, char *const *names, const struct map *modules
 }
 
 static int openapi(struct cli *cli, char *const *names) {
-	/* No server: what stands at the paths is a gateway, which is not ours. */
+	/* No "servers": the paths are those of a gateway in front of FTL. */
 	struct schema_openapi described = {
 		.title = "FTL",
 		.version = FTL_VERSION,
@@ -189,14 +189,15 @@ static int run(struct cli *cli) {
 
 const struct command command_schema = {
 	.name = "schema",
-	.summary = "the schemas of what is deployed, and what a module would change",
+	.summary = "show deployed schemas, or what deploying a module would change",
 	.operands = "[[get] [MODULE] | diff [DIR] | openapi [MODULE…]]",
 	.operands_max = ARGS_OPERANDS_ANY,
 	.examples =
 		"ftl schema\nftl schema get echo > echo.ftl\nftl schema get --follow -o json\nftl schema diff examples/echo\nftl schema openapi > api.json",
-	.notes = "get prints schemas; with --follow those of what is active, and then each change. diff compares the\n"
-		 "schema of DIR (default \".\") with what is deployed, and exits with 3 if a change is unsafe for\n"
-		 "callers or stored data, or would be refused. openapi describes exported verbs as OpenAPI 3.1.",
+	.notes =
+		"get prints schemas; with --follow, the active ones and then each change. diff compares the schema of\n"
+		"DIR (default \".\") with the deployed one, and exits with 3 if a change is unsafe for callers or stored\n"
+		"data, or the deploy would be refused. openapi describes exported verbs as OpenAPI 3.1.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct schema_options),

@@ -45,8 +45,8 @@ static const struct args_option options[] = {
 	{.name = "takeover",
 	 .kind = ARGS_FLAG,
 	 .offset = OPTION(takeover),
-	 .help = "take the place of the Backplane that runs on the data folder,\n"
-		 "without a call that fails; it leaves when its calls have ended"},
+	 .help = "take over from the Backplane that runs on the data folder\n"
+		 "without failing a call; the old one exits when its calls have ended"},
 	{.name = "db",
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(db),
@@ -58,7 +58,7 @@ static const struct args_option options[] = {
 	 .offset = OPTION(platform),
 	 .value = "KIND",
 	 .standard = "local",
-	 .help = "where Runners live: \"local\", processes of this machine"},
+	 .help = "where Runners live: \"local\", as processes of this machine"},
 	{.name = "threads",
 	 .kind = ARGS_COUNT,
 	 .offset = OPTION(threads),
@@ -76,7 +76,7 @@ static const struct args_option options[] = {
 	 .offset = OPTION(drain_timeout_ms),
 	 .value = "DURATION",
 	 .standard = "30s",
-	 .help = "what a replaced deployment gets to finish its calls"},
+	 .help = "time for a replaced deployment to finish its calls"},
 	{.name = "max-artefact",
 	 .kind = ARGS_SIZE,
 	 .offset = OPTION(artefact_max),
@@ -92,21 +92,21 @@ static const struct args_option options[] = {
 	 .kind = ARGS_LIST,
 	 .offset = OPTION(allow_origin),
 	 .value = "ORIGIN",
-	 .help = "web pages that may call beside those of this machine:\n"
+	 .help = "web pages that may call, beside pages of this machine:\n"
 		 "https://HOST[:PORT], or * for all; may be given several times"},
 	{.name = "port-file",
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(port_file),
 	 .value = "FILE",
-	 .help = "write the endpoint that it listens on to FILE, once it is ready"},
+	 .help = "write the endpoint to FILE once the Backplane is ready"},
 };
 
-/* A Runner takes 48 KiB: room for what is added here. */
+/* Less than a Runner's 48 KiB, as the Backplane adds headers of its own. */
 #define HEADER_BYTES_MAX KIB(32)
 
 static void on_taken_over(void *data) {
 	struct serve_options *given = data;
-	given->port_file = NULL; /* it is the other one's */
+	given->port_file = NULL; /* the new process has written it */
 }
 
 static void on_ready(void *data, const char *endpoint) {
@@ -133,8 +133,8 @@ static int check_origins(struct cli *cli, const struct serve_options *given) {
 		else if (!cors_is_origin(str_from(*origin)))
 			return cli_usage(
 				cli,
-				"--allow-origin is \"%s\"; it must be as browsers say it: http[s]://HOST or "
-				"http[s]://HOST:PORT, in lower case, without a path, without the port that is usual, or * for all",
+				"--allow-origin is \"%s\"; it must be an origin as browsers send it: http[s]://HOST or "
+				"http[s]://HOST:PORT, in lower case, without a path, without the default port, or * for all",
 				*origin);
 	}
 	return EXIT_DONE;
@@ -146,10 +146,11 @@ static int serve(struct cli *cli, const struct backplane_options *backplane, str
 	if (backplane->bind != NULL && endpoint_parse(str_from(backplane->bind), &endpoint, &err) < 0)
 		return cli_usage(cli, "--bind: %s", err.msg);
 	if (!endpoint_is_loopback(&endpoint))
-		output_warning("%s can be reached from other machines, and FTL does not ask yet who calls: whoever "
-			       "reaches it may deploy and run code here",
-			       backplane->bind);
-	/* One of a run before would tell a script that this one is ready. */
+		output_warning(
+			"%s can be reached from other machines, and FTL does not authenticate callers yet: whoever "
+			"reaches it may deploy and run code here",
+			backplane->bind);
+	/* A port file of an earlier run would look like readiness to a script. */
 	if (given->port_file != NULL)
 		unlink(given->port_file);
 	log_init(given->common.process.log_level, "backplane");
@@ -159,7 +160,7 @@ static int serve(struct cli *cli, const struct backplane_options *backplane, str
 	return result < 0 ? cli_fail(cli, &err) : EXIT_DONE;
 }
 
-/* For tests: where to die. */
+/* FTL_FAILPOINT names the place where a crash test ends this process. */
 static int arm_failpoint(struct cli *cli) {
 	const char *wanted = getenv("FTL_FAILPOINT");
 	struct error err;
@@ -179,7 +180,7 @@ static bool list_failpoints(void) {
 
 static int run(struct cli *cli) {
 	struct serve_options *given =
-		(struct serve_options *)cli->options; /* port_file changes when another takes over */
+		(struct serve_options *)cli->options; /* not const: on_taken_over clears port_file */
 	if (list_failpoints())
 		return EXIT_DONE;
 	struct rpc_server_options limits;
@@ -218,7 +219,7 @@ static int run(struct cli *cli) {
 	if (backplane.data_folder == NULL)
 		backplane.data_folder = config_path("XDG_DATA_HOME", ".local/share", NULL, &cli->arena);
 	if (backplane.data_folder == NULL)
-		return cli_usage(cli, "there is no HOME to keep data in; say where by --data DIR");
+		return cli_usage(cli, "there is no HOME to keep data in; name a folder with --data DIR");
 	if (backplane.program == NULL) {
 		output_error(
 			"could not find the path of this program, which Runners are started with; is /proc mounted?");
@@ -233,9 +234,8 @@ const struct command command_serve = {
 	.operands = "",
 	.examples = "ftl serve\nftl serve --bind http://127.0.0.1:0 --data /tmp/ftl --port-file /tmp/ftl.endpoint\n"
 		    "ftl serve --takeover",
-	.notes =
-		"Runs until SIGTERM or SIGINT, and then stops all that it started; or until another one is started with\n"
-		"--takeover, which then has all that runs.",
+	.notes = "Runs until SIGTERM or SIGINT, then stops everything that it started; or until another Backplane is\n"
+		 "started with --takeover, which keeps everything running.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct serve_options),

@@ -19,7 +19,7 @@ static const struct args_option options[] = {
 	 .letter = 'a',
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct stats_options, all),
-	 .help = "also verbs that were never called"},
+	 .help = "also show verbs that were never called"},
 };
 
 static bool was_called(const Ftl__CallStatsResponse__Verb *verb) {
@@ -125,7 +125,7 @@ static int run(struct cli *cli) {
 
 const struct command command_stats = {
 	.name = "stats",
-	.summary = "how the calls of each verb went: how many, how long",
+	.summary = "how many calls each verb had, how long they took, how they ended",
 	.operands = "[MODULE]",
 	.operands_max = 1,
 	.examples = "ftl stats\nftl stats echo -o json | jq '.verbs[] | {verb, calls, p99_us}'",

@@ -14,7 +14,7 @@
 #include "cli/project/toolchain.h"
 
 static int spawn(const struct project *project, int output, pid_t *ret_pid, struct error *err) {
-	/* POSIX does not say const where it means it. */
+	/* posix_spawn changes none of the strings; its prototype lacks the const. */
 	char *const argv[] = {(char *)"sh", (char *)"-c", (char *)project->build, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A pattern is taken part by part, from the folder down, so that only folders that it can match in are read.
+ * Patterns are expanded component by component from the module's folder down, so that only folders that can contain a
+ * match are read.
  */
 #include "cli/project/files.h"
 
@@ -19,15 +20,15 @@
 
 struct collector {
 	const char *folder;
-	char *real_folder; /* where no part is a link */
+	char *real_folder; /* the folder with all links resolved */
 	struct arena *arena;
 	struct map seen;
 	struct files files;
 	size_t capacity;
-	size_t matched; /* by the pattern at hand */
+	size_t matched; /* files that the current pattern matched */
 };
 
-/* The folders above the one at hand, to notice a link that leads back. */
+/* The chain of folders above the current one, to detect a link that leads back into it. */
 struct ancestor {
 	const struct ancestor *above;
 	dev_t device;
@@ -136,7 +137,7 @@ static enum what look(const struct collector *collector, const char *path) {
 
 static int add_all(struct collector *collector, const char *path, const struct ancestor *above, struct error *err);
 
-/* What a whole pattern came to. */
+/* Adds a path that a whole pattern expanded to. */
 static int add(struct collector *collector, const char *path, const struct ancestor *above, bool files_only,
 	       struct error *err) {
 	switch (look(collector, path)) {
@@ -150,11 +151,10 @@ static int add(struct collector *collector, const char *path, const struct ances
 	case NOTHING:
 		break;
 	}
-	/* Not there, which is the pattern's business, or a link that leads nowhere. */
+	/* A missing path is reported with the pattern; a dangling link is an error here. */
 	struct stat status;
 	if (lstat(full_path(collector, path), &status) == 0)
-		return error_set(err, CODE_INVALID_ARGUMENT, "%s is a link that leads nowhere",
-				 full_path(collector, path));
+		return error_set(err, CODE_INVALID_ARGUMENT, "%s is a dangling link", full_path(collector, path));
 	return 0;
 }
 
@@ -173,7 +173,7 @@ static int add_all(struct collector *collector, const char *path, const struct a
 static int expand(struct collector *collector, const char *path, struct str pattern, bool files_only,
 		  const struct ancestor *above, struct error *err);
 
-/* A name that the part of a pattern before rest stands for. */
+/* Continues with rest below child, which matched the component before it. */
 static int expand_child(struct collector *collector, const char *child, struct str rest, bool files_only,
 			const struct ancestor *here, struct error *err) {
 	if (rest.ptr == NULL)
@@ -186,7 +186,7 @@ static bool is_folder_itself(const struct collector *collector, const char *path
 	return lstat(full_path(collector, path), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* "**": the folder itself, and all those below it, but for links. */
+/* "**" matches the folder itself and every folder below it; links are not followed. */
 static int expand_below(struct collector *collector, const char *path, struct str pattern, struct str rest,
 			const struct ancestor *above, struct error *err) {
 	struct ancestor here;

@@ -23,7 +23,7 @@ struct file {
 	bool executable;
 	uint64_t size;
 	struct digest digest;
-	bool missing; /* the Backplane does not have it, and no file before this one has the same content */
+	bool missing; /* the Backplane lacks its content, and no earlier file has the same */
 };
 
 struct files {
@@ -31,15 +31,15 @@ struct files {
 	size_t count;
 };
 
-/* Finds them, in arena. A pattern that stands for nothing is an error. Reads none: digests and sizes are not set. */
+/* Expands the patterns, in arena. A pattern without a match is an error. Digests and sizes stay unset. */
 int files_collect(const char *folder, const char *const *patterns, size_t count, struct arena *arena,
 		  struct files *ret_files, struct error *err);
 
-/* Reads one for its digest, size and executable bit. */
+/* Reads a file and sets its digest, size and executable bit. */
 int files_hash(const char *folder, struct file *file, struct error *err);
 
-/* Opens one to be read. The descriptor is the caller's. */
+/* Opens a file for reading. The descriptor is the caller's. */
 int files_open(const char *folder, const struct file *file, int *ret_fd, struct error *err);
 
-/* NULL: there is none of that path. */
+/* The file with that path, or NULL. */
 const struct file *files_find(const struct files *files, const char *path);

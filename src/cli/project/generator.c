@@ -15,7 +15,7 @@
 #include "schema/print.h"
 #include "schema/references.h"
 
-/* The other modules that a schema names. */
+/* The other modules that a schema refers to. */
 struct others {
 	struct cli *cli;
 	const struct project *project;
@@ -23,7 +23,8 @@ struct others {
 	struct map modules;
 };
 
-/* Only what differs is written, so that a build sees what changed by its time. *ret_written may be NULL. */
+/* Writes a file only if its content differs, so that its time tells a build tool what changed. ret_written may be NULL.
+ */
 static int write_changed(const char *path, struct str text, bool *ret_written, struct error *err) {
 	struct error ignored;
 	char *old;
@@ -61,7 +62,7 @@ static int fetch(struct others *others, const char *name, const char *path, stru
 		return error_set(err, CODE_NOT_FOUND, "there is no module %s", name);
 	if (schema_from_message(others->cli, response->modules[0], ret_module, err) < 0)
 		return -1;
-	/* How it runs is nothing that callers rely on. */
+	/* The kept copy leaves out how the module runs, which changes without concern to callers. */
 	(*ret_module)->language = (*ret_module)->entry = (*ret_module)->bind = "";
 	(*ret_module)->has_create_time = false;
 	return keep_schema(others, path, *ret_module, err);
@@ -98,7 +99,7 @@ static const struct schema_module *find(void *owner, const char *name, struct er
 struct foreign {
 	struct others *others;
 	struct error why;
-	const struct schema_ref *missing; /* the first of a module that cannot be had */
+	const struct schema_ref *missing; /* the first reference to a module whose schema is not available */
 };
 
 static void find_foreign(const struct schema_ref *ref, void *context) {
@@ -107,7 +108,7 @@ static void find_foreign(const struct schema_ref *ref, void *context) {
 		foreign->missing = ref;
 }
 
-/* All of it in one run and with its place, where the generator would stop at the first. */
+/* Reports every wrong reference with its place; the generator would stop at the first. */
 static int check_references(struct others *others, const struct schema_module *module, struct error *err) {
 	struct foreign foreign = {.others = others};
 	const char *path = project_path(&others->cli->arena, others->project, others->project->schema);
@@ -145,7 +146,7 @@ static int write_c(struct others *others, const struct schema_module *module, st
 	return result;
 }
 
-/* Into the package ftl_modules beside the program: `from ftl_modules import cart`. */
+/* Writes into the package ftl_modules beside the program: `from ftl_modules import cart`. */
 static int write_stubs(struct others *others, const char *name, struct error *err) {
 	struct arena *arena = &others->cli->arena;
 	const struct schema_module *module = find(others, name, err);
@@ -170,8 +171,7 @@ static int write_python(struct others *others, struct error *err) {
 	const char *folder = project_path(arena, project, "ftl_modules");
 	if (project->use_count == 0)
 		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "%s: it does not say whose verbs are called; add, for example: uses = [\"cart\"]",
-				 project->file);
+				 "%s: \"uses\" is missing; add, for example: uses = [\"cart\"]", project->file);
 	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
 		return error_set_errno(err, errno, "%s", folder);
 	if (write_changed(arena_printf(arena, "%s/__init__.py", folder), STR(""), NULL, err) < 0)

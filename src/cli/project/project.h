@@ -8,20 +8,20 @@
 #include "base/error.h"
 
 struct project {
-	const char *folder; /* as it was given */
+	const char *folder; /* as given on the command line */
 	const char *file; /* its ftl.toml, for messages */
 	const char *module;
-	const char *language; /* NULL: not said */
+	const char *language; /* NULL: not set */
 	const char *build; /* NULL: nothing is to be built */
 	const char *generate; /* which code; NULL: none */
 	const char *const *deploy; /* paths and patterns */
-	size_t deploy_count; /* 0: not said */
-	const char *entry; /* "main" unless said */
-	const char *bind; /* "" unless said */
-	const char *schema; /* "MODULE.ftl" unless said; relative to the folder */
+	size_t deploy_count; /* 0: not set */
+	const char *entry; /* default "main" */
+	const char *bind; /* default "" */
+	const char *schema; /* default "MODULE.ftl"; relative to the folder */
 	const char *const *uses; /* modules whose stubs are generated for Python */
 	size_t use_count;
-	const char *endpoint; /* NULL: not said */
+	const char *endpoint; /* NULL: not set */
 };
 
 /* Reads FOLDER/ftl.toml into arena; folder is borrowed. NotFound: the folder has none. */

@@ -23,7 +23,7 @@ static bool is_known(const char *name, const char *const *keys, size_t count) {
 	return false;
 }
 
-/* Of several, the one that comes first in the file. */
+/* Reports the unknown key that comes first in the file. */
 static int refuse_unknown(const struct settings *settings, const char *const *keys, size_t count, struct error *err) {
 	const char *name, *unknown = NULL;
 	struct toml_value value, where = {.line = -1u};

@@ -21,7 +21,7 @@ int settings_open(struct settings *settings, const char *path, const char *const
 		  struct arena *arena, struct error *err);
 void settings_close(struct settings *settings);
 
-/* A key that is not there leaves the outputs as they were. Texts are terminated, and not empty unless may_be_empty. */
+/* A missing key leaves the outputs unchanged. Texts end with a NUL, and are not empty unless may_be_empty. */
 int settings_get_text(const struct settings *settings, const char *key, bool may_be_empty, const char **ret_text,
 		      struct error *err);
 int settings_get_texts(const struct settings *settings, const char *key, const char *const **ret_texts,

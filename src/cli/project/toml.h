@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * toml++ for C: a text as a tree that is looked at. Uses nothing of ours, as it is compiled as C++; settings.h is
- * what the commands use.
+ * toml++ behind a C interface: parses a text and looks values up. Compiled as C++, so it includes no other header of
+ * the project. Commands use settings.h.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ struct toml_error {
 	char message[256];
 };
 
-/* NULL: it is no TOML, and *ret_error says why. The text may go. */
+/* NULL: the text is no TOML, and *ret_error says why. text is not needed afterwards. */
 struct toml_document *toml_parse(const char *text, size_t len, struct toml_error *ret_error);
 void toml_free(struct toml_document *document); /* takes NULL */
 
@@ -38,7 +38,7 @@ struct toml_value {
 struct toml_value toml_find(const struct toml_document *document, const char *key);
 struct toml_value toml_item(const struct toml_value *array, size_t index);
 
-/* The keys of the top level: its name, with kind, line and column of the value; false: there are no more. */
+/* The key number index of the top level, with kind, line and column of its value; false: there are fewer. */
 bool toml_key(const struct toml_document *document, size_t index, const char **ret_name, struct toml_value *ret_value);
 
 #ifdef __cplusplus

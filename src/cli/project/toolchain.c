@@ -10,7 +10,7 @@ const char *toolchain_program(struct arena *arena) {
 	return len <= 0 || (size_t)len == sizeof path ? NULL : arena_strdup(arena, str_new(path, (size_t)len));
 }
 
-/* The first of places below folder that holds name; NULL: none does. */
+/* The first of places below folder in which name exists; NULL: none. */
 static const char *find(struct arena *arena, struct str folder, const char *const *places, const char *name) {
 	for (size_t i = 0; places[i] != NULL; i++) {
 		const char *place = arena_printf(arena, "%.*s/%s", STR_ARG(folder), places[i]);

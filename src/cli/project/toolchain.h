@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a module in C is compiled and linked with. Found from where this program lies, in a build folder as well as
- * installed, so that nobody has to say it.
+ * Compiler and linker flags for modules in C, found from the path of this program, both in a build folder and
+ * installed.
  */
 #pragma once
 
 #include "base/arena.h"
 
 struct toolchain {
-	const char *cflags; /* for the compiler; empty: the headers are not there */
-	const char *libs; /* for the linker, of a module that is a process; empty: the library is not there */
+	const char *cflags; /* for the compiler; empty: the headers were not found */
+	const char *libs; /* for the linker, of a module that runs as a process; empty: the library was not found */
 };
 
 /* The texts are in arena or constant. */

@@ -12,7 +12,7 @@
 
 static void compare(struct cli *cli, struct schema_diff *diff) {
 	const struct schema_module *before = map_get(&diff->modules, str_from(diff->module->name));
-	/* They say themselves whether they found anything. */
+	/* The result is in the diagnostics. */
 	(void)!schema_check_references(diff->module, &diff->modules, &diff->missing);
 	diff->existed = before != NULL;
 	if (!diff->existed)

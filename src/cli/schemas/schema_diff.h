@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a schema would change for what is deployed.
+ * The changes that deploying a schema would make to what is deployed, and whom they break.
  */
 #pragma once
 
@@ -13,19 +13,19 @@
 
 struct schema_diff {
 	const struct schema_module *module;
-	struct map modules; /* that are deployed, by name */
+	struct map modules; /* the deployed modules, by name */
 	bool existed;
-	struct schema_comparison comparison; /* if it existed */
-	struct schema_diagnostics missing;   /* what it names of others and is not there */
-	struct schema_diagnostics broken;    /* who of them relies on what goes */
+	struct schema_comparison comparison; /* with the deployed version, if there is one */
+	struct schema_diagnostics missing; /* references to declarations that are not deployed */
+	struct schema_diagnostics broken; /* deployed modules that rely on what the change removes */
 };
 
-/* Asks the Backplane. The module was checked. */
+/* Fetches the deployed schemas and compares. module was checked before. */
 int schema_diff_make(struct cli *cli, const char *endpoint, struct schema_module *module, struct schema_diff **ret_diff,
 		     struct error *err);
 void schema_diff_free(struct schema_diff *diff);
 
-/* Some change is unsafe for someone, or would be refused. */
+/* Whether a change is unsafe for some caller, or the deploy would be refused. */
 bool schema_diff_is_breaking(const struct schema_diff *diff);
 
 void schema_diff_print(const struct schema_diff *diff);

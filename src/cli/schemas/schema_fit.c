@@ -8,7 +8,7 @@
 #include "ftl.pb-c.h"
 #include "schema/references.h"
 
-/* Nobody who builds wants to wait for a Backplane that does not answer. */
+/* A build does not wait longer for a Backplane that does not answer. */
 enum { ASK_TIMEOUT_MS = 1000 };
 
 void schema_fit_init(struct schema_fit *fit, struct cli *cli) {
@@ -38,20 +38,20 @@ static int fetch(struct schema_fit *fit, const struct project *project, struct e
 		if (schema_from_message(cli, response->modules[i], &module, err) < 0)
 			return -1;
 		schema_export_by_default(module);
-		/* Those that were built stand already. */
+		/* Modules that were built in this run take precedence. */
 		if (map_get(&fit->modules, str_from(module->name)) == NULL)
 			map_put(&fit->modules, str_from(module->name), module);
 	}
 	return 0;
 }
 
-/* Once in a run. */
+/* Asks the Backplane once in a run. */
 static void ask(struct schema_fit *fit, const struct project *project) {
 	if (fit->asked)
 		return;
 	fit->asked = true;
 	fit->answered = fetch(fit, project, &fit->why_not) == 0;
-	/* While nobody waits for the Backplane, as in the next build, SIGINT simply ends the process. */
+	/* Without a client SIGINT ends the process by its default action, as it should during the next build. */
 	client_close(fit->cli->client);
 	fit->cli->client = NULL;
 }

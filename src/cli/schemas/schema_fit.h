@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether schemas that were built fit each other, and what is deployed.
+ * Checks that the schemas of built modules fit each other and what is deployed.
  */
 #pragma once
 
@@ -10,8 +10,8 @@
 
 struct schema_fit {
 	struct cli *cli;
-	struct map modules; /* as deployed, and in their place those that were built in this run */
-	bool asked; /* what is deployed */
+	struct map modules; /* the deployed modules, replaced by those that were built in this run */
+	bool asked; /* the Backplane was asked for the deployed modules */
 	bool answered;
 	struct error why_not;
 };
@@ -20,8 +20,8 @@ void schema_fit_init(struct schema_fit *fit, struct cli *cli);
 void schema_fit_deinit(struct schema_fit *fit);
 
 /*
- * Checks the schema of a module that was built, if it has one: by itself, and against the modules that it names. What
- * is wrong goes to standard error, the error only says how much. A module that is neither deployed nor built before it
- * in this run is a warning, as modules are built in any order. Without a Backplane what it would know is not checked.
+ * Checks the schema of a built module, if it has one: by itself, and against the modules that it refers to. Problems
+ * are printed on standard error; err says how many. A referenced module that is neither deployed nor built earlier in
+ * this run is a warning, as modules are built in any order. Without a Backplane deployed modules are not checked.
  */
 int schema_fit_check(struct schema_fit *fit, const struct project *project, struct error *err);

@@ -9,12 +9,12 @@
 #include "cli/schemas/schemas.h"
 #include "ftl.pb-c.h"
 
-/* Words of the proto without what they all begin with. */
+/* "added" for SCHEMA_CHANGE_ADDED. */
 static const char *change_word(Ftl__SchemaChange change, char text[ENUM_WORD_MAX]) {
 	return enum_word(&ftl__schema_change__descriptor, (int)change, text);
 }
 
-/* What is printed stays text of the schema language, with the changes as comments in it. */
+/* Prints schema text in which the changes are comments, so that the output parses. */
 static int print_text(struct cli *cli, const Ftl__PullSchemaResponse *news, bool all_told, struct error *err) {
 	char word[ENUM_WORD_MAX];
 	if (news->change == FTL__SCHEMA_CHANGE__SCHEMA_CHANGE_ALL_TOLD)

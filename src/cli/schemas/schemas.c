@@ -20,12 +20,12 @@ const char *project_path(struct arena *arena, const struct project *project, con
 	return here ? name : arena_printf(arena, "%s/%s", project->folder, name);
 }
 
-/* All that is wrong with the schema, as people read it; the error says only how much. */
+/* Prints every diagnostic; err says how many there are. */
 static int refuse_schema(struct schema_diagnostics *diagnostics, const char *path, struct error *err) {
 	struct buf text = BUF_INIT(MIB(1));
 	schema_diagnostics_sort(diagnostics);
 	int over = schema_diagnostics_print(diagnostics, &text);
-	(void)over; /* the rest is cut off */
+	(void)over; /* diagnostics past the buffer's maximum are cut off */
 	progress_clear();
 	output_lines(stderr, "", buf_view(&text));
 	buf_deinit(&text);
