@@ -10,6 +10,7 @@
  *   acknowledged     what a client was answered is in the store, from the answer on, and the events that led to it
  *   told-live        what is told to be live has all its replicas alive and in the routes of each worker
  *   calm             where nothing goes wrong, nothing fails
+ *   backs-off        a Runner tries to register only so often
  *   noticed          a Runner that says nothing is given up within five seconds
  *   one-answer, run-once, no-call-lost    of calls (clients.c)
  *   copies           no module runs in more copies than asked, soon after the last fault
@@ -216,14 +217,14 @@ void check_live(struct sim *sim, const struct deployment *deployment) {
 /* A route to what it hosted before is harmless: such a call is turned away, and goes elsewhere. */
 void check_terminate(struct sim *sim, const struct runner *runner) {
 	const struct sim_runner *there = runner_running(sim, runner->key);
-	if (there == NULL || there->host != HOST_ALIVE)
+	if (there == NULL || runner_hosts(there) == NULL)
 		return;
 	for (unsigned worker = 0; worker < WORKERS; worker++)
 		for (unsigned i = 0; i < MODULES; i++) {
 			const struct module_routes *routes = &sim->tables[worker].modules[i];
 			for (size_t j = 0; j < routes->count; j++)
 				if (strcmp(routes->replicas[j].runner, runner->key) == 0 &&
-				    strcmp(routes->replicas[j].deployment, there->hosted) == 0)
+				    strcmp(routes->replicas[j].deployment, runner_hosts(there)) == 0)
 					sim_violate(sim, "drain-unrouted",
 						    "%s is told to end, and a worker has it in its routes",
 						    runner->key);
@@ -326,9 +327,9 @@ static unsigned count_copies(const struct sim *sim, unsigned module, int version
 	for (unsigned i = 0; i < sim->runner_count; i++) {
 		const struct sim_runner *runner = sim->runners[i];
 		unsigned its_module, its_version;
-		if (!runner->running || runner->host != HOST_ALIVE)
+		if (runner_hosts(runner) == NULL)
 			continue;
-		ASSERT(deployment_key_parse(runner->hosted, &its_module, &its_version));
+		ASSERT(deployment_key_parse(runner_hosts(runner), &its_module, &its_version));
 		count += its_module == module && (version < 0 || its_version == (unsigned)version);
 	}
 	return count;
@@ -387,8 +388,8 @@ static void check_module(struct sim *sim, const struct module *module) {
 				    routes->count, module->replicas);
 		for (size_t i = 0; i < routes->count; i++) {
 			const struct sim_runner *runner = runner_running(sim, routes->replicas[i].runner);
-			if (runner == NULL || runner->host != HOST_ALIVE ||
-			    strcmp(runner->hosted, routes->replicas[i].deployment) != 0)
+			if (runner == NULL || runner_hosts(runner) == NULL ||
+			    strcmp(runner_hosts(runner), routes->replicas[i].deployment) != 0)
 				sim_violate(sim, "converges", "a worker routes %s to %s, which does not host it",
 					    module->name, routes->replicas[i].runner);
 		}
@@ -404,9 +405,9 @@ static void check_left_over(struct sim *sim) {
 		if (runner == NULL || (runner->state != RUNNER_IDLE && runner->state != RUNNER_ALIVE))
 			sim_violate(sim, "converges", "%s runs, and in the books it is %s", there->key,
 				    runner ? runner_state_name(runner->state) : "not there");
-		else if ((runner->state == RUNNER_ALIVE) != (there->host == HOST_ALIVE))
+		else if ((runner->state == RUNNER_ALIVE) != (runner_hosts(there) != NULL))
 			sim_violate(sim, "converges", "%s is %s in the books, and hosts \"%s\"", there->key,
-				    runner_state_name(runner->state), there->hosted);
+				    runner_state_name(runner->state), there->agent.hosting.key);
 	}
 	LIST_FOREACH(link, &sim->control.books.all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);

@@ -187,7 +187,7 @@ static void on_call(struct sim *sim, struct event *event) {
 		snprintf(later->key, sizeof later->key, "%s", event->key);
 		return;
 	}
-	if (!runner->running || runner->host != HOST_ALIVE || strcmp(runner->hosted, event->key) != 0) {
+	if (runner_hosts(runner) == NULL || strcmp(runner_hosts(runner), event->key) != 0) {
 		if (call->epoch == sim->epoch && sim->up)
 			call_try(sim, call);
 		return;

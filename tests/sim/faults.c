@@ -62,11 +62,6 @@ static void cut(struct sim *sim, struct sim_runner *runner) {
 	sim_trace(sim, "%s is cut off for %d ms", runner->key, (int)(runner->cut_until_ms - sim->now_ms));
 }
 
-static void break_connection(struct sim *sim, struct sim_runner *runner) {
-	if (runner->stream == STREAM_ACCEPTED && sim->up && runner->epoch == sim->epoch)
-		runner_break_stream(sim, runner);
-}
-
 static void crash(struct sim *sim) {
 	if (!sim->up)
 		return;
@@ -93,7 +88,7 @@ static void on_hiccup(struct sim *sim, struct event *event) {
 	if (sim_chance(sim, 20))
 		stop_backplane(sim);
 	else if (runner != NULL)
-		break_connection(sim, runner);
+		runner_break_connection(sim, runner);
 	sim_at(sim, sim_between(sim, 10, 5000), on_hiccup, NULL);
 }
 
@@ -135,7 +130,7 @@ static void on_fault(struct sim *sim, struct event *event) {
 		break;
 	case 8:
 		if (runner != NULL)
-			break_connection(sim, runner);
+			runner_break_connection(sim, runner);
 		break;
 	case 9:
 		if (runner != NULL)
@@ -150,7 +145,7 @@ static void on_fault(struct sim *sim, struct event *event) {
 
 static void on_watch(struct sim *sim, struct event *event) {
 	(void)event;
-	runner_look_after_orphans(sim);
+	runner_keep_alive(sim);
 	sim_at(sim, 1000, on_watch, NULL);
 }
 

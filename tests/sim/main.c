@@ -28,6 +28,10 @@ static const struct {
 	[PLANT_GHOST_PONG] = {"ghost-pong", "noticed"},
 	[PLANT_MISCOUNT] = {"miscount", "books"},
 	[PLANT_ROUTE_EARLY] = {"route-early", "routes-alive"},
+	[PLANT_FORGETFUL] = {"forgetful", "copies"},
+	[PLANT_EAGER] = {"eager", "routes-alive"},
+	[PLANT_LOSE_REPORT] = {"lose-report", "converges"},
+	[PLANT_NO_BACKOFF] = {"no-backoff", "backs-off"},
 	[PLANT_DROP_CALL] = {"drop-call", "no-call-lost"},
 	[PLANT_FALSE_ALARM] = {"false-alarm", "calm"},
 };

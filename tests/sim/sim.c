@@ -168,6 +168,7 @@ bool sim_run(struct sim *sim, const struct sim_options *options) {
 }
 
 void sim_deinit(struct sim *sim) {
+	runners_deinit(sim);
 	while (sim->event_count > 0)
 		free(pop(sim));
 	free(sim->events);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control side of the Backplane, the real one, in a world that is made up: Runners, Platform, store, the workers'
- * routing tables and clients are actors under a virtual clock. All that happens is an event in one queue; all chance
- * comes from one seed. So a run of an hour takes milliseconds, and a seed that fails fails again, event for event.
+ * The control side of the Backplane and the agents of the Runners, the real ones, in a simulated world: Platform,
+ * store, the workers' routing tables and clients are actors under a virtual clock. All that happens is an event in one
+ * queue; all chance comes from one seed. So a run of an hour takes milliseconds, and a seed that fails fails again,
+ * event for event.
  *
  *   sim.c        the clock, chance, one run from start to end
  *   world.c      the Backplane with its outside: store, workers, crash and restart
- *   runners.c    Runners as src/runner has them, and the Platform
+ *   runners.c    Runners: the real state machines of src/runner with simulated effects
+ *   requests.c   what the Backplane asks of them
+ *   platform.c   starts and ends their processes
  *   clients.c    deployments, scaling, kills, and calls
  *   faults.c     what goes wrong, and when
  *   check.c      what must hold after each step, and at the end
@@ -15,6 +18,7 @@
 
 #include "base/arena.h"
 #include "control/control.h"
+#include "runner/agent.h"
 #include "store/write_behind.h"
 
 enum {
@@ -49,6 +53,10 @@ enum plant {
 	PLANT_GHOST_PONG, /* a Runner that hangs answers pings */
 	PLANT_MISCOUNT, /* a deployment counts a replica too many */
 	PLANT_ROUTE_EARLY, /* a route leads to what is only starting */
+	PLANT_FORGETFUL, /* a Runner registers again without the deployment that it hosts */
+	PLANT_LOSE_REPORT, /* a Runner sends each report only once, whatever is answered */
+	PLANT_EAGER, /* a Runner reports alive before its child has answered a ping */
+	PLANT_NO_BACKOFF, /* a Runner tries to register again at once, each time */
 	PLANT_DROP_CALL, /* a Runner loses a call, where nothing else goes wrong */
 	PLANT_FALSE_ALARM, /* a Runner says that what is fine does not come up, where nothing else goes wrong */
 	PLANT_COUNT,
@@ -101,35 +109,30 @@ struct database {
 
 /* --- Runners ------------------------------------------------------------------------------------------------------ */
 
-enum host_state { HOST_NONE, HOST_FETCHING, HOST_STARTING, HOST_ALIVE, HOST_DRAINING, HOST_STOPPING };
-enum stream_state { STREAM_NONE, STREAM_OPENING, STREAM_ACCEPTED, STREAM_WAITING };
+enum { OPENINGS_KEPT = 32 };
 
 struct sim_runner {
 	struct list in_silent;
+	struct sim *sim;
 	unsigned index;
 	char key[KEY_MAX], endpoint[KEY_MAX], language[LANGUAGE_MAX];
 	bool managed, running;
 	uint64_t hung_until_ms, cut_until_ms, silent_since_ms;
 	uint64_t record, record_since_ms; /* the Backplane's, by its serial, and since when it was seen */
-	enum stream_state stream;
-	uint64_t registration;
-	uint32_t epoch; /* of the Backplane that the stream leads to */
-	char said_hosted[KEY_MAX];
-	bool was_accepted, stopping;
-	uint64_t orphan_since_ms; /* 0: it has a Backplane */
 
-	enum host_state host;
-	char hosted[KEY_MAX];
-	uint64_t attempt;
+	/* The real state machines, and what their effects keep. */
+	struct agent agent;
+	struct agent_effects effects;
+	uint64_t tick_sequence;
+	uint64_t registration; /* the open stream, by the Backplane's id; 0: none */
+	uint32_t epoch; /* of the Backplane that the stream leads to */
+	char claimed[KEY_MAX]; /* what the stream says that it hosts */
+	uint64_t opened_ms[OPENINGS_KEPT]; /* streams, the last of them */
+	uint64_t openings;
+	uint64_t step; /* the last order to what is hosted */
 	uint32_t generation; /* of what is hosted */
 	bool ever_alive[MODULES * VERSIONS]; /* here */
 	unsigned calls;
-	struct sim_report {
-		bool open, failed, fault;
-		char key[KEY_MAX];
-		uint64_t attempt, number;
-	} reports[4];
-	uint64_t report_number;
 };
 
 /* --- clients ------------------------------------------------------------------------------------------------------ */
@@ -259,11 +262,22 @@ void store_create(struct sim *sim, struct op *op);
 struct event *sim_to_backplane(struct sim *sim, uint64_t delay_ms, event_function *run, void *subject);
 
 /* runners.c */
+struct sim_runner *runner_new(struct sim *sim, const char *key, const char *language, bool managed);
+/* A new one, which registers. */
 struct sim_runner *runner_start(struct sim *sim, const char *key, const char *language, bool managed);
+void runners_deinit(struct sim *sim);
 struct sim_runner *runner_running(struct sim *sim, const char *key);
+/* The deployment that is alive there; NULL: none. */
+const char *runner_hosts(const struct sim_runner *runner);
+/* Around each event of a Runner's agent. */
+struct agent *sim_runner_begin(struct sim *sim, struct sim_runner *runner);
+void sim_runner_end(struct sim *sim, struct sim_runner *runner);
+/* Whether an event for the Runner goes on now. One that hangs has it when it wakes up. */
+bool runner_is_up_for(struct sim *sim, struct event *event, const struct sim_runner *runner);
 void sim_runner_kill(struct sim *sim, struct sim_runner *runner, const char *why);
-/* The connection breaks; both ends live. */
-void runner_break_stream(struct sim *sim, struct sim_runner *runner);
+/* The connection, if there is one, breaks; both ends live. */
+void runner_break_connection(struct sim *sim, struct sim_runner *runner);
+void runner_backplane_died(struct sim *sim, struct sim_runner *runner);
 void runner_child_dies(struct sim *sim, struct sim_runner *runner);
 void runner_call_done(struct sim *sim, struct sim_runner *runner);
 bool runner_is_cut(const struct sim *sim, const struct sim_runner *runner);
@@ -273,14 +287,18 @@ void runner_forgotten(struct sim *sim, struct sim_runner *runner);
 void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t registration, enum code code,
 			  uint64_t delay_ms);
 void runner_accepted(struct sim *sim, struct sim_runner *runner, uint64_t registration);
+void runner_keep_alive(struct sim *sim);
+
+/* requests.c */
+void send_ping(struct sim *sim, const struct runner *runner, uint64_t timeout_ms);
+void send_deploy(struct sim *sim, const struct runner *runner, const char *deployment);
+void send_terminate(struct sim *sim, const struct runner *runner, const char *deployment, uint64_t grace_ms);
+
+/* platform.c */
 void platform_create(struct sim *sim, const char *key, const char *language);
 void platform_destroy(struct sim *sim, const char *key);
 /* Tells what there is; nothing more follows when it returns. */
 void platform_list(struct sim *sim, void (*found)(struct sim *sim, const char *key));
-void send_ping(struct sim *sim, const struct runner *runner, uint64_t timeout_ms);
-void send_deploy(struct sim *sim, const struct runner *runner, const char *deployment);
-void send_terminate(struct sim *sim, const struct runner *runner, const char *deployment, uint64_t grace_ms);
-void runner_look_after_orphans(struct sim *sim);
 
 /* clients.c */
 void clients_start(struct sim *sim);

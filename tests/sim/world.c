@@ -484,12 +484,8 @@ void backplane_crash(struct sim *sim) {
 	sim_trace(sim, "the Backplane dies");
 	sim->up = false;
 	sim->stopped_until_ms = 0;
-	for (unsigned i = 0; i < sim->runner_count; i++) {
-		struct sim_runner *runner = sim->runners[i];
-		bool open = runner->stream == STREAM_OPENING || runner->stream == STREAM_ACCEPTED;
-		if (runner->running && open && runner->epoch == sim->epoch)
-			runner_stream_closed(sim, runner, runner->registration, CODE_UNAVAILABLE, sim_latency(sim));
-	}
+	for (unsigned i = 0; i < sim->runner_count; i++)
+		runner_backplane_died(sim, sim->runners[i]);
 	calls_cut_off(sim);
 	check_told_deinit(sim);
 	write_behind_deinit(&sim->write_behind);
