@@ -55,3 +55,10 @@ void text_quote(struct buf *to, struct str bytes) {
 	}
 	append(to, STR("\""));
 }
+
+int text_hex_value(char digit) {
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	char lower = (char)(digit | 0x20);
+	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}

@@ -6,6 +6,9 @@
 
 #include "base/buf.h"
 
+/* The value of a hexadecimal digit of either case, or -1. */
+int text_hex_value(char digit);
+
 /* Adds bytes as valid UTF-8 without NUL: what is none becomes U+FFFD, 3 bytes for one at most. The room is there. */
 void text_repair(struct buf *to, struct str bytes);
 

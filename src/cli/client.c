@@ -162,8 +162,7 @@ static void on_data(struct rpc_stream *rpc, struct str bytes) {
 static void copy_headers(struct client_stream *stream, const struct http_headers *headers) {
 	struct arena *arena = &stream->header_arena;
 	for (size_t i = 0; i < headers->count; i++)
-		http_headers_add(&stream->headers, arena, arena_copy(arena, headers->items[i].name),
-				 arena_copy(arena, headers->items[i].value));
+		http_headers_copy(&stream->headers, arena, &headers->items[i]);
 }
 
 static void on_headers(struct rpc_stream *rpc) {

@@ -46,6 +46,11 @@ void http_headers_pass(struct http_headers *headers, struct arena *arena, const 
 	*http_headers_add(headers, arena, header->name, header->value) = *header;
 }
 
+void http_headers_copy(struct http_headers *headers, struct arena *arena, const struct http_header *header) {
+	http_headers_add(headers, arena, arena_copy(arena, header->name), arena_copy(arena, header->value))
+		->never_indexed = header->never_indexed;
+}
+
 void http_stream_init(struct http_stream *stream, const struct http_stream_events *events, size_t arena_max) {
 	*stream = (struct http_stream){.events = events,
 				       .arena = ARENA_INIT(arena_max),

@@ -71,6 +71,8 @@ struct http_header *http_headers_add(struct http_headers *headers, struct arena 
 				     struct str value);
 /* The same as one of other headers. */
 void http_headers_pass(struct http_headers *headers, struct arena *arena, const struct http_header *header);
+/* The same, with its name and value copied to the arena. */
+void http_headers_copy(struct http_headers *headers, struct arena *arena, const struct http_header *header);
 
 /* The header block of a request that arrives. The connection collects it before anybody has memory for the request, so
  * that the path can decide whose stream it becomes. */

@@ -284,7 +284,7 @@ static void assign_waiting(struct rpc_channel *channel) {
 			break;
 		struct rpc_stream *stream = LIST_ENTRY(channel->waiting.next, struct rpc_stream, http.link);
 		list_remove(&stream->http.link);
-		http_request(http, &stream->http, &stream->request_headers);
+		http_request(http, &stream->http, &stream->client.headers);
 	}
 	if (list_is_empty(&channel->waiting) || is_connecting(channel))
 		return;
@@ -321,14 +321,12 @@ static void on_sweep(struct timer *timer) {
 }
 
 static void on_cancelled(struct rpc_stream *stream) {
-	timer_start(stream->loop, &stream->channel->sweep, 0);
+	timer_start(stream->loop, &stream->client.channel->sweep, 0);
 }
 
 static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
 	for (size_t i = 0; from != NULL && i < from->count; i++)
-		http_headers_add(to, arena, arena_copy(arena, from->items[i].name),
-				 arena_copy(arena, from->items[i].value))
-			->never_indexed = from->items[i].never_indexed;
+		http_headers_copy(to, arena, &from->items[i]);
 }
 
 static void pass_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
@@ -337,15 +335,15 @@ static void pass_headers(struct http_headers *to, struct arena *arena, const str
 }
 
 static bool on_unprocessed(struct rpc_stream *stream) {
-	struct rpc_channel *channel = stream->channel;
+	struct rpc_channel *channel = stream->client.channel;
 	if (channel->closing) {
 		stream->http.unprocessed = false; /* who would send it again has nowhere to do so */
 		return false;
 	}
 	if (!stream->http.keeping || stream->http.status != 0 || rpc_has_ended(stream) ||
-	    stream->retries >= RPC_RETRIES_MAX)
+	    stream->client.retries >= RPC_RETRIES_MAX)
 		return false;
-	stream->retries++;
+	stream->client.retries++;
 	http_stream_rewind(&stream->http);
 	list_append(&channel->waiting, &stream->http.link);
 	assign_waiting(channel);
@@ -353,15 +351,15 @@ static bool on_unprocessed(struct rpc_stream *stream) {
 }
 
 static void on_half_closed(struct rpc_stream *stream) {
-	struct rpc_channel *channel = stream->channel;
-	stream->codec->request_headers(stream, &stream->request_headers);
+	struct rpc_channel *channel = stream->client.channel;
+	stream->codec->request_headers(stream, &stream->client.headers);
 	list_remove(&stream->http.link);
 	list_append(&channel->waiting, &stream->http.link);
 	assign_waiting(channel);
 }
 
 static void on_call_closed(struct rpc_stream *stream) {
-	struct rpc_channel *channel = stream->channel;
+	struct rpc_channel *channel = stream->client.channel;
 	channel->calls--;
 	assign_waiting(channel);
 	destroy_if_done(channel);
@@ -388,11 +386,11 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 	struct rpc_stream *stream = pool_alloc(sizeof *stream);
 	rpc_stream_init(stream, channel->loop, &grpc_codec);
 	stream->is_client = true;
-	stream->channel = channel;
+	stream->client.channel = channel;
 	stream->events = options->events;
 	stream->owner = options->owner;
 	stream->message_max = options->message_max ? options->message_max : channel->options.message_max;
-	stream->client = &client_ops;
+	stream->client.ops = &client_ops;
 	if (!options->no_retry)
 		http_stream_keep(&stream->http);
 	struct arena *arena = &stream->http.arena;
@@ -410,7 +408,7 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 							  .base64 = chosen->base64});
 	channel->calls++;
 	if (stream->codec->is_plain) {
-		copy_headers(&stream->request_headers, arena, options->headers);
+		copy_headers(&stream->client.headers, arena, options->headers);
 		list_append(&channel->preparing, &stream->http.link);
 		return stream;
 	}
@@ -419,10 +417,10 @@ struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_o
 		send_passing(http, stream, options->headers);
 		return stream;
 	}
-	stream->codec->request_headers(stream, &stream->request_headers);
-	copy_headers(&stream->request_headers, arena, options->headers);
+	stream->codec->request_headers(stream, &stream->client.headers);
+	copy_headers(&stream->client.headers, arena, options->headers);
 	if (http != NULL) {
-		http_request(http, &stream->http, &stream->request_headers);
+		http_request(http, &stream->http, &stream->client.headers);
 		return stream;
 	}
 	list_append(&channel->waiting, &stream->http.link);

@@ -13,6 +13,7 @@
 #include "base/base64.h"
 #include "base/memory.h"
 #include "rpc/connect_query.h"
+#include "rpc/content.h"
 #include "rpc/gzip.h"
 #include "rpc/transcode.h"
 
@@ -121,35 +122,23 @@ bool connect_parse_timeout(struct str text, uint64_t *ret_ms) {
 static void add_timeout(struct rpc_stream *stream, struct http_headers *headers) {
 	struct arena *arena = &stream->http.arena;
 	http_headers_add(headers, arena, STR("connect-protocol-version"), STR("1"));
-	if (stream->deadline_ms != 0)
+	if (stream->deadline.at_ms != 0)
 		http_headers_add(headers, arena, STR("connect-timeout-ms"),
 				 str_from(arena_printf(arena, "%llu",
 						       (unsigned long long)MIN(rpc_time_left_ms(stream),
 									       (uint64_t)9999999999))));
 }
 
-static bool is_json(const struct rpc_stream *stream) {
-	return transcode_options(stream->transcoder)->send != NULL;
-}
-
 /* Client: what the response is encoded with. */
 static int start_decoding(struct rpc_stream *stream, struct str header, struct error *err) {
-	struct str encoding = http_headers_get(&stream->http.received, header);
-	if (encoding.ptr != NULL && str_eq(encoding, STR("gzip"))) {
-		transcode_options(stream->transcoder)->gzip_receive = true;
-		return 0;
-	}
-	transcode_options(stream->transcoder)->gzip_receive = false;
-	if (encoding.ptr == NULL || str_eq(encoding, STR("identity")))
-		return 0;
-	return error_set(err, CODE_INTERNAL, "the peer answered with the encoding %.*s, which it was not offered",
-			 STR_ARG(str_new(encoding.ptr, MIN(encoding.len, (size_t)60))));
+	return content_read_response_encoding(stream, header, &transcode_options(stream->transcoder)->gzip_receive,
+					      err);
 }
 
 /* --- streams ------------------------------------------------------------------------------------------------------ */
 
 static struct str stream_type(const struct rpc_stream *stream) {
-	return is_json(stream) ? STR("application/connect+json") : STR("application/connect+proto");
+	return transcode_is_json(stream) ? STR("application/connect+json") : STR("application/connect+proto");
 }
 
 static enum rpc_frame stream_frame(struct rpc_stream *stream, unsigned char flags) {
@@ -188,20 +177,11 @@ static void stream_receive_last(struct rpc_stream *stream, struct str bytes) {
 
 static void stream_receive_headers(struct rpc_stream *stream) {
 	struct error err;
-	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
-	if (stream->http.status != 200)
-		error_set(&err, rpc_code_from_http(stream->http.status), "the peer answered with HTTP status %u",
-			  stream->http.status);
-	else if (!rpc_is_content_type(type, stream_type(stream)))
-		error_set(&err, str_starts_with(type, STR("application/connect+")) ? CODE_INTERNAL : CODE_UNKNOWN,
-			  "the peer answered with content of type \"%.*s\"",
-			  STR_ARG(str_new(type.ptr ? type.ptr : "", MIN(type.len, (size_t)80))));
-	else if (start_decoding(stream, STR("connect-content-encoding"), &err) == 0) {
-		if (stream->events->headers != NULL)
-			stream->events->headers(stream);
-		return;
-	}
-	rpc_break(stream, &err);
+	if (content_check_response(stream, stream_type(stream), STR("application/connect+"), &err) < 0 ||
+	    start_decoding(stream, STR("connect-content-encoding"), &err) < 0)
+		rpc_break(stream, &err);
+	else if (stream->events->headers != NULL)
+		stream->events->headers(stream);
 }
 
 static bool stream_read_status(struct rpc_stream *stream) {
@@ -276,7 +256,7 @@ const struct rpc_codec connect_codec = {
 /* --- one message each way ----------------------------------------------------------------------------------------- */
 
 static struct str plain_type(const struct rpc_stream *stream) {
-	return is_json(stream) ? STR("application/json") : STR("application/proto");
+	return transcode_is_json(stream) ? STR("application/json") : STR("application/proto");
 }
 
 /* The headers go with the outcome, which is their status. */
@@ -331,14 +311,12 @@ static void split_trailers(struct rpc_stream *stream) {
 static void plain_receive_headers(struct rpc_stream *stream) {
 	struct error err;
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
+	bool is_proto = str_starts_with(type, STR("application/proto"));
 	split_trailers(stream);
 	if (stream->http.status != 200) {
 		transcode_keep_body(stream->transcoder);
-	} else if (!rpc_is_content_type(type, plain_type(stream))) {
-		bool other = str_starts_with(type, STR("application/proto")) ||
-			     str_starts_with(type, STR("application/json"));
-		error_set(&err, other ? CODE_INTERNAL : CODE_UNKNOWN, "the peer answered with content of type \"%.*s\"",
-			  STR_ARG(str_new(type.ptr ? type.ptr : "", MIN(type.len, (size_t)80))));
+	} else if (content_check_type(stream, plain_type(stream),
+				      is_proto ? STR("application/proto") : STR("application/json"), &err) < 0) {
 		rpc_break(stream, &err);
 		return;
 	}
@@ -364,8 +342,8 @@ static bool plain_read_status(struct rpc_stream *stream) {
 		body = buf_view(&expanded);
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
 	json_t *error =
-		rpc_is_content_type(type, STR("application/json")) ? json_loadb(body.ptr, body.len, 0, &wrong) : NULL;
-	error_from_json(stream, error, rpc_code_from_http(stream->http.status));
+		content_is_type(type, STR("application/json")) ? json_loadb(body.ptr, body.len, 0, &wrong) : NULL;
+	error_from_json(stream, error, content_code_from_http(stream->http.status));
 	json_decref(error);
 	buf_deinit(&expanded);
 	return true;
@@ -376,7 +354,7 @@ static void plain_half_close(struct rpc_stream *stream) {
 	bool gzip;
 	struct str message = transcode_plain_message(stream->transcoder, &gzip);
 	if (str_eq(stream->http.method, STR("GET")) && message.len <= CONNECT_GET_MAX) {
-		connect_write_query(stream, message, is_json(stream), gzip);
+		connect_write_query(stream, message, transcode_is_json(stream), gzip);
 		return;
 	}
 	/* Too long for an address. */
@@ -388,7 +366,7 @@ static void plain_request_headers(struct rpc_stream *stream, struct http_headers
 	struct arena *arena = &stream->http.arena;
 	if (str_eq(stream->http.method, STR("GET"))) {
 		http_headers_add(headers, arena, STR("accept-encoding"), STR("gzip"));
-		if (stream->deadline_ms != 0)
+		if (stream->deadline.at_ms != 0)
 			add_timeout(stream, headers);
 		return;
 	}

@@ -2,10 +2,7 @@
 #include "rpc/connect_query.h"
 
 #include "base/base64.h"
-
-static int hex_value(char c) {
-	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
+#include "base/text.h"
 
 /* "%41+b" is "A b". In place, as it becomes no longer: an address may have thousands of parameters. */
 static bool decode_percent(struct str *text) {
@@ -16,8 +13,8 @@ static bool decode_percent(struct str *text) {
 			decoded[len++] = (char)(text->ptr[i] == '+' ? ' ' : text->ptr[i]);
 			continue;
 		}
-		int high = i + 2 < text->len ? hex_value(text->ptr[i + 1]) : -1;
-		int low = i + 2 < text->len ? hex_value(text->ptr[i + 2]) : -1;
+		int high = i + 2 < text->len ? text_hex_value(text->ptr[i + 1]) : -1;
+		int low = i + 2 < text->len ? text_hex_value(text->ptr[i + 2]) : -1;
 		if (high < 0 || low < 0)
 			return false;
 		decoded[len++] = (char)(high << 4 | low);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
+#include "rpc/content.h"
 #include "rpc/details.h"
 #include "rpc/transcode.h"
 
@@ -31,19 +33,12 @@ struct str grpc_encode_text(struct arena *arena, struct str text) {
 	return str_new(encoded, len);
 }
 
-static int hex_value(char c) {
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-				      : -1;
-}
-
 struct str grpc_decode_text(struct arena *arena, struct str text) {
 	char *decoded = arena_alloc(arena, text.len + 1);
 	size_t len = 0;
 	for (size_t i = 0; i < text.len; i++) {
-		int high = i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
-		int low = i + 2 < text.len ? hex_value(text.ptr[i + 2]) : -1;
+		int high = i + 2 < text.len ? text_hex_value(text.ptr[i + 1]) : -1;
+		int low = i + 2 < text.len ? text_hex_value(text.ptr[i + 2]) : -1;
 		bool escaped = text.ptr[i] == '%' && high >= 0 && low >= 0;
 		decoded[len++] = (char)(escaped ? high << 4 | low : text.ptr[i]);
 		i += escaped ? 2 : 0;
@@ -90,26 +85,23 @@ struct str grpc_format_timeout(struct arena *arena, uint64_t ms) {
 
 /* Collects the prefix of a message; returns what is left of bytes. */
 static struct str take_prefix(struct rpc_stream *stream, struct str bytes) {
-	size_t take = MIN(RPC_PREFIX_SIZE - stream->prefix.len, bytes.len);
-	memcpy(stream->prefix.bytes + stream->prefix.len, bytes.ptr, take);
-	stream->prefix.len += take;
+	size_t take = prefix_take(&stream->prefix, bytes);
 	http_stream_consume(&stream->http, take);
 	return str_from_offset(bytes, take);
 }
 
 static void begin_received(struct rpc_stream *stream) {
-	const unsigned char *prefix = stream->prefix.bytes;
-	uint32_t size = (uint32_t)prefix[1] << 24 | (uint32_t)prefix[2] << 16 | (uint32_t)prefix[3] << 8 | prefix[4];
+	unsigned char flags = stream->prefix.bytes[0];
 	struct error err;
 	stream->prefix.len = 0;
-	if (prefix[0] == 0) {
-		rpc_deliver_begin(stream, size);
+	if (flags == 0) {
+		rpc_deliver_begin(stream, prefix_message_size(&stream->prefix));
 		return;
 	}
-	if (prefix[0] == 1)
+	if (flags == PREFIX_COMPRESSED)
 		error_set(&err, CODE_INTERNAL, "the message is marked as compressed, and the headers name no encoding");
 	else
-		error_set(&err, CODE_INTERNAL, "the message has the flags %u; gRPC knows 0 and 1", prefix[0]);
+		error_set(&err, CODE_INTERNAL, "the message has the flags %u; gRPC knows 0 and 1", flags);
 	rpc_break(stream, &err);
 }
 
@@ -121,7 +113,7 @@ static void grpc_receive(struct rpc_stream *stream, struct str bytes) {
 	while (bytes.len > 0 && !rpc_has_ended(stream)) {
 		if (stream->message_left == 0) {
 			bytes = take_prefix(stream, bytes);
-			if (stream->prefix.len == RPC_PREFIX_SIZE)
+			if (prefix_is_complete(&stream->prefix))
 				begin_received(stream);
 			continue;
 		}
@@ -141,8 +133,8 @@ static void grpc_receive_end(struct rpc_stream *stream) {
 		struct error err;
 		enum code code = stream->is_client ? CODE_INTERNAL : CODE_INVALID_ARGUMENT;
 		if (stream->prefix.len > 0)
-			error_set(&err, code, "the message was cut short: %zu of the 5 bytes before it came",
-				  stream->prefix.len);
+			error_set(&err, code, "the message was cut short: %zu of the %d bytes before it came",
+				  stream->prefix.len, PREFIX_SIZE);
 		else
 			error_set(&err, code, "the message was cut short: its last %zu bytes did not come",
 				  stream->message_left);
@@ -154,15 +146,13 @@ static void grpc_receive_end(struct rpc_stream *stream) {
 
 /* What the response is encoded with. */
 static int start_decoding(struct rpc_stream *stream, struct error *err) {
-	struct str encoding = http_headers_get(&stream->http.received, STR("grpc-encoding"));
+	bool gzip;
 	struct transcode_options options =
 		stream->transcoder ? *transcode_options(stream->transcoder) : (struct transcode_options){0};
-	if (encoding.ptr == NULL || str_eq(encoding, STR("identity")))
+	if (content_read_response_encoding(stream, STR("grpc-encoding"), &gzip, err) < 0)
+		return -1;
+	if (!gzip)
 		return 0;
-	if (!str_eq(encoding, STR("gzip")))
-		return error_set(err, CODE_INTERNAL,
-				 "the peer answered with grpc-encoding %.*s, which it was not offered",
-				 STR_ARG(str_new(encoding.ptr, MIN(encoding.len, (size_t)60))));
 	options.gzip_receive = true;
 	transcode_start(stream, &options);
 	if (stream->codec == &grpc_codec)
@@ -170,29 +160,22 @@ static int start_decoding(struct rpc_stream *stream, struct error *err) {
 	return 0;
 }
 
-bool grpc_check_headers(struct rpc_stream *stream, struct str content_type) {
-	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
+bool grpc_check_headers(struct rpc_stream *stream, struct str type) {
 	struct error err;
-	if (stream->http.status != 200)
-		error_set(&err, rpc_code_from_http(stream->http.status), "the peer answered with HTTP status %u",
-			  stream->http.status);
-	else if (!rpc_is_content_type(type, content_type))
-		error_set(&err, str_starts_with(type, STR("application/grpc")) ? CODE_INTERNAL : CODE_UNKNOWN,
-			  "the peer answered with content of type \"%.*s\", which is not %.*s",
-			  STR_ARG(str_new(type.ptr ? type.ptr : "", MIN(type.len, (size_t)80))), STR_ARG(content_type));
-	else if (start_decoding(stream, &err) == 0)
-		return true;
-	rpc_break(stream, &err);
-	return false;
+	if (content_check_response(stream, type, STR("application/grpc"), &err) < 0 ||
+	    start_decoding(stream, &err) < 0) {
+		rpc_break(stream, &err);
+		return false;
+	}
+	return true;
 }
 
-static bool is_json(const struct rpc_stream *stream) {
-	return stream->transcoder != NULL && transcode_options(stream->transcoder)->send != NULL;
+static struct str content_type(const struct rpc_stream *stream) {
+	return transcode_is_json(stream) ? STR("application/grpc+json") : STR("application/grpc");
 }
 
 static void grpc_receive_headers(struct rpc_stream *stream) {
-	if (grpc_check_headers(stream, is_json(stream) ? STR("application/grpc+json") : STR("application/grpc")) &&
-	    stream->events->headers != NULL)
+	if (grpc_check_headers(stream, content_type(stream)) && stream->events->headers != NULL)
 		stream->events->headers(stream);
 }
 
@@ -219,11 +202,11 @@ static bool grpc_read_status(struct rpc_stream *stream) {
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
-void grpc_send_headers(struct rpc_stream *stream, struct str content_type) {
+void grpc_send_headers(struct rpc_stream *stream, struct str type) {
 	struct http_header room[HTTP_HEADERS_ROOM];
 	struct http_headers headers = HTTP_HEADERS_IN(room);
 	struct arena *arena = &stream->http.arena;
-	http_headers_add(&headers, arena, STR("content-type"), content_type);
+	http_headers_add(&headers, arena, STR("content-type"), type);
 	if (stream->transcoder != NULL) {
 		http_headers_add(&headers, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
 		if (transcode_options(stream->transcoder)->gzip_send)
@@ -235,12 +218,12 @@ void grpc_send_headers(struct rpc_stream *stream, struct str content_type) {
 }
 
 static void grpc_respond(struct rpc_stream *stream) {
-	grpc_send_headers(stream, is_json(stream) ? STR("application/grpc+json") : STR("application/grpc"));
+	grpc_send_headers(stream, content_type(stream));
 }
 
 static void grpc_begin(struct rpc_stream *stream, size_t size) {
-	const unsigned char prefix[RPC_PREFIX_SIZE] = {0, (unsigned char)(size >> 24), (unsigned char)(size >> 16),
-						       (unsigned char)(size >> 8), (unsigned char)size};
+	unsigned char prefix[PREFIX_SIZE];
+	prefix_write(prefix, 0, size);
 	http_stream_expect(&stream->http, sizeof prefix + size);
 	http_stream_write(&stream->http, str_new(prefix, sizeof prefix));
 }
@@ -270,23 +253,22 @@ static void grpc_finish(struct rpc_stream *stream) {
 	grpc_respond(stream);
 }
 
-void grpc_add_request_headers(struct rpc_stream *stream, struct http_headers *headers, struct str content_type) {
+void grpc_add_request_headers(struct rpc_stream *stream, struct http_headers *headers, struct str type) {
 	struct arena *arena = &stream->http.arena;
 	http_headers_add(headers, arena, STR("te"), STR("trailers"));
-	http_headers_add(headers, arena, STR("content-type"), content_type);
+	http_headers_add(headers, arena, STR("content-type"), type);
 	if (stream->transcoder != NULL && transcode_options(stream->transcoder)->gzip_send)
 		http_headers_add(headers, arena, STR("grpc-encoding"), STR("gzip"));
 	if (stream->transcoder != NULL)
 		http_headers_add(headers, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
-	if (stream->deadline_ms != 0)
+	if (stream->deadline.at_ms != 0)
 		http_headers_add(headers, arena, STR("grpc-timeout"),
 				 grpc_format_timeout(arena, rpc_time_left_ms(stream)))
 			->never_indexed = true;
 }
 
 static void grpc_request_headers(struct rpc_stream *stream, struct http_headers *headers) {
-	grpc_add_request_headers(stream, headers,
-				 is_json(stream) ? STR("application/grpc+json") : STR("application/grpc"));
+	grpc_add_request_headers(stream, headers, content_type(stream));
 }
 
 const struct rpc_codec grpc_codec = {

@@ -22,7 +22,7 @@ struct str grpc_format_timeout(struct arena *arena, uint64_t ms);
 void grpc_add_status(struct rpc_stream *stream, struct http_headers *headers);
 bool grpc_take_status(struct rpc_stream *stream, const struct http_headers *headers);
 /* Sends the response's headers: ours, then those of the method. */
-void grpc_send_headers(struct rpc_stream *stream, struct str content_type);
+void grpc_send_headers(struct rpc_stream *stream, struct str type);
 /* Checks the response's headers; false: the call has been given up. */
-bool grpc_check_headers(struct rpc_stream *stream, struct str content_type);
-void grpc_add_request_headers(struct rpc_stream *stream, struct http_headers *headers, struct str content_type);
+bool grpc_check_headers(struct rpc_stream *stream, struct str type);
+void grpc_add_request_headers(struct rpc_stream *stream, struct http_headers *headers, struct str type);

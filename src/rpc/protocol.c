@@ -5,6 +5,7 @@
 
 #include "rpc/connect.h"
 #include "rpc/connect_query.h"
+#include "rpc/content.h"
 #include "rpc/grpc.h"
 #include "rpc/grpc_web.h"
 #include "rpc/transcode.h"
@@ -36,15 +37,15 @@ static const struct form *find_form(struct str type) {
 	if (str_eq(type, grpc.type))
 		return &grpc;
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
-		if (rpc_is_content_type(type, forms[i].type))
+		if (content_is_type(type, forms[i].type))
 			return &forms[i];
 	return NULL;
 }
 
 /* Reads the name of an encoding. */
 static int read_encoding(struct str name, const char *header, bool *ret_gzip, struct error *err) {
-	*ret_gzip = str_eq(name, STR("gzip"));
-	if (*ret_gzip || name.len == 0 || str_eq(name, STR("identity")))
+	*ret_gzip = false;
+	if (content_read_encoding(name, ret_gzip))
 		return 0;
 	return error_set(err, CODE_UNIMPLEMENTED, "%s is %.*s; gzip and identity are known here", header,
 			 STR_ARG(str_new(name.ptr, MIN(name.len, (size_t)60))));
@@ -80,11 +81,11 @@ static int read_timeout(struct rpc_stream *stream, struct error *err) {
 	struct str text = http_headers_get(&stream->http.received, name);
 	if (text.ptr == NULL)
 		return 0;
-	if (!(is_connect ? connect_parse_timeout : grpc_parse_timeout)(text, &stream->timeout_ms))
+	if (!(is_connect ? connect_parse_timeout : grpc_parse_timeout)(text, &stream->deadline.timeout_ms))
 		return error_set(err, CODE_INVALID_ARGUMENT, "the header %.*s must be %s", STR_ARG(name),
 				 is_connect ? "at most ten digits"
 					    : "at most eight digits and one of H, M, S, m, u, n");
-	rpc_set_deadline(stream, stream->timeout_ms);
+	rpc_set_deadline(stream, stream->deadline.timeout_ms);
 	return 0;
 }
 

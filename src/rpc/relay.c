@@ -183,9 +183,7 @@ static bool is_of_one_hop(struct str name) {
 static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
 	for (size_t i = 0; i < from->count; i++)
 		if (!is_of_one_hop(from->items[i].name))
-			http_headers_add(to, arena, arena_copy(arena, from->items[i].name),
-					 arena_copy(arena, from->items[i].value))
-				->never_indexed = from->items[i].never_indexed;
+			http_headers_copy(to, arena, &from->items[i]);
 }
 
 static void settle_with_peer(struct relay *relay) {

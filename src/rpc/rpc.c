@@ -60,7 +60,7 @@ static void on_http_writable(struct http_stream *http) {
 
 static void on_http_closed(struct http_stream *http, const struct error *why) {
 	struct rpc_stream *stream = rpc_of(http);
-	if (stream->is_client && http->unprocessed && stream->client->unprocessed(stream))
+	if (stream->is_client && http->unprocessed && stream->client.ops->unprocessed(stream))
 		return;
 	rpc_stream_closed(stream, why);
 }
@@ -73,10 +73,12 @@ const struct http_stream_events rpc_http_events = {
 	.closed = on_http_closed,
 };
 
+static const char deadline_text[] = "the deadline of the call passed";
+
 /* A server's clock may ring first, and its reset be read before our own timers are looked at. */
 static bool is_late(const struct rpc_stream *stream) {
 	uv_update_time(&stream->loop->uv);
-	return stream->deadline_ms != 0 && rpc_time_left_ms(stream) <= 1;
+	return stream->deadline.at_ms != 0 && rpc_time_left_ms(stream) <= 1;
 }
 
 /* What a client's call came to, when it was not given up by us. */
@@ -87,7 +89,7 @@ static void settle_status(struct rpc_stream *stream, const struct error *why) {
 	if (stream->has_peer_status)
 		return;
 	if (why != NULL && why->code == CODE_CANCELLED && is_late(stream))
-		rpc_set_status(stream, CODE_DEADLINE_EXCEEDED, STR("the deadline of the call passed"));
+		rpc_set_status(stream, CODE_DEADLINE_EXCEEDED, str_from(deadline_text));
 	else if (why != NULL)
 		rpc_set_status(stream, why->code, str_from(why->msg));
 	else
@@ -95,25 +97,24 @@ static void settle_status(struct rpc_stream *stream, const struct error *why) {
 }
 
 void rpc_stream_closed(struct rpc_stream *stream, const struct error *why) {
-	timer_stop(stream->loop, &stream->deadline_timer);
+	timer_stop(stream->loop, &stream->deadline.timer);
 	if (stream->is_client)
 		settle_status(stream, why);
 	if (stream->events != NULL)
 		stream->events->closed(stream);
 	if (stream->is_client)
-		stream->client->closed(stream);
+		stream->client.ops->closed(stream);
 	rpc_stream_free(stream);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void on_deadline(struct timer *timer) {
-	struct rpc_stream *stream = CONTAINER_OF(timer, struct rpc_stream, deadline_timer);
-	static const char text[] = "the deadline of the call passed";
+	struct rpc_stream *stream = CONTAINER_OF(timer, struct rpc_stream, deadline.timer);
 	if (stream->is_client)
-		rpc_cancel(stream, CODE_DEADLINE_EXCEEDED, text);
+		rpc_cancel(stream, CODE_DEADLINE_EXCEEDED, deadline_text);
 	else if (!rpc_has_ended(stream))
-		rpc_finish(stream, CODE_DEADLINE_EXCEEDED, text);
+		rpc_finish(stream, CODE_DEADLINE_EXCEEDED, deadline_text);
 }
 
 void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct rpc_codec *codec) {
@@ -121,7 +122,7 @@ void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct 
 		.codec = codec,
 		.loop = loop,
 		.message_max = RPC_MESSAGE_MAX_DEFAULT,
-		.deadline_timer.fire = on_deadline,
+		.deadline.timer.fire = on_deadline,
 	};
 	http_stream_init(&stream->http, &rpc_http_events, RPC_ARENA_MAX);
 	stream->http.unsent.budget = &loop->held;
@@ -135,15 +136,15 @@ void rpc_stream_free(struct rpc_stream *stream) {
 }
 
 void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms) {
-	stream->deadline_ms = loop_now_ms(stream->loop) + timeout_ms;
-	timer_start(stream->loop, &stream->deadline_timer, timeout_ms);
+	stream->deadline.at_ms = loop_now_ms(stream->loop) + timeout_ms;
+	timer_start(stream->loop, &stream->deadline.timer, timeout_ms);
 }
 
 uint64_t rpc_time_left_ms(const struct rpc_stream *stream) {
 	uint64_t now = loop_now_ms(stream->loop);
-	if (stream->deadline_ms == 0)
+	if (stream->deadline.at_ms == 0)
 		return UINT64_MAX;
-	return stream->deadline_ms > now ? stream->deadline_ms - now : 0;
+	return stream->deadline.at_ms > now ? stream->deadline.at_ms - now : 0;
 }
 
 int rpc_check_held(const struct rpc_stream *stream, size_t size, struct error *err) {
@@ -156,36 +157,6 @@ int rpc_check_held(const struct rpc_stream *stream, size_t size, struct error *e
 }
 
 /* --- receiving ---------------------------------------------------------------------------------------------------- */
-
-bool rpc_is_content_type(struct str type, struct str wanted) {
-	if (!str_starts_with(type, wanted))
-		return false;
-	struct str rest = str_from_offset(type, wanted.len);
-	if (str_starts_with(rest, STR("+proto")) && memchr(wanted.ptr, '+', wanted.len) == NULL)
-		rest = str_from_offset(rest, 6);
-	rest = str_trim(rest);
-	return rest.len == 0 || rest.ptr[0] == ';';
-}
-
-enum code rpc_code_from_http(unsigned status) {
-	switch (status) {
-	case 400:
-		return CODE_INTERNAL;
-	case 401:
-		return CODE_UNAUTHENTICATED;
-	case 403:
-		return CODE_PERMISSION_DENIED;
-	case 404:
-		return CODE_UNIMPLEMENTED;
-	case 429:
-	case 502:
-	case 503:
-	case 504:
-		return CODE_UNAVAILABLE;
-	default:
-		return CODE_UNKNOWN;
-	}
-}
 
 void rpc_deliver_begin(struct rpc_stream *stream, size_t size) {
 	if (size > stream->message_max) {
@@ -294,7 +265,7 @@ void rpc_send(struct rpc_stream *stream, struct str message) {
 
 void rpc_finish(struct rpc_stream *stream, enum code status, const char *text) {
 	ASSERT(!stream->is_client && !rpc_has_ended(stream));
-	timer_stop(stream->loop, &stream->deadline_timer);
+	timer_stop(stream->loop, &stream->deadline.timer);
 	rpc_set_status(stream, status, str_from(text));
 	if (stream->codec->settle != NULL && status == CODE_OK)
 		stream->codec->settle(stream);
@@ -340,7 +311,7 @@ void rpc_half_close(struct rpc_stream *stream) {
 		stream->codec->half_close(stream);
 	http_stream_finish(&stream->http);
 	if (stream->codec->is_plain)
-		stream->client->half_closed(stream);
+		stream->client.ops->half_closed(stream);
 }
 
 void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text) {
@@ -352,5 +323,5 @@ void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text) {
 	if (stream->http.connection != NULL)
 		http_stream_reset(&stream->http, false);
 	else
-		stream->client->cancelled(stream);
+		stream->client.ops->cancelled(stream);
 }

@@ -13,6 +13,7 @@
 
 #include "http/http.h"
 #include "net/loop.h"
+#include "rpc/prefix.h"
 
 struct transcoder;
 struct rpc_stream;
@@ -110,8 +111,6 @@ struct rpc_client_ops {
 	void (*closed)(struct rpc_stream *stream); /* after the owner's `closed`, before the stream is freed */
 };
 
-enum { RPC_PREFIX_SIZE = 5 };
-
 struct rpc_stream {
 	struct http_stream http;
 	const struct rpc_events *events;
@@ -120,8 +119,11 @@ struct rpc_stream {
 	void *owner; /* the events' business */
 	size_t message_left; /* of the message that is being received */
 	size_t message_max; /* "max-message": a longer one is ResourceExhausted */
-	struct timer deadline_timer;
-	uint64_t deadline_ms; /* by loop_now_ms; 0: none */
+	struct {
+		struct timer timer;
+		uint64_t at_ms; /* by loop_now_ms; 0: none */
+		uint64_t timeout_ms; /* as the caller sent it; 0: none */
+	} deadline;
 	enum rpc_state state;
 	bool is_client;
 	bool open_ended; /* server: it is answered for as long as its client stays, and may be ended at any time */
@@ -129,17 +131,13 @@ struct rpc_stream {
 	enum code status;
 	struct str status_text; /* in http.arena */
 
-	struct {
-		unsigned char bytes[RPC_PREFIX_SIZE];
-		size_t len;
-	} prefix; /* of the next message */
+	struct prefix prefix; /* of the next message that is received */
 	size_t write_left; /* of the message that is being sent */
 	struct transcoder *transcoder; /* messages that are JSON, compressed or not gRPC; NULL: bytes go as they are */
 	struct {
 		struct rpc_detail *items;
 		size_t count, capacity;
 	} details; /* of status */
-	uint64_t timeout_ms; /* as the caller said it; 0: none */
 	const struct type_method *type; /* if it is known */
 	bool has_body; /* something has come after the headers */
 	bool has_peer_status; /* client: status is what the peer said */
@@ -149,11 +147,12 @@ struct rpc_stream {
 	void *service;
 	struct http_headers response_headers; /* to be filled before the first message or rpc_respond */
 
-	/* Client only. */
-	struct rpc_channel *channel;
-	const struct rpc_client_ops *client;
-	struct http_headers request_headers; /* while it waits for a connection */
-	unsigned retries; /* times that the channel has sent it again */
+	struct {
+		struct rpc_channel *channel;
+		const struct rpc_client_ops *ops; /* the channel's */
+		struct http_headers headers; /* of the request, while it waits for a connection */
+		unsigned retries; /* times that the channel has sent it again */
+	} client;
 };
 
 /* "max-error-details": bytes of them all. */
@@ -239,11 +238,6 @@ uint64_t rpc_time_left_ms(const struct rpc_stream *stream);
 
 extern const struct http_stream_events rpc_http_events;
 
-/* Whether type is wanted, "wanted+proto" or either with parameters; for a wanted with "+json", just that. */
-bool rpc_is_content_type(struct str type, struct str wanted);
-/* What a response means that does not speak the protocol (gRPC's http-grpc-status-mapping document; Connect's is the
- * same). */
-enum code rpc_code_from_http(unsigned status);
 /* Ends a stream over what the peer sent: the server answers with the error, the client gives up with it. */
 void rpc_break(struct rpc_stream *stream, const struct error *err);
 void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms);

@@ -56,7 +56,7 @@ static const struct http_header accept_post =
  * it speaks. */
 static void answer_plain(struct rpc_stream *stream, unsigned status, const char *text) {
 	const struct http_header *extra = status == 405 ? &allow : status == 415 ? &accept_post : NULL;
-	timer_stop(stream->loop, &stream->deadline_timer);
+	timer_stop(stream->loop, &stream->deadline.timer);
 	http_plain_take(&stream->http, &(struct http_plain_answer){.status = status,
 								   .text = text,
 								   .headers = extra,

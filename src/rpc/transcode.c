@@ -13,7 +13,6 @@
 #include "rpc/gzip.h"
 
 enum {
-	FLAG_COMPRESSED = 1, /* in all the protocols */
 	LAST_MAX = 64 << 10, /* a frame that is no message: trailers */
 	LAST_ROOM = 256 << 10, /* for our own, behind messages that are unsent: escaped, and in base 64 */
 	OWED_MAX = 256 << 10, /* lent to the owner; then the next messages wait */
@@ -95,6 +94,10 @@ struct transcode_options *transcode_options(struct transcoder *transcoder) {
 	return &transcoder->options;
 }
 
+bool transcode_is_json(const struct rpc_stream *stream) {
+	return stream->transcoder != NULL && stream->transcoder->options.send != NULL;
+}
+
 /* --- receiving ---------------------------------------------------------------------------------------------------- */
 
 static void deliver(struct transcoder *transcoder, struct str message) {
@@ -154,15 +157,15 @@ static void finish_frame(struct transcoder *transcoder) {
 
 static void begin_frame(struct transcoder *transcoder) {
 	struct rpc_stream *stream = transcoder->stream;
-	const unsigned char *prefix = stream->prefix.bytes;
-	uint32_t size = (uint32_t)prefix[1] << 24 | (uint32_t)prefix[2] << 16 | (uint32_t)prefix[3] << 8 | prefix[4];
+	unsigned char flags = stream->prefix.bytes[0];
+	uint32_t size = prefix_message_size(&stream->prefix);
 	struct error err;
 	stream->prefix.len = 0;
-	transcoder->frame = stream->codec->frame(stream, prefix[0] & (unsigned char)~FLAG_COMPRESSED);
-	transcoder->compressed = prefix[0] & FLAG_COMPRESSED;
+	transcoder->frame = stream->codec->frame(stream, flags & (unsigned char)~PREFIX_COMPRESSED);
+	transcoder->compressed = flags & PREFIX_COMPRESSED;
 	size_t max = transcoder->frame == RPC_FRAME_MESSAGE ? message_max(transcoder) : (size_t)LAST_MAX;
 	if (transcoder->frame == RPC_FRAME_WRONG)
-		error_set(&err, CODE_INTERNAL, "the message has the flags %u, which %s does not know", prefix[0],
+		error_set(&err, CODE_INTERNAL, "the message has the flags %u, which %s does not know", flags,
 			  stream->codec->name);
 	else if (transcoder->compressed && !transcoder->options.gzip_receive)
 		error_set(&err, CODE_INTERNAL, "the message is marked as compressed, and the headers name no encoding");
@@ -194,10 +197,8 @@ static void hold(struct transcoder *transcoder, struct str bytes) {
 static struct str collect(struct transcoder *transcoder, struct str bytes) {
 	struct rpc_stream *stream = transcoder->stream;
 	if (!transcoder->collecting) {
-		size_t take = MIN(RPC_PREFIX_SIZE - stream->prefix.len, bytes.len);
-		memcpy(stream->prefix.bytes + stream->prefix.len, bytes.ptr, take);
-		stream->prefix.len += take;
-		if (stream->prefix.len == RPC_PREFIX_SIZE)
+		size_t take = prefix_take(&stream->prefix, bytes);
+		if (prefix_is_complete(&stream->prefix))
 			begin_frame(transcoder);
 		return str_from_offset(bytes, take);
 	}
@@ -354,10 +355,9 @@ static void write_body(struct transcoder *transcoder, struct str bytes) {
 
 void transcode_send_frame(struct transcoder *transcoder, unsigned char flags, struct str bytes) {
 	/* In one piece, for in base 64 each piece is padded. */
-	struct buf frame = BUF_INIT(RPC_PREFIX_SIZE + bytes.len);
-	const unsigned char prefix[RPC_PREFIX_SIZE] = {flags, (unsigned char)(bytes.len >> 24),
-						       (unsigned char)(bytes.len >> 16),
-						       (unsigned char)(bytes.len >> 8), (unsigned char)bytes.len};
+	struct buf frame = BUF_INIT(PREFIX_SIZE + bytes.len);
+	unsigned char prefix[PREFIX_SIZE];
+	prefix_write(prefix, flags, bytes.len);
 	int over = buf_append(&frame, str_new(prefix, sizeof prefix)) | buf_append(&frame, bytes);
 	ASSERT(over == 0);
 	write_body(transcoder, buf_view(&frame));
@@ -397,7 +397,7 @@ static int turn_to_send(struct transcoder *transcoder, struct error *err) {
 		transcoder->plain.max = room;
 		failed = buf_append(&transcoder->plain, message);
 	} else if (!failed) {
-		transcode_send_frame(transcoder, gzip ? FLAG_COMPRESSED : 0, message);
+		transcode_send_frame(transcoder, gzip ? PREFIX_COMPRESSED : 0, message);
 	}
 	buf_deinit(&text);
 	buf_deinit(&compressed);

@@ -25,6 +25,8 @@ void transcode_start(struct rpc_stream *stream, const struct transcode_options *
 /* Frees it. */
 void transcode_release(struct rpc_stream *stream);
 struct transcode_options *transcode_options(struct transcoder *transcoder);
+/* Whether the messages that are sent are JSON. */
+bool transcode_is_json(const struct rpc_stream *stream);
 
 /* Bytes of the body, and its end. */
 void transcode_receive(struct rpc_stream *stream, struct str bytes);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schema/json_scan.h"
 
+#include "base/text.h"
+
 static bool fail(struct scanner *scanner, const char *problem) {
 	if (scanner->problem == NULL)
 		scanner->problem = problem;
@@ -106,19 +108,11 @@ bool scan_number(struct scanner *scanner, struct str *ret_digits) {
 	return true;
 }
 
-static int hex_digit(char c) {
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The four digits at text; -1: they are none. */
 static int read_unit(struct str text) {
 	int unit = 0;
 	for (size_t i = 0; i < 4; i++) {
-		int digit = i < text.len ? hex_digit(text.ptr[i]) : -1;
+		int digit = i < text.len ? text_hex_value(text.ptr[i]) : -1;
 		if (digit < 0)
 			return -1;
 		unit = unit * 16 + digit;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
 #include "schema/grow.h"
 
 void lex_start(struct lexer *lexer, const char *file, struct str text, struct arena *arena,
@@ -98,20 +99,12 @@ static bool skip_blanks(struct lexer *lexer) {
 	return line_ended;
 }
 
-static int hex_digit(char c) {
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* What the four digits of \uXXXX stand for, as UTF-8; 0: no character. Surrogates are none: a character past U+FFFF is
  * written as itself. */
 static size_t read_code_point(struct lexer *lexer, char *out) {
 	unsigned code = 0;
 	for (size_t i = 0; i < 4; i++) {
-		int digit = hex_digit(peek(lexer, 0));
+		int digit = text_hex_value(peek(lexer, 0));
 		if (digit < 0)
 			return 0;
 		code = code * 16 + (unsigned)digit;

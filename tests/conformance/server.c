@@ -56,8 +56,9 @@ static bool is_stream(const struct call *call) {
 static void put_request_info(struct call *call, struct buf *info) {
 	if (!call->headers_told) {
 		put_header_fields(info, 1, &call->stream->http.received);
-		if (call->stream->timeout_ms > 0)
-			must(wire_put_tag(info, 2, WIRE_VARINT) | wire_put_varint(info, call->stream->timeout_ms));
+		if (call->stream->deadline.timeout_ms > 0)
+			must(wire_put_tag(info, 2, WIRE_VARINT) |
+			     wire_put_varint(info, call->stream->deadline.timeout_ms));
 	}
 	for (; call->told < call->request_count; call->told++)
 		put_any(info, 3, str_from(call->request_type), call->requests[call->told].bytes);

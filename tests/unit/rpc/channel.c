@@ -315,7 +315,7 @@ static void sends_what_a_leaving_peer_did_not_take_to_the_next(void **state UNUS
 	assert_int_equal(calls[1].status, CODE_OK);
 	assert_int_equal(world->dials, 2);
 	assert_int_equal(world->peers[1].requests, 2);
-	assert_int_equal(world->peers[1].body, RPC_PREFIX_SIZE + 5 + RPC_PREFIX_SIZE);
+	assert_int_equal(world->peers[1].body, PREFIX_SIZE + 5 + PREFIX_SIZE);
 }
 
 static void on_soon(struct timer *timer UNUSED) {
@@ -329,13 +329,13 @@ static void a_call_that_moved_goes_on(void **state UNUSED) {
 	struct rpc_stream *stream = start_with(&call, (struct rpc_call_options){0});
 	rpc_begin(stream, 10);
 	rpc_write(stream, STR("first"));
-	while (world->peers[1].body < RPC_PREFIX_SIZE + 5 && !world->timed_out)
+	while (world->peers[1].body < PREFIX_SIZE + 5 && !world->timed_out)
 		uv_run(&world->loop.uv, UV_RUN_ONCE);
 	rpc_write(stream, STR("again"));
 	rpc_half_close(stream);
 	run_calls();
 	assert_int_equal(call.status, CODE_OK);
-	assert_int_equal(world->peers[1].body, RPC_PREFIX_SIZE + 10);
+	assert_int_equal(world->peers[1].body, PREFIX_SIZE + 10);
 }
 
 static void is_not_sent_again(enum script script) {

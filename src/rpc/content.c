@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/content.h"
+
+enum { SHOWN_MAX = 80 /* bytes of a peer's text in an error */ };
+
+static struct str shown(struct str text) {
+	return str_new(text.ptr != NULL ? text.ptr : "", MIN(text.len, (size_t)SHOWN_MAX));
+}
+
+bool content_is_type(struct str type, struct str wanted) {
+	if (!str_starts_with(type, wanted))
+		return false;
+	struct str rest = str_from_offset(type, wanted.len);
+	if (str_starts_with(rest, STR("+proto")) && memchr(wanted.ptr, '+', wanted.len) == NULL)
+		rest = str_from_offset(rest, 6);
+	rest = str_trim(rest);
+	return rest.len == 0 || rest.ptr[0] == ';';
+}
+
+bool content_read_encoding(struct str name, bool *ret_gzip) {
+	bool gzip = str_eq(name, STR("gzip"));
+	if (!gzip && name.len > 0 && !str_eq(name, STR("identity")))
+		return false;
+	*ret_gzip = gzip;
+	return true;
+}
+
+enum code content_code_from_http(unsigned status) {
+	switch (status) {
+	case 400:
+		return CODE_INTERNAL;
+	case 401:
+		return CODE_UNAUTHENTICATED;
+	case 403:
+		return CODE_PERMISSION_DENIED;
+	case 404:
+		return CODE_UNIMPLEMENTED;
+	case 429:
+	case 502:
+	case 503:
+	case 504:
+		return CODE_UNAVAILABLE;
+	default:
+		return CODE_UNKNOWN;
+	}
+}
+
+int content_check_type(const struct rpc_stream *stream, struct str wanted, struct str family, struct error *err) {
+	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
+	if (content_is_type(type, wanted))
+		return 0;
+	return error_set(err, str_starts_with(type, family) ? CODE_INTERNAL : CODE_UNKNOWN,
+			 "the peer answered with content of type \"%.*s\", which is not %.*s", STR_ARG(shown(type)),
+			 STR_ARG(wanted));
+}
+
+int content_check_response(const struct rpc_stream *stream, struct str wanted, struct str family, struct error *err) {
+	unsigned status = stream->http.status;
+	if (status != 200)
+		return error_set(err, content_code_from_http(status), "the peer answered with HTTP status %u", status);
+	return content_check_type(stream, wanted, family, err);
+}
+
+int content_read_response_encoding(const struct rpc_stream *stream, struct str header, bool *ret_gzip,
+				   struct error *err) {
+	struct str encoding = http_headers_get(&stream->http.received, header);
+	if (content_read_encoding(encoding, ret_gzip))
+		return 0;
+	return error_set(err, CODE_INTERNAL, "the peer answered with the encoding \"%.*s\", which it was not offered",
+			 STR_ARG(shown(encoding)));
+}
