@@ -24,15 +24,15 @@ struct http_limits {
 	uint32_t streams; /* "max-streams": open at a time on one connection; 256 */
 	uint32_t window; /* "stream-window": bytes that a peer may send ahead on a stream; 256 KiB */
 	uint32_t header_bytes; /* "max-header-bytes": names and values of one header block; 16 KiB */
-	/* 0 is the default, HTTP_NEVER none. A peer that passes on what many others do is to have none. */
+	/* 0 is the default, HTTP_NEVER no limit, as for a peer that passes on the calls of many others. */
 	uint32_t control_frames; /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, a second; 500 */
-	/* Of HTTP/2 clients: sent on one connection, before the next takes its place; HTTP/2 has no more than 2^30
-	 * streams. 0 is the default. */
+	/* HTTP/2 clients: requests on one connection before a new one replaces it, as HTTP/2 has 2^30 streams. 0 is the
+	 * default. */
 	uint32_t requests; /* "max-requests"; 1,000,000,000 */
-	/* Of servers, as well. */
-	uint32_t resets; /* "max-resets": streams ended by an error or taken back, in one second; 1,000 */
+	/* Servers only. */
+	uint32_t resets; /* "max-resets": streams that are reset, by either side, in one second; 1,000 */
 	uint32_t header_ms; /* "header-timeout": from the first byte of a connection or request to its headers; 10 s */
-	uint32_t stall_ms; /* "stall-timeout": a message half sent, or an answer that is not read; 60 s */
+	uint32_t stall_ms; /* "stall-timeout": without progress in a message, or in reading an answer; 60 s */
 	uint32_t idle_ms; /* "idle-timeout": a connection without requests; 10 min */
 };
 
@@ -46,8 +46,8 @@ extern const struct http_limits http_limits_default;
 struct http_header {
 	struct str name; /* lower case */
 	struct str value;
-	/* HTTP/2: it is kept out of the table of headers that were sent before, where it would only be in the way of
-	 * those that come again; or its sender asked for it, as it is secret. Whoever passes it on does the same. */
+	/* HTTP/2: the value stays out of HPACK's table of earlier headers, because it does not come again or because
+	 * its sender marked it as secret. Whoever passes the header on keeps the mark. */
 	bool never_indexed;
 };
 
@@ -58,7 +58,7 @@ struct http_headers {
 	size_t capacity;
 };
 
-/* Headers for as long as a block lasts: their array is on the stack, and in the arena once they are more than usual. */
+/* Headers for as long as a block lasts: the array is on the stack, and moves to the arena when it grows. */
 enum { HTTP_HEADERS_ROOM = 24 };
 #define HTTP_HEADERS_IN(room) ((struct http_headers){.items = (room), .capacity = ARRAY_LEN(room)})
 
@@ -69,7 +69,7 @@ struct str http_headers_get(const struct http_headers *headers, struct str name)
 /* Keeps the views: what they show must live as long as the arena. */
 struct http_header *http_headers_add(struct http_headers *headers, struct arena *arena, struct str name,
 				     struct str value);
-/* The same as one of other headers. */
+/* Adds a header of another message, with its mark. */
 void http_headers_pass(struct http_headers *headers, struct arena *arena, const struct http_header *header);
 /* The same, with its name and value copied to the arena. */
 void http_headers_copy(struct http_headers *headers, struct arena *arena, const struct http_header *header);
@@ -94,15 +94,15 @@ struct http_stream;
 struct transport;
 
 struct http_stream_events {
-	/* Client: the response's status and headers are there (1xx are passed over). */
+	/* Client: the response's status and headers have come (interim responses, 1xx, are dropped). */
 	void (*headers)(struct http_stream *stream);
 	/* A piece of the body; not empty. */
 	void (*data)(struct http_stream *stream, struct str bytes);
-	/* The peer sends nothing more; trailers, if it sent any, are in stream->trailers. */
+	/* The peer has ended its side; its trailers are in stream->trailers. */
 	void (*end)(struct http_stream *stream);
 	/* All that was written has left the stream's buffer. */
 	void (*writable)(struct http_stream *stream);
-	/* The stream is over and no longer borrowed. why is NULL when both sides ended it in order. */
+	/* The stream is over, and its memory is the owner's again. why is NULL when both sides ended in order. */
 	void (*closed)(struct http_stream *stream, const struct error *why);
 };
 
@@ -110,37 +110,42 @@ struct http_stream {
 	const struct http_stream_events *events;
 	struct http_connection *connection; /* NULL before the start and after `closed` */
 	struct list link; /* of the connection's streams */
-	struct arena arena; /* the stream's headers and whatever shall live as long */
+	struct arena arena; /* the stream's headers, and what else lives as long */
 	int32_t id;
 
 	struct str method, path, authority; /* requests */
-	unsigned status; /* responses; 0: not there yet */
+	unsigned status; /* of the response; 0: none yet */
 	struct http_headers received; /* request or response headers */
 	struct http_headers trailers;
-	bool received_end;
-	bool headers_over; /* client: the response's headers passed max-header-bytes */
 	size_t lent; /* bytes of `data` that the owner has not given back */
-	uint64_t progress_ms; /* when the peer last sent, or took, some of it */
+	uint64_t progress_ms; /* when the peer last sent or took a part of the stream */
 
-	struct buf unsent; /* body that the connection did not take yet */
+	struct buf unsent; /* body that the connection has not taken yet */
 	struct http_headers send_trailers;
-	bool finished; /* the owner writes nothing more */
-	bool deferred; /* HTTP/2: the connection waits for more body */
-	bool sent; /* HTTP/2 client: the request's headers are on their way */
-	bool unprocessed; /* closed: the peer did not begin to work on it, so it may be sent again elsewhere */
-	struct buf kept; /* client: all that was written, while keeping, up to HTTP_KEEP_MAX */
-	bool keeping;
+	struct buf kept; /* client, while `keeping`: all that was written, up to HTTP_KEEP_MAX */
+
+	/* Flags and not states: each may be set beside any of the others. The two sides of a stream end in either order
+	 * (RFC 9113 section 5.1), `deferred` and `sent` are what nghttp2 has done with it so far, `unprocessed` is the
+	 * peer's verdict, and `keeping` is the owner's choice. */
+	bool received_end; /* the peer has ended its side */
+	bool finished; /* the owner has ended its side */
+	bool deferred; /* HTTP/2: nghttp2 has asked for more body than there was, and is to be told of more */
+	bool sent; /* HTTP/2 client: the request's headers have left */
+	bool unprocessed; /* in `closed`: the peer did not begin to work on it, so it may be sent again elsewhere */
+	bool headers_over; /* HTTP/2 client: the response's headers passed max-header-bytes, so the stream is reset */
+	bool keeping; /* client: what is written is kept as well, to be sent again */
 
 	const struct http_route *route; /* server.h: whose request it is; NULL: nobody's */
 	const struct http_plain_answer *plain; /* plain.h: sent once the request has ended; NULL: none */
 };
 
-/* The most that the owner of a stream may have written ahead: a message of the largest size, behind one that is
- * smaller than a window. */
+/* The most that the owner of a stream may write ahead: a message of the largest size, behind one that is smaller than a
+ * window. */
 #define HTTP_UNSENT_MAX (MIB(64) + KIB(512))
+/* A larger buffer is freed as soon as it is empty. */
 #define HTTP_UNSENT_KEEP KIB(512)
 
-/* More of a request is not kept to be sent again. */
+/* A longer request is not kept. */
 #define HTTP_KEEP_MAX KIB(64)
 
 void http_stream_init(struct http_stream *stream, const struct http_stream_events *events, size_t arena_max);
@@ -151,19 +156,20 @@ void http_stream_take_head(struct http_stream *stream, struct http_request_head 
 void http_request_head_init(struct http_request_head *head);
 void http_request_head_deinit(struct http_request_head *head);
 
-/* Client: keeps what is written from now on, until it is too much or http_stream_stop_keeping. */
+/* Client: keeps what is written from now on, until it passes HTTP_KEEP_MAX or http_stream_stop_keeping. */
 void http_stream_keep(struct http_stream *stream);
 void http_stream_stop_keeping(struct http_stream *stream);
-/* Client, in `closed`, unprocessed and still keeping: makes it as before its request, with all that was written. */
+/* Client, in `closed` of a stream that is unprocessed and still keeping: makes it as it was before http_request, with
+ * all that was written. */
 void http_stream_rewind(struct http_stream *stream);
 
-/* For connections: they took all that was unsent. The memory of a large message is not kept for the next. */
+/* For connections, when they have taken all that was unsent. */
 static inline void http_stream_sent_all(struct http_stream *stream) {
 	if (stream->unsent.capacity > HTTP_UNSENT_KEEP)
 		buf_trim(&stream->unsent);
 }
 
-/* How a version of HTTP does it. */
+/* What a version of HTTP implements. */
 struct http_connection_ops {
 	void (*request)(struct http_connection *connection, struct http_stream *stream,
 			const struct http_headers *headers);
@@ -172,16 +178,17 @@ struct http_connection_ops {
 	void (*consume)(struct http_stream *stream, size_t size);
 	void (*reset)(struct http_stream *stream, bool refused);
 	void (*ping)(struct http_connection *connection); /* NULL: HTTP/1.1 has none */
-	/* Server: what the peer had sent before the connection was made. Once, before all else. */
+	/* Server: the bytes that the peer had sent before the connection was made. Called once, before all else. */
 	void (*receive)(struct http_connection *connection, struct str bytes);
 	void (*shutdown)(struct http_connection *connection);
 	void (*close)(struct http_connection *connection, const struct error *why);
 };
 
 struct http_connection_events {
-	/* Client: ready for requests. That costs no round trip: whether the peer speaks this HTTP is not known yet. */
+	/* Client: takes requests. That costs no round trip, so the peer may yet turn out not to speak this HTTP. */
 	void (*ready)(struct http_connection *connection);
-	/* Client: it does: HTTP/2's SETTINGS have come. With HTTP/1.1, which has none, this follows `ready`. */
+	/* Client: the peer speaks this HTTP: HTTP/2's SETTINGS have come. HTTP/1.1 has none; there it follows `ready`.
+	 */
 	void (*proven)(struct http_connection *connection);
 	/* Server: memory for a request whose headers are complete: a stream with an empty arena, into which the
 	 * connection moves head. NULL refuses the request: the client learns that nothing was done about it. */
@@ -190,7 +197,7 @@ struct http_connection_events {
 	void (*request)(struct http_connection *connection, struct http_stream *stream);
 	/* The peer takes no new requests; those in progress go on. */
 	void (*going_away)(struct http_connection *connection);
-	/* All streams are closed and the memory is the owner's again. why is NULL after an end in order. */
+	/* All streams are closed, and the connection frees itself. why is NULL after an end in order. */
 	void (*closed)(struct http_connection *connection, const struct error *why);
 };
 
@@ -200,14 +207,14 @@ struct http_connection {
 	unsigned version; /* 1 or 2 */
 	bool is_server;
 	bool is_tls;
-	uint64_t progress_ms; /* when the peer last sent something, or took something that it had kept waiting */
+	uint64_t progress_ms; /* when the peer last sent something, or took what had waited for it */
 	uint64_t head_ms; /* server: when the header block began that is not complete yet; 0: there is none */
 	char peer[64];
 	const struct http_connection_events *events;
 	struct list streams;
 	size_t stream_count;
 	size_t stream_limit; /* the peer's, as known so far */
-	bool going_away; /* takes no new requests, by the peer's will or ours */
+	bool going_away; /* takes no new requests, because of either side */
 	void *owner;
 };
 
@@ -223,10 +230,10 @@ static inline void http_respond(struct http_stream *stream, unsigned status, con
 		stream->connection->ops->respond(stream, status, headers);
 }
 
-/* Adds to the body, also before the start. What would pass HTTP_UNSENT_MAX is our own mistake. */
+/* Adds to the body, also before the start. Passing HTTP_UNSENT_MAX aborts. */
 void http_stream_write(struct http_stream *stream, struct str bytes);
 
-/* So many bytes will be written: finds room for them at once, unless they are many and will come in pieces. */
+/* Reserves room for size bytes that will be written, unless they are so many that they come in pieces. */
 void http_stream_expect(struct http_stream *stream, size_t size);
 
 /* Ends what this side sends, with the trailers in stream->send_trailers if there are any. */
@@ -240,14 +247,14 @@ static inline void http_stream_consume(struct http_stream *stream, size_t size) 
 		stream->connection->ops->consume(stream, size);
 }
 
-/* Gives the stream up; `closed` follows. refused tells the peer that nothing was done about it. */
+/* Gives the stream up; `closed` follows. refused: the peer learns that nothing was done about it. */
 static inline void http_stream_reset(struct http_stream *stream, bool refused) {
 	if (stream->connection != NULL)
 		stream->connection->ops->reset(stream, refused);
 }
 
-/* Closes when the requests in progress are done, and those that the peer sent before it knew. Asked for again, it takes
- * no new ones. */
+/* Closes when the requests in progress are done, and those that the peer sent before it knew. A second call takes no
+ * new ones. */
 static inline void http_connection_shutdown(struct http_connection *connection) {
 	connection->ops->shutdown(connection);
 }

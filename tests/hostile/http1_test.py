@@ -44,6 +44,36 @@ def test_smuggling_shapes(server, head, body):
     assert server.reasons("closed the connection") == 1
 
 
+GOOD = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize("second, status", [
+    (b"GET / HTTP/1.1\r\n\r\n", b"400"),
+    (b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", b"505"),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 20000 + b"\r\n\r\n", b"431"),
+])
+def test_a_later_request_is_refused_with_its_status(server, second, status):
+    """The first request's answer is complete, so the connection can still say what is wrong with the next."""
+    with server.connect() as connection:
+        connection.sendall(GOOD)
+        first = connection.recv(1 << 16)
+        assert first.startswith(b"HTTP/1.1 4") and b"connection: close" not in first
+        connection.sendall(second)
+        assert read_all(connection).startswith(b"HTTP/1.1 " + status)
+
+
+def test_no_second_answer_while_the_rest_of_a_request_is_dropped(server):
+    """An error in the rest of a request that has been answered closes the connection without a second answer."""
+    with server.connect() as connection:
+        connection.sendall(b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnect-Timeout-Ms: x\r\n"
+                           b"Transfer-Encoding: chunked\r\n\r\n" % PATH)
+        first = connection.recv(1 << 16)
+        assert first.startswith(b"HTTP/1.1 400")
+        connection.sendall(b"not a chunk\r\n" * 10)
+        assert read_all(connection) == b""
+    assert server.reasons("the size of a chunk") == 1
+
+
 def test_slow_headers(server):
     with server.connect() as connection:
         try:

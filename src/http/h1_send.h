@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of the message that an HTTP/1.1 connection sends.
+ */
+#pragma once
+
+#include "http/h1_connection.h"
+
+enum { H1_OUTPUT_SIZE = 64 << 10 };
+
+/* A buffer of H1_OUTPUT_SIZE for one write. */
+struct h1_output {
+	char *bytes;
+	size_t len;
+};
+
+/* The first line and the headers of the exchange in progress. */
+void h1_put_request(struct h1 *h1, const struct http_headers *headers);
+void h1_put_response(struct h1 *h1, unsigned status, const struct http_headers *headers);
+
+/* Adds what is ready to output, as far as it fits. */
+void h1_produce(struct h1 *h1, struct h1_output *output);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state machines of connections: every transition of their tables passes, every other one aborts.
+ */
+#include "../dies.h"
+
+#include "http/h1_connection.h"
+#include "http/h2_connection.h"
+
+struct transition {
+	unsigned from, to;
+};
+
+static void move_h2(void *argument) {
+	const struct transition *transition = argument;
+	enum h2_state state = transition->from;
+	h2_state_move(&state, transition->to);
+	assert_int_equal(state, transition->to);
+}
+
+static void move_h1_receiving(void *argument) {
+	const struct transition *transition = argument;
+	enum h1_receiving state = transition->from;
+	h1_receiving_move(&state, transition->to);
+	assert_int_equal(state, transition->to);
+}
+
+static void move_h1_sending(void *argument) {
+	const struct transition *transition = argument;
+	enum h1_sending state = transition->from;
+	h1_sending_move(&state, transition->to);
+	assert_int_equal(state, transition->to);
+}
+
+static void move_h1_life(void *argument) {
+	const struct transition *transition = argument;
+	enum h1_life state = transition->from;
+	h1_life_move(&state, transition->to);
+	assert_int_equal(state, transition->to);
+}
+
+static bool is_among(const struct transition *allowed, size_t count, unsigned from, unsigned to) {
+	for (size_t i = 0; i < count; i++)
+		if (allowed[i].from == from && allowed[i].to == to)
+			return true;
+	return false;
+}
+
+static void check_machine(void (*move)(void *), unsigned states, const struct transition *allowed, size_t count) {
+	for (unsigned from = 0; from < states; from++) {
+		for (unsigned to = 0; to < states; to++) {
+			struct transition transition = {from, to};
+			if (is_among(allowed, count, from, to))
+				move(&transition);
+			else
+				assert_dies(move, &transition);
+		}
+	}
+}
+
+static void an_http2_connection(void **state UNUSED) {
+	static const struct transition allowed[] = {
+		{H2_CONNECTING, H2_OPEN},           {H2_CONNECTING, H2_CLOSING},       {H2_OPEN, H2_SHUTTING_DOWN},
+		{H2_OPEN, H2_GOAWAY_SENT},          {H2_OPEN, H2_TERMINATED},          {H2_OPEN, H2_CLOSING},
+		{H2_SHUTTING_DOWN, H2_GOAWAY_SENT}, {H2_SHUTTING_DOWN, H2_TERMINATED}, {H2_SHUTTING_DOWN, H2_CLOSING},
+		{H2_GOAWAY_SENT, H2_TERMINATED},    {H2_GOAWAY_SENT, H2_CLOSING},      {H2_TERMINATED, H2_CLOSING},
+	};
+	check_machine(move_h2, H2_STATE_COUNT, allowed, ARRAY_LEN(allowed));
+}
+
+static void what_http1_receives(void **state UNUSED) {
+	static const struct transition allowed[] = {
+		{H1_HEAD, H1_BODY},
+		{H1_HEAD, H1_CHUNK_SIZE},
+		{H1_HEAD, H1_END},
+		{H1_BODY, H1_CHUNK_END},
+		{H1_BODY, H1_END},
+		{H1_CHUNK_SIZE, H1_BODY},
+		{H1_CHUNK_SIZE, H1_TRAILERS},
+		{H1_CHUNK_END, H1_CHUNK_SIZE},
+		{H1_TRAILERS, H1_END},
+		{H1_END, H1_HEAD},
+	};
+	check_machine(move_h1_receiving, H1_RECEIVING_COUNT, allowed, ARRAY_LEN(allowed));
+}
+
+static void what_http1_sends(void **state UNUSED) {
+	static const struct transition allowed[] = {
+		{H1_NO_HEAD, H1_HEAD_READY}, {H1_HEAD_READY, H1_SENDING_BODY}, {H1_SENDING_BODY, H1_SENDING_TRAILERS},
+		{H1_SENDING_BODY, H1_SENT},  {H1_SENDING_TRAILERS, H1_SENT},   {H1_SENT, H1_NO_HEAD},
+	};
+	check_machine(move_h1_sending, H1_SENDING_COUNT, allowed, ARRAY_LEN(allowed));
+}
+
+static void the_life_of_an_http1_connection(void **state UNUSED) {
+	static const struct transition allowed[] = {
+		{H1_OPEN, H1_SHUTTING_DOWN},      {H1_OPEN, H1_FINISHING},        {H1_OPEN, H1_CLOSING},
+		{H1_SHUTTING_DOWN, H1_FINISHING}, {H1_SHUTTING_DOWN, H1_CLOSING}, {H1_FINISHING, H1_CLOSING},
+	};
+	check_machine(move_h1_life, H1_LIFE_COUNT, allowed, ARRAY_LEN(allowed));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_http2_connection),
+		cmocka_unit_test(what_http1_receives),
+		cmocka_unit_test(what_http1_sends),
+		cmocka_unit_test(the_life_of_an_http1_connection),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
