@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "backplane/context.h"
+#include "backplane/recovery.h"
 #include "backplane/services/artefacts.h"
 #include "backplane/services/create_deployment.h"
 #include "backplane/services/deployments.h"
@@ -33,6 +34,7 @@
 #include "router/stats_observer.h"
 #include "router/verb_service.h"
 #include "rpc/reflection.h"
+#include "store/registry.h"
 
 /* --- events of the control side ----------------------------------------------------------------------------------- */
 
@@ -203,9 +205,23 @@ static int find_data_folder(struct backplane *backplane, struct error *err) {
 	return backplane->data_folder != NULL ? 0 : error_set_errno(err, errno, "could not find the folder %s", given);
 }
 
+static int open_store(struct backplane *backplane, struct error *err) {
+	char *url = mem_printf("sqlite:%s/ftl.db", backplane->data_folder);
+	int failed = store_open(url, &backplane->store, err);
+	free(url);
+	if (failed)
+		return -1;
+	if (backplane->store->ops->acquire(backplane->store, &backplane->epoch, err) < 0) {
+		close_store(backplane);
+		return -1;
+	}
+	store_queue_init(&backplane->store_queue, &backplane->loop, backplane->store);
+	return 0;
+}
+
 int open_data(struct backplane *backplane, struct error *err) {
 	bool has_store = backplane->store != NULL;
-	if (!has_store && store_sqlite_open(backplane->data_folder, &backplane->store, err) < 0)
+	if (!has_store && open_store(backplane, err) < 0)
 		return -1;
 	if (backplane->artefacts == NULL &&
 	    open_folder(backplane->data_folder, "artefacts", open_artefacts, backplane, err) < 0) {
@@ -213,8 +229,6 @@ int open_data(struct backplane *backplane, struct error *err) {
 			close_store(backplane);
 		return -1;
 	}
-	if (!has_store)
-		store_queue_init(&backplane->store_queue, &backplane->loop, backplane->store);
 	return 0;
 }
 
@@ -400,39 +414,6 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 	return 0;
 }
 
-static int load_deployment(struct backplane *backplane, const struct module_record *module, const char *key,
-			   bool active, struct error *err) {
-	struct arena arena = ARENA_INIT(MIB(256));
-	struct deployment_record record;
-	int failed = 0;
-	if (key[0] != '\0') {
-		failed = backplane->store->ops->get_deployment(backplane->store, key, &arena, &record, err);
-		if (!failed)
-			control_load(&backplane->control, &record, module, active);
-	}
-	arena_deinit(&arena);
-	return failed;
-}
-
-static int load_module(struct backplane *backplane, const struct module_record *module, struct error *err) {
-	bool wanted = module->active_key[0] != '\0' || module->next_key[0] != '\0';
-	if (load_deployment(backplane, module, module->active_key, true, err) ||
-	    load_deployment(backplane, module, module->next_key, false, err))
-		return -1;
-	struct arena arena = ARENA_INIT(MIB(16));
-	struct deployment_record *newest;
-	size_t count;
-	int failed = backplane->store->ops->list_deployments(backplane->store, module->name, 1, &arena, &newest, &count,
-							     err);
-	if (!failed && !wanted)
-		control_load_module(&backplane->control, module->name, module->replicas,
-				    count > 0 && newest->state == DEPLOYMENT_FAILED ? newest->detail : "");
-	if (!failed && count > 0)
-		control_load_ended(&backplane->control, newest);
-	arena_deinit(&arena);
-	return failed;
-}
-
 static void load_runners(struct backplane *backplane) {
 	for (size_t cursor = 0;;) {
 		const char *key = backplane->platform->ops->next(backplane->platform, &cursor);
@@ -448,18 +429,6 @@ static void load_draining(struct backplane *backplane) {
 		const struct draining *draining = &backplane->offer->draining[i];
 		control_found_draining(&backplane->control, draining->key, draining->left_ms);
 	}
-}
-
-static int load(struct backplane *backplane, struct error *err) {
-	struct arena arena = ARENA_INIT(MIB(256));
-	struct module_record *modules;
-	size_t count;
-	int failed = backplane->store->ops->tidy(backplane->store, err) < 0 ||
-		     backplane->store->ops->list_modules(backplane->store, &arena, &modules, &count, err) < 0;
-	for (size_t i = 0; !failed && i < count; i++)
-		failed = load_module(backplane, &modules[i], err);
-	arena_deinit(&arena);
-	return failed ? -1 : 0;
 }
 
 static int start(struct backplane *backplane, struct error *err) {
@@ -479,7 +448,7 @@ static int start(struct backplane *backplane, struct error *err) {
 		return -1;
 	events_add(backplane, EVENT_BACKPLANE_STARTED, "serves on %s, process %d, version %s", backplane->endpoint,
 		   (int)getpid(), FTL_VERSION);
-	if (load(backplane, err) < 0)
+	if (recovery_load(backplane->store, backplane->epoch, &backplane->control, err) < 0)
 		return -1;
 	load_runners(backplane);
 	failpoint(FAILPOINT_START_LOADED);

@@ -76,6 +76,7 @@ struct backplane {
 
 	struct platform *platform;
 	struct store *store;
+	uint64_t epoch; /* of this process in the store */
 	struct store_queue store_queue;
 	struct write_behind write_behind;
 	struct {

@@ -173,7 +173,8 @@ static void out_refuse(struct effects *effects, uint64_t registration, const str
 static void writing_work(struct store_job *job, struct store *store) {
 	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
 	const struct save *save = backplane->writing.save;
-	backplane->writing.failed = store->ops->update(store, &save->change, &backplane->writing.err) < 0;
+	backplane->writing.failed =
+		store->ops->commit(store, backplane->epoch, &save->change, &backplane->writing.err) < 0;
 }
 
 /* The event is tried again like every change, and so shows when the store works again. */

@@ -14,8 +14,8 @@ static atomic_ullong passes_left;
 static const char *const names[FAILPOINT_COUNT] = {
 	[FAILPOINT_STORE_MIGRATE_COMMITTING] = "store-migrate-committing",
 	[FAILPOINT_STORE_MIGRATE_COMMITTED] = "store-migrate-committed",
-	[FAILPOINT_STORE_TIDY_COMMITTING] = "store-tidy-committing",
-	[FAILPOINT_STORE_TIDY_COMMITTED] = "store-tidy-committed",
+	[FAILPOINT_STORE_ACQUIRE_COMMITTING] = "store-acquire-committing",
+	[FAILPOINT_STORE_ACQUIRE_COMMITTED] = "store-acquire-committed",
 	[FAILPOINT_STORE_CREATE_COMMITTING] = "store-create-committing",
 	[FAILPOINT_STORE_CREATE_COMMITTED] = "store-create-committed",
 	[FAILPOINT_STORE_SWITCH_COMMITTING] = "store-switch-committing",

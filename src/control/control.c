@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/reasons.h"
 #include "control/reconcile.h"
+#include "control/wanted.h"
 
 /* --- time --------------------------------------------------------------------------------------------------------- */
 
@@ -103,18 +104,6 @@ void control_begin(struct control *control, uint64_t now_ms) {
 
 /* --- what clients wish -------------------------------------------------------------------------------------------- */
 
-/* How many replicas are wanted when a deployment is; asked 0: none were named. One that is to replace another has its
- * number for itself, so that nothing changes if it fails. */
-static void want_replicas(struct module *module, const struct deployment *deployment, unsigned asked) {
-	bool beside = module->active != NULL && deployment != module->active;
-	if (beside && (asked > 0 || deployment != module->next))
-		module->next_replicas = asked > 0 || module->replicas > 0 ? asked : 1;
-	if (beside)
-		return;
-	module->replicas = asked > 0 ? asked : MAX(module->replicas, 1u);
-	module->next_replicas = 0;
-}
-
 /* The active deployment is wanted after all, perhaps in other numbers. */
 static void want_active(struct control *control, struct module *module) {
 	module->next = NULL;
@@ -129,12 +118,14 @@ static void want(struct control *control, const struct deployment_record *record
 	module->failure = NULL;
 	ended_clear(&module->failed);
 	struct deployment *before = module->next, *deployment = deployment_find_or_add(control, record);
-	want_replicas(module, deployment, replicas);
+	struct module_record row = module_row(module);
+	wanted_deploy(&row, deployment->key, replicas);
+	module->replicas = row.replicas;
+	module->next_replicas = row.next_replicas;
 	if (deployment == module->active)
 		want_active(control, module);
 	else if (deployment != before)
 		deployment_start(control, deployment, kind);
-	/* A save that was under way may have undone what the store did when it kept the deployment. */
 	deployment_save(control, deployment, module);
 	if (before != NULL && before != module->next)
 		deployment_wind_down(control, before, "replaced before it was up");

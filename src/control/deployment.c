@@ -107,11 +107,7 @@ void deployment_save(struct control *control, const struct deployment *deploymen
 		change.detail = deployment->detail;
 	}
 	if (module != NULL) {
-		row = (struct module_record){.name = module->name,
-					     .active_key = module->active ? module->active->key : "",
-					     .next_key = module->next ? module->next->key : "",
-					     .replicas = module->replicas,
-					     .next_replicas = module->next_replicas};
+		row = module_row(module);
 		change.module = &row;
 	}
 	control->effects->ops->save(control->effects, &change);

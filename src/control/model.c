@@ -61,6 +61,14 @@ void runner_free(struct runner *runner) {
 
 /* --- modules and languages ---------------------------------------------------------------------------------------- */
 
+struct module_record module_row(const struct module *module) {
+	return (struct module_record){.name = module->name,
+				      .active_key = module->active ? module->active->key : "",
+				      .next_key = module->next ? module->next->key : "",
+				      .replicas = module->replicas,
+				      .next_replicas = module->next_replicas};
+}
+
 struct module *module_find_or_add(struct control *control, const char *name) {
 	struct module *module = map_get(&control->books.modules, str_from(name));
 	if (module != NULL)

@@ -240,6 +240,8 @@ void runner_free(struct runner *runner);
 struct runner *runner_find_by_endpoint(const struct control *control, struct str endpoint);
 struct runner *runner_find_by_registration(const struct control *control, uint64_t registration);
 struct runner *runner_find_idle(const struct control *control, const char *language);
+/* What the store keeps of it. Its texts are borrowed. */
+struct module_record module_row(const struct module *module);
 struct module *module_find_or_add(struct control *control, const char *name);
 struct language *language_find_or_add(struct control *control, const char *name);
 /* A new one is PHASE_NEW. */

@@ -3,9 +3,17 @@
  * The store: what the Backplane must still know after a crash, that is deployments, what is wanted of each module,
  * and the newest events.
  *
- * One of the three seams: a struct of functions with an implementation for each database. Every function blocks,
- * and what it changed is durable when it returns; after an error nothing has changed. A store belongs to one thread
- * at a time. What does not fit in the arena of a caller is ResourceExhausted.
+ * A store is a struct of functions with one implementation for each kind of database; store_open (registry.h) finds it
+ * by URL. The store holds rows and no policy: what a row says is decided by the control side. Every function blocks. A
+ * change is durable when the function returns, and after an error nothing has changed. A store belongs to one thread at
+ * a time. Rows that do not fit in the caller's arena are ResourceExhausted.
+ *
+ * Only one Backplane writes to a store. acquire() gives it an epoch, a number that is larger than all earlier ones.
+ * Every change carries the epoch of its Backplane, and is refused with FailedPrecondition and the reason STALE_EPOCH
+ * once another Backplane has acquired the store.
+ *
+ * Changes of rows are numbered. load() tells the number of the newest one, and watch() gives the rows that changed
+ * after a number, for a process that follows the store.
  */
 #pragma once
 
@@ -38,23 +46,23 @@ struct deployment_record {
 	size_t artefact_count;
 	int64_t created_ms;
 	enum deployment_state state;
-	const char *detail; /* why it is in this state; may be empty */
+	const char *detail; /* the reason for the state; may be empty */
 };
 
-/* What is wanted of a module. Keys are empty where there is none. */
+/* What is wanted of a module. A key is empty where there is no deployment. */
 struct module_record {
 	const char *name;
-	const char *active_key; /* calls go to it */
-	const char *next_key; /* it is being brought up to replace the active one */
+	const char *active_key; /* the deployment that calls are routed to */
+	const char *next_key; /* the deployment that is being brought up to replace the active one */
 	uint32_t replicas;
-	uint32_t next_replicas; /* of the next one; 0: as many */
+	uint32_t next_replicas; /* of the next deployment; 0: the same as replicas */
 };
 
 /* What happened. The numbers are those of EventKind in proto/. */
 enum event_kind {
 	EVENT_BACKPLANE_STARTED = 1,
 	EVENT_BACKPLANE_STOPPING = 2,
-	EVENT_BACKPLANE_CANNOT_WRITE = 3, /* a change could not be kept; it is tried again */
+	EVENT_BACKPLANE_CANNOT_WRITE = 3, /* a change could not be stored; it is tried again */
 	EVENT_BACKPLANE_WRITES_AGAIN = 4,
 	EVENT_RUNNER_CREATING = 10,
 	EVENT_RUNNER_PROBING = 11,
@@ -62,54 +70,64 @@ enum event_kind {
 	EVENT_RUNNER_DEPLOYING = 13,
 	EVENT_RUNNER_ALIVE = 14,
 	EVENT_RUNNER_DRAINING = 15,
-	EVENT_RUNNER_SILENT = 16, /* it did not answer a ping */
-	EVENT_RUNNER_LOST = 17, /* it is gone, and did not mean to */
-	EVENT_RUNNER_KILLED = 18, /* it was given up, and the Platform ends it */
-	EVENT_RUNNER_ENDED = 19, /* as it was told to */
+	EVENT_RUNNER_SILENT = 16, /* a ping was not answered */
+	EVENT_RUNNER_LOST = 17, /* gone without being told to end */
+	EVENT_RUNNER_KILLED = 18, /* given up; the Platform ends the process */
+	EVENT_RUNNER_ENDED = 19, /* gone after being told to end */
 	EVENT_DEPLOYMENT_CREATED = 30,
-	EVENT_DEPLOYMENT_ROLLED_BACK = 31, /* wanted again, as a rollback */
+	EVENT_DEPLOYMENT_ROLLED_BACK = 31, /* wanted again by a rollback */
 	EVENT_DEPLOYMENT_LIVE = 32,
 	EVENT_DEPLOYMENT_DRAINING = 33,
 	EVENT_DEPLOYMENT_STOPPED = 34,
 	EVENT_DEPLOYMENT_FAILED = 35,
-	EVENT_DEPLOYMENT_BACKING_OFF = 36, /* it lost a replica, or cannot have one; it is tried again */
+	EVENT_DEPLOYMENT_BACKING_OFF = 36, /* a replica was lost, or cannot be had; it is tried again later */
 	EVENT_DEPLOYMENT_SCALED = 37,
 	EVENT_DEPLOYMENT_REPLICA_FAILED = 38,
 };
 
 enum {
-	EVENTS_MAX = 10000, /* the newest so many are kept */
+	EVENTS_MAX = 10000, /* the store keeps this many of the newest */
 	EVENT_TEXT_MAX = 1024, /* bytes */
 	EVENT_LINES_MAX = 4096,
 };
 
-/* Texts are empty where there is nothing to say. */
+/* Texts may be empty. */
 struct event_record {
-	uint64_t sequence; /* later ones are larger, also those of a later process */
+	uint64_t sequence; /* later events have larger ones, across restarts as well */
 	int64_t time_ms; /* wall clock */
 	enum event_kind kind;
 	const char *module, *deployment_key, *runner_key;
 	const char *text; /* the cause, in plain words */
-	const char *lines; /* the last that the deployment wrote */
-	int64_t retry_ms; /* EVENT_DEPLOYMENT_BACKING_OFF: when it is tried again, by the wall clock */
+	const char *lines; /* the last lines that the deployment wrote */
+	int64_t retry_ms; /* EVENT_DEPLOYMENT_BACKING_OFF: wall clock time of the next try */
 };
 
-/* What is kept together, or not at all. */
+/* A change, stored as a whole or not at all. */
 struct store_change {
-	const char *deployment_key; /* NULL: no deployment changes */
+	const char *deployment_key; /* the deployment whose state and detail change; NULL: none */
 	enum deployment_state state;
 	const char *detail;
-	const struct module_record *module; /* NULL: no module changes */
+	const struct module_record *module; /* replaces the module's row; NULL: no module changes */
 	const struct event_record *events; /* in the order of their sequence */
 	size_t event_count;
 };
 
+/* Modules are ordered by name; deployments by the name of their module and then by age, oldest first. Deployments come
+ * without schema and artefacts, which get_deployment reads. */
+struct store_rows {
+	uint64_t sequence; /* of the newest change in the store; 0: there was none yet */
+	struct module_record *modules;
+	size_t module_count;
+	struct deployment_record *deployments;
+	size_t deployment_count;
+};
+
 struct event_query {
-	const char *module; /* empty: all, and what is about none */
-	int64_t since_ms; /* not older */
-	uint64_t after; /* of a larger sequence */
-	size_t newest; /* of those that are left, the newest so many; SIZE_MAX: all */
-	size_t limit; /* of those, the oldest so many */
+	const char *module; /* empty: events of all modules, and those that concern none */
+	int64_t since_ms; /* events at this time or later */
+	uint64_t after; /* events with a larger sequence */
+	size_t newest; /* of the events found, this many of the newest; SIZE_MAX: all */
+	size_t limit; /* of those, this many of the oldest */
 };
 
 struct store {
@@ -117,29 +135,29 @@ struct store {
 };
 
 struct store_ops {
-	/* Adds a deployment, or finds the one of the same identity: *ret_existed, and its key in ret_key. In the
-	 * same transaction the module's next_key becomes that key, or empty when that is the active one already,
-	 * and its replicas are set, or next_replicas if another one is active (0: as they are, 1 for a new module).
-	 * Two artefacts at one path are InvalidArgument. */
-	int (*create_deployment)(struct store *store, const struct deployment_record *record, uint32_t replicas,
-				 char ret_key[KEY_MAX], bool *ret_existed, struct error *err);
+	/* Makes the caller the writer of the store, in place of the one before. */
+	int (*acquire)(struct store *store, uint64_t *ret_epoch, struct error *err);
+
+	/* Whether the epoch is still the newest: STALE_EPOCH when another Backplane has acquired the store. */
+	int (*renew)(struct store *store, uint64_t epoch, struct error *err);
+
+	/* The rows that a Backplane starts from, in arena: all modules; of each the deployments that have not ended,
+	 * those that the module names, and the newest. */
+	int (*load)(struct store *store, struct arena *arena, struct store_rows *ret_rows, struct error *err);
+
+	/* Adds the rows of a deployment, or finds the deployment with the same identity: *ret_existed is then true, and
+	 * ret_key is the key of that one. With its first deployment a module gets a row, which has 1 replica and names
+	 * no deployment. Two artefacts at one path are InvalidArgument. */
+	int (*add_deployment)(struct store *store, uint64_t epoch, const struct deployment_record *record,
+			      char ret_key[KEY_MAX], bool *ret_existed, struct error *err);
+
+	/* Stores a change; of events the newest EVENTS_MAX stay. NotFound when the deployment or the module has no row;
+	 * FailedPrecondition when the module names a deployment that has none. */
+	int (*commit)(struct store *store, uint64_t epoch, const struct store_change *change, struct error *err);
 
 	/* NotFound names the key. The record is allocated in arena. */
 	int (*get_deployment)(struct store *store, const char *key, struct arena *arena,
 			      struct deployment_record *ret_record, struct error *err);
-
-	/* Changes the state of a deployment and what is wanted of a module, and adds events; of events the newest
-	 * EVENTS_MAX stay. NotFound when the deployment or the module is not there; FailedPrecondition when the module
-	 * names a deployment that is not there. */
-	int (*update)(struct store *store, const struct store_change *change, struct error *err);
-
-	/* Ends what a crash left half done: the active deployment of a module is LIVE, the next one STARTING, and any
-	 * other that has not ended is STOPPED. */
-	int (*tidy)(struct store *store, struct error *err);
-
-	/* All modules, in name order, in arena. */
-	int (*list_modules)(struct store *store, struct arena *arena, struct module_record **ret_modules,
-			    size_t *ret_count, struct error *err);
 
 	/* The deployments of a module, newest first, without schema and artefacts, at most limit. */
 	int (*list_deployments)(struct store *store, const char *module, size_t limit, struct arena *arena,
@@ -149,9 +167,17 @@ struct store_ops {
 	int (*list_events)(struct store *store, const struct event_query *query, struct arena *arena,
 			   struct event_record **ret_events, size_t *ret_count, struct error *err);
 
+	/* The rows that changed after the change of this sequence, in arena. Returns at once; no rows when none did.
+	 * Events are not among them: list_events has a query for those after a sequence. */
+	int (*watch)(struct store *store, uint64_t after, struct arena *arena, struct store_rows *ret_rows,
+		     struct error *err);
+
 	void (*close)(struct store *store);
 };
 
-/* DATA/ftl.db. Takes the folder for this process: a second one on the same folder is refused, naming the first
- * (FailedPrecondition). A database that a newer FTL wrote is refused as well, naming both versions. */
-int store_sqlite_open(const char *data_folder, struct store **ret_store, struct error *err);
+/* --- for implementations: errors that every store sets alike; each returns -1 ------------------------------------- */
+
+int store_set_stale(uint64_t epoch, uint64_t newest, struct error *err);
+int store_set_no_deployment(const char *key, struct error *err);
+int store_set_no_module(const char *name, struct error *err);
+int store_set_path_twice(struct str path, struct error *err);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "control/wanted.h"
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
 
@@ -105,17 +106,9 @@ static void execute_creation(struct sim *sim, struct event *event) {
 			*deployment = (struct row){.exists = true, .state = DEPLOYMENT_STARTING};
 		if (!row->exists)
 			*row = (struct module_row){.exists = true, .replicas = 1};
-		bool beside = row->active[0] != '\0' && strcmp(row->active, key) != 0;
-		if (!beside)
-			row->next_replicas = 0;
-		else if (op->replicas > 0 || strcmp(row->next, key) != 0)
-			row->next_replicas = op->replicas > 0 || row->replicas > 0 ? op->replicas : 1;
-		if (!beside)
-			row->replicas = op->replicas > 0 ? op->replicas : MAX(row->replicas, 1u);
-		snprintf(row->next, sizeof row->next, "%s", strcmp(row->active, key) == 0 ? "" : key);
 		op->executed = true;
 		op->order = ++sim->op_order;
-		sim_trace(sim, "store: %s is the next of %s", key, module_name(op->module));
+		sim_trace(sim, "store: %s is added to %s", key, module_name(op->module));
 	}
 	struct event *done = sim_to_backplane(sim, sim_between(sim, 0, 2), on_created, op);
 	done->flag = kept;
@@ -409,19 +402,16 @@ static const struct effects_ops ops = {
 
 /* --- start and crash ---------------------------------------------------------------------------------------------- */
 
-/* As the store's tidy. */
-static void tidy(struct sim *sim) {
+/* As recovery does. */
+static void correct_states(struct sim *sim) {
 	for (unsigned i = 0; i < MODULES * VERSIONS; i++) {
 		const struct module_row *module = &sim->database.modules[i / VERSIONS];
+		const struct module_record wanted = {.active_key = module->active, .next_key = module->next};
 		struct row *row = &sim->database.deployments[i / VERSIONS][i % VERSIONS];
 		char key[KEY_MAX];
 		deployment_key_of(i / VERSIONS, i % VERSIONS, key);
-		if (strcmp(module->active, key) == 0)
-			row->state = DEPLOYMENT_LIVE;
-		else if (strcmp(module->next, key) == 0)
-			row->state = DEPLOYMENT_STARTING;
-		else if (row->exists && row->state != DEPLOYMENT_FAILED)
-			row->state = DEPLOYMENT_STOPPED;
+		if (row->exists)
+			row->state = wanted_state(&wanted, key, row->state);
 	}
 }
 
@@ -466,7 +456,7 @@ void backplane_start(struct sim *sim) {
 	sim->flush_comes = false;
 	check_told_init(sim);
 	control_init(&sim->control, &config, &sim->effects, sim->now_ms);
-	tidy(sim);
+	correct_states(sim);
 	for (unsigned i = 0; i < MODULES; i++) {
 		const struct module_row *row = &sim->database.modules[i];
 		load_deployment(sim, i, row->active, true);

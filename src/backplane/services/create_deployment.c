@@ -255,8 +255,8 @@ static void creation_answer(struct write_behind_waiter *waiter) {
 static void creation_work(struct store_job *job, struct store *store) {
 	struct creation *creation = CONTAINER_OF(job, struct creation, job);
 	char key[KEY_MAX];
-	creation->failed = store->ops->create_deployment(store, &creation->record, creation->replicas, key,
-							 &creation->existed, &creation->err) < 0;
+	creation->failed = store->ops->add_deployment(store, creation->backplane->epoch, &creation->record, key,
+						      &creation->existed, &creation->err) < 0;
 	if (!creation->failed)
 		snprintf(creation->key, sizeof creation->key, "%s", key);
 }

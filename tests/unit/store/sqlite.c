@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is only true of the store in SQLite; the rest is in suite.c. */
-#include "store/store.h"
+#include "store/sqlite/sqlite.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -23,10 +23,13 @@ static int tear_down(void **state) {
 	return 0;
 }
 
+/* Of the store that was opened last. */
+static uint64_t epoch;
+
 static struct store *open_store(const struct place *place) {
 	struct store *store;
 	struct error err;
-	if (store_sqlite_open(place->path, &store, &err) < 0)
+	if (store_sqlite_open(place->path, &store, &err) < 0 || store->ops->acquire(store, &epoch, &err) < 0)
 		fail_msg("%s", err.msg);
 	return store;
 }
@@ -40,7 +43,7 @@ static void assert_refused(const struct place *place, enum code code, const char
 		fail_msg("\"%s\" does not name \"%s\" and %s", err.msg, text, place->path);
 }
 
-static int create(struct store *store, const char *key, struct str schema, struct error *err) {
+static int add(struct store *store, const char *key, struct str schema, struct error *err) {
 	struct deployment_record record = {.key = key,
 					   .module = "echo",
 					   .language = "c",
@@ -50,14 +53,15 @@ static int create(struct store *store, const char *key, struct str schema, struc
 	digest_of(str_from(key), &record.identity);
 	char ret_key[KEY_MAX];
 	bool existed;
-	return store->ops->create_deployment(store, &record, 1, ret_key, &existed, err);
+	return store->ops->add_deployment(store, epoch, &record, ret_key, &existed, err);
 }
 
 static void execute(const struct place *place, const char *text) {
 	char *path = mem_printf("%s/ftl.db", place->path);
 	sqlite3 *db;
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(db));
 	sqlite3_close(db);
 	free(path);
 }
@@ -111,7 +115,8 @@ static void makes_a_folder_for_its_owner_alone(void **state) {
 	struct store *store;
 	struct error err;
 	assert_int_equal(store_sqlite_open(folder, &store, &err), 0);
-	assert_int_equal(create(store, "dpl-echo-1", STR("schema"), &err), 0);
+	assert_int_equal(store->ops->acquire(store, &epoch, &err), 0);
+	assert_int_equal(add(store, "dpl-echo-1", STR("schema"), &err), 0);
 	static const char *const names[] = {"", "/ftl.db", "/ftl.db-wal", "/lock"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char *path = mem_printf("%s%s", folder, names[i]);
@@ -128,12 +133,12 @@ static void refuses_a_newer_version(void **state) {
 	struct place *place = *state;
 	struct store *store = open_store(place);
 	struct error err;
-	assert_int_equal(create(store, "dpl-echo-1", STR("schema"), &err), 0);
+	assert_int_equal(add(store, "dpl-echo-1", STR("schema"), &err), 0);
 	store->ops->close(store);
 	execute(place, "PRAGMA user_version = 99");
 	assert_refused(place, CODE_FAILED_PRECONDITION, "has version 99, made by a newer FTL");
-	assert_refused(place, CODE_FAILED_PRECONDITION, "(" FTL_VERSION ") knows it up to version 3:");
-	execute(place, "PRAGMA user_version = 3");
+	assert_refused(place, CODE_FAILED_PRECONDITION, "(" FTL_VERSION ") knows it up to version 4:");
+	execute(place, "PRAGMA user_version = 4");
 	store = open_store(place);
 	struct arena arena = ARENA_INIT(KIB(64));
 	struct deployment_record record;
@@ -142,29 +147,103 @@ static void refuses_a_newer_version(void **state) {
 	store->ops->close(store);
 }
 
-/* As it was before there were events: what is in it stays, and events can be kept. */
-static void brings_an_older_version_up_to_date(void **state) {
-	struct place *place = *state;
-	struct store *store = open_store(place);
+static char *read_fixture(const char *name) {
+	char *path = mem_printf("%s/%s", getenv("TEST_FOLDER"), name), *text = NULL;
+	size_t size = 0;
+	FILE *file = fopen(path, "r");
+	assert_non_null(file);
+	assert_true(getdelim(&text, &size, '\0', file) > 0);
+	fclose(file);
+	free(path);
+	return text;
+}
+
+static void assert_rows_of_version_3(struct store *store, struct arena *arena) {
+	struct store_rows rows;
 	struct error err;
-	assert_int_equal(create(store, "dpl-echo-1", STR("schema"), &err), 0);
-	store->ops->close(store);
-	execute(place, "DROP TABLE events; ALTER TABLE modules DROP COLUMN next_replicas; PRAGMA user_version = 1");
-	store = open_store(place);
-	struct arena arena = ARENA_INIT(KIB(64));
+	assert_int_equal(store->ops->load(store, arena, &rows, &err), 0);
+	assert_int_equal(rows.module_count, 2);
+	assert_string_equal(rows.modules[0].next_key, "dpl-echo-5ej75t8t3xr80");
+	assert_int_equal(rows.modules[0].replicas, 2);
+	assert_string_equal(rows.modules[1].name, "time");
+	assert_int_equal(rows.deployment_count, 2);
+	assert_string_equal(rows.deployments[1].key, "dpl-time-4fdsb6xcbn7g4");
+	assert_int_equal(rows.deployments[1].state, DEPLOYMENT_FAILED);
+
 	struct deployment_record record;
-	assert_int_equal(store->ops->get_deployment(store, "dpl-echo-1", &arena, &record, &err), 0);
-	const struct event_record event = {.sequence = 1,
+	assert_int_equal(store->ops->get_deployment(store, "dpl-echo-5ej75t8t3xr80", arena, &record, &err), 0);
+	assert_int_equal(record.artefact_count, 1);
+	assert_true(str_eq_c(record.artefacts[0].path, "main"));
+	assert_true(record.schema.len > 50);
+}
+
+static void assert_events(struct store *store, struct arena *arena, size_t expected) {
+	const struct event_query query = {.module = "", .newest = SIZE_MAX, .limit = SIZE_MAX};
+	struct event_record *events;
+	size_t count;
+	struct error err;
+	assert_int_equal(store->ops->list_events(store, &query, arena, &events, &count, &err), 0);
+	assert_int_equal(count, expected);
+}
+
+/* A change is stored and seen by followers, so all that version 4 added is there. */
+static void assert_version_4(struct store *store, struct arena *arena, const char *key) {
+	const struct event_record event = {.sequence = 39,
 					   .kind = EVENT_BACKPLANE_STARTED,
 					   .module = "",
 					   .deployment_key = "",
 					   .runner_key = "",
 					   .text = "started",
 					   .lines = ""};
-	const struct store_change change = {.events = &event, .event_count = 1};
-	assert_int_equal(store->ops->update(store, &change, &err), 0);
-	arena_deinit(&arena);
+	const struct store_change change = {.deployment_key = key,
+					    .state = DEPLOYMENT_LIVE,
+					    .detail = "",
+					    .events = &event,
+					    .event_count = 1};
+	struct store_rows rows;
+	struct error err;
+	assert_int_equal(epoch, 1);
+	assert_int_equal(store->ops->watch(store, 0, arena, &rows, &err), 0);
+	assert_int_equal(rows.deployment_count, 0);
+	assert_int_equal(store->ops->commit(store, epoch, &change, &err), 0);
+	assert_int_equal(store->ops->watch(store, 0, arena, &rows, &err), 0);
+	assert_int_equal(rows.deployment_count, 1);
+	assert_string_equal(rows.deployments[0].key, key);
+}
+
+/* The version before this one: a new FTL takes over what an old one left. */
+static void brings_version_3_up_to_date(void **state) {
+	struct place *place = *state;
+	struct arena arena = ARENA_INIT(KIB(64));
+	char *old = read_fixture("version_3.sql");
+	execute(place, old);
+	struct store *store = open_store(place);
+	assert_rows_of_version_3(store, &arena);
+	assert_events(store, &arena, 2);
+	assert_version_4(store, &arena, "dpl-echo-5ej75t8t3xr80");
+	assert_events(store, &arena, 3);
 	store->ops->close(store);
+	store = open_store(place);
+	assert_int_equal(epoch, 2);
+	store->ops->close(store);
+	arena_deinit(&arena);
+	free(old);
+}
+
+/* Version 1 had no events, and modules had no replicas of the next deployment. */
+static void brings_version_1_up_to_date(void **state) {
+	struct place *place = *state;
+	struct arena arena = ARENA_INIT(KIB(64));
+	char *old = read_fixture("version_3.sql");
+	execute(place, old);
+	execute(place, "DROP TABLE events; ALTER TABLE modules DROP COLUMN next_replicas; PRAGMA user_version = 1");
+	struct store *store = open_store(place);
+	assert_rows_of_version_3(store, &arena);
+	assert_events(store, &arena, 0);
+	assert_version_4(store, &arena, "dpl-time-4fdsb6xcbn7g4");
+	store->ops->close(store);
+	arena_deinit(&arena);
+	free(old);
 }
 
 static void overwrite(const struct place *place, off_t from, off_t size) {
@@ -189,22 +268,24 @@ static void says_when_a_table_is_damaged(void **state) {
 	for (int i = 0; i < 100; i++) {
 		char key[KEY_MAX];
 		snprintf(key, sizeof key, "dpl-echo-%d", i);
-		assert_int_equal(create(store, key, STR("schema"), &err), 0);
+		assert_int_equal(add(store, key, STR("schema"), &err), 0);
 	}
 	store->ops->close(store);
 	overwrite(place, 4096, 64 << 10); /* all but the list of tables */
-	store = open_store(place);
+	assert_int_equal(store_sqlite_open(place->path, &store, &err), 0);
 	struct arena arena = ARENA_INIT(KIB(64));
-	struct module_record *modules;
+	struct store_rows rows;
 	struct deployment_record *records, record;
 	size_t count;
-	assert_int_equal(store->ops->list_modules(store, &arena, &modules, &count, &err), -1);
+	assert_int_equal(store->ops->acquire(store, &epoch, &err), -1);
+	assert_int_equal(err.code, CODE_DATA_LOSS);
+	assert_int_equal(store->ops->load(store, &arena, &rows, &err), -1);
 	assert_int_equal(err.code, CODE_DATA_LOSS);
 	assert_int_equal(store->ops->list_deployments(store, "echo", 10, &arena, &records, &count, &err), -1);
 	assert_int_equal(err.code, CODE_DATA_LOSS);
 	assert_int_equal(store->ops->get_deployment(store, "dpl-echo-1", &arena, &record, &err), -1);
 	assert_int_equal(err.code, CODE_DATA_LOSS);
-	assert_int_equal(create(store, "dpl-echo-100", STR("schema"), &err), -1);
+	assert_int_equal(add(store, "dpl-echo-100", STR("schema"), &err), -1);
 	assert_int_equal(err.code, CODE_DATA_LOSS);
 	assert_non_null(strstr(err.msg, "move it away"));
 	arena_deinit(&arena);
@@ -227,11 +308,11 @@ static void says_when_another_program_locks_it(void **state) {
 	sqlite3 *db;
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(create(store, "dpl-echo-1", STR("schema"), &err), -1);
+	assert_int_equal(add(store, "dpl-echo-1", STR("schema"), &err), -1);
 	assert_int_equal(err.code, CODE_UNAVAILABLE);
 	assert_non_null(strstr(err.msg, path));
 	sqlite3_close(db);
-	assert_int_equal(create(store, "dpl-echo-1", STR("schema"), &err), 0);
+	assert_int_equal(add(store, "dpl-echo-1", STR("schema"), &err), 0);
 	store->ops->close(store);
 	free(path);
 }
@@ -240,14 +321,14 @@ static void says_when_another_program_locks_it(void **state) {
 static void assert_full_disk(struct store *store, const char *path, size_t over) {
 	struct error err;
 	char *schema = mem_zalloc(over);
-	assert_int_equal(create(store, "dpl-echo-2", str_new(schema, over), &err), -1);
+	assert_int_equal(add(store, "dpl-echo-2", str_new(schema, over), &err), -1);
 	assert_int_equal(err.code, CODE_RESOURCE_EXHAUSTED);
 	assert_non_null(strstr(err.msg, path));
 	struct arena arena = ARENA_INIT(KIB(64));
 	struct deployment_record record;
 	assert_int_equal(store->ops->get_deployment(store, "dpl-echo-2", &arena, &record, &err), -1);
 	assert_int_equal(err.code, CODE_NOT_FOUND);
-	assert_int_equal(create(store, "dpl-echo-3", STR("small"), &err), 0);
+	assert_int_equal(add(store, "dpl-echo-3", STR("small"), &err), 0);
 	arena_deinit(&arena);
 	free(schema);
 }
@@ -294,7 +375,8 @@ int main(void) {
 		TEST(is_free_although_a_child_runs_on),
 		TEST(makes_a_folder_for_its_owner_alone),
 		TEST(refuses_a_newer_version),
-		TEST(brings_an_older_version_up_to_date),
+		TEST(brings_version_3_up_to_date),
+		TEST(brings_version_1_up_to_date),
 		TEST(says_when_the_database_is_damaged),
 		TEST(says_when_a_table_is_damaged),
 		TEST(says_when_a_table_is_missing),

@@ -6,8 +6,14 @@
 
 #include "store/store.h"
 
-/* Opens the store at a place: an empty folder the first time, what the last store there left the next. */
-typedef int store_open_fn(const char *place, struct store **ret_store, struct error *err);
+struct suite_backend {
+	const char *name;
+	/* Opens the store of a place, which is an empty folder: empty the first time, with the rows of the last store
+	 * there the next. */
+	int (*open)(const char *place, struct store **ret_store, struct error *err);
+	void (*forget)(const char *place); /* the place is not used again; optional */
+	bool survives_process; /* rows are still there when the process was killed */
+};
 
 /* Runs the suite; returns the number of tests that failed. */
-int store_suite_run(const char *name, store_open_fn *open);
+int store_suite_run(const struct suite_backend *backend);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/sqlite/statements.h"
+
+#define MODULE_COLUMNS "name, coalesce(active_key, ''), coalesce(next_key, ''), replicas, next_replicas"
+#define DEPLOYMENT_COLUMNS "id, key, module, language, identity, created_ms, state, detail"
+#define EVENT_COLUMNS "sequence, time_ms, kind, module, deployment, runner, text, lines, retry_ms"
+#define EVENTS_WANTED "FROM events WHERE sequence > ?1 AND time_ms >= ?2 AND (?3 = '' OR module = ?3)"
+
+const char *const statement_texts[STATEMENT_COUNT] = {
+	[BEGIN] = "BEGIN IMMEDIATE",
+	[BEGIN_READING] = "BEGIN",
+	[COMMIT] = "COMMIT",
+	[ROLLBACK] = "ROLLBACK",
+	[GET_EPOCH] = "SELECT epoch FROM store",
+	[SET_EPOCH] = "UPDATE store SET epoch = ?1",
+	[GET_SEQUENCE] = "SELECT sequence FROM store",
+	[NEXT_SEQUENCE] = "UPDATE store SET sequence = sequence + 1",
+	[FIND_IDENTITY] = "SELECT key FROM deployments WHERE identity = ?1",
+	[ADD_MODULE] = "INSERT INTO modules (name, replicas, changed) VALUES (?1, 1, ?2) ON CONFLICT (name) DO NOTHING",
+	[ADD_DEPLOYMENT] =
+		"INSERT INTO deployments (key, module, language, identity, created_ms, state, detail, schema, changed)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[ADD_ARTEFACT] =
+		"INSERT INTO deployment_artefacts (deployment, path, digest, executable) VALUES (?1, ?2, ?3, ?4)",
+	[GET_DEPLOYMENT] = "SELECT " DEPLOYMENT_COLUMNS ", schema FROM deployments WHERE key = ?1",
+	[GET_ARTEFACTS] =
+		"SELECT path, digest, executable FROM deployment_artefacts WHERE deployment = ?1 ORDER BY path",
+	[SET_STATE] = "UPDATE deployments SET state = ?2, detail = ?3, changed = ?4 WHERE key = ?1",
+	[SET_MODULE] = "UPDATE modules SET active_key = nullif(?2, ''), next_key = nullif(?3, ''), replicas = ?4,"
+		       " next_replicas = ?5, changed = ?6 WHERE name = ?1",
+	[LOAD_MODULES] = "SELECT " MODULE_COLUMNS " FROM modules ORDER BY name",
+	[LOAD_DEPLOYMENTS] =
+		"SELECT " DEPLOYMENT_COLUMNS " FROM deployments"
+		" WHERE state IN (1, 2, 3) OR key IN (SELECT active_key FROM modules UNION SELECT next_key FROM modules)"
+		" OR id IN (SELECT max(id) FROM deployments GROUP BY module)"
+		" ORDER BY module, id",
+	[WATCH_MODULES] = "SELECT " MODULE_COLUMNS " FROM modules WHERE changed > ?1 ORDER BY name",
+	[WATCH_DEPLOYMENTS] = "SELECT " DEPLOYMENT_COLUMNS " FROM deployments WHERE changed > ?1 ORDER BY module, id",
+	[LIST_DEPLOYMENTS] =
+		"SELECT " DEPLOYMENT_COLUMNS " FROM deployments WHERE module = ?1 ORDER BY id DESC LIMIT ?2",
+	[ADD_EVENT] = "INSERT INTO events (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[DROP_EVENTS] = "DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?1",
+	/* The inner query finds the newest; the outer one gives them oldest first. */
+	[LIST_EVENTS] =
+		"SELECT " EVENT_COLUMNS " " EVENTS_WANTED " AND sequence >="
+		" (SELECT min(sequence) FROM (SELECT sequence " EVENTS_WANTED " ORDER BY sequence DESC LIMIT ?4))"
+		" ORDER BY sequence LIMIT ?5",
+};

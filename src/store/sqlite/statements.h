@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The statements of the store in SQLite, prepared once when it is opened.
+ */
+#pragma once
+
+enum statement {
+	BEGIN,
+	BEGIN_READING,
+	COMMIT,
+	ROLLBACK,
+	GET_EPOCH,
+	SET_EPOCH,
+	GET_SEQUENCE,
+	NEXT_SEQUENCE,
+	FIND_IDENTITY,
+	ADD_MODULE,
+	ADD_DEPLOYMENT,
+	ADD_ARTEFACT,
+	GET_DEPLOYMENT,
+	GET_ARTEFACTS,
+	SET_STATE,
+	SET_MODULE,
+	LOAD_MODULES,
+	LOAD_DEPLOYMENTS,
+	WATCH_MODULES,
+	WATCH_DEPLOYMENTS,
+	LIST_DEPLOYMENTS,
+	ADD_EVENT,
+	DROP_EVENTS,
+	LIST_EVENTS,
+	STATEMENT_COUNT,
+};
+
+extern const char *const statement_texts[STATEMENT_COUNT];
