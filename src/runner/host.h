@@ -2,10 +2,12 @@
 /*
  * What runs a deployment's code: a child process (host_process.c) or a shared object in this process (host_library.c).
  *
- * A host is started once, comes alive at most once, and ends exactly once; whoever made it learns of both by events. It
- * takes calls while it is alive. When it has ended nothing of it runs any more, and it frees itself.
+ * A host is started once, comes alive at most once, and ends exactly once; its owner learns of both by events. It takes
+ * calls while it is alive. When it has ended nothing of it runs any more, and it frees itself.
  */
 #pragma once
+
+#include <pthread.h>
 
 #include "base/last_lines.h"
 #include "rpc/server.h"
@@ -18,9 +20,9 @@ struct host_events {
 	void (*alive)(struct host *host);
 	/* The last call was answered; comes as often as that happens. */
 	void (*idle)(struct host *host);
-	/* It is over: why says how, also after host_stop. host->last_lines are still there. The host is gone when this
-	 * returns. stuck: it could not be ended, and only the end of this process will. */
-	void (*ended)(struct host *host, const struct error *why, bool stuck);
+	/* The host is over: why says how, also after host_stop. The last lines that it printed may be taken. The host
+	 * is gone when this returns. stuck: some of it still runs, until this process ends. */
+	void (*ended)(struct host *host, const struct error *why, struct last_lines *last_lines, bool stuck);
 };
 
 struct host_ops {
@@ -53,12 +55,11 @@ struct host_options {
 struct host {
 	const struct host_ops *ops;
 	struct host_options options; /* its texts are the owner's and outlive the host */
-	struct last_lines last_lines;
+	struct {
+		pthread_mutex_t lock;
+		struct last_lines lines; /* until the end */
+	} shared;
 };
-
-/* Both return NULL when the code could not even be started; err says why and nothing is left of it. */
-struct host *host_process_start(const struct host_options *options, struct error *err);
-struct host *host_library_start(const struct host_options *options, struct error *err);
 
 /* Calls in progress. */
 static inline size_t host_calls(const struct host *host) {
@@ -69,3 +70,19 @@ static inline size_t host_calls(const struct host *host) {
 static inline void host_stop(struct host *host) {
 	host->ops->stop(host);
 }
+
+/* --- for hosts ---------------------------------------------------------------------------------------------------- */
+
+void host_init(struct host *host, const struct host_ops *ops, const struct host_options *options);
+void host_deinit(struct host *host);
+
+/* Any thread: a line that the code printed goes to the log, at level info from standard output and warn from standard
+ * error, and is kept for the case that it ends. Each is a line_function; data is the host. */
+void host_on_stdout_line(void *data, struct str line);
+void host_on_stderr_line(void *data, struct str line);
+
+/* Any thread: keeps a line that is in the log already. */
+void host_keep_line(struct host *host, struct str line);
+
+/* Calls `ended`. Lines that are printed later go to the log alone. */
+void host_tell_ended(struct host *host, const struct error *why, bool stuck);

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A deployment as a shared object in this process.
- *
- *  LOADING ──loaded──▶ STARTING ──started──▶ ALIVE ──stop──▶ CANCELLING ──no calls──▶ STOPPING ──stopped──▶ ended
- *     │ failed             │ failed  (a stop before ALIVE waits for that)                  │
- *     ▼                    ▼                                                               │
- *   ended ◀────────────── ended ◀──start limit, kill limit: stuck──────────────────────────┘
- *
- * It is loaded in a thread of its own, as what runs when it is (constructors, its dependencies' too) may take long, and
- * the Runner answers pings meanwhile. It is never unloaded: threads that it started may still run its code, and a
- * Runner that loaded a shared object ends after it anyway.
- */
+#include "runner/host_library.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,10 +10,7 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "module/module_host.h"
-#include "runner/host.h"
 #include "runner/output_capture.h"
-
-enum library_host_state { LIBRARY_LOADING, LIBRARY_STARTING, LIBRARY_ALIVE, LIBRARY_CANCELLING, LIBRARY_STOPPING };
 
 struct library_host {
 	struct host host;
@@ -31,7 +18,6 @@ struct library_host {
 	struct module_host *module; /* NULL: not loaded yet */
 	struct output_capture *output; /* what it prints, until the end */
 	struct timer limit; /* of the start, then of the stop */
-	bool stop_asked, ended;
 	struct {
 		pthread_t thread;
 		struct task loaded;
@@ -39,10 +25,6 @@ struct library_host {
 		const struct ftl_module *module;
 		struct error err;
 	} loading;
-	struct {
-		pthread_mutex_t lock;
-		struct last_lines lines; /* the host's, until the end */
-	} shared;
 };
 
 static struct library_host *library_of(struct host *host) {
@@ -54,13 +36,24 @@ static size_t library_calls(const struct host *host) {
 	return library->module == NULL ? 0 : module_host_calls(library->module);
 }
 
-/* --- its log ------------------------------------------------------------------------------------------------------ */
+#define TO(state) (1u << (state))
 
-static void keep_line(struct library_host *library, struct str text) {
-	pthread_mutex_lock(&library->shared.lock);
-	last_lines_add(&library->shared.lines, text);
-	pthread_mutex_unlock(&library->shared.lock);
+void library_host_move(enum library_host_state *state, enum library_host_state next) {
+	static const unsigned allowed[] = {
+		[LIBRARY_LOADING] = TO(LIBRARY_LOADING_TO_END) | TO(LIBRARY_STARTING) | TO(LIBRARY_ENDED),
+		[LIBRARY_LOADING_TO_END] = TO(LIBRARY_ENDED),
+		[LIBRARY_STARTING] = TO(LIBRARY_STARTING_TO_END) | TO(LIBRARY_ALIVE) | TO(LIBRARY_ENDED),
+		[LIBRARY_STARTING_TO_END] = TO(LIBRARY_CANCELLING) | TO(LIBRARY_ENDED),
+		[LIBRARY_ALIVE] = TO(LIBRARY_CANCELLING),
+		[LIBRARY_CANCELLING] = TO(LIBRARY_STOPPING) | TO(LIBRARY_ENDED),
+		[LIBRARY_STOPPING] = TO(LIBRARY_ENDED),
+		[LIBRARY_ENDED] = 0,
+	};
+	ASSERT(allowed[*state] & TO(next));
+	*state = next;
 }
+
+/* --- what it says ------------------------------------------------------------------------------------------------- */
 
 static void on_log(void *owner, const struct module_log *said) {
 	struct library_host *library = owner;
@@ -81,41 +74,21 @@ static void on_log(void *owner, const struct module_log *said) {
 				      .attributes = buf_view(&attributes).ptr};
 	logs_add(library->host.options.logs, library->host.options.module, library->host.options.deployment_key, &line);
 	buf_deinit(&attributes);
-	keep_line(library, str_from(said->message));
-}
-
-static void take_line(struct library_host *library, enum log_level level, struct str text) {
-	const struct host_options *options = &library->host.options;
-	keep_line(library, text);
-	logs_add_printed(options->logs, options->module, options->deployment_key, level, text);
-}
-
-static void on_stdout_line(void *data, struct str line) {
-	take_line(data, LOG_INFO, line);
-}
-
-static void on_stderr_line(void *data, struct str line) {
-	take_line(data, LOG_WARN, line);
+	host_keep_line(&library->host, str_from(said->message));
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void library_free(struct library_host *library) {
-	pthread_mutex_destroy(&library->shared.lock);
+	host_deinit(&library->host);
 	free(library);
 }
 
 static void end(struct library_host *library, const struct error *why, bool stuck) {
-	struct host *host = &library->host;
-	library->ended = true;
-	timer_stop(host->options.loop, &library->limit);
+	library_host_move(&library->state, LIBRARY_ENDED);
+	timer_stop(library->host.options.loop, &library->limit);
 	output_capture_give_back(library->output);
-	pthread_mutex_lock(&library->shared.lock);
-	host->last_lines = library->shared.lines;
-	library->shared.lines = (struct last_lines){0};
-	pthread_mutex_unlock(&library->shared.lock);
-	host->options.events->ended(host, why, stuck);
-	last_lines_deinit(&host->last_lines);
+	host_tell_ended(&library->host, why, stuck);
 	if (stuck)
 		return; /* a thread still uses it */
 	if (library->module != NULL)
@@ -125,15 +98,16 @@ static void end(struct library_host *library, const struct error *why, bool stuc
 
 static void on_limit(struct timer *timer) {
 	struct library_host *library = CONTAINER_OF(timer, struct library_host, limit);
+	const struct host_options *options = &library->host.options;
 	struct error why;
 	char limit[TIME_TEXT_MAX];
-	duration_format(limit, (int64_t)library->host.options.start_timeout_ms);
-	if (library->state == LIBRARY_LOADING && !library->stop_asked)
-		error_set(&why, CODE_DEADLINE_EXCEEDED, "the loading of %s did not end within %s",
-			  library->host.options.entry, limit);
-	else if (library->state == LIBRARY_STARTING && !library->stop_asked)
+	duration_format(limit, (int64_t)options->start_timeout_ms);
+	if (library->state == LIBRARY_LOADING)
+		error_set(&why, CODE_DEADLINE_EXCEEDED, "the loading of %s did not end within %s", options->entry,
+			  limit);
+	else if (library->state == LIBRARY_STARTING)
 		error_set(&why, CODE_DEADLINE_EXCEEDED, "the start of module %s did not return within %s",
-			  library->host.options.module, limit);
+			  options->module, limit);
 	else
 		error_set(&why, CODE_CANCELLED, "it was stopped while %zu calls were running",
 			  library_calls(&library->host));
@@ -141,26 +115,38 @@ static void on_limit(struct timer *timer) {
 }
 
 static void stop_when_idle(struct library_host *library) {
-	if (library->state != LIBRARY_CANCELLING || module_host_calls(library->module) > 0)
+	if (module_host_calls(library->module) > 0)
 		return;
-	library->state = LIBRARY_STOPPING;
+	library_host_move(&library->state, LIBRARY_STOPPING);
 	module_host_stop(library->module);
 }
 
 static void cancel(struct library_host *library) {
-	library->state = LIBRARY_CANCELLING;
+	library_host_move(&library->state, LIBRARY_CANCELLING);
 	module_host_cancel(library->module);
 	stop_when_idle(library);
 }
 
 static void library_stop(struct host *host) {
 	struct library_host *library = library_of(host);
-	if (library->stop_asked)
-		return;
-	library->stop_asked = true;
-	timer_start(host->options.loop, &library->limit, host->options.kill_timeout_ms);
-	if (library->state == LIBRARY_ALIVE)
+	switch (library->state) {
+	case LIBRARY_LOADING:
+		library_host_move(&library->state, LIBRARY_LOADING_TO_END);
+		break;
+	case LIBRARY_STARTING:
+		library_host_move(&library->state, LIBRARY_STARTING_TO_END);
+		break;
+	case LIBRARY_ALIVE:
 		cancel(library);
+		break;
+	case LIBRARY_LOADING_TO_END:
+	case LIBRARY_STARTING_TO_END:
+	case LIBRARY_CANCELLING:
+	case LIBRARY_STOPPING:
+	case LIBRARY_ENDED:
+		return;
+	}
+	timer_start(host->options.loop, &library->limit, host->options.kill_timeout_ms);
 }
 
 /* --- the module's events ------------------------------------------------------------------------------------------ */
@@ -169,11 +155,11 @@ static void on_started(void *owner, const struct error *err) {
 	struct library_host *library = owner;
 	if (err != NULL) {
 		end(library, err, false);
-	} else if (library->stop_asked) {
+	} else if (library->state == LIBRARY_STARTING_TO_END) {
 		cancel(library);
 	} else {
 		timer_stop(library->host.options.loop, &library->limit);
-		library->state = LIBRARY_ALIVE;
+		library_host_move(&library->state, LIBRARY_ALIVE);
 		library->host.options.events->alive(&library->host);
 	}
 }
@@ -186,10 +172,14 @@ static void on_idle(void *owner) {
 		library->host.options.events->idle(&library->host);
 }
 
-static void on_stopped(void *owner) {
+static void end_as_told(struct library_host *library) {
 	struct error why;
 	error_set(&why, CODE_CANCELLED, "it was stopped");
-	end(owner, &why, false);
+	end(library, &why, false);
+}
+
+static void on_stopped(void *owner) {
+	end_as_told(owner);
 }
 
 static const struct module_events module_events = {
@@ -250,13 +240,17 @@ static void on_loaded(struct task *task) {
 	struct library_host *library = CONTAINER_OF(task, struct library_host, loading.loaded);
 	const struct host_options *options = &library->host.options;
 	pthread_join(library->loading.thread, NULL);
-	if (library->ended)
-		return; /* its time was up a moment before */
+	if (library->state == LIBRARY_ENDED)
+		return; /* its limit passed a moment before */
 	if (library->loading.module == NULL) {
 		end(library, &library->loading.err, false);
 		return;
 	}
-	library->state = LIBRARY_STARTING;
+	if (library->state == LIBRARY_LOADING_TO_END) {
+		end_as_told(library);
+		return;
+	}
+	library_host_move(&library->state, LIBRARY_STARTING);
 	library->module = module_host_new(&(struct module_host_options){
 		.loop = options->loop,
 		.module = library->loading.module,
@@ -270,13 +264,12 @@ static void on_loaded(struct task *task) {
 
 struct host *host_library_start(const struct host_options *options, struct error *err) {
 	struct library_host *library = mem_zalloc(sizeof *library);
-	library->host = (struct host){.ops = &library_ops, .options = *options};
+	host_init(&library->host, &library_ops, options);
 	library->limit.fire = on_limit;
 	library->loading.loaded.run = on_loaded;
-	pthread_mutex_init(&library->shared.lock, NULL);
-	library->output = output_capture_take(&(struct output_capture_options){.on_stdout = on_stdout_line,
-									       .on_stderr = on_stderr_line,
-									       .data = library,
+	library->output = output_capture_take(&(struct output_capture_options){.on_stdout = host_on_stdout_line,
+									       .on_stderr = host_on_stderr_line,
+									       .data = &library->host,
 									       .folder = options->work_folder},
 					      err);
 	if (library->output == NULL) {

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A deployment as a child process that serves VerbService on FTL_BIND.
- *
- *  PROBING ──Ping answered──▶ ALIVE
- *     │ start-up limit, stop    │ stop
- *     ▼                         ▼
- *  STOPPING ──kill limit──▶ (SIGKILL)
- *     every state ──the child exits──▶ ended
- *
- * Calls are relayed unopened to the child, over a channel of their own. When the child dies its connections break, and
- * the relay answers the calls in progress.
- */
+#include "runner/host_process.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -24,7 +14,6 @@
 #include "ftl.pb-c.h"
 #include "rpc/relay.h"
 #include "runner/child.h"
-#include "runner/host.h"
 
 enum {
 	PROBE_FIRST_MS = 1, /* between two Pings: an eighth of the time that the child has had, within these */
@@ -32,8 +21,6 @@ enum {
 	PROBE_TIMEOUT_MS = 1000, /* of one Ping */
 	LEFTOVER_MS = 500, /* for calls to find their connections broken, when the child has exited */
 };
-
-enum process_host_state { PROCESS_PROBING, PROCESS_ALIVE, PROCESS_STOPPING };
 
 struct process_host {
 	struct host host;
@@ -48,37 +35,37 @@ struct process_host {
 	char bind[ENDPOINT_MAX];
 	char not_ready[256]; /* what the last Ping was answered */
 	char label[256]; /* for the errors of calls */
-	struct error failure; /* why it is being stopped; CODE_OK: it was asked for */
+	struct error why; /* it ends; CODE_OK: not known yet */
 	struct line_splitter lines[CHILD_OUTPUTS];
-	int wait_status;
-	bool exited;
 };
 
 static struct process_host *process_of(struct host *host) {
 	return CONTAINER_OF(host, struct process_host, host);
 }
 
-/* --- its log ------------------------------------------------------------------------------------------------------ */
+#define TO(state) (1u << (state))
 
-static void take_line(struct process_host *process, enum log_level level, struct str text) {
-	const struct host_options *options = &process->host.options;
-	last_lines_add(&process->host.last_lines, text);
-	logs_add_printed(options->logs, options->module, options->deployment_key, level, text);
+void process_host_move(enum process_host_state *state, enum process_host_state next) {
+	static const unsigned allowed[] = {
+		[PROCESS_PROBING] = TO(PROCESS_ALIVE) | TO(PROCESS_STOPPING) | TO(PROCESS_EXITED),
+		[PROCESS_ALIVE] = TO(PROCESS_STOPPING) | TO(PROCESS_EXITED),
+		[PROCESS_STOPPING] = TO(PROCESS_EXITED),
+		[PROCESS_EXITED] = 0,
+	};
+	ASSERT(allowed[*state] & TO(next));
+	*state = next;
 }
 
-static void on_stdout_line(void *data, struct str line) {
-	take_line(data, LOG_INFO, line);
-}
+/* --- what it prints ----------------------------------------------------------------------------------------------- */
 
-static void on_stderr_line(void *data, struct str line) {
-	take_line(data, LOG_WARN, line);
-}
-
-static line_function *const on_line[CHILD_OUTPUTS] = {[CHILD_STDOUT] = on_stdout_line, [CHILD_STDERR] = on_stderr_line};
+static line_function *const on_line[CHILD_OUTPUTS] = {
+	[CHILD_STDOUT] = host_on_stdout_line,
+	[CHILD_STDERR] = host_on_stderr_line,
+};
 
 static void on_output(void *owner, enum child_output which, struct str bytes) {
 	struct process_host *process = owner;
-	line_splitter_feed(&process->lines[which], bytes, on_line[which], process);
+	line_splitter_feed(&process->lines[which], bytes, on_line[which], &process->host);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
@@ -86,27 +73,17 @@ static void on_output(void *owner, enum child_output which, struct str bytes) {
 static void free_process(struct process_host *process) {
 	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
 		line_splitter_deinit(&process->lines[i]);
-	last_lines_deinit(&process->host.last_lines);
+	host_deinit(&process->host);
 	free(process);
 }
 
-/* When the child has exited and every call has found its connection broken. */
+/* The child has exited, and every call has found its connection broken. */
 static void end_if_done(struct process_host *process) {
-	if (!process->exited || process->ping != NULL || process->calls > 0)
+	if (process->state != PROCESS_EXITED || process->ping != NULL || process->calls > 0)
 		return;
-	struct host *host = &process->host;
-	struct error why = process->failure;
-	char status[EXIT_TEXT_MAX];
-	exit_status_format(process->wait_status, status);
-	if (why.code == CODE_OK && process->state == PROCESS_STOPPING)
-		error_set(&why, CODE_CANCELLED, "it was stopped");
-	else if (why.code == CODE_OK && process->state == PROCESS_PROBING)
-		error_set(&why, CODE_FAILED_PRECONDITION, "%s %s before it answered Ping", host->options.entry, status);
-	else if (why.code == CODE_OK)
-		error_set(&why, CODE_UNAVAILABLE, "%s %s", host->options.entry, status);
-	timer_stop(host->options.loop, &process->limit);
+	timer_stop(process->host.options.loop, &process->limit);
 	rpc_channel_close(process->channel);
-	host->options.events->ended(host, &why, false);
+	host_tell_ended(&process->host, &process->why, false);
 	free_process(process);
 }
 
@@ -117,13 +94,28 @@ static void on_leftover_limit(struct timer *timer) {
 	process->channel = NULL;
 }
 
+/* Why the child ended, unless its start-up limit has told already. */
+static void tell_why(struct process_host *process, int wait_status) {
+	const char *entry = process->host.options.entry;
+	char status[EXIT_TEXT_MAX];
+	exit_status_format(wait_status, status);
+	if (process->why.code != CODE_OK)
+		return;
+	if (process->state == PROCESS_STOPPING)
+		error_set(&process->why, CODE_CANCELLED, "it was stopped");
+	else if (process->state == PROCESS_PROBING)
+		error_set(&process->why, CODE_FAILED_PRECONDITION, "%s %s before it answered Ping", entry, status);
+	else
+		error_set(&process->why, CODE_UNAVAILABLE, "%s %s", entry, status);
+}
+
 static void on_exited(void *owner, int wait_status) {
 	struct process_host *process = owner;
 	process->child = NULL;
-	process->exited = true;
-	process->wait_status = wait_status;
+	tell_why(process, wait_status);
+	process_host_move(&process->state, PROCESS_EXITED);
 	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
-		line_splitter_end(&process->lines[i], on_line[i], process);
+		line_splitter_end(&process->lines[i], on_line[i], &process->host);
 	timer_stop(process->host.options.loop, &process->probe);
 	process->limit.fire = on_leftover_limit;
 	timer_start(process->host.options.loop, &process->limit, LEFTOVER_MS);
@@ -138,9 +130,7 @@ static void on_kill_limit(struct timer *timer) {
 }
 
 static void stop_child(struct process_host *process, int number) {
-	if (process->exited)
-		return;
-	process->state = PROCESS_STOPPING;
+	process_host_move(&process->state, PROCESS_STOPPING);
 	timer_stop(process->host.options.loop, &process->probe);
 	child_signal(process->child, number);
 	process->limit.fire = on_kill_limit;
@@ -149,7 +139,7 @@ static void stop_child(struct process_host *process, int number) {
 
 static void process_stop(struct host *host) {
 	struct process_host *process = process_of(host);
-	if (process->state != PROCESS_STOPPING)
+	if (process->state == PROCESS_PROBING || process->state == PROCESS_ALIVE)
 		stop_child(process, SIGTERM);
 }
 
@@ -160,13 +150,13 @@ static void on_start_limit(struct timer *timer) {
 	char limit[TIME_TEXT_MAX];
 	duration_format(limit, (int64_t)process->host.options.start_timeout_ms);
 	bool told = process->not_ready[0] != '\0';
-	error_set(&process->failure, CODE_DEADLINE_EXCEEDED, "%s did not answer Ping on FTL_BIND=%s within %s%s%s",
+	error_set(&process->why, CODE_DEADLINE_EXCEEDED, "%s did not answer Ping on FTL_BIND=%s within %s%s%s",
 		  process->host.options.entry, process->bind, limit, told ? "; it says: " : "", process->not_ready);
 	stop_child(process, SIGKILL);
 }
 
 static void become_alive(struct process_host *process) {
-	process->state = PROCESS_ALIVE;
+	process_host_move(&process->state, PROCESS_ALIVE);
 	timer_stop(process->host.options.loop, &process->limit);
 	process->host.options.events->alive(&process->host);
 }
@@ -174,7 +164,7 @@ static void become_alive(struct process_host *process) {
 static void on_pinged(void *owner, const ProtobufCMessage *message, const struct error *err) {
 	struct process_host *process = owner;
 	process->ping = NULL;
-	if (process->state != PROCESS_PROBING || process->exited) {
+	if (process->state != PROCESS_PROBING) {
 		end_if_done(process);
 		return;
 	}
@@ -210,7 +200,7 @@ static void on_call_done(struct relay *relay) {
 	struct process_host *process = relay_owner(relay);
 	if (--process->calls > 0)
 		return;
-	if (process->exited)
+	if (process->state == PROCESS_EXITED)
 		end_if_done(process);
 	else
 		process->host.options.events->idle(&process->host);
@@ -218,7 +208,7 @@ static void on_call_done(struct relay *relay) {
 
 static void process_call(struct host *host, struct rpc_stream *stream) {
 	struct process_host *process = process_of(host);
-	if (process->exited) {
+	if (process->state == PROCESS_EXITED) {
 		rpc_refuse(stream);
 		return;
 	}
@@ -309,11 +299,11 @@ struct host *host_process_start(const struct host_options *options, struct error
 		return NULL;
 	struct process_host *process = mem_zalloc(sizeof *process);
 	*process = (struct process_host){
-		.host = {.ops = &process_ops, .options = *options},
 		.probe.fire = on_probe,
 		.started_ms = loop_now_ms(options->loop),
 		.limit.fire = on_start_limit,
 	};
+	host_init(&process->host, &process_ops, options);
 	endpoint_format(&endpoint, process->bind);
 	snprintf(process->label, sizeof process->label, "the deployment %s of %s", options->deployment_key,
 		 options->module);

@@ -8,7 +8,8 @@
 #include "base/path.h"
 #include "base/reasons.h"
 #include "runner/fetch.h"
-#include "runner/host.h"
+#include "runner/host_library.h"
+#include "runner/host_process.h"
 
 struct workload {
 	struct workload_options options;
@@ -103,11 +104,11 @@ static void on_idle(struct host *host) {
 	workload->options.events->idle(workload->options.owner);
 }
 
-static void on_ended(struct host *host, const struct error *why, bool stuck) {
+static void on_ended(struct host *host, const struct error *why, struct last_lines *last_lines, bool stuck) {
 	struct workload *workload = host->options.owner;
 	workload->host = NULL;
 	workload->has_threads = stuck;
-	workload->options.events->ended(workload->options.owner, why, &host->last_lines,
+	workload->options.events->ended(workload->options.owner, why, last_lines,
 					stuck                  ? REMAINS_THREADS
 					: is_library(workload) ? REMAINS_CODE
 							       : REMAINS_NOTHING);
