@@ -243,7 +243,7 @@ static const char *expected(enum args_kind kind) {
 
 /* --- parsing ------------------------------------------------------------------------------------------------------ */
 
-struct parser {
+struct args_parser {
 	struct args_option options[ARGS_OPTIONS_MAX];
 	size_t count;
 	struct option for_getopt[ARGS_OPTIONS_MAX + 1];
@@ -253,7 +253,7 @@ struct parser {
 /* getopt returns the letter of an option, or LONG_OPTIONS plus its index in the table. */
 enum { LONG_OPTIONS = 256 };
 
-static void prepare(struct parser *parser) {
+static void prepare(struct args_parser *parser) {
 	char *letters = parser->letters;
 	*letters++ = ':';
 	for (size_t i = 0; i < parser->count; i++) {
@@ -271,7 +271,7 @@ static void prepare(struct parser *parser) {
 	parser->for_getopt[parser->count] = (struct option){0};
 }
 
-static const struct args_option *find(const struct parser *parser, int number) {
+static const struct args_option *find(const struct args_parser *parser, int number) {
 	if (number >= LONG_OPTIONS)
 		return &parser->options[number - LONG_OPTIONS];
 	for (size_t i = 0; i < parser->count; i++)
@@ -280,7 +280,7 @@ static const struct args_option *find(const struct parser *parser, int number) {
 	return NULL;
 }
 
-static int refuse_unknown(const struct parser *parser, const char *argument, struct error *err) {
+static int refuse_unknown(const struct args_parser *parser, const char *argument, struct error *err) {
 	const struct args_option *known = find(parser, optopt);
 	if (known != NULL)
 		return error_set(err, CODE_INVALID_ARGUMENT, "--%s takes no value", known->name);
@@ -298,7 +298,7 @@ static int refuse_unknown(const struct parser *parser, const char *argument, str
 			 nearest.name);
 }
 
-static int parse_options(const struct parser *parser, int argc, char **argv, void *options, struct error *err) {
+static int parse_options(const struct args_parser *parser, int argc, char **argv, void *options, struct error *err) {
 	/* 0, a GNU extension, resets getopt's scanning state as well. */
 	optind = 0;
 	opterr = 0;
@@ -328,7 +328,7 @@ static int check_operands(const struct command *command, int count, char **opera
 
 int args_parse(const struct command *command, int argc, char **argv, struct arena *arena, void **ret_options,
 	       int *ret_first, struct error *err) {
-	struct parser parser = {0};
+	struct args_parser parser = {0};
 	parser.count = args_options(command, parser.options);
 	prepare(&parser);
 	void *options = arena_alloc(arena, command->options_size);

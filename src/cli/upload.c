@@ -71,26 +71,26 @@ int upload_find_missing(struct cli *cli, struct files *files, struct error *err)
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
-struct upload {
+struct uploading {
 	const struct project *project;
 	struct upload_size total;
 	size_t file; /* number of the file that is being sent, from 1 */
 	uint64_t sent; /* bytes of all files */
 };
 
-static void show_progress(const struct upload *upload) {
+static void show_progress(const struct uploading *upload) {
 	char size[SIZE_TEXT_MAX];
 	size_format(size, upload->sent);
 	progress_show("%s: uploading %zu of %zu files, %s", upload->project->module, upload->file, upload->total.files,
 		      size);
 }
 
-static int changed(const struct upload *upload, const struct file *file, struct error *err) {
+static int changed(const struct uploading *upload, const struct file *file, struct error *err) {
 	return error_set(err, CODE_ABORTED, "%s/%s changed while it was being deployed; deploy again",
 			 upload->project->folder, file->path);
 }
 
-static int send_piece(struct upload *upload, struct client_stream *stream, struct str piece, struct error *err) {
+static int send_piece(struct uploading *upload, struct client_stream *stream, struct str piece, struct error *err) {
 	Ftl__UploadArtefactRequest request = FTL__UPLOAD_ARTEFACT_REQUEST__INIT;
 	request.content = (ProtobufCBinaryData){.len = piece.len, .data = (uint8_t *)piece.ptr};
 	upload->sent += piece.len;
@@ -99,7 +99,7 @@ static int send_piece(struct upload *upload, struct client_stream *stream, struc
 }
 
 /* Sends the bytes of fd in pieces, an empty file as one empty message. Stops early when the Backplane ends the call. */
-static int send_content(struct upload *upload, int fd, const struct file *file, struct client_stream *stream,
+static int send_content(struct uploading *upload, int fd, const struct file *file, struct client_stream *stream,
 			struct error *err) {
 	char *chunk = mem_alloc(FILES_CHUNK);
 	uint64_t left = file->size;
@@ -125,8 +125,8 @@ static int send_content(struct upload *upload, int fd, const struct file *file, 
 
 /* Compares the digest that the Backplane answers with the file's. If they differ the file is hashed again, to tell a
  * file that changed meanwhile from a damaged transfer. */
-static int check_answer(const struct upload *upload, const struct file *file, const Ftl__UploadArtefactResponse *answer,
-			struct error *err) {
+static int check_answer(const struct uploading *upload, const struct file *file,
+			const Ftl__UploadArtefactResponse *answer, struct error *err) {
 	if (answer->digest.len == DIGEST_SIZE && memcmp(answer->digest.data, file->digest.bytes, DIGEST_SIZE) == 0)
 		return 0;
 	struct file now = *file;
@@ -138,7 +138,7 @@ static int check_answer(const struct upload *upload, const struct file *file, co
 			 upload->project->folder, file->path);
 }
 
-static int send_and_check(struct upload *upload, int fd, const struct file *file, struct client_stream *stream,
+static int send_and_check(struct uploading *upload, int fd, const struct file *file, struct client_stream *stream,
 			  struct error *err) {
 	if (send_content(upload, fd, file, stream, err) < 0)
 		return -1;
@@ -154,7 +154,7 @@ static int send_and_check(struct upload *upload, int fd, const struct file *file
 	return check_answer(upload, file, (const Ftl__UploadArtefactResponse *)answer, err);
 }
 
-static int send_file(struct cli *cli, struct upload *upload, const struct file *file, struct error *err) {
+static int send_file(struct cli *cli, struct uploading *upload, const struct file *file, struct error *err) {
 	int fd;
 	if (files_open(upload->project->folder, file, &fd, err) < 0)
 		return -1;
@@ -166,7 +166,7 @@ static int send_file(struct cli *cli, struct upload *upload, const struct file *
 }
 
 int upload_missing(struct cli *cli, const struct project *project, const struct files *files, struct error *err) {
-	struct upload upload = {.project = project, .total = upload_size(files)};
+	struct uploading upload = {.project = project, .total = upload_size(files)};
 	for (size_t i = 0; i < files->count; i++) {
 		if (!files->items[i].missing)
 			continue;

@@ -22,14 +22,14 @@ bool control_module_is_awaited(const struct control *control, const struct modul
 	return language == NULL || language->problem[0] == '\0';
 }
 
-struct text {
+struct problem_text {
 	char *ptr;
 	size_t size;
 };
 
-static const char *say(struct text text, const char *reason, const char *format, ...) PRINTF_LIKE(3, 4);
+static const char *say(struct problem_text text, const char *reason, const char *format, ...) PRINTF_LIKE(3, 4);
 
-static const char *say(struct text text, const char *reason, const char *format, ...) {
+static const char *say(struct problem_text text, const char *reason, const char *format, ...) {
 	va_list args;
 	va_start(args, format);
 	vsnprintf(text.ptr, text.size, format, args);
@@ -39,7 +39,7 @@ static const char *say(struct text text, const char *reason, const char *format,
 
 /* Of a deployment with replicas that are wanted. */
 static const char *say_what_it_waits_for(const struct control *control, const struct deployment *deployment,
-					 struct text text) {
+					 struct problem_text text) {
 	const struct language *language = language_of(control, deployment);
 	uint64_t now_ms = control->time.now_ms;
 	if (language != NULL && language->problem[0] != '\0' && deployment_assigned(deployment) == 0)
@@ -58,7 +58,7 @@ const char *control_module_problem(const struct control *control, const struct m
 				   size_t size) {
 	const struct deployment *active = module->active, *next = module->next;
 	const struct deployment *deployment = active != NULL && (module->replicas > 0 || next == NULL) ? active : next;
-	struct text text = {ret_text, size};
+	struct problem_text text = {ret_text, size};
 	if (deployment == NULL && module->failure != NULL)
 		return say(text, REASON_FAILED, "%s", module->failure);
 	if (deployment == NULL)

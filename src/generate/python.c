@@ -7,28 +7,28 @@
 #include "generate/python_names.h"
 #include "generate/text.h"
 
-struct printer {
+struct python_printer {
 	struct python_names names;
 	struct text out;
 };
 
-static void put_type(struct printer *printer, const struct schema_type *type);
+static void put_type(struct python_printer *printer, const struct schema_type *type);
 
 /* --- types -------------------------------------------------------------------------------------------------------- */
 
-static const struct python_name *find(const struct printer *printer, const struct schema_type *type) {
+static const struct python_name *find(const struct python_printer *printer, const struct schema_type *type) {
 	return python_names_find(&printer->names, type->ref.module, type->ref.name);
 }
 
 /* What an alias stands for, or the type itself. */
-static const struct schema_type *base(const struct printer *printer, const struct schema_type *type) {
+static const struct schema_type *base(const struct python_printer *printer, const struct schema_type *type) {
 	while (type->kind == SCHEMA_REF && type->ref.module[0] != '\0' &&
 	       find(printer, type)->decl->kind == SCHEMA_ALIAS)
 		type = &find(printer, type)->decl->alias.type;
 	return type;
 }
 
-static void put_ref(struct printer *printer, const struct schema_type *type) {
+static void put_ref(struct python_printer *printer, const struct schema_type *type) {
 	struct text *out = &printer->out;
 	text_put(out, find(printer, type)->word);
 	for (size_t i = 0; i < type->arg_count; i++) {
@@ -38,7 +38,7 @@ static void put_ref(struct printer *printer, const struct schema_type *type) {
 	text_put(out, type->arg_count > 0 ? "]" : "");
 }
 
-static void put_container(struct printer *printer, const struct schema_type *type) {
+static void put_container(struct python_printer *printer, const struct schema_type *type) {
 	struct text *out = &printer->out;
 	text_put(out, type->kind == SCHEMA_MAP ? "dict[" : "list[");
 	if (type->kind == SCHEMA_MAP) {
@@ -49,7 +49,7 @@ static void put_container(struct printer *printer, const struct schema_type *typ
 	text_put(out, "]");
 }
 
-static void put_type(struct printer *printer, const struct schema_type *type) {
+static void put_type(struct python_printer *printer, const struct schema_type *type) {
 	static const char *const words[] = {
 		[SCHEMA_INT] = "int",   [SCHEMA_FLOAT] = "float",   [SCHEMA_STRING] = "str", [SCHEMA_BYTES] = "bytes",
 		[SCHEMA_BOOL] = "bool", [SCHEMA_TIME] = "datetime", [SCHEMA_ANY] = "Any",    [SCHEMA_UNIT] = "None",
@@ -98,7 +98,8 @@ static void put_doc(struct text *out, const struct schema_comments *comments, co
 
 /* --- classes ------------------------------------------------------------------------------------------------------ */
 
-static void put_field(struct printer *printer, const struct schema_decl *data, const struct schema_field *field) {
+static void put_field(struct python_printer *printer, const struct schema_decl *data,
+		      const struct schema_field *field) {
 	struct text *out = &printer->out;
 	const char *attribute = python_names_member(&printer->names, data, field->name);
 	bool renamed = strcmp(attribute, field->name) != 0;
@@ -110,7 +111,7 @@ static void put_field(struct printer *printer, const struct schema_decl *data, c
 	put_doc(out, &field->comments, "");
 }
 
-static void put_data(struct printer *printer, const struct python_name *name) {
+static void put_data(struct python_printer *printer, const struct python_name *name) {
 	struct text *out = &printer->out;
 	const struct schema_decl *data = name->decl;
 	text_printf(out, "\n\n@dataclass(kw_only=True)\nclass %s", name->word);
@@ -125,7 +126,7 @@ static void put_data(struct printer *printer, const struct python_name *name) {
 		text_put(out, "    pass\n");
 }
 
-static void put_enum(struct printer *printer, const struct python_name *name) {
+static void put_enum(struct python_printer *printer, const struct python_name *name) {
 	struct text *out = &printer->out;
 	const struct schema_decl *decl = name->decl;
 	text_printf(out, "\n\nclass %s(enum.Enum):\n", name->word);
@@ -143,7 +144,7 @@ static void put_enum(struct printer *printer, const struct python_name *name) {
 }
 
 /* The variants that are no class of their own yet. */
-static void put_variants(struct printer *printer, const struct python_name *name) {
+static void put_variants(struct python_printer *printer, const struct python_name *name) {
 	struct text *out = &printer->out;
 	for (size_t i = 0; i < name->decl->enumeration.variant_count; i++) {
 		const struct schema_variant *variant = &name->decl->enumeration.variants[i];
@@ -160,7 +161,7 @@ static void put_variants(struct printer *printer, const struct python_name *name
 
 /* --- unions and aliases ------------------------------------------------------------------------------------------- */
 
-static void put_union(struct printer *printer, const struct python_name *name) {
+static void put_union(struct python_printer *printer, const struct python_name *name) {
 	struct text *out = &printer->out;
 	text_printf(out, "\n%s: TypeAlias = ", name->word);
 	for (size_t i = 0; i < name->decl->enumeration.variant_count; i++) {
@@ -174,16 +175,16 @@ static void put_union(struct printer *printer, const struct python_name *name) {
 	text_put(out, "\n");
 }
 
-static void put_alias(struct printer *printer, struct python_name *name);
+static void put_alias(struct python_printer *printer, struct python_name *name);
 
 static void put_alias_of(const struct schema_type *type, void *context) {
-	struct printer *printer = context;
+	struct python_printer *printer = context;
 	if (type->kind == SCHEMA_REF && type->ref.module[0] != '\0')
 		put_alias(printer, (struct python_name *)find(printer, type));
 }
 
 /* Behind those that it names. */
-static void put_alias(struct printer *printer, struct python_name *name) {
+static void put_alias(struct python_printer *printer, struct python_name *name) {
 	if (name->decl->kind != SCHEMA_ALIAS || name->written)
 		return;
 	name->written = true;
@@ -193,7 +194,7 @@ static void put_alias(struct printer *printer, struct python_name *name) {
 	text_put(&printer->out, "\n");
 }
 
-static void put_types(struct printer *printer) {
+static void put_types(struct python_printer *printer) {
 	for (struct python_name *name = printer->names.first; name != NULL; name = name->next)
 		if (name->decl == NULL)
 			text_printf(&printer->out, "%s = TypeVar(\"%s\")\n", name->word, name->word);
@@ -217,7 +218,7 @@ static void put_types(struct printer *printer) {
 
 /* --- verbs -------------------------------------------------------------------------------------------------------- */
 
-static void put_verb(struct printer *printer, const struct python_name *name) {
+static void put_verb(struct python_printer *printer, const struct python_name *name) {
 	struct text *out = &printer->out;
 	const struct schema_decl *verb = name->decl;
 	bool has_request = base(printer, &verb->verb.request)->kind != SCHEMA_UNIT;
@@ -246,7 +247,7 @@ static void put_verb(struct printer *printer, const struct python_name *name) {
 }
 
 /* For `ftl schema` of the SDK: which verb a function calls, and where a type is declared that others may name. */
-static void put_tables(struct printer *printer) {
+static void put_tables(struct python_printer *printer) {
 	struct text *out = &printer->out;
 	text_put(out, "\n\nFTL_TYPES: dict[str, Any] = {\n");
 	for (struct python_name *name = printer->names.first; name != NULL; name = name->next)
@@ -260,7 +261,7 @@ static void put_tables(struct printer *printer) {
 	text_put(out, "}\n");
 }
 
-static void put_file(struct printer *printer) {
+static void put_file(struct python_printer *printer) {
 	const struct generate_options *options = printer->names.options;
 	struct text *out = &printer->out;
 	text_printf(out, "# Made by `ftl generate` from %s: change nothing here.\n", options->file);
@@ -276,7 +277,7 @@ static void put_file(struct printer *printer) {
 }
 
 int generate_python(const struct generate_options *options, struct buf *stubs, struct error *err) {
-	struct printer printer = {.out.buf = stubs};
+	struct python_printer printer = {.out.buf = stubs};
 	python_names_init(&printer.names, options);
 	int result = python_names_collect(&printer.names, err);
 	if (result == 0)

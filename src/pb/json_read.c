@@ -14,21 +14,22 @@
 #include "pb/json_time.h"
 #include "pb/wire.h"
 
-struct reader {
+struct json_reader {
 	const struct types *types;
 	struct buf *out;
 	struct error *err;
 	bool has_big; /* there are numbers that were quoted by quote_big */
 };
 
-static int read_message(struct reader *reader, const struct type_message *type, const json_t *value, unsigned depth);
+static int read_message(struct json_reader *reader, const struct type_message *type, const json_t *value,
+			unsigned depth);
 
-static int refuse(struct reader *reader, const struct type_field *field, const char *expected) {
+static int refuse(struct json_reader *reader, const struct type_field *field, const char *expected) {
 	return error_set(reader->err, CODE_INVALID_ARGUMENT, "JSON: the field %s must be %s", field->json_name,
 			 expected);
 }
 
-static int check(struct reader *reader, int over) {
+static int check(struct json_reader *reader, int over) {
 	return over == 0 ? 0
 			 : error_set(reader->err, CODE_RESOURCE_EXHAUSTED, "JSON: the message has more than %zu bytes",
 				     reader->out->max);
@@ -41,17 +42,17 @@ static struct str text_of(const json_t *value) {
 /* --- numbers ------------------------------------------------------------------------------------------------------ */
 
 /* jansson's integers end at INT64_MAX, and a uint64 does not. Larger ones come to it as texts that begin with NUL. */
-static bool is_big(const struct reader *reader, const json_t *value) {
+static bool is_big(const struct json_reader *reader, const json_t *value) {
 	return reader->has_big && json_is_string(value) && json_string_length(value) > 1 &&
 	       json_string_value(value)[0] == '\0';
 }
 
-static bool is_text(const struct reader *reader, const json_t *value) {
+static bool is_text(const struct json_reader *reader, const json_t *value) {
 	return json_is_string(value) && !is_big(reader, value);
 }
 
 /* Of a text that stands for a number. */
-static struct str digits_of(const struct reader *reader, const json_t *value) {
+static struct str digits_of(const struct json_reader *reader, const json_t *value) {
 	return str_from_offset(text_of(value), is_big(reader, value) ? 1 : 0);
 }
 
@@ -104,7 +105,7 @@ static bool is_blank_free(struct str text) {
 }
 
 /* A number, or a text that is one. False: it is neither. */
-static bool to_double(const struct reader *reader, const json_t *value, double *ret_number) {
+static bool to_double(const struct json_reader *reader, const json_t *value, double *ret_number) {
 	if (json_is_number(value)) {
 		*ret_number = json_number_value(value);
 		return true;
@@ -131,7 +132,8 @@ static bool to_whole(double number, double low, double high, bool *ret_negative,
 }
 
 /* As two's complement, with its sign. 1, "1", 1.0 and 1e0 are the same. */
-static bool to_integer(const struct reader *reader, const json_t *value, bool *ret_negative, uint64_t *ret_number) {
+static bool to_integer(const struct json_reader *reader, const json_t *value, bool *ret_negative,
+		       uint64_t *ret_number) {
 	if (json_is_integer(value)) {
 		*ret_negative = json_integer_value(value) < 0;
 		*ret_number = (uint64_t)json_integer_value(value);
@@ -177,7 +179,8 @@ static int put_integer(struct buf *out, enum type_kind kind, uint64_t number) {
 	return wire_put_varint(out, number);
 }
 
-static int read_integer(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
+static int read_integer(struct json_reader *reader, const struct type_field *field, const json_t *value,
+			bool keep_zero) {
 	bool negative, is_32 = field->kind == KIND_SFIXED32 || field->kind == KIND_FIXED32;
 	uint64_t number;
 	if (!to_integer(reader, value, &negative, &number) || !fits(field->kind, negative, number))
@@ -191,7 +194,7 @@ static int read_integer(struct reader *reader, const struct type_field *field, c
 		     wire_put_tag(reader->out, field->number, type) | put_integer(reader->out, field->kind, number));
 }
 
-static int read_real(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
+static int read_real(struct json_reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
 	double number;
 	if (!to_double(reader, value, &number))
 		return refuse(reader, field, "a number, or \"NaN\", \"Infinity\" or \"-Infinity\"");
@@ -207,7 +210,7 @@ static int read_real(struct reader *reader, const struct type_field *field, cons
 				     wire_put_fixed(reader->out, bits, is_float ? 4 : 8));
 }
 
-static int read_enum(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
+static int read_enum(struct json_reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
 	const struct type_enum *type = field->enumeration;
 	if (!json_is_string(value) && !json_is_null(value))
 		return read_integer(reader, field, value, keep_zero);
@@ -224,7 +227,7 @@ static int read_enum(struct reader *reader, const struct type_field *field, cons
 
 /* --- the other scalars -------------------------------------------------------------------------------------------- */
 
-static int read_bool(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
+static int read_bool(struct json_reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
 	bool as_text =
 		json_is_string(value) && (str_eq(text_of(value), STR("true")) || str_eq(text_of(value), STR("false")));
 	bool is_key = as_text && keep_zero && field->number == 1; /* of a map; anything else would not be lenient */
@@ -237,7 +240,7 @@ static int read_bool(struct reader *reader, const struct type_field *field, cons
 		     wire_put_tag(reader->out, field->number, WIRE_VARINT) | wire_put_varint(reader->out, truth));
 }
 
-static int read_text(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
+static int read_text(struct json_reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
 	if (!is_text(reader, value))
 		return refuse(reader, field, "a text");
 	if (json_string_length(value) == 0 && !keep_zero)
@@ -245,7 +248,7 @@ static int read_text(struct reader *reader, const struct type_field *field, cons
 	return check(reader, wire_put_bytes(reader->out, field->number, text_of(value)));
 }
 
-static int read_bytes(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
+static int read_bytes(struct json_reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
 	if (!is_text(reader, value))
 		return refuse(reader, field, "a text in base 64");
 	struct str text = text_of(value);
@@ -260,14 +263,15 @@ static int read_bytes(struct reader *reader, const struct type_field *field, con
 	return result;
 }
 
-static int read_submessage(struct reader *reader, const struct type_field *field, const json_t *value, unsigned depth) {
+static int read_submessage(struct json_reader *reader, const struct type_field *field, const json_t *value,
+			   unsigned depth) {
 	size_t offset = buf_len(reader->out);
 	if (read_message(reader, field->message, value, depth + 1) < 0)
 		return -1;
 	return check(reader, wire_wrap(reader->out, offset, field->number));
 }
 
-static int read_value(struct reader *reader, const struct type_field *field, const json_t *value, bool keep_zero,
+static int read_value(struct json_reader *reader, const struct type_field *field, const json_t *value, bool keep_zero,
 		      unsigned depth) {
 	switch (field->kind) {
 	case KIND_DOUBLE:
@@ -300,7 +304,7 @@ static int read_value(struct reader *reader, const struct type_field *field, con
 
 /* --- maps, lists, messages ---------------------------------------------------------------------------------------- */
 
-static int read_map(struct reader *reader, const struct type_field *field, const json_t *value, unsigned depth) {
+static int read_map(struct json_reader *reader, const struct type_field *field, const json_t *value, unsigned depth) {
 	if (!json_is_object(value))
 		return refuse(reader, field, "an object");
 	const struct type_field *key_field = type_field_by_number(field->message, 1);
@@ -324,7 +328,7 @@ static bool takes_null(const struct type_field *field) {
 	       (field->kind == KIND_ENUM && field->enumeration->is_null_value);
 }
 
-static int read_field(struct reader *reader, const struct type_field *field, const json_t *value, unsigned depth) {
+static int read_field(struct json_reader *reader, const struct type_field *field, const json_t *value, unsigned depth) {
 	if (json_is_null(value) && (field->repeated || !takes_null(field)))
 		return 0;
 	if (!field->repeated)
@@ -344,7 +348,8 @@ static int read_field(struct reader *reader, const struct type_field *field, con
 	return 0;
 }
 
-static int read_fields(struct reader *reader, const struct type_message *type, const json_t *value, unsigned depth) {
+static int read_fields(struct json_reader *reader, const struct type_message *type, const json_t *value,
+		       unsigned depth) {
 	const char *key;
 	json_t *item;
 	/* Which field of each oneof was there; all but a few oneofs have an index below 64. */
@@ -367,11 +372,11 @@ static int read_fields(struct reader *reader, const struct type_message *type, c
 
 /* --- messages with a form of their own ---------------------------------------------------------------------------- */
 
-static int refuse_special(struct reader *reader, const struct type_message *type, const char *expected) {
+static int refuse_special(struct json_reader *reader, const struct type_message *type, const char *expected) {
 	return error_set(reader->err, CODE_INVALID_ARGUMENT, "JSON: a %s must be %s", type->name, expected);
 }
 
-static int put_time(struct reader *reader, struct json_time time) {
+static int put_time(struct json_reader *reader, struct json_time time) {
 	int over = 0;
 	if (time.seconds != 0)
 		over |= wire_put_tag(reader->out, 1, WIRE_VARINT) |
@@ -382,7 +387,7 @@ static int put_time(struct reader *reader, struct json_time time) {
 	return check(reader, over);
 }
 
-static int read_time(struct reader *reader, const struct type_message *type, const json_t *value) {
+static int read_time(struct json_reader *reader, const struct type_message *type, const json_t *value) {
 	bool is_duration = type->special == SPECIAL_DURATION;
 	struct json_time time;
 	if (!json_is_string(value) ||
@@ -393,7 +398,7 @@ static int read_time(struct reader *reader, const struct type_message *type, con
 }
 
 /* "fooBar,baz" is foo_bar and baz. */
-static int read_field_mask(struct reader *reader, const struct type_message *type, const json_t *value) {
+static int read_field_mask(struct json_reader *reader, const struct type_message *type, const json_t *value) {
 	if (!is_text(reader, value))
 		return refuse_special(reader, type, "a text");
 	struct str rest = text_of(value);
@@ -415,7 +420,8 @@ static int read_field_mask(struct reader *reader, const struct type_message *typ
 }
 
 /* Value is a oneof of null, number, text, bool, struct and list, numbered 1 to 6. */
-static int read_any_json(struct reader *reader, const struct type_message *type, const json_t *value, unsigned depth) {
+static int read_any_json(struct json_reader *reader, const struct type_message *type, const json_t *value,
+			 unsigned depth) {
 	unsigned number = json_is_null(value)	 ? 1
 			  : json_is_number(value) || is_big(reader, value) ? 2
 			  : json_is_string(value)	 ? 3
@@ -427,7 +433,7 @@ static int read_any_json(struct reader *reader, const struct type_message *type,
 		     : refuse_special(reader, type, "of google/protobuf/struct.proto");
 }
 
-static int read_any(struct reader *reader, const struct type_message *type, const json_t *value, unsigned depth) {
+static int read_any(struct json_reader *reader, const struct type_message *type, const json_t *value, unsigned depth) {
 	if (!json_is_object(value))
 		return refuse_special(reader, type, "an object with \"@type\"");
 	const json_t *url = json_object_get(value, "@type");
@@ -454,7 +460,8 @@ static int read_any(struct reader *reader, const struct type_message *type, cons
 	return check(reader, wire_wrap(reader->out, offset, 2));
 }
 
-static int read_message(struct reader *reader, const struct type_message *type, const json_t *value, unsigned depth) {
+static int read_message(struct json_reader *reader, const struct type_message *type, const json_t *value,
+			unsigned depth) {
 	if (depth > JSON_DEPTH_MAX)
 		return error_set(reader->err, CODE_INVALID_ARGUMENT, "JSON: values are nested deeper than %d",
 				 JSON_DEPTH_MAX);
@@ -506,7 +513,7 @@ int json_to_pb(const struct types *types, const struct type_message *type, struc
 		return error_set(err, CODE_RESOURCE_EXHAUSTED,
 				 "JSON: the message has %zu values; max-json-values is %d", values, JSON_VALUES_MAX);
 	json_error_t wrong;
-	struct reader reader = {.types = types, .out = out, .err = err};
+	struct json_reader reader = {.types = types, .out = out, .err = err};
 	json_t *tree = json_loadb(json.ptr, json.len, LOAD_FLAGS, &wrong);
 	if (tree == NULL && json_error_code(&wrong) == json_error_numeric_overflow) {
 		struct buf quoted = BUF_INIT(json.len * 2 + 16); /* 8 bytes more for each 19 and what follows them */

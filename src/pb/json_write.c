@@ -15,16 +15,16 @@
 #include "pb/json_time.h"
 #include "pb/wire.h"
 
-struct writer {
+struct json_writer {
 	const struct types *types;
 	size_t values;
 	struct error *err;
 };
 
-static json_t *write_message(struct writer *writer, const struct type_message *type, struct str bytes, json_t *into,
-			     unsigned depth);
+static json_t *write_message(struct json_writer *writer, const struct type_message *type, struct str bytes,
+			     json_t *into, unsigned depth);
 
-static json_t *fail(struct writer *writer, const struct type_message *type, const char *what) {
+static json_t *fail(struct json_writer *writer, const struct type_message *type, const char *what) {
 	error_set(writer->err, CODE_INVALID_ARGUMENT, "%s: %s", type->name, what);
 	return NULL;
 }
@@ -135,7 +135,7 @@ static enum wire_type wire_type_of(enum type_kind kind) {
 }
 
 /* A value of its own; of a message, merged into before if that is not NULL. NULL: an error. */
-static json_t *write_value(struct writer *writer, const struct type_message *owner, const struct type_field *field,
+static json_t *write_value(struct json_writer *writer, const struct type_message *owner, const struct type_field *field,
 			   const struct wire_field *wire, json_t *before, unsigned depth) {
 	if (++writer->values > JSON_VALUES_MAX) {
 		error_set(writer->err, CODE_RESOURCE_EXHAUSTED,
@@ -196,13 +196,13 @@ static void write_key(const struct type_field *field, const struct wire_field *w
 	ASSERT(over == 0);
 }
 
-static json_t *default_value(struct writer *writer, const struct type_message *owner, const struct type_field *field,
-			     unsigned depth) {
+static json_t *default_value(struct json_writer *writer, const struct type_message *owner,
+			     const struct type_field *field, unsigned depth) {
 	struct wire_field nothing = {.bytes = STR_INIT("")};
 	return write_value(writer, owner, field, &nothing, NULL, depth);
 }
 
-static int write_entry(struct writer *writer, const struct type_message *entry, struct str bytes, json_t *map,
+static int write_entry(struct json_writer *writer, const struct type_message *entry, struct str bytes, json_t *map,
 		       unsigned depth) {
 	const struct type_field *key_field = type_field_by_number(entry, 1),
 				*value_field = type_field_by_number(entry, 2);
@@ -236,7 +236,7 @@ static int write_entry(struct writer *writer, const struct type_message *entry, 
 	return failed ? -1 : 0;
 }
 
-static int write_packed(struct writer *writer, const struct type_message *type, const struct type_field *field,
+static int write_packed(struct json_writer *writer, const struct type_message *type, const struct type_field *field,
 			struct str bytes, json_t *list) {
 	enum wire_type each = wire_type_of(field->kind);
 	while (bytes.len > 0) {
@@ -262,7 +262,7 @@ static int write_packed(struct writer *writer, const struct type_message *type, 
 	return bytes.len > 0 ? -1 : 0;
 }
 
-static int write_repeated(struct writer *writer, const struct type_message *type, const struct type_field *field,
+static int write_repeated(struct json_writer *writer, const struct type_message *type, const struct type_field *field,
 			  const struct wire_field *wire, json_t *object, unsigned depth) {
 	bool is_map = field->message != NULL && field->message->is_map_entry;
 	enum wire_type each = wire_type_of(field->kind);
@@ -288,7 +288,7 @@ static void drop_others_of_oneof(const struct type_message *type, const struct t
 			json_object_del(object, type->fields[i].json_name);
 }
 
-static int write_field(struct writer *writer, const struct type_message *type, const struct wire_field *wire,
+static int write_field(struct json_writer *writer, const struct type_message *type, const struct wire_field *wire,
 		       json_t *object, unsigned depth) {
 	const struct type_field *field = type_field_by_number(type, wire->number);
 	if (field == NULL)
@@ -312,7 +312,7 @@ static int write_field(struct writer *writer, const struct type_message *type, c
 
 /* --- messages with a form of their own ---------------------------------------------------------------------------- */
 
-static json_t *write_time(struct writer *writer, const struct type_message *type, struct str bytes) {
+static json_t *write_time(struct json_writer *writer, const struct type_message *type, struct str bytes) {
 	struct json_time time = {0};
 	struct wire_field wire;
 	while (wire_take(&bytes, &wire)) {
@@ -327,7 +327,7 @@ static json_t *write_time(struct writer *writer, const struct type_message *type
 	return fits ? json_string(text) : fail(writer, type, "the time is outside of what JSON can say");
 }
 
-static json_t *write_field_mask(struct writer *writer, const struct type_message *type, struct str bytes) {
+static json_t *write_field_mask(struct json_writer *writer, const struct type_message *type, struct str bytes) {
 	struct buf text = BUF_INIT(bytes.len + 1);
 	struct wire_field wire;
 	int over = 0;
@@ -351,7 +351,8 @@ static json_t *write_field_mask(struct writer *writer, const struct type_message
 }
 
 /* The only field that is set, without its name: of Value, of a wrapper. */
-static json_t *write_single(struct writer *writer, const struct type_message *type, struct str bytes, unsigned depth) {
+static json_t *write_single(struct json_writer *writer, const struct type_message *type, struct str bytes,
+			    unsigned depth) {
 	struct wire_field wire;
 	json_t *result = NULL;
 	while (wire_take(&bytes, &wire)) {
@@ -370,7 +371,8 @@ static json_t *write_single(struct writer *writer, const struct type_message *ty
 }
 
 /* Struct and ListValue: their one field, without its name. */
-static json_t *write_inner(struct writer *writer, const struct type_message *type, struct str bytes, unsigned depth) {
+static json_t *write_inner(struct json_writer *writer, const struct type_message *type, struct str bytes,
+			   unsigned depth) {
 	const struct type_field *field = type_field_by_number(type, 1);
 	json_t *object = json_object(), *inner = NULL;
 	struct wire_field wire;
@@ -386,7 +388,8 @@ static json_t *write_inner(struct writer *writer, const struct type_message *typ
 	return inner;
 }
 
-static json_t *write_any(struct writer *writer, const struct type_message *type, struct str bytes, unsigned depth) {
+static json_t *write_any(struct json_writer *writer, const struct type_message *type, struct str bytes,
+			 unsigned depth) {
 	struct wire_field wire;
 	struct str url = {0}, content = STR("");
 	while (wire_take(&bytes, &wire)) {
@@ -420,8 +423,8 @@ static json_t *write_any(struct writer *writer, const struct type_message *type,
 }
 
 /* into is NULL, or the object to add to, which is returned; it stays its owner's then. */
-static json_t *write_message(struct writer *writer, const struct type_message *type, struct str bytes, json_t *into,
-			     unsigned depth) {
+static json_t *write_message(struct json_writer *writer, const struct type_message *type, struct str bytes,
+			     json_t *into, unsigned depth) {
 	if (depth > JSON_DEPTH_MAX)
 		return fail(writer, type, "messages are nested too deep");
 	switch (type->special) {
@@ -512,7 +515,7 @@ static int print(const json_t *value, struct buf *out) {
 
 int json_from_pb(const struct types *types, const struct type_message *type, struct str bytes, struct buf *out,
 		 struct error *err) {
-	struct writer writer = {.types = types, .err = err};
+	struct json_writer writer = {.types = types, .err = err};
 	json_t *tree = write_message(&writer, type, bytes, NULL, 1);
 	if (tree == NULL)
 		return -1;

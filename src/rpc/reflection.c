@@ -34,13 +34,13 @@ static int answer_error(struct buf *response, enum code code, const char *text) 
 	       wire_put_bytes(response, 2, str_from(text)) | wire_wrap(response, offset, RESPONSE_ERROR);
 }
 
-struct walk {
+struct types_walk {
 	const struct types *types;
 	const struct type_file *files[FILES_MAX];
 	size_t count;
 };
 
-static void walk_file(struct walk *walk, const struct type_file *file) {
+static void walk_file(struct types_walk *walk, const struct type_file *file) {
 	if (file == NULL || walk->count == FILES_MAX)
 		return;
 	for (size_t i = 0; i < walk->count; i++)
@@ -51,7 +51,7 @@ static void walk_file(struct walk *walk, const struct type_file *file) {
 
 /* A file and all that it needs, itself first. */
 static int answer_file(const struct rpc_reflection *reflection, struct buf *response, const struct type_file *file) {
-	struct walk *walk = mem_zalloc(sizeof *walk);
+	struct types_walk *walk = mem_zalloc(sizeof *walk);
 	size_t offset = buf_len(response);
 	int over = 0;
 	walk_file(walk, file);

@@ -10,7 +10,7 @@
 #include "schema.pb-c.h"
 #include "schema/grow.h"
 
-struct reader {
+struct proto_reader {
 	struct arena *arena;
 	struct schema_diagnostics *diagnostics;
 	const char *module;
@@ -26,7 +26,7 @@ struct reader {
 	schema_diagnose((reader)->diagnostics, (reader)->pos, hint, "%s: " format, (reader)->place, __VA_ARGS__)
 
 /* Counts what is about to be added to the model; false: there is too much. */
-static bool count_node(struct reader *reader) {
+static bool count_node(struct proto_reader *reader) {
 	if (reader->nodes++ < SCHEMA_NODES_MAX)
 		return true;
 	if (reader->nodes == SCHEMA_NODES_MAX + 1)
@@ -34,7 +34,7 @@ static bool count_node(struct reader *reader) {
 	return false;
 }
 
-static const char *read_text(struct reader *reader, const char *what, const char *text) {
+static const char *read_text(struct proto_reader *reader, const char *what, const char *text) {
 	struct str bytes = str_from(text ? text : "");
 	reader->text_bytes += bytes.len;
 	if (reader->text_bytes > SCHEMA_TEXT_MAX) {
@@ -58,14 +58,14 @@ static bool has_control(const char *text, const char *allowed) {
 }
 
 /* A text that is printed as it stands. */
-static const char *read_plain_text(struct reader *reader, const char *what, const char *text) {
+static const char *read_plain_text(struct proto_reader *reader, const char *what, const char *text) {
 	const char *copy = read_text(reader, what, text);
 	if (has_control(copy, ""))
 		COMPLAIN(reader, NULL, "%s has a control character in it", what);
 	return copy;
 }
 
-static const char *read_name(struct reader *reader, const char *what, const char *text) {
+static const char *read_name(struct proto_reader *reader, const char *what, const char *text) {
 	const char *copy = read_text(reader, what, text);
 	if (copy[0] == '\0' && (text == NULL || text[0] == '\0'))
 		COMPLAIN(reader, NULL, "%s has no name", what);
@@ -75,7 +75,7 @@ static const char *read_name(struct reader *reader, const char *what, const char
 }
 
 /* Sets where errors are from here on; returns what it was. */
-static struct schema_pos enter(struct reader *reader, const Schema__Position *message) {
+static struct schema_pos enter(struct proto_reader *reader, const Schema__Position *message) {
 	struct schema_pos before = reader->pos;
 	if (message == NULL || message->line < 1 || message->line > UINT32_MAX || message->column < 0 ||
 	    message->column > UINT32_MAX)
@@ -87,14 +87,14 @@ static struct schema_pos enter(struct reader *reader, const Schema__Position *me
 }
 
 /* The position of a message alone; unknown when it has none. */
-static struct schema_pos read_pos(struct reader *reader, const Schema__Position *message) {
+static struct schema_pos read_pos(struct proto_reader *reader, const Schema__Position *message) {
 	struct schema_pos outer = enter(reader, message);
 	struct schema_pos pos = reader->pos;
 	reader->pos = outer;
 	return message != NULL && message->line > 0 ? pos : (struct schema_pos){0};
 }
 
-static void read_comments(struct reader *reader, char **lines, size_t count, struct schema_comments *comments) {
+static void read_comments(struct proto_reader *reader, char **lines, size_t count, struct schema_comments *comments) {
 	for (size_t i = 0; i < count; i++) {
 		const char *text = read_text(reader, "a comment", lines[i]);
 		if (has_control(text, "\t\r\n"))
@@ -115,14 +115,14 @@ static void read_comments(struct reader *reader, char **lines, size_t count, str
 	}
 }
 
-static bool is_param(const struct reader *reader, const char *name) {
+static bool is_param(const struct proto_reader *reader, const char *name) {
 	for (size_t i = 0; reader->data != NULL && i < reader->data->n_type_parameters; i++)
 		if (strcmp(reader->data->type_parameters[i]->name, name) == 0)
 			return true;
 	return false;
 }
 
-static struct schema_ref read_ref(struct reader *reader, const char *what, const Schema__Position *pos,
+static struct schema_ref read_ref(struct proto_reader *reader, const char *what, const Schema__Position *pos,
 				  const char *module, const char *name, bool may_be_param) {
 	struct schema_ref ref = {.pos = read_pos(reader, pos), .module = reader->module, .name = ""};
 	if (!count_node(reader))
@@ -137,14 +137,15 @@ static struct schema_ref read_ref(struct reader *reader, const char *what, const
 	return ref;
 }
 
-static bool read_type(struct reader *reader, const Schema__Type *message, size_t depth, struct schema_type *ret_type);
+static bool read_type(struct proto_reader *reader, const Schema__Type *message, size_t depth,
+		      struct schema_type *ret_type);
 
-static struct schema_type *read_inner(struct reader *reader, const Schema__Type *message, size_t depth) {
+static struct schema_type *read_inner(struct proto_reader *reader, const Schema__Type *message, size_t depth) {
 	struct schema_type *type = arena_alloc(reader->arena, sizeof *type);
 	return read_type(reader, message, depth + 1, type) ? type : NULL;
 }
 
-static bool read_type_ref(struct reader *reader, const Schema__DataRef *message, size_t depth,
+static bool read_type_ref(struct proto_reader *reader, const Schema__DataRef *message, size_t depth,
 			  struct schema_type *type) {
 	type->kind = SCHEMA_REF;
 	type->ref = read_ref(reader, "a reference", message->pos, message->module, message->name, true);
@@ -158,19 +159,19 @@ static bool read_type_ref(struct reader *reader, const Schema__DataRef *message,
 	return true;
 }
 
-static bool read_around(struct reader *reader, enum schema_type_kind kind, const Schema__Type *element, size_t depth,
-			struct schema_type *type) {
+static bool read_around(struct proto_reader *reader, enum schema_type_kind kind, const Schema__Type *element,
+			size_t depth, struct schema_type *type) {
 	type->kind = kind;
 	type->element = read_inner(reader, element, depth);
 	return type->element != NULL;
 }
 
-static bool read_map(struct reader *reader, const Schema__Map *message, size_t depth, struct schema_type *type) {
+static bool read_map(struct proto_reader *reader, const Schema__Map *message, size_t depth, struct schema_type *type) {
 	type->key = read_inner(reader, message->key, depth);
 	return type->key != NULL && read_around(reader, SCHEMA_MAP, message->value, depth, type);
 }
 
-static bool read_known_type(struct reader *reader, const Schema__Type *message, size_t depth,
+static bool read_known_type(struct proto_reader *reader, const Schema__Type *message, size_t depth,
 			    struct schema_type *type) {
 	switch ((int)message->value_case) {
 	case SCHEMA__TYPE__VALUE_INT:
@@ -217,7 +218,8 @@ static bool read_known_type(struct reader *reader, const Schema__Type *message, 
 }
 
 /* false: it said what is wrong, or there is too much; *ret_type is then not to be read. */
-static bool read_type(struct reader *reader, const Schema__Type *message, size_t depth, struct schema_type *ret_type) {
+static bool read_type(struct proto_reader *reader, const Schema__Type *message, size_t depth,
+		      struct schema_type *ret_type) {
 	*ret_type = (struct schema_type){.kind = SCHEMA_ANY, .ref = {.module = "", .name = ""}};
 	if (message == NULL) {
 		COMPLAIN(reader, NULL, "%s", "a type is missing");
@@ -230,7 +232,8 @@ static bool read_type(struct reader *reader, const Schema__Type *message, size_t
 	return count_node(reader) && read_known_type(reader, message, depth, ret_type);
 }
 
-static void read_calls(struct reader *reader, const Schema__MetadataCalls *message, struct schema_metadata *metadata) {
+static void read_calls(struct proto_reader *reader, const Schema__MetadataCalls *message,
+		       struct schema_metadata *metadata) {
 	metadata->name = "calls";
 	metadata->pos = read_pos(reader, message->pos);
 	for (size_t i = 0; i < message->n_calls && reader->nodes <= SCHEMA_NODES_MAX; i++) {
@@ -244,7 +247,8 @@ static void read_calls(struct reader *reader, const Schema__MetadataCalls *messa
 		COMPLAIN(reader, NULL, "%s", "+calls names no verb");
 }
 
-static void read_other(struct reader *reader, const Schema__MetadataOther *message, struct schema_metadata *metadata) {
+static void read_other(struct proto_reader *reader, const Schema__MetadataOther *message,
+		       struct schema_metadata *metadata) {
 	metadata->name = read_name(reader, "metadata", message->name);
 	metadata->pos = read_pos(reader, message->pos);
 	if (strcmp(metadata->name, "calls") == 0)
@@ -256,7 +260,7 @@ static void read_other(struct reader *reader, const Schema__MetadataOther *messa
 	}
 }
 
-static void read_metadata(struct reader *reader, Schema__Metadata **messages, size_t count,
+static void read_metadata(struct proto_reader *reader, Schema__Metadata **messages, size_t count,
 			  struct schema_metadata_list *list) {
 	for (size_t i = 0; i < count && count_node(reader); i++) {
 		struct schema_metadata metadata = {0};
@@ -274,21 +278,21 @@ static void read_metadata(struct reader *reader, Schema__Metadata **messages, si
 }
 
 /* Names the place of errors in a part of a declaration. */
-static void set_place(struct reader *reader, const char *decl, const char *part, const char *kind, size_t index) {
+static void set_place(struct proto_reader *reader, const char *decl, const char *part, const char *kind, size_t index) {
 	if (schema_is_name(str_from(part)))
 		snprintf(reader->place, sizeof reader->place, "%s.%s", decl, part);
 	else
 		snprintf(reader->place, sizeof reader->place, "%s, %s %zu", decl, kind, index + 1);
 }
 
-static size_t count_members(struct reader *reader, size_t count, const char *members) {
+static size_t count_members(struct proto_reader *reader, size_t count, const char *members) {
 	if (count <= SCHEMA_MEMBERS_MAX)
 		return count;
 	COMPLAIN(reader, "split it", "more than %d %s", SCHEMA_MEMBERS_MAX, members);
 	return 0;
 }
 
-static void read_field(struct reader *reader, const Schema__Field *message, struct schema_decl *decl) {
+static void read_field(struct proto_reader *reader, const Schema__Field *message, struct schema_decl *decl) {
 	struct schema_pos outer = enter(reader, message->pos);
 	struct schema_field field = {.pos = read_pos(reader, message->pos)};
 	field.name = read_name(reader, "the field", message->name);
@@ -300,7 +304,7 @@ static void read_field(struct reader *reader, const Schema__Field *message, stru
 	reader->pos = outer;
 }
 
-static void read_data(struct reader *reader, const Schema__Data *message, struct schema_decl *decl) {
+static void read_data(struct proto_reader *reader, const Schema__Data *message, struct schema_decl *decl) {
 	decl->kind = SCHEMA_DATA;
 	decl->exported = message->export;
 	if (message->n_type_parameters > SCHEMA_PARAMS_MAX) {
@@ -327,7 +331,7 @@ static void read_data(struct reader *reader, const Schema__Data *message, struct
 }
 
 /* One of the two is set: the reference of the first version, or the type. */
-static void read_verb_type(struct reader *reader, const char *what, const Schema__DataRef *ref,
+static void read_verb_type(struct proto_reader *reader, const char *what, const Schema__DataRef *ref,
 			   const Schema__Type *type, struct schema_type *ret_type) {
 	*ret_type = (struct schema_type){.kind = SCHEMA_ANY, .ref = {.module = "", .name = ""}};
 	if (ref != NULL && type != NULL)
@@ -340,7 +344,7 @@ static void read_verb_type(struct reader *reader, const char *what, const Schema
 		COMPLAIN(reader, "Unit is nothing", "the verb has no %s", what);
 }
 
-static void read_verb(struct reader *reader, const Schema__Verb *message, struct schema_decl *decl) {
+static void read_verb(struct proto_reader *reader, const Schema__Verb *message, struct schema_decl *decl) {
 	decl->kind = SCHEMA_VERB;
 	decl->exported = message->export;
 	read_verb_type(reader, "request", message->request, message->request_type, &decl->verb.request);
@@ -348,8 +352,8 @@ static void read_verb(struct reader *reader, const Schema__Verb *message, struct
 	read_metadata(reader, message->metadata, message->n_metadata, &decl->metadata);
 }
 
-static void read_variant_value(struct reader *reader, const Schema__EnumVariant *message, struct schema_decl *decl,
-			       struct schema_variant *variant) {
+static void read_variant_value(struct proto_reader *reader, const Schema__EnumVariant *message,
+			       struct schema_decl *decl, struct schema_variant *variant) {
 	bool fits = false;
 	if (message->value_case == SCHEMA__ENUM_VARIANT__VALUE_TYPE && decl->kind == SCHEMA_SUM) {
 		variant->type = arena_alloc(reader->arena, sizeof *variant->type);
@@ -369,7 +373,7 @@ static void read_variant_value(struct reader *reader, const Schema__EnumVariant 
 						    : "value that is a String");
 }
 
-static void read_variant(struct reader *reader, const Schema__EnumVariant *message, struct schema_decl *decl) {
+static void read_variant(struct proto_reader *reader, const Schema__EnumVariant *message, struct schema_decl *decl) {
 	struct schema_pos outer = enter(reader, message->pos);
 	struct schema_variant variant = {.pos = read_pos(reader, message->pos)};
 	variant.name = read_name(reader, "the variant", message->name);
@@ -381,7 +385,7 @@ static void read_variant(struct reader *reader, const Schema__EnumVariant *messa
 	reader->pos = outer;
 }
 
-static void read_enum(struct reader *reader, const Schema__Enum *message, struct schema_decl *decl) {
+static void read_enum(struct proto_reader *reader, const Schema__Enum *message, struct schema_decl *decl) {
 	decl->kind = message->type == NULL ? SCHEMA_SUM : SCHEMA_ENUM;
 	decl->exported = message->export;
 	if (message->type != NULL) {
@@ -397,7 +401,7 @@ static void read_enum(struct reader *reader, const Schema__Enum *message, struct
 	read_metadata(reader, message->metadata, message->n_metadata, &decl->metadata);
 }
 
-static void read_alias(struct reader *reader, const Schema__TypeAlias *message, struct schema_decl *decl) {
+static void read_alias(struct proto_reader *reader, const Schema__TypeAlias *message, struct schema_decl *decl) {
 	decl->kind = SCHEMA_ALIAS;
 	decl->exported = message->export;
 	read_type(reader, message->type, 0, &decl->alias.type);
@@ -405,7 +409,7 @@ static void read_alias(struct reader *reader, const Schema__TypeAlias *message, 
 }
 
 /* What all four kinds begin with. */
-struct head {
+struct decl_head {
 	const char *kind;
 	const Schema__Position *pos;
 	const char *name;
@@ -413,31 +417,32 @@ struct head {
 	size_t comment_count;
 };
 
-static bool find_head(const Schema__Decl *message, struct head *ret_head) {
+static bool find_head(const Schema__Decl *message, struct decl_head *ret_head) {
 	switch ((int)message->value_case) {
 	case SCHEMA__DECL__VALUE_DATA:
-		*ret_head = (struct head){"the data", message->data->pos, message->data->name, message->data->comments,
-					  message->data->n_comments};
+		*ret_head = (struct decl_head){"the data", message->data->pos, message->data->name,
+					       message->data->comments, message->data->n_comments};
 		return true;
 	case SCHEMA__DECL__VALUE_VERB:
-		*ret_head = (struct head){"the verb", message->verb->pos, message->verb->name, message->verb->comments,
-					  message->verb->n_comments};
+		*ret_head = (struct decl_head){"the verb", message->verb->pos, message->verb->name,
+					       message->verb->comments, message->verb->n_comments};
 		return true;
 	case SCHEMA__DECL__VALUE_ENUM:
-		*ret_head = (struct head){"the enum", message->enum_->pos, message->enum_->name,
-					  message->enum_->comments, message->enum_->n_comments};
+		*ret_head = (struct decl_head){"the enum", message->enum_->pos, message->enum_->name,
+					       message->enum_->comments, message->enum_->n_comments};
 		return true;
 	case SCHEMA__DECL__VALUE_TYPE_ALIAS:
-		*ret_head = (struct head){"the type alias", message->type_alias->pos, message->type_alias->name,
-					  message->type_alias->comments, message->type_alias->n_comments};
+		*ret_head = (struct decl_head){"the type alias", message->type_alias->pos, message->type_alias->name,
+					       message->type_alias->comments, message->type_alias->n_comments};
 		return true;
 	default: /* protobuf-c's enums have values that are none */
 		return false;
 	}
 }
 
-static void read_decl(struct reader *reader, const Schema__Decl *message, size_t index, struct schema_module *module) {
-	struct head head;
+static void read_decl(struct proto_reader *reader, const Schema__Decl *message, size_t index,
+		      struct schema_module *module) {
+	struct decl_head head;
 	snprintf(reader->place, sizeof reader->place, "declaration %zu", index + 1);
 	if (!find_head(message, &head)) {
 		COMPLAIN(reader, NULL, "%s", "a declaration of no kind, or of one that this version does not know");
@@ -462,7 +467,8 @@ static void read_decl(struct reader *reader, const Schema__Decl *message, size_t
 	reader->pos = outer;
 }
 
-static void read_runtime(struct reader *reader, const Schema__ModuleRuntime *message, struct schema_module *module) {
+static void read_runtime(struct proto_reader *reader, const Schema__ModuleRuntime *message,
+			 struct schema_module *module) {
 	module->language = read_plain_text(reader, "the language", message->language);
 	module->entry = read_plain_text(reader, "the entry", message->entry);
 	module->bind = read_plain_text(reader, "the bind", message->bind);
@@ -474,7 +480,8 @@ static void read_runtime(struct reader *reader, const Schema__ModuleRuntime *mes
 		COMPLAIN(reader, NULL, "%s", "the create time is out of range");
 }
 
-static void read_module_metadata(struct reader *reader, const Schema__Module *message, struct schema_module *module) {
+static void read_module_metadata(struct proto_reader *reader, const Schema__Module *message,
+				 struct schema_module *module) {
 	static const char *const taken[] = {"language", "entry", "bind", "created"};
 	read_metadata(reader, message->metadata, message->n_metadata, &module->metadata);
 	for (size_t i = 0; i < module->metadata.count; i++)
@@ -490,7 +497,7 @@ int schema_from_proto(const Schema__Module *message, struct arena *arena, struct
 	size_t known = diagnostics->count;
 	struct schema_module *module = arena_alloc(arena, sizeof *module);
 	*module = (struct schema_module){.language = "", .entry = "", .bind = ""};
-	struct reader reader = {.arena = arena, .diagnostics = diagnostics, .place = "the schema"};
+	struct proto_reader reader = {.arena = arena, .diagnostics = diagnostics, .place = "the schema"};
 	enter(&reader, message->pos);
 	module->pos = read_pos(&reader, message->pos);
 	module->name = reader.module = read_name(&reader, "the module", message->name);

@@ -40,7 +40,7 @@ struct key_set {
 	size_t len, capacity;
 };
 
-struct checker {
+struct json_checker {
 	const struct schema_json *json;
 	struct scanner scanner;
 	struct buf scratch; /* the last string that had escapes */
@@ -49,7 +49,7 @@ struct checker {
 	struct error *err;
 };
 
-static int check_value(struct checker *checker, const struct schema_type *type, const struct scope *scope,
+static int check_value(struct json_checker *checker, const struct schema_type *type, const struct scope *scope,
 		       const struct place *place);
 
 enum {
@@ -73,7 +73,7 @@ static const char *quote(struct str text, char ret_text[VALUE_TEXT_MAX + 8]) {
 }
 
 /* The end of a long path says more than its beginning. */
-static void print_path(const struct checker *checker, const struct place *place, char ret_text[PATH_TEXT_MAX]) {
+static void print_path(const struct json_checker *checker, const struct place *place, char ret_text[PATH_TEXT_MAX]) {
 	char *at = ret_text + PATH_TEXT_MAX - 1;
 	*at = '\0';
 	char step[SCHEMA_NAME_MAX + 16], quoted[VALUE_TEXT_MAX + 8];
@@ -100,10 +100,10 @@ static void print_path(const struct checker *checker, const struct place *place,
 	memmove(ret_text, at, strlen(at) + 1);
 }
 
-static int refuse(const struct checker *checker, const struct place *place, const char *reason, const char *format, ...)
-	PRINTF_LIKE(4, 5);
+static int refuse(const struct json_checker *checker, const struct place *place, const char *reason, const char *format,
+		  ...) PRINTF_LIKE(4, 5);
 
-static int refuse(const struct checker *checker, const struct place *place, const char *reason, const char *format,
+static int refuse(const struct json_checker *checker, const struct place *place, const char *reason, const char *format,
 		  ...) {
 	char path[PATH_TEXT_MAX], text[ERROR_TEXT_MAX - PATH_TEXT_MAX];
 	print_path(checker, place, path);
@@ -116,7 +116,7 @@ static int refuse(const struct checker *checker, const struct place *place, cons
 	return error_set_reason(checker->err, reason);
 }
 
-static int refuse_syntax(const struct checker *checker, const struct place *place) {
+static int refuse_syntax(const struct json_checker *checker, const struct place *place) {
 	size_t line = 1, column = 1;
 	for (size_t i = 0; i < checker->scanner.at; i++) {
 		column = checker->scanner.text.ptr[i] == '\n' ? 1 : column + 1;
@@ -135,19 +135,19 @@ static const char *kind_word(enum scan_kind kind) {
 }
 
 /* Something else came than what is expected; what text is not JSON is said first. */
-static int refuse_kind(struct checker *checker, const char *expected, const struct place *place) {
+static int refuse_kind(struct json_checker *checker, const char *expected, const struct place *place) {
 	enum scan_kind kind = scan_peek(&checker->scanner);
 	if (kind == SCAN_INVALID)
 		return refuse_syntax(checker, place);
 	return refuse(checker, place, REASON_WRONG_TYPE, "expected %s, got %s", expected, kind_word(kind));
 }
 
-static bool comes(struct checker *checker, enum scan_kind kind) {
+static bool comes(struct json_checker *checker, enum scan_kind kind) {
 	return scan_peek(&checker->scanner) == kind;
 }
 
 /* What raw stands for; valid until the next call. */
-static struct str plain(struct checker *checker, struct str raw, bool escaped) {
+static struct str plain(struct json_checker *checker, struct str raw, bool escaped) {
 	if (!escaped)
 		return raw;
 	buf_clear(&checker->scratch);
@@ -155,7 +155,8 @@ static struct str plain(struct checker *checker, struct str raw, bool escaped) {
 	return str_new(room, scan_unescape(raw, room));
 }
 
-static int read_string(struct checker *checker, const char *expected, const struct place *place, struct str *ret_text) {
+static int read_string(struct json_checker *checker, const char *expected, const struct place *place,
+		       struct str *ret_text) {
 	struct str raw;
 	bool escaped;
 	if (!comes(checker, SCAN_STRING))
@@ -166,14 +167,15 @@ static int read_string(struct checker *checker, const char *expected, const stru
 	return 0;
 }
 
-static int read_number(struct checker *checker, const char *expected, const struct place *place,
+static int read_number(struct json_checker *checker, const char *expected, const struct place *place,
 		       struct str *ret_digits) {
 	if (!comes(checker, SCAN_NUMBER))
 		return refuse_kind(checker, expected, place);
 	return scan_number(&checker->scanner, ret_digits) ? 0 : refuse_syntax(checker, place);
 }
 
-static int check_int(struct checker *checker, const char *expected, const struct place *place, int64_t *ret_number) {
+static int check_int(struct json_checker *checker, const char *expected, const struct place *place,
+		     int64_t *ret_number) {
 	struct str digits;
 	if (read_number(checker, expected, place, &digits) != 0)
 		return -1;
@@ -196,7 +198,7 @@ static double to_double(struct str digits) {
 	return value;
 }
 
-static int check_float(struct checker *checker, const struct place *place) {
+static int check_float(struct json_checker *checker, const struct place *place) {
 	struct str digits;
 	if (read_number(checker, "Float", place, &digits) != 0)
 		return -1;
@@ -207,12 +209,12 @@ static int check_float(struct checker *checker, const struct place *place) {
 	return 0;
 }
 
-static int check_string(struct checker *checker, const struct place *place) {
+static int check_string(struct json_checker *checker, const struct place *place) {
 	struct str text;
 	return read_string(checker, "String", place, &text);
 }
 
-static int check_time(struct checker *checker, const struct place *place) {
+static int check_time(struct json_checker *checker, const struct place *place) {
 	static const char expected[] = "Time, as in \"2026-01-02T03:04:05Z\"";
 	struct str text;
 	char quoted[VALUE_TEXT_MAX + 8];
@@ -246,7 +248,7 @@ static bool is_base64(struct str text) {
 	return text.len % 4 == 0 && (padding == 0 || (padding == 1 ? last % 4 == 0 : last % 16 == 0));
 }
 
-static int check_bytes(struct checker *checker, const struct place *place) {
+static int check_bytes(struct json_checker *checker, const struct place *place) {
 	struct str text;
 	char quoted[VALUE_TEXT_MAX + 8];
 	if (read_string(checker, "Bytes in base64", place, &text) != 0)
@@ -256,18 +258,18 @@ static int check_bytes(struct checker *checker, const struct place *place) {
 	return 0;
 }
 
-static int check_boolean(struct checker *checker, const struct place *place) {
+static int check_boolean(struct json_checker *checker, const struct place *place) {
 	bool value;
 	if (!comes(checker, SCAN_BOOLEAN))
 		return refuse_kind(checker, "Bool", place);
 	return scan_boolean(&checker->scanner, &value) ? 0 : refuse_syntax(checker, place);
 }
 
-static int check_any(struct checker *checker, const struct place *place) {
+static int check_any(struct json_checker *checker, const struct place *place) {
 	return scan_skip(&checker->scanner) ? 0 : refuse_syntax(checker, place);
 }
 
-static int check_verb_name(struct checker *checker, const struct schema_type *type, const struct place *place) {
+static int check_verb_name(struct json_checker *checker, const struct schema_type *type, const struct place *place) {
 	char expected[SCHEMA_TYPE_TEXT_MAX + 64], quoted[VALUE_TEXT_MAX + 8];
 	snprintf(expected, sizeof expected, "the name of a verb, as in \"%s.%s\"", type->ref.module, type->ref.name);
 	struct str text, name;
@@ -279,7 +281,7 @@ static int check_verb_name(struct checker *checker, const struct schema_type *ty
 	return 0;
 }
 
-static int check_array(struct checker *checker, const struct schema_type *type, const struct scope *scope,
+static int check_array(struct json_checker *checker, const struct schema_type *type, const struct scope *scope,
 		       const struct place *place) {
 	char expected[SCHEMA_TYPE_TEXT_MAX];
 	if (!comes(checker, SCAN_ARRAY))
@@ -305,7 +307,7 @@ static bool put_hash(struct key_set *set, uint64_t hash) {
 }
 
 /* false: the key was there. */
-static bool add_key(struct checker *checker, uint64_t map, struct str key) {
+static bool add_key(struct json_checker *checker, uint64_t map, struct str key) {
 	struct key_set *set = &checker->keys;
 	if (set->len * 2 >= set->capacity) {
 		struct key_set old = *set;
@@ -323,7 +325,7 @@ static bool add_key(struct checker *checker, uint64_t map, struct str key) {
 	return is_new;
 }
 
-static const struct schema_module *find_module(const struct checker *checker, const char *name) {
+static const struct schema_module *find_module(const struct json_checker *checker, const char *name) {
 	if (strcmp(name, checker->json->module->name) == 0)
 		return checker->json->module;
 	if (checker->json->find != NULL)
@@ -333,7 +335,7 @@ static const struct schema_module *find_module(const struct checker *checker, co
 
 /* Over aliases, of whatever module, to what type stands for. Of a reference also what it leads to, and the module of
  * that; NULL: not there. */
-static const struct schema_type *resolve(const struct checker *checker, const struct schema_type *type,
+static const struct schema_type *resolve(const struct json_checker *checker, const struct schema_type *type,
 					 const struct schema_module **ret_module, const struct schema_decl **ret_decl) {
 	*ret_module = NULL;
 	*ret_decl = NULL;
@@ -377,7 +379,7 @@ static const char *nearest_variant(const struct schema_decl *decl, struct str te
 	return nearest_hint(&nearest, ret_hint);
 }
 
-static int refuse_variant(const struct checker *checker, const struct schema_decl *decl, const char *reason,
+static int refuse_variant(const struct json_checker *checker, const struct schema_decl *decl, const char *reason,
 			  struct str text, const struct place *place) {
 	char values[LIST_TEXT_MAX], quoted[VALUE_TEXT_MAX + 8], hint[NEAREST_HINT_MAX];
 	const char *found = nearest_variant(decl, text, hint);
@@ -385,7 +387,7 @@ static int refuse_variant(const struct checker *checker, const struct schema_dec
 		      found ? "; " : "", found ? found : "");
 }
 
-static int check_enum(struct checker *checker, const struct schema_decl *decl, const struct place *place) {
+static int check_enum(struct json_checker *checker, const struct schema_decl *decl, const struct place *place) {
 	char values[LIST_TEXT_MAX];
 	struct str text = {0};
 	int64_t number = 0;
@@ -402,7 +404,7 @@ static int check_enum(struct checker *checker, const struct schema_decl *decl, c
 }
 
 /* A key is a text in JSON, whatever its type. */
-static int check_key(struct checker *checker, const struct schema_type *type, struct str key,
+static int check_key(struct json_checker *checker, const struct schema_type *type, struct str key,
 		     const struct place *place) {
 	const struct schema_module *module;
 	const struct schema_decl *decl;
@@ -428,7 +430,7 @@ static int check_key(struct checker *checker, const struct schema_type *type, st
 		      quote(key, quoted));
 }
 
-static int check_map(struct checker *checker, const struct schema_type *type, const struct scope *scope,
+static int check_map(struct json_checker *checker, const struct schema_type *type, const struct scope *scope,
 		     const struct place *place) {
 	char expected[SCHEMA_TYPE_TEXT_MAX];
 	if (!comes(checker, SCAN_OBJECT))
@@ -450,7 +452,7 @@ static int check_map(struct checker *checker, const struct schema_type *type, co
 	return checker->scanner.problem ? refuse_syntax(checker, place) : 0;
 }
 
-static int refuse_field(struct checker *checker, const struct schema_decl *data, struct str name,
+static int refuse_field(struct json_checker *checker, const struct schema_decl *data, struct str name,
 			const struct place *place) {
 	struct nearest nearest;
 	char hint[NEAREST_HINT_MAX], quoted[VALUE_TEXT_MAX + 8];
@@ -492,7 +494,8 @@ static bool is_param(const struct schema_type *type) {
 	return type->kind == SCHEMA_REF && type->ref.module[0] == '\0';
 }
 
-static bool may_be_missing(const struct checker *checker, const struct schema_type *type, const struct scope *scope) {
+static bool may_be_missing(const struct json_checker *checker, const struct schema_type *type,
+			   const struct scope *scope) {
 	const struct schema_module *module;
 	const struct schema_decl *decl;
 	for (; is_param(type); scope = scope->outer)
@@ -501,7 +504,7 @@ static bool may_be_missing(const struct checker *checker, const struct schema_ty
 	return type->kind == SCHEMA_REF ? module == NULL : type->kind == SCHEMA_OPTIONAL;
 }
 
-static int check_missing(const struct checker *checker, const struct field_set *seen, const struct scope *scope,
+static int check_missing(const struct json_checker *checker, const struct field_set *seen, const struct scope *scope,
 			 const struct place *place) {
 	const struct schema_decl *data = scope->data;
 	size_t count = data->data.needed ? data->data.needed_count : data->data.field_count;
@@ -517,7 +520,7 @@ static int check_missing(const struct checker *checker, const struct field_set *
 	return 0;
 }
 
-static int check_fields(struct checker *checker, const struct scope *scope, const struct place *place) {
+static int check_fields(struct json_checker *checker, const struct scope *scope, const struct place *place) {
 	const struct schema_decl *data = scope->data;
 	struct field_set seen;
 	memset(&seen, 0, (data->data.field_count + 63) / 64 * sizeof seen.bits[0]);
@@ -544,7 +547,7 @@ static int check_fields(struct checker *checker, const struct scope *scope, cons
 	return checker->scanner.problem ? refuse_syntax(checker, place) : check_missing(checker, &seen, scope, place);
 }
 
-static int check_data(struct checker *checker, const struct scope *scope, const struct place *place) {
+static int check_data(struct json_checker *checker, const struct scope *scope, const struct place *place) {
 	if (!comes(checker, SCAN_OBJECT))
 		return refuse_kind(checker, scope->data->name, place);
 	if (!scan_enter(&checker->scanner))
@@ -552,7 +555,7 @@ static int check_data(struct checker *checker, const struct scope *scope, const 
 	return check_fields(checker, scope, place);
 }
 
-static int check_unit(struct checker *checker, const struct place *place) {
+static int check_unit(struct json_checker *checker, const struct place *place) {
 	struct str raw;
 	bool escaped;
 	if (!comes(checker, SCAN_OBJECT))
@@ -576,7 +579,7 @@ struct sum {
 	struct scanner before_value; /* where it is, when it came before the name */
 };
 
-static int check_sum_name(struct checker *checker, struct sum *sum, const struct place *place) {
+static int check_sum_name(struct json_checker *checker, struct sum *sum, const struct place *place) {
 	char values[LIST_TEXT_MAX];
 	struct str text;
 	if (sum->variant != NULL)
@@ -589,7 +592,7 @@ static int check_sum_name(struct checker *checker, struct sum *sum, const struct
 	return sum->variant ? 0 : refuse_variant(checker, sum->decl, REASON_UNKNOWN_VARIANT, text, place);
 }
 
-static int check_sum_value(struct checker *checker, struct sum *sum, const struct scope *scope,
+static int check_sum_value(struct json_checker *checker, struct sum *sum, const struct scope *scope,
 			   const struct place *place) {
 	if (sum->has_value)
 		return refuse(checker, place, REASON_DUPLICATE_KEY, "the field is there twice");
@@ -600,7 +603,7 @@ static int check_sum_value(struct checker *checker, struct sum *sum, const struc
 	return check_any(checker, place);
 }
 
-static int check_sum_field(struct checker *checker, struct sum *sum, const struct scope *scope, struct str key,
+static int check_sum_field(struct json_checker *checker, struct sum *sum, const struct scope *scope, struct str key,
 			   const struct place *place) {
 	struct place name = {.outer = place, .field = "name"}, value = {.outer = place, .field = "value"};
 	if (str_eq(key, STR("name"))) {
@@ -625,7 +628,7 @@ static int check_sum_field(struct checker *checker, struct sum *sum, const struc
 		      sum->decl->name);
 }
 
-static int check_sum(struct checker *checker, const struct schema_decl *decl, const struct scope *scope,
+static int check_sum(struct json_checker *checker, const struct schema_decl *decl, const struct scope *scope,
 		     const struct place *place) {
 	char expected[SCHEMA_NAME_MAX + 64];
 	snprintf(expected, sizeof expected, "%s, {\"name\": …, \"value\": …}", decl->name);
@@ -648,12 +651,12 @@ static int check_sum(struct checker *checker, const struct schema_decl *decl, co
 }
 
 /* With --allow-breaking a module may be there in a form that others do not fit. */
-static int refuse_ref(const struct checker *checker, const struct schema_type *type, const char *problem,
+static int refuse_ref(const struct json_checker *checker, const struct schema_type *type, const char *problem,
 		      const struct place *place) {
 	return refuse(checker, place, REASON_INVALID_VALUE, "the type \"%s.%s\" %s", type->ref.module, type->ref.name, problem);
 }
 
-static int check_ref(struct checker *checker, const struct schema_type *type, const struct scope *scope,
+static int check_ref(struct json_checker *checker, const struct schema_type *type, const struct scope *scope,
 		     const struct place *place) {
 	struct scope inner = {.outer = scope};
 	const struct schema_module *module;
@@ -682,14 +685,14 @@ static int check_ref(struct checker *checker, const struct schema_type *type, co
 	return 0;
 }
 
-static int check_optional(struct checker *checker, const struct schema_type *type, const struct scope *scope,
+static int check_optional(struct json_checker *checker, const struct schema_type *type, const struct scope *scope,
 			  const struct place *place) {
 	if (scan_peek(&checker->scanner) != SCAN_NULL)
 		return check_value(checker, type->element, scope, place);
 	return scan_null(&checker->scanner) ? 0 : refuse_syntax(checker, place);
 }
 
-static int check_value(struct checker *checker, const struct schema_type *type, const struct scope *scope,
+static int check_value(struct json_checker *checker, const struct schema_type *type, const struct scope *scope,
 		       const struct place *place) {
 	int64_t number;
 	switch (type->kind) {
@@ -725,7 +728,7 @@ static int check_value(struct checker *checker, const struct schema_type *type, 
 
 int schema_check_json(const struct schema_json *json, const struct schema_type *type, struct str text,
 		      struct error *err) {
-	struct checker checker = {.json = json, .err = err};
+	struct json_checker checker = {.json = json, .err = err};
 	struct scope scope = {0};
 	buf_init(&checker.scratch, text.len);
 	scan_start(&checker.scanner, text);

@@ -14,7 +14,7 @@
 #include "schema/reach.h"
 
 /* What names mean where a type is written. */
-struct scope {
+struct openapi_scope {
 	const struct schema_module *module;
 	const struct schema_decl *data; /* NULL: no type parameters */
 	const struct schema_type *args; /* without type parameters */
@@ -23,7 +23,7 @@ struct scope {
 struct component {
 	struct component *next;
 	const char *name;
-	struct scope scope;
+	struct openapi_scope scope;
 	const struct schema_decl *decl;
 	bool open; /* may have fields that it does not name */
 };
@@ -83,7 +83,8 @@ static void set_comments(json_t *object, const struct schema_comments *comments)
 }
 
 /* Without type parameters: those of the scope are replaced by its arguments, which stay shared. */
-static struct schema_type close_type(struct maker *maker, const struct schema_type *type, const struct scope *scope) {
+static struct schema_type close_type(struct maker *maker, const struct schema_type *type,
+				     const struct openapi_scope *scope) {
 	struct schema_type closed = *type;
 	if (scope->data == NULL)
 		return closed;
@@ -153,7 +154,7 @@ static const struct component *find_component(struct maker *maker, const struct 
 	return component;
 }
 
-static json_t *new_schema(struct maker *maker, const struct schema_type *type, const struct scope *scope);
+static json_t *new_schema(struct maker *maker, const struct schema_type *type, const struct openapi_scope *scope);
 
 static json_t *new_ref(struct maker *maker, const struct schema_type *type) {
 	json_t *schema = sure(json_object());
@@ -167,7 +168,7 @@ static json_t *new_ref(struct maker *maker, const struct schema_type *type) {
 	return schema;
 }
 
-static json_t *new_optional(struct maker *maker, const struct schema_type *type, const struct scope *scope) {
+static json_t *new_optional(struct maker *maker, const struct schema_type *type, const struct openapi_scope *scope) {
 	json_t *schema = sure(json_object()), *either = sure(json_array());
 	add(either, new_schema(maker, type->element, scope));
 	add(either, new_typed("null"));
@@ -175,7 +176,7 @@ static json_t *new_optional(struct maker *maker, const struct schema_type *type,
 	return schema;
 }
 
-static json_t *new_array(struct maker *maker, const struct schema_type *type, const struct scope *scope) {
+static json_t *new_array(struct maker *maker, const struct schema_type *type, const struct openapi_scope *scope) {
 	json_t *schema = new_typed("array");
 	set(schema, "items", new_schema(maker, type->element, scope));
 	return schema;
@@ -213,7 +214,7 @@ static json_t *new_key(const struct maker *maker, const struct schema_type *type
 	return NULL;
 }
 
-static json_t *new_map(struct maker *maker, const struct schema_type *type, const struct scope *scope) {
+static json_t *new_map(struct maker *maker, const struct schema_type *type, const struct openapi_scope *scope) {
 	json_t *schema = new_typed("object"), *key = new_key(maker, type->key);
 	if (key != NULL)
 		set(schema, "propertyNames", key);
@@ -234,7 +235,7 @@ static json_t *new_unit(const struct maker *maker) {
 	return schema;
 }
 
-static json_t *new_schema(struct maker *maker, const struct schema_type *type, const struct scope *scope) {
+static json_t *new_schema(struct maker *maker, const struct schema_type *type, const struct openapi_scope *scope) {
 	if (maker->types++ == SCHEMA_OPENAPI_TYPES_MAX)
 		fail(maker, "the types to write out are too many", SCHEMA_OPENAPI_TYPES_MAX);
 	if (maker->failed)
@@ -267,7 +268,7 @@ static json_t *new_schema(struct maker *maker, const struct schema_type *type, c
 	case SCHEMA_REF: {
 		struct schema_type closed = close_type(maker, type, scope);
 		/* A type parameter may stand for anything. */
-		return type->ref.module[0] == '\0' ? new_schema(maker, &closed, &(struct scope){0})
+		return type->ref.module[0] == '\0' ? new_schema(maker, &closed, &(struct openapi_scope){0})
 						   : new_ref(maker, &closed);
 	}
 	}
@@ -275,7 +276,7 @@ static json_t *new_schema(struct maker *maker, const struct schema_type *type, c
 }
 
 /* Whether a field of that type may be missing. */
-static bool may_be_missing(struct maker *maker, const struct schema_type *type, const struct scope *scope) {
+static bool may_be_missing(struct maker *maker, const struct schema_type *type, const struct openapi_scope *scope) {
 	struct schema_type closed = close_type(maker, type, scope);
 	while (closed.kind == SCHEMA_REF) {
 		const struct schema_module *module = map_get(maker->modules, str_from(closed.ref.module));
@@ -408,7 +409,7 @@ static void make_bodies(struct maker *maker, const struct schema_openapi *option
 	maker->open = responses;
 	for (size_t i = 0; i < options->described_count; i++) {
 		const struct schema_module *module = options->described[i];
-		struct scope scope = {.module = module};
+		struct openapi_scope scope = {.module = module};
 		for (const struct schema_decl *verb = NULL; (verb = schema_next_verb(module, verb)) != NULL;) {
 			maker->open = responses;
 			if (verb->exported)
@@ -476,7 +477,7 @@ int schema_json_schema(const struct schema_module *module, const struct map *mod
 	maker.open = is_response;
 	json_t *document = sure(json_object());
 	set_text(document, "$schema", "https://json-schema.org/draft/2020-12/schema");
-	json_t *schema = sure(new_schema(&maker, type, &(struct scope){.module = module}));
+	json_t *schema = sure(new_schema(&maker, type, &(struct openapi_scope){.module = module}));
 	json_object_update(document, schema);
 	json_decref(schema);
 	make_components(&maker);

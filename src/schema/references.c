@@ -9,7 +9,7 @@
 #include "base/nearest.h"
 #include "schema/reach.h"
 
-struct checker {
+struct reference_checker {
 	const struct schema_module *module;
 	const struct map *modules;
 	bool may_miss; /* modules */
@@ -24,11 +24,11 @@ struct checker {
 			"%s%s%s: " format, (checker)->decl->name, (checker)->part ? "." : "",        \
 			(checker)->part ? (checker)->part : "", __VA_ARGS__)
 
-static bool is_foreign(const struct checker *checker, const struct schema_ref *ref) {
+static bool is_foreign(const struct reference_checker *checker, const struct schema_ref *ref) {
 	return ref->module[0] != '\0' && strcmp(ref->module, checker->module->name) != 0;
 }
 
-static void complain_about_module(const struct checker *checker, const struct schema_ref *ref) {
+static void complain_about_module(const struct reference_checker *checker, const struct schema_ref *ref) {
 	struct nearest nearest;
 	nearest_init(&nearest, str_from(ref->module));
 	size_t cursor = 0;
@@ -40,7 +40,7 @@ static void complain_about_module(const struct checker *checker, const struct sc
 	COMPLAIN(checker, ref, found ? found : "deploy it first", "there is no module \"%s\"", ref->module);
 }
 
-static void complain_about_name(const struct checker *checker, const struct schema_ref *ref,
+static void complain_about_name(const struct reference_checker *checker, const struct schema_ref *ref,
 				const struct schema_module *module, bool verb) {
 	struct nearest nearest;
 	nearest_init(&nearest, str_from(ref->name));
@@ -54,7 +54,8 @@ static void complain_about_name(const struct checker *checker, const struct sche
 }
 
 /* What ref leads to in another module, NULL: it said what is wrong. */
-static const struct schema_decl *find_foreign(const struct checker *checker, const struct schema_ref *ref, bool verb) {
+static const struct schema_decl *find_foreign(const struct reference_checker *checker, const struct schema_ref *ref,
+					      bool verb) {
 	const struct schema_module *module = map_get(checker->modules, str_from(ref->module));
 	if (module == NULL && !checker->may_miss)
 		complain_about_module(checker, ref);
@@ -74,7 +75,7 @@ static const struct schema_decl *find_foreign(const struct checker *checker, con
 	return decl;
 }
 
-static bool may_be_key(const struct checker *checker, const struct schema_ref *ref) {
+static bool may_be_key(const struct reference_checker *checker, const struct schema_ref *ref) {
 	const struct schema_module *module = map_get(checker->modules, str_from(ref->module));
 	const struct schema_type type = {.kind = SCHEMA_REF, .ref = *ref};
 	const struct schema_type *key = schema_resolve(module, &type);
@@ -86,7 +87,7 @@ static bool may_be_key(const struct checker *checker, const struct schema_ref *r
 }
 
 static void check_type(const struct schema_type *type, void *context) {
-	const struct checker *checker = context;
+	const struct reference_checker *checker = context;
 	if ((type->kind != SCHEMA_REF && type->kind != SCHEMA_VERB_REF) || !is_foreign(checker, &type->ref))
 		return;
 	const struct schema_decl *decl = find_foreign(checker, &type->ref, type->kind == SCHEMA_VERB_REF);
@@ -99,7 +100,7 @@ static void check_type(const struct schema_type *type, void *context) {
 }
 
 static void check_key(const struct schema_type *type, void *context) {
-	const struct checker *checker = context;
+	const struct reference_checker *checker = context;
 	const struct schema_type *key = type->key;
 	if (key == NULL || key->kind != SCHEMA_REF || !is_foreign(checker, &key->ref))
 		return;
@@ -109,7 +110,7 @@ static void check_key(const struct schema_type *type, void *context) {
 			 "a map with keys of this type");
 }
 
-static void check_calls(struct checker *checker) {
+static void check_calls(struct reference_checker *checker) {
 	for (size_t i = 0; i < checker->decl->metadata.count; i++) {
 		const struct schema_metadata *metadata = &checker->decl->metadata.items[i];
 		for (size_t j = 0; j < metadata->call_count; j++)
@@ -118,7 +119,7 @@ static void check_calls(struct checker *checker) {
 	}
 }
 
-static void enter_part(struct checker *checker, const struct schema_decl *decl, size_t index) {
+static void enter_part(struct reference_checker *checker, const struct schema_decl *decl, size_t index) {
 	checker->decl = decl;
 	checker->part = NULL;
 	checker->pos = decl->pos;
@@ -133,7 +134,7 @@ static void enter_part(struct checker *checker, const struct schema_decl *decl, 
 	}
 }
 
-static void check_decl(struct checker *checker, const struct schema_decl *decl) {
+static void check_decl(struct reference_checker *checker, const struct schema_decl *decl) {
 	checker->decl = decl;
 	const struct schema_type *type;
 	for (size_t i = 0; (type = schema_decl_type(decl, i)) != NULL; i++) {
@@ -148,7 +149,7 @@ static void check_decl(struct checker *checker, const struct schema_decl *decl) 
 
 /* A search through the modules whose types need types of others, for a way back to the first. */
 struct search {
-	struct checker *checker;
+	struct reference_checker *checker;
 	const struct schema_module *at;
 	struct map seen; /* looked at or waiting: no way back is known to lead through these */
 	const struct schema_module **waiting;
@@ -210,7 +211,7 @@ static void start_from(const struct schema_type *type, void *context) {
 			 "the types of \"%s\" and those of \"%s\" need each other", goal->name, first->name);
 }
 
-static void check_circles(struct checker *checker) {
+static void check_circles(struct reference_checker *checker) {
 	struct search search = {.checker = checker, .at = checker->module};
 	map_init(&search.seen);
 	for (size_t i = 0; i < checker->module->decl_count && !search.found; i++)
@@ -219,7 +220,7 @@ static void check_circles(struct checker *checker) {
 	free((void *)search.waiting);
 }
 
-static int check_all(struct checker *checker) {
+static int check_all(struct reference_checker *checker) {
 	const struct schema_module *module = checker->module;
 	size_t known = checker->diagnostics->count;
 	for (size_t i = 0; i < module->decl_count; i++)
@@ -231,24 +232,26 @@ static int check_all(struct checker *checker) {
 
 int schema_check_references(const struct schema_module *module, const struct map *modules,
 			    struct schema_diagnostics *diagnostics) {
-	return check_all(&(struct checker){.module = module, .modules = modules, .diagnostics = diagnostics});
+	return check_all(&(struct reference_checker){.module = module, .modules = modules, .diagnostics = diagnostics});
 }
 
 int schema_check_known_references(const struct schema_module *module, const struct map *modules,
 				  struct schema_diagnostics *diagnostics) {
-	return check_all(
-		&(struct checker){.module = module, .modules = modules, .may_miss = true, .diagnostics = diagnostics});
+	return check_all(&(struct reference_checker){.module = module,
+						     .modules = modules,
+						     .may_miss = true,
+						     .diagnostics = diagnostics});
 }
 
 /* --- walking ------------------------------------------------------------------------------------------------------ */
 
-struct walk {
+struct foreign_walk {
 	const struct schema_module *module;
 	void (*visit)(const struct schema_ref *ref, void *context);
 	void *context;
 };
 
-static void visit_ref(const struct walk *walk, const struct schema_ref *ref) {
+static void visit_ref(const struct foreign_walk *walk, const struct schema_ref *ref) {
 	if (ref->module[0] != '\0' && strcmp(ref->module, walk->module->name) != 0)
 		walk->visit(ref, walk->context);
 }
@@ -260,7 +263,7 @@ static void visit_type(const struct schema_type *type, void *context) {
 
 void schema_walk_foreign(const struct schema_module *module, void (*visit)(const struct schema_ref *ref, void *context),
 			 void *context) {
-	struct walk walk = {module, visit, context};
+	struct foreign_walk walk = {module, visit, context};
 	for (size_t i = 0; i < module->decl_count; i++) {
 		const struct schema_decl *decl = &module->decls[i];
 		const struct schema_type *type;

@@ -3,7 +3,7 @@
 
 #include "schema.pb-c.h"
 
-struct writer {
+struct proto_writer {
 	struct arena *arena;
 	bool canonical; /* without positions and the time of creation */
 };
@@ -13,11 +13,11 @@ static char *text(const char *borrowed) {
 	return (char *)borrowed;
 }
 
-static void **new_pointers(struct writer *writer, size_t count) {
+static void **new_pointers(struct proto_writer *writer, size_t count) {
 	return count == 0 ? NULL : arena_alloc(writer->arena, count * sizeof(void *));
 }
 
-static Schema__Position *write_pos(struct writer *writer, struct schema_pos pos) {
+static Schema__Position *write_pos(struct proto_writer *writer, struct schema_pos pos) {
 	if (writer->canonical || pos.line == 0)
 		return NULL;
 	Schema__Position *message = arena_alloc(writer->arena, sizeof *message);
@@ -28,7 +28,7 @@ static Schema__Position *write_pos(struct writer *writer, struct schema_pos pos)
 	return message;
 }
 
-static Schema__VerbRef *write_verb_ref(struct writer *writer, const struct schema_ref *ref) {
+static Schema__VerbRef *write_verb_ref(struct proto_writer *writer, const struct schema_ref *ref) {
 	Schema__VerbRef *message = arena_alloc(writer->arena, sizeof *message);
 	schema__verb_ref__init(message);
 	message->pos = write_pos(writer, ref->pos);
@@ -37,9 +37,9 @@ static Schema__VerbRef *write_verb_ref(struct writer *writer, const struct schem
 	return message;
 }
 
-static Schema__Type *write_type(struct writer *writer, const struct schema_type *type);
+static Schema__Type *write_type(struct proto_writer *writer, const struct schema_type *type);
 
-static Schema__DataRef *write_data_ref(struct writer *writer, const struct schema_type *type) {
+static Schema__DataRef *write_data_ref(struct proto_writer *writer, const struct schema_type *type) {
 	Schema__DataRef *message = arena_alloc(writer->arena, sizeof *message);
 	schema__data_ref__init(message);
 	message->pos = write_pos(writer, type->ref.pos);
@@ -53,13 +53,13 @@ static Schema__DataRef *write_data_ref(struct writer *writer, const struct schem
 }
 
 /* An empty message of the size of its base: Int, Float and so on. */
-static void *write_empty(struct writer *writer, const ProtobufCMessageDescriptor *descriptor) {
+static void *write_empty(struct proto_writer *writer, const ProtobufCMessageDescriptor *descriptor) {
 	ProtobufCMessage *message = arena_alloc(writer->arena, descriptor->sizeof_message);
 	protobuf_c_message_init(descriptor, message);
 	return message;
 }
 
-static void write_known_type(struct writer *writer, const struct schema_type *type, Schema__Type *message) {
+static void write_known_type(struct proto_writer *writer, const struct schema_type *type, Schema__Type *message) {
 	switch (type->kind) {
 	case SCHEMA_INT:
 		message->value_case = SCHEMA__TYPE__VALUE_INT;
@@ -120,14 +120,14 @@ static void write_known_type(struct writer *writer, const struct schema_type *ty
 	}
 }
 
-static Schema__Type *write_type(struct writer *writer, const struct schema_type *type) {
+static Schema__Type *write_type(struct proto_writer *writer, const struct schema_type *type) {
 	Schema__Type *message = arena_alloc(writer->arena, sizeof *message);
 	schema__type__init(message);
 	write_known_type(writer, type, message);
 	return message;
 }
 
-static Schema__Metadata *write_metadata(struct writer *writer, const struct schema_metadata *metadata) {
+static Schema__Metadata *write_metadata(struct proto_writer *writer, const struct schema_metadata *metadata) {
 	Schema__Metadata *message = arena_alloc(writer->arena, sizeof *message);
 	schema__metadata__init(message);
 	if (metadata->call_count > 0) {
@@ -149,14 +149,14 @@ static Schema__Metadata *write_metadata(struct writer *writer, const struct sche
 	return message;
 }
 
-static Schema__Metadata **write_metadata_list(struct writer *writer, const struct schema_metadata_list *list) {
+static Schema__Metadata **write_metadata_list(struct proto_writer *writer, const struct schema_metadata_list *list) {
 	Schema__Metadata **messages = (Schema__Metadata **)new_pointers(writer, list->count);
 	for (size_t i = 0; i < list->count; i++)
 		messages[i] = write_metadata(writer, &list->items[i]);
 	return messages;
 }
 
-static Schema__Field *write_field(struct writer *writer, const struct schema_field *field) {
+static Schema__Field *write_field(struct proto_writer *writer, const struct schema_field *field) {
 	Schema__Field *message = write_empty(writer, &schema__field__descriptor);
 	message->pos = write_pos(writer, field->pos);
 	message->name = text(field->name);
@@ -168,7 +168,7 @@ static Schema__Field *write_field(struct writer *writer, const struct schema_fie
 	return message;
 }
 
-static Schema__Data *write_data(struct writer *writer, const struct schema_decl *decl) {
+static Schema__Data *write_data(struct proto_writer *writer, const struct schema_decl *decl) {
 	Schema__Data *message = write_empty(writer, &schema__data__descriptor);
 	message->pos = write_pos(writer, decl->pos);
 	message->name = text(decl->name);
@@ -192,7 +192,7 @@ static Schema__Data *write_data(struct writer *writer, const struct schema_decl 
 }
 
 /* A reference goes where the first version has it. */
-static void write_verb_type(struct writer *writer, const struct schema_type *type, Schema__DataRef **ret_ref,
+static void write_verb_type(struct proto_writer *writer, const struct schema_type *type, Schema__DataRef **ret_ref,
 			    Schema__Type **ret_type) {
 	if (type->kind == SCHEMA_REF)
 		*ret_ref = write_data_ref(writer, type);
@@ -200,7 +200,7 @@ static void write_verb_type(struct writer *writer, const struct schema_type *typ
 		*ret_type = write_type(writer, type);
 }
 
-static Schema__Verb *write_verb(struct writer *writer, const struct schema_decl *decl) {
+static Schema__Verb *write_verb(struct proto_writer *writer, const struct schema_decl *decl) {
 	Schema__Verb *message = write_empty(writer, &schema__verb__descriptor);
 	message->pos = write_pos(writer, decl->pos);
 	message->name = text(decl->name);
@@ -214,7 +214,7 @@ static Schema__Verb *write_verb(struct writer *writer, const struct schema_decl 
 	return message;
 }
 
-static Schema__EnumVariant *write_variant(struct writer *writer, const struct schema_variant *variant) {
+static Schema__EnumVariant *write_variant(struct proto_writer *writer, const struct schema_variant *variant) {
 	Schema__EnumVariant *message = write_empty(writer, &schema__enum_variant__descriptor);
 	message->pos = write_pos(writer, variant->pos);
 	message->name = text(variant->name);
@@ -233,7 +233,7 @@ static Schema__EnumVariant *write_variant(struct writer *writer, const struct sc
 	return message;
 }
 
-static Schema__Enum *write_enum(struct writer *writer, const struct schema_decl *decl) {
+static Schema__Enum *write_enum(struct proto_writer *writer, const struct schema_decl *decl) {
 	Schema__Enum *message = write_empty(writer, &schema__enum__descriptor);
 	message->pos = write_pos(writer, decl->pos);
 	message->name = text(decl->name);
@@ -252,7 +252,7 @@ static Schema__Enum *write_enum(struct writer *writer, const struct schema_decl 
 	return message;
 }
 
-static Schema__TypeAlias *write_alias(struct writer *writer, const struct schema_decl *decl) {
+static Schema__TypeAlias *write_alias(struct proto_writer *writer, const struct schema_decl *decl) {
 	Schema__TypeAlias *message = write_empty(writer, &schema__type_alias__descriptor);
 	message->pos = write_pos(writer, decl->pos);
 	message->name = text(decl->name);
@@ -265,7 +265,7 @@ static Schema__TypeAlias *write_alias(struct writer *writer, const struct schema
 	return message;
 }
 
-static Schema__Decl *write_decl(struct writer *writer, const struct schema_decl *decl) {
+static Schema__Decl *write_decl(struct proto_writer *writer, const struct schema_decl *decl) {
 	Schema__Decl *message = write_empty(writer, &schema__decl__descriptor);
 	switch (decl->kind) {
 	case SCHEMA_DATA:
@@ -289,7 +289,7 @@ static Schema__Decl *write_decl(struct writer *writer, const struct schema_decl 
 	return message;
 }
 
-static Schema__ModuleRuntime *write_runtime(struct writer *writer, const struct schema_module *module) {
+static Schema__ModuleRuntime *write_runtime(struct proto_writer *writer, const struct schema_module *module) {
 	bool with_time = module->has_create_time && !writer->canonical;
 	if (!with_time && module->language[0] == '\0' && module->entry[0] == '\0' && module->bind[0] == '\0')
 		return NULL;
@@ -305,7 +305,7 @@ static Schema__ModuleRuntime *write_runtime(struct writer *writer, const struct 
 	return message;
 }
 
-static Schema__Module *write_module(struct writer *writer, const struct schema_module *module) {
+static Schema__Module *write_module(struct proto_writer *writer, const struct schema_module *module) {
 	Schema__Module *message = write_empty(writer, &schema__module__descriptor);
 	message->runtime = write_runtime(writer, module);
 	message->pos = write_pos(writer, module->pos);
@@ -322,12 +322,12 @@ static Schema__Module *write_module(struct writer *writer, const struct schema_m
 }
 
 Schema__Module *schema_to_proto(const struct schema_module *module, struct arena *arena) {
-	return write_module(&(struct writer){.arena = arena}, module);
+	return write_module(&(struct proto_writer){.arena = arena}, module);
 }
 
 int schema_canonical(const struct schema_module *module, struct buf *buf) {
 	struct arena arena = ARENA_INIT(SCHEMA_ARENA_MAX);
-	Schema__Module *message = write_module(&(struct writer){.arena = &arena, .canonical = true}, module);
+	Schema__Module *message = write_module(&(struct proto_writer){.arena = &arena, .canonical = true}, module);
 	size_t size = schema__module__get_packed_size(message);
 	char *room = buf_reserve(buf, size);
 	if (room != NULL) {

@@ -18,7 +18,7 @@
 static const char magic[8] = {'F', 'T', 'L', 't', 'a', 'k', 'e', '\n'};
 
 /* In front of the text. The first three fields are for all versions to come. */
-struct head {
+struct packet_head {
 	char magic[8];
 	uint32_t version_first, version_last;
 	uint32_t kind;
@@ -113,7 +113,7 @@ int takeover_packet_accept(int listener) {
 
 int takeover_packet_send(int fd, enum takeover_packet_kind kind, const char *text, const int *fds, size_t fd_count,
 			 struct error *err) {
-	struct head head = {.version_first = TAKEOVER_VERSION, .version_last = TAKEOVER_VERSION, .kind = kind};
+	struct packet_head head = {.version_first = TAKEOVER_VERSION, .version_last = TAKEOVER_VERSION, .kind = kind};
 	memcpy(head.magic, magic, sizeof magic);
 	struct iovec pieces[] = {{&head, sizeof head}, {(char *)text, text != NULL ? strlen(text) : 0}};
 	char control[CMSG_SPACE(TAKEOVER_FDS_MAX * sizeof(int))] = {0};
@@ -161,7 +161,7 @@ static void take_fds(struct msghdr *message, struct takeover_packet *packet) {
 	}
 }
 
-static int check_head(int fd, const struct head *head, size_t size, struct error *err) {
+static int check_head(int fd, const struct packet_head *head, size_t size, struct error *err) {
 	if (size < sizeof *head || memcmp(head->magic, magic, sizeof magic) != 0)
 		return error_set(err, CODE_FAILED_PRECONDITION, "process %ld sent no packet of a takeover",
 				 takeover_packet_peer_pid(fd));
@@ -180,7 +180,7 @@ int takeover_packet_receive(int fd, int timeout_ms, struct arena *arena, struct 
 			    struct error *err) {
 	if (wait_readable(fd, timeout_ms, err) < 0)
 		return -1;
-	struct head head = {0};
+	struct packet_head head = {0};
 	char *text = arena_alloc(arena, TAKEOVER_TEXT_MAX + 1);
 	struct iovec pieces[] = {{&head, sizeof head}, {text, TAKEOVER_TEXT_MAX}};
 	char control[CMSG_SPACE(TAKEOVER_FDS_MAX * sizeof(int))];

@@ -104,13 +104,14 @@ static int select_entry(const struct dirent *entry) {
 	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
-struct listing {
+struct file_listing {
 	struct dirent **entries;
 	int count;
 };
 
-static int list(const struct collector *collector, const char *path, struct listing *ret_listing, struct error *err) {
-	struct listing listing;
+static int list(const struct collector *collector, const char *path, struct file_listing *ret_listing,
+		struct error *err) {
+	struct file_listing listing;
 	listing.count = scandir(full_path(collector, path), &listing.entries, select_entry, alphasort);
 	if (listing.count < 0)
 		return error_set_errno(err, errno, "could not read the folder %s", full_path(collector, path));
@@ -118,7 +119,7 @@ static int list(const struct collector *collector, const char *path, struct list
 	return 0;
 }
 
-static void free_listing(struct listing *listing) {
+static void free_listing(struct file_listing *listing) {
 	for (int i = 0; i < listing->count; i++)
 		free(listing->entries[i]);
 	free(listing->entries);
@@ -160,7 +161,7 @@ static int add(struct collector *collector, const char *path, const struct ances
 
 static int add_all(struct collector *collector, const char *path, const struct ancestor *above, struct error *err) {
 	struct ancestor here;
-	struct listing listing;
+	struct file_listing listing;
 	if (enter(collector, path, above, &here, err) < 0 || list(collector, path, &listing, err) < 0)
 		return -1;
 	int result = 0;
@@ -190,7 +191,7 @@ static bool is_folder_itself(const struct collector *collector, const char *path
 static int expand_below(struct collector *collector, const char *path, struct str pattern, struct str rest,
 			const struct ancestor *above, struct error *err) {
 	struct ancestor here;
-	struct listing listing;
+	struct file_listing listing;
 	bool is_last = rest.ptr == NULL;
 	if (expand(collector, path, is_last ? STR("*") : rest, is_last, above, err) < 0)
 		return -1;
@@ -218,7 +219,7 @@ static int expand(struct collector *collector, const char *path, struct str patt
 		return -1;
 	if (strpbrk(name, "*?[") == NULL)
 		return expand_child(collector, join(collector, path, name), rest, files_only, &here, err);
-	struct listing listing;
+	struct file_listing listing;
 	if (list(collector, path, &listing, err) < 0)
 		return -1;
 	int result = 0;

@@ -40,13 +40,13 @@ static void print_json(const Ftl__PullSchemaResponse *news) {
 	output_json(line, JSON_ONE_LINE);
 }
 
-struct follower {
+struct schema_follower {
 	bool as_json;
 	bool all_told;
 };
 
 static int print_news(struct cli *cli, const ProtobufCMessage *message, void *state, struct error *err) {
-	struct follower *follower = state;
+	struct schema_follower *follower = state;
 	const Ftl__PullSchemaResponse *news = (const Ftl__PullSchemaResponse *)message;
 	if (follower->as_json)
 		print_json(news);
@@ -62,7 +62,7 @@ int schema_follow(struct cli *cli, const char *module, bool as_json, struct erro
 		request.module = (char *)module;
 	if (cli_connect(cli, NULL, err) < 0)
 		return -1;
-	struct follower follower = {.as_json = as_json};
+	struct schema_follower follower = {.as_json = as_json};
 	return cli_print_stream(cli, "PullSchema", &request.base, &ftl__pull_schema_response__descriptor, print_news,
 				&follower, err);
 }
