@@ -60,17 +60,6 @@ static void on_tick(struct timer *timer) {
 	backplane_event_done(backplane);
 }
 
-static void on_runner_exited(void *owner, const char *runner_key, const char *why, const struct last_lines *lines) {
-	struct backplane *backplane = owner;
-	const char *oldest_first[LAST_LINES_MAX];
-	for (size_t i = 0; i < lines->count; i++)
-		oldest_first[i] = last_lines_get(lines, i);
-	failpoint(FAILPOINT_RUNNER_EXITED);
-	control_runner_exited(backplane_event(backplane), runner_key,
-			      &(struct cause){why, oldest_first, lines->count});
-	backplane_event_done(backplane);
-}
-
 /* --- connections -------------------------------------------------------------------------------------------------- */
 
 static void on_accept(struct listener *listener, int fd) {
@@ -179,21 +168,6 @@ static int open_artefacts(const char *path, void *owner, struct error *err) {
 
 static int open_logbook(const char *path, void *owner, struct error *err) {
 	return log_files_open(path, &((struct backplane *)owner)->log_files, err);
-}
-
-static int open_platform(const char *path, void *owner, struct error *err) {
-	struct backplane *backplane = owner;
-	const struct backplane_options *options = backplane->options;
-	return platform_local_new(&(struct platform_options){.loop = &backplane->loop,
-							     .program = options->program,
-							     .backplane = backplane->inner_endpoint,
-							     .folder = path,
-							     .busy_poll_us = options->busy_poll_us,
-							     .start_timeout_ms = options->start_timeout_ms,
-							     .orphan_timeout_ms = options->orphan_timeout_ms,
-							     .exited = on_runner_exited,
-							     .owner = backplane},
-				  &backplane->platform, err);
 }
 
 /* Runners and what they host have folders of their own to be in, so what they are told must not depend on ours. */
@@ -414,15 +388,6 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 	return 0;
 }
 
-static void load_runners(struct backplane *backplane) {
-	for (size_t cursor = 0;;) {
-		const char *key = backplane->platform->ops->next(backplane->platform, &cursor);
-		if (key == NULL)
-			return;
-		control_found(&backplane->control, key);
-	}
-}
-
 /* Those that were told to end, and that do not register again. */
 static void load_draining(struct backplane *backplane) {
 	for (size_t i = 0; backplane->offer != NULL && i < backplane->offer->draining_count; i++) {
@@ -432,15 +397,11 @@ static void load_draining(struct backplane *backplane) {
 }
 
 static int start(struct backplane *backplane, struct error *err) {
-	if (strcmp(backplane->options->platform, "local") != 0)
-		return error_set(err, CODE_INVALID_ARGUMENT, "there is no platform \"%s\"; there is \"local\"",
-				 backplane->options->platform);
-	if (open_stores(backplane, err) < 0)
+	if (open_stores(backplane, err) < 0 || platform_link_open(backplane, PLATFORM_LISTING_MAX_MS, err) < 0)
 		return -1;
 	/* One that comes now is heard when the loop runs: what was made until then is removed. */
 	watch_signals(backplane);
-	if (start_listening(backplane, err) < 0 ||
-	    open_folder(backplane->data_folder, "run", open_platform, backplane, err) < 0)
+	if (start_listening(backplane, err) < 0)
 		return -1;
 	start_server(backplane);
 	read_types(backplane);
@@ -450,7 +411,7 @@ static int start(struct backplane *backplane, struct error *err) {
 		   (int)getpid(), FTL_VERSION);
 	if (recovery_load(backplane->store, backplane->epoch, &backplane->control, err) < 0)
 		return -1;
-	load_runners(backplane);
+	platform_link_begin(backplane);
 	failpoint(FAILPOINT_START_LOADED);
 	load_draining(backplane);
 	if (takeover_open(backplane, err) < 0 || (backplane->offer != NULL && takeover_finish(backplane, err) < 0))
@@ -507,8 +468,7 @@ static void deinit(struct backplane *backplane) {
 		loop_close_signal(&backplane->stopping.terminate);
 		loop_close_signal(&backplane->stopping.interrupt);
 	}
-	if (backplane->platform != NULL)
-		backplane->platform->ops->close(backplane->platform);
+	platform_link_close(backplane);
 	effects_close(backplane);
 	events_close(backplane);
 	close_artefacts(backplane, NULL);

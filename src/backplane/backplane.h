@@ -8,11 +8,13 @@
 
 #include "rpc/server.h"
 
+struct platform_choice;
+
 struct backplane_options {
 	const char *bind; /* endpoint to serve on: "http://127.0.0.1:8892"; NULL with takeover: that of the other one */
 	bool takeover; /* takes the place of the Backplane that runs on the data folder, without a call that fails */
 	const char *data_folder; /* database, artefacts, logs, Runners' sockets */
-	const char *platform; /* "local" */
+	const struct platform_choice *platform; /* where Runners live */
 	const char *program; /* the ftl binary that Runners are started with */
 	unsigned threads; /* for calls; 0: as many as cores */
 	unsigned busy_poll_us; /* loop_set_busy_poll, for workers; passed to Runners; 0 */

@@ -16,13 +16,13 @@
 #include <stdatomic.h>
 
 #include "backplane/backplane.h"
+#include "backplane/platform_link.h"
 #include "backplane/services/log_files.h"
 #include "backplane/services/schema_feed.h"
 #include "backplane/takeover/packets.h"
 #include "control/control.h"
 #include "net/listener.h"
 #include "net/tls.h"
-#include "platform/platform.h"
 #include "router/stats_registry.h"
 #include "router/worker.h"
 #include "rpc/unary.h"
@@ -74,7 +74,7 @@ struct backplane {
 	struct list registrations;
 	uint64_t last_registration;
 
-	struct platform *platform;
+	struct platform_link platform;
 	struct store *store;
 	uint64_t epoch; /* of this process in the store */
 	struct store_queue store_queue;

@@ -36,12 +36,11 @@ static void out_create(struct effects *effects, const char *runner_key, const ch
 	struct backplane *backplane = backplane_of(effects);
 	log_debug("starting the Runner %s", runner_key);
 	failpoint(FAILPOINT_RUNNER_CREATING);
-	backplane->platform->ops->create(backplane->platform, runner_key, language);
+	platform_link_create(backplane, runner_key, language);
 }
 
 static void out_destroy(struct effects *effects, const char *runner_key) {
-	struct backplane *backplane = backplane_of(effects);
-	backplane->platform->ops->destroy(backplane->platform, runner_key);
+	platform_link_destroy(backplane_of(effects), runner_key);
 }
 
 /* --- Runners ------------------------------------------------------------------------------------------------------ */

@@ -1003,7 +1003,11 @@ def test_version(run):
         (["serve", "--max-message", "1GiB"],
          "--max-message is 1073741824 bytes; it must be from 1 byte to 64MiB\nsee: ftl help serve"),
         (["serve", "--db", "postgres"], '--db is "postgres"; there is only "sqlite" so far\nsee: ftl help serve'),
-        (["serve", "--platform", "k8s"], '--platform is "k8s"; there is only "local" so far\nsee: ftl help serve'),
+        (["serve", "--platform", "k8s"], '--platform: there is no platform "k8s"; there is "local"\nsee: ftl help serve'),
+        (["serve", "--platform", "locla"],
+         '--platform: there is no platform "locla"; there is "local"; did you mean "local"?\nsee: ftl help serve'),
+        (["serve", "--platform", "local:cpu=1"],
+         '--platform: the platform "local" has no option "cpu"; it has no options\nsee: ftl help serve'),
         (["serve", "--bind", "8892"],
          '--bind: "8892" is not an endpoint: it has no scheme that is known; give http://HOST:PORT, https://HOST:PORT '
          "or unix:PATH\nsee: ftl help serve"),

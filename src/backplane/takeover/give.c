@@ -145,8 +145,7 @@ static void leave(struct backplane *backplane) {
 	timer_stop(&backplane->loop, &backplane->tick);
 	events_close(backplane);
 	effects_mute(backplane);
-	backplane->platform->ops->close(backplane->platform);
-	backplane->platform = NULL;
+	platform_link_close(backplane);
 	listener_abandon(&backplane->listener);
 	listener_abandon(&backplane->inner);
 	while (backplane->takeover.end_count > 0)

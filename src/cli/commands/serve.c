@@ -13,6 +13,7 @@
 #include "cli/project/toolchain.h"
 #include "http/cors.h"
 #include "net/endpoint.h"
+#include "platform/registry.h"
 
 struct serve_options {
 	struct common_options common;
@@ -56,7 +57,7 @@ static const struct args_option options[] = {
 	{.name = "platform",
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(platform),
-	 .value = "KIND",
+	 .value = "KIND[:OPTION=VALUE,...]",
 	 .standard = "local",
 	 .help = "where Runners live: \"local\", as processes of this machine"},
 	{.name = "threads",
@@ -120,8 +121,6 @@ static void on_ready(void *data, const char *endpoint) {
 static int check_kinds(struct cli *cli, const struct serve_options *given) {
 	if (strcmp(given->db, "sqlite") != 0)
 		return cli_usage(cli, "--db is \"%s\"; there is only \"sqlite\" so far", given->db);
-	if (strcmp(given->platform, "local") != 0)
-		return cli_usage(cli, "--platform is \"%s\"; there is only \"local\" so far", given->platform);
 	return EXIT_DONE;
 }
 
@@ -140,11 +139,15 @@ static int check_origins(struct cli *cli, const struct serve_options *given) {
 	return EXIT_DONE;
 }
 
-static int serve(struct cli *cli, const struct backplane_options *backplane, struct serve_options *given) {
+static int serve(struct cli *cli, struct backplane_options *backplane, struct serve_options *given) {
 	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
 	struct error err;
 	if (backplane->bind != NULL && endpoint_parse(str_from(backplane->bind), &endpoint, &err) < 0)
 		return cli_usage(cli, "--bind: %s", err.msg);
+	struct platform_choice platform;
+	if (platform_choose(given->platform, &platform, &err) < 0)
+		return cli_usage(cli, "--platform: %s", err.msg);
+	backplane->platform = &platform;
 	if (!endpoint_is_loopback(&endpoint))
 		output_warning(
 			"%s can be reached from other machines, and FTL does not authenticate callers yet: whoever "
@@ -155,6 +158,7 @@ static int serve(struct cli *cli, const struct backplane_options *backplane, str
 		unlink(given->port_file);
 	log_init(given->common.process.log_level, "backplane");
 	int result = backplane_run(backplane, &err);
+	platform_choice_deinit(&platform);
 	if (given->port_file != NULL)
 		unlink(given->port_file);
 	return result < 0 ? cli_fail(cli, &err) : EXIT_DONE;
@@ -197,7 +201,6 @@ static int run(struct cli *cli) {
 		.bind = given->bind != NULL || given->takeover ? given->bind : CONFIG_ENDPOINT_DEFAULT,
 		.takeover = given->takeover,
 		.data_folder = given->data,
-		.platform = given->platform,
 		.program = toolchain_program(&cli->arena),
 		.threads = given->threads,
 		.busy_poll_us = given->common.process.busy_poll_us,

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runners as processes of this machine. They outlive a Backplane that died; the next one finds them.
+ */
+#pragma once
+
+#include "platform/platform.h"
+
+extern const struct platform_driver platform_local;
