@@ -189,11 +189,12 @@ void platform_link_create(struct backplane *backplane, const char *runner_key, c
 	if (platform != NULL)
 		platform->ops->create(platform, &(struct runner_spec){.key = runner_key,
 								      .language = language,
-								      .backplane = backplane->inner_endpoint});
+								      .backplane = backplane->inner_endpoint,
+								      .epoch = backplane->epoch});
 }
 
 void platform_link_destroy(struct backplane *backplane, const char *runner_key) {
 	struct platform *platform = backplane->platform.platform;
 	if (platform != NULL)
-		platform->ops->destroy(platform, runner_key, 0);
+		platform->ops->destroy(platform, runner_key, backplane->epoch);
 }

@@ -28,8 +28,7 @@ struct runner_spec {
 	const char *backplane; /* endpoint to register with */
 	const char *ca; /* PEM file of the authorities that vouch for it; NULL: those of the system */
 	const char *token; /* admits the Runner once; NULL: none is asked for. Nobody sets it yet */
-	uint64_t epoch; /* of the Backplane that leads; a driver that several may order refuses a lower one. 0: one
-			   alone */
+	uint64_t epoch; /* of the Backplane in its store; a driver that several may order refuses a lower one */
 	struct {
 		uint64_t memory_bytes;
 		unsigned cpu_millis; /* thousandths of a core */
