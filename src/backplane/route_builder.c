@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The routing table, made of what the control side knows: each module that changed is made anew, the rest is shared
- * with the table before, and all workers get the new one. With it goes how each replica has done of late.
+ * Makes the routing table of what the control side knows: each module that changed is made anew, the rest is shared
+ * with the table before, and all workers get the new one. A replica keeps its outlier (router/outlier.h) from table to
+ * table.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +13,9 @@
 #include "ftl.pb-c.h"
 #include "schema/packed.h"
 
-/* --- how replicas do ---------------------------------------------------------------------------------------------- */
+/* --- outliers ---------------------------------------------------------------------------------------------- */
 
-/* How the Runner does with what it hosts now. A deployment that came up anew begins anew. */
+/* The outlier (outlier.h) of what the Runner hosts now: a deployment that came up anew gets a new one. */
 struct runner_outlier {
 	struct outlier *outlier;
 	uint64_t alive_since_ms;
@@ -33,34 +34,35 @@ static struct outlier *outlier_of(struct backplane *backplane, const struct runn
 	return entry->outlier;
 }
 
-static void free_standing(struct runner_outlier *entry) {
+static void free_outlier(struct runner_outlier *entry) {
 	if (entry != NULL)
 		outlier_unref(entry->outlier);
 	free(entry);
 }
 
-/* NULL: it hosts nothing that calls have gone to. */
-static const struct outlier *find_standing(const struct backplane *backplane, const struct runner *runner) {
+/* NULL: no route to what it hosts was made. */
+static const struct outlier *find_outlier(const struct backplane *backplane, const struct runner *runner) {
 	const struct runner_outlier *entry = map_get(&backplane->outliers, str_from(runner->key));
 	return entry != NULL && entry->alive_since_ms == runner->alive_since_ms ? entry->outlier : NULL;
 }
 
 unsigned routes_calls(const struct backplane *backplane, const struct runner *runner) {
-	const struct outlier *outlier = find_standing(backplane, runner);
+	const struct outlier *outlier = find_outlier(backplane, runner);
 	return outlier != NULL ? outlier_under_way(outlier) : 0;
 }
 
 void routes_outlier_text(const struct backplane *backplane, const struct runner *runner,
 			 char ret_text[OUTLIER_TEXT_MAX]) {
-	const struct outlier *outlier = find_standing(backplane, runner);
+	const struct outlier *outlier = find_outlier(backplane, runner);
 	ret_text[0] = '\0';
 	if (runner->state == RUNNER_ALIVE && outlier != NULL)
 		outlier_text(outlier, loop_now_ms(&backplane->loop), ret_text);
 }
 
-/* --- Runners that are gone ---------------------------------------------------------------------------------------- */
+/* --- endpoints of ended Runners ---------------------------------------------------------------------------------------- */
 
-/* After the routes: a call that still had the old ones would open a connection again that nobody closes. */
+/* Runs after the routes are out: a call by older routes would connect again to an endpoint that nobody closes any more.
+ */
 static void forget_endpoints(struct backplane *backplane) {
 	for (size_t i = 0; i < backplane->forgotten_count; i++)
 		for (size_t j = 0; j < backplane->worker_count; j++)
@@ -69,7 +71,7 @@ static void forget_endpoints(struct backplane *backplane) {
 }
 
 void routes_forget(struct backplane *backplane, const struct runner *runner) {
-	free_standing(map_remove(&backplane->outliers, str_from(runner->key)));
+	free_outlier(map_remove(&backplane->outliers, str_from(runner->key)));
 	struct endpoint endpoint;
 	if (runner->endpoint == NULL || endpoint_parse(str_from(runner->endpoint), &endpoint, NULL) < 0)
 		return;
@@ -110,7 +112,7 @@ static void add_calls(struct calls *calls, const Schema__Verb *verb) {
 	}
 }
 
-/* It was checked when the deployment was created. */
+/* Cannot fail: the schema was checked when the deployment was created. */
 static const Schema__Module *unpack_schema(const struct deployment *deployment, struct arena *arena) {
 	ProtobufCMessage *schema;
 	struct error err;
@@ -152,8 +154,8 @@ static bool list_calls(const struct deployment *deployment, struct calls *calls)
 	return exports;
 }
 
-/* Those that still end call as they declared it. A schema that neither exports nor calls anything is of a peer that
- * knows of neither, and says nothing by it. */
+/* Deployments that still finish their calls may call what their own schema declares. A schema that neither exports nor
+ * calls anything comes from a client that knows of neither: the module may call anything. */
 static void set_calls(const struct backplane *backplane, const struct module *module, struct route_module *route) {
 	struct calls calls = {0};
 	bool exports = list_calls(module->active, &calls);
@@ -189,11 +191,15 @@ static struct route_replica *list_replicas(struct backplane *backplane, const st
 
 static struct route_module *make_route(struct backplane *backplane, const struct module *module) {
 	char problem[ERROR_TEXT_MAX] = "";
+	const char *reason = "";
 	const struct deployment *active = module->active;
 	if (active == NULL || active->alive == 0)
-		control_module_problem(&backplane->control, module, problem, sizeof problem);
-	if (active == NULL)
-		return route_module_new(str_from(module->name), NULL, 0, NULL, 0, problem);
+		reason = control_module_problem(&backplane->control, module, problem, sizeof problem);
+	if (active == NULL) {
+		struct route_module *route = route_module_new(str_from(module->name), NULL, 0, NULL, 0, problem);
+		route->problem_reason = reason;
+		return route;
+	}
 	struct arena arena;
 	const Schema__Module *message = unpack_schema(active, &arena);
 	struct str *verbs = mem_alloc((message->n_decls + 1) * sizeof *verbs);
@@ -203,6 +209,7 @@ static struct route_module *make_route(struct backplane *backplane, const struct
 		route_module_new(str_from(module->name), verbs, verb_count, replicas, replica_count, problem);
 	set_calls(backplane, module, route);
 	stats_registry_fill(&backplane->stats, route);
+	route->problem_reason = reason;
 	route->schema = packed_schema_ref(active->schema);
 	route->awaited = control_module_is_awaited(&backplane->control, module);
 	free(verbs);
@@ -246,7 +253,7 @@ static void on_published(void *owner) {
 
 void routes_publish(struct backplane *backplane, uint64_t version) {
 	if (backplane->worker_count == 0)
-		return; /* they have been stopped: nobody is left to call */
+		return; /* all workers have been stopped */
 	failpoint(FAILPOINT_ROUTES_PUBLISHING);
 	take_in_changes(backplane);
 	struct publication *publication = mem_alloc(sizeof *publication);
@@ -269,7 +276,7 @@ void routes_deinit(struct backplane *backplane) {
 		struct runner_outlier *entry = map_next(&backplane->outliers, &cursor);
 		if (entry == NULL)
 			break;
-		free_standing(entry);
+		free_outlier(entry);
 	}
 	map_deinit(&backplane->outliers);
 	for (size_t i = 0; i < backplane->changed_count; i++)

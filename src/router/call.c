@@ -101,8 +101,8 @@ static void fail(struct call *call, const struct error *err) {
 /* --- replicas ----------------------------------------------------------------------------------------------------- */
 
 static int no_replica(const struct route_module *module, struct error *err) {
-	return error_set(err, CODE_UNAVAILABLE, "nothing of the module %s is alive: %s", module->name.ptr,
-			 module->problem);
+	error_set(err, CODE_UNAVAILABLE, "nothing of the module %s is alive: %s", module->name.ptr, module->problem);
+	return error_set_reason(err, module->problem_reason);
 }
 
 /* Chooses a replica, which has the call from now on. */
@@ -292,6 +292,7 @@ static void wait_for_replica(struct call *call, const struct relay_options *opti
 			"nothing of the module %s is alive yet, and the call is too large to wait: %zu bytes of it are here, and "
 			"max-held-message is %d",
 			call->info.module->name.ptr, options->taken.len, HELD_MESSAGE_MAX);
+		error_set_reason(&err, call->info.module->problem_reason);
 		fail(call, &err);
 		return;
 	}

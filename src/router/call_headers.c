@@ -8,6 +8,7 @@
 enum {
 	/* "max-call-depth": calls that lie within each other. */
 	CHAIN_MAX = 64,
+	CHAIN_TEXT_MAX = ERROR_TEXT_MAX - 200,
 	REQUEST_ID_SIZE = 20,
 	TRACE_SIZE = 55,
 };
@@ -31,13 +32,23 @@ struct str call_headers_caller(const struct http_headers *received) {
 	return caller;
 }
 
-/* The calls that led to this one, oldest first, as "a.b → c.d". */
+/* The calls that led to this one, oldest first, as "a.b → c.d"; "…" stands for those that do not fit. */
 static void print_chain(const struct http_headers *received, const char *last, struct buf *ret_text) {
-	for (size_t i = 0; i < received->count; i++)
-		if (str_eq(received->items[i].name, header_verb) &&
-		    buf_printf(ret_text, "%.*s \xE2\x86\x92 ", STR_ARG(received->items[i].value)) < 0)
-			return;
-	(void)!buf_printf(ret_text, "%s", last);
+	static const char arrow[] = " \xE2\x86\x92 ", more[] = "\xE2\x80\xA6";
+	size_t tail = strlen(more) + strlen(arrow) + strlen(last);
+	int over = 0;
+	for (size_t i = 0; i < received->count; i++) {
+		struct str verb = received->items[i].value;
+		if (!str_eq(received->items[i].name, header_verb))
+			continue;
+		if (buf_len(ret_text) + verb.len + strlen(arrow) + tail > CHAIN_TEXT_MAX) {
+			over |= buf_printf(ret_text, "%s%s", more, arrow);
+			break;
+		}
+		over |= buf_printf(ret_text, "%.*s%s", STR_ARG(verb), arrow);
+	}
+	over |= buf_printf(ret_text, "%s", last);
+	ASSERT(over == 0);
 }
 
 int call_headers_check_chain(const struct http_headers *received, const char *verb, struct error *err) {
@@ -51,7 +62,7 @@ int call_headers_check_chain(const struct http_headers *received, const char *ve
 	}
 	if (!loops && depth < CHAIN_MAX)
 		return 0;
-	struct buf text = BUF_INIT(KIB(1) - 200);
+	struct buf text = BUF_INIT(CHAIN_TEXT_MAX);
 	print_chain(received, verb, &text);
 	struct str chain = buf_view(&text);
 	if (loops)

@@ -49,6 +49,7 @@ struct route_module *route_module_new(struct str name, const struct str *verbs, 
 		.replicas = replicas,
 		.replica_count = replica_count,
 		.problem = mem_strdup(problem),
+		.problem_reason = "",
 	};
 	for (size_t i = 0; i < verb_count; i++)
 		module->verbs[i] = copy(verbs[i]);

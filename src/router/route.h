@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The routing table: where the calls of each module go. Immutable once published, shared by all threads, and swapped
- * as a whole; a new table shares with the old one every module that did not change.
+ * The routing table: to which replicas the calls of each module go. Immutable once published, shared by all threads,
+ * and replaced as a whole; a new table shares with the one before every module that did not change.
  */
 #pragma once
 
@@ -31,25 +31,26 @@ struct route_module {
 	struct str name;
 	struct str *verbs; /* sorted */
 	size_t verb_count;
-	struct verb_stats **stats; /* of each verb, in their order; without verbs one for all; NULL: none */
+	struct verb_stats **stats; /* of each verb, in the order of verbs; without verbs one for all; NULL: none */
 	struct str *calls; /* "verb module.verb": what each verb declares to call; sorted */
 	size_t call_count;
-	bool declares_calls; /* else it may call anything */
+	bool declares_calls; /* false: it may call anything */
 	struct route_replica *replicas;
 	size_t replica_count;
 	struct outliers outliers; /* of the replicas, in their order */
 	char *problem; /* without replicas: why */
-	struct packed_schema *schema; /* of what its calls go to: a reference; NULL: nothing of it is active */
-	bool awaited; /* without replicas: one is about to come up, and calls wait for it */
+	const char *problem_reason; /* the same as one of base/reasons.h, a constant; empty: none */
+	struct packed_schema *schema; /* of the active deployment, a reference; NULL: none is active */
+	bool awaited; /* without replicas: one is about to come up, and calls are held for it */
 };
 
 /* Takes over replicas (an array on the heap, with their labels and outliers). Copies the rest. */
 struct route_module *route_module_new(struct str name, const struct str *verbs, size_t verb_count,
 				      struct route_replica *replicas, size_t replica_count, const char *problem);
-/* Before it is shared: from now on its verbs may call these only. Takes over calls (an array on the heap, with its
- * texts). */
+/* Before the module is shared: its verbs may call only these. Takes over calls (an array on the heap, with its texts).
+ */
 void route_module_set_calls(struct route_module *module, struct str *calls, size_t call_count);
-/* Before it is shared. Takes over stats (an array on the heap, with its references). */
+/* Before the module is shared. Takes over stats (an array on the heap, with its references). */
 void route_module_set_stats(struct route_module *module, struct verb_stats **stats);
 struct route_module *route_module_ref(struct route_module *module);
 void route_module_unref(struct route_module *module); /* takes NULL */
@@ -68,7 +69,7 @@ int route_module_no_verb(const struct route_module *module, struct str verb, str
 struct route_table;
 
 struct route_table *route_table_new(void);
-/* A copy of table with module, which it takes, in the place of the one of that name. */
+/* A copy of table in which modules, whose references it takes, replace those of the same names. */
 struct route_table *route_table_with(const struct route_table *table, struct route_module *const *modules,
 				     size_t count);
 struct route_table *route_table_ref(struct route_table *table);

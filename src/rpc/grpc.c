@@ -22,7 +22,9 @@ struct str grpc_encode_text(struct arena *arena, struct str text) {
 	size_t len = 0;
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
-		if (c >= 0x20 && c <= 0x7E && c != '%') {
+		/* A header's value neither begins nor ends with a blank (RFC 9113 section 8.2.1). */
+		bool is_outer_blank = c == ' ' && (i == 0 || i == text.len - 1);
+		if (c >= 0x20 && c <= 0x7E && c != '%' && !is_outer_blank) {
 			encoded[len++] = (char)c;
 		} else {
 			encoded[len++] = '%';

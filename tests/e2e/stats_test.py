@@ -154,4 +154,5 @@ def test_ftl_stats(backplane, echo):
         ("echo", 1, [{"status": "OK", "calls": 1}])
     ]
     wrong = run_ftl(backplane, "stats", "ecko")
-    assert (wrong.returncode, wrong.stderr) == (1, "error: there is no module ecko; did you mean echo?\n")
+    said = "error: there is no module ecko; did you mean echo?\nhint: ftl ps shows the modules that are deployed\n"
+    assert (wrong.returncode, wrong.stderr) == (1, said)

@@ -9,6 +9,7 @@
 #include "cmocka_test.h"
 
 #include "base/memory.h"
+#include "base/reasons.h"
 #include "ftl.pb-c.h"
 #include "router/call.h"
 #include "router/verb_service.h"
@@ -53,7 +54,7 @@ static void on_call(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	} else if (strcmp(verb, "fails") == 0) {
 		reply(unary, "no such name");
 	} else if (strcmp(verb, "denies") == 0) {
-		error_set(&err, CODE_PERMISSION_DENIED, "not you");
+		error_set(&err, CODE_PERMISSION_DENIED, " not you ");
 		rpc_unary_fail(unary, &err);
 	} else {
 		ASSERT(world->hanging_count < HANGING_MAX);
@@ -171,7 +172,7 @@ static void publish(struct router_world *world, struct route_module *module) {
 void router_world_route(struct router_world *world, const char *name, const char *kinds) {
 	static const struct str verbs[] = {STR_INIT("denies"), STR_INIT("echo"), STR_INIT("fails"), STR_INIT("hangs"),
 					   STR_INIT("late")};
-	bool known = strcmp(kinds, "unknown") != 0;
+	bool stopped = strcmp(kinds, "stopped") == 0, known = strcmp(kinds, "unknown") != 0 && !stopped;
 	size_t count = known ? strlen(kinds) : 0;
 	struct route_replica *replicas = mem_zalloc((count + 1) * sizeof *replicas);
 	for (size_t i = 0; i < count; i++) {
@@ -182,8 +183,9 @@ void router_world_route(struct router_world *world, const char *name, const char
 		snprintf(replicas[i].runner_key, KEY_MAX, "rnr-%s-%c", name, kinds[i]);
 	}
 	struct route_module *module = route_module_new(str_from(name), verbs, known ? ARRAY_LEN(verbs) : 0, replicas,
-						       count, "it is starting");
-	module->awaited = count == 0;
+						       count, stopped ? "it was stopped" : "it is starting");
+	module->awaited = count == 0 && !stopped;
+	module->problem_reason = stopped ? REASON_STOPPED : REASON_STARTING;
 	if (known)
 		stats_registry_fill(&world->stats, module);
 	publish(world, module);

@@ -7,7 +7,7 @@
  *   echo    the request's body
  *   late    the same, LATE_MS later
  *   fails   an error of the verb
- *   denies  PermissionDenied
+ *   denies  PermissionDenied: " not you "
  *   hangs   nothing, until the client leaves
  */
 #pragma once
@@ -48,9 +48,9 @@ void router_world_open(struct router_world *world, const struct call_observers *
 void router_world_stop_worker(struct router_world *world);
 void router_world_close(struct router_world *world);
 
-/* "unknown": a module that is about to come up, of whose verbs nothing is known. Each other letter is a replica of a
- * module with the verbs above: 'a' is alive, 's' is silent, so that a call to it did not begin. Returns when the worker
- * uses it. */
+/* "unknown": a module that is about to come up, "stopped": one that is not; of neither the verbs are known. Otherwise
+ * each letter is a replica of a module with the verbs above, which is about to come up when there is none: 'a' is
+ * alive, 's' is silent, so that a call to it did not begin. Returns when the worker uses it. */
 void router_world_route(struct router_world *world, const char *module, const char *replicas);
 
 /* Starts a call; headers and timeout_ms may be NULL and 0. */
