@@ -246,26 +246,16 @@ static void name_endpoint(struct backplane *backplane) {
 	endpoint_format(&endpoint, backplane->endpoint);
 }
 
-static bool takes_tls_alone(const struct backplane *backplane, const struct endpoint *bind) {
-	return bind->tls || backplane->options->tls_client_ca != NULL;
-}
-
-static int read_tls_options(struct backplane *backplane, const struct endpoint *bind, struct error *err) {
+static int read_tls_files(struct backplane *backplane, const struct endpoint *bind, struct error *err) {
 	const struct backplane_options *options = backplane->options;
-	if ((options->tls_cert == NULL) != (options->tls_key == NULL))
-		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "a certificate and its key go together: give --tls-cert and --tls-key");
-	if (options->tls_cert == NULL && takes_tls_alone(backplane, bind))
-		return error_set(err, CODE_INVALID_ARGUMENT, "TLS needs a certificate: give --tls-cert and --tls-key");
-	backplane->server_tls = (struct tls_options){
-		.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->tls_client_ca};
-	backplane->client_tls = (struct tls_options){.cert_file = options->tls_cert,
-						     .key_file = options->tls_key,
-						     .ca_file = options->ca};
-	if (options->tls_cert == NULL && options->ca == NULL)
-		return 0;
-	backplane->tls = tls_config_new(false, &backplane->client_tls, err);
-	return backplane->tls != NULL ? 0 : -1;
+	backplane->tls_files = (struct tls_files){.cert_file = options->tls_cert,
+						  .key_file = options->tls_key,
+						  .client_ca_file = options->tls_client_ca,
+						  .server_ca_file = options->ca};
+	backplane->tls_only = tls_files_need_tls(&backplane->tls_files, bind);
+	if (tls_files_check(&backplane->tls_files, backplane->tls_only, err) < 0)
+		return -1;
+	return tls_files_open_client(&backplane->tls_files, &backplane->tls, err);
 }
 
 /* A socket that only this user can open stands in for the port that asks for certificates. */
@@ -308,9 +298,8 @@ static int start_listening(struct backplane *backplane, struct error *err) {
 		endpoint = backplane->offer->endpoint;
 	else if (endpoint_parse(str_from(backplane->options->bind), &endpoint, err) < 0)
 		return -1;
-	if (read_tls_options(backplane, &endpoint, err) < 0 || open_listener(backplane, &endpoint, err) < 0)
+	if (read_tls_files(backplane, &endpoint, err) < 0 || open_listener(backplane, &endpoint, err) < 0)
 		return -1;
-	backplane->tls_only = takes_tls_alone(backplane, &endpoint);
 	backplane->listener.endpoint.tls |= backplane->tls_only;
 	name_endpoint(backplane);
 	/* Runners that are there may know the inner one. */
@@ -367,8 +356,7 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 		.dial_control = dial_control,
 		.dial_data = backplane,
 		.control_name = backplane->listener.endpoint,
-		.server_tls = backplane->options->tls_cert != NULL ? &backplane->server_tls : NULL,
-		.client_tls = backplane->tls != NULL ? &backplane->client_tls : NULL,
+		.tls_files = &backplane->tls_files,
 		.methods = {verb_service, {&upload_method, 1}},
 		.fallback = worker_relay_to_control,
 		.routes_changed = calls_routes_changed,

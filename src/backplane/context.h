@@ -23,6 +23,7 @@
 #include "control/control.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "net/tls_files.h"
 #include "router/stats_registry.h"
 #include "router/worker.h"
 #include "rpc/unary.h"
@@ -59,7 +60,7 @@ struct backplane {
 	struct listener inner; /* for own Runners and what they host, when the port takes TLS alone */
 	char inner_endpoint[ENDPOINT_MAX]; /* what they connect to: that, or the port */
 	bool tls_only;
-	struct tls_options server_tls, client_tls;
+	struct tls_files tls_files;
 	struct tls_config *tls; /* of the control side, towards Runners; NULL: none */
 	struct rpc_server *server; /* of the control side, for the workers */
 	struct types *types; /* of the wire contract */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/reasons.h"
 
 enum { FILES = 3, LOOK_AGAIN_MS = 1000 };
 
@@ -58,13 +59,23 @@ static int choose_protocol(SSL *ssl UNUSED, const unsigned char **ret_chosen, un
 	return SSL_TLSEXT_ERR_OK;
 }
 
+int tls_check_certificate(const char *cert_file, const char *key_file, bool needed, struct error *err) {
+	if ((cert_file == NULL) != (key_file == NULL)) {
+		error_set(err, CODE_INVALID_ARGUMENT,
+			  "a TLS certificate and its key go together, and only the %s is given",
+			  cert_file != NULL ? "certificate" : "key");
+		return error_set_reason(err, REASON_CERTIFICATE_WITHOUT_KEY);
+	}
+	if (cert_file == NULL && needed) {
+		error_set(err, CODE_INVALID_ARGUMENT, "TLS needs a certificate and its key, and none is given");
+		return error_set_reason(err, REASON_CERTIFICATE_MISSING);
+	}
+	return 0;
+}
+
 static int load_own(SSL_CTX *context, const char *cert_file, const char *key_file, struct error *err) {
-	if (cert_file == NULL && key_file == NULL)
+	if (cert_file == NULL)
 		return 0;
-	if (cert_file == NULL || key_file == NULL)
-		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "a TLS certificate needs its key, and a key its certificate: "
-				 "give both files");
 	if (SSL_CTX_use_certificate_chain_file(context, cert_file) != 1)
 		return fail(err, CODE_INVALID_ARGUMENT, "could not load the TLS certificate", cert_file);
 	if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1)
@@ -138,9 +149,7 @@ struct tls_config *tls_config_new(bool is_server, const struct tls_options *opti
 	for (size_t i = 0; i < FILES; i++)
 		config->files[i] = files[i] ? mem_strdup(files[i]) : NULL;
 	look_for_changes(config);
-	if (is_server && options->cert_file == NULL)
-		error_set(err, CODE_INVALID_ARGUMENT, "a TLS server needs a certificate and its key: give both files");
-	else
+	if (tls_check_certificate(options->cert_file, options->key_file, is_server, err) == 0)
 		config->context = make_context(config, err);
 	if (config->context == NULL) {
 		tls_config_unref(config);

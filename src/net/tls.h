@@ -20,6 +20,9 @@ struct tls_options {
 
 struct tls_config;
 
+/* Checks that a certificate and its key are given together, and that they are given if needed. */
+int tls_check_certificate(const char *cert_file, const char *key_file, bool needed, struct error *err);
+
 /* Copies the options. The error names the file that is at fault. */
 struct tls_config *tls_config_new(bool is_server, const struct tls_options *options, struct error *err);
 struct tls_config *tls_config_ref(struct tls_config *config);

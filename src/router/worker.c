@@ -205,7 +205,7 @@ struct rpc_channel *worker_channel(struct worker *worker, const struct route_rep
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.keepalive_ms = 2000;
 	options.backoff_max_ms = 1000;
-	options.tls = worker->client_tls;
+	options.tls = worker->tls.client;
 	channel = rpc_channel_new(&worker->loop, &replica->endpoint, &options);
 	map_put(&worker->channels, str_from(replica->address), channel);
 	return channel;
@@ -232,20 +232,9 @@ static void *run(void *data) {
 	return NULL;
 }
 
-/* Each worker has its own: what OpenSSL keeps of a configuration is not shared between threads. */
-static int read_tls(struct worker *worker, const struct worker_options *options, struct error *err) {
-	if (options->client_tls != NULL &&
-	    (worker->client_tls = tls_config_new(false, options->client_tls, err)) == NULL)
-		return -1;
-	if (options->server_tls != NULL &&
-	    (worker->server_tls = tls_config_new(true, options->server_tls, err)) == NULL)
-		return -1;
-	return 0;
-}
-
 static void start_server(struct worker *worker, const struct worker_options *options) {
 	struct rpc_server_options server = options->server;
-	server.tls = worker->server_tls;
+	server.tls = worker->tls.server;
 	worker->server = rpc_server_new(&worker->loop, &server);
 	for (size_t i = 0; i < WORKER_METHOD_SETS_MAX; i++)
 		rpc_server_add(worker->server, options->methods[i].items, options->methods[i].count, worker);
@@ -258,9 +247,7 @@ static void start_server(struct worker *worker, const struct worker_options *opt
 
 struct worker *worker_start(const struct worker_options *options, struct error *err) {
 	struct worker *worker = mem_zalloc(sizeof *worker);
-	if (read_tls(worker, options, err) < 0) {
-		tls_config_unref(worker->client_tls);
-		tls_config_unref(worker->server_tls);
+	if (options->tls_files != NULL && tls_pair_open(&worker->tls, options->tls_files, err) < 0) {
 		free(worker);
 		return NULL;
 	}
@@ -293,7 +280,6 @@ void worker_stop(struct worker *worker) {
 	pthread_join(worker->thread, NULL);
 	route_table_unref(worker->routes);
 	map_deinit(&worker->channels);
-	tls_config_unref(worker->client_tls);
-	tls_config_unref(worker->server_tls);
+	tls_pair_close(&worker->tls);
 	free(worker);
 }

@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 
 #include "base/map.h"
-#include "net/tls.h"
+#include "net/tls_files.h"
 #include "router/call_observer.h"
 #include "router/control_link.h"
 #include "router/countdown.h"
@@ -37,7 +37,7 @@ struct worker {
 	pthread_t thread;
 	enum worker_state state;
 	struct rpc_server *server;
-	struct tls_config *server_tls, *client_tls; /* NULL: none */
+	struct tls_pair tls; /* its own: what OpenSSL keeps of a configuration is not shared between threads */
 	struct rpc_health *health;
 	struct rpc_reflection *reflection;
 	struct route_table *routes; /* a reference */
@@ -61,8 +61,7 @@ struct worker_options {
 	size_t index;
 	struct rpc_server_options server; /* tls is the worker's own business */
 	unsigned busy_poll_us;
-	const struct tls_options *server_tls; /* NULL: in clear only */
-	const struct tls_options *client_tls; /* towards Runners */
+	const struct tls_files *tls_files; /* towards clients and Runners; NULL: clear text on both sides */
 	/* Makes a connection to the control side; called on the worker's thread. */
 	int (*dial_control)(void *data);
 	void *dial_data;

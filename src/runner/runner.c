@@ -14,7 +14,6 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "ftl_descriptors.h"
-#include "net/tls.h"
 #include "rpc/unary.h"
 #include "runner/runner_effects.h"
 #include "runner/runner_process.h"
@@ -108,7 +107,7 @@ static void serve(struct runner_process *runner, const struct endpoint *backplan
 	channel_options.keepalive_ms = RUNNER_KEEPALIVE_MS;
 	channel_options.backoff_ms = BACKPLANE_RETRY_FIRST_MS;
 	channel_options.backoff_max_ms = BACKPLANE_RETRY_LAST_MS;
-	channel_options.tls = runner->client_tls;
+	channel_options.tls = runner->tls.client;
 	runner->backplane = rpc_channel_new(&runner->loop, backplane, &channel_options);
 	endpoint_format(&runner->listener.endpoint, runner->endpoint);
 	start_agent(runner);
@@ -124,21 +123,16 @@ static void serve(struct runner_process *runner, const struct endpoint *backplan
 	rpc_channel_close(runner->backplane);
 }
 
-static int read_tls(struct runner_process *runner, bool needed, struct error *err) {
+static int open_tls(struct runner_process *runner, const struct endpoint *bind, bool *ret_tls_only, struct error *err) {
 	const struct runner_options *options = runner->options;
-	const struct tls_options server = {
-		.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->tls_client_ca};
-	const struct tls_options client = {
-		.cert_file = options->tls_cert, .key_file = options->tls_key, .ca_file = options->ca};
-	if ((options->tls_cert == NULL) != (options->tls_key == NULL) || (needed && options->tls_cert == NULL))
-		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "TLS needs a certificate and its key: give --tls-cert and --tls-key");
-	if (options->tls_cert != NULL && (runner->server_tls = tls_config_new(true, &server, err)) == NULL)
+	const struct tls_files files = {.cert_file = options->tls_cert,
+					.key_file = options->tls_key,
+					.client_ca_file = options->tls_client_ca,
+					.server_ca_file = options->ca};
+	*ret_tls_only = tls_files_need_tls(&files, bind);
+	if (tls_files_check(&files, *ret_tls_only, err) < 0)
 		return -1;
-	bool is_client = options->tls_cert != NULL || options->ca != NULL;
-	if (is_client && (runner->client_tls = tls_config_new(false, &client, err)) == NULL)
-		return -1;
-	return 0;
+	return tls_pair_open(&runner->tls, &files, err);
 }
 
 static int run(struct runner_process *runner, struct error *err) {
@@ -147,10 +141,9 @@ static int run(struct runner_process *runner, struct error *err) {
 	if (check_options(runner->options, &backplane, &bind, err) < 0)
 		return -1;
 	struct rpc_server_options server = runner->options->limits;
-	server.tls_only = bind.tls || runner->options->tls_client_ca != NULL;
-	if (read_tls(runner, server.tls_only, err) < 0)
+	if (open_tls(runner, &bind, &server.tls_only, err) < 0)
 		return -1;
-	server.tls = runner->server_tls;
+	server.tls = runner->tls.server;
 	if (types_new(&ftl_descriptors, 1, &runner->types, err) < 0)
 		return -1;
 	server.types = runner->types;
@@ -189,8 +182,7 @@ int runner_run(const struct runner_options *options, struct error *err) {
 	if (runner->made_work_folder && path_remove_tree(runner->work_folder, &left) < 0)
 		log_failure(LOG_WARN, &left, "left over from this Runner");
 	types_free(runner->types);
-	tls_config_unref(runner->server_tls);
-	tls_config_unref(runner->client_tls);
+	tls_pair_close(&runner->tls);
 	free(runner->work_folder);
 	free(runner);
 	return result;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "net/listener.h"
+#include "net/tls_files.h"
 #include "runner/agent.h"
 #include "runner/logs.h"
 #include "runner/runner.h"
@@ -14,7 +15,7 @@ struct runner_process {
 	struct listener listener;
 	struct rpc_server *server;
 	struct types *types; /* so that people can ask a Runner in JSON */
-	struct tls_config *server_tls, *client_tls; /* NULL: none */
+	struct tls_pair tls;
 	uv_signal_t signals[2];
 	char endpoint[ENDPOINT_MAX]; /* its own */
 	char *work_folder;

@@ -7,8 +7,8 @@
 
 #include "../cmocka_test.h"
 
+#include "../net/certificate.h"
 #include "base/memory.h"
-#include "certificate.h"
 #include "http/server.h"
 #include "net/listener.h"
 #include "net/tls.h"
