@@ -136,6 +136,7 @@ static void on_signal(uv_signal_t *handle, int number) {
 		return;
 	log_info("stopping (%s)", strsignal(number));
 	events_add(backplane, EVENT_BACKPLANE_STOPPING, "%s", strsignal(number));
+	store_writer_stop(&backplane->writer);
 	backplane->stopping.state = DRAINING_CALLS;
 	timer_start(&backplane->loop, &backplane->stopping.limit, backplane->options->drain_timeout_ms);
 	struct countdown *drained = countdown_new(&backplane->loop, backplane->worker_count, on_drained, backplane);
@@ -185,10 +186,12 @@ static int open_store(struct backplane *backplane, struct error *err) {
 	free(url);
 	if (failed)
 		return -1;
-	if (backplane->store->ops->acquire(backplane->store, &backplane->epoch, err) < 0) {
+	uint64_t epoch;
+	if (backplane->store->ops->acquire(backplane->store, &epoch, err) < 0) {
 		close_store(backplane);
 		return -1;
 	}
+	store_writer_open(&backplane->writer, epoch, backplane->data_folder);
 	store_queue_init(&backplane->store_queue, &backplane->loop, backplane->store);
 	return 0;
 }
@@ -227,6 +230,7 @@ void close_store(struct backplane *backplane) {
 	if (backplane->store != NULL)
 		backplane->store->ops->close(backplane->store);
 	backplane->store = NULL;
+	store_writer_close(&backplane->writer);
 }
 
 static int open_stores(struct backplane *backplane, struct error *err) {
@@ -397,7 +401,7 @@ static int start(struct backplane *backplane, struct error *err) {
 		return -1;
 	events_add(backplane, EVENT_BACKPLANE_STARTED, "serves on %s, process %d, version %s", backplane->endpoint,
 		   (int)getpid(), FTL_VERSION);
-	if (recovery_load(backplane->store, backplane->epoch, &backplane->control, err) < 0)
+	if (recovery_load(backplane->store, backplane->writer.epoch, &backplane->control, err) < 0)
 		return -1;
 	platform_link_begin(backplane);
 	failpoint(FAILPOINT_START_LOADED);

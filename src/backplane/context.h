@@ -29,7 +29,7 @@
 #include "rpc/unary.h"
 #include "store/artefacts.h"
 #include "store/queue.h"
-#include "store/write_behind.h"
+#include "store/writer.h"
 
 enum { WORKERS_MAX = 64, REPLICAS_MAX = 100 /* of one module */ };
 
@@ -77,19 +77,8 @@ struct backplane {
 
 	struct platform_link platform;
 	struct store *store;
-	uint64_t epoch; /* of this process in the store */
 	struct store_queue store_queue;
-	struct write_behind write_behind;
-	struct {
-		struct store_job job;
-		const struct save *save;
-		struct timer retry;
-		bool failed;
-		struct error err;
-		bool troubled; /* what should be kept is not; until something is again */
-		uint64_t troubled_since_ms;
-		struct error trouble;
-	} writing; /* the oldest waiting change */
+	struct store_writer writer;
 	struct artefacts *artefacts; /* NULL: closed */
 	struct {
 		struct artefact_op op;
@@ -175,10 +164,6 @@ void effects_mute(struct backplane *backplane); /* what the state machines want 
 void effects_init(struct backplane *backplane);
 void effects_close(struct backplane *backplane); /* no more effects */
 void effects_deinit(struct backplane *backplane);
-/* The store could not keep something. Told in the status until it can again, which is tried. */
-void effects_cannot_write(struct backplane *backplane, const struct error *err);
-/* In plain words; NULL: it works. */
-char *effects_store_problem(const struct backplane *backplane, struct arena *arena);
 /* routes.c */
 void routes_init(struct backplane *backplane);
 void routes_deinit(struct backplane *backplane);

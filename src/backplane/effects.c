@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 
 #include "backplane/context.h"
 #include "backplane/services/create_deployment.h"
@@ -13,10 +12,9 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/size.h"
 #include "ftl.pb-c.h"
 
-enum { DEPLOY_TIMEOUT_MS = 5000, TERMINATE_TIMEOUT_MS = 5000, SAVE_RETRY_MS = 1000 };
+enum { DEPLOY_TIMEOUT_MS = 5000, TERMINATE_TIMEOUT_MS = 5000 };
 
 static struct backplane *backplane_of(struct effects *effects) {
 	return CONTAINER_OF(effects, struct backplane, effects);
@@ -169,77 +167,39 @@ static void out_refuse(struct effects *effects, uint64_t registration, const str
 
 /* --- the store ---------------------------------------------------------------------------------------------------- */
 
-static void writing_work(struct store_job *job, struct store *store) {
-	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
-	const struct save *save = backplane->writing.save;
-	backplane->writing.failed =
-		store->ops->commit(store, backplane->epoch, &save->change, &backplane->writing.err) < 0;
+static struct backplane *backplane_of_writer(struct store_writer *writer) {
+	return CONTAINER_OF(writer, struct backplane, writer);
 }
 
-/* The event is tried again like every change, and so shows when the store works again. */
-void effects_cannot_write(struct backplane *backplane, const struct error *err) {
-	backplane->writing.trouble = *err;
-	creations_refuse(backplane, err);
-	if (backplane->writing.troubled)
+static void on_stored(struct store_writer *writer, const struct event_record *last) {
+	events_kept(backplane_of_writer(writer), last);
+}
+
+/* The event is queued like every change, and so is seen once the store works again. */
+static void on_troubled(struct store_writer *writer, const struct error *why, bool first) {
+	struct backplane *backplane = backplane_of_writer(writer);
+	creations_refuse(backplane, why);
+	if (!first)
 		return;
-	backplane->writing.troubled = true;
-	backplane->writing.troubled_since_ms = loop_now_ms(&backplane->loop);
-	log_failure(LOG_ERROR, err, "could not keep a change, and will try again");
-	events_add(backplane, EVENT_BACKPLANE_CANNOT_WRITE, "%s", err->msg);
+	log_failure(LOG_ERROR, why, "could not store a change, and will try again");
+	events_add(backplane, EVENT_BACKPLANE_CANNOT_WRITE, "%s", why->msg);
 }
 
-static void can_write(struct backplane *backplane) {
-	char since[TIME_TEXT_MAX];
-	if (!backplane->writing.troubled)
-		return;
-	backplane->writing.troubled = false;
-	duration_format(since, (int64_t)(loop_now_ms(&backplane->loop) - backplane->writing.troubled_since_ms));
-	log_info("changes are kept again, after %s", since);
-	events_add(backplane, EVENT_BACKPLANE_WRITES_AGAIN, "after %s", since);
+static void on_recovered(struct store_writer *writer, uint64_t after_ms) {
+	char after[TIME_TEXT_MAX];
+	duration_format(after, (int64_t)after_ms);
+	log_info("changes are stored again, after %s", after);
+	events_add(backplane_of_writer(writer), EVENT_BACKPLANE_WRITES_AGAIN, "after %s", after);
 }
 
-char *effects_store_problem(const struct backplane *backplane, struct arena *arena) {
-	char since[TIME_TEXT_MAX], every[TIME_TEXT_MAX], left[SIZE_TEXT_MAX] = "an unknown number of bytes";
-	struct statvfs disk;
-	if (!backplane->writing.troubled)
-		return NULL;
-	duration_format(since, (int64_t)(loop_now_ms(&backplane->loop) - backplane->writing.troubled_since_ms));
-	duration_format(every, SAVE_RETRY_MS);
-	if (statvfs(backplane->data_folder, &disk) == 0)
-		size_format(left, (uint64_t)disk.f_bavail * disk.f_frsize);
-	return arena_printf(arena, "the store cannot be written: %s; since %s, tried again every %s; %s are free at %s",
-			    backplane->writing.trouble.msg, since, every, left, backplane->data_folder);
-}
-
-static void writing_done(struct store_job *job) {
-	struct backplane *backplane = CONTAINER_OF(job, struct backplane, writing.job);
-	const struct error *err = &backplane->writing.err;
-	bool again = backplane->writing.failed && err->code != CODE_NOT_FOUND && backplane->stopping.state == SERVING;
-	if (again) {
-		effects_cannot_write(backplane, err);
-		timer_start(&backplane->loop, &backplane->writing.retry, SAVE_RETRY_MS);
-	}
-	const struct store_change *change = &backplane->writing.save->change;
-	if (!backplane->writing.failed && change->event_count > 0)
-		events_kept(backplane, &change->events[change->event_count - 1]);
-	bool kept = !backplane->writing.failed;
-	write_behind_written(&backplane->write_behind, !again);
-	if (kept)
-		can_write(backplane);
-}
-
-static void start_writing(struct write_behind *write_behind, const struct save *save) {
-	struct backplane *backplane = CONTAINER_OF(write_behind, struct backplane, write_behind);
-	backplane->writing.save = save;
-	store_queue_add(&backplane->store_queue, &backplane->writing.job);
-}
-
-static void on_retry(struct timer *timer) {
-	write_behind_retry(&CONTAINER_OF(timer, struct backplane, writing.retry)->write_behind);
-}
+static const struct store_writer_events writer_events = {
+	.stored = on_stored,
+	.troubled = on_troubled,
+	.recovered = on_recovered,
+};
 
 static void out_save(struct effects *effects, const struct store_change *change) {
-	write_behind_add(&backplane_of(effects)->write_behind, change);
+	write_behind_add(&backplane_of(effects)->writer.write_behind, change);
 }
 
 /* --- routes ------------------------------------------------------------------------------------------------------- */
@@ -316,24 +276,16 @@ void effects_mute(struct backplane *backplane) {
 
 void effects_init(struct backplane *backplane) {
 	backplane->effects.ops = &ops;
-	write_behind_init(&backplane->write_behind, start_writing);
-	list_init(&backplane->writing.job.link);
-	backplane->writing.job.work = writing_work;
-	backplane->writing.job.done = writing_done;
-	backplane->writing.retry.fire = on_retry;
+	store_writer_init(&backplane->writer, &backplane->loop, &backplane->store_queue, &writer_events);
 	map_init(&backplane->runner_channels);
 }
 
 void effects_close(struct backplane *backplane) {
-	timer_stop(&backplane->loop, &backplane->writing.retry);
-	if (backplane->store != NULL) { /* else another process has it */
-		write_behind_flush(&backplane->write_behind);
-		write_behind_retry(&backplane->write_behind); /* a last time */
-	}
+	store_writer_stop(&backplane->writer);
 	close_channels(backplane);
 	mute(backplane);
 }
 
 void effects_deinit(struct backplane *backplane) {
-	write_behind_deinit(&backplane->write_behind);
+	store_writer_deinit(&backplane->writer);
 }

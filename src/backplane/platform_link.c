@@ -190,11 +190,11 @@ void platform_link_create(struct backplane *backplane, const char *runner_key, c
 		platform->ops->create(platform, &(struct runner_spec){.key = runner_key,
 								      .language = language,
 								      .backplane = backplane->inner_endpoint,
-								      .epoch = backplane->epoch});
+								      .epoch = backplane->writer.epoch});
 }
 
 void platform_link_destroy(struct backplane *backplane, const char *runner_key) {
 	struct platform *platform = backplane->platform.platform;
 	if (platform != NULL)
-		platform->ops->destroy(platform, runner_key, backplane->epoch);
+		platform->ops->destroy(platform, runner_key, backplane->writer.epoch);
 }

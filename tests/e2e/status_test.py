@@ -194,7 +194,7 @@ def test_a_full_disk_is_told_until_there_is_room(disk, refused):
         assert not scaled.done()
         late = backplane.spawn("--takeover")
         assert late.wait(LONG) == 1
-        assert "changes wait to be kept, and cannot be" in backplane.log()
+        assert "changes are queued that the store cannot write" in backplane.log()
         assert backplane.call("echo.echo").body == b"{}"
         assert disk.files() == before
         disk.free()

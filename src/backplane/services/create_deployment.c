@@ -255,7 +255,7 @@ static void creation_answer(struct write_behind_waiter *waiter) {
 static void creation_work(struct store_job *job, struct store *store) {
 	struct creation *creation = CONTAINER_OF(job, struct creation, job);
 	char key[KEY_MAX];
-	creation->failed = store->ops->add_deployment(store, creation->backplane->epoch, &creation->record, key,
+	creation->failed = store->ops->add_deployment(store, creation->backplane->writer.epoch, &creation->record, key,
 						      &creation->existed, &creation->err) < 0;
 	if (!creation->failed)
 		snprintf(creation->key, sizeof creation->key, "%s", key);
@@ -273,7 +273,7 @@ static void creation_done(struct store_job *job) {
 	list_remove(&creation->pending.link);
 	if (creation->failed) {
 		if (is_of_store(&creation->err))
-			effects_cannot_write(backplane, &creation->err);
+			store_writer_fail(&backplane->writer, &creation->err);
 		creation_fail(creation, &creation->err);
 		return;
 	}
@@ -283,7 +283,7 @@ static void creation_done(struct store_job *job) {
 	backplane_event_done(backplane);
 	failpoint(FAILPOINT_CREATE_APPLIED);
 	creation->waiter.kept = creation_answer;
-	if (!write_behind_wait(&backplane->write_behind, &creation->waiter))
+	if (!write_behind_wait(&backplane->writer.write_behind, &creation->waiter))
 		creation_answer(&creation->waiter);
 }
 
@@ -315,10 +315,10 @@ static void creation_wait(struct creation *creation) {
 	list_append(&backplane->pending, &creation->pending.link);
 	list_append(&backplane->starting, &creation->in_starting);
 	creation->waiter.kept = creation_keep;
-	if (!write_behind_wait_for_changes(&backplane->write_behind, &creation->waiter))
+	if (!write_behind_wait_for_changes(&backplane->writer.write_behind, &creation->waiter))
 		creation_keep(&creation->waiter);
-	else if (backplane->writing.troubled)
-		stop_waiting(creation, &backplane->writing.trouble);
+	else if (store_writer_trouble(&backplane->writer) != NULL)
+		stop_waiting(creation, store_writer_trouble(&backplane->writer));
 }
 
 /* --- CHECKING ----------------------------------------------------------------------------------------------------- */

@@ -119,7 +119,7 @@ static void on_kill(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	control_kill(control, name, killing->key);
 	backplane_event_done(backplane);
 	failpoint(FAILPOINT_KILL_APPLIED);
-	if (!write_behind_wait(&backplane->write_behind, &killing->waiter))
+	if (!write_behind_wait(&backplane->writer.write_behind, &killing->waiter))
 		killing_reply(&killing->waiter);
 }
 

@@ -26,7 +26,7 @@ enum {
 static void add(struct backplane *backplane, struct event_record *event) {
 	event->sequence = ++backplane->events.sequence;
 	event->time_ms = backplane->effects.ops->wall_ms(&backplane->effects);
-	write_behind_add_event(&backplane->write_behind, event);
+	write_behind_add_event(&backplane->writer.write_behind, event);
 	if (!timer_is_running(&backplane->events.flush))
 		timer_start(&backplane->loop, &backplane->events.flush, FLUSH_MS);
 }
@@ -72,7 +72,7 @@ void events_add_of_control(struct backplane *backplane, const struct control_eve
 }
 
 static void on_flush(struct timer *timer) {
-	write_behind_flush(&CONTAINER_OF(timer, struct backplane, events.flush)->write_behind);
+	write_behind_flush(&CONTAINER_OF(timer, struct backplane, events.flush)->writer.write_behind);
 }
 
 int events_load(struct backplane *backplane, struct error *err) {

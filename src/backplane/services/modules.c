@@ -59,7 +59,7 @@ static void on_scale(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	if (scale(backplane, str_from(request->module), request->replicas, scaling->key, &err) < 0) {
 		rpc_unary_fail(unary, &err);
 		free(scaling);
-	} else if (!write_behind_wait(&backplane->write_behind, &scaling->waiter)) {
+	} else if (!write_behind_wait(&backplane->writer.write_behind, &scaling->waiter)) {
 		scaling_reply(&scaling->waiter);
 	}
 }
@@ -147,7 +147,7 @@ static void rollback_done(struct store_job *job) {
 	control_rolled_back(backplane_event(backplane), &rollback->record);
 	backplane_event_done(backplane);
 	failpoint(FAILPOINT_ROLLBACK_APPLIED);
-	if (!write_behind_wait(&backplane->write_behind, &rollback->waiter))
+	if (!write_behind_wait(&backplane->writer.write_behind, &rollback->waiter))
 		rollback_reply(&rollback->waiter);
 }
 

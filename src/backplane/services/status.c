@@ -121,7 +121,7 @@ static void add_problems(const struct backplane *backplane, Ftl__StatusResponse 
 	const struct control *control = &backplane->control;
 	size_t room = control->books.modules.len + control->books.languages.len + control->books.runners.len;
 	response->problems = arena_alloc(arena, (room + 1) * sizeof *response->problems);
-	char *of_store = effects_store_problem(backplane, arena);
+	char *of_store = store_writer_problem(&backplane->writer, arena);
 	if (of_store != NULL)
 		response->problems[response->n_problems++] = of_store;
 	LIST_FOREACH(link, &control->books.all_languages) {

@@ -251,8 +251,9 @@ static size_t count_requests(const struct backplane *backplane) {
 static void on_asker(uv_poll_t *poll, int status, int events);
 
 static bool is_quiet(struct backplane *backplane) {
-	write_behind_flush(&backplane->write_behind);
-	bool kept = list_is_empty(&backplane->write_behind.waiting) && list_is_empty(&backplane->write_behind.waiters);
+	write_behind_flush(&backplane->writer.write_behind);
+	bool kept = list_is_empty(&backplane->writer.write_behind.waiting) &&
+		    list_is_empty(&backplane->writer.write_behind.waiters);
 	/* Runners are told to end when the routes are out: the other one cannot know that they were not yet. */
 	bool routed = backplane->control.routes.published == backplane->control.routes.version;
 	return backplane->takeover.pauses == 0 && kept && routed && store_queue_is_empty(&backplane->store_queue) &&
@@ -260,9 +261,9 @@ static bool is_quiet(struct backplane *backplane) {
 }
 
 static void not_quiet(const struct backplane *backplane, struct error *err) {
-	if (backplane->writing.troubled)
-		error_set(err, CODE_UNAVAILABLE, "changes wait to be kept, and cannot be: %s",
-			  backplane->writing.trouble.msg);
+	const struct error *trouble = store_writer_trouble(&backplane->writer);
+	if (trouble != NULL)
+		error_set(err, CODE_UNAVAILABLE, "changes are queued that the store cannot write: %s", trouble->msg);
 	else
 		error_set(
 			err, CODE_UNAVAILABLE,
