@@ -23,6 +23,7 @@
 #include "backplane/services/artefacts.h"
 #include "backplane/services/create_deployment.h"
 #include "backplane/services/deployments.h"
+#include "backplane/services/logs.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -167,8 +168,9 @@ static int open_artefacts(const char *path, void *owner, struct error *err) {
 	return artefacts_open(path, &((struct backplane *)owner)->artefacts, err);
 }
 
-static int open_logbook(const char *path, void *owner, struct error *err) {
-	return log_files_open(path, &((struct backplane *)owner)->log_files, err);
+static int open_logs(const char *path, void *owner, struct error *err) {
+	struct backplane *backplane = owner;
+	return log_files_open(path, &backplane->loop, &backplane->log_files, err);
 }
 
 /* Runners and what they host have folders of their own to be in, so what they are told must not depend on ours. */
@@ -237,7 +239,7 @@ static int open_stores(struct backplane *backplane, struct error *err) {
 	if (find_data_folder(backplane, err) < 0 ||
 	    (backplane->options->takeover && takeover_ask(backplane, err) < 0) || open_data(backplane, err) < 0)
 		return -1;
-	return open_folder(backplane->data_folder, "logs", open_logbook, backplane, err);
+	return open_folder(backplane->data_folder, "logs", open_logs, backplane, err);
 }
 
 /* Where Runners of this machine find us: an address that means all of them is none to connect to. */

@@ -213,11 +213,6 @@ void schemas_init(struct backplane *backplane);
 void schemas_deinit(struct backplane *backplane);
 void schemas_changed(struct backplane *backplane); /* the routes to them are out */
 
-/* service_logs.c */
-extern const struct rpc_method log_methods[];
-extern const size_t log_method_count;
-void service_logs_init(struct backplane *backplane);
-
 /* service_events.c */
 extern const struct rpc_method event_methods[];
 extern const size_t event_method_count;

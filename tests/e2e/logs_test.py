@@ -70,6 +70,29 @@ def test_new_lines_are_followed(backplane):
     stream.cancel()
 
 
+def test_a_follower_gets_each_line_once_and_in_order(backplane):
+    """Whichever of them the tail has, and whichever come while it is read."""
+    LINES = 3000
+    publish(backplane, *[entry(f"{number}") for number in range(LINES)])
+    ended = threading.Event()
+
+    def messages():
+        number = LINES
+        while not ended.is_set():
+            yield ftl.PublishLogsRequest(entries=[entry(f"{number}"), entry(f"{number + 1}")])
+            number += 2
+
+    call = backplane.rpc.PublishLogs.future(messages())
+    request = ftl.StreamLogsRequest(module="echo", tail=LINES, follow=True)
+    streams = [backplane.rpc.StreamLogs(request, timeout=LONG) for _ in range(3)]
+    for stream in streams:
+        got = [int(next(stream).entry.message) for _ in range(LINES + 500)]
+        stream.cancel()
+        assert got == list(range(got[0], got[0] + len(got)))
+    ended.set()
+    call.result(timeout=LONG)
+
+
 def test_logs_survive_a_kill(backplane):
     publish(backplane, entry("kept"))
     wait_for(lambda: read(backplane), "the line")

@@ -1,218 +1,269 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backplane/services/log_files.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
-#include "base/path.h"
 #include "schema/schema.h"
 
+/* Modules whose dropped lines are counted apart and told in their own logs. */
+enum { DROPPED_MODULES_MAX = 256 };
+
 struct log_files {
-	char *folder;
-	struct map files; /* struct log_file by module */
-	bool told; /* of a write that failed */
+	struct loop *loop;
+	struct work_queue queue; /* one piece of work at a time */
+	size_t waiting_lines, waiting_bytes;
+	uint64_t dropped; /* lines that are not told yet */
+	struct map dropped_of; /* struct dropped by module */
+	struct {
+		pthread_mutex_t lock;
+		struct batch *open; /* last in the queue and not started: takes further lines. NULL: none */
+	} shared;
+	struct { /* the thread's that works on the queue */
+		struct log_folder *folder;
+		bool failing; /* the last write failed, which was told */
+	} disk;
 };
 
-struct log_file {
-	int fd;
-	size_t size;
+struct dropped {
+	char *module;
+	uint64_t lines;
 };
 
-int log_files_open(const char *folder, struct log_files **ret_logbook, struct error *err) {
-	if (path_make_folders(folder, err) < 0)
+/* The lines of one module in a batch: one write. */
+struct section {
+	char *module;
+	struct buf lines;
+};
+
+struct batch {
+	struct log_files *log_files;
+	struct work work;
+	struct map sections; /* struct section by module */
+	size_t lines, bytes;
+};
+
+int log_files_open(const char *path, struct loop *loop, struct log_files **ret_log_files, struct error *err) {
+	struct log_folder *folder;
+	if (log_folder_open(path, &folder, err) < 0)
 		return -1;
 	struct log_files *log_files = mem_zalloc(sizeof *log_files);
-	log_files->folder = mem_strdup(folder);
-	map_init(&log_files->files);
-	*ret_logbook = log_files;
+	log_files->loop = loop;
+	log_files->disk.folder = folder;
+	work_queue_init(&log_files->queue, 1);
+	pthread_mutex_init(&log_files->shared.lock, NULL);
+	map_init(&log_files->dropped_of);
+	*ret_log_files = log_files;
 	return 0;
+}
+
+static void forget_dropped(struct log_files *log_files) {
+	struct dropped *dropped;
+	for (size_t cursor = 0; (dropped = map_next(&log_files->dropped_of, &cursor)) != NULL;) {
+		free(dropped->module);
+		free(dropped);
+	}
+	map_deinit(&log_files->dropped_of);
+	map_init(&log_files->dropped_of);
+	log_files->dropped = 0;
 }
 
 void log_files_close(struct log_files *log_files) {
 	if (log_files == NULL)
 		return;
-	for (size_t cursor = 0;;) {
-		struct log_file *file = map_next(&log_files->files, &cursor);
-		if (file == NULL)
-			break;
-		close(file->fd);
-		free(file);
-	}
-	map_deinit(&log_files->files);
-	free(log_files->folder);
+	forget_dropped(log_files);
+	work_queue_deinit(&log_files->queue);
+	pthread_mutex_destroy(&log_files->shared.lock);
+	log_folder_close(log_files->disk.folder);
 	free(log_files);
-}
-
-static char *path_of(const struct log_files *log_files, struct str module, const char *suffix) {
-	return mem_printf("%s/%.*s.log%s", log_files->folder, STR_ARG(module), suffix);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-static struct log_file *open_file(struct log_files *log_files, struct str module) {
-	struct log_file *file = map_get(&log_files->files, module);
-	if (file != NULL)
-		return file;
-	char *path = path_of(log_files, module, "");
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	free(path);
-	struct stat status;
-	if (fd < 0 || fstat(fd, &status) < 0) {
-		if (fd >= 0)
-			close(fd);
-		return NULL;
+static void batch_free(struct batch *batch) {
+	struct section *section;
+	for (size_t cursor = 0; (section = map_next(&batch->sections, &cursor)) != NULL;) {
+		buf_deinit(&section->lines);
+		free(section->module);
+		free(section);
 	}
-	file = mem_alloc(sizeof *file);
-	*file = (struct log_file){.fd = fd, .size = (size_t)status.st_size};
-	map_put(&log_files->files, module, file);
-	return file;
+	map_deinit(&batch->sections);
+	free(batch);
 }
 
-static void turn_over(struct log_files *log_files, struct str module) {
-	struct log_file *file = map_remove(&log_files->files, module);
-	char *path = path_of(log_files, module, ""), *before = path_of(log_files, module, ".1");
-	close(file->fd);
-	free(file);
-	if (rename(path, before) < 0)
-		log_warn("could not turn %s over: %s", path, strerror(errno));
-	free(path);
-	free(before);
+/* Further lines go into the next batch. */
+static void close_batch(struct log_files *log_files, const struct batch *batch) {
+	pthread_mutex_lock(&log_files->shared.lock);
+	if (log_files->shared.open == batch)
+		log_files->shared.open = NULL;
+	pthread_mutex_unlock(&log_files->shared.lock);
 }
 
-static char *to_line(const struct log_entry *entry) {
-	json_t *line = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "time_ms", (json_int_t)entry->time_ms, "level",
-				 entry->level, "message", entry->message, "module", entry->module, "deployment",
-				 entry->deployment_key, "runner", entry->runner_key);
-	if (line == NULL)
-		return NULL;
-	if (entry->attributes[0] != '\0')
-		json_object_set_new(line, "attributes", json_string(entry->attributes));
-	char *text = json_dumps(line, JSON_COMPACT);
-	json_decref(line);
-	return text;
+static void run_batch(struct work *work) {
+	struct batch *batch = CONTAINER_OF(work, struct batch, work);
+	struct log_files *log_files = batch->log_files;
+	struct section *section;
+	struct error err;
+	bool failed = false;
+	close_batch(log_files, batch);
+	for (size_t cursor = 0; (section = map_next(&batch->sections, &cursor)) != NULL;) {
+		if (log_folder_append(log_files->disk.folder, str_from(section->module), buf_view(&section->lines),
+				      &err) == 0)
+			continue;
+		if (!log_files->disk.failing && !failed)
+			log_failure(LOG_ERROR, &err, "lines of modules are lost");
+		failed = true;
+	}
+	log_files->disk.failing = failed;
+}
+
+/* Whether there is room again for a while, and for what is told of dropped lines. */
+static bool has_caught_up(const struct log_files *log_files) {
+	return log_files->waiting_lines < LOG_FILES_WAITING_MAX / 2 &&
+	       log_files->waiting_bytes < LOG_FILES_WAITING_BYTES_MAX / 2;
+}
+
+static void tell_dropped(struct log_files *log_files) {
+	struct map modules = log_files->dropped_of;
+	struct dropped *dropped;
+	log_warn("%llu lines of modules were dropped: more than %d lines, or %zu MiB of them, waited for the disk",
+		 (unsigned long long)log_files->dropped, LOG_FILES_WAITING_MAX,
+		 (size_t)LOG_FILES_WAITING_BYTES_MAX >> 20);
+	map_init(&log_files->dropped_of);
+	log_files->dropped = 0;
+	for (size_t cursor = 0; (dropped = map_next(&modules, &cursor)) != NULL;) {
+		char message[128];
+		snprintf(message, sizeof message,
+			 "%llu lines were dropped here: the disk of the Backplane was too slow for them",
+			 (unsigned long long)dropped->lines);
+		log_files_add(log_files, &(struct log_entry){.time_ms = clock_wall_ms(),
+							     .level = log_level_name(LOG_WARN),
+							     .message = message,
+							     .module = dropped->module,
+							     .deployment_key = "",
+							     .runner_key = "",
+							     .attributes = ""});
+		free(dropped->module);
+		free(dropped);
+	}
+	map_deinit(&modules);
+}
+
+static void on_batch_done(struct work *work) {
+	struct batch *batch = CONTAINER_OF(work, struct batch, work);
+	struct log_files *log_files = batch->log_files;
+	log_files->waiting_lines -= batch->lines;
+	log_files->waiting_bytes -= batch->bytes;
+	batch_free(batch);
+	if (log_files->dropped > 0 && has_caught_up(log_files))
+		tell_dropped(log_files);
+}
+
+static struct batch *batch_new(struct log_files *log_files) {
+	struct batch *batch = mem_zalloc(sizeof *batch);
+	batch->log_files = log_files;
+	batch->work = (struct work){.run = run_batch, .done = on_batch_done};
+	map_init(&batch->sections);
+	return batch;
+}
+
+static void batch_add(struct batch *batch, struct str module, struct str line) {
+	struct section *section = map_get(&batch->sections, module);
+	if (section == NULL) {
+		section = mem_alloc(sizeof *section);
+		*section = (struct section){.module = mem_strndup(module.ptr, module.len),
+					    .lines = BUF_INIT(2 * LOG_FILES_WAITING_BYTES_MAX)};
+		map_put(&batch->sections, module, section);
+	}
+	int over = buf_append(&section->lines, line);
+	ASSERT(over == 0);
+	over = buf_append(&section->lines, STR("\n"));
+	ASSERT(over == 0);
+	batch->lines++;
+	batch->bytes += line.len + 1;
+}
+
+static void keep(struct log_files *log_files, struct str module, struct str line) {
+	log_files->waiting_lines++;
+	log_files->waiting_bytes += line.len + 1;
+	pthread_mutex_lock(&log_files->shared.lock);
+	struct batch *batch = log_files->shared.open;
+	bool is_new = batch == NULL;
+	if (is_new)
+		log_files->shared.open = batch = batch_new(log_files);
+	batch_add(batch, module, line);
+	pthread_mutex_unlock(&log_files->shared.lock);
+	if (is_new)
+		work_queue_add(&log_files->queue, log_files->loop, &batch->work);
+}
+
+static void drop(struct log_files *log_files, struct str module) {
+	struct dropped *dropped = map_get(&log_files->dropped_of, module);
+	if (dropped == NULL && log_files->dropped_of.len < DROPPED_MODULES_MAX) {
+		dropped = mem_zalloc(sizeof *dropped);
+		dropped->module = mem_strndup(module.ptr, module.len);
+		map_put(&log_files->dropped_of, module, dropped);
+	}
+	if (dropped != NULL)
+		dropped->lines++;
+	log_files->dropped++;
 }
 
 void log_files_add(struct log_files *log_files, const struct log_entry *entry) {
 	struct str module = str_from(entry->module);
-	if (!schema_is_name(module))
+	char *line = schema_is_name(module) ? log_entry_to_line(entry) : NULL;
+	if (line == NULL)
 		return;
-	struct log_file *file = open_file(log_files, module);
-	char *line = to_line(entry);
-	struct buf whole = BUF_INIT(MIB(1));
-	bool failed = file == NULL || line == NULL || buf_printf(&whole, "%s\n", line) < 0 ||
-		      write(file->fd, buf_view(&whole).ptr, buf_len(&whole)) < 0;
-	if (failed && !log_files->told)
-		log_error("lines of %s are lost: %s", entry->module, strerror(errno));
-	log_files->told = failed;
-	if (!failed && (file->size += buf_len(&whole)) > LOG_FILES_FILE_MAX)
-		turn_over(log_files, module);
-	buf_deinit(&whole);
+	struct str text = str_from(line);
+	if (log_files->waiting_lines < LOG_FILES_WAITING_MAX &&
+	    log_files->waiting_bytes + text.len < LOG_FILES_WAITING_BYTES_MAX)
+		keep(log_files, module, text);
+	else
+		drop(log_files, module);
 	free(line);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-struct tail {
-	json_t **lines;
-	size_t count, max;
-};
-
-static int compare_times(const void *a, const void *b) {
-	json_int_t left = json_integer_value(json_object_get(*(json_t *const *)a, "time_ms"));
-	json_int_t right = json_integer_value(json_object_get(*(json_t *const *)b, "time_ms"));
-	return left < right ? -1 : left > right;
+/* Lines that are added from now on are for a batch behind it. */
+static void add_work(struct log_files *log_files, struct work *work) {
+	pthread_mutex_lock(&log_files->shared.lock);
+	log_files->shared.open = NULL;
+	pthread_mutex_unlock(&log_files->shared.lock);
+	work_queue_add(&log_files->queue, log_files->loop, work);
 }
 
-/* Where the last max lines of text begin. */
-static struct str last_lines(struct str text, size_t max) {
-	size_t at = text.len, lines = 0;
-	while (at > 0 && (lines < max || text.ptr[at - 1] != '\n')) {
-		at--;
-		lines += at > 0 && text.ptr[at - 1] == '\n';
-	}
-	return str_from_offset(text, at);
+static void run_tail(struct work *work) {
+	struct log_files_tail *tail = CONTAINER_OF(work, struct log_files_tail, work);
+	log_folder_tail(tail->log_files->disk.folder, tail->module, tail->count, &tail->tail);
 }
 
-static void read_file(const char *path, size_t max, struct tail *tail) {
-	char *bytes;
-	size_t len;
-	/* A file may be over its maximum by one line. */
-	if (file_read(path, LOG_FILES_FILE_MAX + MIB(1), &bytes, &len, NULL) < 0)
-		return;
-	for (struct str rest = last_lines(str_new(bytes, len), max); rest.ptr != NULL && tail->count < tail->max;) {
-		struct str line = str_cut(rest, '\n', &rest);
-		json_t *parsed = json_loadb(line.ptr, line.len, 0, NULL);
-		if (parsed != NULL)
-			tail->lines[tail->count++] = parsed;
-	}
-	free(bytes);
+static void on_tail_done(struct work *work) {
+	struct log_files_tail *tail = CONTAINER_OF(work, struct log_files_tail, work);
+	tail->done(tail);
 }
 
-static void read_module(const struct log_files *log_files, struct str module, size_t max, struct tail *tail) {
-	size_t before = tail->count;
-	char *path = path_of(log_files, module, ""), *older = path_of(log_files, module, ".1");
-	read_file(path, max, tail);
-	size_t got = tail->count - before;
-	if (got < max)
-		read_file(older, max - got, tail);
-	free(path);
-	free(older);
+void log_files_tail(struct log_files *log_files, struct log_files_tail *tail, struct str module, size_t count) {
+	tail->log_files = log_files;
+	tail->module = module;
+	tail->count = count;
+	tail->work = (struct work){.run = run_tail, .done = on_tail_done};
+	add_work(log_files, &tail->work);
 }
 
-static const char *text_of(const json_t *line, const char *key) {
-	const char *text = json_string_value(json_object_get(line, key));
-	return text ? text : "";
+static void run_flush(struct work *work UNUSED) {
 }
 
-static void show_tail(struct tail *tail, size_t count, void (*each)(void *data, const struct log_entry *entry),
-		      void *data) {
-	qsort(tail->lines, tail->count, sizeof *tail->lines, compare_times);
-	for (size_t i = 0; i < tail->count; i++) {
-		const json_t *line = tail->lines[i];
-		const struct log_entry entry = {
-			.time_ms = json_integer_value(json_object_get(line, "time_ms")),
-			.level = text_of(line, "level"),
-			.message = text_of(line, "message"),
-			.module = text_of(line, "module"),
-			.deployment_key = text_of(line, "deployment"),
-			.runner_key = text_of(line, "runner"),
-			.attributes = text_of(line, "attributes"),
-		};
-		if (i + count >= tail->count)
-			each(data, &entry);
-		json_decref(tail->lines[i]);
-	}
+static void on_flushed(struct work *work) {
+	struct log_files_flush *flush = CONTAINER_OF(work, struct log_files_flush, work);
+	flush->done(flush);
 }
 
-void log_files_tail(const struct log_files *log_files, struct str module, size_t count,
-		    void (*each)(void *data, const struct log_entry *entry), void *data) {
-	count = MIN(count, (size_t)LOG_FILES_TAIL_MAX);
-	enum { FILES_MAX = 64 }; /* lines of more modules than this are not sorted into one tail */
-	size_t files = module.len > 0 ? 1 : FILES_MAX;
-	struct tail tail = {.lines = mem_alloc((files * (count + 1)) * sizeof(json_t *)), .max = files * (count + 1)};
-	if (module.len > 0) {
-		if (schema_is_name(module))
-			read_module(log_files, module, count, &tail);
-	} else {
-		DIR *folder = opendir(log_files->folder);
-		for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-			struct str name = str_from(entry->d_name);
-			if (str_ends_with(name, STR(".log")))
-				read_module(log_files, str_new(name.ptr, name.len - 4), count, &tail);
-		}
-		if (folder != NULL)
-			closedir(folder);
-	}
-	show_tail(&tail, count, each, data);
-	free(tail.lines);
+void log_files_flush(struct log_files *log_files, struct log_files_flush *flush) {
+	flush->work = (struct work){.run = run_flush, .done = on_flushed};
+	add_work(log_files, &flush->work);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Logs of modules: PublishLogs takes them from Runners, StreamLogs gives them to people.
+ * Logs of modules: PublishLogs receives them from Runners, StreamLogs sends them to people.
  */
+#include "backplane/services/logs.h"
+
 #include <stdlib.h>
 
 #include "backplane/context.h"
@@ -10,29 +12,50 @@
 
 enum {
 	PUBLISH_MAX = 4 << 20, /* a message of PublishLogs */
-	FOLLOWER_UNSENT_MAX = 1 << 20, /* a follower that is slower than this misses lines, and is told how many */
+	/* A follower that is slower than this misses lines, and is told how many. */
+	FOLLOWER_UNSENT_MAX = 1 << 20,
+};
+
+/* --- StreamLogs --------------------------------------------------------------------------------------------------- */
+
+/*
+ *   READING ──the tail is sent──▶ FOLLOWING ──the client leaves──▶ ENDED
+ *      └──without `follow`, or the client left─────────────────────▶ ENDED
+ *
+ * Lines that are published while the tail is read are not in it: they are held, and follow it.
+ */
+enum follower_state { FOLLOWER_READING, FOLLOWER_FOLLOWING, FOLLOWER_ENDED, FOLLOWER_STATE_COUNT };
+
+static const bool follower_allowed[FOLLOWER_STATE_COUNT][FOLLOWER_STATE_COUNT] = {
+	[FOLLOWER_READING] = {[FOLLOWER_FOLLOWING] = true, [FOLLOWER_ENDED] = true},
+	[FOLLOWER_FOLLOWING] = {[FOLLOWER_ENDED] = true},
 };
 
 struct follower {
-	struct list link; /* while it follows */
+	struct list link; /* in the Backplane's followers, if it follows */
 	struct backplane *backplane;
-	struct rpc_stream *stream;
+	struct rpc_stream *stream; /* NULL: closed */
+	enum follower_state state;
+	bool follow;
 	char *module; /* empty: all */
-	uint64_t dropped;
-	bool found; /* a line */
+	struct log_files_tail tail;
+	struct buf held; /* responses, each behind its length, while READING */
+	uint64_t dropped; /* lines since the last one that was sent or held */
 };
 
-/* --- to people ---------------------------------------------------------------------------------------------------- */
+static void follower_enter(struct follower *follower, enum follower_state state) {
+	ASSERT(follower_allowed[follower->state][state]);
+	follower->state = state;
+}
 
-static void send_entry(void *data, const struct log_entry *entry) {
-	struct follower *follower = data;
-	follower->found = true;
-	if (rpc_has_ended(follower->stream))
-		return;
-	if (rpc_unsent(follower->stream) > FOLLOWER_UNSENT_MAX) {
-		follower->dropped++;
-		return;
-	}
+static void follower_free(struct follower *follower) {
+	list_remove(&follower->link);
+	buf_deinit(&follower->held);
+	free(follower->module);
+	free(follower);
+}
+
+static struct str pack_entry(const struct log_entry *entry, uint64_t dropped, struct arena *arena) {
 	Ftl__LogEntry shown;
 	ftl__log_entry__init(&shown);
 	shown.time_ms = entry->time_ms;
@@ -45,25 +68,60 @@ static void send_entry(void *data, const struct log_entry *entry) {
 	Ftl__StreamLogsResponse response;
 	ftl__stream_logs_response__init(&response);
 	response.entry = &shown;
-	response.dropped = follower->dropped;
-	follower->dropped = 0;
-	struct arena arena = ARENA_INIT(protobuf_c_message_get_packed_size(&response.base) + 64);
-	rpc_send(follower->stream, pb_pack(&response.base, &arena));
+	response.dropped = dropped;
+	arena_init(arena, protobuf_c_message_get_packed_size(&response.base) + 64);
+	return pb_pack(&response.base, arena);
+}
+
+/* Returns whether there was room for it. */
+static bool hold(struct follower *follower, struct str response) {
+	uint32_t len = (uint32_t)response.len;
+	if (buf_room(&follower->held) < sizeof len + response.len)
+		return false;
+	int over = buf_append(&follower->held, str_new((const char *)&len, sizeof len));
+	ASSERT(over == 0);
+	over = buf_append(&follower->held, response);
+	ASSERT(over == 0);
+	return true;
+}
+
+static bool send_now(struct follower *follower, struct str response) {
+	if (rpc_unsent(follower->stream) > FOLLOWER_UNSENT_MAX)
+		return false;
+	rpc_send(follower->stream, response);
+	return true;
+}
+
+static void give_entry(struct follower *follower, const struct log_entry *entry,
+		       bool (*give)(struct follower *follower, struct str response)) {
+	struct arena arena;
+	if (rpc_has_ended(follower->stream))
+		return;
+	if (give(follower, pack_entry(entry, follower->dropped, &arena)))
+		follower->dropped = 0;
+	else
+		follower->dropped++;
 	arena_deinit(&arena);
 }
 
-static void begin(struct follower *follower, const Ftl__StreamLogsRequest *request) {
+static void send_held(struct follower *follower) {
+	struct str held = buf_view(&follower->held);
+	while (held.len > 0) {
+		uint32_t len;
+		memcpy(&len, held.ptr, sizeof len);
+		rpc_send(follower->stream, str_new(held.ptr + sizeof len, len));
+		held = str_from_offset(held, sizeof len + len);
+	}
+	buf_deinit(&follower->held);
+}
+
+/* The whole tail is sent, without follow. */
+static void finish(struct follower *follower, size_t found) {
 	struct backplane *backplane = follower->backplane;
-	struct str name = str_from(request->module);
+	struct str name = str_from(follower->module);
 	struct error err;
-	follower->module = mem_strdup(request->module);
-	log_files_tail(backplane->log_files, name, request->tail, send_entry, follower);
-	follower->stream->open_ended = request->follow;
-	if (request->follow) {
-		/* Also a module that is to come. */
-		rpc_respond(follower->stream);
-		list_append(&backplane->followers, &follower->link);
-	} else if (name.len > 0 && !follower->found && control_module(&backplane->control, name) == NULL) {
+	follower_enter(follower, FOLLOWER_ENDED);
+	if (name.len > 0 && found == 0 && control_module(&backplane->control, name) == NULL) {
 		route_table_no_module(backplane->routes, name, &err);
 		rpc_fail(follower->stream, &err);
 	} else {
@@ -71,30 +129,74 @@ static void begin(struct follower *follower, const Ftl__StreamLogsRequest *reque
 	}
 }
 
+static void on_tail_read(struct log_files_tail *tail) {
+	struct follower *follower = CONTAINER_OF(tail, struct follower, tail);
+	if (follower->stream == NULL) {
+		log_tail_deinit(&tail->tail);
+		follower_free(follower);
+		return;
+	}
+	uint64_t dropped = follower->dropped; /* behind what is held */
+	follower->dropped = 0;
+	size_t found = tail->tail.count;
+	for (size_t i = 0; i < found; i++)
+		give_entry(follower, &tail->tail.entries[i], send_now);
+	log_tail_deinit(&tail->tail);
+	if (rpc_has_ended(follower->stream)) {
+		follower_enter(follower, FOLLOWER_ENDED);
+		return;
+	}
+	if (!follower->follow) {
+		finish(follower, found);
+		return;
+	}
+	send_held(follower);
+	follower->dropped += dropped;
+	follower_enter(follower, FOLLOWER_FOLLOWING);
+	/* Tells the client that the module may be one that is yet to come. */
+	rpc_respond(follower->stream);
+}
+
 static void on_closed(struct rpc_stream *stream) {
 	struct follower *follower = stream->owner;
+	bool is_reading = follower->state == FOLLOWER_READING;
+	follower->stream = NULL;
 	list_remove(&follower->link);
-	free(follower->module);
-	free(follower);
+	if (follower->state != FOLLOWER_ENDED)
+		follower_enter(follower, FOLLOWER_ENDED);
+	if (!is_reading)
+		follower_free(follower);
 }
 
 static const struct rpc_events follower_events = {.closed = on_closed};
 
-static void start_stream(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena UNUSED) {
+static void start_stream(struct rpc_stream *stream, const ProtobufCMessage *message, struct arena *arena UNUSED) {
+	const Ftl__StreamLogsRequest *request = (const Ftl__StreamLogsRequest *)message;
 	struct follower *follower = mem_zalloc(sizeof *follower);
-	follower->backplane = stream->service;
+	struct backplane *backplane = stream->service;
+	follower->backplane = backplane;
 	follower->stream = stream;
+	follower->follow = request->follow;
+	follower->module = mem_strdup(request->module);
+	follower->tail.done = on_tail_read;
+	buf_init(&follower->held, FOLLOWER_UNSENT_MAX);
 	list_init(&follower->link);
+	if (request->follow)
+		list_append(&backplane->followers, &follower->link);
+	stream->open_ended = request->follow;
 	stream->owner = follower;
 	stream->events = &follower_events;
-	begin(follower, (const Ftl__StreamLogsRequest *)request);
+	log_files_tail(backplane->log_files, &follower->tail, str_from(follower->module), request->tail);
 }
 
-/* --- from Runners ------------------------------------------------------------------------------------------------- */
+/* --- PublishLogs -------------------------------------------------------------------------------------------------- */
 
 struct publisher {
 	struct backplane *backplane;
+	struct rpc_stream *stream; /* NULL: closed */
 	struct buf received;
+	struct log_files_flush flush;
+	bool flushing;
 };
 
 static void take_entries(struct backplane *backplane, const Ftl__PublishLogsRequest *request) {
@@ -113,7 +215,7 @@ static void take_entries(struct backplane *backplane, const Ftl__PublishLogsRequ
 		LIST_FOREACH(link, &backplane->followers) {
 			struct follower *follower = LIST_ENTRY(link, struct follower, link);
 			if (follower->module[0] == '\0' || strcmp(follower->module, entry->module) == 0)
-				send_entry(follower, &taken);
+				give_entry(follower, &taken, follower->state == FOLLOWER_READING ? hold : send_now);
 		}
 	}
 }
@@ -147,19 +249,41 @@ static void on_publish_data(struct rpc_stream *stream, struct str bytes) {
 		take_message(stream);
 }
 
-static void on_publish_end(struct rpc_stream *stream) {
+static void publisher_free(struct publisher *publisher) {
+	buf_deinit(&publisher->received);
+	free(publisher);
+}
+
+static void on_flushed(struct log_files_flush *flush) {
+	struct publisher *publisher = CONTAINER_OF(flush, struct publisher, flush);
+	publisher->flushing = false;
+	if (publisher->stream == NULL) {
+		publisher_free(publisher);
+		return;
+	}
+	if (rpc_has_ended(publisher->stream))
+		return;
 	Ftl__PublishLogsResponse response;
 	ftl__publish_logs_response__init(&response);
 	struct arena arena = ARENA_INIT(KIB(1));
-	rpc_send(stream, pb_pack(&response.base, &arena));
-	rpc_finish(stream, CODE_OK, "");
+	rpc_send(publisher->stream, pb_pack(&response.base, &arena));
+	rpc_finish(publisher->stream, CODE_OK, "");
 	arena_deinit(&arena);
+}
+
+/* Answers when the lines are in their files. */
+static void on_publish_end(struct rpc_stream *stream) {
+	struct publisher *publisher = stream->owner;
+	publisher->flushing = true;
+	publisher->flush.done = on_flushed;
+	log_files_flush(publisher->backplane->log_files, &publisher->flush);
 }
 
 static void on_publish_closed(struct rpc_stream *stream) {
 	struct publisher *publisher = stream->owner;
-	buf_deinit(&publisher->received);
-	free(publisher);
+	publisher->stream = NULL;
+	if (!publisher->flushing)
+		publisher_free(publisher);
 }
 
 static const struct rpc_events publisher_events = {
@@ -170,8 +294,10 @@ static const struct rpc_events publisher_events = {
 };
 
 static void start_publish(struct rpc_stream *stream) {
-	struct publisher *publisher = mem_alloc(sizeof *publisher);
-	*publisher = (struct publisher){.backplane = stream->service, .received = BUF_INIT(PUBLISH_MAX)};
+	struct publisher *publisher = mem_zalloc(sizeof *publisher);
+	publisher->backplane = stream->service;
+	publisher->stream = stream;
+	buf_init(&publisher->received, PUBLISH_MAX);
 	stream->open_ended = true;
 	stream->message_max = PUBLISH_MAX;
 	stream->owner = publisher;

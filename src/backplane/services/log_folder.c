@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backplane/services/log_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "base/path.h"
+#include "schema/schema.h"
+
+/* A tail of all modules reads the logs of at most so many. */
+enum { TAIL_MODULES_MAX = 64 };
+
+struct log_folder {
+	char *path;
+	struct map files; /* struct log_file by module */
+};
+
+struct log_file {
+	int fd;
+	size_t size;
+};
+
+int log_folder_open(const char *path, struct log_folder **ret_folder, struct error *err) {
+	if (path_make_folders(path, err) < 0)
+		return -1;
+	struct log_folder *folder = mem_zalloc(sizeof *folder);
+	folder->path = mem_strdup(path);
+	map_init(&folder->files);
+	*ret_folder = folder;
+	return 0;
+}
+
+void log_folder_close(struct log_folder *folder) {
+	if (folder == NULL)
+		return;
+	struct log_file *file;
+	for (size_t cursor = 0; (file = map_next(&folder->files, &cursor)) != NULL;) {
+		close(file->fd);
+		free(file);
+	}
+	map_deinit(&folder->files);
+	free(folder->path);
+	free(folder);
+}
+
+static char *path_of(const struct log_folder *folder, struct str module, const char *suffix) {
+	return mem_printf("%s/%.*s.log%s", folder->path, STR_ARG(module), suffix);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+char *log_entry_to_line(const struct log_entry *entry) {
+	json_t *line = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "time_ms", (json_int_t)entry->time_ms, "level",
+				 entry->level, "message", entry->message, "module", entry->module, "deployment",
+				 entry->deployment_key, "runner", entry->runner_key);
+	if (line == NULL)
+		return NULL;
+	if (entry->attributes[0] != '\0')
+		json_object_set_new(line, "attributes", json_string(entry->attributes));
+	char *text = json_dumps(line, JSON_COMPACT);
+	json_decref(line);
+	return text;
+}
+
+static struct log_file *open_file(struct log_folder *folder, struct str module, struct error *err) {
+	struct log_file *file = map_get(&folder->files, module);
+	if (file != NULL)
+		return file;
+	char *path = path_of(folder, module, "");
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	struct stat status;
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		error_set_errno(err, errno, "could not open %s", path);
+		free(path);
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	free(path);
+	file = mem_alloc(sizeof *file);
+	*file = (struct log_file){.fd = fd, .size = (size_t)status.st_size};
+	map_put(&folder->files, module, file);
+	return file;
+}
+
+/* Makes the file the one before it. The next line begins a new file. */
+static void rotate(struct log_folder *folder, struct str module) {
+	struct log_file *file = map_remove(&folder->files, module);
+	char *path = path_of(folder, module, ""), *before = path_of(folder, module, ".1");
+	close(file->fd);
+	free(file);
+	if (rename(path, before) < 0)
+		log_warn("could not rename %s to %s: %s", path, before, strerror(errno));
+	free(path);
+	free(before);
+}
+
+/* As many lines as fit below the maximum, and at least one. */
+static struct str cut_lines(struct str lines, size_t size) {
+	size_t room = LOG_FOLDER_FILE_MAX - MIN(size, (size_t)LOG_FOLDER_FILE_MAX), end = MIN(room, lines.len);
+	while (end > 0 && lines.ptr[end - 1] != '\n')
+		end--;
+	if (end == 0)
+		end = (size_t)((const char *)memchr(lines.ptr, '\n', lines.len) - lines.ptr) + 1;
+	return str_new(lines.ptr, end);
+}
+
+static int write_all(const struct log_file *file, struct str bytes, struct str module, struct error *err) {
+	while (bytes.len > 0) {
+		ssize_t put = write(file->fd, bytes.ptr, bytes.len);
+		if (put < 0 && errno != EINTR)
+			return error_set_errno(err, errno, "could not write the log of %.*s", STR_ARG(module));
+		bytes = str_from_offset(bytes, put > 0 ? (size_t)put : 0);
+	}
+	return 0;
+}
+
+int log_folder_append(struct log_folder *folder, struct str module, struct str lines, struct error *err) {
+	while (lines.len > 0) {
+		struct log_file *file = open_file(folder, module, err);
+		if (file == NULL)
+			return -1;
+		struct str fitting = cut_lines(lines, file->size);
+		if (write_all(file, fitting, module, err) < 0)
+			return -1;
+		lines = str_from_offset(lines, fitting.len);
+		file->size += fitting.len;
+		if (file->size >= LOG_FOLDER_FILE_MAX)
+			rotate(folder, module);
+	}
+	return 0;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* Lines of the same millisecond stay in the order of their file. */
+static int compare_lines(const void *a, const void *b) {
+	const struct log_line *left = a, *right = b;
+	if (left->time_ms != right->time_ms)
+		return left->time_ms < right->time_ms ? -1 : 1;
+	return left->position < right->position ? -1 : left->position > right->position;
+}
+
+/* The last max lines of text. */
+static struct str last_lines(struct str text, size_t max) {
+	size_t at = text.len, lines = 0;
+	while (at > 0 && (lines < max || text.ptr[at - 1] != '\n')) {
+		at--;
+		lines += at > 0 && text.ptr[at - 1] == '\n';
+	}
+	return str_from_offset(text, at);
+}
+
+/* tail->lines has room for max more. */
+static void read_file(const char *path, size_t max, size_t position, struct log_tail *tail) {
+	char *bytes;
+	size_t len, end = tail->line_count + max;
+	/* A file may be over its maximum by one line. */
+	if (file_read(path, LOG_FOLDER_FILE_MAX + MIB(1), &bytes, &len, NULL) < 0)
+		return;
+	for (struct str rest = last_lines(str_new(bytes, len), max); rest.ptr != NULL && tail->line_count < end;) {
+		struct str line = str_cut(rest, '\n', &rest);
+		json_t *parsed = json_loadb(line.ptr, line.len, 0, NULL);
+		if (parsed == NULL)
+			continue;
+		json_int_t time_ms = json_integer_value(json_object_get(parsed, "time_ms"));
+		tail->lines[tail->line_count++] = (struct log_line){parsed, time_ms, position++};
+	}
+	free(bytes);
+}
+
+static void read_module(const struct log_folder *folder, struct str module, size_t max, struct log_tail *tail) {
+	size_t before = tail->line_count;
+	char *path = path_of(folder, module, ""), *older = path_of(folder, module, ".1");
+	read_file(path, max, LOG_FOLDER_TAIL_MAX, tail); /* behind what the older file has */
+	size_t got = tail->line_count - before;
+	if (got < max)
+		read_file(older, max - got, 0, tail);
+	free(path);
+	free(older);
+}
+
+static const char *text_of(const json_t *line, const char *key) {
+	const char *text = json_string_value(json_object_get(line, key));
+	return text ? text : "";
+}
+
+/* Up to TAIL_MODULES_MAX modules. */
+static void read_all(const struct log_folder *folder, size_t max, struct log_tail *tail) {
+	DIR *entries = opendir(folder->path);
+	size_t modules = 0;
+	for (struct dirent *entry;
+	     entries != NULL && modules < TAIL_MODULES_MAX && (entry = readdir(entries)) != NULL;) {
+		struct str name = str_from(entry->d_name);
+		if (!str_ends_with(name, STR(".log")))
+			continue;
+		read_module(folder, str_new(name.ptr, name.len - 4), max, tail);
+		modules++;
+	}
+	if (entries != NULL)
+		closedir(entries);
+}
+
+static struct log_entry to_entry(const json_t *line) {
+	return (struct log_entry){
+		.time_ms = json_integer_value(json_object_get(line, "time_ms")),
+		.level = text_of(line, "level"),
+		.message = text_of(line, "message"),
+		.module = text_of(line, "module"),
+		.deployment_key = text_of(line, "deployment"),
+		.runner_key = text_of(line, "runner"),
+		.attributes = text_of(line, "attributes"),
+	};
+}
+
+void log_folder_tail(const struct log_folder *folder, struct str module, size_t count, struct log_tail *ret_tail) {
+	count = MIN(count, (size_t)LOG_FOLDER_TAIL_MAX);
+	size_t modules = module.len > 0 ? 1 : TAIL_MODULES_MAX;
+	struct log_tail tail = {.lines = mem_alloc((modules * count + 1) * sizeof *ret_tail->lines)};
+	if (module.len == 0)
+		read_all(folder, count, &tail);
+	else if (schema_is_name(module))
+		read_module(folder, module, count, &tail);
+	qsort(tail.lines, tail.line_count, sizeof *tail.lines, compare_lines);
+	tail.count = MIN(tail.line_count, count);
+	tail.entries = mem_alloc((tail.count + 1) * sizeof *tail.entries);
+	for (size_t i = 0; i < tail.count; i++)
+		tail.entries[i] = to_entry(tail.lines[tail.line_count - tail.count + i].parsed);
+	*ret_tail = tail;
+}
+
+void log_tail_deinit(struct log_tail *tail) {
+	for (size_t i = 0; i < tail->line_count; i++)
+		json_decref(tail->lines[i].parsed);
+	free(tail->entries);
+	free(tail->lines);
+}

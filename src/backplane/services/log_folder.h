@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The files of module logs: FOLDER/MODULE.log, and MODULE.log.1, the one before it. Both have a maximum size. A line is
+ * a JSON object. Lines are not synced: a power cut may lose the last ones.
+ *
+ * All functions block on the disk, and are called by one thread at a time. The Backplane uses log_files.h, which runs
+ * them on libuv's pool.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define LOG_FOLDER_FILE_MAX MIB(8)
+enum { LOG_FOLDER_TAIL_MAX = 10000 };
+
+struct log_entry {
+	int64_t time_ms;
+	const char *level, *message, *module, *deployment_key, *runner_key;
+	const char *attributes; /* a JSON object as text; empty: none */
+};
+
+struct log_folder;
+
+int log_folder_open(const char *path, struct log_folder **ret_folder, struct error *err);
+void log_folder_close(struct log_folder *folder); /* takes NULL */
+
+/* The line of an entry, without its end; to be freed. NULL: its text is not UTF-8. */
+char *log_entry_to_line(const struct log_entry *entry);
+
+/* Appends complete lines, each with its '\n', to the log of a module. */
+int log_folder_append(struct log_folder *folder, struct str module, struct str lines, struct error *err);
+
+/* Entries that were read, oldest first. */
+struct log_tail {
+	struct log_entry *entries;
+	size_t count;
+	struct log_line {
+		struct json_t *parsed;
+		int64_t time_ms;
+		size_t position; /* in the files of its module */
+	} * lines; /* hold the texts of the entries */
+	size_t line_count;
+};
+
+/* Reads the last entries of a module (empty: of all modules, sorted by time), at most count and LOG_FOLDER_TAIL_MAX.
+ * What cannot be read is left out. */
+void log_folder_tail(const struct log_folder *folder, struct str module, size_t count, struct log_tail *ret_tail);
+void log_tail_deinit(struct log_tail *tail);
