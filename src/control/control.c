@@ -164,8 +164,8 @@ void control_kill(struct control *control, struct str name, char ret_key[KEY_MAX
 static int check_is_wanted(const struct module *module, struct error *err) {
 	if (module->active != NULL || module->next != NULL)
 		return 0;
-	error_set(err, CODE_FAILED_PRECONDITION, "the module %s was stopped, or never came up; deploy it again",
-		  module->name);
+	error_set(err, CODE_FAILED_PRECONDITION, "no deployment of the module %s is to run: the last one %s",
+		  module->name, module->failure != NULL ? "failed" : "was stopped");
 	return error_set_reason(err, module->failure != NULL ? REASON_FAILED : REASON_STOPPED);
 }
 

@@ -62,8 +62,8 @@ const char *control_module_problem(const struct control *control, const struct m
 	if (deployment == NULL && module->failure != NULL)
 		return say(text, REASON_FAILED, "%s", module->failure);
 	if (deployment == NULL)
-		return say(text, REASON_STOPPED, "it was stopped; deploy it again");
+		return say(text, REASON_STOPPED, "it was stopped");
 	if (deployment_wanted(deployment) == 0)
-		return say(text, REASON_SCALED_TO_ZERO, "it is scaled to 0; ftl scale %s 1 starts it", module->name);
+		return say(text, REASON_SCALED_TO_ZERO, "it is scaled to 0");
 	return say_what_it_waits_for(control, deployment, text);
 }

@@ -165,9 +165,8 @@ static int check_references(const struct gate *gate, const struct schema_module 
 	int result = schema_check_references(module, &gate->modules, &diagnostics);
 	if (result < 0)
 		refuse(&diagnostics, REASON_SCHEMA_MISFIT,
-		       round == 0
-			       ? "the schema does not fit what is deployed (--allow-breaking deploys it all the same)"
-			       : "the schema does not fit what is being deployed just now (--allow-breaking deploys it all the same)",
+		       round == 0 ? "the schema does not fit what is deployed"
+				  : "the schema does not fit what is being deployed just now",
 		       err);
 	schema_diagnostics_deinit(&diagnostics);
 	return result;
@@ -184,9 +183,8 @@ static int check_callers(struct gate *gate, const struct schema_module *module, 
 	int result = schema_check_callers(&comparison, &gate->modules, &diagnostics);
 	if (result < 0)
 		refuse(&diagnostics, REASON_BREAKS_CALLERS,
-		       round == 0
-			       ? "the change breaks modules that are deployed (--allow-breaking makes it all the same)"
-			       : "the change breaks modules that are being deployed just now (--allow-breaking makes it all the same)",
+		       round == 0 ? "the change breaks modules that are deployed"
+				  : "the change breaks modules that are being deployed just now",
 		       err);
 	schema_diagnostics_deinit(&diagnostics);
 	return result;

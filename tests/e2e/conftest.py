@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -69,18 +70,19 @@ def runner(make_runner):
 
 @pytest.fixture
 def refused():
-    """Checks that a call fails, and with what."""
+    """Checks that a call fails, with which code, words and reason, and that no word is one of the command line."""
 
-    def refused(code, *words):
-        return _Refused(code, words)
+    def refused(code, *words, reason=""):
+        return _Refused(code, words, reason)
 
     return refused
 
 
 class _Refused:
-    def __init__(self, code, words):
+    def __init__(self, code, words, reason):
         self.code = getattr(grpc.StatusCode, code)
         self.words = words
+        self.reason = reason
 
     def __enter__(self):
         return self
@@ -91,4 +93,7 @@ class _Refused:
         assert error.code() == self.code, f"{error.code()}: {self.text}"
         for word in self.words:
             assert word in self.text
+        assert not re.search(r"\bftl [a-z]|(?<!\")--[a-z]", self.text), self.text
+        details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
+        assert self.reason.encode() in details, f"{self.reason} is not in {details!r}"
         return True

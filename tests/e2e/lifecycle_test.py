@@ -41,7 +41,7 @@ def test_scaled_to_0_it_is_stopped_but_kept(backplane, runner, make_runner, refu
     backplane.wait_live(key)
     assert backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=0)).deployment_key == key
     runner.terminated.get(timeout=LONG)
-    with refused("UNAVAILABLE", "scaled to 0", "ftl scale echo 1"):
+    with refused("UNAVAILABLE", "scaled to 0", reason="SCALED_TO_ZERO"):
         backplane.call("echo.echo")
     backplane.kill()
     backplane.start()
@@ -82,7 +82,7 @@ def test_what_cannot_be_scaled(backplane, runner, refused):
     with refused("INVALID_ARGUMENT", "101", "100"):
         backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=101))
     backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
-    with refused("FAILED_PRECONDITION", "deploy it again"):
+    with refused("FAILED_PRECONDITION", "was stopped", reason="STOPPED"):
         backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=1))
 
 

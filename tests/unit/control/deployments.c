@@ -346,6 +346,48 @@ static void events_tell_when_the_next_attempt_is(void **state UNUSED) {
 	assert_int_equal(stage->retry_in_ms, 100);
 }
 
+/* Servers speak no command line: the reason lets each interface add a hint of its own. */
+static void expect_problem(const char *reason, const char *text) {
+	char told[256];
+	const struct module *module = control_module(&stage->control, STR("echo"));
+	assert_string_equal(control_module_problem(&stage->control, module, told, sizeof told), reason);
+	assert_string_equal(told, text);
+}
+
+static void callers_are_told_why_nothing_is_alive(void **state UNUSED) {
+	char key[KEY_MAX];
+	deploy("dpl-1", "echo", 1);
+	expect_problem("STARTING", "dpl-1 is starting");
+	control_runner_exited(&stage->control, stage->last_created, &(struct cause){.why = "exited with status 1"});
+	expect_problem("NO_RUNNER", "dpl-1 waits for a Runner for c: exited with status 1");
+	bring_runner(1, "one");
+	report("one", "dpl-1", "");
+	publish();
+	report("one", "dpl-1", "was killed");
+	expect_problem("BACKING_OFF", "dpl-1 failed 1 times in a row, and is tried again in 1 s: was killed");
+	pass(100);
+	expect_problem("STARTING", "dpl-1 is starting again: was killed");
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 0, NULL), 0);
+	expect_problem("SCALED_TO_ZERO", "it is scaled to 0");
+	control_kill(&stage->control, STR("echo"), key);
+	expect_problem("STOPPED", "it was stopped");
+	struct error err;
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 1, &err), -1);
+	assert_string_equal(err.reason, "STOPPED");
+}
+
+static void callers_are_told_why_a_deployment_failed(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "exited with status 3");
+	expect_problem("FAILED", "dpl-1 failed: exited with status 3");
+	struct error err;
+	assert_int_equal(control_scale(&stage->control, STR("echo"), 1, &err), -1);
+	assert_string_equal(err.reason, "FAILED");
+	assert_int_equal(control_scale(&stage->control, STR("ecco"), 1, &err), -1);
+	assert_string_equal(err.reason, "NO_SUCH_MODULE");
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		STAGE_TEST(brings_a_deployment_up),
@@ -366,6 +408,8 @@ int main(void) {
 		STAGE_TEST(replicas_of_the_next_deployment_leave_the_active_one),
 		STAGE_TEST(scales_to_zero_and_back),
 		STAGE_TEST(events_tell_when_the_next_attempt_is),
+		STAGE_TEST(callers_are_told_why_nothing_is_alive),
+		STAGE_TEST(callers_are_told_why_a_deployment_failed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
