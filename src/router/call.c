@@ -31,7 +31,6 @@
 enum {
 	/* "max-verb-offset": the verb must stand in this many first bytes of its message. */
 	PEEK_MAX = 1 << 20,
-	ATTEMPTS_MAX = 4,
 	HOLD_MAX_MS = 5000, /* "max-hold": how long a call waits */
 	HELD_MAX = 1000, /* "max-held-calls": calls that wait, of one worker */
 	HELD_MESSAGE_MAX = 256 << 10, /* "max-held-message": bytes of its message that have come by then */
@@ -261,7 +260,7 @@ static void on_unprocessed(struct relay *relay, const struct error *why) {
 	struct call *call = relay_owner(relay);
 	call->relay = relay;
 	leave_replica(call, CODE_UNAVAILABLE);
-	if (call->worker->state == WORKER_LEAVING && ++call->attempts < ATTEMPTS_MAX) {
+	if (call->worker->state == WORKER_LEAVING && ++call->attempts < CALL_ATTEMPTS_MAX) {
 		pass_on(call);
 		return;
 	}
@@ -269,7 +268,7 @@ static void on_unprocessed(struct relay *relay, const struct error *why) {
 	update_module(call);
 	const struct route_module *module = call->info.module;
 	bool other = module->replica_count > 1 || (module->replica_count == 1 && call->replica == NULL);
-	if (other && ++call->attempts < ATTEMPTS_MAX)
+	if (other && ++call->attempts < CALL_ATTEMPTS_MAX)
 		send_again(call);
 	else
 		hold_and_retry(call, why);

@@ -7,6 +7,8 @@
 struct rpc_stream;
 struct worker;
 
+enum { CALL_ATTEMPTS_MAX = 4 }; /* replicas that a call tries */
+
 /* The start of the method; its service is the worker. */
 void call_start(struct rpc_stream *stream);
 

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The invariants, each with its name:
+ * The checks, each with its name:
  *
- *   books            what the state machines hold agrees with itself
- *   routes-alive     a route leads only to what said that it was alive
+ *   books            the records of the control side agree with each other
+ *   whole-switch     a deployment takes over only when all its replicas are alive
+ *   routes-alive     a route leads only to a replica that was reported alive
  *   one-active       the calls of a module go to one deployment
- *   drain-unrouted   nothing is told to end while a worker may still send it calls
- *   told             each change of state of a Runner or a deployment has its event
- *   acknowledged     what a client was answered is in the store, from the answer on, and the events that led to it
- *   told-live        what is told to be live has all its replicas alive and in the routes of each worker
- *   calm             where nothing goes wrong, nothing fails
- *   backs-off        a Runner tries to register only so often
- *   noticed          a Runner that says nothing is given up within five seconds
+ *   drain-unrouted   no Runner is told to end while a worker may still send it calls
+ *   told             each change of state that people see has its event
+ *   acknowledged     every acknowledged change is in the store, from the answer on, and the events that led to it
+ *   told-live        a deployment that is told to be live has all its replicas alive and in the routes of each worker
+ *   calm             in a run without faults nothing fails
+ *   backs-off        a Runner waits between two attempts to register
+ *   noticed          a silent Runner is given up within five seconds
  *   one-answer, run-once, no-call-lost    of calls (clients.c)
- *   copies           no module runs in more copies than asked, soon after the last fault
- *   converges        a while after the last fault all is as asked, and nothing is left over
+ *   copies           soon after the last fault no module runs in more replicas than wanted
+ *   converges        a while after the last fault all is as wanted, and nothing is left over
  */
 #include "sim.h"
+
+#include <stdio.h>
 
 /* --- after each step ---------------------------------------------------------------------------------------------- */
 
@@ -37,7 +40,7 @@ static void check_count(struct sim *sim, const struct deployment *deployment) {
 		sim_violate(sim, "books", "%s counts %u alive and has %u", deployment->key, deployment->alive, alive);
 }
 
-/* What takes calls no more has nobody that does. */
+/* A deployment that is not wanted has no replica that takes calls. */
 static void check_ending(struct sim *sim, const struct deployment *deployment) {
 	check_count(sim, deployment);
 	if (deployment->alive > 0 || (deployment->phase != PHASE_DRAINING && deployment->phase != PHASE_FAILED))
@@ -57,6 +60,7 @@ static void check_deployment(struct sim *sim, const struct deployment *deploymen
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
 void check_told_init(struct sim *sim) {
+	memset(sim->active_seen, 0, sizeof sim->active_seen);
 	map_init(&sim->told_runners);
 	map_init(&sim->told_deployments);
 }
@@ -127,7 +131,7 @@ static void check_told(struct sim *sim) {
 	}
 }
 
-/* One that was started by hand may have been started again since. */
+/* A Runner that a person started may have been restarted under its key. */
 static bool was_ever_alive(const struct sim *sim, const struct routed *routed) {
 	for (unsigned i = sim->runner_count; i-- > 0;)
 		if (strcmp(sim->runners[i]->key, routed->runner) == 0 &&
@@ -148,7 +152,7 @@ static void check_table(struct sim *sim, const struct module_routes *routes) {
 	}
 }
 
-/* One that registers while it is silent already, by a message that was on its way, has its time from then on. */
+/* A Runner that registers while it is silent, by a message that was on its way, counts as silent from then on. */
 static void check_silent(struct sim *sim, struct sim_runner *there) {
 	const struct runner *runner = map_get(&sim->control.books.runners, str_from(there->key));
 	if (runner == NULL || runner->state == RUNNER_CREATING || runner->state == RUNNER_FOUND)
@@ -158,7 +162,7 @@ static void check_silent(struct sim *sim, struct sim_runner *there) {
 		there->record = record;
 		there->record_since_ms = sim->now_ms;
 	}
-	/* A Backplane that stands still notices nothing. */
+	/* A stalled Backplane notices nothing. */
 	uint64_t since_ms = MAX(MAX(there->silent_since_ms, there->record_since_ms), sim->stopped_until_ms);
 	if (sim->now_ms > since_ms + SILENCE_MAX_MS)
 		sim_violate(sim, "noticed", "%s has been silent for %d ms, and is %s", there->key,
@@ -175,6 +179,17 @@ static void check_all_silent(struct sim *sim) {
 	}
 }
 
+/* The last step may have switched the module over. What was loaded at the start took over before. */
+static void check_switch(struct sim *sim, const struct module *module) {
+	char *seen = sim->active_seen[module_of(module->name)];
+	const struct deployment *active = module->active;
+	if (active != NULL && strcmp(active->key, seen) != 0 && !active->loaded &&
+	    active->alive < MAX(module->replicas, 1u))
+		sim_violate(sim, "whole-switch", "%s has taken over with %u of %u replicas", active->key, active->alive,
+			    module->replicas);
+	snprintf(seen, KEY_MAX, "%s", active != NULL ? active->key : "");
+}
+
 void check_step(struct sim *sim) {
 	if (!sim->up)
 		return;
@@ -184,6 +199,7 @@ void check_step(struct sim *sim) {
 		check_runner(sim, LIST_ENTRY(link, struct runner, in_control));
 	LIST_FOREACH(link, &sim->control.books.all_modules) {
 		const struct module *module = LIST_ENTRY(link, struct module, in_control);
+		check_switch(sim, module);
 		if (module->active != NULL)
 			check_deployment(sim, module->active, DEPLOYMENT_LIVE);
 		if (module->next != NULL)
@@ -214,7 +230,7 @@ void check_live(struct sim *sim, const struct deployment *deployment) {
 	}
 }
 
-/* A route to what it hosted before is harmless: such a call is turned away, and goes elsewhere. */
+/* A route to what the Runner hosted before is harmless: it refuses such a call, which then goes elsewhere. */
 void check_terminate(struct sim *sim, const struct runner *runner) {
 	const struct sim_runner *there = runner_running(sim, runner->key);
 	if (there == NULL || runner_hosts(there) == NULL)
@@ -248,8 +264,8 @@ static const struct op *last_acknowledged(const struct sim *sim, unsigned module
 	return last;
 }
 
-/* Done after the last one that was acknowledged, or that one itself. A creation counts from when it is applied, and is
- * in the store a little before. */
+/* The last acknowledged op, or one done after it. A creation counts from when it is applied, and is in the store a
+ * little before. */
 static bool may_hold(const struct sim *sim, const struct op *op, const struct op *last) {
 	if (op->module != last->module)
 		return false;
@@ -257,8 +273,8 @@ static bool may_hold(const struct sim *sim, const struct op *op, const struct op
 	return op == last || on_its_way || ((op->applied || op->executed) && op->order > last->order);
 }
 
-/* That it failed counts when it was this wish, and not an earlier one, that came to nothing; also when a later wish, of
- * which not all is kept yet, has given it another state since. */
+/* Whether the deployment failed after this op and not after an earlier one; also when a later op, not all of which is
+ * stored yet, has changed its state since. */
 static bool came_to_nothing(const struct sim *sim, const struct op *op) {
 	return (op->kind == OP_CREATE || op->kind == OP_ROLLBACK) &&
 	       sim->database.deployments[op->module][op->version].failed_order > op->order;
@@ -296,9 +312,9 @@ static void check_replicas(struct sim *sim, unsigned module) {
 	for (unsigned i = 0; last != NULL && i < sim->op_count; i++) {
 		const struct op *op = sim->ops[i];
 		bool holds = op->applied ? op->replicas_after == replicas : op->replicas == replicas;
-		/* It was to have as many as the active one had in the store when it came there. */
+		/* Without a number it has as many as the active one had in the store when it came there. */
 		holds |= op->kind == OP_CREATE && op->replicas == 0 && row->next_replicas == (row->replicas == 0);
-		/* What did not come up has changed nothing. */
+		/* A deployment that failed has changed nothing. */
 		holds |= op->applied && came_to_nothing(sim, op) && op->replicas_before == replicas;
 		if (may_hold(sim, op, last) && holds)
 			return;
@@ -321,7 +337,7 @@ void check_store(struct sim *sim) {
 
 /* --- at the end --------------------------------------------------------------------------------------------------- */
 
-/* Processes that take calls for a module, of one version or (-1) all. */
+/* Processes that take calls for a module, of one version or (-1) of all. */
 static unsigned count_copies(const struct sim *sim, unsigned module, int version) {
 	unsigned count = 0;
 	for (unsigned i = 0; i < sim->runner_count; i++) {
@@ -335,7 +351,7 @@ static unsigned count_copies(const struct sim *sim, unsigned module, int version
 	return count;
 }
 
-/* Those that were told to end just now: a replace may be under way at any moment. */
+/* Runners that were told to end just now: a replacement may be in progress at any moment. */
 static unsigned count_ending(const struct sim *sim, const struct module *module) {
 	enum { JUST_NOW_MS = 1000 };
 	struct effects *effects = sim->control.effects;
@@ -371,7 +387,7 @@ static void check_module(struct sim *sim, const struct module *module) {
 	    row->next_replicas != module->next_replicas)
 		sim_violate(sim, "converges", "%s has active %s, next %s and %u replicas, and the store has %s, %s, %u",
 			    module->name, active, next, module->replicas, row->active, row->next, row->replicas);
-	/* With 0 replicas it waits for the day when it is scaled up. */
+	/* With 0 replicas it waits until it is scaled up. */
 	if (module->next != NULL && deployment_wanted(module->next) > 0)
 		sim_violate(sim, "converges", "%s is still to be replaced by %s", module->name, next);
 	if (module->active == NULL)

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Clients: they deploy, scale, stop and roll back, and call. A call goes the way that call.c has for it: a replica of
- * the worker's table, another one as long as none has touched it, never another one after that.
+ * Clients, which deploy, scale, stop, roll back and call. A call is routed as src/router/call.c routes it: to a replica
+ * of the worker's table; to another one while no replica has begun it; to no other one after that.
  */
 #include "sim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ATTEMPTS_MAX = 4, CALL_LOST_MS = 4000, DRAIN_MS = 5000 };
+#include "router/call.h"
 
-/* --- what is asked for -------------------------------------------------------------------------------------------- */
+enum { CALL_LOST_MS = 4000 }; /* until the Runner counts as silent */
+
+/* --- operations -------------------------------------------------------------------------------------------------- */
 
 static void on_kept(struct write_behind_waiter *waiter) {
 	struct op *op = CONTAINER_OF(waiter, struct op, waiter);
@@ -42,7 +44,7 @@ void op_apply(struct sim *sim, struct op *op) {
 	char key[KEY_MAX];
 	struct error err;
 	bool applied = control_module(&sim->control, name) != NULL || op->kind == OP_CREATE;
-	uint64_t order = ++sim->op_order; /* before what it brings about */
+	uint64_t order = ++sim->op_order; /* before the changes that it causes */
 	const struct module *before = control_module(&sim->control, name);
 	op->replicas_before = before != NULL ? before->replicas : 0;
 	deployment_key_of(op->module, op->version, key);
@@ -119,7 +121,7 @@ static void on_whim(struct sim *sim, struct event *event) {
 		op_send(sim, OP_SCALE, module, 0, (uint32_t)sim_between(sim, sim->calm, 4));
 	else if (dice < 9)
 		op_send(sim, OP_KILL, module, 0, 0);
-	/* Two at once, to see which one wins. */
+	/* Two at once: either may win. */
 	if (sim_chance(sim, 10))
 		op_send(sim, OP_CREATE, module, (unsigned)sim_below(sim, VERSIONS), 0);
 	sim_at(sim, sim_between(sim, 10, 6000), on_whim, NULL);
@@ -207,7 +209,7 @@ static void on_call(struct sim *sim, struct event *event) {
 
 static void call_try(struct sim *sim, struct sim_call *call) {
 	const struct module_routes *routes = &sim->tables[call->worker].modules[call->module];
-	if (routes->count == 0 || call->attempts++ == ATTEMPTS_MAX) {
+	if (routes->count == 0 || call->attempts++ == CALL_ATTEMPTS_MAX) {
 		call_answer(sim, call, false, routes->count == 0 ? "nothing is alive" : "no replica took it");
 		return;
 	}
@@ -220,7 +222,7 @@ static void call_try(struct sim *sim, struct sim_call *call) {
 		snprintf(event->key, sizeof event->key, "%s", routed->deployment);
 		return;
 	}
-	ASSERT(false); /* each Runner that is in a table was there once */
+	ASSERT(false); /* each Runner in a table existed once */
 }
 
 static void on_next_call(struct sim *sim, struct event *event) {
@@ -238,7 +240,7 @@ static void on_next_call(struct sim *sim, struct event *event) {
 	call_try(sim, call);
 }
 
-/* The Backplane died: its clients see their connections break. */
+/* The Backplane died, and its clients' connections break. */
 void calls_cut_off(struct sim *sim) {
 	LIST_FOREACH(link, &sim->calls)
 		call_answer(sim, LIST_ENTRY(link, struct sim_call, link), false, "the Backplane died");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What goes wrong: something every few hundred milliseconds or seconds, until it is enough.
+ * Faults: one at random every 10 ms to 5 s, until CHAOS_MS is over.
  */
 #include "sim.h"
 
@@ -41,7 +41,7 @@ static void kill_runner(struct sim *sim, struct sim_runner *runner) {
 	memcpy(event->key, runner->key, sizeof event->key);
 }
 
-/* To be called before it begins. */
+/* Call it before the silence begins. */
 static void falls_silent(struct sim *sim, struct sim_runner *runner) {
 	if (runner_is_silent(sim, runner))
 		return;
@@ -72,14 +72,15 @@ static void crash(struct sim *sim) {
 static void stop_backplane(struct sim *sim) {
 	if (!sim->up || sim_is_stopped(sim))
 		return;
-	/* For so long that Runners look for another one; not for longer than they have to start. */
+	/* Long enough that Runners look for another Backplane; in a run without faults shorter than the time that they
+	 * have to start. */
 	uint64_t span_ms = sim->calm ? sim_between(sim, 3000, 4900) : sim_between(sim, 100, 10000);
 	sim->stopped_since_ms = sim->now_ms;
 	sim->stopped_until_ms = MIN(sim->now_ms + span_ms, (uint64_t)START_MS + CHAOS_MS);
-	sim_trace(sim, "the Backplane stands still for %d ms", (int)(sim->stopped_until_ms - sim->now_ms));
+	sim_trace(sim, "the Backplane is stalled for %d ms", (int)(sim->stopped_until_ms - sim->now_ms));
 }
 
-/* What no call may be lost by. */
+/* Faults by which no call may be lost. */
 static void on_hiccup(struct sim *sim, struct event *event) {
 	(void)event;
 	if (sim->healed)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *   sim [--from SEED] [--seeds N] [--plant NAME] [--trace]     runs N seeds; stops at the first that fails
- *   sim --plants                                               sees that each planted mistake is noticed
+ *   sim --plants                                               sees that the checks notice each planted mistake
  */
 #include "sim.h"
 
@@ -15,6 +15,9 @@ static const struct {
 } plants[PLANT_COUNT] = {
 	[PLANT_NONE] = {"none", ""},
 	[PLANT_FORGET_CREATION] = {"forget-creation", "acknowledged"},
+	[PLANT_STALE_EPOCH] = {"stale-epoch", "converges"},
+	[PLANT_FORGET_DRAIN] = {"forget-drain", "copies"},
+	[PLANT_EARLY_SWITCH] = {"early-switch", "whole-switch"},
 	[PLANT_EARLY_DRAIN] = {"early-drain", "drain-unrouted"},
 	[PLANT_EARLY_LIVE] = {"early-live", "told-live"},
 	[PLANT_STALE_ROUTES] = {"stale-routes", "converges"},
@@ -47,7 +50,7 @@ const char *plant_noticed_by(enum plant plant) {
 static const char *program;
 static uint64_t seed_at_work;
 
-/* An assertion of the state machines fails with its seed. */
+/* Tells the seed when an assertion of the state machines fails. */
 static void on_abort(int number) {
 	char text[96];
 	int len = snprintf(text, sizeof text, "seed %llu: aborted (signal %d)\n", (unsigned long long)seed_at_work,
@@ -94,7 +97,7 @@ static bool replays(const struct sim_options *options, const struct sim *first, 
 	return same;
 }
 
-/* The mistake shows within so many seeds, and by the invariant that is there for it; and again when it is replayed. */
+/* Sees that each mistake is noticed within SEEDS seeds, by the check that is there for it, and again in a replay. */
 static int see_plants(struct sim *sim) {
 	enum { SEEDS = 300 };
 	int missed = 0;

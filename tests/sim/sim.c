@@ -7,14 +7,10 @@
 
 #include "base/memory.h"
 
-/* --- chance ------------------------------------------------------------------------------------------------------- */
+/* --- randomness ----------------------------------------------------------------------------------------------------- */
 
-/* splitmix64 */
 uint64_t sim_random(struct sim *sim) {
-	uint64_t z = sim->random += 0x9E3779B97F4A7C15u;
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-	return z ^ (z >> 31);
+	return random_next(&sim->random);
 }
 
 uint64_t sim_below(struct sim *sim, uint64_t limit) {
@@ -80,7 +76,7 @@ struct event *sim_at(struct sim *sim, uint64_t delay_ms, event_function *run, vo
 	return event;
 }
 
-/* --- what is told ------------------------------------------------------------------------------------------------- */
+/* --- reporting ---------------------------------------------------------------------------------------------------- */
 
 void sim_trace(struct sim *sim, const char *format, ...) {
 	if (!sim->options.trace)
@@ -133,8 +129,8 @@ bool sim_is_stopped(const struct sim *sim) {
 	return sim->up && sim->now_ms < sim->stopped_until_ms;
 }
 
-/* What is for a Backplane that stands still meets it when it goes on, in the order in which it was sent: its own limits
- * of time before the answers, as they were set first. */
+/* An event for a stalled Backplane waits until that goes on. They then come in the order in which they were sent, so
+ * its own timeouts come before the answers, as they were set first. */
 static bool is_put_off(struct sim *sim, struct event *event) {
 	if (event->epoch == 0 || event->epoch != sim->epoch || !sim_is_stopped(sim))
 		return false;

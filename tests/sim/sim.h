@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control side of the Backplane and the agents of the Runners, the real ones, in a simulated world: Platform,
- * store, the workers' routing tables and clients are actors under a virtual clock. All that happens is an event in one
- * queue; all chance comes from one seed. So a run of an hour takes milliseconds, and a seed that fails fails again,
- * event for event.
+ * The real control side of the Backplane and the real agents of the Runners in a simulated world: Platform, store, the
+ * workers' routing tables and clients are actors under a virtual clock. Everything that happens is an event in one
+ * queue, and all randomness comes from one seed. So two minutes of a system take milliseconds, and a seed that fails
+ * fails again, event for event.
  *
- *   sim.c        the clock, chance, one run from start to end
- *   world.c      the Backplane with its outside: store, workers, crash and restart
+ *   sim.c        the clock, randomness, one run from start to end
+ *   world.c      the Backplane with its effects: store, workers, crash and restart
  *   runners.c    Runners: the real state machines of src/runner with simulated effects
  *   requests.c   what the Backplane asks of them
  *   platform.c   starts and ends their processes
@@ -30,35 +30,43 @@ enum {
 	OPS_MAX = 512,
 	SAVES_MAX = 16384, /* of one life of the Backplane */
 	START_MS = 1000000,
-	CHAOS_MS = 60000, /* faults happen in this time */
-	SETTLE_MS = 60000, /* then there are none, and all must come right */
-	COPIES_MS = 10000, /* after so long of it no module runs in more copies than asked */
-	SILENCE_MAX_MS = 5000, /* of a Runner, until the Backplane has given it up */
+	CHAOS_MS = 60000, /* the time in which faults happen */
+	SETTLE_MS = 60000, /* the time after that, at the end of which all is as wanted */
+	COPIES_MS = 10000, /* after so much of it no module runs in more replicas than wanted */
+	SILENCE_MAX_MS = 5000, /* within which the Backplane gives up a silent Runner */
 };
 
-/* A mistake that is made on purpose, to see that it is noticed. */
+/* A mistake made on purpose, to see that a check notices it. */
 enum plant {
 	PLANT_NONE,
-	PLANT_FORGET_CREATION, /* a creation is acknowledged and not kept */
-	PLANT_EARLY_DRAIN, /* routes without what is to end are called published before the workers have them */
-	PLANT_EARLY_LIVE, /* routes to what comes up are */
-	PLANT_STALE_ROUTES, /* a worker does not take a table */
-	PLANT_TWO_ACTIVE, /* a route leads to two deployments of a module */
+	/* The store. */
+	PLANT_FORGET_CREATION, /* a creation is acknowledged and not stored */
+	PLANT_REORDER_SAVES, /* a failed write is retried after later ones */
+	PLANT_STALE_EPOCH, /* a write of a dead Backplane is not refused once another one has acquired the store */
+	/* Decisions. */
+	PLANT_FORGET_DRAIN, /* reconciliation forgets to drain a deployment that was replaced */
+	PLANT_EARLY_SWITCH, /* the next deployment takes over before all its replicas are alive */
+	PLANT_EARLY_DRAIN, /* routes without a draining Runner are called published before the workers have them */
+	PLANT_EARLY_LIVE, /* routes to a deployment that comes up are called published before the workers have them */
+	PLANT_MISCOUNT, /* a deployment counts a replica too many */
+	PLANT_UNTOLD, /* a change of state has no event */
+	/* Routes and calls. */
+	PLANT_STALE_ROUTES, /* a worker ignores a table */
+	PLANT_TWO_ACTIVE, /* routes of a module lead to two deployments */
+	PLANT_ROUTE_EARLY, /* a route leads to a replica that is not alive yet */
 	PLANT_RUN_TWICE, /* a call that may have run is sent to another replica */
 	PLANT_ANSWER_TWICE, /* a call is answered when its Backplane dies, and again */
-	PLANT_ZOMBIE, /* Runners do not end what they are told to end */
+	/* Runners and the Platform. */
+	PLANT_ZOMBIE, /* Runners ignore Terminate */
 	PLANT_LEAK, /* the Platform starts a process too many */
-	PLANT_UNTOLD, /* a change of state has no event */
-	PLANT_REORDER_SAVES, /* a change that could not be kept is tried again after later ones */
 	PLANT_GHOST_PONG, /* a Runner that hangs answers pings */
-	PLANT_MISCOUNT, /* a deployment counts a replica too many */
-	PLANT_ROUTE_EARLY, /* a route leads to what is only starting */
 	PLANT_FORGETFUL, /* a Runner registers again without the deployment that it hosts */
 	PLANT_LOSE_REPORT, /* a Runner sends each report only once, whatever is answered */
 	PLANT_EAGER, /* a Runner reports alive before its child has answered a ping */
 	PLANT_NO_BACKOFF, /* a Runner tries to register again at once, each time */
-	PLANT_DROP_CALL, /* a Runner loses a call, where nothing else goes wrong */
-	PLANT_FALSE_ALARM, /* a Runner says that what is fine does not come up, where nothing else goes wrong */
+	/* In runs without faults. */
+	PLANT_DROP_CALL, /* a Runner loses a call */
+	PLANT_FALSE_ALARM, /* a Runner reports that a good deployment does not come up */
 	PLANT_COUNT,
 };
 
@@ -92,7 +100,7 @@ struct event {
 struct row {
 	bool exists;
 	enum deployment_state state;
-	uint64_t failed_order; /* among the ops, when it failed; 0: that is not kept */
+	uint64_t failed_order; /* when it failed, among the ops; 0: no failure is stored */
 };
 
 struct module_row {
@@ -102,6 +110,7 @@ struct module_row {
 };
 
 struct database {
+	uint32_t epoch; /* of the Backplane that acquired it last */
 	struct row deployments[MODULES][VERSIONS];
 	struct module_row modules[MODULES];
 	uint64_t event_sequence; /* of the last one */
@@ -118,7 +127,7 @@ struct sim_runner {
 	char key[KEY_MAX], endpoint[KEY_MAX], language[LANGUAGE_MAX];
 	bool managed, running;
 	uint64_t hung_until_ms, cut_until_ms, silent_since_ms;
-	uint64_t record, record_since_ms; /* the Backplane's, by its serial, and since when it was seen */
+	uint64_t record, record_since_ms; /* serial of the Backplane's record of it, and since when that was seen */
 
 	/* The real state machines, and what their effects keep. */
 	struct agent agent;
@@ -145,18 +154,18 @@ struct op {
 	unsigned module, version;
 	uint32_t replicas;
 	bool executed; /* OP_CREATE, OP_ROLLBACK: in the store */
-	bool applied; /* the state machines know */
+	bool applied; /* by the control side */
 	bool acknowledged;
-	uint64_t order; /* of the applying */
-	uint32_t replicas_before, replicas_after; /* of the active one; of the next if there is one */
-	uint64_t event_sequence; /* of the last one that it brought about */
+	uint64_t order; /* when it was applied, among the ops */
+	uint32_t replicas_before, replicas_after; /* of the active deployment; of the next one if there is one */
+	uint64_t event_sequence; /* of the last event that it caused */
 	uint32_t epoch;
 	struct write_behind_waiter waiter;
 	struct sim *sim;
 };
 
 struct sim_call {
-	struct list link; /* under way */
+	struct list link; /* in progress */
 	uint64_t number;
 	unsigned module, worker, attempts;
 	unsigned answers, runs;
@@ -187,14 +196,14 @@ struct sim {
 	struct event **events; /* a heap */
 	size_t event_count, event_capacity;
 	struct arena arena;
-	bool calm; /* nothing fails: then no call may */
+	bool calm; /* a run without faults, in which no call may fail */
 	bool healed;
 	enum quality quality[MODULES][VERSIONS];
 
 	/* The Backplane. */
 	bool up;
 	uint32_t epoch;
-	uint64_t stopped_since_ms, stopped_until_ms; /* it stands still, as by SIGSTOP, and goes on */
+	uint64_t stopped_since_ms, stopped_until_ms; /* it is stalled, as by SIGSTOP, and goes on */
 	struct control control;
 	struct effects effects;
 	struct write_behind write_behind;
@@ -207,12 +216,13 @@ struct sim {
 	uint64_t event_sequence;
 	bool flush_comes;
 	struct map told_runners, told_deployments; /* the kind of the last event of each, as a pointer */
+	char active_seen[MODULES][KEY_MAX]; /* the deployment that took the calls after the last step */
 
 	/* The store. */
 	struct database database;
 	uint64_t store_busy_until_ms, store_slow_until_ms, store_fails_until_ms;
 	uint64_t held_until_ms; /* PLANT_REORDER_SAVES */
-	uint64_t save_orders[SAVES_MAX]; /* among the ops, when what a save says came about; by its sequence */
+	uint64_t save_orders[SAVES_MAX]; /* when the change that a save holds happened, among the ops; by sequence */
 
 	/* The Platform. */
 	uint64_t platform_slow_until_ms, platform_fails_until_ms;
@@ -226,7 +236,7 @@ struct sim {
 	struct list calls;
 	uint64_t call_count, calls_ok;
 
-	/* The first thing that must not be. */
+	/* The first violation. */
 	const char *violated;
 	char violation[512];
 };
@@ -254,11 +264,11 @@ const char *module_name(unsigned module);
 const char *language_of(unsigned module);
 void backplane_start(struct sim *sim);
 void backplane_crash(struct sim *sim);
-/* Around every event of the control side, as backplane_event and backplane_event_done. */
+/* Before and after every event of the control side, like backplane_event and backplane_event_done. */
 void backplane_begin(struct sim *sim);
 void backplane_end(struct sim *sim);
 void store_create(struct sim *sim, struct op *op);
-/* A message to the Backplane that is up when it is sent; one that crashed meanwhile does not get it. */
+/* A message to the Backplane that is up now. It is lost if that one crashes before it arrives. */
 struct event *sim_to_backplane(struct sim *sim, uint64_t delay_ms, event_function *run, void *subject);
 
 /* runners.c */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Backplane: the real state machines and the real order of saves, with a store and workers that are made up. What
- * the store has executed survives a crash; what was on its way to it does not.
+ * The Backplane: the real state machines and the real queue of changes, with a simulated store and simulated workers.
+ * A write that the store executed survives a crash; one that was on its way to the store may, or not.
  */
 #include "sim.h"
 
@@ -75,7 +75,7 @@ struct event *sim_to_backplane(struct sim *sim, uint64_t delay_ms, event_functio
 
 /* --- the store ---------------------------------------------------------------------------------------------------- */
 
-/* One job after the other. Returns when this one is executed. */
+/* Jobs are executed one after the other. Returns the time until this one is. */
 static uint64_t store_take(struct sim *sim) {
 	uint64_t cost_ms =
 		sim->now_ms < sim->store_slow_until_ms ? sim_between(sim, 100, 2000) : sim_between(sim, 0, 4);
@@ -93,7 +93,7 @@ static void on_created(struct sim *sim, struct event *event) {
 
 static void execute_creation(struct sim *sim, struct event *event) {
 	struct op *op = event->subject;
-	/* One that is rolled back to is read alone. */
+	/* A rollback only reads the deployment. */
 	bool creates = op->kind == OP_CREATE,
 	     there = creates || sim->database.deployments[op->module][op->version].exists;
 	bool kept = there && !store_fails(sim);
@@ -129,8 +129,10 @@ static void on_saved(struct sim *sim, struct event *event) {
 	write_behind_written(&sim->write_behind, event->flag);
 }
 
-/* What a save says, for a store that holds it back. */
+/* A write on its way to the store: a copy of a save. */
 struct held {
+	uint32_t epoch; /* of the Backplane that writes */
+	bool executed;
 	bool has_deployment, has_module;
 	uint64_t event_sequence; /* of the last event; 0: none */
 	unsigned module, version, named;
@@ -142,7 +144,8 @@ struct held {
 static struct held describe(const struct sim *sim, const struct save *save) {
 	const struct store_change *change = &save->change;
 	const struct module_record *row = change->module;
-	struct held held = {.has_deployment = change->deployment_key != NULL,
+	struct held held = {.epoch = sim->epoch,
+			    .has_deployment = change->deployment_key != NULL,
 			    .has_module = row != NULL,
 			    .state = change->state,
 			    .order = sim->save_orders[save->sequence]};
@@ -167,7 +170,10 @@ static void keep_state(struct row *row, const struct held *held) {
 	row->state = held->state;
 }
 
+/* Refused with STALE_EPOCH when another Backplane has acquired the store since. */
 static void keep(struct sim *sim, const struct held *held) {
+	if (held->epoch != sim->database.epoch && sim->options.plant != PLANT_STALE_EPOCH)
+		return;
 	sim->database.event_sequence = MAX(sim->database.event_sequence, held->event_sequence);
 	if (held->has_deployment)
 		keep_state(&sim->database.deployments[held->module][held->version], held);
@@ -184,24 +190,38 @@ static void keep_late(struct sim *sim, struct event *event) {
 }
 
 static void execute_save(struct sim *sim, struct event *event) {
-	struct held held = describe(sim, event->subject);
+	struct held *held = event->subject;
 	bool kept = !store_fails(sim);
+	held->executed = true;
 	if (kept && sim->options.plant == PLANT_REORDER_SAVES && sim_chance(sim, 20)) {
-		struct held *copy = arena_alloc(&sim->arena, sizeof *copy);
-		*copy = held;
-		sim->database.event_sequence = MAX(sim->database.event_sequence, held.event_sequence);
-		sim_to_backplane(sim, 1000, keep_late, copy);
+		sim->database.event_sequence = MAX(sim->database.event_sequence, held->event_sequence);
+		sim_to_backplane(sim, 1000, keep_late, held);
 	} else if (kept) {
-		keep(sim, &held);
+		keep(sim, held);
 	}
 	struct event *done = sim_to_backplane(sim, sim_between(sim, 0, 2), on_saved, NULL);
 	done->flag = kept;
 	check_store(sim);
 }
 
+/* A write may be on its way when its Backplane dies, and arrive when another one has started. */
+static void execute_orphan(struct sim *sim, struct event *event) {
+	struct held *held = event->subject;
+	bool is_still_alive = sim->up && held->epoch == sim->epoch;
+	if (held->executed || is_still_alive)
+		return;
+	keep(sim, held);
+	if (sim->up)
+		check_store(sim);
+}
+
 static void start_writing(struct write_behind *write_behind, const struct save *save) {
 	struct sim *sim = CONTAINER_OF(write_behind, struct sim, write_behind);
-	sim_to_backplane(sim, store_take(sim), execute_save, (void *)save);
+	struct held *held = arena_alloc(&sim->arena, sizeof *held);
+	uint64_t delay_ms = store_take(sim);
+	*held = describe(sim, save);
+	sim_to_backplane(sim, delay_ms, execute_save, held);
+	sim_at(sim, delay_ms + sim_between(sim, 0, 3000), execute_orphan, held);
 }
 
 /* --- routes ------------------------------------------------------------------------------------------------------- */
@@ -238,7 +258,7 @@ static void on_published(struct sim *sim, struct event *event) {
 struct publication {
 	struct routes routes;
 	unsigned left;
-	bool early; /* called published already, by mistake */
+	bool early; /* by a planted mistake it was called published already */
 };
 
 static bool is_early(const struct sim *sim) {
@@ -274,7 +294,7 @@ static void out_publish(struct effects *effects, uint64_t version) {
 		sim_to_backplane(sim, 0, on_published, NULL)->number = version;
 }
 
-/* --- the rest of the outside -------------------------------------------------------------------------------------- */
+/* --- the other effects -------------------------------------------------------------------------------------------- */
 
 static struct sim *sim_of(struct effects *effects) {
 	return CONTAINER_OF(effects, struct sim, effects);
@@ -337,9 +357,10 @@ static void out_refuse(struct effects *effects, uint64_t registration, const str
 
 static void out_save(struct effects *effects, const struct store_change *change) {
 	struct sim *sim = sim_of(effects);
+	uint64_t sequence = sim->write_behind.sequence + 1; /* of the save that is added: it may be written at once */
+	ASSERT(sequence < SAVES_MAX);
+	sim->save_orders[sequence] = ++sim->op_order;
 	write_behind_add(&sim->write_behind, change);
-	ASSERT(sim->write_behind.sequence < SAVES_MAX);
-	sim->save_orders[sim->write_behind.sequence] = ++sim->op_order;
 }
 
 static void on_flush(struct sim *sim, struct event *event) {
@@ -362,6 +383,18 @@ static void take_down(struct sim *sim, const struct control_event *event) {
 	sim->flush_comes = true;
 }
 
+/* Mistakes of the state machines themselves: nobody else could make them. */
+static void plant_decision(struct sim *sim, const struct control_event *event) {
+	struct deployment *deployment = (struct deployment *)event->deployment;
+	if (event->kind == EVENT_RUNNER_ALIVE && sim->options.plant == PLANT_MISCOUNT && sim_chance(sim, 5))
+		deployment->alive++;
+	if (event->kind == EVENT_DEPLOYMENT_DRAINING && sim->options.plant == PLANT_FORGET_DRAIN && sim_chance(sim, 20))
+		list_remove(&deployment->in_ending);
+	if (event->kind == EVENT_RUNNER_ALIVE && sim->options.plant == PLANT_EARLY_SWITCH &&
+	    deployment == deployment->module->next && deployment_wanted(deployment) > deployment->alive + 1)
+		deployment_take_over(&sim->control, deployment->module);
+}
+
 static void out_event(struct effects *effects, const struct control_event *event) {
 	struct sim *sim = sim_of(effects);
 	sim_trace(sim, "control: %s %s: %s", event->deployment ? event->deployment->key : "",
@@ -370,16 +403,10 @@ static void out_event(struct effects *effects, const struct control_event *event
 		sim->module_was_live[module_of(event->deployment->module->name)] = true;
 		check_live(sim, event->deployment);
 	}
-	/* The books are the state machines' own: nobody else could get them wrong. */
-	if (event->kind == EVENT_RUNNER_ALIVE && sim->options.plant == PLANT_MISCOUNT && sim_chance(sim, 5))
-		((struct deployment *)event->deployment)->alive++;
 	take_down(sim, event);
+	plant_decision(sim, event);
 	if (sim->options.plant != PLANT_UNTOLD || !sim_chance(sim, 2))
 		check_event(sim, event);
-}
-
-static void out_all_gone(struct effects *effects) {
-	(void)effects;
 }
 
 static const struct effects_ops ops = {
@@ -397,12 +424,11 @@ static const struct effects_ops ops = {
 	.route = out_route,
 	.publish = out_publish,
 	.event = out_event,
-	.all_gone = out_all_gone,
 };
 
 /* --- start and crash ---------------------------------------------------------------------------------------------- */
 
-/* As recovery does. */
+/* Like src/backplane/recovery.c. */
 static void correct_states(struct sim *sim) {
 	for (unsigned i = 0; i < MODULES * VERSIONS; i++) {
 		const struct module_row *module = &sim->database.modules[i / VERSIONS];
@@ -446,6 +472,7 @@ void backplane_start(struct sim *sim) {
 	sim->epoch++;
 	sim_trace(sim, "the Backplane starts (%u)", sim->epoch);
 	sim->effects.ops = &ops;
+	sim->database.epoch = sim->epoch;
 	sim->drafted = (struct routes){0};
 	sim->last_registration = 0;
 	memset(sim->tables, 0, sizeof sim->tables);
