@@ -4,9 +4,9 @@
 enum { EXPECTED_MAX = 16 << 10 };
 
 const struct http_limits http_limits_default = {
-	.streams = 256,
-	.window = KIB(256),
-	.header_bytes = KIB(16),
+	.streams = HTTP_STREAMS_DEFAULT,
+	.window = HTTP_WINDOW_DEFAULT,
+	.header_bytes = HTTP_HEADER_BYTES_DEFAULT,
 	.control_frames = 500,
 	.resets = 1000,
 	.requests = 1000000000,

@@ -37,6 +37,9 @@ struct http_limits {
 };
 
 #define HTTP_NEVER UINT32_MAX
+#define HTTP_STREAMS_DEFAULT 256
+#define HTTP_WINDOW_DEFAULT KIB(256)
+#define HTTP_HEADER_BYTES_DEFAULT KIB(16)
 
 /* What max-header-bytes counts for a header beside its name and value (RFC 9113 section 6.5.2). */
 enum { HTTP_HEADER_COST = 32 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON to wire format. jansson makes a tree of the text, and the tree is written field by field; a message inside is
- * written first and its length put before it.
+ * JSON to wire format. jansson parses the text into a tree, which is written field by field; a nested message is
+ * written first, then its length is inserted before it.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -18,7 +18,7 @@ struct json_reader {
 	const struct types *types;
 	struct buf *out;
 	struct error *err;
-	bool has_big; /* there are numbers that were quoted by quote_big */
+	bool has_big; /* quote_big has quoted numbers */
 };
 
 static int read_message(struct json_reader *reader, const struct type_message *type, const json_t *value,
@@ -41,7 +41,8 @@ static struct str text_of(const json_t *value) {
 
 /* --- numbers ------------------------------------------------------------------------------------------------------ */
 
-/* jansson's integers end at INT64_MAX, and a uint64 does not. Larger ones come to it as texts that begin with NUL. */
+/* jansson's integers end at INT64_MAX, below that of uint64. quote_big gives it larger ones as strings that begin with
+ * NUL. */
 static bool is_big(const struct json_reader *reader, const json_t *value) {
 	return reader->has_big && json_is_string(value) && json_string_length(value) > 1 &&
 	       json_string_value(value)[0] == '\0';
@@ -51,12 +52,12 @@ static bool is_text(const struct json_reader *reader, const json_t *value) {
 	return json_is_string(value) && !is_big(reader, value);
 }
 
-/* Of a text that stands for a number. */
+/* The digits of a string that stands for a number. */
 static struct str digits_of(const struct json_reader *reader, const json_t *value) {
 	return str_from_offset(text_of(value), is_big(reader, value) ? 1 : 0);
 }
 
-/* Past a text, a number or a single character. */
+/* The length of a string, a number or any other character. */
 static size_t token_len(struct str json) {
 	size_t len = 1;
 	if (json.ptr[0] == '"') {
@@ -75,7 +76,7 @@ static bool is_long_integer(struct str token) {
 	size_t digits = 0, sign = token.ptr[0] == '-';
 	while (sign + digits < token.len && token.ptr[sign + digits] >= '0' && token.ptr[sign + digits] <= '9')
 		digits++;
-	/* A zero in front is an error, which is left for jansson to find. */
+	/* A leading zero is an error, which jansson reports. */
 	return digits >= 19 && sign + digits == token.len && token.ptr[sign] != '0';
 }
 
@@ -104,7 +105,7 @@ static bool is_blank_free(struct str text) {
 	return text.len > 0;
 }
 
-/* A number, or a text that is one. False: it is neither. */
+/* Reads a number, or a string that is one. */
 static bool to_double(const struct json_reader *reader, const json_t *value, double *ret_number) {
 	if (json_is_number(value)) {
 		*ret_number = json_number_value(value);
@@ -131,7 +132,7 @@ static bool to_whole(double number, double low, double high, bool *ret_negative,
 	return true;
 }
 
-/* As two's complement, with its sign. 1, "1", 1.0 and 1e0 are the same. */
+/* Reads an integer as two's complement, with its sign. 1, "1", 1.0 and 1e0 are the same. */
 static bool to_integer(const struct json_reader *reader, const json_t *value, bool *ret_negative,
 		       uint64_t *ret_number) {
 	if (json_is_integer(value)) {
@@ -184,12 +185,12 @@ static int read_integer(struct json_reader *reader, const struct type_field *fie
 	bool negative, is_32 = field->kind == KIND_SFIXED32 || field->kind == KIND_FIXED32;
 	uint64_t number;
 	if (!to_integer(reader, value, &negative, &number) || !fits(field->kind, negative, number))
-		return refuse(reader, field, "a whole number within the range of its type");
+		return refuse(reader, field, "an integer within the range of its type");
 	if (number == 0 && !keep_zero)
 		return 0;
-	enum wire_type type = is_32								? WIRE_32
+	enum wire_type type = is_32                                                         ? WIRE_32
 			      : field->kind == KIND_SFIXED64 || field->kind == KIND_FIXED64 ? WIRE_64
-												: WIRE_VARINT;
+											    : WIRE_VARINT;
 	return check(reader,
 		     wire_put_tag(reader->out, field->number, type) | put_integer(reader->out, field->kind, number));
 }
@@ -230,7 +231,7 @@ static int read_enum(struct json_reader *reader, const struct type_field *field,
 static int read_bool(struct json_reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
 	bool as_text =
 		json_is_string(value) && (str_eq(text_of(value), STR("true")) || str_eq(text_of(value), STR("false")));
-	bool is_key = as_text && keep_zero && field->number == 1; /* of a map; anything else would not be lenient */
+	bool is_key = as_text && keep_zero && field->number == 1; /* the key of a map is a string */
 	if (!json_is_boolean(value) && !is_key)
 		return refuse(reader, field, "true or false");
 	bool truth = json_is_true(value) || (is_key && str_eq(text_of(value), STR("true")));
@@ -242,7 +243,7 @@ static int read_bool(struct json_reader *reader, const struct type_field *field,
 
 static int read_text(struct json_reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
 	if (!is_text(reader, value))
-		return refuse(reader, field, "a text");
+		return refuse(reader, field, "a string");
 	if (json_string_length(value) == 0 && !keep_zero)
 		return 0;
 	return check(reader, wire_put_bytes(reader->out, field->number, text_of(value)));
@@ -250,7 +251,7 @@ static int read_text(struct json_reader *reader, const struct type_field *field,
 
 static int read_bytes(struct json_reader *reader, const struct type_field *field, const json_t *value, bool keep_zero) {
 	if (!is_text(reader, value))
-		return refuse(reader, field, "a text in base 64");
+		return refuse(reader, field, "a base64 string");
 	struct str text = text_of(value);
 	if (text.len == 0 && !keep_zero)
 		return 0;
@@ -258,7 +259,7 @@ static int read_bytes(struct json_reader *reader, const struct type_field *field
 	size_t len;
 	int result = base64_decode(bytes, &len, text)
 			     ? check(reader, wire_put_bytes(reader->out, field->number, str_new(bytes, len)))
-			     : refuse(reader, field, "a text in base 64");
+			     : refuse(reader, field, "a base64 string");
 	free(bytes);
 	return result;
 }
@@ -299,7 +300,7 @@ static int read_value(struct json_reader *reader, const struct type_field *field
 	case KIND_MESSAGE:
 		return read_submessage(reader, field, value, depth);
 	}
-	return refuse(reader, field, "of a type that JSON has");
+	return refuse(reader, field, "of a type that JSON can express");
 }
 
 /* --- maps, lists, messages ---------------------------------------------------------------------------------------- */
@@ -352,7 +353,7 @@ static int read_fields(struct json_reader *reader, const struct type_message *ty
 		       unsigned depth) {
 	const char *key;
 	json_t *item;
-	/* Which field of each oneof was there; all but a few oneofs have an index below 64. */
+	/* The oneofs that have a field set, as bits; only those with an index below 64 are checked. */
 	uint64_t chosen = 0;
 	json_object_foreach((json_t *)value, key, item) {
 		const struct type_field *field = type_field_by_json_name(type, str_from(key));
@@ -393,14 +394,15 @@ static int read_time(struct json_reader *reader, const struct type_message *type
 	if (!json_is_string(value) ||
 	    !(is_duration ? json_duration_parse : json_timestamp_parse)(text_of(value), &time))
 		return refuse_special(reader, type,
-				      is_duration ? "seconds as in \"1.5s\"" : "a time as in \"2026-01-02T03:04:05Z\"");
+				      is_duration ? "a duration like \"1.5s\""
+						  : "a time like \"2026-01-02T03:04:05Z\"");
 	return put_time(reader, time);
 }
 
 /* "fooBar,baz" is foo_bar and baz. */
 static int read_field_mask(struct json_reader *reader, const struct type_message *type, const json_t *value) {
 	if (!is_text(reader, value))
-		return refuse_special(reader, type, "a text");
+		return refuse_special(reader, type, "a string");
 	struct str rest = text_of(value);
 	while (rest.len > 0) {
 		struct str path = str_cut(rest, ',', &rest);
@@ -419,15 +421,15 @@ static int read_field_mask(struct json_reader *reader, const struct type_message
 	return 0;
 }
 
-/* Value is a oneof of null, number, text, bool, struct and list, numbered 1 to 6. */
+/* Value is a oneof of null, number, string, bool, struct and list, numbered 1 to 6. */
 static int read_any_json(struct json_reader *reader, const struct type_message *type, const json_t *value,
 			 unsigned depth) {
-	unsigned number = json_is_null(value)	 ? 1
+	unsigned number = json_is_null(value)                              ? 1
 			  : json_is_number(value) || is_big(reader, value) ? 2
-			  : json_is_string(value)	 ? 3
-			  : json_is_boolean(value) ? 4
-			  : json_is_object(value)	 ? 5
-						 : 6;
+			  : json_is_string(value)                          ? 3
+			  : json_is_boolean(value)                         ? 4
+			  : json_is_object(value)                          ? 5
+									   : 6;
 	const struct type_field *field = type_field_by_number(type, number);
 	return field ? read_value(reader, field, value, true, depth)
 		     : refuse_special(reader, type, "of google/protobuf/struct.proto");
@@ -442,8 +444,7 @@ static int read_any(struct json_reader *reader, const struct type_message *type,
 	if (!json_is_string(url))
 		return refuse_special(reader, type, "an object with \"@type\"");
 	struct str text = text_of(url);
-	const char *slash = memrchr(text.ptr, '/', text.len);
-	struct str name = slash ? str_from_offset(text, (size_t)(slash - text.ptr) + 1) : text;
+	struct str name = wire_type_name(text);
 	const struct type_message *inner = types_message(reader->types, name);
 	if (inner == NULL)
 		return error_set(reader->err, CODE_INVALID_ARGUMENT,
@@ -488,7 +489,7 @@ static int read_message(struct json_reader *reader, const struct type_message *t
 	return read_fields(reader, type, value, depth);
 }
 
-/* Every value and name but the last of a list is followed by one of these. */
+/* Counts the commas, colons and brackets outside of strings: at least one per value and name. */
 static size_t count_values(struct str json) {
 	size_t count = 1;
 	bool in_text = false;
@@ -516,7 +517,7 @@ int json_to_pb(const struct types *types, const struct type_message *type, struc
 	struct json_reader reader = {.types = types, .out = out, .err = err};
 	json_t *tree = json_loadb(json.ptr, json.len, LOAD_FLAGS, &wrong);
 	if (tree == NULL && json_error_code(&wrong) == json_error_numeric_overflow) {
-		struct buf quoted = BUF_INIT(json.len * 2 + 16); /* 8 bytes more for each 19 and what follows them */
+		struct buf quoted = BUF_INIT(json.len * 2 + 16); /* 8 bytes more for each 19 digits */
 		quote_big(json, &quoted);
 		reader.has_big = true;
 		tree = json_loadb(buf_view(&quoted).ptr, buf_len(&quoted), LOAD_FLAGS, &wrong);

@@ -28,7 +28,7 @@ static bool take_sign(struct str *text, char sign) {
 	return true;
 }
 
-/* ".5" and so on, up to nine digits; nothing is 0. */
+/* ".5" and so on, up to nine digits; no fraction is 0. */
 static bool take_fraction(struct str *text, int32_t *ret_nanos) {
 	int32_t nanos = 0, scale = 100000000;
 	*ret_nanos = 0;
@@ -44,7 +44,7 @@ static bool take_fraction(struct str *text, int32_t *ret_nanos) {
 	return digits >= 1 && digits <= 9;
 }
 
-/* "Z" or "+01:30", as seconds to be taken off. */
+/* "Z" or "+01:30", as seconds to subtract. */
 static bool take_zone(struct str *text, int *ret_seconds) {
 	*ret_seconds = 0;
 	if (take_sign(text, 'Z'))
@@ -73,7 +73,7 @@ bool json_timestamp_parse(struct str text, struct json_time *ret_time) {
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
 	time.seconds = timegm(&tm) - zone;
-	if (tm.tm_mday != day) /* February 30th has become a day of March */
+	if (tm.tm_mday != day) /* timegm made a day of March of February 30th */
 		return false;
 	*ret_time = time;
 	return time.seconds >= first_second && time.seconds <= last_second;
@@ -98,7 +98,7 @@ bool json_duration_parse(struct str text, struct json_time *ret_time) {
 	return true;
 }
 
-/* No digits, or three, six or nine. */
+/* Writes no digits, or three, six or nine. */
 static void format_fraction(char ret_text[16], int32_t nanos) {
 	if (nanos == 0)
 		ret_text[0] = '\0';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Wire format to JSON. Fields may come in any order and more than once, so a tree is made first: a later scalar
- * replaces an earlier one, repeated fields are added to, messages are merged. Then the tree is printed.
+ * Wire format to JSON. Fields may come in any order and more than once, so a tree is built first: a later scalar
+ * replaces an earlier one, repeated fields are appended, messages are merged. Then the tree is printed.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -66,7 +66,7 @@ static json_t *write_integer(const struct type_field *field, uint64_t value) {
 	return NULL;
 }
 
-/* The shortest text that is read back as the same number. A float is printed by its own precision. */
+/* The shortest text that parses to the same number. A float is printed with its own precision. */
 static json_t *write_real(const struct type_field *field, uint64_t bits) {
 	double number;
 	float narrow;
@@ -134,7 +134,7 @@ static enum wire_type wire_type_of(enum type_kind kind) {
 	return WIRE_VARINT;
 }
 
-/* A value of its own; of a message, merged into before if that is not NULL. NULL: an error. */
+/* Returns the value as JSON. A message is merged into before if that is not NULL. NULL: an error. */
 static json_t *write_value(struct json_writer *writer, const struct type_message *owner, const struct type_field *field,
 			   const struct wire_field *wire, json_t *before, unsigned depth) {
 	if (++writer->values > JSON_VALUES_MAX) {
@@ -154,7 +154,7 @@ static json_t *write_value(struct json_writer *writer, const struct type_message
 		return write_base64(wire->bytes);
 	case KIND_STRING: {
 		json_t *text = json_stringn(wire->bytes.ptr, wire->bytes.len);
-		return text ? text : fail(writer, owner, "a text is not UTF-8");
+		return text ? text : fail(writer, owner, "a string is not UTF-8");
 	}
 	case KIND_MESSAGE:
 		return write_message(writer, field->message, wire->bytes, before, depth + 1);
@@ -170,7 +170,7 @@ static json_t *write_value(struct json_writer *writer, const struct type_message
 	case KIND_SINT64:
 		return write_integer(field, wire->value);
 	}
-	return fail(writer, owner, "a field is of a type that JSON does not have");
+	return fail(writer, owner, "a field has a type that JSON cannot express");
 }
 
 static bool is_zero(const struct wire_field *wire) {
@@ -179,7 +179,7 @@ static bool is_zero(const struct wire_field *wire) {
 
 /* --- maps, lists, messages ---------------------------------------------------------------------------------------- */
 
-/* The key of a map's entry as text. */
+/* The key of a map's entry as a string. */
 static void write_key(const struct type_field *field, const struct wire_field *wire, struct buf *ret_text) {
 	int over;
 	if (field->kind == KIND_STRING) {
@@ -268,7 +268,7 @@ static int write_repeated(struct json_writer *writer, const struct type_message 
 	enum wire_type each = wire_type_of(field->kind);
 	bool packed = wire->type == WIRE_BYTES && each != WIRE_BYTES;
 	if (!packed && wire->type != each)
-		return 0; /* of another type: unknown */
+		return 0; /* an unknown field */
 	json_t *list = json_object_get(object, field->json_name);
 	if (list == NULL) {
 		list = is_map ? json_object() : json_array();
@@ -324,7 +324,7 @@ static json_t *write_time(struct json_writer *writer, const struct type_message 
 	char text[JSON_TIME_MAX];
 	bool fits = type->special == SPECIAL_DURATION ? json_duration_format(text, time)
 						      : json_timestamp_format(text, time);
-	return fits ? json_string(text) : fail(writer, type, "the time is outside of what JSON can say");
+	return fits ? json_string(text) : fail(writer, type, "the time is out of range");
 }
 
 static json_t *write_field_mask(struct json_writer *writer, const struct type_message *type, struct str bytes) {
@@ -350,7 +350,7 @@ static json_t *write_field_mask(struct json_writer *writer, const struct type_me
 	return result ? result : fail(writer, type, "a path is not UTF-8");
 }
 
-/* The only field that is set, without its name: of Value, of a wrapper. */
+/* Value and the wrappers: the only field that is set, without its name. */
 static json_t *write_single(struct json_writer *writer, const struct type_message *type, struct str bytes,
 			    unsigned depth) {
 	struct wire_field wire;
@@ -401,14 +401,12 @@ static json_t *write_any(struct json_writer *writer, const struct type_message *
 	json_t *object = json_object();
 	if (url.len == 0)
 		return object;
-	const char *slash = memrchr(url.ptr, '/', url.len);
-	struct str name = slash ? str_from_offset(url, (size_t)(slash - url.ptr) + 1) : url;
-	const struct type_message *inner = types_message(writer->types, name);
+	const struct type_message *inner = types_message(writer->types, wire_type_name(url));
 	json_t *text = json_stringn(url.ptr, url.len);
 	if (inner == NULL || text == NULL) {
 		json_decref(object);
 		json_decref(text);
-		return fail(writer, type, "it holds a message of a type that is not known here");
+		return fail(writer, type, "the Any holds a message of a type that is not known here");
 	}
 	json_object_set_new_nocheck(object, "@type", text);
 	json_t *value =
@@ -422,7 +420,7 @@ static json_t *write_any(struct json_writer *writer, const struct type_message *
 	return object;
 }
 
-/* into is NULL, or the object to add to, which is returned; it stays its owner's then. */
+/* into: NULL, or the object to add to, which is returned and stays its owner's. */
 static json_t *write_message(struct json_writer *writer, const struct type_message *type, struct str bytes,
 			     json_t *into, unsigned depth) {
 	if (depth > JSON_DEPTH_MAX)
@@ -486,13 +484,12 @@ static int print_array(const json_t *array, struct buf *out) {
 	json_t *value;
 	if (buf_append(out, STR("[")) < 0)
 		return -1;
-	json_array_foreach(array, index, value)
-		if ((index > 0 && buf_append(out, STR(",")) < 0) || print(value, out) < 0)
-			return -1;
+	json_array_foreach(array, index,
+			   value) if ((index > 0 && buf_append(out, STR(",")) < 0) || print(value, out) < 0) return -1;
 	return buf_append(out, STR("]"));
 }
 
-/* jansson prints reals with one precision for all. */
+/* jansson prints all reals with one precision. */
 static int print_real(double number, struct buf *out) {
 	char text[40];
 	for (int precision = 6; precision <= 17; precision++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * protobuf-c recurses once for each level of nesting, and turns two bytes of an empty submessage into a struct. So
- * the bytes are walked first, by the descriptors, and the memory comes from an arena that ends.
+ * check() walks the bytes by the descriptors first, and an arena with a maximum gives the memory.
  */
 #include "pb/pb.h"
 
@@ -38,7 +38,7 @@ static void *allocate(void *arena, size_t size) {
 }
 
 static void release(void *arena UNUSED, void *memory UNUSED) {
-	/* The arena goes as a whole. */
+	/* The arena is freed as a whole. */
 }
 
 int pb_unpack(const ProtobufCMessageDescriptor *descriptor, struct str bytes, struct arena *arena,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two passes: the first makes every message and enum, by full name; the second fills in the fields, which point to
- * them. All memory is one arena.
+ * Two passes: the first makes every message and enum by its full name; the second fills in the fields, which point to
+ * them. One arena holds all.
  */
 #include "pb/types.h"
 
@@ -15,14 +15,14 @@
 struct types {
 	struct arena arena;
 	struct map messages, enums, methods, files; /* by full name, path, file name */
-	struct map symbols; /* the file of each */
+	struct map symbols; /* struct type_file by full name */
 };
 
 #define TYPES_ARENA_MAX MIB(64)
 
 /* --- reading descriptors ------------------------------------------------------------------------------------------ */
 
-/* The numbers of descriptor.proto. */
+/* Field numbers of descriptor.proto. */
 enum {
 	SET_FILE = 1,
 	FILE_NAME = 1,
@@ -146,7 +146,7 @@ static void define_enum(struct file_pass *pass, struct str scope, struct str des
 		struct type_enum_value *value = &enumeration->values[enumeration->value_count++];
 		value->name = arena_strdup(&types->arena, bytes_of(field.bytes, ENUM_VALUE_NAME));
 		value->number = (int32_t)number_of(field.bytes, ENUM_VALUE_NUMBER, 0);
-		define(pass, scope, str_from(value->name)); /* values are their enum's siblings */
+		define(pass, scope, str_from(value->name)); /* in the scope of the enum, as in C++ */
 	}
 	map_put(&types->enums, name, enumeration);
 }
@@ -211,7 +211,7 @@ static int fill_message(struct file_pass *pass, struct str scope, struct str des
 	struct str name = str_from(join(types, scope, bytes_of(descriptor, MESSAGE_NAME)));
 	struct type_message *message = map_get(&types->messages, name);
 	message->fields = arena_alloc(&types->arena, count_of(descriptor, MESSAGE_FIELD) * sizeof *message->fields + 1);
-	message->field_count = 0; /* who gives the same set twice has it filled twice */
+	message->field_count = 0; /* the same set may be given twice */
 	EACH_FIELD(field, descriptor) {
 		if (field.number == MESSAGE_FIELD &&
 		    fill_field(pass, field.bytes, &message->fields[message->field_count++], err) < 0)
@@ -280,7 +280,7 @@ static void define_file(struct types *types, struct str descriptor) {
 static int fill_file(struct types *types, struct str descriptor, struct error *err) {
 	struct type_file *file = map_get(&types->files, bytes_of(descriptor, FILE_NAME));
 	if (file->bytes.ptr != descriptor.ptr)
-		return 0; /* of another set, which has it as well */
+		return 0; /* the file of another set is used */
 	struct str package = bytes_of(descriptor, FILE_PACKAGE);
 	struct file_pass pass = {
 		.types = types, .file = file, .proto3 = str_eq(bytes_of(descriptor, FILE_SYNTAX), STR("proto3"))};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What services and messages look like, read from the FileDescriptorSet that `protoc --include_imports
- * --descriptor_set_out` makes. protobuf-c's own descriptors lack the JSON names, the maps and the rpcs' properties,
- * and server reflection hands out the files as they are.
+ * Descriptors of services and messages, read from the FileDescriptorSet that `protoc --include_imports
+ * --descriptor_set_out` writes. protobuf-c's own descriptors lack JSON names, maps and the options of methods, and
+ * server reflection sends the files as they are.
  *
- * Immutable once made, so that any thread may read it. Names are full names without the dot in front.
+ * Immutable, so that any thread may read them. Names are full names without the leading dot.
  */
 #pragma once
 
@@ -47,7 +47,7 @@ struct type_field {
 	const struct type_enum *enumeration; /* KIND_ENUM */
 };
 
-/* Messages that JSON writes in a way of their own. */
+/* Messages with a JSON form of their own. */
 enum type_special {
 	SPECIAL_NONE,
 	SPECIAL_ANY,
@@ -92,19 +92,19 @@ struct type_file {
 	size_t import_count;
 };
 
-/* The sets are borrowed. Files that stand in several are taken once. A set that is wrong is our own mistake and
- * refused with an error for the programmer. */
+/* Borrows the sets. A file that is in several is read once. Internal: a set is incomplete, which is a mistake of the
+ * build. */
 int types_new(const struct str *sets, size_t count, struct types **ret_types, struct error *err);
 void types_free(struct types *types);
 
-/* NULL: there is none. */
+/* NULL: not found. */
 const struct type_message *types_message(const struct types *types, struct str name);
 const struct type_method *types_method(const struct types *types, struct str path);
 const struct type_file *types_file(const struct types *types, struct str name);
 /* The file that defines a message, field, enum, enum value, service or method. */
 const struct type_file *types_file_of(const struct types *types, struct str symbol);
 
-/* Walks the methods in no order, from *cursor = 0; NULL at the end. */
+/* Iterates over the methods, in no order, from *cursor = 0; NULL at the end. */
 const struct type_method *types_next_method(const struct types *types, size_t *cursor);
 
 const struct type_field *type_field_by_number(const struct type_message *message, unsigned number);

@@ -104,3 +104,8 @@ int wire_wrap(struct buf *buf, size_t offset, unsigned number) {
 	buf_commit(buf, len);
 	return 0;
 }
+
+struct str wire_type_name(struct str url) {
+	const char *slash = url.len > 0 ? memrchr(url.ptr, '/', url.len) : NULL;
+	return slash != NULL ? str_from_offset(url, (size_t)(slash - url.ptr) + 1) : url;
+}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * A call:
+ *
  *  waiting ──a connection has room──▶ on a connection ──▶ closed
  *     │                                                      ▲
- *     └──── no connection can be made, cancelled, late ──────┘
+ *     └─── no connection can be made, cancelled, deadline ───┘
  */
 #include "rpc/channel.h"
 
@@ -25,11 +27,11 @@ struct rpc_channel {
 	struct list connections;
 	size_t connection_count;
 	struct list waiting; /* calls without a connection, by http.link */
-	struct list preparing; /* calls whose headers depend on their message */
-	unsigned failures; /* attempts to connect, since the last that worked */
-	struct timer retry; /* no attempt before it fires */
+	struct list preparing; /* Connect's plain calls, whose headers depend on the message */
+	unsigned failures; /* attempts to connect that failed in a row */
+	struct timer retry; /* runs while no attempt is made */
 	struct error failure; /* of the last attempt */
-	struct timer sweep; /* closes calls among the waiting that are given up or in vain, in its own turn */
+	struct timer sweep; /* closes waiting calls that were cancelled or cannot be sent, in a turn of its own */
 	size_t calls;
 	bool retired; /* closes when its calls have ended */
 	bool closing;
@@ -42,11 +44,13 @@ struct channel_connection {
 	struct timer limit; /* connect-timeout */
 	struct timer keepalive;
 	enum rpc_connection_state state;
-	uint64_t pinged_ms; /* 0: no ping is out */
+	uint64_t pinged_ms; /* when the last ping was sent; 0: none since the peer was heard of */
 };
 
 const struct rpc_channel_options rpc_channel_options_default = {
-	.http = {.streams = 256, .window = 256 << 10, .header_bytes = 16 << 10},
+	.http = {.streams = HTTP_STREAMS_DEFAULT,
+		 .window = HTTP_WINDOW_DEFAULT,
+		 .header_bytes = HTTP_HEADER_BYTES_DEFAULT},
 	.message_max = RPC_MESSAGE_MAX_DEFAULT,
 	.connect_timeout_ms = 10000,
 	.keepalive_ms = 20000,
@@ -79,7 +83,7 @@ static void give_up_silent(struct channel_connection *connection, uint64_t silen
 	http_connection_close(connection->http, &err);
 }
 
-/* Whatever comes from the peer is as good as an answer to a ping. */
+/* All that comes from the peer counts as the answer to a ping. */
 static void on_keepalive(struct timer *timer) {
 	struct channel_connection *connection = CONTAINER_OF(timer, struct channel_connection, keepalive);
 	struct http_connection *http = connection->http;
@@ -99,16 +103,16 @@ static void on_keepalive(struct timer *timer) {
 	}
 }
 
-/* How far it has come, and what to look at. */
+/* How far the connection has come, and what to check. */
 static const char *why_no_connection(const struct channel_connection *connection) {
 	const struct transport *transport = connection->http->transport;
 	if (transport->resolving)
 		return "its name is still being looked up; check the name, and the resolver of this machine";
 	if (transport->handshaking)
-		return "the TLS handshake does not end; check that the peer speaks TLS on this port";
+		return "the TLS handshake does not complete; check that the peer speaks TLS on this port";
 	if (connection->state == RPC_CONNECTION_CONNECTING)
-		return "nothing answers there; check the address, and what is on the way (a firewall, a proxy)";
-	return "the peer took the connection and says nothing; check that it speaks HTTP/2, and that it is not stuck";
+		return "nothing answers there; check the address, and firewalls and proxies on the way";
+	return "the peer accepted the connection and sends nothing; check that it speaks HTTP/2, and that it is not stuck";
 }
 
 static void on_connect_limit(struct timer *timer) {
@@ -121,7 +125,7 @@ static void on_connect_limit(struct timer *timer) {
 	http_connection_close(connection->http, &err);
 }
 
-/* Calls go out at once; what becomes of them is known when the peer speaks. */
+/* Calls are sent at once, before the peer's SETTINGS have come. */
 static void on_ready(struct http_connection *http) {
 	struct channel_connection *connection = http->owner;
 	rpc_connection_state_move(&connection->state, RPC_CONNECTION_READY);
@@ -150,7 +154,7 @@ static bool is_connecting(const struct rpc_channel *channel) {
 	return false;
 }
 
-/* Whether calls have a connection to wait for: one that is full, or in the making. */
+/* Whether calls can wait for a connection: one that is being made, or takes calls later. */
 static bool can_wait(const struct rpc_channel *channel) {
 	LIST_FOREACH(link, &channel->connections) {
 		struct channel_connection *connection = LIST_ENTRY(link, struct channel_connection, link);
@@ -190,7 +194,7 @@ static void destroy_if_done(struct rpc_channel *channel) {
 	free(channel);
 }
 
-/* Peers that come back after an outage are not to be met by all their clients at once. */
+/* Random, so that a peer that comes back after an outage does not see all its clients at once. */
 uint64_t rpc_backoff_ms(const struct rpc_channel_options *options, unsigned failures, uint64_t random) {
 	uint64_t ms = options->backoff_ms, max = MAX(options->backoff_max_ms, options->backoff_ms);
 	for (unsigned i = 0; ms > 0 && ms < max && i < failures; i++)
@@ -221,7 +225,7 @@ static void on_connection_closed(struct http_connection *http, const struct erro
 	timer_stop(channel->loop, &connection->keepalive);
 	list_remove(&connection->link);
 	free(connection);
-	channel->calls++; /* holds the channel while its calls are told */
+	channel->calls++; /* keeps the channel while its calls end */
 	if (!was_proven && !channel->closing) {
 		back_off(channel, why);
 		if (!can_wait(channel))
@@ -259,7 +263,7 @@ static void open_connection(struct rpc_channel *channel) {
 			(options->http1 ? h1_connect : h2_connect)(channel->loop, &channel->endpoint,
 								   is_tls ? options->tls : NULL, &options->http,
 								   &connection_events, connection);
-	uv_update_time(&channel->loop->uv); /* a turn that took long is not the peer's fault */
+	uv_update_time(&channel->loop->uv); /* a long turn of the loop does not count towards the timeout */
 	if (options->connect_timeout_ms > 0)
 		timer_start(channel->loop, &connection->limit, options->connect_timeout_ms);
 }
@@ -337,7 +341,7 @@ static void pass_headers(struct http_headers *to, struct arena *arena, const str
 static bool on_unprocessed(struct rpc_stream *stream) {
 	struct rpc_channel *channel = stream->client.channel;
 	if (channel->closing) {
-		stream->http.unprocessed = false; /* who would send it again has nowhere to do so */
+		stream->http.unprocessed = false; /* the owner must not send it again: the channel closes */
 		return false;
 	}
 	if (!stream->http.keeping || stream->http.status != 0 || rpc_has_ended(stream) ||
@@ -372,7 +376,7 @@ static const struct rpc_client_ops client_ops = {
 	.closed = on_call_closed,
 };
 
-/* A relay's usual way: the connection takes the headers before the caller's are gone. */
+/* A relay's usual way: the connection takes the headers at once, so that they need not be copied. */
 static void send_passing(struct http_connection *http, struct rpc_stream *stream, const struct http_headers *added) {
 	struct http_header room[HTTP_HEADERS_ROOM];
 	struct http_headers headers = HTTP_HEADERS_IN(room);
@@ -446,7 +450,7 @@ struct rpc_channel *rpc_channel_new(struct loop *loop, const struct endpoint *en
 		tls_config_ref(channel->options.tls);
 	list_init(&channel->connections);
 	list_init(&channel->waiting);
-	/* A socket's path is no authority; "localhost" is what gRPC's own clients send. */
+	/* The path of a socket is not an authority; gRPC's own clients send "localhost". */
 	endpoint_format(endpoint, channel->authority_text);
 	const char *host = endpoint->kind == ENDPOINT_UNIX ? "localhost" : strstr(channel->authority_text, "://") + 3;
 	channel->authority = str_from(host);
@@ -463,7 +467,7 @@ void rpc_channel_close(struct rpc_channel *channel) {
 		rpc_cancel(LIST_ENTRY(link, struct rpc_stream, http.link), CODE_UNAVAILABLE, "the channel was closed");
 	LIST_FOREACH(link, &channel->connections)
 		http_connection_close(LIST_ENTRY(link, struct channel_connection, link)->http, NULL);
-	/* Also the way out when there was nothing to cancel. */
+	/* Frees the channel also if there was nothing to cancel. */
 	timer_start(channel->loop, &channel->sweep, 0);
 }
 

@@ -2,12 +2,12 @@
 /*
  * The client's end on one loop: calls to one endpoint over as many connections as they need.
  *
- * A connection is made when a call wants one. Calls wait for it, and fail with Unavailable, unprocessed, when it cannot
- * be made. The next call tries again, unless that was a moment ago: see backoff_ms.
+ * The first call opens a connection. Calls wait for it, and fail with Unavailable, unprocessed, when it cannot be made.
+ * The next call tries again once backoff_ms have passed.
  *
- * A call that certainly did not reach the peer (it was refused, or was above the last that a connection which ends
- * still took) is sent again, RPC_RETRIES_MAX times, as long as its request is held: up to HTTP_KEEP_MAX bytes. One that
- * may have run never is.
+ * The channel sends a call again, RPC_RETRIES_MAX times, if the peer certainly did not begin it: it refused the stream,
+ * or a GOAWAY excluded it. The request is kept for that up to HTTP_KEEP_MAX bytes. A call that may have run is never
+ * sent again.
  */
 #pragma once
 
@@ -21,44 +21,44 @@ struct tls_config;
 struct rpc_channel_options {
 	struct http_limits http;
 	size_t message_max;
-	uint32_t connect_timeout_ms; /* "connect-timeout": from the look-up of the name to the peer's first word, TLS
-					included; 10 s; 0: none */
-	/* A peer that is silent for this long with calls in progress is pinged, and given up after as long again; 20 s;
-	 * 0: never. gRPC's own servers take offence at clients that ping more often than every five minutes. */
+	uint32_t connect_timeout_ms; /* "connect-timeout": from resolving the name to the peer's SETTINGS, TLS included;
+					10 s; 0: none */
+	/* A peer that is silent for this long with calls in progress is pinged; the connection is closed after as long
+	 * again; 20 s; 0: never. gRPC's own servers close connections that ping more often than every five minutes. */
 	uint64_t keepalive_ms;
-	/* Makes the connections instead of the endpoint, which is then a name only: returns a connected socket. NULL:
-	 * the endpoint is connected to. */
+	/* Returns a connected socket; the endpoint only names the peer then. NULL: the channel connects to the
+	 * endpoint. */
 	int (*dial)(void *data);
 	void *dial_data;
 	const struct types *types; /* for JSON and for Connect. Borrowed */
-	struct tls_config *tls; /* for https:// endpoints; NULL: made of the system's authorities. Keeps a reference */
+	struct tls_config *tls; /* for https:// endpoints; NULL: trusts the system's authorities. Keeps a reference */
 	enum rpc_protocol protocol; /* RPC_GRPC */
 	bool json; /* messages are JSON on the wire */
-	bool gzip; /* requests are compressed, and answers may be */
+	bool gzip; /* requests are compressed, and responses may be */
 	bool get; /* Connect: methods without side effects are called by GET */
 	bool base64; /* gRPC-Web's text form */
 	bool http1; /* HTTP/1.1: Connect and gRPC-Web only */
-	/* After a failed attempt to connect there is none for this long, then twice as long and so on, give or take a
-	 * fifth: calls fail at once, as the last attempt did. 100 ms to 5 s; 0: every call may try. */
+	/* After a failed attempt to connect the channel waits this long, then twice as long and so on, ± a fifth; calls
+	 * fail at once meanwhile, as the attempt did. 100 ms to 5 s; 0: every call may try. */
 	uint32_t backoff_ms, backoff_max_ms;
-	size_t connections_max; /* calls past the peer's stream limit on all of them wait in line */
+	size_t connections_max; /* calls past the peer's stream limit on all of them wait */
 };
 
 enum { RPC_RETRIES_MAX = 2 };
 
 extern const struct rpc_channel_options rpc_channel_options_default;
 
-/* After so many failures in a row, and one more. */
+/* How long to wait after failures + 1 failed attempts in a row. */
 uint64_t rpc_backoff_ms(const struct rpc_channel_options *options, unsigned failures, uint64_t random);
 
 struct rpc_channel *rpc_channel_new(struct loop *loop, const struct endpoint *endpoint,
 				    const struct rpc_channel_options *options);
 
-/* Fails its calls and ends its connections. Gone when the loop has run on. */
+/* Fails the channel's calls and closes its connections. It is freed when the loop has run on. */
 void rpc_channel_close(struct rpc_channel *channel);
 
-/* For a peer that takes no more calls: those that wait for a connection end unprocessed, the others as the peer has it.
- * The channel closes after them. */
+/* For a peer that takes no more calls: calls that wait for a connection end unprocessed, the others go on. The channel
+ * closes after the last of them. */
 void rpc_channel_retire(struct rpc_channel *channel);
 
 struct rpc_call_options {
@@ -68,10 +68,10 @@ struct rpc_call_options {
 	const struct rpc_events *events;
 	void *owner;
 	size_t message_max; /* 0: the channel's */
-	bool no_retry; /* the owner has the request and sends it again itself */
+	bool no_retry; /* the owner keeps the request and sends it again itself */
 };
 
-/* Starts a call; messages may be written at once. */
+/* Starts a call. Messages may be written at once. */
 struct rpc_stream *rpc_call(struct rpc_channel *channel, const struct rpc_call_options *options);
 
 /*

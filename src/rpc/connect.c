@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connect, as its protocol page says. Calls with one message each way are plain HTTP: the body is the message, an error
- * is a status and JSON, trailers are headers with "trailer-" in front. Streams are messages with prefixes as in gRPC,
- * and a last one in JSON with the error and the trailers.
+ * Connect, by its protocol reference. Unary calls are plain HTTP: the body is the message, an error is an HTTP status
+ * and JSON, trailers are headers that begin with "trailer-". Streams are messages with prefixes as in gRPC, and a last
+ * frame of JSON with the error and the trailers.
  */
 #include "rpc/connect.h"
 
@@ -17,7 +17,7 @@
 #include "rpc/gzip.h"
 #include "rpc/transcode.h"
 
-enum { FLAG_END_STREAM = 2, CONNECT_GET_MAX = 4 << 10 };
+enum { FLAG_END_STREAM = 2, CONNECT_GET_MAX = KIB(4) /* bytes of a message that goes into a query */ };
 
 /* --- codes -------------------------------------------------------------------------------------------------------- */
 
@@ -129,7 +129,7 @@ static void add_timeout(struct rpc_stream *stream, struct http_headers *headers)
 									       (uint64_t)9999999999))));
 }
 
-/* Client: what the response is encoded with. */
+/* Client: reads the response's encoding. */
 static int start_decoding(struct rpc_stream *stream, struct str header, struct error *err) {
 	return content_read_response_encoding(stream, header, &transcode_options(stream->transcoder)->gzip_receive,
 					      err);
@@ -253,13 +253,13 @@ const struct rpc_codec connect_codec = {
 	.release = transcode_release,
 };
 
-/* --- one message each way ----------------------------------------------------------------------------------------- */
+/* --- unary calls: plain HTTP ---------------------------------------------------------------------------------------- */
 
 static struct str plain_type(const struct rpc_stream *stream) {
 	return transcode_is_json(stream) ? STR("application/json") : STR("application/proto");
 }
 
-/* The headers go with the outcome, which is their status. */
+/* Does nothing: the HTTP status depends on the outcome, so plain_finish sends the headers. */
 static void plain_respond(struct rpc_stream *stream UNUSED) {
 }
 
@@ -292,7 +292,7 @@ static void plain_finish(struct rpc_stream *stream) {
 	free(error);
 }
 
-/* Headers that begin with "trailer-" are trailers. */
+/* Moves headers that begin with "trailer-" to the trailers. */
 static void split_trailers(struct rpc_stream *stream) {
 	static const struct str prefix = STR_INIT("trailer-");
 	struct http_headers *headers = &stream->http.received;
@@ -349,7 +349,7 @@ static bool plain_read_status(struct rpc_stream *stream) {
 	return true;
 }
 
-/* The message goes with the end, when it is known to be the only one. */
+/* Sends the message at the end, as no second one can follow. */
 static void plain_half_close(struct rpc_stream *stream) {
 	bool gzip;
 	struct str message = transcode_plain_message(stream->transcoder, &gzip);
@@ -357,7 +357,7 @@ static void plain_half_close(struct rpc_stream *stream) {
 		connect_write_query(stream, message, transcode_is_json(stream), gzip);
 		return;
 	}
-	/* Too long for an address. */
+	/* The message is too long for a query. */
 	stream->http.method = STR("POST");
 	http_stream_write(&stream->http, message);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connect's two codecs: streams, and calls with one message each way.
+ * Connect's two codecs: streams, and unary calls as plain HTTP.
  */
 #pragma once
 
@@ -8,5 +8,5 @@
 
 extern const struct rpc_codec connect_codec, connect_plain_codec;
 
-/* Server: "Connect-Timeout-Ms": at most ten digits. */
+/* Server: parses "Connect-Timeout-Ms", at most ten digits. */
 bool connect_parse_timeout(struct str text, uint64_t *ret_ms);

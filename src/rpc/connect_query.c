@@ -4,7 +4,7 @@
 #include "base/base64.h"
 #include "base/text.h"
 
-/* "%41+b" is "A b". In place, as it becomes no longer: an address may have thousands of parameters. */
+/* "%41+b" is "A b". Decodes in place: the text never grows, and a query may have thousands of parameters. */
 static bool decode_percent(struct str *text) {
 	char *decoded = (char *)text->ptr;
 	size_t len = 0;
@@ -33,7 +33,7 @@ int connect_read_query(struct http_stream *http, struct connect_query *ret_query
 		struct str value, name = str_cut(str_cut(rest, '&', &rest), '=', &value);
 		value = value.ptr != NULL ? value : STR("");
 		if (!decode_percent(&value))
-			return error_set(err, CODE_INVALID_ARGUMENT, "the query of the address is malformed");
+			return error_set(err, CODE_INVALID_ARGUMENT, "the query of the URL is malformed");
 		if (str_eq(name, STR("message"))) {
 			query.message = value;
 			query.has_message = true;
@@ -49,14 +49,14 @@ int connect_read_query(struct http_stream *http, struct connect_query *ret_query
 		}
 	}
 	if (is_base64 && !base64_decode_in(&http->arena, query.message, &query.message))
-		return error_set(err, CODE_INVALID_ARGUMENT, "the message in the query is not base 64");
+		return error_set(err, CODE_INVALID_ARGUMENT, "the message in the query is not base64");
 	*ret_query = query;
 	return 0;
 }
 
 void connect_write_query(struct rpc_stream *stream, struct str message, bool json, bool gzip) {
 	struct arena *arena = &stream->http.arena;
-	/* The alphabet that needs no escapes. */
+	/* The URL-safe alphabet. */
 	size_t size = base64_size(message.len) + 1;
 	char *text = arena_alloc(arena, size);
 	size_t len = base64_encode(text, message, BASE64_UNPADDED);

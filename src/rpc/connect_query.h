@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connect's GET requests: the message is in the address, so that browsers and proxies can cache the answer.
+ * Connect's GET requests: the message is in the query, so that browsers and proxies can cache the response.
  */
 #pragma once
 

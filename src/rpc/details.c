@@ -34,9 +34,8 @@ static void add_any(struct rpc_stream *stream, struct str any) {
 		else if (field.number == ANY_VALUE && field.type == WIRE_BYTES)
 			value = field.bytes;
 	}
-	const char *slash = url.len > 0 ? memrchr(url.ptr, '/', url.len) : NULL;
 	if (url.len > 0)
-		rpc_add_detail(stream, slash ? str_from_offset(url, (size_t)(slash - url.ptr) + 1) : url, value);
+		rpc_add_detail(stream, wire_type_name(url), value);
 }
 
 void details_from_grpc(struct rpc_stream *stream, struct str text) {

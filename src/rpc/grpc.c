@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gRPC over HTTP/2, as its PROTOCOL-HTTP2 document says: a five byte prefix before each message, and the status in
- * the trailers.
+ * gRPC over HTTP/2, by gRPC's PROTOCOL-HTTP2 document: a prefix before each message, and the status in the trailers.
  */
 #include "rpc/grpc.h"
 
@@ -77,7 +76,7 @@ bool grpc_parse_timeout(struct str text, uint64_t *ret_ms) {
 }
 
 struct str grpc_format_timeout(struct arena *arena, uint64_t ms) {
-	/* At most eight digits. */
+	/* The protocol allows eight digits. */
 	bool coarse = ms > 99999999;
 	uint64_t number = coarse ? MIN(ms / 1000, (uint64_t)99999999) : ms;
 	return str_from(arena_printf(arena, "%llu%c", (unsigned long long)number, coarse ? 'S' : 'm'));
@@ -85,7 +84,7 @@ struct str grpc_format_timeout(struct arena *arena, uint64_t ms) {
 
 /* --- receiving ---------------------------------------------------------------------------------------------------- */
 
-/* Collects the prefix of a message; returns what is left of bytes. */
+/* Collects the prefix of a message; returns the rest of bytes. */
 static struct str take_prefix(struct rpc_stream *stream, struct str bytes) {
 	size_t take = prefix_take(&stream->prefix, bytes);
 	http_stream_consume(&stream->http, take);
@@ -129,7 +128,7 @@ static void grpc_receive(struct rpc_stream *stream, struct str bytes) {
 
 static void grpc_receive_end(struct rpc_stream *stream) {
 	if (stream->message_left > 0 || stream->prefix.len > 0) {
-		/* With a status of its own the peer said more than we could. */
+		/* The peer's own error says more. */
 		if (stream->is_client && stream->codec->read_status(stream) && stream->status != CODE_OK)
 			return;
 		struct error err;
@@ -146,7 +145,7 @@ static void grpc_receive_end(struct rpc_stream *stream) {
 	}
 }
 
-/* What the response is encoded with. */
+/* Starts decompression if the response's headers name gzip. */
 static int start_decoding(struct rpc_stream *stream, struct error *err) {
 	bool gzip;
 	struct transcode_options options =
@@ -197,7 +196,7 @@ bool grpc_take_status(struct rpc_stream *stream, const struct http_headers *head
 }
 
 static bool grpc_read_status(struct rpc_stream *stream) {
-	/* A response without messages has everything in its headers. */
+	/* A response without messages may have the status in its headers. */
 	return grpc_take_status(stream, &stream->http.trailers) ||
 	       (!stream->has_body && grpc_take_status(stream, &stream->http.received));
 }
@@ -246,7 +245,7 @@ static void grpc_finish(struct rpc_stream *stream) {
 		http_stream_finish(&stream->http);
 		return;
 	}
-	/* Headers alone: they hold the status, and what would have been trailers. */
+	/* A response of headers only: they hold the status and the trailers. */
 	grpc_add_status(stream, &stream->response_headers);
 	for (size_t i = 0; i < stream->http.send_trailers.count; i++)
 		http_headers_pass(&stream->response_headers, &stream->http.arena, &stream->http.send_trailers.items[i]);

@@ -10,7 +10,7 @@
  * because the response turned out to be compressed. */
 extern const struct rpc_codec grpc_codec, grpc_transcoded_codec, grpc_decoded_codec;
 
-/* "grpc-message": percent encoding of what is not printable ASCII. Reading is lenient, as the protocol asks. */
+/* "grpc-message": percent-encodes what is not printable ASCII. Decoding is lenient, as the protocol requires. */
 struct str grpc_encode_text(struct arena *arena, struct str text);
 struct str grpc_decode_text(struct arena *arena, struct str text);
 
@@ -18,11 +18,11 @@ struct str grpc_decode_text(struct arena *arena, struct str text);
 bool grpc_parse_timeout(struct str text, uint64_t *ret_ms);
 struct str grpc_format_timeout(struct arena *arena, uint64_t ms);
 
-/* For gRPC-Web, which has much of it in common. */
+/* Shared with gRPC-Web. */
 void grpc_add_status(struct rpc_stream *stream, struct http_headers *headers);
 bool grpc_take_status(struct rpc_stream *stream, const struct http_headers *headers);
 /* Sends the response's headers: ours, then those of the method. */
 void grpc_send_headers(struct rpc_stream *stream, struct str type);
-/* Checks the response's headers; false: the call has been given up. */
+/* Checks the response's headers; false: the call has been cancelled. */
 bool grpc_check_headers(struct rpc_stream *stream, struct str type);
 void grpc_add_request_headers(struct rpc_stream *stream, struct http_headers *headers, struct str type);

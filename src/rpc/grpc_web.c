@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gRPC-Web, as its PROTOCOL-WEB document says: gRPC for those who see no HTTP trailers. They come as a last frame of
- * the body, written like headers of HTTP/1.1. In the text form the whole body is base 64.
+ * gRPC-Web, by gRPC's PROTOCOL-WEB document: gRPC for clients that cannot read HTTP trailers, such as browsers. The
+ * trailers are the last frame of the body, formatted like headers of HTTP/1.1. In the text form the body is base64.
  */
 #include "rpc/grpc_web.h"
 
@@ -10,7 +10,7 @@
 #include "rpc/grpc.h"
 #include "rpc/transcode.h"
 
-enum { FLAG_TRAILERS = 0x80, TRAILERS_MAX = 128 << 10 };
+enum { FLAG_TRAILERS = 0x80, TRAILERS_MAX = KIB(128) };
 
 static enum rpc_frame web_frame(struct rpc_stream *stream, unsigned char flags) {
 	if (flags == FLAG_TRAILERS && stream->is_client)
@@ -18,7 +18,7 @@ static enum rpc_frame web_frame(struct rpc_stream *stream, unsigned char flags) 
 	return flags == 0 && stream->http.trailers.count == 0 ? RPC_FRAME_MESSAGE : RPC_FRAME_WRONG;
 }
 
-/* The trailers. */
+/* Reads the trailers. */
 static void web_receive_last(struct rpc_stream *stream, struct str bytes) {
 	while (bytes.len > 0) {
 		struct str value, line = str_trim(str_cut(bytes, '\n', &bytes));
@@ -61,7 +61,7 @@ static void web_finish(struct rpc_stream *stream) {
 	grpc_add_status(stream, trailers);
 	for (size_t i = 0; i < trailers->count; i++) {
 		const struct http_header *trailer = &trailers->items[i];
-		/* A line that does not fit is left out rather than cut. */
+		/* Drops a trailer that does not fit, or would break the line. */
 		if (memchr(trailer->value.ptr, '\n', trailer->value.len) == NULL)
 			(void)!buf_printf(&text, "%.*s: %.*s\r\n", STR_ARG(trailer->name), STR_ARG(trailer->value));
 	}

@@ -4,9 +4,9 @@
 #include <zlib.h>
 
 enum {
-	GZIP_WINDOW = 15 + 16, /* zlib's way to say: with gzip's header */
+	GZIP_WINDOW = 15 + 16, /* 32 KiB; 16 tells zlib to use gzip's header */
 	MEMORY_LEVEL = 8,
-	PIECE = 16 << 10,
+	PIECE = KIB(16),
 };
 
 /* zlib counts in 32 bits; messages are shorter (max-message). */
@@ -46,15 +46,13 @@ int gzip_expand(struct str bytes, struct buf *out, struct error *err) {
 		result = inflate(&stream, Z_NO_FLUSH);
 		buf_commit(out, room - stream.avail_out);
 	}
-	/* A message that just fits has its end still to be read. */
+	/* The output is full: reads the end of a message that just fits. */
 	if (result == Z_OK) {
 		Bytef more;
 		stream.next_out = &more;
 		stream.avail_out = 1;
 		result = inflate(&stream, Z_NO_FLUSH);
-		if (result == Z_OK && stream.avail_out == 0)
-			result = Z_MEM_ERROR;
-		else if (result == Z_STREAM_END && stream.avail_out == 0)
+		if ((result == Z_OK || result == Z_STREAM_END) && stream.avail_out == 0)
 			result = Z_MEM_ERROR;
 	}
 	unsigned rest = stream.avail_in;
@@ -66,5 +64,5 @@ int gzip_expand(struct str bytes, struct buf *out, struct error *err) {
 				 "the message has more than %zu bytes when it is decompressed, which is "
 				 "max-message",
 				 out->max);
-	return error_set(err, CODE_INVALID_ARGUMENT, "the message is marked as gzip and is none, or is cut short");
+	return error_set(err, CODE_INVALID_ARGUMENT, "the message is marked as gzip, but is malformed or cut short");
 }

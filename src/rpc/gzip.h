@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-/* Adds to out. Fails past its maximum only: ResourceExhausted. */
+/* Appends to out. Fails only past the maximum of out: ResourceExhausted. */
 int gzip_compress(struct str bytes, struct buf *out, struct error *err);
 
-/* Adds to out. InvalidArgument: it is no gzip; ResourceExhausted: it would grow over the maximum of out, by name. */
+/* Appends to out. InvalidArgument: bytes are not gzip; ResourceExhausted: the result would pass the maximum of out. */
 int gzip_expand(struct str bytes, struct buf *out, struct error *err);

@@ -8,10 +8,10 @@
 #include "pb/wire.h"
 #include "rpc/message_reader.h"
 
-enum { SERVING = 1, NOT_SERVING = 2, SERVICE_UNKNOWN = 3, REQUEST_MAX = 4 << 10 };
+enum { SERVING = 1, NOT_SERVING = 2, SERVICE_UNKNOWN = 3, REQUEST_MAX = KIB(4) };
 
 struct rpc_health {
-	struct map services; /* of a struct state */
+	struct map services; /* struct state by name */
 	struct list watchers;
 };
 
@@ -26,7 +26,7 @@ struct check {
 	struct list link; /* of the watchers */
 	bool watches, asked;
 	char *service;
-	int told;
+	int sent_status;
 };
 
 static int status_of(const struct rpc_health *health, const char *service) {
@@ -36,7 +36,7 @@ static int status_of(const struct rpc_health *health, const char *service) {
 
 static void send_status(struct check *check, int status) {
 	const char message[] = {1 << 3 | WIRE_VARINT, (char)status};
-	check->told = status;
+	check->sent_status = status;
 	rpc_send(check->reader.stream, str_new(message, sizeof message));
 }
 
@@ -135,7 +135,7 @@ void rpc_health_set(struct rpc_health *health, struct str service, bool serving)
 	LIST_FOREACH(link, &health->watchers) {
 		struct check *check = LIST_ENTRY(link, struct check, link);
 		int status = status_of(health, check->service);
-		if (status != check->told && !rpc_has_ended(check->reader.stream))
+		if (status != check->sent_status && !rpc_has_ended(check->reader.stream))
 			send_status(check, status);
 	}
 }

@@ -10,8 +10,8 @@ struct rpc_health;
 
 /* Adds the service to a server. The server as a whole, named "", begins as serving. */
 struct rpc_health *rpc_health_new(struct rpc_server *server);
-/* After the server's connections are gone. */
+/* After the server's connections are closed. */
 void rpc_health_free(struct rpc_health *health);
 
-/* Those who watch are told. */
+/* Tells the clients that watch the service. */
 void rpc_health_set(struct rpc_health *health, struct str service, bool serving);

@@ -19,7 +19,7 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 	struct error err;
 	if (rpc_check_held(stream, buf_len(&reader->incoming), &err) < 0) {
 		rpc_break(stream, &err);
-		buf_deinit(&reader->incoming); /* room for others at once */
+		buf_deinit(&reader->incoming); /* frees the memory for other streams at once */
 	} else if (stream->message_left == 0)
 		take(reader);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For methods that want each message as a whole and read it themselves: of any kind of stream, without descriptors.
+ * Collects each message of a server's stream, for methods that parse the bytes themselves.
  */
 #pragma once
 
@@ -10,10 +10,10 @@
 struct message_reader {
 	struct rpc_stream *stream;
 	struct buf incoming;
-	/* The bytes are valid within the call. The stream may be finished in it. */
+	/* The bytes are valid within the call. It may end the stream. */
 	void (*message)(struct message_reader *reader, struct str bytes);
-	void (*end)(struct message_reader *reader); /* no more messages come */
-	void (*closed)(struct message_reader *reader); /* the stream is gone; frees the owner */
+	void (*end)(struct message_reader *reader); /* the client sends no more messages */
+	void (*closed)(struct message_reader *reader); /* the stream is over; frees the owner */
 };
 
 /* Takes over the stream's events. Messages are limited to max bytes. */

@@ -15,24 +15,24 @@
 struct form {
 	struct str type;
 	const struct rpc_codec *codec;
-	bool json, base64, recodes;
+	bool json, base64, transcodes;
 };
 
-/* The longer ones first, as one begins another. */
+/* Longer types first, as some are prefixes of others. */
 static const struct form forms[] = {
-	{STR_INIT("application/grpc-web-text"), &grpc_web_codec, .base64 = true, .recodes = true},
-	{STR_INIT("application/grpc-web+json"), &grpc_web_codec, .json = true, .recodes = true},
-	{STR_INIT("application/grpc-web"), &grpc_web_codec, .recodes = true},
-	{STR_INIT("application/grpc+json"), &grpc_codec, .json = true, .recodes = true},
+	{STR_INIT("application/grpc-web-text"), &grpc_web_codec, .base64 = true, .transcodes = true},
+	{STR_INIT("application/grpc-web+json"), &grpc_web_codec, .json = true, .transcodes = true},
+	{STR_INIT("application/grpc-web"), &grpc_web_codec, .transcodes = true},
+	{STR_INIT("application/grpc+json"), &grpc_codec, .json = true, .transcodes = true},
 	{STR_INIT("application/grpc"), &grpc_codec},
-	{STR_INIT("application/connect+json"), &connect_codec, .json = true, .recodes = true},
-	{STR_INIT("application/connect+proto"), &connect_codec, .recodes = true},
-	{STR_INIT("application/json"), &connect_plain_codec, .json = true, .recodes = true},
-	{STR_INIT("application/proto"), &connect_plain_codec, .recodes = true},
+	{STR_INIT("application/connect+json"), &connect_codec, .json = true, .transcodes = true},
+	{STR_INIT("application/connect+proto"), &connect_codec, .transcodes = true},
+	{STR_INIT("application/json"), &connect_plain_codec, .json = true, .transcodes = true},
+	{STR_INIT("application/proto"), &connect_plain_codec, .transcodes = true},
 };
 
 static const struct form *find_form(struct str type) {
-	/* The plain case is by far the most frequent one. */
+	/* By far the most frequent type. */
 	static const struct form grpc = {STR_INIT("application/grpc"), &grpc_codec};
 	if (str_eq(type, grpc.type))
 		return &grpc;
@@ -42,7 +42,7 @@ static const struct form *find_form(struct str type) {
 	return NULL;
 }
 
-/* Reads the name of an encoding. */
+/* Server: reads the encoding of the request. */
 static int read_encoding(struct str name, const char *header, bool *ret_gzip, struct error *err) {
 	*ret_gzip = false;
 	if (content_read_encoding(name, ret_gzip))
@@ -69,7 +69,7 @@ static const char *accept_header(const struct rpc_codec *codec) {
 	return codec == &connect_codec ? "connect-accept-encoding" : "grpc-accept-encoding";
 }
 
-/* An answer is compressed when the request was: a client that merely could is not made to. */
+/* A response is compressed if the request was, and the client accepts it. */
 static bool may_answer_gzip(const struct rpc_stream *stream, const struct rpc_codec *codec) {
 	struct str accepted = http_headers_get(&stream->http.received, str_from(accept_header(codec)));
 	return accepted.ptr == NULL || memmem(accepted.ptr, accepted.len, "gzip", 4) != NULL;
@@ -89,11 +89,11 @@ static int read_timeout(struct rpc_stream *stream, struct error *err) {
 	return 0;
 }
 
-static int start_recoding(struct rpc_stream *stream, const struct form *form, const struct types *types,
-			  struct str encoding, struct error *err) {
+static int start_request_transcoding(struct rpc_stream *stream, const struct form *form, const struct types *types,
+				     struct str encoding, struct error *err) {
 	bool gzip;
 	int failed = read_encoding(encoding, encoding_header(form->codec), &gzip, err);
-	if (!form->recodes && !gzip && !failed)
+	if (!form->transcodes && !gzip && !failed)
 		return 0;
 	struct transcode_options options = {.types = types, .base64 = form->base64, .gzip_receive = gzip && !failed};
 	options.gzip_send = options.gzip_receive && may_answer_gzip(stream, form->codec);
@@ -116,8 +116,8 @@ static unsigned choose_get(struct rpc_stream *stream, const struct types *types,
 	}
 	if (stream->type == NULL || !stream->type->no_side_effects || !query.has_message) {
 		error_set(err, CODE_UNIMPLEMENTED,
-			  "call a method with POST; only those without side effects take a GET, with "
-			  "the message in the query");
+			  "call a method with POST; GET is for methods without side effects, with the "
+			  "message in the query");
 		return 405;
 	}
 	bool json = str_eq(query.encoding, STR("json"));
@@ -125,11 +125,12 @@ static unsigned choose_get(struct rpc_stream *stream, const struct types *types,
 		error_set(err, CODE_INVALID_ARGUMENT, "the encoding in the query must be json or proto");
 		return 415;
 	}
-	struct form form = {.codec = &connect_plain_codec, .json = json, .recodes = true};
+	struct form form = {.codec = &connect_plain_codec, .json = json, .transcodes = true};
 	stream->codec = form.codec;
-	if (start_recoding(stream, &form, types, query.compression, err) == 0 && read_timeout(stream, err) == 0) {
+	if (start_request_transcoding(stream, &form, types, query.compression, err) == 0 &&
+	    read_timeout(stream, err) == 0) {
 		err->code = CODE_OK;
-		transcode_receive_elsewhere(stream->transcoder, query.message);
+		transcode_receive_query(stream->transcoder, query.message);
 	}
 	return 0;
 }
@@ -149,18 +150,19 @@ unsigned protocol_choose(struct rpc_stream *stream, const struct types *types, s
 			  "application/connect+proto");
 		return 415;
 	}
-	/* Without the types there is no JSON; a server without any does without looking, too. */
+	/* JSON needs the types. */
 	stream->type = types_method(types, stream->http.path);
 	if (form->json && stream->type == NULL && types == NULL) {
-		error_set(err, CODE_UNIMPLEMENTED, "JSON is not known here; the content type must be one of protobuf");
+		error_set(err, CODE_UNIMPLEMENTED,
+			  "this server knows no JSON; the content type must be one of protobuf");
 		return 415;
 	}
 	if (form->codec == &grpc_codec && stream->http.connection->version == 1) {
 		error_set(err, CODE_UNIMPLEMENTED, "gRPC needs HTTP/2; over HTTP/1.1 call with gRPC-Web or Connect");
 		return 505;
 	}
-	/* Connect tells streams from calls with one message by their type (a call of one message to a method that takes
-	 * a stream is understood all the same). */
+	/* Connect's streams and unary calls have different content types. A unary call of a streaming method is
+	 * accepted all the same. */
 	bool streams = stream->type != NULL && (stream->type->client_streaming || stream->type->server_streaming);
 	if (form->codec == &connect_codec && stream->type != NULL && !streams) {
 		error_set(err, CODE_INVALID_ARGUMENT,
@@ -171,7 +173,7 @@ unsigned protocol_choose(struct rpc_stream *stream, const struct types *types, s
 	stream->codec = form->codec;
 	struct str encoding = http_headers_get(&stream->http.received, str_from(encoding_header(form->codec)));
 	err->code = CODE_OK;
-	if (start_recoding(stream, form, types, encoding, err) < 0 || read_timeout(stream, err) < 0)
+	if (start_request_transcoding(stream, form, types, encoding, err) < 0 || read_timeout(stream, err) < 0)
 		return 0;
 	if (form->json && stream->type == NULL)
 		error_set(err, CODE_UNIMPLEMENTED, "there is no method %.*s here",

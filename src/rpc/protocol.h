@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which protocol a call speaks. For a server the headers of the request tell; a client chooses.
+ * Chooses the codec of a call: a server by the headers of the request, a client by its options.
  */
 #pragma once
 
 #include "pb/types.h"
 #include "rpc/rpc.h"
 
-/* Server: sets the stream's codec and how its messages are recoded. Returns 0, or the HTTP status to answer in plain
- * HTTP, with a text in err. A request that can be understood and is still wrong has its error in err->code with 0
- * returned; otherwise err->code is CODE_OK. */
+/* Server: sets the stream's codec and its transcoding. Returns 0, or the HTTP status of a plain answer, with its text
+ * in err. A request whose protocol is known but which is invalid returns 0 with the error in err; otherwise err->code
+ * is CODE_OK. */
 unsigned protocol_choose(struct rpc_stream *stream, const struct types *types, struct error *err);
 
 enum rpc_protocol { RPC_GRPC, RPC_GRPC_WEB, RPC_CONNECT };
@@ -19,9 +19,9 @@ struct protocol_options {
 	const struct types *types; /* for JSON, and for Connect */
 	bool json;
 	bool gzip;
-	bool get; /* Connect: calls without side effects by GET */
+	bool get; /* Connect: methods without side effects are called by GET */
 	bool base64; /* gRPC-Web's text form */
 };
 
-/* Client: the same, for a call to stream->http.path. */
+/* Client: sets the codec and transcoding of a call to stream->http.path. */
 void protocol_start(struct rpc_stream *stream, const struct protocol_options *options);

@@ -8,9 +8,9 @@
 #include "pb/wire.h"
 #include "rpc/message_reader.h"
 
-enum { REQUEST_MAX = 16 << 10, RESPONSE_MAX = 4 << 20, FILES_MAX = 1000 };
+enum { REQUEST_MAX = KIB(16), RESPONSE_MAX = MIB(4), FILES_MAX = 1000 };
 
-/* Of the request, and of the response. */
+/* Field numbers of ServerReflectionRequest and ServerReflectionResponse. */
 enum {
 	ASKED_FILE = 3, ASKED_SYMBOL = 4, ASKED_EXTENSION = 5, ASKED_EXTENSION_NUMBERS = 6, ASKED_SERVICES = 7,
 	RESPONSE_HOST = 1, RESPONSE_REQUEST = 2, RESPONSE_FILES = 4, RESPONSE_SERVICES = 6, RESPONSE_ERROR = 7,
@@ -26,7 +26,7 @@ struct inquiry {
 	const struct rpc_reflection *reflection;
 };
 
-/* --- answers: fields of the response, added to it ----------------------------------------------------------------- */
+/* --- answers: each appends its field to the response -------------------------------------------------------------- */
 
 static int answer_error(struct buf *response, enum code code, const char *text) {
 	size_t offset = buf_len(response);
@@ -49,7 +49,7 @@ static void walk_file(struct types_walk *walk, const struct type_file *file) {
 	walk->files[walk->count++] = file;
 }
 
-/* A file and all that it needs, itself first. */
+/* A file and all that it imports, itself first. */
 static int answer_file(const struct rpc_reflection *reflection, struct buf *response, const struct type_file *file) {
 	struct types_walk *walk = mem_zalloc(sizeof *walk);
 	size_t offset = buf_len(response);
@@ -65,19 +65,19 @@ static int answer_file(const struct rpc_reflection *reflection, struct buf *resp
 }
 
 static int answer_services(const struct rpc_reflection *reflection, struct buf *response) {
-	struct map told;
+	struct map listed;
 	size_t cursor = 0, offset = buf_len(response);
 	int over = 0;
-	map_init(&told);
+	map_init(&listed);
 	for (const struct type_method *method; (method = types_next_method(reflection->types, &cursor)) != NULL;) {
 		struct str rest, service = str_cut(str_from(method->path + 1), '/', &rest);
 		if (!rpc_server_has_method(reflection->server, str_from(method->path)) ||
-		    map_put(&told, service, (void *)reflection) != NULL)
+		    map_put(&listed, service, (void *)reflection) != NULL)
 			continue;
 		size_t inner = buf_len(response);
 		over |= wire_put_bytes(response, 1, service) | wire_wrap(response, inner, 1);
 	}
-	map_deinit(&told);
+	map_deinit(&listed);
 	return over | wire_wrap(response, offset, RESPONSE_SERVICES);
 }
 
@@ -107,7 +107,7 @@ static int answer(const struct rpc_reflection *reflection, struct str request, s
 		return over | answer_error(response, CODE_NOT_FOUND, "proto3 has no extensions");
 	default:
 		return over |
-		       answer_error(response, CODE_INVALID_ARGUMENT, "the request asks for nothing that is known");
+		       answer_error(response, CODE_INVALID_ARGUMENT, "the request has no query that is known here");
 	}
 	if (file != NULL)
 		return over | answer_file(reflection, response, file);
@@ -125,9 +125,9 @@ static void on_request(struct message_reader *reader, struct str bytes) {
 	struct error err;
 	size_t unsent = rpc_unsent(reader->stream);
 	if (unsent > RESPONSE_MAX)
-		rpc_finish(reader->stream, CODE_RESOURCE_EXHAUSTED, "the answers are not read");
+		rpc_finish(reader->stream, CODE_RESOURCE_EXHAUSTED, "the client does not read the responses");
 	else if (answer(inquiry->reflection, bytes, &response) != 0)
-		rpc_finish(reader->stream, CODE_RESOURCE_EXHAUSTED, "the answer has more than 4 MiB");
+		rpc_finish(reader->stream, CODE_RESOURCE_EXHAUSTED, "the response has more than 4 MiB");
 	else if (rpc_check_held(reader->stream, unsent + buf_len(&response), &err) < 0)
 		rpc_fail(reader->stream, &err);
 	else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gRPC's server reflection, v1 and v1alpha: tells clients such as grpcurl what the server has.
+ * gRPC's server reflection, v1 and v1alpha: lists services and types for clients such as grpcurl.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 struct rpc_reflection;
 
-/* The descriptors of the services of this folder: reflection and health. To be given to types_new as one more set. */
+/* The descriptors of this folder's services, reflection and health: a set for types_new. */
 extern const struct str rpc_own_descriptors;
 
 /* Adds both services to a server. Lists the services that types knows and whose methods the server takes. Borrows

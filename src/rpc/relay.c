@@ -14,17 +14,17 @@ struct relay {
 	enum relay_state state;
 	struct rpc_stream *from, *to; /* NULL once closed */
 	struct relay_options options;
-	struct buf kept; /* of the first message */
+	struct buf kept; /* bytes of the first message */
 	size_t message_size;
 	bool has_message;
-	bool keeping; /* kept is all that the client has sent */
+	bool keeping; /* kept holds all that the client has sent */
 	bool ended; /* the client has sent all */
-	size_t owed_to_client, owed_to_peer; /* bytes lent by one and not yet on their way to the other */
-	int answer_begins; /* its first byte; -1: there is none yet */
+	size_t owed_to_client, owed_to_peer; /* bytes lent by one that have not left for the other */
+	int answer_begins; /* first byte of the first response message; -1: none yet */
 	enum code status;
 };
 
-/* What is below this on its way out does not hold up the sender. */
+/* The sender may send more while the receiver's unsent bytes are at or below this. */
 #define RELAY_LOW_WATER KIB(32)
 
 #define TO(state) (1u << (state))
@@ -161,7 +161,7 @@ static const struct rpc_events client_events = {
 
 /* --- from the peer to the client ---------------------------------------------------------------------------------- */
 
-/* Headers that belong to one hop and are made anew for the next. */
+/* Headers that belong to one hop; the next one has its own. */
 static bool is_of_one_hop(struct str name) {
 	static const struct str names[] = {
 		STR_INIT("te"),		STR_INIT("content-type"), STR_INIT("content-length"), STR_INIT("connection"),
@@ -172,7 +172,7 @@ static bool is_of_one_hop(struct str name) {
 	if (str_starts_with(name, STR("connect-")) || str_starts_with(name, STR("access-control-")))
 		return true;
 	if (str_starts_with(name, STR("grpc-")))
-		/* gRPC keeps this prefix to itself; only these two are said by one end to the other. */
+		/* gRPC reserves this prefix; only these two are end to end. */
 		return !str_eq(name, STR("grpc-trace-bin")) && !str_eq(name, STR("grpc-tags-bin"));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_eq(name, names[i]))
@@ -212,7 +212,7 @@ static void on_peer_headers(struct rpc_stream *to) {
 	if (!can_answer(relay))
 		return;
 	copy_headers(&relay->from->response_headers, &relay->from->http.arena, &to->http.received);
-	/* Headers with a status are all that comes; others may be waited for, long before a message. */
+	/* Headers with a status are the whole response. The client may wait for others, long before a message. */
 	if (!peer_gave_status(to))
 		rpc_respond(relay->from);
 }
@@ -241,7 +241,7 @@ static void on_peer_writable(struct rpc_stream *to) {
 	settle_with_client(to->owner);
 }
 
-/* The call certainly did not begin. */
+/* The peer certainly did not begin the call. */
 static void on_unprocessed(struct relay *relay, const struct rpc_stream *to) {
 	struct error err;
 	error_set(&err, CODE_UNAVAILABLE, "%s could not be reached, so the call did not run: %.*s", relay->options.peer,

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Passes a call on: what comes on a server's stream goes to a new call on a channel, and what that answers comes back.
+ * Passes a call on: the requests of a server's stream go to a new call on a channel, and its responses come back.
  *
- * Messages are passed piece by piece and unopened. Each direction holds at most one window: bytes are given back to
- * their sender when they have left for the receiver. The deadline and the cancellation of the one call are those of
- * the other.
+ * Messages pass piece by piece and unopened. Each direction holds at most one window: a sender may send more when its
+ * bytes have left for the receiver. Deadline and cancellation of the client's call apply to the peer's.
  *
- * While the peer has not answered, the request is also kept, up to RELAY_KEEP_MAX bytes: a call that certainly did
- * not begin anywhere can then be sent to another peer.
+ * Until the peer responds, the relay also keeps the request, up to RELAY_KEEP_MAX bytes: a call that certainly did not
+ * begin can then be sent to another peer.
  */
 #pragma once
 
 #include "rpc/channel.h"
 
 #define RELAY_KEEP_MAX KIB(64)
-/* More of the message that a call which waits may have: what its client sends ahead, and one read. */
-#define RELAY_AHEAD_MAX (KIB(256) + KIB(64))
+/* What a call in RELAY_WAITING may hold on top: what its client sends ahead, and one read. */
+#define RELAY_AHEAD_MAX (HTTP_WINDOW_DEFAULT + KIB(64))
 
 struct relay;
 
@@ -60,21 +59,21 @@ struct relay_tap {
 };
 
 struct relay_options {
-	/* Borrowed while the call lasts, for the text of errors: "the deployment dpl-…". */
+	/* For the text of errors: "the deployment dpl-…". Borrowed while the call lasts. */
 	const char *peer;
 	/* Added to the request's headers. Borrowed during the call of relay_start only. */
 	const struct http_headers *headers;
-	/* The part of the first message that has been taken off the stream, and its size; the rest follows. Of that
-	 * part the last owed bytes were not given back by rpc_consume yet. */
+	/* The part of the first message that was received before the relay began, and the message's size; the rest
+	 * follows. rpc_consume has not been called yet for the last owed bytes of taken. */
 	struct str taken;
 	size_t owed;
 	size_t message_size;
 	bool has_message;
 	bool ended; /* the client has sent all */
-	/* The call did not begin and can be sent elsewhere: by relay_retry, now or later, or relay_give_up. NULL: the
-	 * stream is refused, so that whoever sent it can do so. */
+	/* The call did not begin: the owner sends it elsewhere with relay_retry, now or later, or calls relay_give_up.
+	 * NULL: the relay refuses the client's stream, so that the client can send it again. */
 	void (*unprocessed)(struct relay *relay, const struct error *why);
-	/* The relay is over: the client was answered, or is gone; this may also come between `unprocessed` and a retry.
+	/* The relay is over: the client was answered, or left; that may also happen between `unprocessed` and a retry.
 	 * Optional. */
 	void (*done)(struct relay *relay);
 	void *owner;
@@ -85,19 +84,19 @@ struct relay_options {
 /* Takes over the stream's events. */
 struct relay *relay_start(struct rpc_stream *from, struct rpc_channel *channel, const struct relay_options *options);
 
-/* The same without a peer yet: as if `unprocessed` had come, without the event. Until it is decided where the call goes
- * its client may send one window ahead. */
+/* The same without a peer: the relay begins in RELAY_WAITING, and relay_retry or relay_give_up follows. Until then the
+ * client may send one window ahead. */
 struct relay *relay_wait(struct rpc_stream *from, const struct relay_options *options);
 
-/* In or after `unprocessed`, or after relay_wait. */
+/* In RELAY_WAITING: from inside `unprocessed` or later. */
 void relay_retry(struct relay *relay, struct rpc_channel *channel, const char *peer,
 		 const struct http_headers *headers);
 void relay_give_up(struct relay *relay, const struct error *err);
 
 void *relay_owner(const struct relay *relay);
-/* The status that was answered; CODE_CANCELLED when the client left. In `done`. */
+/* In `done`: the status that the client was sent; CODE_CANCELLED when it left. */
 enum code relay_status(const struct relay *relay);
-/* The first byte of the first message that came back, or -1. In `done`. */
+/* In `done`: the first byte of the first response message, or -1. */
 int relay_answer_begins(const struct relay *relay);
-/* The client's stream, for its headers; NULL once it is gone. */
+/* The client's stream, for its headers; NULL once it is closed. */
 struct rpc_stream *relay_from(const struct relay *relay);

@@ -47,7 +47,7 @@ static void on_http_end(struct http_stream *http) {
 	struct rpc_stream *stream = rpc_of(http);
 	if (!rpc_has_ended(stream))
 		stream->codec->receive_end(stream);
-	/* A response that came before the request was all sent: nobody wants the rest. */
+	/* The response came before the whole request was sent: the peer does not want the rest. */
 	if (stream->is_client && !http->finished)
 		http_stream_reset(http, false);
 }
@@ -75,14 +75,14 @@ const struct http_stream_events rpc_http_events = {
 
 static const char deadline_text[] = "the deadline of the call passed";
 
-/* A server's clock may ring first, and its reset be read before our own timers are looked at. */
+/* The server's deadline may pass a little earlier than ours, and its reset come before our timer fires. */
 static bool is_late(const struct rpc_stream *stream) {
 	uv_update_time(&stream->loop->uv);
 	return stream->deadline.at_ms != 0 && rpc_time_left_ms(stream) <= 1;
 }
 
-/* What a client's call came to, when it was not given up by us. */
-static void settle_status(struct rpc_stream *stream, const struct error *why) {
+/* Determines the status of a client's call that was not cancelled. */
+static void determine_status(struct rpc_stream *stream, const struct error *why) {
 	if (rpc_has_ended(stream))
 		return;
 	stream->has_peer_status = stream->codec->read_status(stream);
@@ -99,7 +99,7 @@ static void settle_status(struct rpc_stream *stream, const struct error *why) {
 void rpc_stream_closed(struct rpc_stream *stream, const struct error *why) {
 	timer_stop(stream->loop, &stream->deadline.timer);
 	if (stream->is_client)
-		settle_status(stream, why);
+		determine_status(stream, why);
 	if (stream->events != NULL)
 		stream->events->closed(stream);
 	if (stream->is_client)
@@ -294,7 +294,7 @@ int rpc_get_error(const struct rpc_stream *stream, struct error *err) {
 void rpc_refuse(struct rpc_stream *stream) {
 	ASSERT(!stream->is_client && stream->state == RPC_OPEN);
 	if (stream->http.connection != NULL && stream->http.connection->version == 1) {
-		/* HTTP/1.1 has no word for it but a status. */
+		/* HTTP/1.1 cannot refuse a request but by a status. */
 		rpc_finish(stream, CODE_UNAVAILABLE, "the call did not run; call again");
 		return;
 	}

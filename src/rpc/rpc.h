@@ -3,11 +3,11 @@
  * One remote procedure call, seen from either end: messages both ways, then a status.
  *
  * A stream lives on one loop. Its first member is the HTTP stream that carries it; a codec (gRPC, …) turns bytes into
- * messages. Messages are not collected here: `message` tells the size of the next one and `data` lends its bytes
- * piece by piece, so that what is only passed on is never held. rpc_unary.h collects them for those who want that.
+ * messages. The stream buffers no message: `message` gives the size of the next one and `data` lends its bytes piece by
+ * piece, so that a relay holds only what is on its way. unary.h and message_reader.h collect whole messages.
  *
- * A server's stream is made by the server and belongs to it; a client's by rpc_call (channel.h). Either is gone
- * after `closed`, which comes exactly once and last. No event comes from inside a call of this interface.
+ * The server makes and owns a server's stream, rpc_call (channel.h) makes a client's. Either is freed after `closed`,
+ * which comes exactly once and last. No event comes from inside a call of this interface.
  */
 #pragma once
 
@@ -21,18 +21,18 @@ struct rpc_method;
 struct type_method;
 
 struct rpc_events {
-	/* Client: the response's headers are there (stream->http.received). Optional. */
+	/* Client: the response's headers have come (stream->http.received). Optional. */
 	void (*headers)(struct rpc_stream *stream);
 	/* A message of size bytes begins. With size 0 it is complete. */
 	void (*message)(struct rpc_stream *stream, size_t size);
-	/* Bytes of the message; it is complete when stream->message_left is 0. To be given back by rpc_consume. */
+	/* The next bytes of the message, lent until rpc_consume. It is complete when stream->message_left is 0. */
 	void (*data)(struct rpc_stream *stream, struct str bytes);
 	/* Server: the client sends no more messages. */
 	void (*end)(struct rpc_stream *stream);
-	/* All that was written is on its way. Optional. */
+	/* The connection has taken all that was written. Optional. */
 	void (*writable)(struct rpc_stream *stream);
-	/* The end. Client: stream->status and ->status_text tell how. Server: answered, or given up by the client
-	 * (rpc_has_ended tells). The stream is freed when this returns. */
+	/* The call is over. Client: stream->status and ->status_text hold the outcome. Server: rpc_has_ended tells
+	 * whether it was answered or the client gave it up. The stream is freed when this returns. */
 	void (*closed)(struct rpc_stream *stream);
 };
 
@@ -58,13 +58,13 @@ enum { RPC_STATE_COUNT = RPC_ENDED + 1 };
 /* Changes the state; asserts that the next one may follow. */
 void rpc_state_move(enum rpc_state *state, enum rpc_state next);
 
-/* What a piece of the wire, between two prefixes, is. */
+/* The kinds of frames, by the flags in their prefix: RPC_FRAME_END holds trailers. */
 enum rpc_frame { RPC_FRAME_MESSAGE, RPC_FRAME_END, RPC_FRAME_WRONG };
 
 /* A detail of an error: a message of any type. */
 struct rpc_detail {
-	struct str type; /* its full name */
-	struct str value; /* its wire format */
+	struct str type; /* the message's full name */
+	struct str value; /* in wire format */
 };
 
 /* How a protocol turns messages, statuses and errors into bytes and headers, and back. */
@@ -116,7 +116,7 @@ struct rpc_stream {
 	const struct rpc_events *events;
 	const struct rpc_codec *codec;
 	struct loop *loop;
-	void *owner; /* the events' business */
+	void *owner; /* for the functions of events */
 	size_t message_left; /* of the message that is being received */
 	size_t message_max; /* "max-message": a longer one is ResourceExhausted */
 	struct {
@@ -126,26 +126,26 @@ struct rpc_stream {
 	} deadline;
 	enum rpc_state state;
 	bool is_client;
-	bool open_ended; /* server: it is answered for as long as its client stays, and may be ended at any time */
+	bool open_ended; /* server: the response lasts until the client leaves; a shutdown need not wait for it */
 
 	enum code status;
 	struct str status_text; /* in http.arena */
 
 	struct prefix prefix; /* of the next message that is received */
 	size_t write_left; /* of the message that is being sent */
-	struct transcoder *transcoder; /* messages that are JSON, compressed or not gRPC; NULL: bytes go as they are */
+	struct transcoder *transcoder; /* of codecs that transcode; NULL: bytes pass as they are */
 	struct {
 		struct rpc_detail *items;
 		size_t count, capacity;
 	} details; /* of status */
-	const struct type_method *type; /* if it is known */
-	bool has_body; /* something has come after the headers */
-	bool has_peer_status; /* client: status is what the peer said */
+	const struct type_method *type; /* NULL: not known */
+	bool has_body; /* bytes of a body have come */
+	bool has_peer_status; /* client: the peer sent the status */
 
 	/* Server only. */
 	const struct rpc_method *method;
 	void *service;
-	struct http_headers response_headers; /* to be filled before the first message or rpc_respond */
+	struct http_headers response_headers; /* filled before the first message or rpc_respond */
 
 	struct {
 		struct rpc_channel *channel;
@@ -155,23 +155,22 @@ struct rpc_stream {
 	} client;
 };
 
-/* "max-error-details": bytes of them all. */
+/* "max-error-details": bytes of all details of an error together. */
 #define RPC_DETAILS_MAX KIB(8)
 
-/* Headers of one call all together, each of which costs more than its bytes; the arena of a stream holds them and what
- * else lives as long. */
+/* A stream's arena: the headers of the call, which take more memory than their bytes, and all that lives as long. */
 #define RPC_ARENA_MAX MIB(1)
-/* Trailers that come in a body, counted as headers are ("max-header-bytes"). */
-#define RPC_TRAILERS_MAX KIB(16)
+/* Trailers that come in a body; counted like headers ("max-header-bytes"). */
+#define RPC_TRAILERS_MAX HTTP_HEADER_BYTES_DEFAULT
 /* "max-message", unless set otherwise. */
 #define RPC_MESSAGE_MAX_DEFAULT MIB(64)
-/* What a stream may always hold; more of it is within "max-held". */
+/* Each stream may hold this much; "max-held" limits what is above it. */
 #define RPC_HELD_FREE KIB(256)
 
 void rpc_stream_init(struct rpc_stream *stream, struct loop *loop, const struct rpc_codec *codec);
 void rpc_stream_free(struct rpc_stream *stream);
 
-/* Starts a message of exactly size bytes, then adds them in any number of pieces. */
+/* rpc_begin starts a message of exactly size bytes; rpc_write adds them in any number of pieces. */
 void rpc_begin(struct rpc_stream *stream, size_t size);
 void rpc_write(struct rpc_stream *stream, struct str bytes);
 
@@ -187,12 +186,12 @@ static inline bool rpc_can_send(const struct rpc_stream *stream) {
 	return stream->state == RPC_OPEN || stream->state == RPC_RESPONDING;
 }
 
-/* Bytes written and not on their way yet. */
+/* Bytes that were written and that the connection has not taken yet. */
 static inline size_t rpc_unsent(const struct rpc_stream *stream) {
 	return buf_len(&stream->http.unsent);
 }
 
-/* Gives back what `data` lent, so that the peer may send as much again. */
+/* Returns size bytes that `data` lent: the peer may send as many again. */
 static inline void rpc_consume(struct rpc_stream *stream, size_t size) {
 	if (stream->codec->consume == NULL)
 		http_stream_consume(&stream->http, size);
@@ -200,53 +199,54 @@ static inline void rpc_consume(struct rpc_stream *stream, size_t size) {
 		stream->codec->consume(stream, size);
 }
 
-/* Adds a detail to the error that rpc_finish will send; copies both. What is over RPC_DETAILS_MAX is left out. */
+/* Adds a detail to the error that rpc_finish will send; copies both. Details past RPC_DETAILS_MAX are dropped. */
 void rpc_add_detail(struct rpc_stream *stream, struct str type, struct str value);
 
 /* Server: sends the response's headers now instead of with the first message. */
 void rpc_respond(struct rpc_stream *stream);
 
-/* Server: ends the call. CODE_OK or an error with its text; the rest of the request is dropped. Once. */
+/* Server, once: ends the call with CODE_OK or an error and its text; drops the rest of the request. */
 void rpc_finish(struct rpc_stream *stream, enum code status, const char *text);
 /* The same with an error; its reason, if it has one, goes with it as a google.rpc.ErrorInfo. */
 void rpc_fail(struct rpc_stream *stream, const struct error *err);
-/* Server: tells the client that nothing was done, so that it may try elsewhere. */
+/* Server: tells the client that the call was not begun, so that it may be sent elsewhere. */
 void rpc_refuse(struct rpc_stream *stream);
 
 /* Client: sends no more messages. */
 void rpc_half_close(struct rpc_stream *stream);
-/* Client: gives the call up; `closed` follows with this status. */
+/* Client: gives up the call; `closed` follows with this status. */
 void rpc_cancel(struct rpc_stream *stream, enum code status, const char *text);
 
 /* Client, in `closed` with another status than CODE_OK: the status as an error, with the reason that the peer gave.
  * Returns -1. */
 int rpc_get_error(const struct rpc_stream *stream, struct error *err);
 
-/* Client, in `closed`: whether the peer certainly did not begin to work on it. */
+/* Client, in `closed`: whether the peer certainly did not begin the call. */
 static inline bool rpc_is_unprocessed(const struct rpc_stream *stream) {
 	return stream->http.unprocessed;
 }
 
-/* For those who hold messages whole, in buffers that are counted in stream->loop->held: whether a stream may hold a
- * message of size bytes. What all of them hold together passes "max-held" by one message at most. */
+/* Whether a stream may hold a message of size bytes in buffers that count in stream->loop->held. All streams together
+ * pass "max-held" by one message at most. */
 int rpc_check_held(const struct rpc_stream *stream, size_t size, struct error *err);
 
-/* What is left until the deadline: milliseconds, 0 when it passed, UINT64_MAX without one. */
+/* Milliseconds until the deadline: 0 once it has passed, UINT64_MAX without one. */
 uint64_t rpc_time_left_ms(const struct rpc_stream *stream);
 
 /* --- for codecs, server.c and channel.c --------------------------------------------------------------------------- */
 
 extern const struct http_stream_events rpc_http_events;
 
-/* Ends a stream over what the peer sent: the server answers with the error, the client gives up with it. */
+/* Ends the call because of what the peer sent: a server answers with the error, a client cancels with it. */
 void rpc_break(struct rpc_stream *stream, const struct error *err);
 void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms);
 void rpc_set_status(struct rpc_stream *stream, enum code status, struct str text);
-/* Client: adds a trailer that came in the body; copies both. Past RPC_TRAILERS_MAX breaks the stream and is false. */
+/* Client: adds a trailer that came in the body; copies both. False: they pass RPC_TRAILERS_MAX, and the call is over.
+ */
 bool rpc_add_trailer(struct rpc_stream *stream, struct str name, struct str value);
 /* Passes a piece of the current message on to the events. */
 void rpc_deliver(struct rpc_stream *stream, struct str bytes);
-/* Begins a message, if its size is within the limit; else breaks the stream. */
+/* Passes the start of a message on to the events; ends the call if it is larger than message_max. */
 void rpc_deliver_begin(struct rpc_stream *stream, size_t size);
 /* Determines the status, tells the owner, and frees the stream. */
 void rpc_stream_closed(struct rpc_stream *stream, const struct error *why);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *  wire ──(base 64)──▶ prefix, message ──(gzip)──▶ ──(JSON)──▶ the stream's owner
- *                      held: while the owner has a window or more of what it was lent
+ *  wire ──(base64)──▶ prefix, message ──(gzip)──▶ ──(JSON)──▶ the stream's owner
+ *   └──▶ held, while the owner has a window or more that it has not consumed
  */
 #include "rpc/transcode.h"
 
@@ -13,9 +13,10 @@
 #include "rpc/gzip.h"
 
 enum {
-	LAST_MAX = 64 << 10, /* a frame that is no message: trailers */
-	LAST_ROOM = 256 << 10, /* for our own, behind messages that are unsent: escaped, and in base 64 */
-	OWED_MAX = 256 << 10, /* lent to the owner; then the next messages wait */
+	LAST_MAX = KIB(64), /* a received frame of trailers, or the body of an error */
+	LAST_ROOM = KIB(256), /* reserved for our own frame of trailers behind unsent messages: escaped, in base64 */
+	OWED_MAX = HTTP_WINDOW_DEFAULT, /* lent to the owner; past it, messages wait in held */
+	PIECE = KIB(16), /* consumed from the window at a time */
 	QUAD = 4,
 };
 
@@ -23,30 +24,30 @@ struct transcoder {
 	struct rpc_stream *stream;
 	struct transcode_options options;
 
-	struct buf message; /* of the wire, being collected */
-	size_t left; /* of it */
+	struct buf message; /* as on the wire, being collected */
+	size_t left; /* bytes of it that are still to come */
 	bool collecting;
 	enum rpc_frame frame;
 	bool compressed;
 	bool keep_body;
-	char quad[QUAD]; /* base 64 that is no whole group yet */
+	char quad[QUAD]; /* the start of a group of base64 */
 	size_t quad_len;
 
-	size_t owed; /* lent to the owner */
+	size_t owed; /* lent to the owner and not consumed */
 	struct buf held;
 	bool held_end;
 	struct flushable resume;
 
-	struct buf sending; /* the message of the owner */
-	struct buf plain; /* what becomes the body */
+	struct buf sending; /* the owner's message, being collected */
+	struct buf plain; /* the converted message, which becomes the body */
 	bool plain_gzip;
 	bool sending_failed;
-	struct error why; /* of that */
+	struct error why; /* of sending_failed */
 };
 
 static void process(struct transcoder *transcoder, struct str bytes);
 
-/* Methods that never hold a message allow any; what is turned is held all the same. */
+/* Methods that only pass messages on allow any size, but a message that is converted is held. */
 static size_t message_max(const struct transcoder *transcoder) {
 	return MIN(transcoder->stream->message_max, RPC_MESSAGE_MAX_DEFAULT);
 }
@@ -109,8 +110,8 @@ static void deliver(struct transcoder *transcoder, struct str message) {
 	rpc_deliver(stream, message);
 }
 
-/* Turns what was collected into protobuf in clear and passes it on. */
-static int turn(struct transcoder *transcoder, struct error *err) {
+/* Converts the collected message to uncompressed protobuf and passes it on. */
+static int convert_received(struct transcoder *transcoder, struct error *err) {
 	struct buf_budget *held = &transcoder->stream->loop->held;
 	struct str message = buf_view(&transcoder->message);
 	struct buf expanded, packed;
@@ -125,7 +126,7 @@ static int turn(struct transcoder *transcoder, struct error *err) {
 		failed = json_to_pb(transcoder->options.types, transcoder->options.receive, message, &packed, err);
 		message = buf_view(&packed);
 	}
-	/* Whoever it is delivered to may have to hold it in turn. */
+	/* The owner may have to hold the message in turn. */
 	if (!failed)
 		failed = rpc_check_held(transcoder->stream, message.len, err);
 	if (!failed)
@@ -140,7 +141,7 @@ static void finish_frame(struct transcoder *transcoder) {
 	struct error err;
 	transcoder->collecting = false;
 	if (transcoder->frame == RPC_FRAME_MESSAGE) {
-		if (turn(transcoder, &err) < 0)
+		if (convert_received(transcoder, &err) < 0)
 			rpc_break(stream, &err);
 	} else if (transcoder->compressed) {
 		struct buf expanded = BUF_INIT(LAST_MAX);
@@ -182,18 +183,18 @@ static void begin_frame(struct transcoder *transcoder) {
 	rpc_break(stream, &err);
 }
 
-/* Adds to the message that is being collected; the limit of its size has been looked at. */
+/* Adds to the message that is being collected; its size has been checked. */
 static void hold(struct transcoder *transcoder, struct str bytes) {
 	struct error err;
 	int over = buf_append(&transcoder->message, bytes);
 	ASSERT(over == 0);
 	if (rpc_check_held(transcoder->stream, buf_len(&transcoder->message), &err) < 0) {
 		rpc_break(transcoder->stream, &err);
-		buf_deinit(&transcoder->message); /* room for others at once */
+		buf_deinit(&transcoder->message); /* frees the memory for other streams at once */
 	}
 }
 
-/* Takes what belongs to the frame at hand; returns the rest. */
+/* Takes the bytes of the current frame; returns the rest. */
 static struct str collect(struct transcoder *transcoder, struct str bytes) {
 	struct rpc_stream *stream = transcoder->stream;
 	if (!transcoder->collecting) {
@@ -229,7 +230,7 @@ static void collect_plain(struct transcoder *transcoder, struct str bytes) {
 	rpc_break(stream, &err);
 }
 
-/* Groups of four characters, each of which may end in padding. */
+/* Decodes groups of four characters; each may end in padding. */
 static void collect_base64(struct transcoder *transcoder, struct str text) {
 	while (text.len > 0 && !rpc_has_ended(transcoder->stream)) {
 		transcoder->quad[transcoder->quad_len++] = text.ptr[0];
@@ -243,23 +244,23 @@ static void collect_base64(struct transcoder *transcoder, struct str text) {
 			collect_all(transcoder, str_new(bytes, len));
 		} else {
 			struct error err;
-			error_set(&err, CODE_INVALID_ARGUMENT, "the body is not base 64");
+			error_set(&err, CODE_INVALID_ARGUMENT, "the body is not base64");
 			rpc_break(transcoder->stream, &err);
 		}
 	}
 }
 
-/* One step goes as far as the next message at most, so that what follows can wait. */
+/* Goes in pieces, so that bytes behind a message can wait for its owner. */
 static void process(struct transcoder *transcoder, struct str bytes) {
 	struct rpc_stream *stream = transcoder->stream;
 	while (bytes.len > 0 && !rpc_has_ended(stream)) {
 		if (transcoder->owed >= OWED_MAX) {
-			/* The peer can have sent no more than its window. */
+			/* The peer can have sent a window at most. */
 			int over = buf_append(&transcoder->held, bytes);
 			ASSERT(over == 0);
 			return;
 		}
-		size_t size = MIN(bytes.len, (size_t)(16 << 10));
+		size_t size = MIN(bytes.len, (size_t)PIECE);
 		struct str piece = str_new(bytes.ptr, size);
 		http_stream_consume(&stream->http, size);
 		if (stream->codec->is_plain)
@@ -284,7 +285,7 @@ void transcode_receive(struct rpc_stream *stream, struct str bytes) {
 	}
 }
 
-void transcode_receive_elsewhere(struct transcoder *transcoder, struct str message) {
+void transcode_receive_query(struct transcoder *transcoder, struct str message) {
 	collect_plain(transcoder, message);
 }
 
@@ -303,14 +304,14 @@ void transcode_receive_end(struct rpc_stream *stream) {
 		return;
 	if (stream->codec->is_plain) {
 		transcoder->compressed = transcoder->options.gzip_receive;
-		if (turn(transcoder, &err) < 0) {
+		if (convert_received(transcoder, &err) < 0) {
 			rpc_break(stream, &err);
 			return;
 		}
 		buf_deinit(&transcoder->message);
 	} else if (is_cut_short(transcoder)) {
 		if (stream->is_client && stream->codec->read_status(stream) && stream->status != CODE_OK)
-			return; /* the peer said more than we could */
+			return; /* the peer's own error says more */
 		error_set(&err, stream->is_client ? CODE_INTERNAL : CODE_INVALID_ARGUMENT, "the message was cut short");
 		rpc_break(stream, &err);
 		return;
@@ -321,7 +322,7 @@ void transcode_receive_end(struct rpc_stream *stream) {
 
 bool transcode_is_within_message(const struct transcoder *transcoder) {
 	if (buf_len(&transcoder->held) > 0)
-		return false; /* it waits for us */
+		return false; /* the message is complete and waits for our owner */
 	return transcoder->stream->codec->is_plain ? !transcoder->stream->http.received_end : is_cut_short(transcoder);
 }
 
@@ -354,7 +355,7 @@ static void write_body(struct transcoder *transcoder, struct str bytes) {
 }
 
 void transcode_send_frame(struct transcoder *transcoder, unsigned char flags, struct str bytes) {
-	/* In one piece, for in base 64 each piece is padded. */
+	/* In one piece, as each piece of base64 is padded. */
 	struct buf frame = BUF_INIT(PREFIX_SIZE + bytes.len);
 	unsigned char prefix[PREFIX_SIZE];
 	prefix_write(prefix, flags, bytes.len);
@@ -364,14 +365,14 @@ void transcode_send_frame(struct transcoder *transcoder, unsigned char flags, st
 	buf_deinit(&frame);
 }
 
-/* A message becomes larger as JSON. What does not fit beside what is unsent is our error to the caller. */
+/* JSON is larger than protobuf: a message that does not fit behind what is unsent is an error. */
 static size_t room_to_send(const struct transcoder *transcoder) {
 	size_t room = buf_room(&transcoder->stream->http.unsent);
 	room = room > LAST_ROOM ? room - LAST_ROOM : 0;
 	return transcoder->options.base64 ? room / 4 * 3 : room;
 }
 
-static int turn_to_send(struct transcoder *transcoder, struct error *err) {
+static int convert_to_send(struct transcoder *transcoder, struct error *err) {
 	struct str message = buf_view(&transcoder->sending);
 	size_t room = room_to_send(transcoder);
 	struct buf text, compressed;
@@ -404,7 +405,7 @@ static int turn_to_send(struct transcoder *transcoder, struct error *err) {
 	return failed;
 }
 
-/* The answer is told by transcode_settle. */
+/* A server's call gets the error as its status in transcode_settle. */
 static void fail_sending(struct transcoder *transcoder, const struct error *err) {
 	transcoder->sending_failed = true;
 	transcoder->why = *err;
@@ -418,7 +419,7 @@ static void finish_message(struct transcoder *transcoder) {
 	struct error err = {.code = CODE_INTERNAL,
 			    .msg = "the call has more than one message, and Connect's unary form has one"};
 	bool second = stream->codec->is_plain && buf_len(&transcoder->plain) > 0;
-	if (!transcoder->sending_failed && (second || turn_to_send(transcoder, &err) < 0))
+	if (!transcoder->sending_failed && (second || convert_to_send(transcoder, &err) < 0))
 		fail_sending(transcoder, &err);
 	buf_deinit(&transcoder->sending);
 }

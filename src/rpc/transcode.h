@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages that are not protobuf in clear between gRPC's prefixes: JSON, compressed, within gRPC-Web's or Connect's
- * envelopes, or bodies of plain HTTP. Such a message is collected, turned into the other form, and passed on whole.
- * The plain case does without any of this.
+ * Transcodes messages whose form on the wire is not uncompressed protobuf between gRPC's prefixes: JSON, gzip,
+ * gRPC-Web's and Connect's envelopes, bodies of plain HTTP. A message is collected, converted and passed on whole.
  *
- * What is held: one message each way, and up to a window that came after it and waits until the owner of the stream
- * has given back what it was lent.
+ * A stream holds one message each way, and up to a window of bytes behind it, which wait until the owner of the stream
+ * has consumed what it was lent.
  */
 #pragma once
 
@@ -14,42 +13,42 @@
 
 struct transcode_options {
 	const struct types *types;
-	const struct type_message *receive, *send; /* set: messages are JSON of this type */
-	bool gzip_receive; /* a message that is marked as compressed is so by gzip; without this it is an error */
+	const struct type_message *receive, *send; /* messages are JSON of this type; NULL: protobuf */
+	bool gzip_receive; /* messages may be compressed; without this, one that is marked as compressed is an error */
 	bool gzip_send;
 	bool base64; /* gRPC-Web's text form */
 };
 
-/* Makes stream->transcoder, or changes the options of the one that is there. */
+/* Makes stream->transcoder, or changes the options of an existing one. */
 void transcode_start(struct rpc_stream *stream, const struct transcode_options *options);
-/* Frees it. */
+/* Frees stream->transcoder. */
 void transcode_release(struct rpc_stream *stream);
 struct transcode_options *transcode_options(struct transcoder *transcoder);
 /* Whether the messages that are sent are JSON. */
 bool transcode_is_json(const struct rpc_stream *stream);
 
-/* Bytes of the body, and its end. */
+/* Takes bytes of the body, and its end. */
 void transcode_receive(struct rpc_stream *stream, struct str bytes);
 void transcode_receive_end(struct rpc_stream *stream);
-/* Connect: the body is not in the body but in the address. The end is still to come. */
-void transcode_receive_elsewhere(struct transcoder *transcoder, struct str message);
+/* Connect's GET: takes the message from the query in place of the body. The end is still to come. */
+void transcode_receive_query(struct transcoder *transcoder, struct str message);
 
-/* For codecs. A message that cannot be transcoded is dropped: a client's call is cancelled, and transcode_settle makes
- * it the status of a server's. */
+/* The functions of a codec's table. A message that cannot be transcoded is dropped: a client's call is cancelled, and
+ * transcode_settle turns the status of a server's call into the error. */
 void transcode_begin(struct rpc_stream *stream, size_t size);
 void transcode_write(struct rpc_stream *stream, struct str bytes);
 void transcode_settle(struct rpc_stream *stream);
 void transcode_consume(struct rpc_stream *stream, size_t size);
 
-/* Sends a frame that is no message. */
+/* Sends a frame that is not a message: trailers, or Connect's end of stream. */
 void transcode_send_frame(struct transcoder *transcoder, unsigned char flags, struct str bytes);
-/* Plain: the one message to be sent; *ret_gzip tells whether it is compressed. */
+/* Plain: the one message to send, and whether it is compressed. */
 struct str transcode_plain_message(struct transcoder *transcoder, bool *ret_gzip);
 
-/* Whether a message has come in part. */
+/* Whether a part of a message has come and the rest has not. */
 bool transcode_is_within_message(const struct transcoder *transcoder);
 
-/* What was collected of a body in a form of its own, such as an error. */
+/* Plain, client: the body that transcode_keep_body collected. */
 struct str transcode_collected(struct transcoder *transcoder);
-/* Plain, client: the body is an error and not a message; it is left for transcode_collected. */
+/* Plain, client: the body is an error and not a message; keeps it for transcode_collected. */
 void transcode_keep_body(struct transcoder *transcoder);

@@ -30,7 +30,7 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 	rpc_consume(stream, bytes.len);
 	if (rpc_check_held(stream, buf_len(&unary->received), &err) < 0) {
 		rpc_break(stream, &err);
-		buf_deinit(&unary->received); /* room for others at once */
+		buf_deinit(&unary->received); /* frees the memory for other streams at once */
 	}
 }
 
@@ -44,7 +44,7 @@ static void on_closed_late(struct rpc_stream *stream) {
 		unary->stream = NULL;
 }
 
-/* The handler has the request: from here on the unary outlives its stream if it must. */
+/* The handler has the request: from here on the unary may outlive its stream. */
 static const struct rpc_events answering_events = {
 	.closed = on_closed_late,
 };
@@ -102,7 +102,7 @@ void rpc_unary_start(struct rpc_stream *stream) {
 	stream->events = &collecting_events;
 }
 
-/* Lets go of the stream, which may end before its closed event. */
+/* Separates the stream, which may end later, from the unary. NULL: there is nobody to answer. */
 static struct rpc_stream *take_stream(struct rpc_unary *unary) {
 	struct rpc_stream *stream = unary->stream;
 	if (stream == NULL)

@@ -10,33 +10,33 @@
 
 /* --- server ------------------------------------------------------------------------------------------------------- */
 
-/* "max-control-message": requests of unary methods, which are held as a whole. */
+/* "max-control-message": a request of a unary method, which is held whole. */
 #define RPC_UNARY_MAX MIB(4)
 
-/* A request that waits for its answer. It stays valid until it is answered, also when its client is long gone. It
- * belongs to the loop that it came from. */
+/* A request that waits for its answer. Valid until it is answered, even after the client left. It belongs to the loop
+ * that it came from. */
 struct rpc_unary {
-	struct rpc_stream *stream; /* NULL: the client is gone; the answer will be dropped */
+	struct rpc_stream *stream; /* NULL: the client left; the answer will be dropped */
 	struct loop *loop;
 	void *service;
 	const struct rpc_method *method;
-	struct arena arena; /* holds the request, and what else lives until the answer */
-	size_t counted; /* of the arena, in loop->held */
+	struct arena arena; /* the request, and all that lives until the answer */
+	size_t counted; /* bytes of the arena that are counted in loop->held */
 	struct buf received;
 };
 
-/* The start of a struct rpc_method whose request is set, and unary or streaming. */
+/* For the start of a struct rpc_method that has a request descriptor, and a function unary or streaming. */
 void rpc_unary_start(struct rpc_stream *stream);
 
-/* Exactly one of these, from the unary's loop; the unary is gone then. */
+/* Exactly one of these is called, on the unary's loop; it frees the unary. */
 void rpc_unary_reply(struct rpc_unary *unary, const ProtobufCMessage *response);
 void rpc_unary_fail(struct rpc_unary *unary, const struct error *err);
 
 #define RPC_UNARY_METHOD(method_path, handler, descriptor) \
 	{.path = (method_path), .start = rpc_unary_start, .unary = (handler), .request = &(descriptor)}
 
-/* The handler gets the stream with its whole request, and sets events and owner: `writable` and `closed` are all that
- * comes. The request is gone when it returns, unless it takes the arena: keeps it and leaves a zeroed one. */
+/* The handler gets the stream with its whole request and sets events and owner; only `writable` and `closed` follow.
+ * The request is freed when it returns, unless the handler takes the arena and leaves a zeroed one. */
 #define RPC_STREAMING_METHOD(method_path, handler, descriptor) \
 	{.path = (method_path), .start = rpc_unary_start, .streaming = (handler), .request = &(descriptor)}
 
@@ -47,7 +47,8 @@ struct rpc_unary_options {
 	const struct http_headers *headers;
 	uint64_t timeout_ms; /* 0: none */
 	const ProtobufCMessageDescriptor *response;
-	/* Exactly once, never from inside. response is NULL when err is set; both are gone afterwards. */
+	/* Exactly once, never from inside rpc_unary_call. response is NULL when err is set; both are freed afterwards.
+	 */
 	void (*done)(void *owner, const ProtobufCMessage *response, const struct error *err);
 	void *owner;
 };
@@ -58,6 +59,6 @@ struct rpc_unary_call;
 struct rpc_unary_call *rpc_unary_call(struct rpc_channel *channel, const struct rpc_unary_options *options,
 				      const ProtobufCMessage *request);
 
-/* done follows with Cancelled. */
+/* `done` follows with Cancelled. */
 void rpc_unary_call_cancel(struct rpc_unary_call *call);
 
