@@ -17,12 +17,12 @@
  * The same source is built either way:
  *   cc -shared -fPIC $FTL_CFLAGS -o greeter.so greeter.c    a shared object that the Runner loads
  *   cc $FTL_CFLAGS -o main greeter.c $FTL_LIBS              a process of its own
- * `ftl build` sets both variables. A shared object links with nothing of FTL: what the functions below do comes
- * with the context.
+ * `ftl build` sets both variables. A shared object links with no library of FTL: the context brings the functions
+ * below.
  *
- * A context is one call that is being answered. It belongs to the thread that the verb runs in, as does all memory that
- * it gives: it is there until the call is answered, and is never freed by hand. Verbs of one module run at the same
- * time in several threads. Texts are UTF-8, JSON is UTF-8 text, both terminated by a NUL and without one inside.
+ * A context stands for one call that is being answered. Only the thread that runs the verb may use it, and the memory
+ * that it gives. That memory lives until the call is answered; nobody frees it. Several threads run verbs of one module
+ * at the same time. Texts are UTF-8 and JSON is UTF-8 text; both end with a NUL and contain none.
  */
 #ifndef FTL_MODULE_H
 #define FTL_MODULE_H
@@ -35,33 +35,33 @@
 extern "C" {
 #endif
 
-/* The version of this interface. A Runner refuses a module that was built for one that it does not know.
- * 2: ftl_call_then. 3: ftl_context.reason. */
+/* The version of this interface: a Runner refuses a module that was built for a newer version than it knows. Version 2
+ * added ftl_call_then, version 3 ftl_context.reason. */
 #define FTL_MODULE_VERSION 3
 
-/* gRPC's status codes, as far as a call of another verb ends with them. */
+/* gRPC's status codes, those that a call of another verb can end with. */
 enum ftl_code {
-	FTL_CANCELLED = 1, /* nobody waits for the answer of this call any more */
+	FTL_CANCELLED = 1, /* the caller of this call no longer waits for its answer */
 	FTL_UNKNOWN = 2, /* the verb ran and failed */
 	FTL_INVALID_ARGUMENT = 3,
 	FTL_DEADLINE_EXCEEDED = 4,
-	FTL_NOT_FOUND = 5, /* no such module or verb */
+	FTL_NOT_FOUND = 5, /* there is no such module or verb */
 	FTL_PERMISSION_DENIED = 7,
-	FTL_RESOURCE_EXHAUSTED = 8, /* something is full or too large; the message names the limit */
-	FTL_FAILED_PRECONDITION = 9, /* a loop of calls */
+	FTL_RESOURCE_EXHAUSTED = 8, /* a limit was reached; the message names it */
+	FTL_FAILED_PRECONDITION = 9, /* such as a loop of calls */
 	FTL_UNIMPLEMENTED = 12,
 	FTL_INTERNAL = 13,
-	FTL_UNAVAILABLE = 14, /* nothing of the module is alive, or it died during the call */
+	FTL_UNAVAILABLE = 14, /* no replica of the module is alive, or the one that ran the call died */
 };
 
 enum ftl_level { FTL_DEBUG, FTL_INFO, FTL_WARN, FTL_ERROR };
 
 struct ftl_context;
 
-/* What goes on with a call when the verb that it called has answered: see ftl_call_then. Returns as a verb does. */
+/* Continues a call when the verb that it called has answered: see ftl_call_then. Returns what a verb returns. */
 typedef int ftl_continue(struct ftl_context *ftl, const char *answer, void *data);
 
-/* Who runs the module. Not for modules to look into: call the functions below. */
+/* The process that runs the module. Modules do not use it themselves: they call the functions below. */
 struct ftl_host {
 	void *(*allocate)(struct ftl_context *ftl, size_t size);
 	const char *(*format)(struct ftl_context *ftl, const char *format, va_list args);
@@ -78,36 +78,37 @@ struct ftl_host {
 			 void *data);
 };
 
-/* A call that is being answered; in start and stop of a module, the module itself. */
+/* A call that is being answered. In start and stop of a module there is no call, only the module. */
 struct ftl_context {
 	const struct ftl_host *host;
 	const char *module; /* its name */
 	const char *verb; /* the verb's name; NULL in start and stop */
 	const char *request; /* JSON; NULL in start and stop */
 	size_t request_size; /* without the NUL */
-	const char *request_id; /* the same for all calls that one outside call causes; "" without one */
+	const char *request_id; /* the same for all calls that one call from outside causes; "": none */
 	const char *deployment; /* the deployment's key */
-	const char *working_dir; /* a folder of this deployment's own, for scratch files; it goes with the deployment */
-	/* Why the last ftl_call gave NULL. */
+	const char *working_dir; /* for scratch files: a folder that only this deployment uses, and that is removed when
+				    it ends */
+	/* Why the last ftl_call returned NULL. */
 	enum ftl_code error_code;
 	const char *error; /* "time.time: …" */
-	void *user; /* the author's own: what start puts here, every call finds */
+	void *user; /* for the module: each call has the value that start left here */
 	/* Since version 3. Why ftl_refuse refuses, for programs: a constant in capitals such as "MISSING_FIELD", which
 	 * the caller gets beside the message; NULL: the code says all. Generated code sets it. */
 	const char *reason;
 };
 
-/* The verb never waits: it returns within microseconds, and calls other verbs by ftl_call_then alone. It then runs
- * without a change of thread. */
+/* A promise that the verb never waits: it returns within microseconds, and calls other verbs only by ftl_call_then.
+ * Such a verb runs on the thread that received the call, without a switch to another one. */
 #define FTL_VERB_NONBLOCKING 1u
 
-/* What a verb returns that has not answered yet: see ftl_call_then. */
+/* What a verb returns when it has not answered yet: see ftl_call_then. */
 enum { FTL_LATER = 1 };
 
 struct ftl_verb {
 	const char *name;
-	/* Answers the call: 0 after ftl_reply, -1 after ftl_fail, ftl_refuse or a failed ftl_call, or what
-	 * ftl_call_then returned. Its stack is 2 MiB, unless it is nonblocking. */
+	/* Answers the call. Returns 0 after ftl_reply, -1 after ftl_fail, ftl_refuse or a failed ftl_call, or what
+	 * ftl_call_then returned. Its stack has 2 MiB, unless it is nonblocking. */
 	int (*run)(struct ftl_context *ftl);
 	unsigned flags; /* FTL_VERB_… */
 };
@@ -117,19 +118,20 @@ struct ftl_module {
 	uint32_t verb_count;
 	const char *name;
 	const struct ftl_verb *verbs;
-	/* Runs once before the first call; -1 after ftl_fail keeps the module from coming up. Optional. */
+	/* Runs once, before the first call. Returns 0, or -1 after ftl_fail: the module then does not come up.
+	 * Optional. */
 	int (*start)(struct ftl_context *ftl);
-	/* Runs once after the last call. Not when the process is killed. Optional. */
+	/* Runs once, after the last call; not when the process is killed. Optional. */
 	void (*stop)(struct ftl_context *ftl);
 };
 
 #define FTL_EXPORT __attribute__((visibility("default")))
 
-/* The one thing that a module exports. */
+/* The only symbol that a module exports. */
 extern FTL_EXPORT const struct ftl_module ftl_module;
 
-/* Defines ftl_module: the name, then each verb as a struct ftl_verb. A module with start or stop writes the constant
- * out instead. */
+/* Defines ftl_module from the module's name and each verb as a struct ftl_verb. A module that has start or stop defines
+ * the constant itself. */
 #define FTL_MODULE(module_name, ...) \
 	static const struct ftl_verb ftl_module_verbs[] = {__VA_ARGS__}; \
 	const struct ftl_module ftl_module = { \
@@ -141,13 +143,14 @@ extern FTL_EXPORT const struct ftl_module ftl_module;
 
 /* --- answering ---------------------------------------------------------------------------------------------------- */
 
-/* Answers with json, which is copied. The last answer counts. NULL, which the functions below give when the call's
- * memory is used up, is a failure that says so. Returns 0, or -1. */
+/* Answers with json, which is copied; at most 64 MiB (max-message). The last answer counts. Returns 0. Returns -1 when
+ * json is NULL, as the functions below return it when the call's memory is used up, or too large: the caller then gets
+ * ResourceExhausted. */
 static inline int ftl_reply(struct ftl_context *ftl, const char *json) {
 	return ftl->host->reply(ftl, json);
 }
 
-/* The verb failed: the caller gets the message. Returns -1. */
+/* Fails the call: the caller gets CallResponse.error with the message. Returns -1. */
 __attribute__((format(printf, 2, 3))) static inline int ftl_fail(struct ftl_context *ftl, const char *format, ...) {
 	va_list args;
 	va_start(args, format);
@@ -156,8 +159,8 @@ __attribute__((format(printf, 2, 3))) static inline int ftl_fail(struct ftl_cont
 	return result;
 }
 
-/* The request is none that the verb takes: the caller gets InvalidArgument and the message, which names the field
- * ("request.name: expected String"). Returns -1. */
+/* Refuses a request that the verb does not accept: the caller gets InvalidArgument and the message, which should name
+ * the field ("request.name: expected String"). Returns -1. */
 __attribute__((format(printf, 2, 3))) static inline int ftl_refuse(struct ftl_context *ftl, const char *format, ...) {
 	va_list args;
 	va_start(args, format);
@@ -168,17 +171,18 @@ __attribute__((format(printf, 2, 3))) static inline int ftl_refuse(struct ftl_co
 
 /* --- other verbs -------------------------------------------------------------------------------------------------- */
 
-/* Calls "module.verb" with a JSON request and waits for its answer, JSON as well. The call carries on the trace and the
- * time that is left of this one, and ends when this one is cancelled. NULL: it failed; ftl->error_code and ftl->error
- * tell why, and a verb that then returns -1 fails with that error. Verbs that are FTL_VERB_NONBLOCKING cannot wait:
- * it fails there, and ftl_call_then is for them. */
+/* Calls "module.verb" with a JSON request, and waits for the answer, which is JSON too. The call has the trace and the
+ * deadline of this one, and is cancelled with it. Returns NULL when it failed: ftl->error_code and ftl->error tell why,
+ * and a verb that then returns -1 fails with that error. In a verb that is FTL_VERB_NONBLOCKING it always fails, with
+ * FailedPrecondition: such a verb uses ftl_call_then. */
 static inline const char *ftl_call(struct ftl_context *ftl, const char *verb, const char *request) {
 	return ftl->host->call(ftl, verb, request);
 }
 
-/* The same without waiting, as the last thing that a verb does: `return ftl_call_then(…)`. When the answer is there,
- * `then` goes on in the place of the verb, with what ftl_call would have given, and data; it may call on in the same
- * way. The memory of the call stays until the last of them has returned. Where a verb may wait, this waits. */
+/* Calls without waiting, as the last thing that a verb does: `return ftl_call_then(…)`. When the answer is there,
+ * `then` runs in place of the verb, with what ftl_call would have returned, and data; it may end with ftl_call_then
+ * again. The memory of the call lives until the last of these functions has returned. In a verb that may wait, this
+ * waits. */
 static inline int ftl_call_then(struct ftl_context *ftl, const char *verb, const char *request, ftl_continue *then,
 				void *data) {
 	return ftl->host->call_then(ftl, verb, request, then, data);
@@ -186,12 +190,13 @@ static inline int ftl_call_then(struct ftl_context *ftl, const char *verb, const
 
 /* --- memory and text ---------------------------------------------------------------------------------------------- */
 
-/* Zeroed memory, aligned for anything, until the call is answered. NULL: the call has used up its memory (256 MiB). */
+/* size bytes of zeroed memory, aligned for any type, until the call is answered. Returns NULL when the call has used up
+ * its memory (256 MiB, max-call-memory). */
 static inline void *ftl_alloc(struct ftl_context *ftl, size_t size) {
 	return ftl->host->allocate(ftl, size);
 }
 
-/* printf into memory of the call. */
+/* printf into memory of the call. Returns NULL when that is used up. */
 __attribute__((format(printf, 2, 3))) static inline const char *ftl_format(struct ftl_context *ftl, const char *format,
 									   ...) {
 	va_list args;
@@ -201,21 +206,23 @@ __attribute__((format(printf, 2, 3))) static inline const char *ftl_format(struc
 	return text;
 }
 
-/* text as a JSON string with its quotes, whatever is in it; what is no UTF-8 becomes U+FFFD. */
+/* Any text as a JSON string, with its quotes; bytes that are not UTF-8 become U+FFFD. Returns NULL when the memory of
+ * the call is used up. */
 static inline const char *ftl_quote(struct ftl_context *ftl, const char *text) {
 	return ftl->host->quote(ftl, text);
 }
 
-/* The string field `name` of a JSON object, without quotes and escapes. NULL: there is none, or it is not a string, or
- * json is not an object. It reads all of json each time; for more than a field or two use a JSON library. */
+/* The string field `name` of a JSON object, without quotes and escapes. Returns NULL when json is not an object, or has
+ * no such field, or it is not a string. Reads all of json each time: for more than a field or two use a JSON library.
+ */
 static inline const char *ftl_get_string(struct ftl_context *ftl, const char *json, const char *name) {
 	return ftl->host->get_string(ftl, json, name);
 }
 
 /* --- the call's surroundings -------------------------------------------------------------------------------------- */
 
-/* A line in the module's log, with the verb and the request ID. Lines that the module prints are there as well: as info
- * from its standard output, as warn from its standard error. */
+/* Writes a line to the module's log, with the verb and the request ID. Lines that the module prints go there too: from
+ * its standard output with level info, from its standard error with level warn. */
 __attribute__((format(printf, 3, 4))) static inline void ftl_log(struct ftl_context *ftl, enum ftl_level level,
 								 const char *format, ...) {
 	va_list args;
@@ -224,12 +231,12 @@ __attribute__((format(printf, 3, 4))) static inline void ftl_log(struct ftl_cont
 	va_end(args);
 }
 
-/* Milliseconds until the caller stops waiting; UINT64_MAX: it waits for as long as it takes. */
+/* Milliseconds until the deadline of the call; UINT64_MAX: it has none. */
 static inline uint64_t ftl_time_left_ms(struct ftl_context *ftl) {
 	return ftl->host->time_left_ms(ftl);
 }
 
-/* Nobody waits for the answer any more: a verb that works for long looks here now and then, and returns. */
+/* Whether the caller no longer waits for the answer. A verb that works for long asks now and then, and returns. */
 static inline int ftl_is_cancelled(struct ftl_context *ftl) {
 	return ftl->host->is_cancelled(ftl);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The main program of a C module that is a process of its own: serves VerbService on FTL_BIND until SIGTERM, and then
- * finishes the calls that it has. However long they take: the Runner knows how long is too long.
+ * finishes the calls in progress. It sets no limit on that: the Runner kills it when they take too long.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ struct program {
 	struct loop loop;
 	struct listener listener;
 	struct rpc_server *server;
-	struct rpc_channel *backplane; /* NULL: there is none */
+	struct rpc_channel *backplane; /* NULL: FTL_ENDPOINT is not set */
 	struct module_host *module;
 	uv_signal_t signals[2];
 	bool started;
@@ -33,7 +33,7 @@ struct program {
 
 /* --- logs --------------------------------------------------------------------------------------------------------- */
 
-/* A JSON object a line on stdout, in one write. */
+/* One line on stdout, a JSON object, in one write. */
 static void on_log(void *owner UNUSED, const struct module_log *said) {
 	char time[TIME_TEXT_MAX];
 	time_format(time, clock_wall_ms());
@@ -154,8 +154,8 @@ static int check_environment(struct endpoint *ret_bind, struct error *err) {
 	if (getenv("FTL_BIND") == NULL)
 		return error_set(
 			err, CODE_INVALID_ARGUMENT,
-			"FTL_BIND is not set: FTL starts this program and tells it there where to serve. Run `ftl deploy` "
-			"in the module's folder; to serve by hand, set FTL_BIND=http://127.0.0.1:9000");
+			"FTL_BIND is not set: the Runner that starts this program sets it to the address to serve on. To start it "
+			"by hand, set FTL_BIND=http://127.0.0.1:9000");
 	if (module_check(&ftl_module, err) < 0 || read_endpoint("FTL_BIND", ret_bind, err) < 0)
 		return -1;
 	if (module != NULL && strcmp(module, ftl_module.name) != 0)
@@ -167,7 +167,7 @@ static int check_environment(struct endpoint *ret_bind, struct error *err) {
 static int connect_backplane(struct program *program, struct error *err) {
 	struct endpoint endpoint;
 	if (getenv("FTL_ENDPOINT") == NULL)
-		return 0; /* serving by hand: only calls out miss it */
+		return 0; /* started by hand: only calls out need it */
 	if (read_endpoint("FTL_ENDPOINT", &endpoint, err) < 0)
 		return -1;
 	struct rpc_channel_options options = rpc_channel_options_default;
@@ -220,8 +220,8 @@ static int run(struct program *program, struct error *err) {
 		return -1;
 	loop_init(&program->loop);
 	struct rpc_server_options options = rpc_server_options_default;
-	options.http.header_bytes = HTTP_HEADER_BYTES_MAX; /* what a Runner takes */
-	options.http.resets = HTTP_NEVER; /* the Runner passes on what clients give up, of all of them */
+	options.http.header_bytes = HTTP_HEADER_BYTES_MAX; /* as many as a Runner accepts */
+	options.http.resets = HTTP_NEVER; /* the Runner resets calls that any client gave up */
 	program->server = rpc_server_new(&program->loop, &options);
 	rpc_server_add(program->server, methods, ARRAY_LEN(methods), program);
 	int result = connect_backplane(program, err);
@@ -237,7 +237,7 @@ static int run(struct program *program, struct error *err) {
 FTL_EXPORT int main(void) {
 	static struct program program;
 	struct error err;
-	/* A pipe has stdio keep lines back, and a log is read as it is written. */
+	/* stdio would buffer whole blocks for a pipe, and a log is read while it is written. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (run(&program, &err) == 0)
 		return EXIT_SUCCESS;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of a CallRequest, as views of its bytes: a large body is not copied to be looked at. */
+/* Reads a CallRequest as views of its bytes, so that a large body is not copied. */
 #pragma once
 
 #include "base/error.h"

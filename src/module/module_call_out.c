@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A verb calls another. Its thread waits, and the loop makes the call:
+ * A verb calls another verb. Its thread waits while the loop makes the call:
  *
  *   verb's thread: ask ──task──▶ loop: start ──rpc──▶ closed ──signal──▶ verb's thread: read the answer
  *
- * A verb on the loop does not wait; a function of its author's goes on in its place:
+ * A verb on the loop does not wait: a function of the module continues with the answer.
  *
  *   loop: module_call_then ──▶ start ──rpc──▶ closed ──▶ read the answer ──▶ then ──▶ answered, or it calls on
  */
@@ -19,7 +19,7 @@
 
 #include "pb/pb.h"
 
-/* Lives on the stack of the verb's thread until it is done, or else in the call's arena. */
+/* On the stack of the verb's thread while that waits, and otherwise in the call's arena. */
 struct call_out {
 	struct list link;
 	struct module_call *call;
@@ -48,8 +48,8 @@ static void finish(struct call_out *out) {
 	}
 	pthread_mutex_lock(&call->shared.lock);
 	out->done = true;
-	pthread_mutex_unlock(
-		&call->shared.lock); /* from here on out may be gone; the call ends on this thread, so it is there */
+	/* Once the lock is released, `out` may be gone. The call still exists, as it is freed on this thread. */
+	pthread_mutex_unlock(&call->shared.lock);
 	pthread_cond_signal(&call->shared.answered);
 }
 
@@ -81,7 +81,7 @@ static void on_given_up(struct task *task) {
 	finish(CONTAINER_OF(task, struct call_out, start));
 }
 
-/* In a turn of its own: nothing goes on inside of the function that was to start it. */
+/* Ends the call out in a turn of its own, never inside of the function that was to start it. */
 static void give_up(struct call_out *out, enum code code, const char *text) {
 	error_set(&out->err, code, "%s", text);
 	out->start.run = on_given_up;
@@ -95,7 +95,7 @@ static void start(struct call_out *out) {
 	if (backplane == NULL)
 		give_up(out, CODE_FAILED_PRECONDITION, "this process knows no Backplane: FTL_ENDPOINT is not set");
 	else if (atomic_load(&call->cancelled))
-		give_up(out, CODE_CANCELLED, "nobody waits for the answer any more");
+		give_up(out, CODE_CANCELLED, "the caller no longer waits for the answer");
 	else if (left == 0)
 		give_up(out, CODE_DEADLINE_EXCEEDED, "the deadline of the call passed");
 	else {
@@ -118,7 +118,7 @@ static void on_start(struct task *task) {
 void module_call_cancel_out(struct module_call *call) {
 	LIST_FOREACH(link, &call->loop.calls_out)
 		rpc_cancel(LIST_ENTRY(link, struct call_out, link)->stream, CODE_CANCELLED,
-			   "nobody waits for the answer any more");
+			   "the caller no longer waits for the answer");
 }
 
 /* --- on the verb's thread ----------------------------------------------------------------------------------------- */
@@ -171,7 +171,7 @@ static int read_answer(struct module_call *call, const struct call_out *out, con
 		return error_set(err, CODE_UNKNOWN, "%s", response->error->message);
 	bool has_body = response->response_case == FTL__CALL_RESPONSE__RESPONSE_BODY;
 	if (!has_body || (response->body.len > 0 && memchr(response->body.data, '\0', response->body.len) != NULL))
-		return error_set(err, CODE_INTERNAL, "it answered with what is no JSON");
+		return error_set(err, CODE_INTERNAL, "the answer has no body, or a NUL byte in it, which no JSON has");
 	char *text = arena_try_alloc(&call->arena, response->body.len + 1);
 	if (text == NULL)
 		return error_set(err, CODE_RESOURCE_EXHAUSTED, MODULE_CALL_MEMORY_USED_UP);
@@ -182,7 +182,7 @@ static int read_answer(struct module_call *call, const struct call_out *out, con
 	return 0;
 }
 
-/* As the author sees it: why there is no answer. */
+/* What ftl_call leaves in the context: why there is no answer. */
 static void tell_why(struct module_call *call, const struct call_out *out, struct error *err) {
 	struct ftl_context *context = &call->context;
 	error_wrap(err, "%.100s", out->verb);
@@ -199,8 +199,8 @@ static void tell_why(struct module_call *call, const struct call_out *out, struc
 	context->error = copy ? copy : MODULE_CALL_MEMORY_USED_UP;
 }
 
-/* What ftl_call gives. */
-static const char *settle(struct module_call *call, struct call_out *out) {
+/* The result of ftl_call: the answer, or NULL with the error in the context. */
+static const char *take_result(struct module_call *call, struct call_out *out) {
 	struct error err;
 	const char *answer = NULL;
 	call->context.error_code = 0;
@@ -222,11 +222,12 @@ const char *module_call_out(struct ftl_context *context, const char *verb, const
 	list_init(&out.start.link);
 	out.start.run = on_start;
 	if (call->on_loop)
-		error_set(&out.err, CODE_FAILED_PRECONDITION,
-			  "a verb that is FTL_VERB_NONBLOCKING waits for no other: it uses ftl_call_then");
+		error_set(
+			&out.err, CODE_FAILED_PRECONDITION,
+			"a verb that is FTL_VERB_NONBLOCKING cannot wait for another one; ftl_call_then calls without waiting");
 	else if (make_message(call, str_from(out.verb), request, &out.message, &out.err) == 0)
 		wait_for_answer(&out);
-	return settle(call, &out);
+	return take_result(call, &out);
 }
 
 int module_call_go_on(struct module_call *call, int result) {
@@ -244,12 +245,12 @@ static void go_on(struct call_out *out) {
 	struct module_call *call = out->call;
 	ftl_continue *then = out->then;
 	void *data = out->data;
-	const char *answer = settle(call, out);
+	const char *answer = take_result(call, out);
 	module_call_move(call, MODULE_CALL_RUNNING);
 	module_call_returned(call, then(&call->context, answer, data));
 }
 
-/* NULL: the call's memory is used up. */
+/* Returns NULL when the call's memory is used up. */
 static struct call_out *new_call_out(struct module_call *call, const char *verb, ftl_continue *then, void *data) {
 	struct call_out *out = arena_try_alloc(&call->arena, sizeof *out);
 	struct str name = str_from(verb ? verb : "NULL");
@@ -276,7 +277,7 @@ int module_call_then(struct ftl_context *context, const char *verb, const char *
 	struct module_call *call = module_call_of(context);
 	struct error err;
 	if (call->on_loop ? call->loop.state == MODULE_CALL_WAITING : call->next.then != NULL)
-		return refuse(call, "ftl_call_then: this call waits for another verb already");
+		return refuse(call, "ftl_call_then: this call already waits for another verb");
 	if (!call->on_loop) {
 		call->next.answer = module_call_out(context, verb, request);
 		call->next.then = then;

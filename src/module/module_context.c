@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "module/module_call_out.h"
 
-/* A message of this size has room for a field's header around it. */
+/* Leaves room in a message for the header of the field. */
 #define ANSWER_MAX (RPC_MESSAGE_MAX_DEFAULT - KIB(1))
 
 static void *allocate(struct ftl_context *context, size_t size) {

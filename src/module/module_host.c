@@ -112,7 +112,7 @@ static void tell_stopped(struct task *task) {
 	host->options.events->stopped(host->options.owner);
 }
 
-/* In a thread when the module has such a function; else at once, in a turn of its own. */
+/* Runs start or stop in a thread. A module without that function is told in a turn of its own. */
 static void run_hook(struct module_host *host, bool has_hook, void (*run)(struct verb_job *),
 		     void (*ran)(struct task *), void (*tell)(struct task *)) {
 	if (!has_hook) {
@@ -154,23 +154,24 @@ void module_host_free(struct module_host *host) {
 	free(host);
 }
 
-/* --- what we are given -------------------------------------------------------------------------------------------- */
+/* --- the module's constant -------------------------------------------------------------------------------------------- */
 
 int module_check(const struct ftl_module *module, struct error *err) {
 	if (module->version < 1 || module->version > FTL_MODULE_VERSION)
 		return error_set(
 			err, CODE_FAILED_PRECONDITION,
-			"it was built for version %u of ftl/module.h, and this Runner knows versions 1 to %d; build it again",
+			"the module was built for version %u of ftl/module.h, and this Runner knows versions 1 to %d; build it "
+			"again",
 			module->version, FTL_MODULE_VERSION);
 	if (module->name == NULL || module->name[0] == '\0')
-		return error_set(err, CODE_FAILED_PRECONDITION, "its ftl_module has no name");
+		return error_set(err, CODE_FAILED_PRECONDITION, "the constant ftl_module has no name");
 	for (size_t i = 0; i < module->verb_count; i++) {
 		const struct ftl_verb *verb = &module->verbs[i];
 		if (verb->name == NULL || verb->name[0] == '\0' || verb->run == NULL)
-			return error_set(err, CODE_FAILED_PRECONDITION, "verb %zu of its ftl_module has no %s", i + 1,
-					 verb->run ? "name" : "function");
+			return error_set(err, CODE_FAILED_PRECONDITION, "verb %zu of the constant ftl_module has no %s",
+					 i + 1, verb->run ? "name" : "function");
 		if (module_find_verb(module, str_from(verb->name)) != verb)
-			return error_set(err, CODE_FAILED_PRECONDITION, "its ftl_module has the verb %s twice",
+			return error_set(err, CODE_FAILED_PRECONDITION, "the constant ftl_module has the verb %s twice",
 					 verb->name);
 	}
 	return 0;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs the verbs of a C module: the same code in the Runner that loaded a shared object and in a process of its own.
+ * Runs the verbs of a C module: in the Runner, which loaded a shared object, or in a process of the module's own.
  *
- * A call comes as the stream of VerbService.Call and is answered on it. Verbs run in threads (verb_pool.h), or on the
- * loop when they are FTL_VERB_NONBLOCKING. Calls that a verb makes go out from the loop, with the deadline, the
- * cancellation and the trace of the call that caused them.
+ * A call arrives as the stream of VerbService.Call, and is answered on it. Verbs run in threads (verb_pool.h), or on
+ * the loop when they are FTL_VERB_NONBLOCKING. Calls that a verb makes go out from the loop (module_call_out.h).
  */
 #pragma once
 
@@ -15,9 +14,9 @@
 
 /* "max-verb-threads", "max-waiting-calls" */
 enum { MODULE_THREADS_MAX = 128, MODULE_QUEUE_MAX = 1024 };
-/* "max-held-requests": bytes of all requests that are in progress. */
+/* "max-held-requests": bytes of all requests in progress. */
 #define MODULE_HELD_MAX MIB(256)
-/* "max-call-memory": of what a verb allocates for one call. */
+/* "max-call-memory": bytes that a verb may allocate for one call. */
 #define MODULE_CALL_MEMORY_MAX MIB(256)
 
 struct module_host;
@@ -30,11 +29,12 @@ struct module_log {
 };
 
 struct module_events {
-	/* The module's start is over; with err NULL it takes calls. Once, never from inside. */
+	/* The module's start has returned; err NULL: it takes calls. Once, never from inside of a function of this
+	 * file. */
 	void (*started)(void *owner, const struct error *err);
 	/* The last call was answered. */
 	void (*idle)(void *owner);
-	/* After module_host_stop: the module's stop is over and no thread of its is left. */
+	/* After module_host_stop: the module's stop has returned, and no thread runs its code. */
 	void (*stopped)(void *owner);
 	/* From any thread. */
 	void (*log)(void *owner, const struct module_log *line);
@@ -51,10 +51,11 @@ struct module_host_options {
 	void *owner;
 };
 
-/* Whether we know the interface that the module was built for, and what it says makes sense. */
+/* Checks that this process knows the version of ftl/module.h that the module was built for, and that its constant is
+ * complete. */
 int module_check(const struct ftl_module *module, struct error *err);
 
-/* For a module that was checked. Starts it. */
+/* Starts a module that was checked. */
 struct module_host *module_host_new(const struct module_host_options *options);
 
 /* VerbService.Call and List. */
@@ -63,10 +64,10 @@ void module_host_list(struct module_host *host, struct rpc_stream *stream);
 
 size_t module_host_calls(const struct module_host *host);
 
-/* Tells every call in progress that nobody waits any more, and their calls out. */
+/* Cancels every call in progress, and the calls that those make. */
 void module_host_cancel(struct module_host *host);
 
-/* When it has started and no call is in progress. `stopped` follows. */
+/* To be called after `started` while no call is in progress. `stopped` follows. */
 void module_host_stop(struct module_host *host);
 
 /* After `stopped`, or after a `started` that failed. */

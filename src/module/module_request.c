@@ -68,7 +68,7 @@ static int check_target(const struct module_call *call, const struct call_reques
 	return 0;
 }
 
-/* Terminated. It usually ends where the request does, and there is room for a byte more: see on_message. */
+/* The body, terminated by a NUL. It usually ends where the request does, and on_message left room for one more byte. */
 static const char *terminate_body(struct module_call *call, struct str body) {
 	struct buf *received = &call->loop.received;
 	char *end = received->base + received->write;
@@ -94,7 +94,7 @@ static int read_request(struct module_call *call, struct error *err) {
 	if (call->verb == NULL)
 		return no_such_verb(module, request.verb, err);
 	if (memchr(request.body.ptr, '\0', request.body.len) != NULL)
-		return error_set(err, CODE_INVALID_ARGUMENT, "the body is no JSON: it has a NUL byte");
+		return error_set(err, CODE_INVALID_ARGUMENT, "the body has a NUL byte, which no JSON has");
 	call->context.verb = call->verb->name;
 	call->context.request = terminate_body(call, request.body);
 	call->context.request_size = request.body.len;
@@ -103,7 +103,7 @@ static int read_request(struct module_call *call, struct error *err) {
 	return 0;
 }
 
-/* Headers that a call hands on to the calls that it causes. */
+/* Keeps the headers that calls out are sent with. */
 static void carry_headers(struct module_call *call) {
 	static const struct str names[] = {STR_INIT("ftl-verb"), STR_INIT("ftl-request-id"), STR_INIT("traceparent"),
 					   STR_INIT("tracestate")};
@@ -130,7 +130,7 @@ static void on_closed(struct rpc_stream *stream) {
 		module_call_free(call);
 }
 
-/* After module_call_refuse the stream may still have events to come. */
+/* A stream may still have events after module_call_refuse: its owner is NULL then. */
 static void on_message(struct rpc_stream *stream, size_t size) {
 	struct module_call *call = stream->owner;
 	struct error err;

@@ -12,9 +12,9 @@
 #include "base/thread.h"
 
 enum {
-	IDLE_S = 10, /* then a thread ends */
-	/* Only what is touched takes memory. Smaller would be too small for code of other people: a JSON parser alone
-	 * may recurse two thousand times. */
+	IDLE_S = 10, /* a thread without a job for so long ends */
+	/* Only pages that are touched take memory. A smaller stack would be too small for libraries that modules use: a
+	 * JSON parser alone may recurse two thousand times. */
 	STACK_SIZE = 2 << 20,
 };
 
@@ -27,21 +27,21 @@ struct verb_pool {
 		struct list jobs;
 		size_t waiting; /* jobs */
 		size_t threads, idle;
-		bool waking; /* a thread has been called and does not run yet */
+		bool waking; /* a thread was woken and does not run yet */
 		bool closing;
 	} shared;
 };
 
-/* With the lock. One thread at a time is called; it calls the next when it finds more than one job. Verbs are often
- * over sooner than a thread wakes up, and those that run take what came in the meantime. */
-static void call_thread(struct verb_pool *pool) {
+/* With the lock held. Wakes one thread at a time, which wakes the next one when more jobs wait: a verb is often over
+ * before a thread wakes up, so that the threads that run take most jobs. */
+static void wake_thread(struct verb_pool *pool) {
 	if (list_is_empty(&pool->shared.jobs) || pool->shared.idle == 0 || pool->shared.waking)
 		return;
 	pool->shared.waking = true;
 	pthread_cond_signal(&pool->shared.work);
 }
 
-/* With the lock. Returns NULL when the thread shall end. */
+/* With the lock held. Returns NULL when the thread is to end. */
 static struct verb_job *wait_for_job(struct verb_pool *pool) {
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
@@ -58,7 +58,7 @@ static struct verb_job *wait_for_job(struct verb_pool *pool) {
 	struct verb_job *job = LIST_ENTRY(pool->shared.jobs.next, struct verb_job, link);
 	list_remove(&job->link);
 	pool->shared.waiting--;
-	call_thread(pool);
+	wake_thread(pool);
 	return job;
 }
 
@@ -78,7 +78,7 @@ static void *run_thread(void *data) {
 	return NULL;
 }
 
-/* With the lock. */
+/* With the lock held. */
 static bool has_thread(struct verb_pool *pool) {
 	if (pool->shared.idle > pool->shared.waiting || pool->shared.threads == pool->threads_max)
 		return true;
@@ -96,7 +96,7 @@ bool verb_pool_submit(struct verb_pool *pool, struct verb_job *job) {
 	if (room) {
 		list_append(&pool->shared.jobs, &job->link);
 		pool->shared.waiting++;
-		call_thread(pool);
+		wake_thread(pool);
 	}
 	pthread_mutex_unlock(&pool->shared.lock);
 	return room;

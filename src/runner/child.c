@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *  RUNNING ──SIGCHLD, and waitid tells──▶ ENDED ──its output is read and none it started is left, or no time──▶ freed
+ *  RUNNING ──SIGCHLD, and waitid finds it──▶ ENDED ──output read and no process left, or the grace is over──▶ freed
  *
- * The group is killed after the child has ended and before it is reaped: until then its number cannot be given to
- * another process. What left the group becomes ours when its parent ends (PR_SET_CHILD_SUBREAPER), and is killed
- * one generation after the other.
+ * The group is killed after the child has ended and before it is reaped: until then the kernel cannot give its number
+ * to another process. A process that left the group becomes a child of this process when its parent ends
+ * (PR_SET_CHILD_SUBREAPER), and is killed then, one generation after the other.
  */
 #include "runner/child.h"
 
@@ -20,15 +20,15 @@
 #include "base/memory.h"
 #include "base/process.h"
 
-/* For what the child started to die and its output to end. Someone may have given the pipe away; we do not wait for
- * him. */
+/* For the processes that the child started to die, and for its output to end: the pipe may have been passed to a
+ * process that lives on. */
 enum { LEFTOVER_GRACE_MS = 200 };
 
 struct child {
 	struct loop *loop;
 	struct child_options options;
 	pid_t pid; /* 0: reaped */
-	bool has_leftovers; /* until the kernel says that nothing that it started is left */
+	bool has_leftovers; /* the kernel still knows a process that the child started */
 	int wait_status;
 	uv_signal_t on_child_signal;
 	struct output {
@@ -82,7 +82,7 @@ static void kill_if_ours(void *data UNUSED, pid_t pid) {
 		kill(pid, SIGKILL);
 }
 
-/* Everyone who has ended, be it the child or what it left to us. */
+/* Reaps every process that has ended: the child, or a leftover of it. */
 static void reap(struct child *child) {
 	siginfo_t info = {0};
 	int failed;
@@ -132,7 +132,7 @@ _Noreturn static void become_program(const struct child_options *options, const 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127); /* the parent went before the line above */
-	/* What we ignore the program would ignore as well. */
+	/* Ignored signals would stay ignored in the program. */
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
 	sigset_t none;
@@ -148,7 +148,7 @@ _Noreturn static void become_program(const struct child_options *options, const 
 	_exit(127);
 }
 
-/* The program of the #! line, when that is what is missing. */
+/* Reads the #! line, whose program may be what is missing. */
 static bool read_interpreter(const char *program, char ret_line[128]) {
 	int fd = open(program, O_RDONLY | O_CLOEXEC);
 	ssize_t got = fd < 0 ? -1 : read(fd, ret_line, 127);
@@ -188,7 +188,7 @@ static void close_pair(int pair[2]) {
 			close(pair[i]);
 }
 
-/* Forks; returns when the program runs or could not be. */
+/* Forks, and returns when the program runs or execve has failed. */
 static int start_program(const struct child_options *options, const int outputs[CHILD_OUTPUTS], pid_t *ret_pid,
 			 struct error *err) {
 	int report[2];
@@ -199,7 +199,7 @@ static int start_program(const struct child_options *options, const int outputs[
 		become_program(options, outputs, report[1], parent);
 	int fork_error = errno, number = 0;
 	close(report[1]);
-	/* Ends when the program is there, as the pipe closes on exec. */
+	/* The pipe closes on exec, so reading ends when the program runs. */
 	ssize_t got;
 	do
 		got = pid < 0 ? 0 : read(report[0], &number, sizeof number);
@@ -262,7 +262,7 @@ struct child *child_start(struct loop *loop, const struct child_options *options
 		close(pipes[i][1]);
 	read_outputs(child, readers);
 	uv_signal_start(&child->on_child_signal, on_sigchld, SIGCHLD);
-	/* It may have ended before anyone looked. */
+	/* The child may have ended before the signal was watched. */
 	reap(child);
 	return child;
 }

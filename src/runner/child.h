@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A child process in a process group of its own: started, its output read, its end seen.
+ * A child process in a process group of its own: starts it, reads its output, reports its exit.
  *
- * Nothing of it outlives us. While we live, the end of the child ends all that it started, also what left its group or
- * its session; when we are killed, the kernel kills the child (PR_SET_PDEATHSIG), and the Platform what the child
- * started. libuv's uv_spawn can set no death signal, and a program between us and the child would cost a process for
- * each deployment, so this file forks and executes by itself. One child at a time, as whatever else is a child of this
- * process is taken for its leftovers.
+ * No process of the child outlives the Runner. The exit of the child ends all processes that it started, also those
+ * that left its group or its session. When the Runner is killed, the kernel kills the child (PR_SET_PDEATHSIG), and the
+ * Platform kills what the child started. libuv's uv_spawn can set no death signal, and a program between the Runner and
+ * the child would cost one more process for each deployment: so this file forks and executes by itself. There is one
+ * child at a time, as any other child of this process counts as a leftover of the first.
  */
 #pragma once
 
@@ -22,8 +22,8 @@ enum { CHILD_OUTPUTS = 2 };
 
 struct child_events {
 	void (*output)(void *owner, enum child_output which, struct str bytes);
-	/* The child and what it started have ended, and all that they wrote was passed on. Once, last, never from
-	 * inside. */
+	/* The child and what it started have ended, and all their output was passed on. Comes once, as the last event,
+	 * and never from inside of a function of this file. */
 	void (*exited)(void *owner, int wait_status);
 };
 
@@ -37,10 +37,10 @@ struct child_options {
 
 struct child;
 
-/* NULL: it could not be started, and err says why. */
+/* Returns NULL with err set when the program could not be started. */
 struct child *child_start(struct loop *loop, const struct child_options *options, struct error *err);
 
-/* Sends a signal to the child's group, while there is one. */
+/* Sends a signal to the child's process group; does nothing once the child was reaped. */
 void child_signal(struct child *child, int number);
 
 pid_t child_pid(const struct child *child);

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Gets a deployment from the Backplane: first what it is, then its files, into a folder.
+ * Gets a deployment from the Backplane: first its description, then its files, into a folder.
  *
- * Memory does not grow with the files: a chunk is written as it comes. Writing blocks the loop for one chunk at a time,
- * which only happens while the Runner hosts nothing.
+ * Memory does not grow with the size of the files, as each chunk is written when it arrives. Writing a chunk blocks the
+ * loop; the Runner hosts nothing meanwhile, so no call waits for that.
  */
 #pragma once
 
 #include "rpc/unary.h"
 #include "runner/layout.h"
 
-/* "max-chunk" of GetDeploymentArtefacts, with what is around it. */
+/* "max-chunk" of GetDeploymentArtefacts, and room for the fields around it. */
 #define FETCH_MESSAGE_MAX (MIB(1) + KIB(16))
 
 struct fetch {
 	struct rpc_channel *backplane;
 	const char *deployment_key; /* borrowed */
-	/* With err NULL all is there. Exactly once, never from inside; nothing of the fetch is in use any more. */
+	/* err NULL: all files are there. Comes exactly once, never from inside of fetch_start or fetch_cancel; the
+	 * fetch is unused from then on. */
 	void (*done)(struct fetch *fetch, const struct error *err);
 
-	/* What the deployment is; in layout.arena. */
+	/* The description of the deployment; its texts are in layout.arena. */
 	const char *module;
 	const char *entry;
 	const char *bind;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What runs a deployment's code: a child process (host_process.c) or a shared object in this process (host_library.c).
+ * Runs a deployment's code: in a child process (host_process.h) or as a shared object in this process (host_library.h).
  *
  * A host is started once, comes alive at most once, and ends exactly once; its owner learns of both by events. It takes
  * calls while it is alive. When it has ended nothing of it runs any more, and it frees itself.
@@ -39,10 +39,10 @@ struct host_options {
 	const char *deployment_key;
 	const char *module;
 	const char *folder; /* of the deployment's files; absolute */
-	const char *working_dir; /* private to it; there already */
-	const char *work_folder; /* the Runner's: there this process leaves last words when it dies of what it hosts */
-	const char *entry; /* in folder; there already */
-	bool unix_socket; /* a child is to listen on one, where the path is short enough */
+	const char *working_dir; /* private to the deployment; exists */
+	const char *work_folder; /* the Runner's: a fault of a shared object leaves LAST_WORDS_FILE there */
+	const char *entry; /* path within folder; exists */
+	bool unix_socket; /* the child can listen on a Unix socket */
 	const char *backplane_endpoint;
 	struct rpc_channel *backplane;
 	struct logs *logs;
@@ -66,7 +66,7 @@ static inline size_t host_calls(const struct host *host) {
 	return host->ops->calls(host);
 }
 
-/* Ends it, whatever calls are in progress. `ended` follows. Again is harmless. */
+/* Ends the host, whatever calls are in progress. `ended` follows. A second call does nothing. */
 static inline void host_stop(struct host *host) {
 	host->ops->stop(host);
 }

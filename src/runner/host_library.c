@@ -17,11 +17,11 @@ struct library_host {
 	enum library_host_state state;
 	struct module_host *module; /* NULL: not loaded yet */
 	struct output_capture *output; /* what it prints, until the end */
-	struct timer limit; /* of the start, then of the stop */
+	struct timer limit; /* of the loading and the start, then of the stop */
 	struct {
 		pthread_t thread;
 		struct task loaded;
-		/* The thread's until then: */
+		/* Written by the thread, and read by the loop after `loaded`. */
 		const struct ftl_module *module;
 		struct error err;
 	} loading;

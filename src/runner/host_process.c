@@ -16,24 +16,24 @@
 #include "runner/child.h"
 
 enum {
-	PROBE_FIRST_MS = 1, /* between two Pings: an eighth of the time that the child has had, within these */
+	PROBE_FIRST_MS = 1, /* between two Pings: an eighth of the time since the start, but within these two */
 	PROBE_LAST_MS = 50,
 	PROBE_TIMEOUT_MS = 1000, /* of one Ping */
-	LEFTOVER_MS = 500, /* for calls to find their connections broken, when the child has exited */
+	LEFTOVER_MS = 500, /* after the exit, for calls in progress to find their connections broken */
 };
 
 struct process_host {
 	struct host host;
 	enum process_host_state state;
 	struct child *child;
-	struct rpc_channel *channel; /* NULL: closed already */
+	struct rpc_channel *channel; /* NULL: closed */
 	struct rpc_unary_call *ping; /* in progress */
 	size_t calls; /* in progress */
 	struct timer probe; /* the next Ping */
-	struct timer limit; /* of the start-up, then of the stop, then of what is left */
+	struct timer limit; /* of the start-up, of the stop, and then of what is left after the exit */
 	uint64_t started_ms;
 	char bind[ENDPOINT_MAX];
-	char not_ready[256]; /* what the last Ping was answered */
+	char not_ready[256]; /* the answer to the last Ping */
 	char label[256]; /* for the errors of calls */
 	struct error why; /* it ends; CODE_OK: not known yet */
 	struct line_splitter lines[CHILD_OUTPUTS];
@@ -87,7 +87,7 @@ static void end_if_done(struct process_host *process) {
 	free_process(process);
 }
 
-/* The child has exited, and something that left its group still holds its connections. */
+/* The child has exited, but another process still holds its connections. */
 static void on_leftover_limit(struct timer *timer) {
 	struct process_host *process = CONTAINER_OF(timer, struct process_host, limit);
 	rpc_channel_close(process->channel);
@@ -226,8 +226,8 @@ static const struct host_ops process_ops = {
 
 /* --- the start ---------------------------------------------------------------------------------------------------- */
 
-/* A port of the loopback that is free now. Someone else may take it before the child does: the child then ends with an
- * error of its own, and its last lines tell. */
+/* Finds a port of the loopback that is free now. Another process may take it before the child does: the child then ends
+ * with an error of its own, which stands in its last lines. */
 static int choose_port(struct endpoint *ret_endpoint, struct error *err) {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof address;
@@ -246,14 +246,14 @@ static int choose_port(struct endpoint *ret_endpoint, struct error *err) {
 static int choose_bind(const struct host_options *options, struct endpoint *ret_endpoint, struct error *err) {
 	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
 	int len = snprintf(endpoint.path, sizeof endpoint.path, "%s/socket", options->working_dir);
-	/* The path of a socket is short; a child that can serve on one can serve on a port as well. */
+	/* A path that is too long for a socket: a child that can serve on a socket can serve on a port as well. */
 	if (!options->unix_socket || len >= (int)sizeof endpoint.path)
 		return choose_port(ret_endpoint, err);
 	*ret_endpoint = endpoint;
 	return 0;
 }
 
-/* The child's environment: ours, with what it is told. */
+/* The environment of the Runner without its FTL_ variables, and then those of the child. */
 static char **make_environment(const struct process_host *process, struct arena *arena) {
 	const struct host_options *options = &process->host.options;
 	const char *told[] = {
@@ -268,7 +268,7 @@ static char **make_environment(const struct process_host *process, struct arena 
 		inherited++;
 	char **environment = arena_alloc(arena, (inherited + ARRAY_LEN(told) + 1) * sizeof *environment);
 	for (size_t i = 0; i < inherited; i++)
-		/* FTL_ names are between us and those that we start; what the Runner was told is not for the child. */
+		/* FTL_ variables of the Runner are between the Platform and the Runner. */
 		if (strncmp(environ[i], "FTL_", 4) != 0)
 			environment[count++] = environ[i];
 	for (size_t i = 0; i < ARRAY_LEN(told); i++)
@@ -314,9 +314,9 @@ struct host *host_process_start(const struct host_options *options, struct error
 		return NULL;
 	}
 	struct rpc_channel_options channel_options = rpc_channel_options_default;
-	channel_options.backoff_ms = 0; /* the probe tells when to try */
-	channel_options.keepalive_ms =
-		0; /* a process of ours that ends is noticed, and gRPC's servers bear few pings */
+	channel_options.backoff_ms = 0; /* on_probe decides when to connect */
+	/* The exit of a child is noticed without pings, and gRPC's servers accept only a few of them. */
+	channel_options.keepalive_ms = 0;
 	process->channel = rpc_channel_new(options->loop, &endpoint, &channel_options);
 	timer_start(options->loop, &process->limit, options->start_timeout_ms);
 	timer_start(options->loop, &process->probe, PROBE_FIRST_MS);

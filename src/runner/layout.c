@@ -2,7 +2,7 @@
 /*
  *  EXPECTED ──first chunk──▶ OPEN ──chunk of another file, or the end──▶ WRITTEN
  *
- * The folder is ours alone (mode 0700) and every file in it is made new (O_EXCL), so that no link can lead out of it.
+ * Only this process writes to the folder (mode 0700), and each file is created (O_EXCL), so no link can lead out of it.
  */
 #include "runner/layout.h"
 
@@ -98,8 +98,8 @@ static int create_file(struct layout *layout, struct layout_file *file, struct e
 	return 0;
 }
 
-/* The hash is done; compares it. */
-static int settle_digest(struct layout *layout, const char *when, struct error *err) {
+/* Compares the digest of all bytes that were hashed. */
+static int compare_digest(struct layout *layout, const char *when, struct error *err) {
 	struct digest digest;
 	hasher_final(&layout->hasher, &digest);
 	const struct layout_file *file = layout->open;
@@ -113,7 +113,7 @@ static int end_file(struct layout *layout, struct error *err) {
 	if (layout->open == NULL)
 		return 0;
 	layout->open->state = FILE_WRITTEN;
-	int result = settle_digest(layout, "as it came", err);
+	int result = compare_digest(layout, "as it came", err);
 	close_file(layout);
 	return result;
 }
@@ -191,11 +191,11 @@ int layout_check_step(struct layout *layout, struct error *err) {
 		ssize_t got = check_piece(layout, err);
 		if (got < 0)
 			return -1;
-		/* A file costs something even when it is empty. */
+		/* Opening a file costs time even when it is empty. */
 		done += (size_t)got + KIB(4);
 		if (got > 0)
 			continue;
-		int result = settle_digest(layout, "on disk", err);
+		int result = compare_digest(layout, "on disk", err);
 		close_file(layout);
 		if (result < 0)
 			return -1;

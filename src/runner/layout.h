@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The files of a deployment, as they are laid out in its folder: announced first, then written chunk by chunk, then
- * checked against their digests.
+ * The files of a deployment in its folder: announced first, then written chunk by chunk, then checked against their
+ * digests.
  *
- * What comes from the Backplane is held against what it announced: a path leaves the folder for nobody, a file comes in
- * one run of chunks, and a content that does not match its digest is never used. Errors say which file and what.
+ * What the Backplane sends must match what it announced: no path leads out of the folder, a file arrives in one run of
+ * chunks, and content that does not match its digest is never used. An error names the file and the mismatch.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ struct layout {
 	struct layout_file *open; /* being written or checked */
 	int fd;
 	struct hasher hasher;
-	size_t checked; /* files that layout_check_step is done with */
+	size_t checked; /* files that layout_check_step has compared */
 };
 
 /* folder exists and is empty. */
@@ -47,11 +47,11 @@ int layout_add(struct layout *layout, struct str digest_hex, struct str path, bo
 /* Adds a chunk to a file that was announced with this digest. A chunk for another file ends the one before. */
 int layout_write(struct layout *layout, struct str digest_hex, struct str path, struct str chunk, struct error *err);
 
-/* Ends the last file; all that was announced must be there now. */
+/* Ends the last file. Fails when an announced file is missing. */
 int layout_finish(struct layout *layout, struct error *err);
 
-/* Reads the files back and compares their digests, at most 1 MiB a step. Returns 1 while there is more to do, 0 when
- * all are right. */
+/* Reads files back and compares their digests, at most 1 MiB a step. Returns 1 while there are more to compare, and 0
+ * when all match. */
 int layout_check_step(struct layout *layout, struct error *err);
 
 /* NULL: no such file. */

@@ -65,7 +65,7 @@ bool time_parse(struct str text, int64_t *ret_ms) {
 	return true;
 }
 
-/* The names that loggers of other languages give to ours. */
+/* The names of levels in the loggers of other languages. */
 static bool level_from_name(const char *name, enum log_level *ret_level) {
 	static const struct {
 		const char *name;
@@ -84,7 +84,7 @@ static bool level_from_name(const char *name, enum log_level *ret_level) {
 	return false;
 }
 
-/* Takes a field out of the object when read understands it; what it does not understand stays an attribute. */
+/* Moves a field from the object to the line. A value that is not understood stays among the attributes. */
 static void take_level(json_t *object, struct log_line *line) {
 	const json_t *level = json_object_get(object, "level");
 	if (json_is_string(level) && level_from_name(json_string_value(level), &line->level))

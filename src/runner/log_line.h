@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a line that a process wrote to what it says. Pure.
+ * Reads a line that a process printed: its time, level, message and attributes. Pure.
  */
 #pragma once
 
@@ -21,5 +21,5 @@ void log_line_read(struct str line, int64_t now_ms, enum log_level level, struct
 
 #define LOG_LINE_ARENA_MAX KIB(256)
 
-/* Milliseconds since 1970 of an RFC 3339 time; false: it is none. */
+/* Milliseconds since 1970. Returns false when text is no RFC 3339 time. */
 bool time_parse(struct str text, int64_t *ret_ms);

@@ -10,7 +10,7 @@
 #include "pb/pb.h"
 
 enum {
-	BATCH_DELAY_MS = 10, /* lines of one burst go together */
+	BATCH_DELAY_MS = 10, /* so that the lines of a burst travel in one message */
 	BATCH_LINES_MAX = 256,
 	RETRY_FIRST_MS = 50,
 	RETRY_LAST_MS = 1000,
@@ -18,7 +18,7 @@ enum {
 
 #define BATCH_BYTES_MAX KIB(256)
 
-/* All in one piece of memory: the texts follow the struct. */
+/* One piece of memory: the texts follow the struct. */
 struct entry {
 	struct list link;
 	size_t size;
@@ -54,7 +54,7 @@ static struct entry *make_entry(const struct logs *logs, const char *module, con
 	return entry;
 }
 
-/* With the lock. */
+/* With shared.lock held. */
 static struct entry *take_oldest(struct logs *logs) {
 	if (list_is_empty(&logs->shared.waiting))
 		return NULL;
@@ -149,7 +149,7 @@ static void open_stream(struct logs *logs) {
 						 });
 }
 
-/* Says in its place that lines are missing. */
+/* A line that stands for those that were dropped before `next`. */
 static struct entry *make_gap(const struct logs *logs, const struct entry *next, uint64_t dropped) {
 	char text[128];
 	snprintf(text, sizeof text, "%llu lines before this one were dropped: the Backplane did not take them in time",
@@ -190,7 +190,7 @@ static void send_entries(struct logs *logs, struct entry **entries, size_t count
 static void send_batch(struct timer *timer) {
 	struct logs *logs = CONTAINER_OF(timer, struct logs, batch);
 	if (logs->stream != NULL && (rpc_unsent(logs->stream) > 0 || !rpc_can_send(logs->stream)))
-		return; /* on_writable and on_closed come back to it */
+		return; /* on_writable or on_closed calls again */
 	struct entry *entries[BATCH_LINES_MAX];
 	size_t count = take_batch(logs, entries);
 	if (count > 0 && logs->stream == NULL)

@@ -23,15 +23,15 @@ enum {
 	STREAMS = 2, /* standard output and error, in this order */
 	LAST_READ_MAX = 4 << 10,
 	READING_MAX_MS = 10,
-	DRAIN_MAX = 1 << 20, /* of a stream, at the end: who never stops printing cannot hold us */
+	DRAIN_MAX = 1 << 20, /* bytes of a stream that are read at the end: a thread may print for ever */
 };
 
 static const int stream_fds[STREAMS] = {STDOUT_FILENO, STDERR_FILENO};
 
 struct stream {
-	int before; /* where it went */
+	int before; /* a copy of the descriptor as it was */
 	int read_end; /* never blocks */
-	int write_end; /* -1: it is stream_fds' now */
+	int write_end; /* -1: it has become one of stream_fds */
 	struct line_splitter lines;
 	line_function *on_line;
 };
@@ -47,15 +47,15 @@ struct output_capture {
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
-/* What the handler of a fault may look at: the fault may be anywhere, also in the thread that reads. */
+/* What the signal handler of a fault uses. The fault may be in any thread, also in the one that reads. */
 static struct {
 	int to; /* standard error as it was */
 	char path[PATH_MAX];
 	int read_ends[STREAMS];
 	char bytes[LAST_READ_MAX]; /* a ring of what was read last */
 	size_t end; /* of all that was ever written to it */
-	atomic_bool reading; /* something is neither in a pipe nor in the ring, or may be */
-	atomic_bool faulted; /* nothing is read any more but by the handler */
+	atomic_bool reading; /* bytes may be neither in a pipe nor in the ring */
+	atomic_bool faulted; /* only the handler reads from now on */
 } last;
 
 static void remember(const char *bytes, size_t len) {
@@ -74,11 +74,11 @@ static void tell_of_stack(int file, const siginfo_t *info) {
 		tell(file, text, sizeof text - 1);
 }
 
-/* Lines that were read may not have left this process, and some were not read. */
+/* Some lines were read and are not sent yet, others are still in the pipes: writes them all out. */
 static void on_fault(int number, siginfo_t *info, void *context UNUSED) {
 	int file = open(last.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	last.faulted = true;
-	/* Not for ever: it may be the reader's fault. */
+	/* The wait has a limit, as the fault may be in the thread that reads. */
 	for (int i = 0; i < READING_MAX_MS && last.reading; i++)
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	char bytes[LAST_READ_MAX];
@@ -93,7 +93,8 @@ static void on_fault(int number, siginfo_t *info, void *context UNUSED) {
 	raise(number);
 }
 
-/* Once; the raise above then meets the default. Whoever is there already, as a sanitizer is, knows better. */
+/* Each handler runs once, so that the raise above meets the default action. A handler that is there already, such as a
+ * sanitizer's, is kept. */
 static void watch_faults(bool watched) {
 	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
 		struct sigaction there;
@@ -108,10 +109,10 @@ static void watch_faults(bool watched) {
 	}
 }
 
-/* Of a sanitizer, which ends the process when it has reported. */
+/* A sanitizer's own: it reports to this descriptor before it ends the process. */
 __attribute__((weak)) void __sanitizer_set_report_fd(void *fd);
 
-static void move_own_words(int fd) {
+static void redirect_own_log(int fd) {
 	log_set_fd(fd);
 	if (__sanitizer_set_report_fd != NULL)
 		__sanitizer_set_report_fd((void *)(intptr_t)fd);
@@ -149,7 +150,7 @@ static void *run_reading(void *data) {
 		poll(polled, ARRAY_LEN(polled), -1);
 		for (size_t i = 0; i < STREAMS; i++)
 			if (polled[i].revents != 0 && read_some(output, &streams[i]) == 0)
-				polled[i].fd = -1; /* who prints has closed it */
+				polled[i].fd = -1; /* the write end was closed */
 	}
 	for (size_t i = 0; i < STREAMS; i++)
 		read_rest(output, &streams[i]);
@@ -194,18 +195,18 @@ struct output_capture *output_capture_take(const struct output_capture_options *
 	int number = failed || output->stop < 0 ? errno : thread_start(&output->thread, 0, run_reading, output);
 	if (number != 0) {
 		close_all(output);
-		error_set_errno(err, number, "what it prints could not be taken");
+		error_set_errno(err, number, "the output of the process could not be captured");
 		return NULL;
 	}
-	static char fault_stack[THREAD_FAULT_STACK_SIZE]; /* of the loop, where some verbs run */
+	static char fault_stack[THREAD_FAULT_STACK_SIZE]; /* of the loop's thread, which runs some verbs */
 	thread_set_fault_stack(fault_stack);
 	last.to = streams[1].before;
 	snprintf(last.path, sizeof last.path, "%s/%s", options->folder, LAST_WORDS_FILE);
 	for (size_t i = 0; i < STREAMS; i++)
 		last.read_ends[i] = streams[i].read_end;
 	watch_faults(true);
-	move_own_words(streams[1].before);
-	/* A pipe has stdio keep lines back, and a log is read as it is written. */
+	redirect_own_log(streams[1].before);
+	/* stdio would buffer whole blocks for a pipe, and a log is read while it is written. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < STREAMS; i++) {
 		dup2(streams[i].write_end, stream_fds[i]);
@@ -215,7 +216,7 @@ struct output_capture *output_capture_take(const struct output_capture_options *
 	return output;
 }
 
-/* Not when a thread that is stuck in the middle of a line holds the buffer for ever. */
+/* Skips a file that another thread has locked: a thread that is stuck would hold it for ever. */
 static void flush(FILE *file) {
 	if (ftrylockfile(file) != 0)
 		return;
@@ -227,7 +228,7 @@ void output_capture_give_back(struct output_capture *output) {
 	flush(stdout);
 	for (size_t i = 0; i < STREAMS; i++)
 		dup2(output->streams[i].before, stream_fds[i]);
-	move_own_words(STDERR_FILENO);
+	redirect_own_log(STDERR_FILENO);
 	watch_faults(false);
 	eventfd_write(output->stop, 1);
 	pthread_join(output->thread, NULL);

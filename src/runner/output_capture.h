@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a shared object prints: the standard output and error of this process, line by line.
+ * Captures what a shared object prints: the standard output and error of this process, line by line.
  *
- * They become pipes that a thread of this file's reads, so that code which prints on the loop never waits for the loop.
- * The process's own log goes on to where standard error was.
+ * Both become pipes, which a thread of this file reads: so code that prints on the loop never waits for the loop. The
+ * process's own log still goes to where standard error went before.
  *
- * A fault (SIGSEGV, abort) leaves no time to pass lines on: what was printed last, with the words of who found the
- * fault, goes there then as well, and into a file for the Platform, which tells of the end.
+ * After a fault (SIGSEGV, abort) lines can no longer be passed on. The signal handler then writes what was printed last
+ * to where standard error went before, and into LAST_WORDS_FILE, which the Platform reads to tell why the Runner ended.
  */
 #pragma once
 
@@ -14,15 +14,16 @@
 #include "base/line_splitter.h"
 
 struct output_capture_options {
-	line_function *on_stdout, *on_stderr; /* on a thread that is theirs alone */
+	line_function *on_stdout, *on_stderr; /* on the thread that reads */
 	void *data;
-	const char *folder; /* of the file, LAST_WORDS_FILE */
+	const char *folder; /* for LAST_WORDS_FILE */
 };
 
 struct output_capture;
 
-/* From now on lines come. Once at a time. NULL: err says why, and nothing has changed. */
+/* Captures from now on. At most one capture at a time. Returns NULL with err set when nothing has changed. */
 struct output_capture *output_capture_take(const struct output_capture_options *options, struct error *err);
 
-/* All that was printed before has come when it returns; what is printed later goes where it went before. */
+/* Ends the capture: all lines that were printed before have come when it returns, and later output goes to where it
+ * went before the capture. */
 void output_capture_give_back(struct output_capture *output);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The process from start to end. What it decides is the agent's business (agent.h), what it does to the world stands in
- * runner_effects.c, what it serves in runner_services.c.
+ * The process from start to end. The agent decides (agent.h), runner_effects.c carries its decisions out, and
+ * runner_services.c serves.
  */
 #include "runner/runner.h"
 
@@ -30,7 +30,7 @@ static void on_accept(struct listener *listener, int fd) {
 	rpc_server_accept(runner->server, fd, false);
 }
 
-/* Only a folder that was made here is removed as a whole at the end. */
+/* A folder that was made here is removed at the end. */
 static int make_work_folder(struct runner_process *runner, struct error *err) {
 	if (runner->options->work_folder != NULL) {
 		if (path_make_folders(runner->options->work_folder, err) < 0)
@@ -91,7 +91,7 @@ static void start_agent(struct runner_process *runner) {
 		   loop_now_ms(&runner->loop));
 }
 
-/* A thread that we cannot end uses what we would free: the loop, the log, the module itself. */
+/* A thread that cannot be ended still uses what would be freed: the loop, the log, the module. */
 _Noreturn static void end_at_once(struct runner_process *runner) {
 	struct error err;
 	log_warn("a verb still runs, and is ended with this process");
@@ -101,7 +101,7 @@ _Noreturn static void end_at_once(struct runner_process *runner) {
 	_exit(0);
 }
 
-/* Runs with everything open, and returns when the Runner is at its end. */
+/* Runs the loop until the agent ends it. */
 static void serve(struct runner_process *runner, const struct endpoint *backplane) {
 	struct rpc_channel_options channel_options = rpc_channel_options_default;
 	channel_options.keepalive_ms = RUNNER_KEEPALIVE_MS;
@@ -147,13 +147,14 @@ static int run(struct runner_process *runner, struct error *err) {
 	if (types_new(&ftl_descriptors, 1, &runner->types, err) < 0)
 		return -1;
 	server.types = runner->types;
-	server.http.resets = HTTP_NEVER; /* calls that clients gave up, of all clients of the Backplane */
+	server.http.resets = HTTP_NEVER; /* the Backplane resets calls that any of its clients gave up */
 	bind.tls = server.tls_only;
 	loop_init(&runner->loop);
 	loop_set_busy_poll(&runner->loop, runner->options->busy_poll_us);
 	runner->server = rpc_server_new(&runner->loop, &server);
 	runner_add_services(runner);
-	/* Before anything is made: one that comes now is heard when the loop runs, and what was made is removed. */
+	/* Before any folder or socket is made: a signal that comes now is handled when the loop runs, so both are
+	 * removed. */
 	catch_signals(runner);
 	int result = make_work_folder(runner, err);
 	if (result == 0)

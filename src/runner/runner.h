@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A Runner: registers with the Backplane for a language, fetches the deployment that it is given, hosts it, and passes
- * every call on to it.
+ * A Runner: registers with the Backplane for a language, fetches the deployment that it is told to host, runs it, and
+ * passes calls on to it.
  */
 #pragma once
 
@@ -12,11 +12,11 @@ struct runner_options {
 	const char *bind; /* endpoint to serve on; port 0: any */
 	const char *language; /* deployments of this language only */
 	const char *key; /* NULL: the Backplane makes one */
-	/* PEM files. With a certificate its own port takes TLS, and alone when bind is https:// or a client_ca is
-	 * given. NULL: none. */
+	/* PEM files; NULL: none. With a certificate the Runner's port takes TLS, and only TLS when bind is https:// or
+	 * a client CA is given. */
 	const char *tls_cert, *tls_key, *tls_client_ca;
 	const char *ca; /* whom to trust when the Backplane's endpoint is https://; NULL: the system's authorities */
-	struct rpc_server_options limits; /* of its own port: the rest of it is the Runner's */
+	struct rpc_server_options limits; /* of the Runner's port; the other fields are not used */
 	const char *work_folder; /* deployments are laid out below it; NULL: a new folder below TMPDIR or /tmp */
 	unsigned busy_poll_us; /* loop_set_busy_poll; 0 */
 	uint64_t start_timeout_ms; /* until a child answers Ping; 30 s */
@@ -24,6 +24,7 @@ struct runner_options {
 	uint64_t kill_timeout_ms; /* from SIGTERM to SIGKILL of a child; 10 s */
 };
 
-/* Runs until SIGTERM or SIGINT, until it was terminated, or until it was without a Backplane for too long. Whatever it
- * started has ended when it returns. Returns 0, or -1 when it could not begin or was refused. */
+/* Runs until SIGTERM or SIGINT, until the Backplane terminates the Runner, or until there was no Backplane for
+ * orphan_timeout_ms. All that it started has ended when it returns. Returns -1 when it could not begin, or when the
+ * Backplane refused the Runner. */
 int runner_run(const struct runner_options *options, struct error *err);

@@ -527,7 +527,7 @@ def test_a_stack_that_is_used_up_is_told_of(deploy, verb):
 def test_versions(deploy, kind):
     runner = deploy(kind, flags=["-DPROBE_VERSION=9"])
     told = runner.report.error + "".join(runner.report.last_lines)
-    assert "it was built for version 9 of ftl/module.h, and this Runner knows versions 1 to 3" in told
+    assert "the module was built for version 9 of ftl/module.h, and this Runner knows versions 1 to 3" in told
 
 
 def test_a_module_deployed_as_another(deploy, kind):
