@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a change of one module's routes costs when the table has many: making the new table, and giving the old one
- * back. Prints the median of microseconds of each.
+ * Measures what a change of one module's routes costs in a large table: making the new table, and freeing the old one.
+ * Prints the median of each in microseconds.
  *
  *     bench-routes [MODULES]
  */

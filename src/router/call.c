@@ -29,7 +29,7 @@
 #include "rpc/transcode.h"
 
 enum {
-	/* "max-verb-offset": the verb must stand in this many first bytes of its message. */
+	/* "max-verb-offset": first bytes of the message that must contain the verb. */
 	PEEK_MAX = 1 << 20,
 	HOLD_MAX_MS = 5000, /* "max-hold": how long a call waits */
 	HELD_MAX = 1000, /* "max-held-calls": calls that wait, of one worker */
@@ -43,7 +43,7 @@ struct call {
 	struct worker *worker;
 	struct rpc_stream *from;
 	struct {
-		struct buf bytes; /* the first ones, when the verb did not stand in the first piece */
+		struct buf bytes; /* the first ones, when the first piece did not contain the verb */
 		size_t need; /* verb_peek wants as many before it looks again */
 		size_t unpaid; /* of the piece at hand, not given back to the sender yet */
 	} peek;
@@ -288,7 +288,7 @@ static void wait_for_replica(struct call *call, const struct relay_options *opti
 	if (options->taken.len > HELD_MESSAGE_MAX) {
 		error_set(
 			&err, CODE_UNAVAILABLE,
-			"nothing of the module %s is alive yet, and the call is too large to wait: %zu bytes of it are here, and "
+			"nothing of the module %s is alive yet, and the call is too large to be held: %zu bytes of it have come, and "
 			"max-held-message is %d",
 			call->info.module->name.ptr, options->taken.len, HELD_MESSAGE_MAX);
 		error_set_reason(&err, call->info.module->problem_reason);
@@ -387,7 +387,7 @@ static void look(struct call *call, struct str bytes) {
 			return;
 		error_set(
 			&err, CODE_RESOURCE_EXHAUSTED,
-			"the verb does not stand in the first bytes of the message, and max-verb-offset is %d: put it before the body",
+			"the verb is not in the first bytes of the message, and max-verb-offset is %d; put the verb before the body",
 			PEEK_MAX);
 		fail(call, &err);
 		return;

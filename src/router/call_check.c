@@ -16,7 +16,7 @@ int call_check_declared(const struct route_table *routes, const struct http_head
 	    route_module_may_call(module, caller_verb, str_from(verb)))
 		return 0;
 	error_set(err, CODE_PERMISSION_DENIED,
-		  "%.*s may not call %s, as its schema does not say so; add to the verb %.*s: +calls %s",
+		  "%.*s may not call %s, as its schema does not declare the call; add to the verb %.*s: +calls %s",
 		  STR_ARG(caller), verb, STR_ARG(caller_verb), verb);
 	return error_set_reason(err, REASON_CALL_NOT_DECLARED);
 }

@@ -6,7 +6,7 @@
 #include "router/route.h"
 
 enum {
-	/* "max-call-depth": calls that lie within each other. */
+	/* "max-call-depth": calls that wait for each other. */
 	CHAIN_MAX = 64,
 	CHAIN_TEXT_MAX = ERROR_TEXT_MAX - 200,
 	REQUEST_ID_SIZE = 20,
@@ -66,11 +66,10 @@ int call_headers_check_chain(const struct http_headers *received, const char *ve
 	print_chain(received, verb, &text);
 	struct str chain = buf_view(&text);
 	if (loops)
-		error_set(err, CODE_FAILED_PRECONDITION, "this call would go round in a circle: %.*s", STR_ARG(chain));
+		error_set(err, CODE_FAILED_PRECONDITION, "the call closes a loop of calls: %.*s", STR_ARG(chain));
 	else
-		error_set(err, CODE_FAILED_PRECONDITION,
-			  "%zu calls lie within each other, and max-call-depth is %d: %.*s", depth + 1, CHAIN_MAX,
-			  STR_ARG(chain));
+		error_set(err, CODE_FAILED_PRECONDITION, "%zu calls are nested, and max-call-depth is %d: %.*s",
+			  depth + 1, CHAIN_MAX, STR_ARG(chain));
 	buf_deinit(&text);
 	return error_set_reason(err, loops ? REASON_CALL_LOOP : REASON_CALL_TOO_DEEP);
 }
@@ -122,7 +121,7 @@ void call_headers_add(struct rpc_stream *from, const char *verb, uint64_t *rando
 	if (http_headers_find(received, header_trace) == NULL)
 		http_headers_add(ret_headers, arena, header_trace, make_trace(arena, random))->never_indexed = true;
 	http_headers_add(ret_headers, arena, header_verb, str_from(verb));
-	/* The last, as it differs from replica to replica: see call_headers_address. */
+	/* The last one; call_headers_address sets its value for each replica. */
 	http_headers_add(ret_headers, arena, header_deployment, STR(""));
 	http_headers_add(&from->response_headers, arena, header_request_id, id)->never_indexed = true;
 }

@@ -17,12 +17,13 @@ bool call_headers_are_nested(const struct http_headers *received);
 /* "module.verb" of the verb that made it; empty: none did. */
 struct str call_headers_caller(const struct http_headers *received);
 
-/* A call must not go to a verb that waits for it, nor lie too deep in others. */
+/* A call must not go to a verb that waits for it, nor be nested deeper than max-call-depth. */
 int call_headers_check_chain(const struct http_headers *received, const char *verb, struct error *err);
 
-/* Headers for the Runner, in from's arena, beside those that pass; and for the answer. random: of random_next. */
+/* Makes the headers that the Runner gets beside those of the request, in from's arena, and adds those of the answer.
+ * random: the state of random_next. */
 void call_headers_add(struct rpc_stream *from, const char *verb, uint64_t *random, struct http_headers *ret_headers);
-/* Completes what call_headers_add made for one replica; again for another. */
+/* Sets what differs from replica to replica in the headers that call_headers_add made. */
 void call_headers_address(struct http_headers *headers, const struct route_replica *replica);
-/* Those of them that another Backplane, which adds its own, is to get. */
+/* The headers that another Backplane gets: all but those that it makes itself. */
 void call_headers_pass_on(const struct http_headers *headers, struct arena *arena, struct http_headers *ret_headers);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads which verb a CallRequest is for from its first bytes, without unpacking it.
+ * Reads the verb of a CallRequest from the message's first bytes, without unpacking it.
  *
- * The fields of a message may come in any order (the protobuf encoding document), so the verb may stand behind the
- * body.
+ * The fields of a message may come in any order (the protobuf encoding document), so the verb may follow the body.
  */
 #pragma once
 
@@ -12,7 +11,7 @@
 
 enum verb_peek_result {
 	VERB_PEEK_FOUND,
-	VERB_PEEK_MORE, /* the verb does not stand in these bytes: come back with *ret_need of them */
+	VERB_PEEK_MORE, /* these bytes do not contain the verb: call again with *ret_need of them */
 	VERB_PEEK_BAD, /* err is set */
 };
 

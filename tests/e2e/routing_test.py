@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a call answers, row by row, and what travels along a chain of calls."""
+"""What calls answer, case by case, and which headers travel along a chain of calls."""
 
 import re
 import threading
@@ -27,13 +27,13 @@ def host(backplane, make_runner):
 
 
 def passed_on(context):
-    """What an SDK passes on from the call that it answers to those that it makes."""
+    """The metadata that an SDK copies from the call that it answers to the calls that it makes."""
     names = ("ftl-verb", "ftl-request-id", "traceparent")
     return [(key, value) for key, value in context.invocation_metadata() if key in names]
 
 
 def calls_on(backplane, name):
-    """A verb that calls another one, with all that an SDK passes on, and answers what that one does."""
+    """A verb that calls another verb, with the metadata that an SDK copies, and answers with its answer."""
 
     def verb(request, context):
         left = context.time_remaining()
@@ -78,7 +78,7 @@ def call_raw(backplane, request, **settings):
         (ftl.CallRequest(verb=schema.VerbRef(module="echo", name="e" * 5000)), "4096"),
     ],
 )
-def test_what_is_missing_in_the_request_is_named(backplane, refused, request_, word):
+def test_a_missing_field_of_the_request_is_named(backplane, refused, request_, word):
     with refused("INVALID_ARGUMENT", word):
         call_raw(backplane, request_)
 
@@ -121,7 +121,7 @@ def test_a_verb_that_fails_answers_its_error(backplane, host):
     assert answer.error.message == "no such name"
 
 
-def test_a_status_of_the_deployment_passes(backplane, host, refused):
+def test_a_status_of_the_deployment_reaches_the_caller(backplane, host, refused):
     def verb(request, context):
         raise Refused(grpc.StatusCode.PERMISSION_DENIED, "not you; é, %41 and 100%")
 
@@ -136,20 +136,20 @@ def test_a_runner_that_dies_during_the_call(backplane, host, refused):
     call = backplane.call_future("echo.echo")
     assert started.wait(LONG)
     threading.Thread(target=runner.die).start()
-    # grpcio may get to answer for it before its connection breaks; system_test has a death without last words.
+    # grpcio may answer Unavailable itself before the connection breaks; system_test kills a process without warning.
     with refused("UNAVAILABLE"):
         call.result()
     ended.set()
 
 
-def test_a_call_that_did_not_begin_goes_elsewhere(backplane, host):
+def test_a_call_that_did_not_begin_is_sent_to_another_replica(backplane, host):
     runners = host("echo", replicas=2, echo=lambda *_: b"{}")
     runners[0].die()
     for _ in range(40):
         assert backplane.call("echo.echo").body == b"{}"
 
 
-def test_no_call_is_lost_or_doubled_by_a_replace(backplane, host, make_runner):
+def test_no_call_is_lost_or_doubled_by_a_replacement(backplane, host, make_runner):
     host("echo", echo=lambda request, _: request.body)
     done, failed = [], []
     stop = threading.Event()
@@ -184,19 +184,19 @@ def test_no_call_is_lost_or_doubled_by_a_replace(backplane, host, make_runner):
     assert bodies and len(bodies) == len(set(bodies))
 
 
-def test_the_deadline_passes_on(backplane, host, refused):
+def test_the_deadline_is_passed_on(backplane, host, refused):
     started, ended = threading.Event(), threading.Event()
     runner = host("echo", echo=hang(started, ended))
     begin = time.monotonic()
     with refused("DEADLINE_EXCEEDED"):
         backplane.call("echo.echo", timeout=0.5)
     assert time.monotonic() - begin < LONG / 2
-    # What grpcio says of a time is rounded up a little.
+    # grpcio rounds the remaining time up a little.
     assert 0 < runner.calls.get()[2] < 0.6
     assert ended.wait(2), "the deployment was not told"
 
 
-def test_a_client_that_goes_cancels(backplane, host):
+def test_a_client_that_leaves_cancels_its_call(backplane, host):
     started, ended = threading.Event(), threading.Event()
     host("echo", echo=hang(started, ended))
     call = backplane.call_future("echo.echo")
@@ -224,7 +224,7 @@ def test_bodies_of_all_sizes(backplane, host, size):
     assert backplane.call("echo.echo", body).body == body
 
 
-# --- what travels along -----------------------------------------------------------------------------------------
+# --- chains of calls -----------------------------------------------------------------------------------------
 
 
 def header(metadata, name):
@@ -249,13 +249,13 @@ def test_a_chain_of_calls(backplane, host):
     traces = {tuple(header(metadata, "traceparent")) for _, metadata, _ in seen}
     assert len(traces) == 1 and re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", *traces.pop())
     left = [remaining for _, _, remaining in seen]
-    # What grpcio says of a time is rounded up a little.
+    # grpcio rounds the remaining time up a little.
     assert all(0 < one < 10.5 for one in left)
     deployments = [header(metadata, "ftl-deployment") for _, metadata, _ in seen]
     assert deployments == [[one.deployment] for one in (first, middle, last)]
 
 
-def test_what_the_client_says_is_kept(backplane, host):
+def test_the_metadata_of_the_client_reaches_the_runner(backplane, host):
     runner = host("echo", echo=lambda request, _: request.body)
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
     metadata = [("ftl-request-id", "req-mine"), ("traceparent", trace), ("x-mine", "1"), ("x-mine-bin", b"\0\xff")]
@@ -316,13 +316,13 @@ def test_the_end_of_a_call_ends_the_chain_behind_it(backplane, host, cause, refu
     assert ended.wait(2), "the last of the chain was not told"
 
 
-def test_the_error_of_the_last_passes_through_the_chain(backplane, host, refused):
+def test_the_error_of_the_last_call_passes_through_the_chain(backplane, host, refused):
     host("first", echo=calls_on(backplane, "nobody.echo"))
     with refused("NOT_FOUND", "there is no module nobody"):
         backplane.call("first.echo")
 
 
-# --- many -------------------------------------------------------------------------------------------------------
+# --- many calls -------------------------------------------------------------------------------------------------------
 
 
 def test_many_calls_at_once(backplane, host):

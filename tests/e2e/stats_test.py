@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the calls of each verb went, as the Backplane counts them."""
+"""The statistics of verbs that the Backplane keeps."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def ended(verb):
 
 
 def wait_for_calls(backplane, verb, count):
-    """A call counts when its answer has left, which its caller may have before."""
+    """Waits, as a call is counted when its answer has been sent, which may be after its caller has it."""
     return wait_for(lambda: (found := stats(backplane)[verb]).calls == count and found, "the calls to be counted")
 
 
@@ -63,7 +63,7 @@ def test_calls_are_counted_by_how_they_ended(backplane, echo, refused):
     assert found.verb_failed == 1
 
 
-def test_what_is_refused_before_it_is_sent_counts_too(backplane, echo, refused):
+def test_a_call_that_the_router_refuses_is_counted(backplane, echo, refused):
     with refused("FAILED_PRECONDITION", "circle"):
         backplane.call("echo.echo", metadata=[("ftl-verb", "echo.echo")])
     assert ended(wait_for_calls(backplane, "echo.echo", 1)) == {"FailedPrecondition": 1}
@@ -86,7 +86,7 @@ def test_times_and_buckets_agree(backplane, echo):
     assert found.max_us < bucket.below_us <= found.max_us * 1.25 + 1
 
 
-def test_what_is_under_way_shows(backplane, echo):
+def test_calls_in_progress_are_shown(backplane, echo):
     release = threading.Event()
     echo.verbs["shout"] = lambda request, context: release.wait(LONG) and b"{}"
     calls = [backplane.call_future("echo.shout") for _ in range(4)]
@@ -100,7 +100,7 @@ def test_what_is_under_way_shows(backplane, echo):
     assert [one.calls for one in backplane.runners()] == [0]
 
 
-def test_who_goes_away_is_counted_once(backplane, echo):
+def test_a_cancelled_call_is_counted_once(backplane, echo):
     entered, release = threading.Event(), threading.Event()
 
     def verb(request, context):
@@ -130,7 +130,7 @@ def test_counts_outlive_a_replacement_and_a_stop(backplane, echo, make_runner):
     assert stats(backplane)["echo.echo"].calls == 2
 
 
-def test_one_module_is_asked_for(backplane, echo, make_runner, refused):
+def test_the_statistics_of_one_module(backplane, echo, make_runner, refused):
     make_runner(language="other").register()
     backplane.wait_live(backplane.deploy(module("other", language="other")))
     assert sorted(stats(backplane)) == ["echo.echo", "echo.shout", "other.echo"]

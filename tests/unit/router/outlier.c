@@ -34,7 +34,7 @@ static void answer(struct outliers all, size_t at, unsigned calls, uint64_t took
 		outlier_answered(all, at, false, took_ms, now_ms);
 }
 
-/* Waits until a call may try it, and says how long that took. */
+/* Advances the time until a call may try the replica; returns how long that took. */
 static uint64_t wait_for_trial(struct outlier *outlier) {
 	uint64_t since_ms = now_ms;
 	while (!outlier_try(outlier, now_ms)) {
@@ -44,8 +44,8 @@ static uint64_t wait_for_trial(struct outlier *outlier) {
 	return now_ms - since_ms;
 }
 
-/* Just left out for the first time. */
-static void assert_out(const struct outlier *outlier, const char *why) {
+/* The replica was ejected just now, for the first time. */
+static void assert_ejected(const struct outlier *outlier, const char *why) {
 	char shown[OUTLIER_TEXT_MAX];
 	outlier_text(outlier, now_ms + OUTLIER_OUT_FIRST_MS / 2, shown);
 	assert_true(outlier_is_ejected(outlier));
@@ -61,7 +61,7 @@ static void assert_text(const struct outlier *outlier, const char *text) {
 
 /* --- tests -------------------------------------------------------------------------------------------------------- */
 
-static void five_failures_in_a_row_leave_it_out(void **state UNUSED) {
+static void five_failures_in_a_row_eject(void **state UNUSED) {
 	struct outliers all = make(2);
 	failing(all, 0, OUTLIER_FAILURES_MAX - 1);
 	answer(all, 0, 1, 1);
@@ -69,13 +69,13 @@ static void five_failures_in_a_row_leave_it_out(void **state UNUSED) {
 	assert_false(outlier_is_ejected(items[0]));
 	assert_text(items[0], "");
 	failing(all, 0, 1);
-	assert_out(items[0], "5 calls in a row failed");
+	assert_ejected(items[0], "5 calls in a row failed");
 	now_ms += 2000;
 	assert_text(items[0], "left out until a call has tried it: 5 calls in a row failed");
 	done(all);
 }
 
-static void never_the_only_one_and_never_more_than_half(void **state UNUSED) {
+static void at_most_half_of_the_replicas_are_ejected(void **state UNUSED) {
 	static const size_t most[] = {0, 0, 1, 1, 2};
 	for (size_t count = 1; count <= REPLICAS_MAX; count++) {
 		struct outliers all = make(count);
@@ -89,14 +89,14 @@ static void never_the_only_one_and_never_more_than_half(void **state UNUSED) {
 	}
 }
 
-static void one_call_tries_it_and_takes_it_in(void **state UNUSED) {
+static void one_successful_trial_readmits(void **state UNUSED) {
 	struct outliers all = make(2);
 	failing(all, 0, OUTLIER_FAILURES_MAX);
 	assert_false(outlier_try(items[0], now_ms));
 	assert_in_range(wait_for_trial(items[0]), OUTLIER_OUT_FIRST_MS * 4 / 5, OUTLIER_OUT_FIRST_MS * 6 / 5 + 10);
-	assert_false(outlier_try(items[0], now_ms)); /* one, and not two */
+	assert_false(outlier_try(items[0], now_ms)); /* a second trial is not allowed */
 	assert_true(outlier_is_ejected(items[0]));
-	/* Calls that began before say nothing of how it is now. */
+	/* A call that began before the ejection does not readmit. */
 	answer(all, 0, 1, 1);
 	assert_true(outlier_is_ejected(items[0]));
 	now_ms += OUTLIER_OUT_FIRST_MS / 2; /* of twice the first time, give or take a fifth */
@@ -107,17 +107,17 @@ static void one_call_tries_it_and_takes_it_in(void **state UNUSED) {
 	done(all);
 }
 
-static void out_for_longer_each_time_up_to_a_limit(void **state UNUSED) {
+static void ejections_get_longer_up_to_a_limit(void **state UNUSED) {
 	struct outliers all = make(2);
 	failing(all, 0, OUTLIER_FAILURES_MAX);
 	for (unsigned i = 0; i < 10; i++) {
 		uint64_t expected = MIN(OUTLIER_OUT_FIRST_MS << i, OUTLIER_OUT_MAX_MS);
 		assert_in_range(wait_for_trial(items[0]), expected * 4 / 5, expected * 6 / 5 + 10);
-		if (i % 2 == 0) /* one that never ends does as well */
+		if (i % 2 == 0) /* a trial that never ends counts as failed, too */
 			outlier_failed(all, 0, true, now_ms);
 	}
 	outlier_answered(all, 0, true, 1, now_ms);
-	/* It fails again soon: as long as before. After a long time: as if it were the first. */
+	/* Failures soon after eject for as long as before; after a long good time, for the shortest time. */
 	failing(all, 0, OUTLIER_FAILURES_MAX);
 	assert_in_range(wait_for_trial(items[0]), OUTLIER_OUT_MAX_MS * 4 / 5, OUTLIER_OUT_MAX_MS * 6 / 5 + 10);
 	outlier_answered(all, 0, true, 1, now_ms);
@@ -127,14 +127,14 @@ static void out_for_longer_each_time_up_to_a_limit(void **state UNUSED) {
 	done(all);
 }
 
-static void far_slower_than_the_others_is_left_out(void **state UNUSED) {
+static void a_replica_far_slower_than_the_others_is_ejected(void **state UNUSED) {
 	struct outliers all = make(2);
 	answer(all, 1, 20, 5);
-	answer(all, 0, 3 * OUTLIER_SLOW_MAX, OUTLIER_SLOW_MIN_MS - 1); /* slow, and not worth a word */
+	answer(all, 0, 3 * OUTLIER_SLOW_MAX, OUTLIER_SLOW_MIN_MS - 1); /* slow, but below the minimum */
 	assert_false(outlier_is_ejected(items[0]));
 	answer(all, 0, OUTLIER_SLOW_MAX, 400);
-	assert_out(items[0], "5 calls in a row were far slower than at the others");
-	/* A trial that is slow again does not take it in; one that is not does. */
+	assert_ejected(items[0], "5 calls in a row were far slower than at the others");
+	/* A slow trial does not readmit; a fast one does. */
 	wait_for_trial(items[0]);
 	outlier_answered(all, 0, true, 400, now_ms);
 	assert_true(outlier_is_ejected(items[0]));
@@ -144,14 +144,14 @@ static void far_slower_than_the_others_is_left_out(void **state UNUSED) {
 	done(all);
 }
 
-static void slow_as_the_others_is_not_slow(void **state UNUSED) {
+static void a_replica_as_slow_as_the_others_is_not_ejected(void **state UNUSED) {
 	struct outliers all = make(2);
 	for (unsigned i = 0; i < 100; i++) {
 		answer(all, 0, 1, 900);
 		answer(all, 1, 1, 300);
 	}
 	assert_false(outlier_is_ejected(items[0]));
-	/* Nothing is known of the other: nothing to compare with. */
+	/* The other replica has answered nothing: there is nothing to compare with. */
 	done(all);
 	all = make(2);
 	answer(all, 0, 100, 5000);
@@ -159,7 +159,7 @@ static void slow_as_the_others_is_not_slow(void **state UNUSED) {
 	done(all);
 }
 
-static void calls_that_callers_gave_up_count_when_they_were_slow(void **state UNUSED) {
+static void cancelled_calls_count_when_they_were_slow(void **state UNUSED) {
 	struct outliers all = make(2);
 	answer(all, 1, 20, 2);
 	for (unsigned i = 0; i < 100; i++)
@@ -171,22 +171,22 @@ static void calls_that_callers_gave_up_count_when_they_were_slow(void **state UN
 	done(all);
 }
 
-static void stuck_while_the_others_go_on_is_left_out(void **state UNUSED) {
+static void a_replica_whose_calls_do_not_end_is_ejected(void **state UNUSED) {
 	struct outliers all = make(2);
 	outlier_sent(items[0], 0, now_ms);
 	now_ms += OUTLIER_STUCK_MS;
-	outlier_check_progress(all, 0, now_ms); /* nothing went on elsewhere either */
+	outlier_check_progress(all, 0, now_ms); /* no call ended elsewhere either */
 	assert_false(outlier_is_ejected(items[0]));
 	answer(all, 1, 1, 1);
-	outlier_sent(items[0], 1, now_ms); /* another one there is no progress */
+	outlier_sent(items[0], 1, now_ms); /* another call that is sent there is no progress */
 	outlier_check_progress(all, 0, now_ms - 1);
 	assert_false(outlier_is_ejected(items[0]));
 	outlier_check_progress(all, 0, now_ms);
-	assert_out(items[0], "calls are under way there, and none has ended for 2 s");
+	assert_ejected(items[0], "calls are under way there, and none has ended for 2 s");
 	done(all);
 }
 
-static void a_long_call_is_no_stuck_replica(void **state UNUSED) {
+static void one_long_call_does_not_eject(void **state UNUSED) {
 	struct outliers all = make(2);
 	answer(all, 1, 20, 900);
 	outlier_sent(items[0], 0, now_ms);
@@ -197,7 +197,7 @@ static void a_long_call_is_no_stuck_replica(void **state UNUSED) {
 	done(all);
 }
 
-static void a_trial_that_is_slow_says_so(void **state UNUSED) {
+static void a_slow_trial_is_told_as_slow(void **state UNUSED) {
 	struct outliers all = make(2);
 	answer(all, 1, 20, 5);
 	failing(all, 0, OUTLIER_FAILURES_MAX);
@@ -218,7 +218,7 @@ static void a_late_trial_readmits_and_a_later_one_changes_nothing(void **state U
 	assert_true(outlier_is_ejected(items[0]));
 	outlier_answered(all, 0, true, 1, now_ms);
 	assert_false(outlier_is_ejected(items[0]));
-	outlier_failed(all, 0, true, now_ms); /* of a trial before: one failure, no ejection */
+	outlier_failed(all, 0, true, now_ms); /* of an earlier trial: one failure, no ejection */
 	outlier_answered(all, 0, true, 1, now_ms);
 	assert_false(outlier_is_ejected(items[0]));
 	done(all);
@@ -239,16 +239,16 @@ static void a_transition_that_the_diagram_lacks_aborts(void **state UNUSED) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(five_failures_in_a_row_leave_it_out),
-		cmocka_unit_test(never_the_only_one_and_never_more_than_half),
-		cmocka_unit_test(one_call_tries_it_and_takes_it_in),
-		cmocka_unit_test(out_for_longer_each_time_up_to_a_limit),
-		cmocka_unit_test(far_slower_than_the_others_is_left_out),
-		cmocka_unit_test(slow_as_the_others_is_not_slow),
-		cmocka_unit_test(calls_that_callers_gave_up_count_when_they_were_slow),
-		cmocka_unit_test(stuck_while_the_others_go_on_is_left_out),
-		cmocka_unit_test(a_long_call_is_no_stuck_replica),
-		cmocka_unit_test(a_trial_that_is_slow_says_so),
+		cmocka_unit_test(five_failures_in_a_row_eject),
+		cmocka_unit_test(at_most_half_of_the_replicas_are_ejected),
+		cmocka_unit_test(one_successful_trial_readmits),
+		cmocka_unit_test(ejections_get_longer_up_to_a_limit),
+		cmocka_unit_test(a_replica_far_slower_than_the_others_is_ejected),
+		cmocka_unit_test(a_replica_as_slow_as_the_others_is_not_ejected),
+		cmocka_unit_test(cancelled_calls_count_when_they_were_slow),
+		cmocka_unit_test(a_replica_whose_calls_do_not_end_is_ejected),
+		cmocka_unit_test(one_long_call_does_not_eject),
+		cmocka_unit_test(a_slow_trial_is_told_as_slow),
 		cmocka_unit_test(a_late_trial_readmits_and_a_later_one_changes_nothing),
 		cmocka_unit_test(a_transition_that_the_diagram_lacks_aborts),
 	};

@@ -49,13 +49,13 @@ static void test_a_verb_that_declares_nothing_may_call_nothing(void **state UNUS
 	route_module_unref(module);
 }
 
-static void test_a_module_that_knows_of_no_calls_may_call_anything(void **state UNUSED) {
+static void test_a_module_that_declares_no_calls_may_call_anything(void **state UNUSED) {
 	struct route_module *module = make_module("cart", NAMES("total"));
 	assert_true(may_call(module, "total", "catalog.find"));
 	route_module_unref(module);
 }
 
-static void test_names_of_any_length_are_asked_for(void **state UNUSED) {
+static void test_long_names_are_not_found(void **state UNUSED) {
 	char name[5000];
 	struct route_module *module = make_module("cart", NAMES("total"));
 	declare(module, NAMES("total catalog.find"));
@@ -67,7 +67,7 @@ static void test_names_of_any_length_are_asked_for(void **state UNUSED) {
 	route_module_unref(module);
 }
 
-static void test_a_table_shares_what_did_not_change(void **state UNUSED) {
+static void test_a_new_table_shares_modules_that_did_not_change(void **state UNUSED) {
 	struct route_table *before = route_table_new();
 	struct route_module *cart = make_module("cart", NAMES("total")),
 			    *catalog = make_module("catalog", NAMES("find"));
@@ -96,9 +96,9 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_verb_may_call_what_it_declares),
 		cmocka_unit_test(test_a_verb_that_declares_nothing_may_call_nothing),
-		cmocka_unit_test(test_a_module_that_knows_of_no_calls_may_call_anything),
-		cmocka_unit_test(test_names_of_any_length_are_asked_for),
-		cmocka_unit_test(test_a_table_shares_what_did_not_change),
+		cmocka_unit_test(test_a_module_that_declares_no_calls_may_call_anything),
+		cmocka_unit_test(test_long_names_are_not_found),
+		cmocka_unit_test(test_a_new_table_shares_modules_that_did_not_change),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

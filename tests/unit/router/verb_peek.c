@@ -13,10 +13,10 @@ static const struct str body_first = STR_INIT("\x1a\x02{}\x12\x08\x12\x01v\x1a\x
 static const struct str with_metadata =
 	STR_INIT("\x0a\x08\x0a\x06\x0a\x01k\x12\x01w\x12\x08\x12\x01v\x1a\x03mod\x1a\x02{}");
 
-static void finds_the_verb_wherever_it_stands(void **state UNUSED) {
+static void the_verb_is_found_at_any_offset(void **state UNUSED) {
 	const struct str messages[] = {verb_first, body_first, with_metadata};
 	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
-		/* However the bytes are cut, it is found as soon as it is there, and asking as told makes progress. */
+		/* However the bytes are cut, the verb is found once it is whole, and need grows each time. */
 		size_t have = 0, need = 0, rounds = 0;
 		struct verb_name verb;
 		struct error err;
@@ -35,7 +35,7 @@ static void finds_the_verb_wherever_it_stands(void **state UNUSED) {
 	}
 }
 
-static void names_what_is_missing(void **state UNUSED) {
+static void the_error_names_the_missing_field(void **state UNUSED) {
 	static const struct {
 		struct str message;
 		const char *says;
@@ -65,8 +65,8 @@ static void names_what_is_missing(void **state UNUSED) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_the_verb_wherever_it_stands),
-		cmocka_unit_test(names_what_is_missing),
+		cmocka_unit_test(the_verb_is_found_at_any_offset),
+		cmocka_unit_test(the_error_names_the_missing_field),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

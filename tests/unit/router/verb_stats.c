@@ -19,7 +19,7 @@ static void test_each_time_has_one_bucket(void **state UNUSED) {
 	}
 }
 
-static void test_buckets_are_an_eighth_wide_at_most_from_the_middle(void **state UNUSED) {
+static void test_a_bucket_reaches_an_eighth_from_its_middle_at_most(void **state UNUSED) {
 	for (size_t i = 5; i < VERB_BUCKETS; i++) {
 		uint64_t begin = verb_bucket_end(i - 1), end = verb_bucket_end(i);
 		assert_true((end - 1 - begin) * 4 <= begin);
@@ -30,7 +30,7 @@ static void end(struct verb_stats *stats, size_t worker, enum code status, bool 
 	verb_counts_end(verb_stats_begin(stats, worker), status, failed, us);
 }
 
-static void test_workers_are_added_up(void **state UNUSED) {
+static void test_counts_of_all_workers_are_summed(void **state UNUSED) {
 	struct verb_stats *stats = verb_stats_new(3);
 	struct verb_summary sum;
 	verb_stats_read(stats, &sum);
@@ -83,7 +83,7 @@ static void *write_many(void *data) {
 	return NULL;
 }
 
-static void test_who_reads_meanwhile_sees_no_call_end_that_did_not_begin(void **state UNUSED) {
+static void test_a_concurrent_reader_sees_no_more_ends_than_begins(void **state UNUSED) {
 	struct verb_stats *stats = verb_stats_new(WORKERS);
 	struct writer writers[WORKERS];
 	struct verb_summary sum;
@@ -134,7 +134,7 @@ static void test_a_verb_keeps_its_counts_when_its_module_is_replaced(void **stat
 	assert_string_equal(module->verbs[0].name, "add");
 	verb_stats_read(module->verbs[0].stats, &sum);
 	assert_int_equal(sum.finished, 1);
-	/* A call on the old route may still count. */
+	/* A call that still has the old route is counted without harm. */
 	end(stats_of(old, STR("old")), 0, CODE_OK, false, 5);
 	route_module_unref(old);
 	route_module_unref(new);
@@ -154,10 +154,10 @@ static void test_a_module_that_names_no_verbs_has_one_count(void **state UNUSED)
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_time_has_one_bucket),
-		cmocka_unit_test(test_buckets_are_an_eighth_wide_at_most_from_the_middle),
-		cmocka_unit_test(test_workers_are_added_up),
+		cmocka_unit_test(test_a_bucket_reaches_an_eighth_from_its_middle_at_most),
+		cmocka_unit_test(test_counts_of_all_workers_are_summed),
 		cmocka_unit_test(test_percentiles),
-		cmocka_unit_test(test_who_reads_meanwhile_sees_no_call_end_that_did_not_begin),
+		cmocka_unit_test(test_a_concurrent_reader_sees_no_more_ends_than_begins),
 		cmocka_unit_test(test_a_verb_keeps_its_counts_when_its_module_is_replaced),
 		cmocka_unit_test(test_a_module_that_names_no_verbs_has_one_count),
 	};
