@@ -55,7 +55,7 @@ void *arena_try_alloc(struct arena *arena, size_t size) {
 	}
 	void *memory = block->data + block->used;
 	block->used += room;
-	/* What a caller asks for in tiny pieces costs at least its alignment, and is counted so. */
+	/* Even a tiny allocation costs its alignment, and counts as much. */
 	arena->used += MIN(MAX(room, alignof(max_align_t)), arena->max - arena->used);
 	return memory;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Base 64 (RFC 4648).
+ * Base64 (RFC 4648).
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 enum base64 { BASE64_PADDED, BASE64_UNPADDED };
 
-/* The most that size bytes become. */
+/* The length of the encoding of size bytes, padding included. */
 static inline size_t base64_size(size_t size) {
 	return (size + 2) / 3 * 4;
 }
@@ -17,7 +17,7 @@ static inline size_t base64_size(size_t size) {
 /* Writes base64_size(bytes.len) characters at most; returns how many. */
 size_t base64_encode(char *ret_text, struct str bytes, enum base64 form);
 
-/* Either alphabet, with or without padding. Writes text.len / 4 * 3 + 3 bytes at most. False: it is none. */
+/* Accepts either alphabet, with or without padding. Writes at most text.len / 4 * 3 + 3 bytes. false: invalid. */
 bool base64_decode(char *ret_bytes, size_t *ret_len, struct str text);
 
 struct str base64_encode_in(struct arena *arena, struct str bytes, enum base64 form);

@@ -11,7 +11,7 @@
 #include "base/str.h"
 
 struct buf_budget {
-	size_t used; /* the memory of its buffers */
+	size_t used; /* bytes that the buffers of the budget hold */
 	size_t max;
 };
 
@@ -43,7 +43,7 @@ static inline struct str buf_view(const struct buf *buf) {
 	return str_new(buf->base ? buf->base + buf->read : "", buf_len(buf));
 }
 
-/* Room for size bytes behind what is there, to be filled and then committed; NULL: over the maximum. */
+/* Makes room for size bytes at the end, to be filled and then committed; NULL: over the maximum. */
 char *buf_reserve(struct buf *buf, size_t size);
 void buf_commit(struct buf *buf, size_t size);
 

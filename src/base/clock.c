@@ -40,7 +40,7 @@ void duration_format(char ret_text[TIME_TEXT_MAX], int64_t ms) {
 		const char *unit;
 	} units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}};
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		/* Two of the next smaller unit are clearer than one of this. */
+		/* From two units up: "90 s" is clearer than "1 min". */
 		if (ms >= 2 * units[i].ms) {
 			snprintf(ret_text, TIME_TEXT_MAX, "%" PRId64 " %s", ms / units[i].ms, units[i].unit);
 			return;

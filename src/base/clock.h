@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Time: a monotonic clock for limits and a wall clock for people. State machines take neither; they are told.
+ * A monotonic clock for limits and a wall clock for people. State machines read neither: time is passed to them.
  */
 #pragma once
 
@@ -18,5 +18,5 @@ void time_format(char ret_text[TIME_TEXT_MAX], int64_t wall_ms);
 /* "43 ms", "12 s", "3 min", "5 h", "2 d". */
 void duration_format(char ret_text[TIME_TEXT_MAX], int64_t ms);
 
-/* "500ms", "30s", "2m", "1h", or "30" for seconds; false: it is none, or over ten years. */
+/* Parses "500ms", "30s", "2m", "1h", or "30" for seconds; false: invalid, or over ten years. */
 _Bool duration_parse(const char *text, uint64_t *ret_ms);

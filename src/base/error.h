@@ -42,8 +42,8 @@ struct error {
 	 * goes over the wire as the reason of a google.rpc.ErrorInfo. People's next step is not in msg: whoever shows
 	 * the error to them derives it from the reason in the words of its own interface. */
 	char reason[ERROR_REASON_MAX];
-	const char *origin; /* "src/store/sqlite.c:120", where it was set; for debug logs */
-	size_t path_len; /* so many bytes of msg, its first, name the place in the input: "request.items[3]"; 0: none */
+	const char *origin; /* "src/store/sqlite.c:120", the place that set the error; for debug logs */
+	size_t path_len; /* length of the path at the start of msg, such as "request.items[3]"; 0: none */
 	char msg[ERROR_TEXT_MAX];
 };
 
@@ -64,7 +64,7 @@ int error_set_errno_at(struct error *err, const char *origin, int number, const 
 /* Adds the reason, a constant in capitals, to an error that was just set. Returns -1. */
 int error_set_reason(struct error *err, const char *reason);
 
-/* Says that msg begins with the place in the input, of so many bytes. Returns -1. */
+/* Marks the first len bytes of msg as the path to the wrong input. Returns -1. */
 int error_set_path(struct error *err, size_t len);
 
 /* Puts "context: " before the text of err; keeps the code, the reason and the origin, and

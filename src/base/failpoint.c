@@ -71,7 +71,7 @@ void failpoint_pass(void) {
 		pause();
 }
 
-/* Those of the same kind, which is the first word of a name, and those that are spelt alike. */
+/* Whether a name shares its first word with wanted, or is spelt alike. */
 static bool is_near(const char *name, struct str wanted) {
 	struct str rest, kind = str_cut(str_from(name), '-', &rest);
 	return str_starts_with(wanted, kind) || str_distance(wanted, str_from(name), 7) < 7;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Places where this process can be told to die, as a power cut would have it: FTL_FAILPOINT=NAME[:N] kills it when it
- * comes to that place for the N-th time (1 unless said). For tests: each place is one where a crash could lose
- * something.
+ * Failpoints simulate a crash at a named place: FTL_FAILPOINT=NAME[:N] kills the process when it reaches that place for
+ * the N-th time (default 1). Each is a place at which a crash could lose something; crash tests arm them.
  *
- * None is on the way of a call. When nothing is armed, one costs a comparison.
+ * No failpoint is on the path of a call. An unarmed one costs a comparison.
  */
 #pragma once
 
@@ -38,7 +37,7 @@ enum failpoint {
 	FAILPOINT_CREATE_APPLIED,
 	FAILPOINT_CREATE_ANSWERING,
 	FAILPOINT_RUNNER_CREATING,
-	FAILPOINT_RUNNER_STARTED, /* its pid is in no file yet */
+	FAILPOINT_RUNNER_STARTED, /* before the pid file is written */
 	FAILPOINT_RUNNER_NAMED,
 	FAILPOINT_RUNNER_ACCEPTED,
 	FAILPOINT_RUNNER_EXITED,
@@ -69,7 +68,7 @@ static inline void failpoint(enum failpoint point) {
 		failpoint_pass();
 }
 
-/* Before there are threads. The error names those that are near, or all. */
+/* Called before threads are started. The error names near failpoints, or all. */
 int failpoint_arm(const char *text, struct error *err);
 
 const char *failpoint_name(enum failpoint point);

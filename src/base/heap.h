@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A binary heap: the node with the smallest key is first. Nodes are embedded in what they order, and can be moved and
- * taken out wherever they are. Equal keys come in an order that a second run repeats.
+ * A binary min-heap of embedded nodes, which can be moved and removed anywhere. The order of equal keys is
+ * deterministic.
  */
 #pragma once
 
@@ -22,7 +22,7 @@ void heap_deinit(struct heap *heap); /* the nodes stay the caller's */
 
 /* Puts a node in, or moves it. */
 void heap_set(struct heap *heap, struct heap_node *node, uint64_t key);
-void heap_remove(struct heap *heap, struct heap_node *node); /* harmless when it is not in it */
+void heap_remove(struct heap *heap, struct heap_node *node); /* does nothing when the node is in no heap */
 
 /* NULL: it is empty. */
 static inline struct heap_node *heap_first(const struct heap *heap) {

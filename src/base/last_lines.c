@@ -11,7 +11,7 @@ void last_lines_deinit(struct last_lines *last) {
 	*last = (struct last_lines){0};
 }
 
-/* Not in the middle of a character. */
+/* Cuts a text at LAST_LINE_SIZE_MAX, before a character that would be split. */
 static size_t cut(struct str text) {
 	size_t len = MIN(text.len, (size_t)LAST_LINE_SIZE_MAX);
 	while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xC0) == 0x80)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last lines that some program wrote, for the case that it fails.
+ * Keeps the last lines that a program wrote, to be shown if it fails.
  */
 #pragma once
 
 #include "base/str.h"
 
-/* In the working folder of a Runner that died of a fault: what was printed last in it. */
+/* The file in a Runner's working folder with the last lines before it died of a fault. */
 #define LAST_WORDS_FILE "last-words"
 
 enum { LAST_LINES_MAX = 20, LAST_LINE_SIZE_MAX = 1024 };

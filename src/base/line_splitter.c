@@ -16,7 +16,7 @@ static void append(struct buf *to, struct str bytes) {
 	ASSERT(over == 0);
 }
 
-/* What could steer a terminal is of no use in a log. */
+/* Replaces control characters, tabs aside, by blanks. */
 static void blank_controls(char *text, size_t len) {
 	for (size_t i = 0; i < len; i++)
 		if (((unsigned char)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7F)
@@ -28,7 +28,7 @@ static void finish_line(struct line_splitter *splitter, line_function *on_line, 
 	if (line.len > 0 && line.ptr[line.len - 1] == '\r')
 		line.len--;
 	if (line.len > 0) {
-		/* Each byte becomes three at most. */
+		/* An invalid byte becomes U+FFFD, three bytes. */
 		struct buf repaired = BUF_INIT((size_t)LOG_LINE_MAX * 3 + 64);
 		text_repair(&repaired, line);
 		blank_controls((char *)buf_view(&repaired).ptr, buf_len(&repaired));

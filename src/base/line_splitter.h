@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the bytes that a process writes to the lines of a log. Pure.
+ * Splits the output of a process into log lines. Pure.
  */
 #pragma once
 
@@ -8,21 +8,21 @@
 
 #include "base/buf.h"
 
-/* "max-log-line": what is longer is cut, with a mark. */
+/* "max-log-line": a longer line is cut and marked. */
 enum { LOG_LINE_MAX = 16 << 10 };
 
 struct line_splitter {
-	struct buf begun; /* of the line that is not complete */
-	size_t cut; /* bytes of it that were dropped */
+	struct buf begun; /* the incomplete line */
+	size_t cut; /* bytes of the incomplete line that were dropped */
 };
 
-/* A line without its end: valid UTF-8 without control characters but tabs, at most LOG_LINE_MAX bytes and the mark. */
+/* line: without its line end, valid UTF-8, no control characters but tabs, at most LOG_LINE_MAX bytes and the mark. */
 typedef void line_function(void *data, struct str line);
 
 void line_splitter_init(struct line_splitter *splitter);
 void line_splitter_deinit(struct line_splitter *splitter);
 
-/* Calls on_line for every line that is complete now. Lines end with LF or CR LF; empty ones are passed over. */
+/* Calls on_line for every line that bytes complete. Lines end with LF or CR LF; empty lines are skipped. */
 void line_splitter_feed(struct line_splitter *splitter, struct str bytes, line_function *on_line, void *data);
-/* What was begun is a line as well. */
+/* Ends the input: an incomplete line is passed to on_line. */
 void line_splitter_end(struct line_splitter *splitter, line_function *on_line, void *data);

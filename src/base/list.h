@@ -40,7 +40,7 @@ static inline void list_remove(struct list *item) {
 
 #define LIST_ENTRY(item, type, member) CONTAINER_OF(item, type, member)
 
-/* Walks head with `struct list *name`; the item at hand may be removed. */
+/* Walks head with `struct list *name`; the current item may be removed. */
 #define LIST_FOREACH(name, head) \
 	for (struct list *name = (head)->next, *name##_next = name->next; name != (head); \
 	     name = name##_next, name##_next = name->next)

@@ -46,7 +46,7 @@ _Bool log_level_parse(const char *text, enum log_level *ret_level) {
 	return 0;
 }
 
-/* A peer's words may be part of a line: what could forge a second line or steer a terminal is replaced. */
+/* Replaces control characters, as a peer's text could forge a second line or send escape sequences. */
 static void defuse(char *line, size_t len) {
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7F)
@@ -72,7 +72,7 @@ static void write_line(enum log_level level, const struct error *err, const char
 		len += add_error(line + len, sizeof line - len - 1, err);
 	defuse(line, len);
 	line[len] = '\n';
-	/* One write, so that lines of several threads and processes stay whole. */
+	/* A single write keeps lines of several threads and processes whole. */
 	ssize_t written UNUSED = write(log_fd, line, len + 1);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The process's own log: one line an event on standard error, at the edge that stops an error. Any thread may log.
+ * The log of this process: one line for each event on standard error, written where an error is handled. Thread-safe.
  */
 #pragma once
 
@@ -8,14 +8,14 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
-/* Below level nothing is written. name stands in every line ("backplane", a Runner's key); borrowed. */
+/* Lines below level are dropped. name appears in every line ("backplane", a Runner's key); borrowed. */
 void log_init(enum log_level level, const char *name);
-/* Where lines go from now on, in place of standard error. */
+/* Writes later lines to fd instead of standard error. */
 void log_set_fd(int fd);
 
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Writes "what happened: the error's text"; when debug lines are written, also where the error was set. */
+/* Writes "FORMAT: the error's text", and the error's origin if debug lines are enabled. */
 void log_failure(enum log_level level, const struct error *err, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)

@@ -20,7 +20,7 @@
 #define KIB(n) ((size_t)(n) << 10)
 #define MIB(n) ((size_t)(n) << 20)
 
-/* For our own mistakes only: always on. What a peer sends is an error, never an assert. */
+/* Checks our own invariants, always on. Wrong input from a peer is an error, never an assert. */
 #define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))
 
 _Noreturn void assert_failed(const char *condition, const char *file, int line);

@@ -97,7 +97,7 @@ void *map_put(struct map *map, struct str key, void *value) {
 	return old;
 }
 
-/* Moves the slots behind a hole up until each can be found from its own place again. */
+/* Shifts the slots after a hole until each is reachable from its home slot again. */
 static void close_hole(struct map *map, size_t hole) {
 	size_t mask = map->capacity - 1;
 	for (size_t i = (hole + 1) & mask; map->slots[i].value != NULL; i = (i + 1) & mask) {

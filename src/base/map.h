@@ -17,12 +17,12 @@ struct map {
 void map_init(struct map *map);
 void map_deinit(struct map *map); /* the values stay the caller's */
 
-void *map_get(const struct map *map, struct str key); /* NULL: not there */
-/* Returns the value that was there before, or NULL. value is not NULL. */
+void *map_get(const struct map *map, struct str key); /* NULL: no such key */
+/* Returns the value that it replaced, or NULL. value is not NULL. */
 void *map_put(struct map *map, struct str key, void *value);
 void *map_remove(struct map *map, struct str key);
 
-/* Walks in no order: start with *cursor = 0; NULL at the end. The map must not change meanwhile. */
+/* Walks in arbitrary order: start with *cursor = 0; NULL at the end. The map must not change meanwhile. */
 void *map_next(const struct map *map, size_t *cursor);
 
 uint64_t str_hash(struct str text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Allocation that does not fail: out of memory ends the process. In exchange nothing grows without a named
- * maximum, so a peer cannot bring that about. All of it is released with free().
+ * Allocation that does not fail: out of memory ends the process. In exchange nothing grows without a named maximum, so
+ * that a peer cannot cause it. Memory is released with free().
  */
 #pragma once
 

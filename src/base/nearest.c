@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 void nearest_init(struct nearest *nearest, struct str wanted) {
-	/* A third of the letters may differ, in a short word one, but not the only one. */
+	/* A third of the letters may differ, at least one; a single letter has no near name. */
 	size_t most = wanted.len < 2 ? 0 : MAX(wanted.len / 3, (size_t)1);
 	*nearest = (struct nearest){.wanted = wanted, .distance = most + 1};
 }

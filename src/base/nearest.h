@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The name that was probably meant: offer it all there are, then take the nearest.
+ * Finds the name that was probably meant: offer all candidates, then read the nearest.
  */
 #pragma once
 
@@ -8,7 +8,7 @@
 
 struct nearest {
 	struct str wanted; /* borrowed */
-	const char *name; /* NULL: nothing is near; one of those offered, borrowed */
+	const char *name; /* the nearest candidate so far, borrowed; NULL: none is near */
 	size_t distance;
 };
 

@@ -27,7 +27,7 @@ int path_check_relative(struct str path, struct error *err) {
 	if (path.len > ARTEFACT_PATH_MAX)
 		return error_set(err, CODE_INVALID_ARGUMENT, "the path \"%.*s…\" has %zu bytes; at most %d are allowed",
 				 shown, path.ptr, path.len, ARTEFACT_PATH_MAX);
-	/* Such a path is not shown: what it does to a terminal is its sender's choice. */
+	/* The error does not repeat a path with control characters. */
 	if (!is_plain_text(path))
 		return error_set(err, CODE_INVALID_ARGUMENT,
 				 "a path of %zu bytes is not UTF-8 text, or has a control character or a backslash",

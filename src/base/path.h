@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Paths and small files: what a peer may name, and writes that are whole or not there.
+ * Paths and small files: checks of paths from peers, and atomic writes.
  */
 #pragma once
 
@@ -9,14 +9,15 @@
 
 enum { ARTEFACT_PATH_MAX = 1024 };
 
-/* A path that stays within the folder it is put in: relative, at most ARTEFACT_PATH_MAX bytes of UTF-8, no empty
- * part, no "." or "..", no NUL, no backslash. The error names the path and the rule. */
+/* Checks that a path stays within its folder: relative, at most ARTEFACT_PATH_MAX bytes of UTF-8, no empty component,
+ * no
+ * "." or "..", no NUL, no backslash. The error names the path and the rule. */
 int path_check_relative(struct str path, struct error *err);
 
 /* Makes the folder and those above it, mode 0700 for the new ones. */
 int path_make_folders(const char *path, struct error *err);
 
-/* Removes a folder and all in it; what is not there is no error. Does not follow links. */
+/* Removes a folder with its content, without following links. A missing folder is no error. */
 int path_remove_tree(const char *path, struct error *err);
 
 /* Reads a whole file of at most max bytes. *ret_bytes is terminated and the caller's to free. */

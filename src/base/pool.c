@@ -25,7 +25,7 @@ enum {
 struct piece {
 	union {
 		size_t size; /* in use: a multiple of STEP */
-		struct piece *next; /* at hand */
+		struct piece *next; /* the next free piece */
 	};
 	alignas(max_align_t) char data[];
 };
@@ -47,9 +47,9 @@ void pool_free(void *memory) {
 #else
 
 static _Thread_local struct {
-	struct piece *at_hand[CLASSES]; /* by size in steps */
-	size_t room; /* for bytes that may still be kept */
-	bool watched; /* free_all runs at the thread's end */
+	struct piece *at_hand[CLASSES]; /* free pieces by size class */
+	size_t room; /* bytes that may still be kept */
+	bool watched; /* free_all is registered for the end of the thread */
 } pool;
 
 static pthread_key_t thread_end;
@@ -111,7 +111,7 @@ void pool_free(void *memory) {
 	pool.room -= size;
 }
 
-/* What is large grows where it is, if it can. */
+/* Large blocks grow in place if malloc can. */
 static void *realloc_large(struct piece *piece, size_t size) {
 	size = (size + STEP - 1) / STEP * STEP;
 	piece = mem_realloc(piece, sizeof *piece + size);

@@ -23,7 +23,7 @@ uint64_t process_stat(pid_t pid, int field) {
 	if (process_read(pid, "stat", STAT_MAX, &text, &len) < 0)
 		return 0;
 	uint64_t number = 0;
-	/* The name, field 2, may hold anything; it ends with the last bracket. */
+	/* The process name, field 2, may contain anything; the last bracket ends it. */
 	char *at = strrchr(text, ')');
 	for (int i = 2; at != NULL && i < field; i++)
 		at = strchr(at + 1, ' ');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Randomness of the operating system, and the keys made of it.
+ * Random numbers of the operating system, a fast generator, and keys.
  */
 #pragma once
 
@@ -15,6 +15,5 @@ uint64_t random_next(uint64_t *state);
 
 enum { KEY_MAX = 96 };
 
-/* A key that people can read and that nobody can guess: "PREFIX-NAME-" (name may be NULL) and 13 characters
- * that stand for the 64 bits of random. */
+/* Makes a readable, unguessable key: "PREFIX-NAME-" (name may be NULL) and 13 characters for the 64 bits of random. */
 void key_make(char ret_key[KEY_MAX], const char *prefix, const char *name, uint64_t random);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The source: tables for ftl/json.h, and the two ends of each verb. Its own names begin with ftl_, as no name of a
- * schema does in C: a module may be called "run" or "json".
+ * Writes the source: tables for ftl/json.h, and both ends of each verb. Names of the generator begin with ftl_, which
+ * no name from a schema does in C, as a module may be called "run" or "json".
  */
 #include <stdio.h>
 
@@ -71,7 +71,7 @@ static int add_called(struct c_types *types, struct c_module *module, const stru
 	return add_verb(types, other, verb, err);
 }
 
-/* Walks all that "+calls" of verbs names: start with *at zeroed. */
+/* An iterator over the verbs that "+calls" names; start zeroed. */
 struct calls_at {
 	size_t decl, metadata, call;
 };
@@ -124,7 +124,7 @@ static int collect(struct c_types *types, struct c_module *module, struct error 
 
 /* --- tables ------------------------------------------------------------------------------------------------------- */
 
-/* All that a value of the type consists of. */
+/* Marks the type and all types that its values consist of. */
 static void mark(struct c_type *type) {
 	if (type->kind == C_ALIAS) {
 		mark(type->element);
@@ -203,7 +203,7 @@ static void put_variants(const struct c_type *type, struct text *out) {
 		if (member->type != NULL)
 			text_printf(out, ", .type = &ftl_table_%s", table(member->type));
 		else if (member->text == NULL && member->number == INT64_MIN)
-			text_put(out, ", .number = INT64_MIN"); /* which C has no literal for */
+			text_put(out, ", .number = INT64_MIN"); /* C has no literal for INT64_MIN */
 		else if (member->text == NULL)
 			text_printf(out, ", .number = INT64_C(%lld)", (long long)member->number);
 		text_put(out, "},\n");
@@ -262,11 +262,11 @@ static const char *kind_name(const struct c_type *type) {
 	case C_ALIAS:
 		break;
 	}
-	ASSERT(type->kind != C_ALIAS); /* which has no table of its own */
+	ASSERT(type->kind != C_ALIAS); /* aliases have no table of their own */
 	return "";
 }
 
-/* Where the union of a sum begins: at any of its members. */
+/* A member of the sum's union, to take the union's offset. */
 static const char *union_member(const struct c_type *sum) {
 	for (size_t i = 0; i < sum->member_count; i++)
 		if (c_type_base(sum->members[i].type)->kind != C_UNIT)
@@ -351,7 +351,7 @@ static void put_run(const struct c_verb *verb, struct text *out) {
 	if (verb->request != NULL)
 		text_printf(out, ", %srequest", c_type_is_struct(verb->request) ? "&" : "");
 	text_put(out, verb->response != NULL ? ", &response" : "");
-	/* Not 0: it failed, or is answered later. */
+	/* Nonzero: the verb failed, or answers later. */
 	text_put(out, ");\n\tif (result != 0)\n\t\treturn result;\n");
 	if (verb->response != NULL)
 		text_printf(out, "\treturn ftl_typed_reply(ftl, &ftl_table_%s, &response);\n}\n\n",

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The header: types in an order in which C takes them, then the functions.
+ * Writes the header: types in an order that C accepts, then the functions.
  */
 #include "generate/c_header.h"
 
 static void declare(struct c_type *type, struct text *out);
 static void declare_name(struct c_type *type, struct text *out);
 
-/* Comments of C, whatever is in those of the schema. */
+/* Writes comments of the schema as C comments; comment marks inside are broken up. */
 static void put_comment(const struct schema_comments *comments, const char *indent, struct text *out) {
 	for (size_t i = 0; i < comments->count; i++) {
 		text_printf(out, "%s%s", indent, i == 0 ? "/* " : " * ");
@@ -27,7 +27,7 @@ void c_write_variable(const struct c_type *type, const char *name, struct text *
 
 /* --- types -------------------------------------------------------------------------------------------------------- */
 
-/* All that a value of the type must see before it. */
+/* Declares everything that a value of the type needs before it. */
 static void declare_whole(struct c_type *type, struct text *out) {
 	switch (type->kind) {
 	case C_LIST:
@@ -62,7 +62,7 @@ static void declare_whole(struct c_type *type, struct text *out) {
 	}
 }
 
-/* All that a pointer to the type must see before it; a struct needs nothing. */
+/* Declares everything that a pointer to the type needs before it; a struct needs nothing. */
 static void declare_name(struct c_type *type, struct text *out) {
 	if (type->kind == C_ALIAS || type->kind == C_ENUM)
 		declare(type, out);
@@ -187,7 +187,7 @@ static void declare(struct c_type *type, struct text *out) {
 	}
 }
 
-/* A map holds its entries by pointer, so they come last: nothing can be missing then. */
+/* Declares the entry struct of a map. A map points to its entries, so these come last, when all types are complete. */
 static void declare_entry(const struct c_type *map, struct text *out) {
 	text_printf(out, "%s_entry {\n\t", map->c);
 	c_write_variable(map->map_key, "key", out);

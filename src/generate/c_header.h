@@ -4,7 +4,7 @@
 #include "generate/c_types.h"
 #include "generate/text.h"
 
-/* A verb: its own, or one that it calls. */
+/* A verb of the module, or one that it calls. */
 struct c_verb {
 	const struct schema_decl *decl;
 	const char *module;
@@ -20,7 +20,7 @@ struct c_verbs {
 struct c_module {
 	const struct schema_module *module;
 	struct c_verbs own, called;
-	const char *start, *stop; /* functions of the author; NULL: none */
+	const char *start, *stop; /* the author's functions; NULL: none */
 };
 
 void c_header_write(const struct c_types *types, const struct c_module *module, struct text *out);

@@ -22,7 +22,7 @@ void c_types_deinit(struct c_types *types) {
 }
 
 int c_types_claim(struct c_types *types, const char *name, const char *what, struct error *err) {
-	const char *space = strchr(name, ' '); /* behind "struct" */
+	const char *space = strchr(name, ' '); /* the name after "struct" */
 	if (strncmp(space != NULL ? space + 1 : name, "ftl_", 4) == 0)
 		return error_set(err, CODE_INVALID_ARGUMENT,
 				 "%s would be %s in C, and names with ftl_ are FTL's own: rename it", what, name);
@@ -35,7 +35,7 @@ int c_types_claim(struct c_types *types, const char *name, const char *what, str
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
 
-/* What a member cannot be called in C: its words, and macros of its usual headers and of gcc. */
+/* Whether a member cannot have this name: keywords of C, macros of its usual headers and of gcc. */
 static bool is_taken_word(const char *name) {
 	static const char *const words[] = {
 		"auto",     "break",        "case",          "char",    "const",     "continue",
@@ -58,7 +58,7 @@ static bool is_taken_word(const char *name) {
 	return false;
 }
 
-/* A name for the last of count + 1 members. */
+/* A free name for member number count. */
 static const char *member_name(struct c_types *types, const struct c_member *members, size_t count, const char *name) {
 	const char *c_name = is_taken_word(name) ? arena_printf(&types->arena, "%s_", name) : name;
 	for (size_t i = 0; i < count;) {
@@ -97,7 +97,7 @@ static int intern(struct c_types *types, const char *key, enum c_kind kind, stru
 	return 0;
 }
 
-/* Names it, a struct of its own, in the module that is generated. */
+/* Names a type that becomes a struct of the generated module. */
 static int name_struct(struct c_types *types, struct c_type *type, const char *word, struct error *err) {
 	type->word = word;
 	type->tag = arena_printf(&types->arena, "%s_%s", own_name(types), word);
@@ -105,7 +105,7 @@ static int name_struct(struct c_types *types, struct c_type *type, const char *w
 	return c_types_claim(types, type->c, type->key, err);
 }
 
-/* Names it, which is no struct of its own: only its table is called so. */
+/* Names a type that is no struct; only its table gets the name. */
 static int name_table(struct c_types *types, struct c_type *type, const char *word, struct error *err) {
 	type->word = word;
 	type->tag = arena_printf(&types->arena, "%s_%s", own_name(types), word);
@@ -186,7 +186,7 @@ static int make_optional(struct c_types *types, struct c_type *type, struct erro
 	case C_ALIAS:
 		break;
 	}
-	ASSERT(base == NULL); /* an optional of an optional is that one */
+	ASSERT(base == NULL); /* nested optionals were collapsed */
 	return -1;
 }
 
@@ -273,7 +273,7 @@ static int add_fields(struct c_types *types, struct c_type *type, const struct c
 	return 0;
 }
 
-/* Of enums and sums. Constants are global names. */
+/* Adds the variants of enums and sums, whose constants are global names. */
 static int add_variants(struct c_types *types, struct c_type *type, const struct c_scope *scope, struct error *err) {
 	const struct schema_decl *decl = type->decl;
 	size_t count = decl->enumeration.variant_count;
@@ -289,7 +289,7 @@ static int add_variants(struct c_types *types, struct c_type *type, const struct
 		const char *what = arena_printf(&types->arena, "%s of %s", variant->name, type->key);
 		if (c_types_claim(types, constant, what, err) < 0)
 			return -1;
-		/* The struct has a member "kind" of its own. */
+		/* "kind" is taken by the discriminator. */
 		const char *name = strcmp(variant->name, "kind") == 0 ? "kind_" : variant->name;
 		member->c_name = member_name(types, type->members, i, name);
 		if (variant->type != NULL && resolve(types, scope, variant->type, &member->type, err) < 0)
@@ -412,8 +412,8 @@ static int resolve(struct c_types *types, const struct c_scope *scope, const str
 	return -1;
 }
 
-/* What the new ones consist of, which may be new ones again. Not while they are made: an alias may be among what it
- * stands for. */
+/* Adds the members of new types, which may add further types. Not done while a type is made, as an alias may be part of
+ * its own target. */
 static int fill(struct c_types *types, struct error *err) {
 	struct c_type *type = types->filled != NULL ? types->filled->next : types->first;
 	for (; type != NULL; types->filled = type, type = type->next) {
@@ -446,7 +446,8 @@ int c_types_add_all(struct c_types *types, const struct schema_module *module, s
 
 /* --- boxes -------------------------------------------------------------------------------------------------------- */
 
-/* A value of type has one of wanted in itself, not behind a pointer. Each search has a number and looks once. */
+/* Whether a value of type contains one of wanted, not behind a pointer. search numbers the traversal, so that each type
+ * is visited once. */
 static bool contains(struct c_type *type, const struct c_type *wanted, size_t search) {
 	if (type == wanted)
 		return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stubs for Python: a file for each module that is called, with its types as sdk/python knows them and a function for
- * each exported verb. Generic data stay generic. A class stands before the unions and aliases that name it, as these
- * are made when the file is read; what fields and functions name is looked up later.
+ * Writes Python stubs: one file for each called module, with its types as sdk/python has them and a function for each
+ * exported verb. Generic data stay generic. A class stands before the unions and aliases that refer to it, as those are
+ * evaluated when the file is read; annotations of fields and functions are evaluated later.
  */
 #include "generate/python_names.h"
 #include "generate/text.h"
@@ -83,7 +83,7 @@ static void put_type(struct python_printer *printer, const struct schema_type *t
 	}
 }
 
-/* A docstring cannot end early by what is in it. */
+/* Writes a docstring with its quotes and backslashes escaped. */
 static void put_doc(struct text *out, const struct schema_comments *comments, const char *end) {
 	if (comments->count == 0)
 		return;
@@ -143,7 +143,7 @@ static void put_enum(struct python_printer *printer, const struct python_name *n
 	}
 }
 
-/* The variants that are no class of their own yet. */
+/* Writes classes for the variants that have none. */
 static void put_variants(struct python_printer *printer, const struct python_name *name) {
 	struct text *out = &printer->out;
 	for (size_t i = 0; i < name->decl->enumeration.variant_count; i++) {
@@ -183,7 +183,7 @@ static void put_alias_of(const struct schema_type *type, void *context) {
 		put_alias(printer, (struct python_name *)find(printer, type));
 }
 
-/* Behind those that it names. */
+/* Writes an alias after the types that it refers to. */
 static void put_alias(struct python_printer *printer, struct python_name *name) {
 	if (name->decl->kind != SCHEMA_ALIAS || name->written)
 		return;
@@ -246,7 +246,8 @@ static void put_verb(struct python_printer *printer, const struct python_name *n
 	text_printf(out, ", timeout)\n%s", has_response ? "    return answer\n" : "");
 }
 
-/* For `ftl schema` of the SDK: which verb a function calls, and where a type is declared that others may name. */
+/* Writes the tables that the SDK's schema command reads: the verb behind each function, and the home of each exported
+ * type. */
 static void put_tables(struct python_printer *printer) {
 	struct text *out = &printer->out;
 	text_put(out, "\n\nFTL_TYPES: dict[str, Any] = {\n");

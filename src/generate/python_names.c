@@ -20,14 +20,14 @@ static bool is_python_word(const char *name) {
 	return is_among(name, words, ARRAY_LEN(words));
 }
 
-/* What the file itself uses. */
+/* Names that the generated file itself uses. */
 static const char *const used_words[] = {
 	"Annotated", "Any",  "FTL_MODULE", "FTL_TYPES", "FTL_VERBS", "Generic", "TypeAlias", "TypeVar",
 	"answer",    "bool", "bytes",      "dataclass", "datetime",  "dict",    "enum",      "float",
 	"ftl",       "int",  "list",       "request",   "str",       "timeout",
 };
 
-/* Of a name that begins with two underscores Python makes another within a class, and of one with one a private one. */
+/* Removes leading underscores: Python mangles two of them within a class and treats one as private. */
 static const char *visible(struct python_names *names, const char *name) {
 	return name[0] == '_' ? arena_printf(&names->arena, "m%s", name) : name;
 }
@@ -128,7 +128,7 @@ static int add_parts(struct python_names *names, const struct schema_module *mod
 	return 0;
 }
 
-/* Types first: a verb of the same name gives way, as it is called less often than they are written. */
+/* Types choose first; a verb with the same name gets another, as types are written more often than verbs are called. */
 static void choose_words(struct python_names *names) {
 	const char *own = names->options->module->name;
 	for (struct python_name *name = names->first; name != NULL; name = name->next) {

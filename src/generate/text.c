@@ -32,7 +32,8 @@ void text_printf(struct text *text, const char *format, ...) {
 void text_put_literal(struct text *text, const char *value) {
 	text_put(text, "\"");
 	for (const char *c = value; *c != '\0'; c++) {
-		/* Three octal digits end by themselves. "??" would begin a trigraph. */
+		/* Octal escapes have exactly three digits, so they need no separator. "?" is escaped, as "??" begins a
+		 * trigraph. */
 		if (*c == '"' || *c == '\\')
 			text_printf(text, "\\%c", *c);
 		else if ((unsigned char)*c < ' ' || *c == 0x7F || (*c == '?' && c[1] == '?'))

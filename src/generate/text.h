@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text on its way into a buffer. Writes go on after one that did not fit, and only the first such is remembered, so
- * that no line of a generator must check.
+ * A text under construction. A write that does not fit sets an error that stays, so that generators check once at the
+ * end.
  */
 #pragma once
 
@@ -17,5 +17,5 @@ struct text {
 void text_put(struct text *text, const char *bytes);
 void text_printf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* A string literal of C and of Python, with its quotes. */
+/* Writes a string literal that is valid in C and Python, with its quotes. */
 void text_put_literal(struct text *text, const char *value);

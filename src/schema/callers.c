@@ -7,12 +7,12 @@
 #include "base/memory.h"
 #include "schema/reach.h"
 
-/* Which declarations a verb's request and response are made of, in one of the two schemas. */
+/* The declarations that a verb's request and response consist of, in the old or the new schema. */
 struct use {
 	bool *request, *response;
 };
 
-/* The changes that hurt the callers of a verb, the first of them by name: more are only counted. */
+/* The changes that break the callers of a verb: the first ones by name, the rest only counted. */
 struct hurt {
 	size_t count;
 	const struct schema_change *first[SCHEMA_DIAGNOSTICS_MAX];
@@ -20,12 +20,12 @@ struct hurt {
 
 struct callers {
 	const struct schema_comparison *comparison;
-	const struct schema_module *caller; /* being looked at */
+	const struct schema_module *caller; /* the module that is being checked */
 	struct schema_diagnostics *diagnostics;
-	struct map hurt; /* by the name of a verb that was looked at */
-	struct map hurt_by_type; /* where it is in a request */
-	bool *in_request; /* declarations of the caller that requests of its verbs are made of */
-	bool *told; /* changes that the caller was told to be hurt by: who calls need not hear it of its own verbs */
+	struct map hurt; /* struct hurt by verb name; each verb is examined once */
+	struct map hurt_by_type; /* struct hurt by the name of a type that requests contain */
+	bool *in_request; /* declarations of the caller that requests of its verbs contain */
+	bool *told; /* changes already reported for the caller's verbs; its use of types need not repeat them */
 };
 
 static struct use new_use(const struct schema_module *module, const struct schema_type *request,
@@ -54,7 +54,8 @@ static void free_use(struct use use) {
 	free(use.response);
 }
 
-/* A type hurts where it was in use and still is; one that is gone was replaced, which the replacement answers for. */
+/* A changed type breaks a verb that used it before and still does. A type that is no longer used was replaced, and the
+ * replacement is a change of its own. */
 static bool hurts(const struct schema_comparison *comparison, const struct schema_change *change, const char *verb,
 		  struct use before, struct use after) {
 	if (change->breaks_verb)
@@ -82,7 +83,7 @@ static struct hurt *new_hurt(const struct schema_comparison *comparison, const c
 	return hurt;
 }
 
-/* Found once for each verb, however many call it, and for each type. */
+/* Computed once for each verb and each type, however many callers there are. */
 static const struct hurt *find_hurt(struct callers *callers, const char *name, bool is_type) {
 	const struct schema_module *before = callers->comparison->old_module, *after = callers->comparison->new_module;
 	struct map *known = is_type ? &callers->hurt_by_type : &callers->hurt;
@@ -139,8 +140,8 @@ struct type_use {
 	bool in_request; /* of one of its verbs */
 };
 
-/* A type of the changed module that the caller names, and that it may no longer name so, or that has fewer values now:
- * requests of the caller's verbs with others are refused from then on, before it sees them. */
+/* Reports a type of the changed module that the caller refers to and that is gone, or that has fewer values now and
+ * stands in requests of the caller's verbs: such requests would be refused before the caller sees them. */
 static void check_type(const struct schema_type *type, void *context) {
 	const struct type_use *use = context;
 	const struct schema_comparison *comparison = use->callers->comparison;
@@ -193,7 +194,7 @@ static int by_name(const void *left, const void *right) {
 	return strcmp((*a)->name, (*b)->name);
 }
 
-/* A map has no order, and an error should read the same each time. */
+/* Sorted by name, so that the errors come in the same order each time. */
 static const struct schema_module **sort_modules(const struct map *modules) {
 	const struct schema_module **sorted = mem_alloc(MAX(modules->len, (size_t)1) * sizeof *sorted);
 	size_t cursor = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is hurt by the change of a module.
+ * Finds the callers that a change of a module breaks.
  */
 #pragma once
 

@@ -9,15 +9,15 @@
 #include "schema/reach.h"
 #include "schema/recursion.h"
 
-/* Up to so many names are compared each with each, which is faster than a map. */
+/* Up to this many names are compared pairwise, which is faster than a map. */
 enum { FEW_NAMES = 16 };
 
 struct checker {
 	const struct schema_module *module;
 	struct schema_diagnostics *diagnostics;
-	const struct schema_decl *decl; /* being checked; NULL: the module itself */
-	const char *part; /* its field or variant; NULL: itself */
-	struct schema_pos pos; /* of that */
+	const struct schema_decl *decl; /* the declaration that is being checked; NULL: the module itself */
+	const char *part; /* the field or variant that is being checked; NULL: the declaration itself */
+	struct schema_pos pos; /* position of part, or of decl */
 };
 
 /* "EchoRequest.name: …", "EchoRequest: …" or "module echo: …" */
@@ -36,7 +36,7 @@ static bool is_own(const struct checker *checker, const struct schema_ref *ref) 
 	return strcmp(ref->module, checker->module->name) == 0;
 }
 
-/* Words that other languages have for a type of ours. */
+/* The FTL type for the name that other languages give it. */
 static const char *familiar_type(const char *name) {
 	static const char *const pairs[][2] = {
 		{"integer", "Int"},   {"long", "Int"},      {"int64", "Int"},      {"int32", "Int"},
@@ -51,7 +51,7 @@ static const char *familiar_type(const char *name) {
 	return NULL;
 }
 
-/* What is a word elsewhere and a mark here. */
+/* The FTL syntax for what other languages write as a word. */
 static const char *familiar_mark(const char *name) {
 	static const char *const pairs[][2] = {
 		{"list", "an array is written [String]"},      {"array", "an array is written [String]"},
@@ -166,7 +166,7 @@ static void check_metadata(struct checker *checker, const struct schema_metadata
 	}
 }
 
-/* Names that must differ, in the order in which they come. */
+/* A set of names that must differ. */
 struct names {
 	struct map many; /* in use past FEW_NAMES */
 	const char *few[FEW_NAMES];

@@ -16,7 +16,7 @@
 #include "schema/print.h"
 #include "schema/reach.h"
 
-/* Members of types compared in depth for one comparison. What is past it counts as different. */
+/* Members of types that one comparison examines in depth. Types past this limit count as different. */
 enum { DEEP_MEMBERS_MAX = 500000 };
 
 struct difference {
@@ -31,17 +31,18 @@ struct comparer {
 	struct schema_comparison *result;
 	const struct schema_module *old_module, *new_module;
 	struct schema_change *changes;
-	const struct schema_decl *old_decl, *new_decl; /* being compared */
-	/* New declarations that an exported verb had and has there; NULL until the first difference. */
+	const struct schema_decl *old_decl, *new_decl; /* the declarations that are being compared */
+	/* New declarations that exported verbs used before and still use, in requests and in responses; NULL until the
+	 * first difference. */
 	bool *in_request, *in_response;
-	size_t deep_members; /* so far */
-	/* Pairs of declarations that one pair of types leads to, each compared once. */
+	size_t deep_members; /* examined so far */
+	/* Pairs of declarations reachable from one pair of types; each pair is compared once. */
 	struct map seen;
-	struct pair *waiting; /* seen, and not compared yet */
-	struct map known; /* from the first pair that types led to, to its const struct difference */
+	struct pair *waiting; /* pairs in seen that are not compared yet */
+	struct map known; /* results: const struct difference by the first pair */
 };
 
-/* Two declarations of different names. */
+/* An old and a new declaration with different names. */
 struct pair {
 	const struct schema_decl *old_decl, *new_decl;
 	struct pair *next;
@@ -74,7 +75,7 @@ static struct schema_change new_change(struct comparer *comparer, const char *pa
 	};
 }
 
-/* Marks what the exported verbs of one of the two modules have in their requests or responses. */
+/* Marks the declarations that requests (or responses) of a module's exported verbs contain. */
 static bool *new_marks(const struct schema_module *module, bool requests) {
 	bool *marks = mem_zalloc(MAX(module->decl_count, (size_t)1) * sizeof *marks);
 	for (const struct schema_decl *verb = NULL; (verb = schema_next_verb(module, verb)) != NULL;)
@@ -83,7 +84,8 @@ static bool *new_marks(const struct schema_module *module, bool requests) {
 	return marks;
 }
 
-/* Those of the new module that were in use before and still are. Where one was replaced, that is said there. */
+/* Marks declarations of the new module that were in use before and still are. A replaced type is reported where the
+ * replacement stands. */
 static bool *new_marks_of_both(const struct comparer *comparer, bool requests) {
 	bool *before = new_marks(comparer->old_module, requests);
 	bool *marks = new_marks(comparer->new_module, requests);
@@ -101,7 +103,7 @@ static void find_uses(struct comparer *comparer) {
 	comparer->in_response = new_marks_of_both(comparer, false);
 }
 
-/* A change of a type: who is hurt depends on where it is used. */
+/* Adds the change of a type; whom it breaks depends on where the type is used. */
 static void add_difference(struct comparer *comparer, const char *part, struct schema_pos pos,
 			   struct difference difference, const char *text) {
 	struct schema_change change = new_change(comparer, part, ".", pos);
@@ -147,7 +149,7 @@ static bool is_same_ref(const struct comparer *comparer, const struct schema_typ
 	return strcmp(old_type->ref.name, new_type->ref.name) == 0;
 }
 
-/* Values of all kinds only contain those of their arguments, so a change of an argument goes the same way. */
+/* A generic value only contains values of its arguments, so it narrows and widens as they do. */
 static struct difference compare_args(struct comparer *comparer, const struct schema_type *old_type,
 				      const struct schema_type *new_type) {
 	struct difference result = same;
@@ -166,7 +168,7 @@ static struct difference added_field(const struct comparer *comparer, const stru
 	return is_optional(comparer->new_module, &field->type) ? same : narrower;
 }
 
-/* Who sends it is refused, for it is unknown now. Who receives it misses it when it was not optional. */
+/* A sender of a removed field is refused, as the field is unknown now. A receiver misses it if it was not optional. */
 static struct difference removed_field(const struct comparer *comparer, const struct schema_field *field) {
 	return is_optional(comparer->old_module, &field->type) ? narrower : both;
 }
@@ -211,8 +213,8 @@ static size_t count_members(const struct schema_decl *decl) {
 	return decl->kind == SCHEMA_DATA ? decl->data.field_count : decl->enumeration.variant_count;
 }
 
-/* What becomes of the pair is added by compare_waiting: as a pair leads to others, one in the other would need as much
- * of the stack as a stranger likes. One that was met before adds nothing new. */
+/* Queues the pair for compare_waiting. Comparing it here would recurse as deep as a peer's schema is nested. A pair
+ * that is queued already adds nothing. */
 static struct difference compare_later(struct comparer *comparer, const struct schema_decl *old_decl,
 				       const struct schema_decl *new_decl) {
 	const struct schema_decl *key[2] = {old_decl, new_decl};
@@ -241,7 +243,7 @@ static struct difference compare_pair(struct comparer *comparer, const struct pa
 static struct difference compare_waiting(struct comparer *comparer, struct difference result) {
 	for (struct pair *pair; (pair = comparer->waiting) != NULL; free(pair)) {
 		comparer->waiting = pair->next;
-		/* All is different already, so the others can add nothing. */
+		/* Both narrower and wider already: further pairs cannot change the result. */
 		if (!result.narrows || !result.widens)
 			result = join(result, compare_pair(comparer, pair));
 	}
@@ -257,7 +259,7 @@ static struct difference compare_refs(struct comparer *comparer, const struct sc
 	return compare_later(comparer, old_decl, new_decl);
 }
 
-/* Whether all values of type are also texts (or whole numbers) in JSON. */
+/* Whether all values of type are written as JSON strings (or whole numbers). */
 static bool is_written_as(const struct schema_module *module, const struct schema_type *type,
 			  enum schema_type_kind plain) {
 	const struct schema_decl *decl = schema_target(module, type);
@@ -318,8 +320,8 @@ static struct difference compare_types(struct comparer *comparer, const struct s
 	return both;
 }
 
-/* Forgets the pairs of the comparison before: each answers for itself. Only all pairs that the first one leads to are
- * the whole of it, so of that one the answer is kept: it comes again when a type of many fields was replaced. */
+/* Starts a comparison with no pairs seen. The result covers all pairs that the first one leads to, so it is kept for
+ * that pair alone: the same pair comes again when a type that many fields have was replaced. */
 static struct difference compare_anew(struct comparer *comparer, const struct schema_type *old_type,
 				      const struct schema_type *new_type) {
 	map_deinit(&comparer->seen);
@@ -334,7 +336,7 @@ static struct difference compare_anew(struct comparer *comparer, const struct sc
 	return join(result, *deep);
 }
 
-/* The same text? For a safe change that is still one. */
+/* Whether both types are written alike; a change of the text alone is a safe change. */
 static bool is_same_type(const struct schema_type *old_type, const struct schema_type *new_type) {
 	if (old_type->kind != new_type->kind || old_type->arg_count != new_type->arg_count)
 		return false;
@@ -548,7 +550,7 @@ static int rank(const struct schema_change *change) {
 	return change->breaks_callers * 2 + change->breaks_data;
 }
 
-/* Stable: within a rank the order of the schema stays. */
+/* A stable sort: changes of one rank stay in the order of the schema. */
 static const struct schema_change *sort_changes(struct comparer *comparer) {
 	size_t count = comparer->result->count, used = 0;
 	struct schema_change *sorted = arena_alloc(comparer->arena, MAX(count, (size_t)1) * sizeof *sorted);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What changed between two schemas of a module, and whom it hurts. docs/schema.md has the table of rules.
+ * The changes between two schemas of a module, and whom they break. docs/schema.md has the table of rules.
  *
- * There are two questions about each change of a type. Does it narrow: are there values of the old type that the new
- * one refuses? Does it widen: are there values of the new type that a reader of the old one does not understand?
- * Narrowing hurts those who send it, and whatever is stored of it; widening hurts those who receive it.
+ * A change of a type narrows it when the new type refuses some value of the old one, and widens it when a reader of the
+ * old type does not understand some value of the new one. Narrowing breaks senders and stored data; widening breaks
+ * receivers.
  */
 #pragma once
 
@@ -16,23 +16,25 @@ enum { SCHEMA_CHANGES_MAX = 10000 };
 struct schema_change {
 	const char *path; /* "EchoRequest.name", "echo response", "Mood" */
 	const char *text; /* "was String?, is now String" */
-	bool breaks_callers; /* of an exported verb, or users of an exported type */
+	bool breaks_callers; /* callers of an exported verb, or users of an exported type */
 	bool breaks_data;
-	struct schema_pos pos; /* in the new schema; in the old one of what is gone */
-	const struct schema_decl *old_decl, *new_decl; /* what it belongs to; NULL: added or gone */
-	bool narrows, widens; /* a type */
-	bool breaks_verb; /* a verb: its callers, if it has any */
+	struct schema_pos pos; /* in the new schema; in the old one if it was removed */
+	const struct schema_decl *old_decl,
+		*new_decl; /* the changed declaration; NULL: old of an added, new of a removed one */
+	bool narrows, widens; /* of a type */
+	bool breaks_verb; /* of a verb: every caller is broken */
 };
 
 struct schema_comparison {
 	const struct schema_module *old_module, *new_module; /* borrowed */
-	const struct schema_change *changes; /* those that break most come first */
+	const struct schema_change *changes; /* the most breaking first */
 	size_t count;
-	size_t left_out; /* past SCHEMA_CHANGES_MAX */
-	bool breaks_callers, breaks_data; /* any, those left out as well */
+	size_t left_out; /* changes past SCHEMA_CHANGES_MAX */
+	bool breaks_callers, breaks_data; /* whether any change does, including those left out */
 };
 
-/* Both were checked and have one name. *ret_comparison is in arena, which has SCHEMA_ARENA_MAX room. */
+/* Both modules were checked and have the same name. The comparison is in arena, which needs SCHEMA_ARENA_MAX free
+ * bytes. */
 void schema_compare(const struct schema_module *old_module, const struct schema_module *new_module, struct arena *arena,
 		    struct schema_comparison *ret_comparison);
 

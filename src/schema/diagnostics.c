@@ -7,7 +7,7 @@
 
 enum {
 	MESSAGE_MAX = 512,
-	EXCERPT_CHARS = 100, /* of a longer line only the part around the place is shown */
+	EXCERPT_CHARS = 100, /* a longer line is cut to the part around the place */
 	EXCERPT_BYTES = EXCERPT_CHARS * 4,
 	ARENA_MAX = SCHEMA_DIAGNOSTICS_MAX * 4096,
 };
@@ -52,7 +52,7 @@ static size_t skip_chars(struct str line, size_t count) {
 	return at;
 }
 
-/* As many characters as the word at the place has. */
+/* The length in characters of the word at the place. */
 static size_t mark_length(struct str from) {
 	size_t len = 0;
 	while (len < from.len && len < SCHEMA_NAME_MAX && schema_is_name(str_new(from.ptr, len + 1)))
@@ -69,7 +69,7 @@ static size_t write_indent(char *out, struct str before) {
 	return used;
 }
 
-/* Without blanks at the end, and without what a terminal might obey. */
+/* Copies a line without trailing blanks and control characters. */
 static size_t copy_printable(char out[EXCERPT_BYTES], struct str line) {
 	size_t len = MIN(line.len, (size_t)EXCERPT_BYTES);
 	while (len > 0 && (line.ptr[len - 1] == '\r' || line.ptr[len - 1] == ' '))
@@ -104,7 +104,7 @@ static const char *make_excerpt(struct schema_diagnostics *diagnostics, struct s
 			    mark);
 }
 
-/* A text that was cut to fit may end within a character, and one of a stranger may hold what a terminal obeys. */
+/* Repairs a text that was cut within a UTF-8 character and replaces control characters. */
 static void make_printable(char *text) {
 	size_t len = strlen(text);
 	while (len > 0 && !str_is_text(str_new(text, len)))

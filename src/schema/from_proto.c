@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The texts and the structure of a message are a stranger's. Reading goes on after an error with an empty piece in the
- * place of the bad one; such a model never leaves this file.
+ * Texts and structure of a message come from a peer and are checked throughout. After an error reading continues with
+ * an empty piece in place of the bad one, to find further errors; such a model never leaves this file.
  */
 #include "schema/proto.h"
 
@@ -14,18 +14,18 @@ struct proto_reader {
 	struct arena *arena;
 	struct schema_diagnostics *diagnostics;
 	const char *module;
-	const Schema__Data *data; /* whose type parameters are known here, or NULL */
+	const Schema__Data *data; /* the data whose type parameters are in scope; NULL: none */
 	size_t nodes;
 	size_t text_bytes;
-	const char *last_file; /* most positions name the same one */
-	struct schema_pos pos; /* the nearest above that has one */
+	const char *last_file; /* the file name of the last position, which most positions share */
+	struct schema_pos pos; /* position of the nearest enclosing message that has one */
 	char place[3 * SCHEMA_NAME_MAX]; /* "EchoRequest.name" */
 };
 
 #define COMPLAIN(reader, hint, format, ...) \
 	schema_diagnose((reader)->diagnostics, (reader)->pos, hint, "%s: " format, (reader)->place, __VA_ARGS__)
 
-/* Counts what is about to be added to the model; false: there is too much. */
+/* Counts a node of the model; false: the model has SCHEMA_NODES_MAX already. */
 static bool count_node(struct proto_reader *reader) {
 	if (reader->nodes++ < SCHEMA_NODES_MAX)
 		return true;
@@ -57,7 +57,7 @@ static bool has_control(const char *text, const char *allowed) {
 	return false;
 }
 
-/* A text that is printed as it stands. */
+/* Reads a text that the printer writes without quotes. */
 static const char *read_plain_text(struct proto_reader *reader, const char *what, const char *text) {
 	const char *copy = read_text(reader, what, text);
 	if (has_control(copy, ""))
@@ -74,7 +74,7 @@ static const char *read_name(struct proto_reader *reader, const char *what, cons
 	return copy;
 }
 
-/* Sets where errors are from here on; returns what it was. */
+/* Sets the position of errors that follow; returns the previous one. */
 static struct schema_pos enter(struct proto_reader *reader, const Schema__Position *message) {
 	struct schema_pos before = reader->pos;
 	if (message == NULL || message->line < 1 || message->line > UINT32_MAX || message->column < 0 ||
@@ -86,7 +86,7 @@ static struct schema_pos enter(struct proto_reader *reader, const Schema__Positi
 	return before;
 }
 
-/* The position of a message alone; unknown when it has none. */
+/* The message's own position; unknown when it has none. */
 static struct schema_pos read_pos(struct proto_reader *reader, const Schema__Position *message) {
 	struct schema_pos outer = enter(reader, message);
 	struct schema_pos pos = reader->pos;
@@ -211,13 +211,13 @@ static bool read_known_type(struct proto_reader *reader, const Schema__Type *mes
 		return true;
 	case SCHEMA__TYPE__VALUE_DATA_REF:
 		return read_type_ref(reader, message->data_ref, depth, type);
-	default: /* protobuf-c's enums have values that are none */
+	default: /* protobuf-c adds a value for the width of the enum */
 		COMPLAIN(reader, NULL, "%s", "a type of no kind, or of one that this version does not know");
 		return false;
 	}
 }
 
-/* false: it said what is wrong, or there is too much; *ret_type is then not to be read. */
+/* false: an error was reported or the node limit is reached; *ret_type is undefined then. */
 static bool read_type(struct proto_reader *reader, const Schema__Type *message, size_t depth,
 		      struct schema_type *ret_type) {
 	*ret_type = (struct schema_type){.kind = SCHEMA_ANY, .ref = {.module = "", .name = ""}};
@@ -408,7 +408,7 @@ static void read_alias(struct proto_reader *reader, const Schema__TypeAlias *mes
 	read_metadata(reader, message->metadata, message->n_metadata, &decl->metadata);
 }
 
-/* What all four kinds begin with. */
+/* The fields that all kinds of declarations share. */
 struct decl_head {
 	const char *kind;
 	const Schema__Position *pos;
@@ -435,7 +435,7 @@ static bool find_head(const Schema__Decl *message, struct decl_head *ret_head) {
 		*ret_head = (struct decl_head){"the type alias", message->type_alias->pos, message->type_alias->name,
 					       message->type_alias->comments, message->type_alias->n_comments};
 		return true;
-	default: /* protobuf-c's enums have values that are none */
+	default: /* protobuf-c adds a value for the width of the enum */
 		return false;
 	}
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Arrays that grow in an arena. The room is the next power of two, so nothing but the count must be kept.
+ * Arrays that grow in an arena. The capacity is the next power of two, so callers keep the count alone.
  */
 #pragma once
 
 #include "base/arena.h"
 
-/* Returns items, or where it was moved to, with room for one more behind the first count. */
+/* Returns the array, moved if needed, with room for item number count. */
 static inline void *array_grow(struct arena *arena, void *items, size_t count, size_t item_size) {
 	if ((count & (count - 1)) != 0)
 		return items;

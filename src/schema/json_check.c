@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One walk over text and type at once. A value is checked where it stands; the only ones read twice are those of a sum
- * type whose "value" comes before its "name".
+ * One walk over text and type at once. Each value is read once, except the "value" of a sum type that stands before its
+ * "name".
  */
 #include "schema/json_check.h"
 
@@ -18,34 +18,34 @@
 #include "schema/print.h"
 #include "schema/timestamp.h"
 
-/* Where a value is, from the inside out; each step is on the stack of who took it. */
+/* The path to a value, innermost step first; each step lives on the stack of the function that took it. */
 struct place {
 	const struct place *outer;
-	const char *field; /* a field, or else */
-	struct str key; /* of a map, or else */
+	const char *field; /* a field; NULL: key or index */
+	struct str key; /* key of a map; empty view: index */
 	size_t index;
 };
 
-/* What type parameters mean where a type is written: the arguments of the generic data that it is in. */
+/* Binds the type parameters of a generic data to its arguments. */
 struct scope {
 	const struct schema_decl *data;
-	const struct schema_type *args; /* written in outer */
+	const struct schema_type *args; /* in terms of the parameters of outer */
 	const struct scope *outer;
 };
 
-/* Keys of all maps so far, as hashes of map and key. They are seeded at random: two that collide by accident would be
- * taken for one key, which is less likely than a broken machine. */
+/* The keys of all maps so far, as 64-bit hashes of map and key under a random seed. A collision would report a false
+ * duplicate; it is less likely than a hardware fault. */
 struct key_set {
-	uint64_t *hashes; /* 0: free */
+	uint64_t *hashes; /* 0: free slot */
 	size_t len, capacity;
 };
 
 struct json_checker {
 	const struct schema_json *json;
 	struct scanner scanner;
-	struct buf scratch; /* the last string that had escapes */
+	struct buf scratch; /* the last unescaped string */
 	struct key_set keys;
-	uint64_t maps; /* counts those that were entered */
+	uint64_t maps; /* maps entered so far */
 	struct error *err;
 };
 
@@ -56,11 +56,11 @@ enum {
 	PATH_TEXT_MAX = 400,
 	VALUE_TEXT_MAX = 60,
 	LIST_TEXT_MAX = 240,
-	ALIASES_MAX = 100, /* from module to module, one after the other; more are a circle, which --allow-breaking may
-			      make */
+	ALIASES_MAX = 100, /* aliases followed from module to module; a longer chain is a circle, which a forced deploy
+			      can make */
 };
 
-/* For a message: quoted, and cut when it is long. */
+/* Quotes a text for a message, cut to VALUE_TEXT_MAX. */
 static const char *quote(struct str text, char ret_text[VALUE_TEXT_MAX + 8]) {
 	size_t len = MIN(text.len, (size_t)VALUE_TEXT_MAX);
 	while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xC0) == 0x80)
@@ -72,7 +72,7 @@ static const char *quote(struct str text, char ret_text[VALUE_TEXT_MAX + 8]) {
 	return ret_text;
 }
 
-/* The end of a long path says more than its beginning. */
+/* A long path loses its beginning, as its end says more. */
 static void print_path(const struct json_checker *checker, const struct place *place, char ret_text[PATH_TEXT_MAX]) {
 	char *at = ret_text + PATH_TEXT_MAX - 1;
 	*at = '\0';
@@ -134,7 +134,7 @@ static const char *kind_word(enum scan_kind kind) {
 	return words[kind];
 }
 
-/* Something else came than what is expected; what text is not JSON is said first. */
+/* Reports another kind of value than expected; a syntax error takes precedence. */
 static int refuse_kind(struct json_checker *checker, const char *expected, const struct place *place) {
 	enum scan_kind kind = scan_peek(&checker->scanner);
 	if (kind == SCAN_INVALID)
@@ -146,7 +146,7 @@ static bool comes(struct json_checker *checker, enum scan_kind kind) {
 	return scan_peek(&checker->scanner) == kind;
 }
 
-/* What raw stands for; valid until the next call. */
+/* The unescaped text; valid until the next call. */
 static struct str plain(struct json_checker *checker, struct str raw, bool escaped) {
 	if (!escaped)
 		return raw;
@@ -306,7 +306,7 @@ static bool put_hash(struct key_set *set, uint64_t hash) {
 	}
 }
 
-/* false: the key was there. */
+/* Adds a key of a map; false: a duplicate. */
 static bool add_key(struct json_checker *checker, uint64_t map, struct str key) {
 	struct key_set *set = &checker->keys;
 	if (set->len * 2 >= set->capacity) {
@@ -333,8 +333,8 @@ static const struct schema_module *find_module(const struct json_checker *checke
 	return checker->json->modules ? map_get(checker->json->modules, str_from(name)) : NULL;
 }
 
-/* Over aliases, of whatever module, to what type stands for. Of a reference also what it leads to, and the module of
- * that; NULL: not there. */
+/* Follows aliases across modules. For a reference also returns its declaration and that one's module; NULL: not
+ * available. */
 static const struct schema_type *resolve(const struct json_checker *checker, const struct schema_type *type,
 					 const struct schema_module **ret_module, const struct schema_decl **ret_decl) {
 	*ret_module = NULL;
@@ -403,14 +403,14 @@ static int check_enum(struct json_checker *checker, const struct schema_decl *de
 	return refuse(checker, place, REASON_UNKNOWN_VARIANT, "expected %s, got %lld", list_values(decl, values), (long long)number);
 }
 
-/* A key is a text in JSON, whatever its type. */
+/* Checks a map's key, which is a JSON string whatever its type. */
 static int check_key(struct json_checker *checker, const struct schema_type *type, struct str key,
 		     const struct place *place) {
 	const struct schema_module *module;
 	const struct schema_decl *decl;
 	type = resolve(checker, type, &module, &decl);
 	if (type->kind == SCHEMA_REF && (decl == NULL || decl->kind != SCHEMA_ENUM))
-		return 0; /* of a module that is not there */
+		return 0; /* its module is not available */
 	bool of_int = type->kind == SCHEMA_INT || (type->kind == SCHEMA_REF && decl->enumeration.of_int);
 	int64_t number = 0;
 	char quoted[VALUE_TEXT_MAX + 8], canonical[32];
@@ -464,7 +464,7 @@ static int refuse_field(struct json_checker *checker, const struct schema_decl *
 		      found ? found : "");
 }
 
-/* Most texts have the fields in the order of the schema, so the one behind the last is looked at first. */
+/* Fields usually come in the order of the schema, so the one after the last found is tried first. */
 static size_t find_field(const struct schema_decl *data, struct str name, size_t next) {
 	if (next < data->data.field_count && str_eq_c(name, data->data.fields[next].name))
 		return next;
@@ -571,12 +571,12 @@ static int check_unit(struct json_checker *checker, const struct place *place) {
 	return checker->scanner.problem ? refuse_syntax(checker, place) : 0;
 }
 
-/* A sum type's value on its way through the object. */
+/* The state of reading a sum type's object. */
 struct sum {
 	const struct schema_decl *decl;
-	const struct schema_variant *variant; /* NULL: "name" was not there yet */
+	const struct schema_variant *variant; /* NULL: "name" has not come yet */
 	bool has_value;
-	struct scanner before_value; /* where it is, when it came before the name */
+	struct scanner before_value; /* position of "value", if it came before "name" */
 };
 
 static int check_sum_name(struct json_checker *checker, struct sum *sum, const struct place *place) {
@@ -650,7 +650,7 @@ static int check_sum(struct json_checker *checker, const struct schema_decl *dec
 	return 0;
 }
 
-/* With --allow-breaking a module may be there in a form that others do not fit. */
+/* A forced deploy can leave references that do not fit the module as it is now. */
 static int refuse_ref(const struct json_checker *checker, const struct schema_type *type, const char *problem,
 		      const struct place *place) {
 	return refuse(checker, place, REASON_INVALID_VALUE, "the type \"%s.%s\" %s", type->ref.module, type->ref.name, problem);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether a JSON text is a value of a type. docs/schema.md says how each type is written.
+ * Checks whether a JSON text is a value of a type. docs/schema.md says how each type is written.
  */
 #pragma once
 
@@ -10,16 +10,16 @@
 struct map;
 
 struct schema_json {
-	const struct schema_module *module; /* that the type is written in */
-	const struct map *modules; /* the others by name, to follow references into; NULL: none */
-	/* In place of modules: one of the others, or NULL; lent until the check ends. */
+	const struct schema_module *module; /* the module in which the type is written */
+	const struct map *modules; /* other modules by name, for references; NULL: none */
+	/* Instead of modules: looks a module up; NULL: not available. The module is borrowed until the check ends. */
 	const struct schema_module *(*find)(void *owner, const char *name);
 	void *owner;
-	const char *root; /* how an error calls the value: "request" */
-	bool skip_unknown; /* fields that the schema does not have: for a response, whose module may be newer */
+	const char *root; /* the first step of paths in errors: "request" */
+	bool skip_unknown; /* ignore unknown fields: for a response, whose module may be newer */
 };
 
-/* InvalidArgument names the place and what was expected there: "request.items[3].name: expected String, got number".
- * What belongs to a module that is not there may be any JSON. The modules were checked. */
+/* InvalidArgument, with a path and a reason: "request.items[3].name: expected String, got number", "WRONG_TYPE". A
+ * value of a module that is not available may be any JSON. All modules were checked before. */
 int schema_check_json(const struct schema_json *json, const struct schema_type *type, struct str text,
 		      struct error *err) MUST_USE;

@@ -108,7 +108,7 @@ bool scan_number(struct scanner *scanner, struct str *ret_digits) {
 	return true;
 }
 
-/* The four digits at text; -1: they are none. */
+/* The value of four hexadecimal digits; -1: they are not. */
 static int read_unit(struct str text) {
 	int unit = 0;
 	for (size_t i = 0; i < 4; i++) {
@@ -128,7 +128,7 @@ static bool is_low_surrogate(int unit) {
 	return unit >= 0xDC00 && unit <= 0xDFFF;
 }
 
-/* The '\' is at hand. */
+/* Takes an escape sequence; the scanner is at the backslash. */
 static bool take_escape(struct scanner *scanner) {
 	struct str rest = str_from_offset(scanner->text, scanner->at + 1);
 	if (rest.len == 0)
@@ -221,7 +221,7 @@ bool scan_enter(struct scanner *scanner) {
 	return true;
 }
 
-/* To a member, over the comma before it; or out. */
+/* Moves past the comma to the next member, or past the closing bracket. */
 static bool next(struct scanner *scanner, size_t index, char closing, const char *problem) {
 	if (scanner->problem != NULL)
 		return false;

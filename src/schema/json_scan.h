@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON read in place (RFC 8259): one value after the other, and no tree. A tree of a hostile text takes fifty times
- * its size, and one of a library would round large numbers before anyone knows whether they are Int or Float.
+ * Reads JSON in place (RFC 8259), value by value, without a tree. The tree of a hostile text takes fifty times the
+ * text's size, and libraries round large numbers before it is known whether they are Int or Float.
  *
- * Functions return false when the text is not JSON; the scanner then knows why, and every later call returns false too.
+ * Functions return false when the text is not JSON; scanner->problem says why, and every later call returns false too.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 enum { SCAN_DEPTH_MAX = 100 };
 
 enum scan_kind {
-	SCAN_INVALID, /* no value begins here, or a problem came before */
+	SCAN_INVALID, /* no value begins here, or there is a problem already */
 	SCAN_NULL,
 	SCAN_BOOLEAN,
 	SCAN_NUMBER,
@@ -25,25 +25,25 @@ struct scanner {
 	struct str text; /* borrowed */
 	size_t at;
 	size_t depth;
-	const char *problem; /* NULL: none so far */
+	const char *problem; /* NULL: none */
 };
 
-/* text is what is checked for UTF-8 here. */
+/* Starts at the beginning of text and checks that it is UTF-8. */
 void scan_start(struct scanner *scanner, struct str text);
 
-/* What comes next; moves only over blanks. */
+/* The kind of the next value; skips blanks only. */
 enum scan_kind scan_peek(struct scanner *scanner);
 
-/* Takes the value that comes next, which is of that kind. */
+/* Takes the next value, whose kind scan_peek has told. */
 bool scan_null(struct scanner *scanner);
 bool scan_boolean(struct scanner *scanner, bool *ret_value);
 bool scan_number(struct scanner *scanner, struct str *ret_digits);
 
-/* *ret_raw is what stands between the quotes; with escapes in it *ret_escaped is set. */
+/* *ret_raw: the bytes between the quotes; *ret_escaped: they contain escapes. */
 bool scan_string(struct scanner *scanner, struct str *ret_raw, bool *ret_escaped);
 
-/* Into an object or array, then to each member; the last scan_next goes out of it and returns false, as it does for a
- * problem. A key is read as a string is. */
+/* scan_enter enters an object or array; scan_next moves to each member. The last scan_next leaves and returns false, as
+ * it does for a problem. A key is read as a string. */
 bool scan_enter(struct scanner *scanner);
 bool scan_next(struct scanner *scanner, size_t index);
 bool scan_next_key(struct scanner *scanner, size_t index, struct str *ret_raw, bool *ret_escaped);
@@ -51,13 +51,12 @@ bool scan_next_key(struct scanner *scanner, size_t index, struct str *ret_raw, b
 /* Takes a value of any kind. */
 bool scan_skip(struct scanner *scanner);
 
-/* Nothing but blanks is left. */
+/* Whether only blanks are left. */
 bool scan_finish(struct scanner *scanner);
 
-/* Writes what a string with escapes stands for, of at most raw.len bytes; returns how many. raw was read. */
+/* Writes the unescaped string, at most raw.len bytes; returns its length. raw came from scan_string. */
 size_t scan_unescape(struct str raw, char *out);
 
-/* A whole number of 64 bits with its sign and nothing behind it, exactly; false: it is none, or does not fit. digits
- * were read. */
+/* Converts an integer exactly; false: a fraction, an exponent, or more than 64 bits. digits came from scan_number. */
 bool scan_to_int(struct str digits, int64_t *ret_number);
 bool scan_is_whole(struct str digits);

@@ -99,8 +99,8 @@ static bool skip_blanks(struct lexer *lexer) {
 	return line_ended;
 }
 
-/* What the four digits of \uXXXX stand for, as UTF-8; 0: no character. Surrogates are none: a character past U+FFFF is
- * written as itself. */
+/* Writes the code point of \uXXXX as UTF-8; 0: invalid. Surrogates are invalid: characters past U+FFFF are written
+ * directly. */
 static size_t read_code_point(struct lexer *lexer, char *out) {
 	unsigned code = 0;
 	for (size_t i = 0; i < 4; i++) {
@@ -194,7 +194,7 @@ static enum token_kind read_token(struct lexer *lexer, struct str *ret_text) {
 	return kind;
 }
 
-/* What editors make of " and ': U+2018 to U+201F. */
+/* Typographic quotes, U+2018 to U+201F, which editors insert for " and '. */
 static bool is_curly_quote(struct str text) {
 	return text.len == 3 && memcmp(text.ptr, "\xE2\x80", 2) == 0 && (unsigned char)text.ptr[2] >= 0x98 &&
 	       (unsigned char)text.ptr[2] <= 0x9F;
@@ -215,7 +215,7 @@ static void complain_about_character(struct lexer *lexer, struct schema_pos pos,
 				(unsigned char)text.ptr[0]);
 	else
 		schema_diagnose(lexer->diagnostics, pos, hint, "'%.*s' has no meaning here", STR_ARG(text));
-	/* It was meant as a comment, so its words are no further errors. */
+	/* Skips the line: a '#' was meant as a comment, so its words cause no further errors. */
 	while (text.ptr[0] == '#' && !at_end(lexer) && peek(lexer, 0) != '\n')
 		step(lexer);
 }
@@ -242,7 +242,7 @@ void lex_next(struct lexer *lexer) {
 	}
 }
 
-/* The bytes of the plain word that text begins with; 0: there is none. A brace that it did not open ends it. */
+/* The length of the plain word at the start of text; 0: none. A closing brace without its opening one ends the word. */
 static size_t plain_word_length(struct str text) {
 	if (text.len == 0 || text.ptr[0] == '+' || str_starts_with(text, STR("//")))
 		return 0;

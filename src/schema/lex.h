@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The words of the schema language. One token is looked at ahead; comments are set aside for the parser.
+ * The lexer of the schema language: one token ahead; comments are set aside for the parser.
  */
 #pragma once
 
@@ -27,11 +27,11 @@ struct lex_comment {
 };
 
 struct lexer {
-	struct token token; /* the one at hand */
-	uint32_t last_line; /* where the token before it ended */
-	size_t open_braces; /* before it */
+	struct token token; /* the current token */
+	uint32_t last_line; /* the line on which the previous token ended */
+	size_t open_braces; /* open before the current token */
 
-	struct lex_comment *comments; /* read and not taken yet, oldest first */
+	struct lex_comment *comments; /* comments that the parser has not taken yet, oldest first */
 	size_t comment_count;
 
 	struct arena *arena;
@@ -47,11 +47,11 @@ void lex_start(struct lexer *lexer, const char *file, struct str text, struct ar
 
 void lex_next(struct lexer *lexer);
 
-/* The next word of metadata on the line of the last token: anything up to a blank, or a string. The token at hand
- * must not have been read past, so this is called in place of lex_next; false: there is no further one. */
+/* Reads the next word of metadata on the line of the last token: anything up to a blank, or a string. Called instead of
+ * lex_next; false: the line has no further word. */
 bool lex_word(struct lexer *lexer, struct str *ret_word);
 
-/* Whether lex_word reads this back as one word when it stands there without quotes. */
+/* Whether lex_word reads the unquoted text back as one word. */
 bool lex_is_plain_word(struct str text);
 
 bool lex_is(const struct lexer *lexer, char mark);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Each declaration in use becomes a component, and each instance of a generic data one of its own. They are made from a
- * queue, so that a type may refer to itself. Responses come first: a data that is in one may have more fields than it
- * names, any other may not.
+ * Each declaration in use becomes a component, as does each instance of a generic data. Components are made from a
+ * queue, so that a type may refer to itself. Responses are described first: a data that a response contains may have
+ * further fields, any other may not.
  */
 #include "schema/openapi.h"
 
@@ -13,11 +13,11 @@
 #include "base/memory.h"
 #include "schema/reach.h"
 
-/* What names mean where a type is written. */
+/* The module and the type parameters in scope of a type. */
 struct openapi_scope {
 	const struct schema_module *module;
 	const struct schema_decl *data; /* NULL: no type parameters */
-	const struct schema_type *args; /* without type parameters */
+	const struct schema_type *args; /* closed types */
 };
 
 struct component {
@@ -25,7 +25,7 @@ struct component {
 	const char *name;
 	struct openapi_scope scope;
 	const struct schema_decl *decl;
-	bool open; /* may have fields that it does not name */
+	bool open; /* allows additional properties */
 };
 
 struct maker {
@@ -33,15 +33,15 @@ struct maker {
 	const char *ref_prefix;
 	struct arena arena;
 	struct map known; /* components by name */
-	struct component *first, **last; /* those still to be made */
+	struct component *first, **last; /* the queue of components to make */
 	json_t *components;
 	bool open;
-	size_t types; /* written out so far */
+	size_t types; /* types written so far */
 	bool failed; /* a limit was passed */
 	struct error *err;
 };
 
-/* Memory does not run out (base/memory.h), and all texts of a model are UTF-8. */
+/* jansson fails only without memory or for invalid UTF-8, and neither happens here. */
 static json_t *sure(json_t *value) {
 	ASSERT(value != NULL);
 	return value;
@@ -82,7 +82,7 @@ static void set_comments(json_t *object, const struct schema_comments *comments)
 	buf_deinit(&text);
 }
 
-/* Without type parameters: those of the scope are replaced by its arguments, which stay shared. */
+/* Replaces the type parameters by the arguments of the scope, which stay shared. */
 static struct schema_type close_type(struct maker *maker, const struct schema_type *type,
 				     const struct openapi_scope *scope) {
 	struct schema_type closed = *type;
@@ -103,7 +103,7 @@ static struct schema_type close_type(struct maker *maker, const struct schema_ty
 	return closed;
 }
 
-/* "echo.Page-Array-Int": each word is followed by as many as it takes, so no two types have one name. */
+/* "echo.Page-Array-Int" in prefix order with fixed arity, so that no two types share a name. */
 static void put_name(struct maker *maker, const struct schema_type *type, struct buf *name) {
 	const char *word = schema_type_word(type->kind);
 	if (maker->failed)
@@ -130,7 +130,7 @@ static void put_name(struct maker *maker, const struct schema_type *type, struct
 		put_name(maker, &type->args[i], name);
 }
 
-/* The component of a closed type; made known when it is new. */
+/* Finds the component of a closed type, or queues a new one. */
 static const struct component *find_component(struct maker *maker, const struct schema_type *type,
 					      const struct schema_module *module, const struct schema_decl *decl) {
 	struct buf name = BUF_INIT(SCHEMA_OPENAPI_NAME_MAX);
@@ -160,7 +160,7 @@ static json_t *new_ref(struct maker *maker, const struct schema_type *type) {
 	json_t *schema = sure(json_object());
 	const struct schema_module *module = map_get(maker->modules, str_from(type->ref.module));
 	const struct schema_decl *decl = module ? schema_find_decl(module, type->ref.name) : NULL;
-	/* Of a module that is not there nothing is known. */
+	/* The module is not available: any value. */
 	if (decl == NULL || maker->failed)
 		return schema;
 	const struct component *component = find_component(maker, type, module, decl);
@@ -193,7 +193,7 @@ static json_t *new_values(const struct schema_decl *decl, bool as_text) {
 	return values;
 }
 
-/* What the keys of a map may be; NULL: any text. */
+/* The schema of a map's keys; NULL: any string. */
 static json_t *new_key(const struct maker *maker, const struct schema_type *type) {
 	const struct schema_decl *decl = NULL;
 	while (type->kind == SCHEMA_REF) {
@@ -267,7 +267,7 @@ static json_t *new_schema(struct maker *maker, const struct schema_type *type, c
 		return new_formatted("string", "pattern", "^[A-Za-z_][A-Za-z0-9_]*\\.[A-Za-z_][A-Za-z0-9_]*$");
 	case SCHEMA_REF: {
 		struct schema_type closed = close_type(maker, type, scope);
-		/* A type parameter may stand for anything. */
+		/* A type parameter: any value. */
 		return type->ref.module[0] == '\0' ? new_schema(maker, &closed, &(struct openapi_scope){0})
 						   : new_ref(maker, &closed);
 	}
@@ -365,7 +365,7 @@ static void maker_init(struct maker *maker, const struct map *modules, const cha
 	arena_init(&maker->arena, (size_t)4 * SCHEMA_ARENA_MAX);
 }
 
-/* Prints the document, which it takes, and cleans up. */
+/* Takes the document, prints it and frees the maker. */
 static int maker_finish(struct maker *maker, json_t *document, struct buf *buf) {
 	char *text = maker->failed ? NULL : json_dumps(document, JSON_INDENT(2));
 	if (text != NULL && buf_append(buf, str_from(text)) != 0)
@@ -404,7 +404,7 @@ static json_t *new_operation(const struct schema_module *module, const struct sc
 	return operation;
 }
 
-/* The schemas of all responses and after them of all requests, in the order of the verbs; an array of each. */
+/* Appends the schemas of all responses, or of all requests, in the order of the verbs. */
 static void make_bodies(struct maker *maker, const struct schema_openapi *options, bool responses, json_t *bodies) {
 	maker->open = responses;
 	for (size_t i = 0; i < options->described_count; i++) {

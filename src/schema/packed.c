@@ -16,7 +16,7 @@ struct model {
 
 struct packed_schema {
 	atomic_uint refs;
-	struct model *_Atomic model; /* NULL: nobody asked yet */
+	struct model *_Atomic model; /* NULL: not unpacked yet */
 	size_t len;
 	char bytes[];
 };
@@ -92,7 +92,7 @@ const struct schema_module *packed_schema_module(struct packed_schema *schema) {
 	struct model *model = atomic_load_explicit(&schema->model, memory_order_acquire);
 	if (model != NULL)
 		return model->module;
-	/* Two threads may make one at the same time: the first is kept. */
+	/* Two threads may unpack at the same time: the first model is kept, the other freed. */
 	struct model *made = make_model(schema);
 	if (atomic_compare_exchange_strong(&schema->model, &model, made))
 		return made->module;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The schema of a deployment, as it was sent: immutable, and shared by the books of the control side and by every
- * routing table that leads to the deployment.
+ * The packed schema of a deployment, as its client sent it: immutable, shared by the control side and every routing
+ * table that leads to the deployment.
  *
- * Thousands of models would be many megabytes, so it stays packed until a thread first asks for its model, and keeps
- * that from then on. Only calls whose JSON is checked ask.
+ * The schema stays packed until a thread first asks for its model and keeps the model from then on, as the models of
+ * thousands of modules would take many megabytes. Only calls whose JSON is checked ask for it.
  */
 #pragma once
 
@@ -18,9 +18,9 @@ struct packed_schema *packed_schema_new(struct str bytes);
 struct packed_schema *packed_schema_ref(struct packed_schema *schema);
 void packed_schema_unref(struct packed_schema *schema); /* takes NULL */
 
-/* Whether they say the same: where a declaration stands in its file, and when it was deployed, says nothing. */
+/* Whether both declare the same; positions and the time of creation are ignored. */
 bool packed_schema_same(const struct packed_schema *a, const struct packed_schema *b);
 
-/* From any thread. Both last as long as the schema. */
+/* From any thread; valid as long as the schema. */
 struct str packed_schema_bytes(const struct packed_schema *schema);
 const struct schema_module *packed_schema_module(struct packed_schema *schema);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Recursive descent with one token ahead. A function returns -1 when it could not go on; the nearest loop above
- * then looks for a place to begin again: the next line for a field, the next declaration for a declaration.
+ * Recursive descent with one token ahead. A function returns -1 when it cannot continue; the nearest enclosing loop
+ * then resynchronises: at the next line for a field, at the next declaration for a declaration.
  *
- * A comment belongs to what begins behind it, or to what ends before it on its line; those left at the end of a block
- * belong to the block.
+ * A comment belongs to the item that follows it, or to the item that ends before it on the same line; comments left at
+ * the end of a block belong to the block.
  */
 #include "schema/parse.h"
 
@@ -16,7 +16,7 @@
 #include "schema/grow.h"
 #include "schema/lex.h"
 
-/* Where a list grows before its length is known; it goes into the arena once, as long as it is. */
+/* A growing list; it is copied into the arena once its length is known. */
 struct scratch {
 	void *items;
 	size_t size;
@@ -27,14 +27,14 @@ struct parser {
 	struct arena *arena;
 	struct schema_diagnostics *diagnostics;
 	struct schema_module *module;
-	const struct schema_decl *data; /* whose type parameters are known here, or NULL */
-	struct scratch members, decls; /* of the declaration and of the module at hand */
+	const struct schema_decl *data; /* the data whose type parameters are in scope; NULL: none */
+	struct scratch members, decls; /* of the current declaration, and of the module */
 	size_t nodes;
-	bool stopped; /* a limit was passed: nothing more is said */
-	bool lost; /* a declaration that was not understood, name and all */
+	bool stopped; /* a limit was passed; no further diagnostics */
+	bool lost; /* a declaration was skipped whose name is unknown */
 };
 
-/* Says what is wrong at the token at hand. */
+/* Adds a diagnostic at the current token. */
 #define COMPLAIN(parser, hint, ...) schema_diagnose((parser)->diagnostics, (parser)->lexer.token.pos, hint, __VA_ARGS__)
 
 static int expected(struct parser *parser, const char *hint, const char *what) {
@@ -58,7 +58,7 @@ static bool take_mark_if(struct parser *parser, char mark) {
 	return true;
 }
 
-/* The items, with room for one more behind the first count. */
+/* The items, with room for item number count. */
 static void *scratch_grow(struct scratch *scratch, size_t count, size_t item_size) {
 	size_t needed = (count + 1) * item_size;
 	if (needed > scratch->size) {
@@ -72,14 +72,14 @@ static void *keep(struct parser *parser, const void *items, size_t count, size_t
 	return count == 0 ? NULL : memcpy(arena_alloc(parser->arena, count * item_size), items, count * item_size);
 }
 
-/* Goes to the end of the text, so that every loop ends. */
+/* Moves to the end of the text, so that every loop ends. */
 static void stop(struct parser *parser) {
 	parser->stopped = true;
 	parser->lexer.at = parser->lexer.text.len;
 	lex_next(&parser->lexer);
 }
 
-/* Counts what is about to be added to the model. */
+/* Counts a node of the model; -1: SCHEMA_NODES_MAX is passed. */
 static int count_node(struct parser *parser) {
 	if (parser->nodes++ < SCHEMA_NODES_MAX)
 		return 0;
@@ -89,7 +89,7 @@ static int count_node(struct parser *parser) {
 	return -1;
 }
 
-/* The name at hand, which stays there. */
+/* Reads the current token as a name without taking it. */
 static int read_name(struct parser *parser, const char *what, const char **ret_name) {
 	struct token token = parser->lexer.token;
 	if (token.kind != TOKEN_NAME)
@@ -113,7 +113,7 @@ static int take_name(struct parser *parser, const char *what, const char **ret_n
 	return 0;
 }
 
-/* Moves the first count comments that are set aside into comments. */
+/* Moves the oldest count comments into comments. */
 static void take_comments(struct parser *parser, size_t count, struct schema_comments *comments) {
 	struct lexer *lexer = &parser->lexer;
 	for (size_t i = 0; i < count && count_node(parser) == 0; i++) {
@@ -129,7 +129,7 @@ static void take_comments_before(struct parser *parser, struct schema_comments *
 	take_comments(parser, parser->lexer.comment_count, comments);
 }
 
-/* Those within what has just ended, or behind it on its line. */
+/* Takes the comments within the item that has just ended, or after it on its line. */
 static void take_comments_within(struct parser *parser, struct schema_comments *comments) {
 	size_t count = 0;
 	while (count < parser->lexer.comment_count && parser->lexer.comments[count].line <= parser->lexer.last_line)
@@ -157,7 +157,7 @@ static struct schema_type *parse_inner_type(struct parser *parser, size_t depth)
 	return parse_type(parser, depth + 1, type) == 0 ? type : NULL;
 }
 
-/* The rest of a reference whose first name was read. */
+/* Parses the rest of a reference after its first name. */
 static int parse_ref_after(struct parser *parser, const char *first, struct schema_ref *ret_ref) {
 	if (!take_mark_if(parser, '.')) {
 		ret_ref->module = is_param(parser, first) ? "" : parser->module->name;
@@ -260,7 +260,7 @@ static int parse_calls(struct parser *parser, struct schema_metadata *metadata) 
 	return 0;
 }
 
-/* The '+' is at hand. */
+/* Parses metadata; the current token is '+'. */
 static int parse_metadata(struct parser *parser, struct schema_metadata *ret_metadata) {
 	struct lexer *lexer = &parser->lexer;
 	struct schema_metadata metadata = {.pos = lexer->token.pos};
@@ -299,7 +299,7 @@ static bool at_block_end(const struct parser *parser, size_t block) {
 	return lex_is(&parser->lexer, '}') && parser->lexer.open_braces == block;
 }
 
-/* Goes on at the next line or the end of the block; always further than start. */
+/* Moves to the next line or the end of the block, always past start. */
 static void skip_line(struct parser *parser, size_t block, size_t start) {
 	struct lexer *lexer = &parser->lexer;
 	if (lexer->at == start)
@@ -325,7 +325,7 @@ static int complain_about_members(struct parser *parser, const struct schema_dec
 	return -1;
 }
 
-/* A field may be called "verb" or "data", so only what follows shows that it is none: "verb echo(", "data D {". */
+/* A field may be called "verb" or "data"; only what follows shows a declaration: "verb echo(", "data D {". */
 static bool looks_unclosed(const struct parser *parser, const struct schema_decl *data) {
 	static const char *const words[] = {"verb", "data", "enum", "typealias", "export"};
 	if (data->data.field_count == 0 || (!lex_is(&parser->lexer, '(') && !lex_is(&parser->lexer, '{')))
@@ -362,7 +362,7 @@ static int parse_field(struct parser *parser, struct schema_decl *data) {
 	return 0;
 }
 
-/* "{", one part after the other, "}", metadata. A part that is wrong does not spoil the others. */
+/* Parses "{", the parts, "}" and metadata. After a wrong part parsing continues with the next. */
 static int parse_block(struct parser *parser, struct schema_decl *decl,
 		       int (*parse_part)(struct parser *parser, struct schema_decl *decl)) {
 	if (take_mark(parser, '{', NULL) != 0)
@@ -452,7 +452,7 @@ static int parse_value(struct parser *parser, struct schema_decl *decl, struct s
 		return parse_number(parser, &variant->number);
 	if (decl->enumeration.of_int || token.kind != TOKEN_STRING) {
 		expected(parser, NULL, decl->enumeration.of_int ? "a whole number" : "a string");
-		/* A value of the other kind does not hide what is wrong behind it. */
+		/* A value of the wrong kind is reported later; take it, so that errors after it are found. */
 		if (token.kind != TOKEN_STRING && token.kind != TOKEN_NUMBER)
 			return -1;
 		variant->text = decl->enumeration.of_int ? NULL : "";
@@ -530,7 +530,7 @@ static int parse_alias(struct parser *parser, struct schema_decl *decl) {
 
 struct keyword {
 	const char *word;
-	const char *name_of; /* for a message */
+	const char *name_of; /* for diagnostics */
 	int (*parse)(struct parser *parser, struct schema_decl *decl);
 };
 
@@ -552,7 +552,7 @@ static bool at_keyword(const struct parser *parser) {
 	return find_keyword(parser) != NULL || lex_is_name(&parser->lexer, "export");
 }
 
-/* Words that other languages begin with. */
+/* The FTL keyword for that of another language. */
 static const char *familiar_keyword(struct str word) {
 	static const char *const pairs[][2] = {
 		{"import", "nothing is imported: a type of another module is written module.Type"},
@@ -631,7 +631,7 @@ static int parse_decl(struct parser *parser) {
 	return result;
 }
 
-/* Goes on at the next line that begins with a word or ends the module; always further than start. */
+/* Moves to the next line that begins with a word or ends the module, always past start. */
 static void skip_decl(struct parser *parser, size_t start) {
 	struct lexer *lexer = &parser->lexer;
 	if (lexer->at == start)
@@ -644,7 +644,7 @@ static void skip_decl(struct parser *parser, size_t start) {
 	}
 }
 
-/* The metadata of a module that says how it runs has members of its own. Returns whether this is one. */
+/* Stores module metadata that says how the module runs. Returns false for other metadata. */
 static bool apply_runtime(struct parser *parser, const struct schema_metadata *metadata) {
 	struct schema_module *module = parser->module;
 	const struct {
@@ -708,7 +708,7 @@ static int parse_module(struct parser *parser) {
 	}
 	if (!take_mark_if(parser, '}')) {
 		parser->lost = true;
-		/* After another error it may well be there. */
+		/* After another error the missing name may be in the skipped text. */
 		return parser->diagnostics->count > 0
 			       ? -1
 			       : schema_diagnose(parser->diagnostics, module->pos, NULL,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From text to the model. docs/schema.md has the language.
+ * Parses schema text into the model. docs/schema.md has the language.
  */
 #pragma once
 

@@ -5,7 +5,7 @@
 
 #include "schema/lex.h"
 
-/* Writes go on after one that did not fit, and only the first such is remembered: so no line here must check. */
+/* A write that does not fit sets an error that stays, so that callers check once at the end. */
 struct printer {
 	struct buf *buf;
 	bool full;
@@ -220,7 +220,7 @@ static bool put_runtime_word(struct printer *printer, const char *name, const ch
 	return true;
 }
 
-/* Returns whether there was any. */
+/* Prints how the module runs; returns whether there was anything to print. */
 static bool put_runtime(struct printer *printer, const struct schema_module *module) {
 	bool any = put_runtime_word(printer, "language", module->language);
 	any |= put_runtime_word(printer, "entry", module->entry);

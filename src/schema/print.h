@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the model to text. Parsing that again gives the same model, but for positions.
+ * Prints the model as text. Parsing the text gives the same model, positions aside.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "schema/schema.h"
 
-/* -1: over the buffer's maximum; it then holds a part. */
+/* -1: over the buffer's maximum; buf holds a part then. */
 int schema_print(const struct schema_module *module, struct buf *buf) MUST_USE;
 int schema_print_decl(const struct schema_decl *decl, struct buf *buf) MUST_USE;
 int schema_print_type(const struct schema_type *type, struct buf *buf) MUST_USE;

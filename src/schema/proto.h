@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between the model and its protobuf form, Schema__Module of schema.pb-c.h.
+ * Converts between the model and its protobuf form, Schema__Module of schema.pb-c.h.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ struct Schema__Module;
 int schema_from_proto(const struct Schema__Module *message, struct arena *arena, struct schema_module **ret_module,
 		      struct schema_diagnostics *diagnostics) MUST_USE;
 
-/* The message is in arena, but borrows its texts from module. It is not to be freed by protobuf-c. */
+/* The message is in arena and borrows its texts from module. protobuf-c must not free it. */
 struct Schema__Module *schema_to_proto(const struct schema_module *module, struct arena *arena);
 
 /* The bytes that stand for a schema: its packed protobuf form without positions and without the time of its creation,

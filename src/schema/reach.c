@@ -8,7 +8,7 @@
 struct walk {
 	const struct schema_module *module;
 	bool *marks;
-	const struct schema_decl **waiting; /* marked, and their own types not looked at yet */
+	const struct schema_decl **waiting; /* marked declarations whose own types are still to be followed */
 	size_t waiting_len;
 };
 

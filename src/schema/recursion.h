@@ -7,5 +7,5 @@
 
 #include "schema/diagnostics.h"
 
-/* What is wrong otherwise is looked past: it is said elsewhere. Returns -1 when there were errors. */
+/* Ignores other errors, which schema_check reports. Returns -1 when there were errors. */
 int schema_check_recursion(const struct schema_module *module, struct schema_diagnostics *diagnostics);

@@ -12,10 +12,10 @@
 struct reference_checker {
 	const struct schema_module *module;
 	const struct map *modules;
-	bool may_miss; /* modules */
+	bool may_miss; /* modules may be missing */
 	struct schema_diagnostics *diagnostics;
-	const struct schema_decl *decl; /* being checked */
-	const char *part; /* its field or variant, NULL: itself */
+	const struct schema_decl *decl; /* the declaration that is being checked */
+	const char *part; /* the field or variant that is being checked; NULL: the declaration itself */
 	struct schema_pos pos;
 };
 
@@ -53,7 +53,7 @@ static void complain_about_name(const struct reference_checker *checker, const s
 		 verb ? "verb" : "type", ref->name);
 }
 
-/* What ref leads to in another module, NULL: it said what is wrong. */
+/* The declaration that ref leads to in another module; NULL: a diagnostic was added. */
 static const struct schema_decl *find_foreign(const struct reference_checker *checker, const struct schema_ref *ref,
 					      bool verb) {
 	const struct schema_module *module = map_get(checker->modules, str_from(ref->module));
@@ -80,7 +80,7 @@ static bool may_be_key(const struct reference_checker *checker, const struct sch
 	const struct schema_type type = {.kind = SCHEMA_REF, .ref = *ref};
 	const struct schema_type *key = schema_resolve(module, &type);
 	const struct schema_decl *decl = schema_target(module, key);
-	/* An alias of a type of a third module: that one was checked there. */
+	/* An alias of a type of a third module, which was checked with the module that has the alias. */
 	bool elsewhere = key->kind == SCHEMA_REF && strcmp(key->ref.module, module->name) != 0;
 	return key->kind == SCHEMA_STRING || key->kind == SCHEMA_INT || elsewhere ||
 	       (decl != NULL && decl->kind == SCHEMA_ENUM);
@@ -147,11 +147,11 @@ static void check_decl(struct reference_checker *checker, const struct schema_de
 	check_calls(checker);
 }
 
-/* A search through the modules whose types need types of others, for a way back to the first. */
+/* A search through the modules whose types need types of other modules, for a path back to the first. */
 struct search {
 	struct reference_checker *checker;
 	const struct schema_module *at;
-	struct map seen; /* looked at or waiting: no way back is known to lead through these */
+	struct map seen; /* modules visited or queued */
 	const struct schema_module **waiting;
 	size_t waiting_len, waiting_room;
 	bool found;

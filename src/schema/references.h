@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether what a module names of other modules is there.
+ * Checks the references of a module to other modules.
  *
- * modules are those that run now: a map (base/map.h) from name to const struct schema_module *, all checked. The module
- * in question may be among them in an older form, which is not looked at.
+ * modules: a map (base/map.h) from name to const struct schema_module *, all checked. An older version of the module in
+ * question may be among them; it is ignored.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct map;
 int schema_check_references(const struct schema_module *module, const struct map *modules,
 			    struct schema_diagnostics *diagnostics) MUST_USE;
 
-/* The same, but what is named of a module that is not among modules passes. */
+/* As schema_check_references, but references to modules that are not in modules pass. */
 int schema_check_known_references(const struct schema_module *module, const struct map *modules,
 				  struct schema_diagnostics *diagnostics) MUST_USE;
 

@@ -56,13 +56,13 @@ bool schema_is_reserved(struct str name) {
 
 /* --- searching ---------------------------------------------------------------------------------------------------- */
 
-/* Up to so many members are compared one by one. */
+/* Up to this many members are searched linearly. */
 enum { FEW_MEMBERS = 8 };
 
-/* The key of the one at a place. */
+/* The key of the item at an index. */
 typedef struct str key_function(const void *owner, size_t place);
 
-/* Where the key is in the index, or the free slot where it belongs. There is a free one. */
+/* The slot of key, or the free slot where it belongs. The table always has a free slot. */
 static inline uint32_t *find_slot(const struct schema_index *index, struct str key, key_function *key_of,
 				  const void *owner) {
 	size_t mask = index->size - 1;
@@ -73,7 +73,7 @@ static inline uint32_t *find_slot(const struct schema_index *index, struct str k
 	}
 }
 
-/* Of two with one key the first is found. */
+/* Of two items with the same key the first is indexed. */
 static inline void make_index(struct schema_index *index, size_t count, key_function *key_of, const void *owner,
 			      struct arena *arena) {
 	index->size = 2;
@@ -88,7 +88,7 @@ static inline void make_index(struct schema_index *index, size_t count, key_func
 	}
 }
 
-/* count: it is not there. */
+/* The index of key; count: not found. */
 static inline size_t search(const struct schema_index *index, size_t count, struct str key, key_function *key_of,
 			    const void *owner) {
 	if (index->size > 0) {

@@ -25,7 +25,7 @@ enum {
 
 struct schema_pos {
 	const char *file;
-	uint32_t line, column; /* from 1; line 0: unknown */
+	uint32_t line, column; /* counted from 1; line 0: unknown */
 };
 
 struct schema_ref {
@@ -54,13 +54,13 @@ struct schema_type {
 	enum schema_type_kind kind;
 	struct schema_type *element; /* of SCHEMA_OPTIONAL, SCHEMA_ARRAY and SCHEMA_MAP, else NULL */
 	struct schema_type *key; /* of SCHEMA_MAP, else NULL */
-	struct schema_ref ref; /* its pos is set for every kind that has one */
+	struct schema_ref ref; /* its pos is set for every kind */
 	struct schema_type *args; /* of SCHEMA_REF to a generic data */
 	size_t arg_count;
 };
 
 struct schema_comments {
-	const char **lines; /* without the slashes and the blank behind them */
+	const char **lines; /* without the slashes and the blank after them */
 	size_t count;
 };
 
@@ -109,9 +109,9 @@ enum schema_decl_kind {
 	SCHEMA_ALIAS,
 };
 
-/* Finds one of many by its key. Empty where there are few. */
+/* A hash index over many members; empty where a linear search does. */
 struct schema_index {
-	uint32_t *places; /* 0: free; else one more than where it is */
+	uint32_t *places; /* 0: free; otherwise index + 1 */
 	size_t size; /* a power of two, or 0 */
 };
 
@@ -129,21 +129,21 @@ struct schema_decl {
 			struct schema_field *fields;
 			size_t field_count;
 			struct schema_index by_name;
-			uint32_t *needed; /* the places of fields that are not optional for sure; NULL: of all */
+			uint32_t *needed; /* indexes of the fields that may be required; NULL: all fields */
 			size_t needed_count;
 		} data;
 		struct {
 			struct schema_type request, response;
 		} verb;
 		struct {
-			bool of_int; /* else of String; nothing for SCHEMA_SUM */
+			bool of_int; /* an enum of Int, otherwise of String; unused for SCHEMA_SUM */
 			struct schema_variant *variants;
 			size_t variant_count;
 			struct schema_index by_value;
 		} enumeration; /* SCHEMA_ENUM and SCHEMA_SUM */
 		struct {
 			struct schema_type type;
-			/* Of the aliases that it stands for, as far as this module knows. */
+			/* The type after following aliases within this module. */
 			const struct schema_type *end;
 		} alias;
 	};
@@ -157,9 +157,9 @@ struct schema_module {
 	struct schema_decl *decls;
 	size_t decl_count;
 	struct schema_index by_name;
-	bool in_part; /* made of a text with errors: it has all the names, but not all that is declared of them */
+	bool in_part; /* parsed from a text with errors: all names are there, but not all declarations are complete */
 
-	/* How it runs; no part of what callers rely on. Empty: not said. */
+	/* How the module runs, which callers do not rely on. Empty: not set. */
 	const char *language;
 	const char *entry;
 	const char *bind;
@@ -177,42 +177,41 @@ const char *schema_decl_word(enum schema_decl_kind kind);
 /* A letter or underscore, then letters, digits and underscores, at most SCHEMA_NAME_MAX. */
 bool schema_is_name(struct str text);
 
-/* Has a meaning in the language, so no module, declaration or type parameter may be called so. */
+/* Whether name is a keyword or a built-in type, which no module, declaration or type parameter may have as its name. */
 bool schema_is_reserved(struct str name);
 
-/* Fills in what searches need. Whoever makes a model calls this last, in the same arena. */
+/* Builds the indexes. Called once a model is complete, with its arena. */
 void schema_index(struct schema_module *module, struct arena *arena);
 
-/* When nothing is exported, all is: a peer may not know of `export`, which is ours. */
+/* Exports everything if nothing is exported: a peer may not know `export`, which is an extension of FTL. */
 void schema_export_by_default(struct schema_module *module);
 
-/* How many types deep. */
+/* The nesting depth of a type. */
 size_t schema_type_height(const struct schema_type *type);
 
-/* NULL: the module has none of that name. Of two with one name the first is found. */
+/* NULL: not found. Of two declarations with the same name the first is found. */
 const struct schema_decl *schema_find_decl(const struct schema_module *module, const char *name);
 const struct schema_decl *schema_find_verb(const struct schema_module *module, const char *name);
 const struct schema_field *schema_find_field(const struct schema_decl *data, struct str name);
 
-/* By what JSON has of it: the text or number that is its value, or the name in a sum type. NULL: there is none. */
+/* Finds a variant by its JSON: the text or number of an enum, the name in a sum type. NULL: not found. */
 const struct schema_variant *schema_find_variant(const struct schema_decl *decl, struct str text, int64_t number);
-/* The one that is known as like is, which may be of another enum of the same kind. */
+/* The variant with the same JSON as like, which may belong to another enum of the same kind. */
 const struct schema_variant *schema_same_variant(const struct schema_decl *decl, const struct schema_variant *like);
 
-/* The own declaration that a reference leads to; NULL: type is none, or leads elsewhere or nowhere. */
+/* The declaration of this module that type refers to; NULL: not a reference, or of another module, or unknown. */
 const struct schema_decl *schema_target(const struct schema_module *module, const struct schema_type *type);
 
-/* What type stands for when it is an alias of this module, or an alias of that and so on; else type itself. Of aliases
- * in a circle it is one of them. */
+/* Follows aliases of this module; returns type itself when it is none. For a circle of aliases returns one of them. */
 const struct schema_type *schema_resolve(const struct schema_module *module, const struct schema_type *type);
 
 /* Walks the verbs: start with NULL; NULL at the end. */
 const struct schema_decl *schema_next_verb(const struct schema_module *module, const struct schema_decl *verb);
 
-/* The verb of that module whose name is nearest to one that it does not have; NULL: none is near. */
+/* The verb whose name is nearest to name; NULL: none is near. */
 const char *schema_nearest_verb(const struct schema_module *module, const char *name);
 
-/* "+calls" of verb names module.name. */
+/* Whether "+calls" of verb names module.name. */
 bool schema_verb_calls(const struct schema_decl *verb, const char *module, const char *name);
 
 /* Walks the types of a declaration (of fields, variants, request and response, the alias): start with index 0; NULL at

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Points in time as text (RFC 3339), between the years 1 and 9999, to the nanosecond.
+ * RFC 3339 timestamps between the years 1 and 9999, to the nanosecond.
  */
 #pragma once
 
@@ -13,11 +13,11 @@ struct timestamp {
 
 enum { TIMESTAMP_TEXT_MAX = 40 };
 
-/* With a zone ("Z" or "+02:00") and at most nine digits behind the second; a leap second counts as the next one.
- * false: it is none. ret_time may be NULL. */
+/* Requires a zone ("Z" or "+02:00") and allows up to nine fractional digits; a leap second becomes the next second.
+ * false: invalid. ret_time may be NULL. */
 bool timestamp_parse(struct str text, struct timestamp *ret_time);
 
 bool timestamp_in_range(struct timestamp time);
 
-/* In UTC, with as many digits behind the second as it has. time is in range. */
+/* Writes UTC, with only the fractional digits that are needed. time is in range. */
 void timestamp_format(char ret_text[TIMESTAMP_TEXT_MAX], struct timestamp time);

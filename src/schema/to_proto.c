@@ -8,7 +8,7 @@ struct proto_writer {
 	bool canonical; /* without positions and the time of creation */
 };
 
-/* protobuf-c's strings are not const, but packing only reads them. */
+/* Casts the const away: protobuf-c's strings are not const, though packing only reads them. */
 static char *text(const char *borrowed) {
 	return (char *)borrowed;
 }
@@ -52,7 +52,7 @@ static Schema__DataRef *write_data_ref(struct proto_writer *writer, const struct
 	return message;
 }
 
-/* An empty message of the size of its base: Int, Float and so on. */
+/* Makes a message without fields: Int, Float and so on. */
 static void *write_empty(struct proto_writer *writer, const ProtobufCMessageDescriptor *descriptor) {
 	ProtobufCMessage *message = arena_alloc(writer->arena, descriptor->sizeof_message);
 	protobuf_c_message_init(descriptor, message);
@@ -191,7 +191,7 @@ static Schema__Data *write_data(struct proto_writer *writer, const struct schema
 	return message;
 }
 
-/* A reference goes where the first version has it. */
+/* A plain reference uses the field of the first protocol version. */
 static void write_verb_type(struct proto_writer *writer, const struct schema_type *type, Schema__DataRef **ret_ref,
 			    Schema__Type **ret_type) {
 	if (type->kind == SCHEMA_REF)
