@@ -17,7 +17,7 @@ static bool is_token(struct str text) {
 	return text.len > 0;
 }
 
-/* Visible characters, blanks, tabs and the bytes of other alphabets. */
+/* Visible characters, blanks, tabs and bytes above 127. */
 static bool is_value(struct str text) {
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
@@ -53,7 +53,7 @@ static bool equals_ignoring_case(struct str a, struct str b) {
 	return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
 }
 
-/* Takes a line off; it ends in CR LF, and neither stands anywhere else. */
+/* Cuts a line off the front. It ends in CR LF, and contains neither CR nor LF. */
 static int take_line(struct str *rest, struct str *ret_line, struct error *err) {
 	const char *end = memchr(rest->ptr, '\n', rest->len);
 	size_t len = end ? (size_t)(end - rest->ptr) : rest->len;
@@ -64,7 +64,7 @@ static int take_line(struct str *rest, struct str *ret_line, struct error *err) 
 	return 0;
 }
 
-/* Reads the fields up to the empty line. */
+/* Reads the headers up to the empty line. */
 static int read_fields(struct str rest, struct arena *arena, struct http_headers *headers, struct error *err) {
 	for (;;) {
 		struct str line, value;
@@ -143,7 +143,7 @@ static int read_request_line(struct str line, struct arena *arena, struct h1_hea
 	head->target = path_of(arena_copy(arena, str_cut(rest, ' ', &version)));
 	if (!is_token(head->method) || head->target.len == 0 || version.len != 8 || !has_no_blank(version) ||
 	    !has_no_blank(head->target) || !str_starts_with(version, STR("HTTP/"))) {
-		*ret_http_status = 0; /* whoever does not speak HTTP is not answered in it */
+		*ret_http_status = 0; /* the peer does not speak HTTP, so no answer in HTTP is sent */
 		return error_set(err, CODE_INVALID_ARGUMENT, "the first line is not METHOD PATH HTTP/1.1");
 	}
 	if (!str_eq(version, STR("HTTP/1.1"))) {
@@ -202,7 +202,7 @@ int h1_read_trailers(struct str lines, struct arena *arena, struct http_headers 
 }
 
 bool h1_read_chunk_size(struct str line, uint64_t *ret_size) {
-	/* Extensions mean nothing to anyone, and are one more thing to understand in two ways. */
+	/* Extensions are refused: nobody uses them, and readers differ about them. */
 	uint64_t size = 0;
 	if (line.len == 0 || line.len > 15)
 		return false;

@@ -65,7 +65,8 @@ static void begin_request_block(struct h2 *h2, int32_t id) {
 	h2->last_id = id;
 	h2->block.kind = H2_BLOCK_REQUEST;
 	h2->http.head_ms = loop_now_ms(h2->loop);
-	http_request_head_deinit(&h2->block.request); /* left by a block that was malformed */
+	if (h2->block.request.header_bytes > 0) /* left by a block that was malformed */
+		http_request_head_deinit(&h2->block.request);
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *data) {

@@ -94,34 +94,31 @@ void http_server_route(struct http_server *server, const char *prefix, const str
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 
-/* Whether the server answers by itself what no handler gets, and how. */
-static bool answers_itself(const struct http_server *server, struct http_request_head *head,
-			   struct http_plain_answer *ret_answer) {
-	struct http_plain_answer answer = {0};
+/* What the server answers by itself; status 0: a handler gets the request. */
+static struct http_plain_answer own_answer(const struct http_server *server, struct http_request_head *head) {
 	if (head->is_too_large)
-		answer = (struct http_plain_answer){
+		return (struct http_plain_answer){
 			.status = 431,
 			.text = arena_printf(&head->arena, "The headers have %zu bytes; max-header-bytes is %u.\n",
 					     head->header_bytes, server->options.limits.header_bytes)};
-	else if (!cors_allows(server->options.origins, &head->headers))
-		answer = (struct http_plain_answer){
+	if (!cors_allows(server->options.origins, &head->headers))
+		return (struct http_plain_answer){
 			.status = 403,
 			.text = "Pages of this origin may not call here; add it to the allowed origins.\n",
 			.no_cors = true};
-	else if (cors_is_preflight(head->method, &head->headers))
-		answer = (struct http_plain_answer){.status = 204, .text = ""};
-	*ret_answer = answer;
-	return answer.status != 0;
+	if (cors_is_preflight(head->method, &head->headers))
+		return (struct http_plain_answer){.status = 204, .text = ""};
+	return (struct http_plain_answer){0};
 }
 
 static struct http_stream *on_new_stream(struct http_connection *http, struct http_request_head *head) {
 	static const struct http_plain_answer not_found = {.status = 404, .text = "There is nothing at this path.\n"};
 	const struct http_server *server = ((struct server_connection *)http->owner)->server;
-	struct http_plain_answer answer;
 	if (server->refusing)
 		return NULL;
-	if (answers_itself(server, head, &answer))
-		return http_plain_new(&answer);
+	struct http_plain_answer own = own_answer(server, head);
+	if (own.status != 0)
+		return http_plain_new(&own);
 	const struct http_route *route = find_route(server, head->path);
 	if (route == NULL)
 		return http_plain_new(&not_found);
@@ -213,7 +210,7 @@ static const struct http_connection_events connection_events = {
 	.closed = on_connection_closed,
 };
 
-static void on_entered(void *owner, struct transport *transport, unsigned version, struct str first) {
+static void on_recognised(void *owner, struct transport *transport, unsigned version, struct str first) {
 	struct server_connection *connection = owner;
 	struct http_server *server = connection->server;
 	bool refused = server->options.tls_only && !connection->trusted && transport->tls == NULL;
@@ -231,14 +228,14 @@ static void on_entered(void *owner, struct transport *transport, unsigned versio
 	http_connection_receive(connection->http, first);
 }
 
-static void on_left(void *owner, const char *peer, const struct error *why) {
+static void on_sniffer_closed(void *owner, const char *peer, const struct error *why) {
 	struct server_connection *connection = owner;
 	if (why != NULL)
 		report_closed(connection->server, peer, why);
 	forget(connection);
 }
 
-static const struct sniffer_events sniffer_events = {.entered = on_entered, .left = on_left};
+static const struct sniffer_events sniffer_events = {.recognised = on_recognised, .closed = on_sniffer_closed};
 
 static bool takes_connections(struct http_server *server) {
 	bool full = server->connection_count >= server->options.connections_max;

@@ -10,34 +10,34 @@
 /* RFC 9113 section 3.4. */
 static const struct str preface = STR_INIT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-enum speaks { SPEAKS_UNKNOWN_YET, SPEAKS_HTTP1, SPEAKS_HTTP2, SPEAKS_TLS };
+enum protocol { PROTOCOL_UNKNOWN, PROTOCOL_HTTP1, PROTOCOL_HTTP2, PROTOCOL_TLS };
 
 struct sniffer {
 	struct transport *transport;
 	struct tls_config *tls;
 	const struct sniffer_events *events;
 	void *owner;
-	struct buf first; /* what came, while it does not tell */
+	struct buf first; /* received, and too short to recognise the protocol by */
 	uint64_t since_ms;
 	bool has_why;
 	struct error why;
 	char peer[PEER_NAME_MAX];
 };
 
-static enum speaks look_at(struct str first) {
+static enum protocol recognise(struct str first) {
 	enum { TLS_HANDSHAKE_RECORD = 0x16 };
 	if (first.ptr[0] == TLS_HANDSHAKE_RECORD)
-		return SPEAKS_TLS;
+		return PROTOCOL_TLS;
 	size_t seen = MIN(first.len, preface.len);
 	if (memcmp(first.ptr, preface.ptr, seen) != 0)
-		return SPEAKS_HTTP1;
-	return seen == preface.len ? SPEAKS_HTTP2 : SPEAKS_UNKNOWN_YET;
+		return PROTOCOL_HTTP1;
+	return seen == preface.len ? PROTOCOL_HTTP2 : PROTOCOL_UNKNOWN;
 }
 
-static void enter(struct sniffer *sniffer, unsigned http, struct str first) {
+static void hand_over(struct sniffer *sniffer, unsigned http, struct str first) {
 	struct transport *transport = sniffer->transport;
 	transport_stop_reading(transport);
-	sniffer->events->entered(sniffer->owner, transport, http, first);
+	sniffer->events->recognised(sniffer->owner, transport, http, first);
 	buf_deinit(&sniffer->first);
 	tls_config_unref(sniffer->tls);
 	free(sniffer);
@@ -46,7 +46,8 @@ static void enter(struct sniffer *sniffer, unsigned http, struct str first) {
 static void begin_tls(struct sniffer *sniffer, struct str first) {
 	struct error err;
 	if (sniffer->tls == NULL) {
-		error_set(&err, CODE_INVALID_ARGUMENT, "it speaks TLS, and no certificate is set here; use http://");
+		error_set(&err, CODE_INVALID_ARGUMENT,
+			  "it speaks TLS, and this server has no certificate; use http://");
 		sniffer_close(sniffer, &err);
 	} else {
 		transport_start_tls(sniffer->transport, sniffer->tls, first);
@@ -57,32 +58,32 @@ static void on_read(struct transport *transport, struct str bytes) {
 	struct sniffer *sniffer = transport->owner;
 	bool waited = buf_len(&sniffer->first) > 0;
 	if (waited) {
-		/* What does not tell is shorter than the preface, and one read longer at most now. */
+		/* What waited is shorter than the preface, and one read has been added. */
 		int over = buf_append(&sniffer->first, bytes);
 		ASSERT(over == 0);
 		bytes = buf_view(&sniffer->first);
 	}
-	switch (look_at(bytes)) {
-	case SPEAKS_HTTP1:
-		enter(sniffer, 1, bytes);
+	switch (recognise(bytes)) {
+	case PROTOCOL_HTTP1:
+		hand_over(sniffer, 1, bytes);
 		return;
-	case SPEAKS_HTTP2:
-		enter(sniffer, 2, bytes);
+	case PROTOCOL_HTTP2:
+		hand_over(sniffer, 2, bytes);
 		return;
-	case SPEAKS_TLS:
+	case PROTOCOL_TLS:
 		if (transport->tls == NULL)
 			begin_tls(sniffer, bytes);
 		else
-			enter(sniffer, 1, bytes); /* where it is refused as what it is */
+			hand_over(sniffer, 1, bytes); /* TLS within TLS: HTTP/1.1 refuses it */
 		return;
-	case SPEAKS_UNKNOWN_YET:
+	case PROTOCOL_UNKNOWN:
 		if (!waited && buf_append(&sniffer->first, bytes) < 0)
 			ASSERT(false);
 		return;
 	}
 }
 
-/* The handshake of TLS is over. Without ALPN the first bytes tell, as in clear. */
+/* The TLS handshake is over. Without ALPN the first bytes decide, as in clear text. */
 static void on_connected(struct transport *transport, const struct error *err) {
 	struct sniffer *sniffer = transport->owner;
 	if (err != NULL) {
@@ -91,7 +92,7 @@ static void on_connected(struct transport *transport, const struct error *err) {
 	}
 	struct str protocol = transport_protocol(transport);
 	if (protocol.len > 0)
-		enter(sniffer, str_eq(protocol, STR("h2")) ? 2 : 1, STR(""));
+		hand_over(sniffer, str_eq(protocol, STR("h2")) ? 2 : 1, STR(""));
 }
 
 static void on_end(struct transport *transport, const struct error *err) {
@@ -103,7 +104,7 @@ static void on_drained(struct transport *transport UNUSED) {
 
 static void on_closed(struct transport *transport) {
 	struct sniffer *sniffer = transport->owner;
-	sniffer->events->left(sniffer->owner, sniffer->peer, sniffer->has_why ? &sniffer->why : NULL);
+	sniffer->events->closed(sniffer->owner, sniffer->peer, sniffer->has_why ? &sniffer->why : NULL);
 	buf_deinit(&sniffer->first);
 	tls_config_unref(sniffer->tls);
 	free(sniffer);

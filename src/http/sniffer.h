@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a new connection waits until its first bytes tell what it speaks: HTTP/2 with prior knowledge, HTTP/1.1, or
- * TLS, within which ALPN tells. So one port serves them all.
+ * Recognises the protocol of a new connection by its first bytes, so that one port serves them all: HTTP/2 with prior
+ * knowledge, HTTP/1.1, or TLS, within which ALPN names one of the two.
  *
- * A door frees itself after one of its events.
+ * A sniffer frees itself after one of its events.
  */
 #pragma once
 
@@ -16,17 +16,18 @@ struct tls_config;
 struct transport;
 
 struct sniffer_events {
-	/* The transport is the owner's; http is 1 or 2. first is what the peer has sent already. */
-	void (*entered)(void *owner, struct transport *transport, unsigned http, struct str first);
-	/* Nothing came of it. why is NULL when the peer just left. */
-	void (*left)(void *owner, const char *peer, const struct error *why);
+	/* http is 1 or 2. The transport is the owner's from now on; first are the bytes that the peer has sent. */
+	void (*recognised)(void *owner, struct transport *transport, unsigned http, struct str first);
+	/* The connection was closed before its protocol was known. why is NULL when the peer closed it. */
+	void (*closed)(void *owner, const char *peer, const struct error *why);
 };
 
-/* Takes fd. tls may be NULL. Never calls an event from inside. NULL: the system refused the socket; it is closed. */
+/* Takes fd. tls may be NULL. Never calls an event from inside. Returns NULL, and closes fd, when the system refuses the
+ * socket. */
 struct sniffer *sniffer_open(struct loop *loop, int fd, struct tls_config *tls, const struct sniffer_events *events,
 			     void *owner);
 
-/* `left` follows, with why. */
+/* `closed` follows, with why. */
 void sniffer_close(struct sniffer *sniffer, const struct error *why);
 
 uint64_t sniffer_since_ms(const struct sniffer *sniffer);

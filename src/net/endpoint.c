@@ -54,7 +54,7 @@ static int parse_tcp(struct str text, struct str authority, bool tls, struct end
 	for (size_t i = 0; i < host.len; i++)
 		if ((unsigned char)host.ptr[i] <= ' ' || host.ptr[i] == 0x7F || host.ptr[i] == '/' ||
 		    host.ptr[i] == '@')
-			return refuse(text, "the host has a character that no host has", err);
+			return refuse(text, "the host has a character that is not allowed", err);
 	memcpy(endpoint.host, host.ptr, host.len);
 	endpoint.port = (uint16_t)number;
 	*ret_endpoint = endpoint;
@@ -69,7 +69,7 @@ int endpoint_parse(struct str text, struct endpoint *ret_endpoint, struct error 
 		return parse_tcp(text, str_from_offset(text, http.len), false, ret_endpoint, err);
 	if (str_starts_with(text, https))
 		return parse_tcp(text, str_from_offset(text, https.len), true, ret_endpoint, err);
-	return refuse(text, "it has no scheme that is known", err);
+	return refuse(text, "its scheme is unknown", err);
 }
 
 void endpoint_format(const struct endpoint *endpoint, char ret_text[ENDPOINT_MAX]) {

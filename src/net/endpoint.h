@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a peer is: "http://HOST:PORT", "https://HOST:PORT" or "unix:PATH".
+ * The address of a peer: "http://HOST:PORT", "https://HOST:PORT" or "unix:PATH".
  */
 #pragma once
 
@@ -27,5 +27,5 @@ int endpoint_parse(struct str text, struct endpoint *ret_endpoint, struct error 
 /* The text that endpoint_parse reads. */
 void endpoint_format(const struct endpoint *endpoint, char ret_text[ENDPOINT_MAX]);
 
-/* Whether the host is this machine's loopback: a name or address that means no other. */
+/* Whether the address is of this machine only: a UNIX socket, or a loopback name or address. */
 bool endpoint_is_loopback(const struct endpoint *endpoint);

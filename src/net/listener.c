@@ -23,7 +23,7 @@ static void resume(struct timer *timer) {
 	uv_poll_start(&listener->poll, UV_READABLE, on_readable);
 }
 
-/* Without a free descriptor the socket stays readable: polling on would spin. */
+/* Without a free descriptor the socket stays readable, so polling pauses instead of spinning. */
 static void wait_for_descriptors(struct listener *listener) {
 	if (!listener->starved)
 		log_error("could not accept a connection: %s; raise the limit of open files (ulimit -n)",
@@ -49,28 +49,28 @@ static void on_readable(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
 	}
 }
 
-/* holder NULL: it is not known. */
-static int refuse_in_use(const struct endpoint *endpoint, const char *holder, struct error *err) {
+/* process: "NAME (pid N)"; NULL: unknown. */
+static int refuse_in_use(const struct endpoint *endpoint, const char *process, struct error *err) {
 	char text[ENDPOINT_MAX];
 	endpoint_format(endpoint, text);
 	error_set(err, CODE_ALREADY_EXISTS, "%s is in use by %s; stop that process, or choose another address", text,
-		  holder ? holder : "another process");
+		  process ? process : "another process");
 	return error_set_reason(err, REASON_ADDRESS_IN_USE);
 }
 
 static int refuse_port_in_use(const struct endpoint *endpoint, struct error *err) {
-	char holder[PORT_HOLDER_MAX];
-	return refuse_in_use(endpoint, socket_owner(endpoint->port, holder) ? holder : NULL, err);
+	char process[SOCKET_OWNER_MAX];
+	return refuse_in_use(endpoint, socket_owner_of_port(endpoint->port, process) ? process : NULL, err);
 }
 
 static int refuse_path_in_use(const struct endpoint *endpoint, const struct sockaddr_un *address, struct error *err) {
-	char holder[PORT_HOLDER_MAX];
+	char process[SOCKET_OWNER_MAX];
 	struct stat status;
 	if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
 		error_set(err, CODE_ALREADY_EXISTS, "%s exists and is no socket; choose another path", endpoint->path);
 		return error_set_reason(err, REASON_NOT_A_SOCKET);
 	}
-	return refuse_in_use(endpoint, socket_holder(address, holder) ? holder : NULL, err);
+	return refuse_in_use(endpoint, socket_owner_of_path(address, process) ? process : NULL, err);
 }
 
 static int bind_tcp(const struct endpoint *endpoint, struct error *err) {
@@ -99,7 +99,7 @@ static int bind_tcp(const struct endpoint *endpoint, struct error *err) {
 	return fd;
 }
 
-/* A socket file stays when its process is killed. One that nobody answers on is in nobody's use. */
+/* Whether a socket file was left by a process that was killed: no process listens on it. */
 static bool is_abandoned(const struct sockaddr_un *address) {
 	struct stat status;
 	if (lstat(address->sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))

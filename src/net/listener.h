@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A listening socket: TCP or UNIX. Accepted sockets are handed out as descriptors, so that they can be given to
- * another thread's loop.
+ * A listening socket: TCP or UNIX. Accepted sockets are passed on as descriptors, so that another thread's loop can
+ * take them.
  */
 #pragma once
 
@@ -13,27 +13,27 @@ struct listener {
 	struct loop *loop;
 	int fd;
 	uv_poll_t poll;
-	struct timer pause; /* out of descriptors: try again in a moment */
+	struct timer pause; /* until the next attempt, without a free descriptor */
 	struct endpoint endpoint; /* with the port that the system chose */
 	void (*on_accept)(struct listener *listener, int fd); /* takes fd */
 	void *owner;
-	bool starved;
+	bool starved; /* without a free descriptor, which has been logged */
 };
 
-/* Each connection is a file: lets this process have as many of them as the system allows it. */
+/* Raises the soft limit of open files to the hard one, as each connection is a file. */
 void listener_raise_file_limit(void);
 
-/* Binds and listens. A port or socket in use is AlreadyExists and the error says who holds it and what to do. A
- * socket file that nobody listens on is replaced. */
+/* Binds and listens. A port or path in use is AlreadyExists, with the reason ADDRESS_IN_USE or NOT_A_SOCKET; the error
+ * names the process that has it. A socket file on which no process listens is replaced. */
 int listener_open(struct listener *listener, struct loop *loop, const struct endpoint *endpoint,
 		  void (*on_accept)(struct listener *listener, int fd), void *owner, struct error *err);
 
-/* The same with a socket that listens already, which another process has passed on. Takes fd. */
+/* Takes fd, a listening socket that another process has passed on. */
 void listener_adopt(struct listener *listener, struct loop *loop, int fd, const struct endpoint *endpoint,
 		    void (*on_accept)(struct listener *listener, int fd), void *owner);
 
-/* Takes no more connections and leaves the socket, and its file, to the process that has it too. */
+/* Takes no more connections; the socket and its file stay for the process that shares it. */
 void listener_abandon(struct listener *listener);
 
-/* Takes no more connections and removes the socket file. The memory may go when the loop is done. */
+/* Takes no more connections and removes the socket file. The memory must last until the loop has run on. */
 void listener_close(struct listener *listener);

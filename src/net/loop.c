@@ -25,7 +25,7 @@ static void stay_awake(struct loop *loop) {
 static void flush_all(struct loop *loop) {
 	if (loop->busy_poll_ns > 0 && !list_is_empty(&loop->dirty))
 		stay_awake(loop);
-	/* A flush may make others dirty: go on until none is. */
+	/* A flush may mark others dirty: continue until none is left. */
 	while (!list_is_empty(&loop->dirty)) {
 		struct flushable *flushable = LIST_ENTRY(loop->dirty.next, struct flushable, link);
 		list_remove(&flushable->link);
@@ -85,7 +85,7 @@ static void on_alarm(uv_timer_t *handle) {
 
 void timer_start(struct loop *loop, struct timer *timer, uint64_t delay_ms) {
 	heap_set(&loop->timers, &timer->due, uv_now(&loop->uv) + delay_ms);
-	/* The alarm may ring early after a stop, which costs a turn; it must not ring late. */
+	/* After a stop the alarm may fire early, which costs a turn; it must not fire late. */
 	if (heap_first(&loop->timers) == &timer->due)
 		set_alarm(loop);
 }
@@ -150,36 +150,36 @@ void loop_stop(struct loop *loop) {
 	uv_stop(&loop->uv);
 }
 
-static void stop_waiting(struct timer *timer UNUSED) {
+static void end_turn(struct timer *timer UNUSED) {
 }
 
 void loop_close_signal(uv_signal_t *handle) {
 	int number = handle->signum;
 	sigset_t before;
-	thread_block_signals(&before); /* in between it would end the process */
+	thread_block_signals(&before); /* between the two calls the signal would end the process */
 	uv_close((uv_handle_t *)handle, NULL);
 	signal(number, SIG_IGN);
 	thread_restore_signals(&before);
 }
 
 void loop_run_out(struct loop *loop) {
-	enum { PATIENCE_MS = 5000 };
+	enum { WAIT_MAX_MS = 5000, TURN_MS = 20 };
 	uv_handle_t *own[] = {(uv_handle_t *)&loop->wake, (uv_handle_t *)&loop->before_poll,
 			      (uv_handle_t *)&loop->after_poll, (uv_handle_t *)&loop->alarm,
 			      (uv_handle_t *)&loop->awake};
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		uv_unref(own[i]);
 	uv_run(&loop->uv, UV_RUN_NOWAIT); /* tasks that were posted before */
-	for (uint64_t until = uv_now(&loop->uv) + PATIENCE_MS; uv_now(&loop->uv) < until || loop->expected > 0;) {
+	for (uint64_t until = uv_now(&loop->uv) + WAIT_MAX_MS; uv_now(&loop->uv) < until || loop->expected > 0;) {
 		if (!uv_loop_alive(&loop->uv) && loop->timers.count == 0 && loop->expected == 0)
 			return;
-		/* The alarm wakes it up when nothing else does. */
-		struct timer nap = {.fire = stop_waiting};
-		timer_start(loop, &nap, 20);
+		/* Without another event the alarm ends the turn. */
+		struct timer turn = {.fire = end_turn};
+		timer_start(loop, &turn, TURN_MS);
 		uv_ref((uv_handle_t *)&loop->alarm);
 		uv_run(&loop->uv, UV_RUN_ONCE);
 		uv_unref((uv_handle_t *)&loop->alarm);
-		timer_stop(loop, &nap);
+		timer_stop(loop, &turn);
 	}
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One event loop, run by one thread: libuv's, with some things added.
+ * One event loop, run by one thread: libuv's, with tasks, flushes and timers added.
  *
- * Tasks come from other threads: loop_post is the only function here that another thread may call. What has output
- * to send marks itself dirty and is flushed once at the end of the turn, so that the writes of one turn leave in
- * one system call. And timers are plain structs that can be freed as soon as they are stopped, which libuv's
- * cannot: a call with a deadline starts and stops one.
+ * Tasks come from other threads: loop_post is the only function here that another thread may call. A connection with
+ * output marks itself dirty and is flushed once at the end of the turn, so that the writes of one turn leave in one
+ * system call. A timer is a plain struct that can be freed as soon as it is stopped, which libuv's cannot; each call
+ * with a deadline starts and stops one.
  */
 #pragma once
 
@@ -27,7 +27,7 @@ struct task {
 	void (*run)(struct task *task);
 };
 
-/* Something with output that waits for the end of the turn. */
+/* An object whose output waits for the end of the turn. */
 struct flushable {
 	struct list link;
 	void (*flush)(struct flushable *flushable);
@@ -46,7 +46,7 @@ struct loop {
 	uv_prepare_t before_poll;
 	uv_check_t after_poll;
 	struct list dirty;
-	uv_idle_t awake; /* runs while it polls without sleeping */
+	uv_idle_t awake; /* runs while the loop polls without sleeping */
 	uint64_t busy_poll_ns, awake_until_ns;
 	char *read_buffer; /* LOOP_READ_SIZE bytes; valid within one read callback */
 	/* "max-held": messages that wait to be whole or to be read, of all streams (rpc_check_held). */
@@ -61,9 +61,9 @@ struct loop {
 
 void loop_init(struct loop *loop);
 
-/* When it has sent something it looks for what comes next for so long before it sleeps: that takes a core's time, which
- * others get when they ask for it, and spares what comes next the time of waking up. 0, as at first: it sleeps at once.
- */
+/* After a turn that sent something the loop polls for this long before it sleeps. That takes processor time, which
+ * other threads get when they ask for it, and spares the next event the time of waking up. 0, the default: the loop
+ * sleeps at once. */
 void loop_set_busy_poll(struct loop *loop, unsigned microseconds);
 
 /* Threads of libuv's pool, which all loops of a process share. Work that blocks on a disk is bounded below that (see
@@ -78,14 +78,15 @@ void loop_start_helpers(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* Closes it, and has the signal ignored: one that comes while the process ends must not change how. */
+/* Closes a signal's handle and ignores the signal from then on, so that one which comes while the process ends does not
+ * change its exit status. */
 void loop_close_signal(uv_signal_t *handle);
 
 /* Runs until nothing is left on the loop but what others still use: what was closed is gone then. To be called when
  * loop_run has returned. Waits for every operation that is `expected`, and five seconds at most for all else. */
 void loop_run_out(struct loop *loop);
 
-/* Closes every handle that is left on the loop and runs until they are gone. Their owners must be done with them. */
+/* Closes the handles that are left on the loop and runs until they are closed. Nobody may use them any more. */
 void loop_deinit(struct loop *loop);
 
 /* Runs task on the loop's thread, in the order of posting. From any thread. */
@@ -96,15 +97,15 @@ static inline uint64_t loop_now_ms(const struct loop *loop) {
 	return uv_now(&loop->uv);
 }
 
-/* Fires once, after delay_ms; starting it again moves it. A zeroed timer with fire set is ready for use. */
+/* Fires once, after delay_ms; a second start moves it. A zeroed timer with fire set is ready for use. */
 void timer_start(struct loop *loop, struct timer *timer, uint64_t delay_ms);
-void timer_stop(struct loop *loop, struct timer *timer); /* harmless when it is not running */
+void timer_stop(struct loop *loop, struct timer *timer); /* does nothing when it is not running */
 
 static inline bool timer_is_running(const struct timer *timer) {
 	return timer->due.place != 0;
 }
 
-/* Marks for the end of this turn; again is harmless. */
+/* Has it flushed at the end of this turn, once. */
 void loop_mark_dirty(struct loop *loop, struct flushable *flushable);
 void flushable_init(struct flushable *flushable, void (*flush)(struct flushable *flushable));
 void flushable_deinit(struct flushable *flushable);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /proc/net/tcp names the inode of each listening socket (proc(5)); the process that has a descriptor of that inode
- * holds it.
+ * /proc/net/tcp names the inode of each listening socket (proc(5)); its owner is a process with a descriptor of that
+ * inode.
  */
 #include "net/socket_owner.h"
 
@@ -49,7 +49,7 @@ static bool has_descriptor(const char *pid, const char *wanted) {
 	return found;
 }
 
-static void name_process(const char *pid, char ret_text[PORT_HOLDER_MAX]) {
+static void name_process(const char *pid, char ret_text[SOCKET_OWNER_MAX]) {
 	char path[300], name[64] = "a process";
 	snprintf(path, sizeof path, "/proc/%s/comm", pid);
 	FILE *file = fopen(path, "re");
@@ -58,10 +58,10 @@ static void name_process(const char *pid, char ret_text[PORT_HOLDER_MAX]) {
 			name[strcspn(name, "\n")] = '\0';
 		fclose(file);
 	}
-	snprintf(ret_text, PORT_HOLDER_MAX, "%s (pid %.16s)", name, pid);
+	snprintf(ret_text, SOCKET_OWNER_MAX, "%s (pid %.16s)", name, pid);
 }
 
-bool socket_owner(uint16_t port, char ret_text[PORT_HOLDER_MAX]) {
+bool socket_owner_of_port(uint16_t port, char ret_text[SOCKET_OWNER_MAX]) {
 	unsigned long inode;
 	if (!find_inode("/proc/net/tcp", port, &inode) && !find_inode("/proc/net/tcp6", port, &inode))
 		return false;
@@ -80,9 +80,9 @@ bool socket_owner(uint16_t port, char ret_text[PORT_HOLDER_MAX]) {
 	return found;
 }
 
-bool socket_holder(const struct sockaddr_un *address, char ret_text[PORT_HOLDER_MAX]) {
+bool socket_owner_of_path(const struct sockaddr_un *address, char ret_text[SOCKET_OWNER_MAX]) {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct ucred peer = {0}; /* who called listen */
+	struct ucred peer = {0}; /* the process that called listen */
 	socklen_t len = sizeof peer;
 	bool found = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 &&
 		     getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 0 &&

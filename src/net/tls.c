@@ -13,7 +13,7 @@
 
 enum { FILES = 3, LOOK_AGAIN_MS = 1000 };
 
-/* What tells a file from what stood there before; its time of change is not for anyone to set. */
+/* Tells a file from an earlier one of that name: the time of change (ctime), unlike mtime, cannot be set. */
 struct file_mark {
 	ino_t number;
 	struct timespec changed;
@@ -34,18 +34,18 @@ struct tls_session {
 	BIO *in, *out; /* belong to ssl */
 };
 
-/* --- what is shown and trusted ------------------------------------------------------------------------------------ */
+/* --- certificates ------------------------------------------------------------------------------------------------- */
 
 static int fail(struct error *err, enum code code, const char *what, const char *file) {
 	unsigned long number = ERR_peek_last_error();
-	char why[256] = "it is not what it should be";
+	char why[256] = "it has no such content";
 	if (number != 0)
 		ERR_error_string_n(number, why, sizeof why);
 	ERR_clear_error();
 	return error_set(err, code, "%s %s: %s", what, file, why);
 }
 
-/* In the order of the server's liking: HTTP/2 before HTTP/1.1 (RFC 7301). */
+/* In the order of the server's preference (RFC 7301): HTTP/2 before HTTP/1.1. */
 static const unsigned char protocols[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 enum { HTTP1_OFFSET = 3 };
 
@@ -123,7 +123,7 @@ static SSL_CTX *make_context(const struct tls_config *config, struct error *err)
 	return context;
 }
 
-/* Whether a file is another than the last time. */
+/* Whether a file has changed since the last look. */
 static bool look_for_changes(struct tls_config *config) {
 	bool changed = false;
 	for (size_t i = 0; i < FILES; i++) {
@@ -239,7 +239,7 @@ static enum tls_result explain(struct tls_session *session, int result, struct e
 	if (number != 0)
 		ERR_error_string_n(number, why, sizeof why);
 	ERR_clear_error();
-	/* Of a client it is a breach, to be told; a server that cannot be spoken to is as good as none. */
+	/* A client that breaks TLS is logged; a server with which no TLS is possible is as good as none. */
 	enum code code = SSL_is_server(session->ssl) ? CODE_INVALID_ARGUMENT : CODE_UNAVAILABLE;
 	error_set(err, code, "TLS: %s%s%s", why, verified == X509_V_OK ? "" : ": ",
 		  verified == X509_V_OK ? "" : X509_verify_cert_error_string(verified));

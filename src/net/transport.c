@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "net/tls.h"
 
-/* What TLS may have ready while the kernel takes nothing: answers to a peer that asks and does not read. */
+/* Of TLS's own answers while the kernel takes nothing: a peer can ask for them and not read. */
 enum { TLS_OUTGOING_MAX = 256 << 10 };
 enum { LINGER_MS = 1000, LINGER_BYTES_MAX = 1 << 20 };
 
@@ -62,7 +62,7 @@ static void report_connected(struct transport *transport, int status) {
 
 static void on_connect(uv_connect_t *request, int status);
 
-/* A name may have several addresses, and the peer be at any of them: "localhost" is ::1 and 127.0.0.1. */
+/* A name may have several addresses, such as ::1 and 127.0.0.1 for "localhost"; they are tried in order. */
 static void connect_next(struct transport *transport) {
 	const struct addrinfo *address = transport->next_address;
 	transport->next_address = address->ai_next;
@@ -93,7 +93,7 @@ static void on_connect(uv_connect_t *request, int status) {
 		report_connected(transport, status);
 		return;
 	}
-	/* A socket is of one family, and has failed. */
+	/* The next address may be of another family, and a failed socket cannot be used again. */
 	transport->reopening = true;
 	uv_close((uv_handle_t *)&transport->uv.stream, on_reopened);
 }
@@ -110,7 +110,7 @@ static void finish_close(struct transport *transport) {
 static void on_handle_closed(uv_handle_t *handle) {
 	struct transport *transport = handle->data;
 	transport->handle_closed = true;
-	/* A name look-up cannot be taken back: its callback finishes then. */
+	/* A name look-up cannot be cancelled; its callback finishes the close. */
 	if (!transport->resolving)
 		finish_close(transport);
 }
@@ -138,7 +138,7 @@ static void start_resolving(struct transport *transport) {
 	ASSERT(failed == 0);
 }
 
-static void on_nobody_closed(struct transport *transport UNUSED) {
+static void on_refused_closed(struct transport *transport UNUSED) {
 }
 
 static void start_connecting(struct transport *transport) {
@@ -148,13 +148,13 @@ static void start_connecting(struct transport *transport) {
 		uv_pipe_connect(&transport->opening.connect, &transport->uv.pipe, endpoint->path, on_connect);
 		return;
 	}
-	/* An address needs no look-up, and no thread for it. */
+	/* An address needs no look-up, which would take a thread. */
 	struct sockaddr_storage address;
 	bool v4 = uv_ip4_addr(endpoint->host, endpoint->port, (struct sockaddr_in *)&address) == 0;
 	bool v6 = !v4 && uv_ip6_addr(endpoint->host, endpoint->port, (struct sockaddr_in6 *)&address) == 0;
 	if ((!v4 && !v6) || uv_tcp_connect(&transport->opening.connect, &transport->uv.tcp, (struct sockaddr *)&address,
 					   on_connect) != 0)
-		start_resolving(transport); /* reports a failure in its own turn */
+		start_resolving(transport); /* an address that failed at once fails again, in its own turn */
 }
 
 struct transport *transport_connect(struct loop *loop, const struct endpoint *endpoint, struct tls_config *tls,
@@ -173,9 +173,9 @@ struct transport *transport_open(struct loop *loop, int fd, const struct transpo
 	struct transport *transport = transport_new(loop, events, owner, domain == AF_UNIX);
 	int failed = domain == AF_UNIX ? uv_pipe_open(&transport->uv.pipe, fd) : uv_tcp_open(&transport->uv.tcp, fd);
 	if (failed != 0) {
-		static const struct transport_events nobody = {.on_closed = on_nobody_closed};
+		static const struct transport_events refused = {.on_closed = on_refused_closed};
 		close(fd);
-		transport->events = &nobody;
+		transport->events = &refused;
 		transport_close(transport);
 		return NULL;
 	}
@@ -206,7 +206,7 @@ static void report_end(struct transport *transport, int status) {
 	struct error err;
 	if (status != UV_EOF)
 		error_set(&err, CODE_UNAVAILABLE, "the connection broke: %s", uv_strerror(status));
-	else if (transport->tls != NULL) /* anyone on the way can cut a connection: this is not the peer's word */
+	else if (transport->tls != NULL) /* anybody on the way can cut a connection; only close_notify is the peer's */
 		error_set(&err, CODE_UNAVAILABLE, "TLS: the connection was cut without a close_notify");
 	end_with(transport, status == UV_EOF && transport->tls == NULL ? NULL : &err);
 }
@@ -246,7 +246,7 @@ void transport_stop_reading(struct transport *transport) {
 
 static void write_wire(struct transport *transport, struct str bytes);
 
-/* What TLS has ready goes out as soon as the kernel takes it. */
+/* Writes what TLS has encrypted, unless the kernel takes nothing. */
 static void write_tls(struct transport *transport) {
 	if (transport_is_backed_up(transport))
 		return;
@@ -258,7 +258,7 @@ static void on_uv_write(uv_write_t *request, int status) {
 	struct transport *transport = request->data;
 	transport->writing = false;
 	if (transport->closing || status != 0)
-		return; /* a broken connection is reported by its reading side */
+		return; /* the reading side reports a broken connection */
 	buf_clear(&transport->unsent);
 	if (transport->tls != NULL)
 		write_tls(transport);
@@ -284,7 +284,7 @@ static void write_wire(struct transport *transport, struct str bytes) {
 	if (sent == bytes.len)
 		return;
 	if (taken < 0 && taken != UV_EAGAIN)
-		return; /* broken: the reading side reports it */
+		return; /* the reading side reports a broken connection */
 	int over = buf_append(&transport->unsent, str_from_offset(bytes, sent));
 	ASSERT(over == 0);
 	write_unsent(transport);
@@ -308,7 +308,7 @@ void transport_write(struct transport *transport, struct str bytes) {
 static bool continue_handshake(struct transport *transport) {
 	struct error err;
 	enum tls_result result = tls_handshake(transport->tls, &err);
-	write_tls(transport); /* also an alert that says what was wrong */
+	write_tls(transport); /* also the alert after a failure */
 	if (result == TLS_WANTS_MORE)
 		return false;
 	if (result == TLS_ENDED)
@@ -328,12 +328,12 @@ static void read_tls(struct transport *transport) {
 		size_t len = 0;
 		enum tls_result result =
 			tls_read(transport->tls, transport->loop->read_buffer, LOOP_READ_SIZE, &len, &err);
-		write_tls(transport); /* TLS answers some of what it reads */
+		write_tls(transport); /* TLS answers some records by itself */
 		if (tls_outgoing(transport->tls).len > TLS_OUTGOING_MAX) {
-			error_set(&err, CODE_RESOURCE_EXHAUSTED,
-				  "TLS: the peer asks for more than %d bytes of answers that it "
-				  "does not read",
-				  TLS_OUTGOING_MAX);
+			error_set(
+				&err, CODE_RESOURCE_EXHAUSTED,
+				"TLS: the peer does not read the answers that it asks for, which have more than %d bytes",
+				TLS_OUTGOING_MAX);
 			result = TLS_BROKEN;
 		}
 		if (result == TLS_DONE)

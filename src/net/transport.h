@@ -2,9 +2,9 @@
 /*
  * A byte stream to a peer: TCP or a UNIX socket, in clear or with TLS, on one loop.
  *
- * It frees itself after on_closed. Reads come as views into the loop's buffer, valid within the callback. A write goes
- * to the kernel at once as far as it takes it; the rest is kept, and on_drained tells when it is gone. After
- * transport_close no event comes but on_closed, exactly once and never from inside a call.
+ * A transport frees itself after on_closed. Reads come as views into the loop's buffer, valid within the callback. A
+ * write goes to the kernel at once as far as it takes it; the rest is kept, and on_drained reports that it has been
+ * written. After transport_close only on_closed comes, exactly once and never from inside a call.
  */
 #pragma once
 
@@ -41,10 +41,10 @@ struct transport {
 		uv_getaddrinfo_t resolve;
 	} opening;
 	uv_write_t write;
-	struct buf unsent; /* what the kernel did not take yet */
-	struct tls_config *tls_config; /* client: to be started when connected. Keeps a reference */
+	struct buf unsent; /* bytes that the kernel has not taken yet */
+	struct tls_config *tls_config; /* client: of the handshake that follows the connection. Keeps a reference */
 	struct tls_session *tls; /* NULL: in clear */
-	struct flushable resume; /* reads what TLS still holds after a pause */
+	struct flushable resume; /* after a pause: reads what TLS has decrypted */
 	bool handshaking;
 	bool reading;
 	bool writing; /* a part of unsent is with libuv */
@@ -60,7 +60,7 @@ struct transport {
 	struct endpoint endpoint; /* client: the peer */
 };
 
-/* More than this is never kept: a connection stops producing while anything is unsent. */
+/* Enough, as a connection produces nothing while anything is unsent. */
 #define TRANSPORT_UNSENT_MAX MIB(2)
 
 /* Starts to connect, with TLS if tls is set. on_connected follows. */
@@ -70,10 +70,11 @@ struct transport *transport_connect(struct loop *loop, const struct endpoint *en
 /* Takes a connected socket. NULL when the system refuses it; the socket is then closed. */
 struct transport *transport_open(struct loop *loop, int fd, const struct transport_events *events, void *owner);
 
-/* Server: begins a handshake with what the client has sent so far. on_connected follows, in this call if it fails. */
+/* Server: begins a handshake with the bytes that the client has sent so far. on_connected follows, possibly in this
+ * call. */
 void transport_start_tls(struct transport *transport, struct tls_config *tls, struct str first);
 
-/* Whom the events go to from now on. */
+/* Changes the receiver of the events. */
 static inline void transport_hand_over(struct transport *transport, const struct transport_events *events,
 				       void *owner) {
 	transport->events = events;
@@ -92,8 +93,8 @@ static inline bool transport_is_backed_up(const struct transport *transport) {
 
 void transport_close(struct transport *transport);
 
-/* As transport_close, for a server that said why: waits a moment for the peer to have read that and to close as well,
- * for the system takes back what was sent when it closes a socket with something unread. transport_close ends the
+/* As transport_close, for a server whose last bytes say why. A socket that is closed with unread bytes takes back what
+ * it has sent, so this reads and drops bytes until the peer closes too, for LINGER_MS at most. transport_close ends the
  * wait. */
 void transport_linger(struct transport *transport);
 

@@ -1009,7 +1009,7 @@ def test_version(run):
         (["serve", "--platform", "local:cpu=1"],
          '--platform: the platform "local" has no option "cpu"; it has no options\nsee: ftl help serve'),
         (["serve", "--bind", "8892"],
-         '--bind: "8892" is not an endpoint: it has no scheme that is known; give http://HOST:PORT, https://HOST:PORT '
+         '--bind: "8892" is not an endpoint: its scheme is unknown; give http://HOST:PORT, https://HOST:PORT '
          "or unix:PATH\nsee: ftl help serve"),
         (["runner"], "the language is missing: --language NAME\nsee: ftl help runner"),
     ],
