@@ -9,7 +9,7 @@ import peers
 
 
 class Bystander:
-    """Another client, which calls again and again meanwhile."""
+    """Another client, which calls all the time."""
 
     def __init__(self, server):
         self.server = server
@@ -36,7 +36,7 @@ def server():
     yield server
     bystander.stop()
     assert server.process.poll() is None, "the server did not survive"
-    assert server.answers(), "other clients are not answered any more"
+    assert server.answers(), "other clients are no longer answered"
     server.stop()
 
 
@@ -51,5 +51,5 @@ def tls_server(tmp_path):
     yield server
     bystander.stop()
     assert server.process.poll() is None, "the server did not survive"
-    assert server.answers(), "other clients are not answered any more"
+    assert server.answers(), "other clients are no longer answered"
     server.stop()

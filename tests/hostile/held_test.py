@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages that must be whole before they are of use: as JSON or gzip, and answers that nobody reads. What all of them
-hold together is within max-held."""
+"""Messages that the server must buffer whole (JSON, gzip), and answers that the client does not read: all of them together
+stay within max-held."""
 
 import gzip
 import select
@@ -40,13 +40,13 @@ def is_taken(server, body):
     with server.connect() as connection:
         try:
             connection.sendall(request(len(body), b"Content-Type: application/json", b"Connection: close") + body)
-        except OSError:  # it has been refused, and has the answer
+        except OSError:  # refused: the answer can be read
             pass
         return read_all(connection).startswith(b"HTTP/1.1 200")
 
 
-def test_messages_that_are_half_sent(server):
-    """100 MiB are offered; what is over 32 is refused, and there is always room for what is small."""
+def test_incomplete_messages(server):
+    """The clients offer 100 MiB: the server refuses what passes 32, and always has room for small messages."""
     half = request(2 * MIB, b"Content-Type: application/json") + as_json(2 * MIB)[:MIB]
     connections = [server.connect() for _ in range(100)]
     for connection in connections:
@@ -60,7 +60,7 @@ def test_messages_that_are_half_sent(server):
         answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.1 429") and b"max-held is 33554432" in answer
 
-    # Those that grew at the same time may have been refused for each other's sake, and have left room.
+    # Messages that grew at the same time may all have been refused, which leaves room.
     def add_one():
         connections.append(server.connect())
         connections[-1].sendall(half)
@@ -71,8 +71,8 @@ def test_messages_that_are_half_sent(server):
     assert wait_for(lambda: is_taken(server, as_json(4 * MIB))), "what was held is not given back"
 
 
-def test_messages_that_become_large(server):
-    """A few KB make 4 MiB, and an answer of 8 that is not read."""
+def test_compressed_messages(server):
+    """A few KB unfold to 4 MiB, and to an answer of 8 MiB that is not read."""
     data = bytes(4 * MIB)
     body = gzip.compress(b"\x12" + varint(len(data)) + data)
     connections = [server.connect() for _ in range(24)]
@@ -90,8 +90,8 @@ def test_messages_that_become_large(server):
     assert wait_for(lambda: is_taken(server, as_json(4 * MIB))), "what was held is not given back"
 
 
-def test_answers_that_nobody_reads(server):
-    """A few bytes ask for many, again and again, on streams whose window is shut."""
+def test_unread_answers(server):
+    """Small requests for large answers, on streams whose window is closed."""
     asked = b"\x22\x2cconnectrpc.conformance.v1.ConformanceService"
     path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
     with server.connect_h2(struct.pack(">HI", 4, 0)) as connection:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks on HTTP/1.1, on connections as such, and on TLS."""
+"""Attacks on HTTP/1.1, on connections, and on TLS."""
 
 import os
 import re
@@ -33,7 +33,7 @@ PATH = (SERVICE + "Unary").encode()
     (b"Transfer-Encoding: chunked", b"-5\r\nhello\r\n0\r\n\r\n"),
 ])
 def test_smuggling_shapes(server, head, body):
-    """The request is refused and nothing behind it is looked at."""
+    """The server refuses the request, and does not parse the bytes after it."""
     with server.connect() as connection:
         connection.sendall(b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/proto\r\n%s\r\n\r\n%s" % (PATH, head, body) +
                            b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/proto\r\n\r\n" % PATH)
@@ -92,14 +92,14 @@ def test_slow_body(server):
     assert server.reasons("in the middle of a message; stall-timeout") == 1
 
 
-def test_silence(server):
+def test_silent_connection(server):
     with server.connect() as connection:
         assert connection.recv(1) == b""
     assert server.reasons("did not tell what it speaks; header-timeout") == 1
 
 
-def test_many_offenders_cost_few_lines(server):
-    """And none of them is left out."""
+def test_many_closed_connections_are_logged_in_few_lines(server):
+    """The log counts each of them in a few lines."""
     for _ in range(30):
         with server.connect() as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n")
@@ -131,16 +131,16 @@ MANY = 16 * 1024 - 200  # within max-header-bytes
     PATH + b"?connect=v1&" + b"a=%41&" * (MANY // 6 - 40) + b"a=%4",
     PATH + b"?connect=v1&base64=1&message=" + b"A" * (MANY - 100),
 ])
-def test_parameters_without_end(server, path):
-    """Thousands of them, in one line."""
+def test_many_parameters(server, path):
+    """Thousands of query parameters in one request line."""
     with server.connect() as connection:
         connection.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % path)
         assert read_all(connection).startswith((b"HTTP/1.1 400", b"HTTP/1.1 405"))
 
 
 @pytest.mark.parametrize("kind", [b"application/json", b"application/grpc-web", b"application/connect+json"])
-def test_headers_without_end(server, kind):
-    """Each is next to nothing, and all of them are as large as they may be."""
+def test_many_headers(server, kind):
+    """Empty headers, as many as max-header-bytes allows."""
     head = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\nContent-Length: 2\r\nConnection: close\r\n" % (PATH, kind)
     count = (16384 - len(head) - 32 * 6 - 2) // (len(b"a:\r\n") + 32)
     with server.connect() as connection:
@@ -149,7 +149,7 @@ def test_headers_without_end(server, kind):
 
 
 def test_pipelining_costs_one_read(server):
-    """Of 64 MiB of requests no more is read than is worked on, and that waits for the answers to be read."""
+    """The server reads no further requests while the client does not read the answers."""
     request = b"GET %sIdempotentUnary?connect=v1&encoding=json&message=%%7B%%7D HTTP/1.1\r\nHost: a\r\n\r\n" % SERVICE.encode()
     assert server.answers()
     before = server.peak_mib()
@@ -185,7 +185,7 @@ def test_ten_thousand_idle_connections():
 
 
 def test_half_closed_tls(tls_server):
-    """A connection that is cut in the handshake, and one that is cut without a close_notify."""
+    """Connections that are cut in the handshake, or without a close_notify."""
     with tls_server.connect() as connection:
         connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
         connection.shutdown(socket.SHUT_WR)
@@ -194,14 +194,14 @@ def test_half_closed_tls(tls_server):
     with tls_context().wrap_socket(raw) as connection:
         connection.sendall(b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{" % PATH)
         os.close(connection.detach())
-    with tls_server.connect() as connection:  # a handshake that never goes on
+    with tls_server.connect() as connection:  # a handshake that stops
         connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
         read_all(connection)
     assert tls_server.reasons("header-timeout") == 1
 
 
-def test_half_closed_tls_is_let_go_of(tls_server):
-    """By clients that end their side and keep the socket: with a close_notify, without, and within a request."""
+def test_half_closed_tls_is_closed(tls_server):
+    """Clients end their side and keep the socket: with a close_notify, without, and within a request."""
     before = tls_server.descriptors()
     head = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{" % PATH
     kept = []
@@ -211,7 +211,7 @@ def test_half_closed_tls_is_let_go_of(tls_server):
         kept.append(connection.unwrap() if number % 3 == 0 else connection)
         if number % 3:
             socket.socket.shutdown(connection, socket.SHUT_WR)
-    # One may be the bystander's.
+    # One connection may be the bystander's.
     assert wait_for(lambda: tls_server.descriptors() <= before + 1)
     assert tls_server.peak_mib() < 64
     for connection in kept:
@@ -243,7 +243,7 @@ def test_certificates_are_reloaded_without_dropping_a_connection(tls_server):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
                         tls_server.folder / "key.pem", "-out", tls_server.folder / "cert.pem", "-days", "2", "-subj",
                         "/CN=other"], check=True, capture_output=True)
-        for path, changed in times:  # as of files that are unpacked from an archive
+        for path, changed in times:  # as unpacking an archive sets them
             os.utime(path, ns=(changed, changed))
         end = time.monotonic() + LONG
         while fingerprint(tls_server) == before and time.monotonic() < end:

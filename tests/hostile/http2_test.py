@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks by frames of HTTP/2 that cost the sender little and the server much."""
+"""Attacks by HTTP/2 frames that are cheap to send and dear to handle."""
 
 import struct
 import time
@@ -11,7 +11,7 @@ from peers import (ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PA
                    request_headers, send_until_closed)
 
 ENHANCE_YOUR_CALM = 11
-MEMORY_MIB = 64  # what an attack may bring the server to
+MEMORY_MIB = 64  # the most that the server may take during an attack
 
 
 def rapid_reset():
@@ -22,7 +22,7 @@ def rapid_reset():
 
 
 def made_you_reset():
-    """CVE-2025-8671: the server itself is brought to reset, by a window that is too large."""
+    """CVE-2025-8671 ("MadeYouReset"): a window that is too large makes the server reset the stream."""
     for first in range(1, 200001, 200):
         yield b"".join(frame(HEADERS, END_HEADERS, stream, request_headers()) + frame(WINDOW_UPDATE, 0, stream, b"\x7f\xff\xff\xff")
                        for stream in range(first, first + 200, 2))
@@ -50,7 +50,7 @@ def priority_flood():
 
 
 def priority_update_flood():
-    """RFC 9218's, which is of an unknown type here."""
+    """RFC 9218; the server does not know this type of frame."""
     for _ in range(1000):
         yield frame(PRIORITY_UPDATE, 0, 0, b"\0\0\0\1u=1") * 100
 
@@ -67,7 +67,7 @@ def padding_flood():
 
 
 def empty_continuation_flood():
-    """CVE-2024-27316 without even a header in it."""
+    """CVE-2024-27316 with empty frames."""
     yield frame(HEADERS, 0, 1, request_headers())
     for _ in range(1000):
         yield frame(CONTINUATION, 0, 1) * 100
@@ -107,7 +107,7 @@ def test_floods_end_with_a_reason(server, flood, reason):
     lambda stream: request(stream) + frame(PRIORITY, 0, stream, struct.pack(">IB", stream, 1)),
 ])
 def test_other_ways_to_make_you_reset(server, frames_of):
-    """What HTTP/2 has the server end a stream for, or the connection at once."""
+    """Other errors over which HTTP/2 resets the stream or ends the connection."""
     with server.connect_h2() as connection:
         received = send_until_closed(connection, (b"".join(frames_of(stream) for stream in range(first, first + 200, 2))
                                                   for first in range(1, 200001, 200)))
@@ -121,7 +121,7 @@ def test_other_ways_to_make_you_reset(server, frames_of):
     lambda stream: request(stream, 0, literal("grpc-timeout", "0n")),
 ])
 def test_calls_that_are_answered_before_they_end(server, frames_of):
-    """What it is gRPC's to end: an answer as any other, after which the rest of the request is not wanted."""
+    """Errors of gRPC get an ordinary answer before the request has ended, and the server resets the stream after it."""
     with server.connect_h2() as connection:
         received = b""
         for first in range(1, 6001, 200):
@@ -154,7 +154,7 @@ def test_continuation_flood(server):
 
 
 def test_hpack_bomb(server):
-    """One large entry of the table, referred to by a byte each."""
+    """One large entry of HPACK's table, and many references to it of a byte each."""
     entry = b"\x40\x01a\x7f" + bytes([0x80 | (3900 - 127) % 128, (3900 - 127) // 128]) + b"b" * 3900
     with server.connect_h2() as connection:
         def blocks():
@@ -168,7 +168,7 @@ def test_hpack_bomb(server):
 
 
 def test_zero_window_stall(server):
-    """Requests whose answers are never taken: the streams are closed when they stand still for stall-timeout."""
+    """The client takes no answers: streams without progress for stall-timeout are closed."""
     from peers import SERVICE
     data = b"x" * 20000
     definition = b"\x12" + bytes([0x80 | len(data) & 127, len(data) >> 7 & 127 | 0x80, len(data) >> 14]) + data

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limits that an ordinary client may reach too: how many, and how long without a word."""
+"""Limits that an ordinary client may reach too: connections, streams, and silence."""
 
 import struct
 import time
@@ -52,7 +52,7 @@ def frames(received):
 
 
 def take_frames(connection, kind):
-    """Reads on until a frame of the kind has come whole; returns its stream and payload."""
+    """Reads until a frame of the kind is complete; returns its stream and payload."""
     received = b""
     while True:
         piece = connection.recv(65536)
@@ -67,7 +67,7 @@ def take_frames(connection, kind):
 
 
 def test_streams(make_server):
-    """Before a client can know of the limit a stream more is refused; then it is a fault."""
+    """A stream over the limit is refused until the client has the server's SETTINGS; after that it breaks a rule."""
     server = make_server("--timeouts", "600000")
     with server.connect_h2() as connection:
         for stream in range(1, 2 * 257, 2):
@@ -88,9 +88,9 @@ def test_silence_without_a_request(make_server):
     assert wait_for(lambda: server.reasons(f"idle-timeout is {IDLE_MS} ms") == 2)
 
 
-def test_a_request_after_the_last_word_does_not_run(make_server):
-    """gRPC answers a ping before it sends what it had begun. The last word does not name that request, so the client
-    sends it again elsewhere."""
+def test_a_request_after_the_goaway_does_not_run(make_server):
+    """gRPC answers a ping before it sends a request that it has begun. The GOAWAY does not cover that request, so the
+    client sends it again elsewhere, and it must not run here."""
     server = make_server("--idle", str(IDLE_MS))
     with server.connect_h2() as connection:
         _, payload = take_frames(connection, PING)
@@ -111,7 +111,7 @@ def test_silence_within_a_call(make_server):
     server = make_server("--idle", str(IDLE_MS))
     with server.connect_h2() as connection:
         connection.sendall(frame(HEADERS, END_HEADERS, 1, request_headers()))
-        with server.connect() as other:  # is given up, and long after its time this one is there
+        with server.connect() as other:  # closed when idle; the first connection outlives it by far
             assert read_all(other) == b""
         time.sleep(IDLE_MS / 1000 * 3)
         connection.sendall(peers.frame(peers.DATA, peers.END_STREAM, 1))

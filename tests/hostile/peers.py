@@ -17,7 +17,7 @@ DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONT
 PRIORITY_UPDATE = 16
 END_STREAM, END_HEADERS, ACK, PADDED = 1, 4, 1, 8
 TIMEOUT_MS = 600
-LONG = 60  # what a busy machine may need for anything; never waited for when all is well
+LONG = 60  # seconds; the most that any step takes on a busy machine
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -25,7 +25,7 @@ def frame(kind, flags, stream, payload=b""):
 
 
 def literal(name, value):
-    """HPACK's plainest form."""
+    """A header as HPACK's literal without indexing."""
     name, value = name.encode(), value.encode()
     assert len(name) < 127 and len(value) < 127
     return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
@@ -61,7 +61,7 @@ class Server:
         return connection
 
     def peak_mib(self):
-        """The most that was resident so far. Under ThreadSanitizer 0, as most of it is the sanitizer's."""
+        """The peak of resident memory. 0 under ThreadSanitizer, which takes most of it itself."""
         if b"__tsan_" in open(f"/proc/{self.process.pid}/exe", "rb").read():
             return 0
         for line in open(f"/proc/{self.process.pid}/status"):
@@ -73,7 +73,7 @@ class Server:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def reasons(self, text):
-        """How often the log tells this reason; waits for the first time."""
+        """How often the log has this reason; waits for the first time."""
         deadline = time.monotonic() + LONG
         while time.monotonic() < deadline and not any(text in line for line in list(self.lines)):
             time.sleep(0.05)
@@ -81,7 +81,7 @@ class Server:
         return sum(text in line for line in list(self.lines))
 
     def lives_on(self):
-        """It gave no connection up so far."""
+        """Whether it has closed no connection for a reason so far."""
         return self.answers() and not any("closed the connection" in line for line in list(self.lines))
 
     def answers(self):
@@ -113,7 +113,7 @@ def wait_for(condition):
 
 
 def read_all(connection, limit=1 << 24):
-    """What comes until the server closes; a reset is an end too."""
+    """Reads until the server closes or resets the connection."""
     received = b""
     try:
         while len(received) < limit:
@@ -127,7 +127,7 @@ def read_all(connection, limit=1 << 24):
 
 
 def send_until_closed(connection, chunks, seconds=LONG):
-    """Sends on, reading answers meanwhile, until the server has had enough. Returns what came, or None: it never had."""
+    """Sends, and reads answers meanwhile, until the server closes. Returns what came, or None if it never closed."""
     received = bytearray()
     closed = threading.Event()
 

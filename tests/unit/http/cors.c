@@ -31,14 +31,14 @@ static const char *header(const struct http_headers *headers, const char *name) 
 	return http_headers_get(headers, str_from(name)).ptr;
 }
 
-static void who_is_no_page_is_not_meant(void **state UNUSED) {
+static void a_request_without_an_origin_is_allowed(void **state UNUSED) {
 	assert_true(cors_allows(NULL, &request.received));
 	struct http_headers headers = {0};
 	cors_add_headers(&request, &headers);
 	assert_int_equal(headers.count, 0);
 }
 
-static void allows_this_machine(void **state UNUSED) {
+static void allows_origins_of_this_machine(void **state UNUSED) {
 	static const char *const ours[] = {"http://localhost", "https://localhost:3000", "http://127.0.0.1:1",
 					   "http://127.3.2.1", "http://[::1]", "http://[::1]:8080"};
 	static const char *const others[] = {"http://127.0.0.1.example.org",
@@ -58,13 +58,13 @@ static void allows_this_machine(void **state UNUSED) {
 		assert_false(allows(NULL, others[i]));
 }
 
-/* A page of evil.example, whose address becomes 127.0.0.1 once it is loaded, is of the host that it calls. */
-static void does_not_trust_the_name_it_is_called_by(void **state UNUSED) {
+/* DNS rebinding: evil.example changes its address to 127.0.0.1, and its page then calls its own host. */
+static void refuses_an_origin_that_equals_the_host(void **state UNUSED) {
 	assert_false(allows(NULL, "http://ftl.example.org:8892"));
 	assert_false(allows(NULL, "https://ftl.example.org:8892"));
 }
 
-static void allows_what_is_listed(void **state UNUSED) {
+static void allows_listed_origins(void **state UNUSED) {
 	static const char *const listed[] = {"https://a.example.org", "https://b.example.org:8443", NULL};
 	static const char *const all[] = {"*", NULL};
 	assert_true(allows(listed, "https://a.example.org"));
@@ -76,7 +76,7 @@ static void allows_what_is_listed(void **state UNUSED) {
 	assert_true(allows(all, "https://anyone.example"));
 }
 
-static void tells_a_page_what_it_may_see(void **state UNUSED) {
+static void lists_the_headers_that_a_page_may_read(void **state UNUSED) {
 	struct http_headers headers = {0};
 	say("origin", "http://localhost");
 	cors_add_headers(&request, &headers);
@@ -86,7 +86,7 @@ static void tells_a_page_what_it_may_see(void **state UNUSED) {
 	assert_null(header(&headers, "access-control-allow-methods"));
 }
 
-static void tells_a_preflight_what_may_be_sent(void **state UNUSED) {
+static void lists_what_may_be_sent_after_a_preflight(void **state UNUSED) {
 	struct http_headers headers = {0};
 	say("origin", "http://localhost");
 	request.method = STR("OPTIONS");
@@ -100,7 +100,7 @@ static void tells_a_preflight_what_may_be_sent(void **state UNUSED) {
 	assert_non_null(header(&headers, "access-control-max-age"));
 }
 
-static void knows_an_origin(void **state UNUSED) {
+static void recognises_an_origin(void **state UNUSED) {
 	static const char *const right[] =
 		{"http://a",     "https://a.example.org", "https://a-b.c_d.org:8443", "http://a:443",
 		 "https://a:80", "http://[::1]",          "http://[fe80::1]:3000",    "http://a:65535"};
@@ -142,13 +142,13 @@ static void knows_an_origin(void **state UNUSED) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		CORS_TEST(who_is_no_page_is_not_meant),
-		CORS_TEST(allows_this_machine),
-		CORS_TEST(does_not_trust_the_name_it_is_called_by),
-		CORS_TEST(allows_what_is_listed),
-		CORS_TEST(tells_a_page_what_it_may_see),
-		CORS_TEST(tells_a_preflight_what_may_be_sent),
-		cmocka_unit_test(knows_an_origin),
+		CORS_TEST(a_request_without_an_origin_is_allowed),
+		CORS_TEST(allows_origins_of_this_machine),
+		CORS_TEST(refuses_an_origin_that_equals_the_host),
+		CORS_TEST(allows_listed_origins),
+		CORS_TEST(lists_the_headers_that_a_page_may_read),
+		CORS_TEST(lists_what_may_be_sent_after_a_preflight),
+		cmocka_unit_test(recognises_an_origin),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

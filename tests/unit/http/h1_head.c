@@ -34,7 +34,7 @@ static void reads_a_request(void **state UNUSED) {
 	assert_true(head.close);
 }
 
-static void takes_the_path_of_a_whole_address(void **state UNUSED) {
+static void takes_the_path_of_an_absolute_url(void **state UNUSED) {
 	struct h1_head head;
 	struct error err;
 	unsigned status;
@@ -44,7 +44,7 @@ static void takes_the_path_of_a_whole_address(void **state UNUSED) {
 	assert_true(str_eq_c(head.target, "/x"));
 }
 
-static void refuses_what_can_be_understood_in_two_ways(void **state UNUSED) {
+static void refuses_ambiguous_messages(void **state UNUSED) {
 	static const char *const shapes[] = {
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
@@ -96,8 +96,8 @@ static void reads_responses(void **state UNUSED) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(reads_a_request, tear_down),
-		cmocka_unit_test_teardown(takes_the_path_of_a_whole_address, tear_down),
-		cmocka_unit_test_teardown(refuses_what_can_be_understood_in_two_ways, tear_down),
+		cmocka_unit_test_teardown(takes_the_path_of_an_absolute_url, tear_down),
+		cmocka_unit_test_teardown(refuses_ambiguous_messages, tear_down),
 		cmocka_unit_test_teardown(reads_chunk_sizes_strictly, tear_down),
 		cmocka_unit_test_teardown(reads_responses, tear_down),
 	};

@@ -68,7 +68,7 @@ static void polls_after_work(void **state UNUSED) {
 	assert_true(world.turns > MANY);
 }
 
-static void sleeps_after_a_while(void **state UNUSED) {
+static void sleeps_after_the_polling_time(void **state UNUSED) {
 	loop_set_busy_poll(&world.loop, 1);
 	work_and_wait(LATER_MS);
 	assert_false(uv_is_active((uv_handle_t *)&world.loop.awake));
@@ -98,7 +98,7 @@ static void hear_and_close_many_times(void) {
 	loop_deinit(&loop);
 }
 
-static void a_signal_does_not_end_who_stops_hearing_it(void **state UNUSED) {
+static void a_signal_does_not_end_a_process_that_has_closed_its_handle(void **state UNUSED) {
 	signal(SIGTERM, SIG_IGN);
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -118,9 +118,9 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		LOOP_TEST(sleeps_when_there_is_nothing_to_do),
 		LOOP_TEST(polls_after_work),
-		LOOP_TEST(sleeps_after_a_while),
+		LOOP_TEST(sleeps_after_the_polling_time),
 		LOOP_TEST(does_not_poll_without_work),
-		cmocka_unit_test(a_signal_does_not_end_who_stops_hearing_it),
+		cmocka_unit_test(a_signal_does_not_end_a_process_that_has_closed_its_handle),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

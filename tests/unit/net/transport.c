@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names that have several addresses.
+ * Connecting to names that have several addresses, and closing at any time.
  */
 #include <dlfcn.h>
 #include <netdb.h>
@@ -25,7 +25,7 @@ static struct {
 typedef int look_up(const char *name, const char *service, const struct addrinfo *hints,
 		    struct addrinfo **ret_addresses);
 
-/* In place of the system's: "two.example" is ::1, where nobody listens, and 127.0.0.1. */
+/* Replaces the system's: "two.example" is ::1, where no process listens, and 127.0.0.1. */
 __attribute__((visibility("default"))) int getaddrinfo(const char *name, const char *service,
 						       const struct addrinfo *hints, struct addrinfo **ret_addresses) {
 	look_up *real;
@@ -107,13 +107,13 @@ static void run(void) {
 	assert_null(world.transport);
 }
 
-static void tries_one_address_after_the_other(void **state UNUSED) {
+static void tries_the_addresses_in_order(void **state UNUSED) {
 	connect_to(world.listener.endpoint.port);
 	run();
 	assert_true(world.connected);
 }
 
-static void tells_when_none_answers(void **state UNUSED) {
+static void reports_that_no_address_answers(void **state UNUSED) {
 	uint16_t port = world.listener.endpoint.port;
 	listener_close(&world.listener);
 	connect_to(port);
@@ -122,7 +122,7 @@ static void tells_when_none_answers(void **state UNUSED) {
 	assert_non_null(strstr(world.why.msg, "connection refused"));
 }
 
-/* In each state that it passes through. */
+/* In each state of connecting. */
 static void can_be_closed_at_any_time(void **state UNUSED) {
 	for (int turns = 0; turns < 12; turns++) {
 		connect_to(world.listener.endpoint.port);
@@ -139,8 +139,8 @@ static void can_be_closed_at_any_time(void **state UNUSED) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		LOOP_TEST(tries_one_address_after_the_other),
-		LOOP_TEST(tells_when_none_answers),
+		LOOP_TEST(tries_the_addresses_in_order),
+		LOOP_TEST(reports_that_no_address_answers),
 		LOOP_TEST(can_be_closed_at_any_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
