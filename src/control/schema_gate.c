@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Schemas are kept packed, as thousands of models would be many megabytes. Only those are unpacked that can matter: of
- * the modules that the new schema names, of those whose types these need, and of those that name the module itself, as
- * its name then stands in their packed schema as it is. Who those call in turn does not matter: else a deployment would
- * take as long as the whole system is large.
+ * Schemas are kept packed, as thousands of unpacked ones would take many megabytes. The gate unpacks only those that
+ * can matter: of the modules that the new schema names, of the modules whose types those need, and of the modules that
+ * name the new one, whose name then stands as it is in their packed schema. The modules that its callers call do not
+ * matter; otherwise the time of a deploy would grow with the system.
  */
 #include "control/schema_gate.h"
 
@@ -20,26 +20,26 @@
 #include "schema/proto.h"
 #include "schema/references.h"
 
-/* A schema that calls may meet: of what is active, of what comes up to replace it, of what is being kept. */
+/* A schema that calls may meet: of a deployment that is active, next, or being stored. */
 struct version {
 	const char *name;
 	struct str packed;
-	const struct schema_module *module; /* NULL: nothing shows yet that it matters */
-	size_t number; /* among those of its module */
-	struct version *before; /* of its module; NULL: it is the first one */
+	const struct schema_module *module; /* unpacked; NULL: so far it does not matter */
+	size_t number; /* among the versions of its module, from 0 */
+	struct version *before; /* the version of its module with the number before; NULL: there is none */
 	struct version *next_waiting;
 };
 
 struct gate {
 	struct arena arena;
-	struct version *versions; /* those of a module in the order in which they take over */
+	struct version *versions; /* those of one module in the order in which they take over */
 	size_t count, rounds;
-	struct map last; /* version of each module */
-	struct version *waiting; /* unpacked, and what their types need not yet */
-	struct map modules; /* one version of each module that matters */
+	struct map last; /* the last version of each module */
+	struct version *waiting; /* unpacked, while the versions that their types need are not */
+	struct map modules; /* the unpacked version of each module that the round compares with */
 };
 
-/* --- the versions that there are ---------------------------------------------------------------------------------- */
+/* --- versions ----------------------------------------------------------------------------------------------------- */
 
 static void add_version(struct gate *gate, const char *name, struct str packed) {
 	struct version *version = &gate->versions[gate->count++];
@@ -75,7 +75,7 @@ static void list_versions(struct gate *gate, const struct control *control, cons
 	}
 }
 
-/* --- those that matter -------------------------------------------------------------------------------------------- */
+/* --- unpacking ---------------------------------------------------------------------------------------------------- */
 
 static struct schema_module *unpack(struct gate *gate, struct str packed) {
 	struct schema_diagnostics diagnostics;
@@ -114,7 +114,7 @@ static void unpack_needed_type(const struct schema_type *type, void *context) {
 		unpack_named(&type->ref, needs->gate);
 }
 
-/* What the module names, and what the types of that need, and so on. */
+/* Unpacks the modules that it names, those that their types need, and so on. */
 static void unpack_needed(struct gate *gate, const struct schema_module *module) {
 	schema_walk_foreign(module, unpack_named, gate);
 	for (struct version *version; (version = gate->waiting) != NULL;) {
@@ -138,8 +138,8 @@ static void unpack_callers(struct gate *gate, const char *name) {
 	}
 }
 
-/* In each round another version of those modules that have more than one, so that each version has its turn. Callers
- * were built for the first one of the module itself, which is what they can see. */
+/* Each round compares with the next version of every module that has more than one, so that each version has its turn.
+ * Of the module itself it stays the first, as its callers were built for that. */
 static void choose_versions(struct gate *gate, const struct schema_module *own, size_t round) {
 	for (size_t i = 0; i < gate->count; i++) {
 		const struct version *version = &gate->versions[i];
@@ -149,7 +149,7 @@ static void choose_versions(struct gate *gate, const struct schema_module *own, 
 	}
 }
 
-/* --- the two questions -------------------------------------------------------------------------------------------- */
+/* --- checks ------------------------------------------------------------------------------------------------------- */
 
 static int refuse(struct schema_diagnostics *diagnostics, const char *reason, const char *why, struct error *err) {
 	schema_diagnostics_to_error(diagnostics, err);
@@ -199,7 +199,7 @@ int schema_gate_check(const struct control *control, const struct list *pending,
 	map_init(&gate.modules);
 	int result = schema_canonical(module, &packed);
 	ASSERT(result == 0);
-	/* The module as it will be, with the same view of what is exported. */
+	/* The schema as it will be stored, so that what is exported is decided as for the others. */
 	const struct schema_module *now = unpack(&gate, buf_view(&packed));
 	list_versions(&gate, control, pending);
 	unpack_needed(&gate, now);

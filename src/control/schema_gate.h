@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether a schema fits those that are deployed: what it names of them is there, and nothing of them relies on what it
- * takes away.
+ * Whether a schema fits those that are deployed: everything that it names is there, and no caller relies on what it
+ * removes or changes.
  */
 #pragma once
 
@@ -12,7 +12,8 @@
 struct control;
 struct schema_module;
 
-/* A deployment that passed and is being kept, so that the control side does not know of it yet. Both are borrowed. */
+/* A deployment that passed the gate and is being stored, so that the control side does not have it yet. Both texts are
+ * borrowed. */
 struct schema_pending {
 	struct list link;
 	const char *module;
@@ -20,16 +21,16 @@ struct schema_pending {
 };
 
 /*
- * module was checked by itself. FailedPrecondition: it names what is not there; or, of a caller, its verb and the
- * change that breaks it.
+ * module passed schema_check. FailedPrecondition: SCHEMA_MISFIT with the name that is not there, or BREAKS_CALLERS with
+ * the caller's verb and the change that breaks it.
  *
- * It must fit every schema that calls may meet from now on: of what is active, of what is coming up, and of what is
- * pending (a list of struct schema_pending, oldest first). So two that pass one after the other fit each other,
- * whichever of them is up first, and whether the other one comes up at all.
+ * The schema must fit every other one that calls may meet from now on: of active deployments, of next ones, and of
+ * pending ones (a list of struct schema_pending, oldest first). So two that pass one after the other fit each other,
+ * whichever of them is up first, and whether or not the other one comes up.
  */
 int schema_gate_check(const struct control *control, const struct list *pending, const struct schema_module *module,
 		      struct error *err);
 
-/* The same for one that was deployed before. */
+/* The same for the schema of an earlier deployment. */
 int schema_gate_check_packed(const struct control *control, const struct list *pending, struct str packed,
 			     struct error *err);
