@@ -104,7 +104,7 @@ void control_begin(struct control *control, uint64_t now_ms) {
 
 /* --- what clients wish -------------------------------------------------------------------------------------------- */
 
-/* The active deployment is wanted after all, perhaps in other numbers. */
+/* The active deployment is wanted again, perhaps in another number of replicas. */
 static void want_active(struct control *control, struct module *module) {
 	module->next = NULL;
 	if (deployment_gather(control, module->active))
@@ -250,10 +250,12 @@ static bool is_end(const struct deployed *deployed) {
 	return deployed->end.why[0] != '\0';
 }
 
-/* What a Runner hosts is known when it has registered and answered a ping. To end it before would lose its calls. */
+/* Before the Runner has registered and answered a ping it is not known what it may host. Ending its deployment then
+ * would lose calls. */
 static int reported_too_early(struct runner *runner, const struct deployed *deployed, struct error *err) {
 	if (!is_end(deployed))
-		return error_set(err, CODE_UNAVAILABLE, "the Runner %s does not count yet; report again", runner->key);
+		return error_set(err, CODE_UNAVAILABLE, "the Runner %s has not answered a ping yet; report again",
+				 runner->key);
 	if (strcmp(runner->claimed, deployed->deployment_key) == 0)
 		runner->claimed[0] = '\0';
 	return 0;

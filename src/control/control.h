@@ -48,10 +48,10 @@ void control_begin(struct control *control, uint64_t now_ms);
 void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas);
 /* An earlier deployment of its module is wanted again. */
 void control_rolled_back(struct control *control, const struct deployment_record *record);
-/* Nothing of the module is wanted any more. ret_key is the deployment that ends, or empty. */
+/* The module is to run no deployment any more. ret_key is the deployment that ends, or empty. */
 void control_kill(struct control *control, struct str module, char ret_key[KEY_MAX]);
-/* So many replicas of the module from now on; 0 stops them and keeps the module. NotFound; FailedPrecondition: nothing
- * of the module is wanted. */
+/* The module is to run in so many replicas; 0 stops them and keeps the module. NotFound: there is no such module.
+ * FailedPrecondition: the module has no deployment that is wanted. */
 int control_scale(struct control *control, struct str module, uint32_t replicas, struct error *err);
 
 /* --- events: Runners ---------------------------------------------------------------------------------------------- */

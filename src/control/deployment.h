@@ -50,12 +50,12 @@ void deployment_set_phase(struct control *control, struct deployment *deployment
 /* Why it is in its phase, and since when. */
 void deployment_set_detail(struct control *control, struct deployment *deployment, const char *detail);
 
-/* It is the next one of its module from now on. kind: EVENT_DEPLOYMENT_CREATED or EVENT_DEPLOYMENT_ROLLED_BACK. */
+/* Makes it the next deployment of its module. kind: EVENT_DEPLOYMENT_CREATED or EVENT_DEPLOYMENT_ROLLED_BACK. */
 void deployment_start(struct control *control, struct deployment *deployment, enum event_kind kind);
-/* It is not wanted any more; the module does not name it. Reconciliation ends its Runners. */
+/* Puts a deployment out of service that its module does not name any more. Reconciliation drains its Runners. */
 void deployment_wind_down(struct control *control, struct deployment *deployment, const char *why);
 void deployment_fail(struct control *control, struct deployment *deployment, const struct cause *cause);
-/* Nothing of it is left: it is STOPPED unless it failed, and freed. Nothing else frees a deployment. */
+/* Frees a deployment without Runners, after it is STOPPED unless it failed. No other function frees one. */
 void deployment_release(struct control *control, struct deployment *deployment);
 /* The next deployment of the module takes over from the active one. */
 void deployment_take_over(struct control *control, struct module *module);
@@ -81,5 +81,5 @@ void deployment_replica_lost(struct control *control, struct deployment *deploym
 /* A Runner could not take it, as it has something else to do: another is looked for. */
 void deployment_refused(struct control *control, struct deployment *deployment, const char *why);
 
-/* Its time may be up. */
+/* Acts if its limit has passed. */
 void deployment_tick(struct control *control, struct deployment *deployment);

@@ -169,7 +169,8 @@ void liveness_register(struct control *control, const struct registration *regis
 	}
 	struct runner *runner = map_get(&control->books.runners, registration->runner_key);
 	if (runner != NULL && is_another(runner, registration)) {
-		runner_lose(control, runner, &(struct cause){.why = "registers anew, and not as it was"});
+		runner_lose(control, runner,
+			    &(struct cause){.why = "was replaced by another process that registers with its key"});
 		runner = NULL;
 	}
 	if (runner == NULL)

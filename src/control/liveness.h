@@ -33,6 +33,6 @@ void liveness_ping(struct control *control, struct runner *runner);
 /* err NULL: the Runner answered. It may be gone afterwards. */
 void liveness_pinged(struct control *control, struct runner *runner, const struct error *err);
 
-/* They abort on a transition that the diagram lacks. registration: of REGISTRATION_OPEN, else 0. */
+/* Both abort on a transition that the diagram lacks. registration: the stream of REGISTRATION_OPEN, else 0. */
 void liveness_set_registration(struct runner *runner, enum registration_state state, uint64_t registration);
 void liveness_set_ping(struct runner *runner, enum ping_state state);

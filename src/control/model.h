@@ -209,7 +209,7 @@ struct control {
 	/* Maps find a record; lists walk them in an order that a second run repeats. */
 	struct {
 		struct map runners, deployments, modules, languages; /* by key, key, name, name */
-		/* Of Runners that the Platform was asked for or found, until it tells their end. */
+		/* Keys of Runners that the Platform was asked for or found, until it tells their end. */
 		struct map platform_keys;
 		struct list all_runners, all_modules, all_languages;
 		uint64_t serial; /* of the last Runner's record */
@@ -220,7 +220,7 @@ struct control {
 		uint64_t version; /* the last that was given to the workers */
 		uint64_t published; /* the last that all workers have */
 	} routes;
-	/* What is, or may be, not as wanted: nothing else is looked at after an event. */
+	/* Records that are, or may be, not as wanted. Reconciliation looks at no others. */
 	struct {
 		bool needs_reconcile;
 		struct list unreconciled; /* modules */
@@ -240,7 +240,7 @@ void runner_free(struct runner *runner);
 struct runner *runner_find_by_endpoint(const struct control *control, struct str endpoint);
 struct runner *runner_find_by_registration(const struct control *control, uint64_t registration);
 struct runner *runner_find_idle(const struct control *control, const char *language);
-/* What the store keeps of it. Its texts are borrowed. */
+/* The module's row for the store. Its texts are borrowed. */
 struct module_record module_row(const struct module *module);
 struct module *module_find_or_add(struct control *control, const char *name);
 struct language *language_find_or_add(struct control *control, const char *name);

@@ -37,7 +37,7 @@ static const char *say(struct problem_text text, const char *reason, const char 
 	return reason;
 }
 
-/* Of a deployment with replicas that are wanted. */
+/* The deployment has replicas that are wanted. */
 static const char *say_what_it_waits_for(const struct control *control, const struct deployment *deployment,
 					 struct problem_text text) {
 	const struct language *language = language_of(control, deployment);

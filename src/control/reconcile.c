@@ -82,7 +82,7 @@ static bool is_awaited(const struct control *control, const struct deployment *d
 }
 
 static void drain_surplus(struct control *control, struct deployment *deployment, unsigned surplus) {
-	/* Those that are not up yet go first. */
+	/* Replicas that are not up yet are drained first. */
 	static const enum runner_state order[] = {RUNNER_DEPLOYING, RUNNER_ALIVE};
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		LIST_FOREACH(link, &deployment->runners) {
@@ -137,7 +137,7 @@ static void reconcile_module(struct control *control, struct module *module) {
 		deployment_take_over(control, module);
 }
 
-/* Nothing is to be done for it until something happens to it. */
+/* Whether no pass has anything to do for the module until an event changes it. */
 static bool is_reconciled(const struct module *module) {
 	const struct deployment *active = module->active;
 	if (module->next != NULL)

@@ -7,5 +7,5 @@
 
 #include "control/model.h"
 
-/* To be called at the end of every event. */
+/* Called at the end of every event. */
 void control_reconcile(struct control *control);

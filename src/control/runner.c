@@ -23,7 +23,7 @@ static const unsigned allowed[RUNNER_STATE_COUNT] = {
 	[RUNNER_ENDING] = TO(RUNNER_DRAINING) | TO(RUNNER_IDLE),
 };
 
-/* What people see of a state: two names or events that are the same are one to them. */
+/* The name and the event by which people see a state. Two states with the same are one to them. */
 static const struct {
 	const char *name;
 	enum event_kind event;
@@ -333,7 +333,7 @@ void runner_adopt(struct control *control, struct runner *runner, struct deploym
 
 void runner_drain(struct control *control, struct runner *runner, const char *why) {
 	if (runner->endpoint == NULL) {
-		/* It has not registered: there is nobody to tell. */
+		/* A Runner that has not registered cannot be told. */
 		runner_tell(control, runner, EVENT_RUNNER_KILLED, 0, why);
 		runner_remove(control, runner);
 		return;

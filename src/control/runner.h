@@ -27,10 +27,10 @@
 
 /* --- queries ------------------------------------------------------------------------------------------------------ */
 
-/* As people see it. Several states have one name. */
+/* The name by which people see the state. Several states share one. */
 const char *runner_state_name(enum runner_state state);
 bool runner_is_leaving(const struct runner *runner); /* DRAINING, ENDING */
-/* What is told when it is reached; 0: nothing, as people see no change. */
+/* The event that is told when the state is reached; 0: none, as people see no change. */
 enum event_kind runner_state_event(enum runner_state state);
 
 /* --- facts: what happened to a Runner ----------------------------------------------------------------------------- */
@@ -55,11 +55,11 @@ void runner_postpone(struct control *control, struct runner *runner, uint64_t by
 
 /* DEPLOYING → ALIVE */
 void runner_came_up(struct control *control, struct runner *runner, uint64_t fetch_us, uint64_t start_us);
-/* What it hosted has ended: → IDLE, or DRAINING, ENDING as before until a managed one exits. */
+/* Its deployment has ended: → IDLE; a managed Runner that is DRAINING or ENDING stays so until it exits. */
 void runner_hosts_nothing(struct control *control, struct runner *runner, const char *deployment_key, const char *why);
-/* ENDING → DRAINING: it is still there, or hosts something again, as it was not told or that came too early. */
+/* ENDING → DRAINING: it was not told to end, or before it was told to host. */
 void runner_missed_the_end(struct control *control, struct runner *runner);
-/* It would not host its deployment: gone. */
+/* The Runner refused its deployment: gone. */
 void runner_refused(struct control *control, struct runner *runner, const struct error *err);
 /* The Runner is gone. */
 void runner_lose(struct control *control, struct runner *runner, const struct cause *cause);

@@ -71,7 +71,7 @@ enum plant {
 };
 
 const char *plant_name(enum plant plant);
-/* The invariant that has to notice it. */
+/* The check that has to notice it. */
 const char *plant_noticed_by(enum plant plant);
 
 struct sim_options {
@@ -113,7 +113,7 @@ struct database {
 	uint32_t epoch; /* of the Backplane that acquired it last */
 	struct row deployments[MODULES][VERSIONS];
 	struct module_row modules[MODULES];
-	uint64_t event_sequence; /* of the last one */
+	uint64_t event_sequence; /* of the last event */
 };
 
 /* --- Runners ------------------------------------------------------------------------------------------------------ */
@@ -148,7 +148,7 @@ struct sim_runner {
 
 enum op_kind { OP_CREATE, OP_ROLLBACK, OP_KILL, OP_SCALE };
 
-/* What a client asked for. */
+/* An operation that a client asked for. */
 struct op {
 	enum op_kind kind;
 	unsigned module, version;
@@ -221,7 +221,6 @@ struct sim {
 	/* The store. */
 	struct database database;
 	uint64_t store_busy_until_ms, store_slow_until_ms, store_fails_until_ms;
-	uint64_t held_until_ms; /* PLANT_REORDER_SAVES */
 	uint64_t save_orders[SAVES_MAX]; /* when the change that a save holds happened, among the ops; by sequence */
 
 	/* The Platform. */
@@ -292,7 +291,7 @@ void runner_child_dies(struct sim *sim, struct sim_runner *runner);
 void runner_call_done(struct sim *sim, struct sim_runner *runner);
 bool runner_is_cut(const struct sim *sim, const struct sim_runner *runner);
 bool runner_is_silent(const struct sim *sim, const struct sim_runner *runner);
-/* It learns of it at the latest when it can be reached again. */
+/* The Runner learns that it was forgotten, at the latest when it can be reached again. */
 void runner_forgotten(struct sim *sim, struct sim_runner *runner);
 void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t registration, enum code code,
 			  uint64_t delay_ms);

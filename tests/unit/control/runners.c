@@ -145,7 +145,7 @@ static void a_report_may_overtake_a_registration(void **state UNUSED) {
 	/* A Runner whose stream broke while it was ALIVE, and that then says it hosts nothing, is another process. */
 	control_registration_ended(&stage->control, 2, false);
 	register_runner(3, "unix:/again", stage->last_created, "");
-	assert_non_null(strstr(log_text(), "registers anew, and not as it was"));
+	assert_non_null(strstr(log_text(), "was replaced by another process that registers with its key"));
 }
 
 /* The stream broke while the Runner was PROBING; with its second stream the Runner is like any other. */
@@ -173,7 +173,7 @@ static void a_runner_restarted_under_its_key_is_another_one(void **state UNUSED)
 	pinged("one", NULL);
 	forget_log();
 	register_runner(2, "unix:/one", "one", "");
-	assert_non_null(strstr(log_text(), "registers anew, and not as it was"));
+	assert_non_null(strstr(log_text(), "was replaced by another process that registers with its key"));
 	assert_int_equal(control_deployment(&stage->control, STR("dpl-1"))->alive, 0);
 	pinged("one", NULL);
 	forget_log();

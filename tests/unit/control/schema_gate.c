@@ -26,7 +26,7 @@ static const char catalog[] = "module catalog {\n"
 			      "  export data Product { name String }\n"
 			      "  export verb find(catalog.Request) catalog.Product\n"
 			      "}\n";
-/* It breaks whoever calls find. */
+/* Breaks every caller of find. */
 static const char catalog_asks_more[] = "module catalog {\n"
 					"  export data Request { sku String  shop String }\n"
 					"  export data Product { name String }\n"
@@ -142,7 +142,7 @@ static void test_what_is_named_must_be_exported(void **state) {
 	passes(stage, "module cart { export verb total(Unit) Int +calls catalog.find\n}");
 	is_refused(stage, "module cart { export verb total(Unit) Int +calls catalog.hidden\n}",
 		   "does not export \"hidden\"");
-	/* Of a client that knows of no export, all may be named. */
+	/* A schema of a client that knows no export exports everything. */
 	activate(stage, "catalog", "module catalog { verb find(Unit) Int  verb hidden(Unit) Int }");
 	passes(stage, "module cart { export verb total(Unit) Int +calls catalog.hidden\n}");
 }
@@ -171,7 +171,7 @@ static void test_types_of_third_modules_are_followed(void **state) {
 		   "catalog.Product uses money.Price: it is gone");
 }
 
-/* Nobody knows yet whether it will come up. */
+/* The next deployment may come up, or not. */
 static void test_what_comes_up_counts_as_well(void **state) {
 	struct stage *stage = *state;
 	activate(stage, "catalog", catalog);
@@ -193,7 +193,7 @@ static void test_a_caller_that_comes_up_must_not_break(void **state) {
 	bring_up(stage, "cart", cart);
 	is_refused(stage, catalog_asks_more, "being deployed just now");
 	assert_non_null(strstr(stage->err.msg, "cart.total calls catalog.find: Request.shop"));
-	/* One that is going breaks as long as its next one is not up. */
+	/* The active deployment of a caller counts until its next one has taken over. */
 	activate(stage, "cart", cart);
 	bring_up(stage, "cart", cart_alone);
 	is_refused(stage, catalog_asks_more, "cart.total calls catalog.find: Request.shop");
@@ -212,7 +212,7 @@ static void test_what_is_being_kept_counts_as_well(void **state) {
 	keep(stage, "cart", cart_lists);
 	is_refused(stage, catalog, "being deployed just now");
 	list_init(&stage->pending);
-	/* Of several, each: any of them may be the last that comes up. */
+	/* Each of several pending ones counts: any may be the last that comes up. */
 	keep(stage, "catalog", catalog_says_more);
 	passes(stage, cart_lists);
 	keep(stage, "catalog", catalog);
