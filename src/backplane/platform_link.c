@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "platform/registry.h"
 
-struct found {
+struct found_key {
 	struct list link;
 	char key[KEY_MAX];
 };
@@ -33,21 +33,21 @@ void platform_link_set_state(struct platform_link *link, enum platform_link_stat
 
 /* --- what was found before the control side was loaded ------------------------------------------------------------ */
 
-static void forget(struct found *found) {
+static void forget(struct found_key *found) {
 	list_remove(&found->link);
 	free(found);
 }
 
 static void forget_key(struct platform_link *link, const char *key) {
 	LIST_FOREACH(item, &link->found) {
-		struct found *found = LIST_ENTRY(item, struct found, link);
+		struct found_key *found = LIST_ENTRY(item, struct found_key, link);
 		if (strcmp(found->key, key) == 0)
 			forget(found);
 	}
 }
 
 static void keep(struct platform_link *link, const char *key) {
-	struct found *found = mem_alloc(sizeof *found);
+	struct found_key *found = mem_alloc(sizeof *found);
 	snprintf(found->key, sizeof found->key, "%s", key);
 	list_append(&link->found, &found->link);
 }
@@ -164,7 +164,7 @@ void platform_link_begin(struct backplane *backplane) {
 	struct platform_link *link = &backplane->platform;
 	platform_link_set_state(link, PLATFORM_LINK_SERVING);
 	LIST_FOREACH(item, &link->found) {
-		struct found *found = LIST_ENTRY(item, struct found, link);
+		struct found_key *found = LIST_ENTRY(item, struct found_key, link);
 		control_found(&backplane->control, found->key);
 		forget(found);
 	}
@@ -178,7 +178,7 @@ void platform_link_close(struct backplane *backplane) {
 	link->platform->ops->close(link->platform);
 	link->platform = NULL;
 	LIST_FOREACH(item, &link->found)
-		forget(LIST_ENTRY(item, struct found, link));
+		forget(LIST_ENTRY(item, struct found_key, link));
 	platform_link_set_state(link, PLATFORM_LINK_CLOSED);
 }
 

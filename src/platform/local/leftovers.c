@@ -17,12 +17,12 @@ enum {
 
 /* --- the search, on any thread ------------------------------------------------------------------------------------ */
 
-struct search {
+struct leftover_search {
 	const char *folder;
 	const struct map *keys;
 };
 
-static bool is_of_dead_runner(const struct search *search, struct str variable) {
+static bool is_of_dead_runner(const struct leftover_search *search, struct str variable) {
 	const struct str name = STR("FTL_WORKING_DIR=");
 	char key[KEY_MAX];
 	return str_starts_with(variable, name) &&
@@ -54,7 +54,7 @@ static void remove_folder(const char *folder, const char *key) {
 /* The folder goes last: it tells the next Backplane of what is left when this one dies before. */
 void leftovers_end(const char *folder, struct map *keys) {
 	if (keys->len > 0)
-		process_for_each(end_if_left, &(struct search){folder, keys});
+		process_for_each(end_if_left, &(struct leftover_search){folder, keys});
 	for (size_t cursor = 0;;) {
 		char *key = map_next(keys, &cursor);
 		if (key == NULL)

@@ -3,11 +3,15 @@
  * Runners as processes of this machine.
  *
  *   local.c           the driver: orders and events
- *   runner_process.c  one Runner: start, exit, what it leaves
+ *   local_runner.c  one Runner: start, exit, what it leaves
  *   found.c           Runners of an earlier Backplane
  *   leftovers.c       processes and folders of Runners that could not end in order
  *   pid_file.c        which process a Runner is
  *   run_folder.c      the names of files
+ *
+ *   OPENED ──start──▶ LISTING ──▶ LISTED, which takes orders, or FAILED
+ *     │                  │           │              │
+ *     └──────────────────┴───close───┴──────────────┴──▶ CLOSING ──nothing is in progress──▶ freed
  *
  * The lock of the data folder sees to it that one Backplane has the run folder, so epochs are not looked at. Limits and
  * labels of a spec have no effect yet.
@@ -19,13 +23,18 @@
 #include "base/memory.h"
 #include "platform/local/found.h"
 #include "platform/local/leftovers.h"
-#include "platform/local/runner_process.h"
+#include "platform/local/local_runner.h"
+
+enum local_state { LOCAL_OPENED, LOCAL_LISTING, LOCAL_LISTED, LOCAL_FAILED, LOCAL_CLOSING };
+
+enum { LOCAL_STATE_COUNT = 5 };
 
 struct local {
 	struct platform platform;
 	struct platform_options options; /* its texts are copies */
-	struct runner_processes processes;
-	struct map by_key; /* struct runner_process whose end was not told yet */
+	enum local_state state;
+	struct local_runners runners;
+	struct map by_key; /* struct local_runner whose end was not told yet */
 	struct leftovers leftovers;
 	struct {
 		uv_work_t request;
@@ -34,16 +43,31 @@ struct local {
 		struct error err;
 		struct found found;
 	} listing;
-	bool listed, closing;
 };
+
+#define TO(state) (1u << (state))
+
+/* The states that may follow each. */
+static const unsigned allowed[LOCAL_STATE_COUNT] = {
+	[LOCAL_OPENED] = TO(LOCAL_LISTING) | TO(LOCAL_CLOSING),
+	[LOCAL_LISTING] = TO(LOCAL_LISTED) | TO(LOCAL_FAILED) | TO(LOCAL_CLOSING),
+	[LOCAL_LISTED] = TO(LOCAL_CLOSING),
+	[LOCAL_FAILED] = TO(LOCAL_CLOSING),
+	[LOCAL_CLOSING] = 0,
+};
+
+static void set_state(struct local *local, enum local_state state) {
+	ASSERT(allowed[local->state] & TO(state));
+	local->state = state;
+}
 
 static struct local *local_of(struct platform *platform) {
 	return CONTAINER_OF(platform, struct local, platform);
 }
 
 static void free_if_done(struct local *local) {
-	bool done = local->closing && !local->listing.in_progress && list_is_empty(&local->processes.all) &&
-		    leftovers_is_idle(&local->leftovers);
+	bool done = local->state == LOCAL_CLOSING && !local->listing.in_progress &&
+		    list_is_empty(&local->runners.all) && leftovers_is_idle(&local->leftovers);
 	if (!done)
 		return;
 	map_deinit(&local->by_key);
@@ -58,17 +82,17 @@ static void on_leftovers_idle(struct leftovers *leftovers) {
 
 /* --- ends --------------------------------------------------------------------------------------------------------- */
 
-static void on_ended(struct runner_processes *processes, struct runner_process *process) {
-	struct local *local = CONTAINER_OF(processes, struct local, processes);
-	map_remove(&local->by_key, str_from(process->key));
-	if (process->left_something)
-		leftovers_add(&local->leftovers, process->key);
-	if (!local->closing)
-		local->options.events->exited(local->options.owner, process->key, process->why, &process->lines);
+static void on_ended(struct local_runners *runners, struct local_runner *runner) {
+	struct local *local = CONTAINER_OF(runners, struct local, runners);
+	map_remove(&local->by_key, str_from(runner->key));
+	if (runner->left_something)
+		leftovers_add(&local->leftovers, runner->key);
+	if (local->state != LOCAL_CLOSING)
+		local->options.events->exited(local->options.owner, runner->key, runner->why, &runner->lines);
 }
 
-static void on_freed(struct runner_processes *processes) {
-	free_if_done(CONTAINER_OF(processes, struct local, processes));
+static void on_freed(struct local_runners *runners) {
+	free_if_done(CONTAINER_OF(runners, struct local, runners));
 }
 
 /* --- listing ------------------------------------------------------------------------------------------------------ */
@@ -80,32 +104,34 @@ static void list_work(uv_work_t *request) {
 
 static void tell_found(struct local *local) {
 	struct found *found = &local->listing.found;
-	for (size_t cursor = 0; !local->closing;) {
-		struct found_runner *runner = map_next(&found->runners, &cursor);
-		if (runner == NULL)
+	for (size_t cursor = 0; local->state == LOCAL_LISTING;) {
+		struct found_runner *seen = map_next(&found->runners, &cursor);
+		if (seen == NULL)
 			break;
-		struct runner_process *process =
-			runner_process_watch(&local->processes, runner->key, runner->pid, runner->pidfd);
-		runner->pidfd = -1;
-		map_put(&local->by_key, str_from(runner->key), process);
-		local->options.events->found(local->options.owner, runner->key);
+		struct local_runner *runner = local_runner_watch(&local->runners, seen->key, seen->pid, seen->pidfd);
+		seen->pidfd = -1;
+		map_put(&local->by_key, str_from(seen->key), runner);
+		local->options.events->found(local->options.owner, seen->key);
 	}
 	found_deinit(found);
 }
 
 static void list_done(uv_work_t *request, int status UNUSED) {
 	struct local *local = request->data;
-	if (!local->listing.failed)
+	bool failed = local->listing.failed;
+	if (!failed)
 		tell_found(local);
-	local->listed = !local->listing.failed;
-	if (!local->closing)
-		local->options.events->listed(local->options.owner, local->listing.failed ? &local->listing.err : NULL);
-	local->listing.in_progress = false; /* the owner may have closed the platform, which waits for this */
+	if (local->state == LOCAL_LISTING) { /* else its owner has closed it, perhaps when told of a Runner */
+		set_state(local, failed ? LOCAL_FAILED : LOCAL_LISTED);
+		local->options.events->listed(local->options.owner, failed ? &local->listing.err : NULL);
+	}
+	local->listing.in_progress = false; /* closing waits for this */
 	free_if_done(local);
 }
 
 static void local_start(struct platform *platform) {
 	struct local *local = local_of(platform);
+	set_state(local, LOCAL_LISTING);
 	local->listing.request.data = local;
 	local->listing.in_progress = true;
 	int failed = uv_queue_work(&local->options.loop->uv, &local->listing.request, list_work, list_done);
@@ -116,24 +142,23 @@ static void local_start(struct platform *platform) {
 
 static void local_create(struct platform *platform, const struct runner_spec *spec) {
 	struct local *local = local_of(platform);
-	ASSERT(local->listed);
+	ASSERT(local->state == LOCAL_LISTED);
 	if (map_get(&local->by_key, str_from(spec->key)) != NULL)
 		return;
-	map_put(&local->by_key, str_from(spec->key),
-		runner_process_spawn(&local->processes, spec, &local->options.runner));
+	map_put(&local->by_key, str_from(spec->key), local_runner_spawn(&local->runners, spec, &local->options.runner));
 }
 
 static void local_destroy(struct platform *platform, const char *runner_key, uint64_t epoch UNUSED) {
-	struct runner_process *process = map_get(&local_of(platform)->by_key, str_from(runner_key));
-	if (process != NULL)
-		runner_process_kill(process);
+	struct local_runner *runner = map_get(&local_of(platform)->by_key, str_from(runner_key));
+	if (runner != NULL)
+		local_runner_kill(runner);
 }
 
 static void local_close(struct platform *platform) {
 	struct local *local = local_of(platform);
-	local->closing = true;
-	LIST_FOREACH(link, &local->processes.all)
-		runner_process_leave(LIST_ENTRY(link, struct runner_process, link));
+	set_state(local, LOCAL_CLOSING);
+	LIST_FOREACH(link, &local->runners.all)
+		local_runner_leave(LIST_ENTRY(link, struct local_runner, link));
 	leftovers_hurry(&local->leftovers);
 	free_if_done(local);
 }
@@ -151,11 +176,11 @@ static struct platform *local_open(const struct platform_options *options, struc
 	local->options = *options;
 	local->options.folder = mem_strdup(options->folder);
 	local->options.runner.program = mem_strdup(options->runner.program);
-	local->processes = (struct runner_processes){.loop = options->loop,
-						     .folder = local->options.folder,
-						     .ended = on_ended,
-						     .freed = on_freed};
-	list_init(&local->processes.all);
+	local->runners = (struct local_runners){.loop = options->loop,
+						.folder = local->options.folder,
+						.ended = on_ended,
+						.freed = on_freed};
+	list_init(&local->runners.all);
 	map_init(&local->by_key);
 	leftovers_init(&local->leftovers, options->loop, local->options.folder, on_leftovers_idle);
 	return &local->platform;

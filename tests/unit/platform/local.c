@@ -6,7 +6,7 @@
 
 #include "../dies.h"
 #include "local_processes.h"
-#include "platform/local/runner_process.h"
+#include "platform/local/local_runner.h"
 #include "watcher.h"
 
 static void open_platform(struct watcher *watcher) {
@@ -244,27 +244,46 @@ static void a_folder_that_is_none_is_an_error_of_the_listing(void **state) {
 /* --- the machine -------------------------------------------------------------------------------------------------- */
 
 static void set_state(void *argument) {
-	const enum runner_process_state *states = argument;
-	struct runner_process process = {.state = states[0]};
-	runner_process_set_state(&process, states[1]);
+	const enum local_runner_state *states = argument;
+	struct local_runner runner = {.state = states[0]};
+	local_runner_set_state(&runner, states[1]);
 }
 
 static void a_transition_that_the_table_lacks_aborts(void **state UNUSED) {
-	static const unsigned allowed[RUNNER_PROCESS_STATE_COUNT] = {
-		[RUNNER_PROCESS_RUNNING] =
-			1 << RUNNER_PROCESS_ENDING | 1 << RUNNER_PROCESS_CLEANING | 1 << RUNNER_PROCESS_CLOSING,
-		[RUNNER_PROCESS_ENDING] = 1 << RUNNER_PROCESS_CLEANING,
-		[RUNNER_PROCESS_CLEANING] = 1 << RUNNER_PROCESS_CLOSING,
+	static const unsigned allowed[LOCAL_RUNNER_STATE_COUNT] = {
+		[LOCAL_RUNNER_RUNNING] =
+			1 << LOCAL_RUNNER_ENDING | 1 << LOCAL_RUNNER_CLEANING | 1 << LOCAL_RUNNER_CLOSING,
+		[LOCAL_RUNNER_ENDING] = 1 << LOCAL_RUNNER_CLEANING,
+		[LOCAL_RUNNER_CLEANING] = 1 << LOCAL_RUNNER_CLOSING,
 	};
-	for (unsigned from = 0; from < RUNNER_PROCESS_STATE_COUNT; from++) {
-		for (unsigned to = 0; to < RUNNER_PROCESS_STATE_COUNT; to++) {
-			enum runner_process_state states[] = {from, to};
+	for (unsigned from = 0; from < LOCAL_RUNNER_STATE_COUNT; from++) {
+		for (unsigned to = 0; to < LOCAL_RUNNER_STATE_COUNT; to++) {
+			enum local_runner_state states[] = {from, to};
 			if (allowed[from] & 1u << to)
 				set_state(states);
 			else
 				assert_dies(set_state, states);
 		}
 	}
+}
+
+static void start(void *platform) {
+	((struct platform *)platform)->ops->start(platform);
+}
+
+static void create(void *platform) {
+	((struct platform *)platform)
+		->ops->create(platform, &(struct runner_spec){.key = "rnr-a",
+							      .language = "stays",
+							      .backplane = "http://127.0.0.1:1"});
+}
+
+static void orders_out_of_turn_abort(void **state) {
+	struct watcher *watcher = *state;
+	assert_dies(start, watcher->platform); /* a second time */
+	close_platform(watcher);
+	watcher_open(watcher, &platform_local, "", getenv("TINY_RUNNER"));
+	assert_dies(create, watcher->platform); /* before it has listed what runs */
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -281,6 +300,7 @@ int main(void) {
 		TEST(a_pid_that_is_another_process_now_is_not_taken_for_a_runner),
 		TEST(what_belongs_to_no_runner_is_removed),
 		TEST(a_folder_that_is_none_is_an_error_of_the_listing),
+		TEST(orders_out_of_turn_abort),
 		cmocka_unit_test(a_transition_that_the_table_lacks_aborts),
 	};
 	return cmocka_run_group_tests_name("local", tests, NULL, NULL);

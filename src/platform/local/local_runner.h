@@ -20,34 +20,34 @@
 #include "base/random.h"
 #include "platform/platform.h"
 
-enum runner_process_state {
-	RUNNER_PROCESS_RUNNING,
-	RUNNER_PROCESS_ENDING, /* its exit is waited for, also when the platform closes */
-	RUNNER_PROCESS_CLEANING, /* it ended, or never began: its last words are read, its files removed */
-	RUNNER_PROCESS_CLOSING, /* its handle closes; the process may run on */
+enum local_runner_state {
+	LOCAL_RUNNER_RUNNING,
+	LOCAL_RUNNER_ENDING, /* its exit is waited for, also when the platform closes */
+	LOCAL_RUNNER_CLEANING, /* it ended, or never began: its last words are read, its files removed */
+	LOCAL_RUNNER_CLOSING, /* its handle closes; the process may run on */
 };
 
-enum { RUNNER_PROCESS_STATE_COUNT = 4 };
+enum { LOCAL_RUNNER_STATE_COUNT = 4 };
 
-struct runner_process;
+struct local_runner;
 
-/* What the processes of a platform share. */
-struct runner_processes {
+/* The Runners of a platform, and what they share. */
+struct local_runners {
 	struct loop *loop;
 	const char *folder; /* the run folder; borrowed */
 	struct list all;
-	/* It has ended, as why and lines say. It is not in `all` any more when its memory is gone. */
-	void (*ended)(struct runner_processes *processes, struct runner_process *process);
-	/* One is gone from `all`. */
-	void (*freed)(struct runner_processes *processes);
+	/* The Runner has ended, as why and lines say; it is freed in a later turn. */
+	void (*ended)(struct local_runners *runners, struct local_runner *runner);
+	/* A Runner was freed, and is not in `all` any more. */
+	void (*freed)(struct local_runners *runners);
 };
 
-struct runner_process {
+struct local_runner {
 	struct list link; /* in all */
-	struct runner_processes *processes;
+	struct local_runners *runners;
 	char key[KEY_MAX];
-	enum runner_process_state state;
-	pid_t pid; /* 0: it could not be started */
+	enum local_runner_state state;
+	pid_t pid; /* 0: the Runner could not be started */
 	struct {
 		uv_process_t child; /* one that this process started */
 		uv_poll_t poll; /* one that was found, by its pidfd: it is nobody's child any more */
@@ -66,15 +66,15 @@ struct runner_process {
 };
 
 /* Starts a Runner. One that cannot be started ends at once, as `ended` tells in a later turn. */
-struct runner_process *runner_process_spawn(struct runner_processes *processes, const struct runner_spec *spec,
-					    const struct runner_settings *settings);
+struct local_runner *local_runner_spawn(struct local_runners *runners, const struct runner_spec *spec,
+					const struct runner_settings *settings);
 /* Watches one that was found; takes the pidfd. */
-struct runner_process *runner_process_watch(struct runner_processes *processes, const char *key, pid_t pid, int pidfd);
+struct local_runner *local_runner_watch(struct local_runners *runners, const char *key, pid_t pid, int pidfd);
 
 /* RUNNING → ENDING; harmless in every other state. */
-void runner_process_kill(struct runner_process *process);
+void local_runner_kill(struct local_runner *runner);
 /* RUNNING → CLOSING, and the process runs on; harmless in every other state. */
-void runner_process_leave(struct runner_process *process);
+void local_runner_leave(struct local_runner *runner);
 
 /* Asserts that the table allows it. */
-void runner_process_set_state(struct runner_process *process, enum runner_process_state state);
+void local_runner_set_state(struct local_runner *runner, enum local_runner_state state);
