@@ -29,9 +29,9 @@ struct added_method {
 };
 
 const struct rpc_server_options rpc_server_options_default = {
-	.http = {.streams = 256,
-		 .window = 256 << 10,
-		 .header_bytes = 16 << 10,
+	.http = {.streams = HTTP_STREAMS_DEFAULT,
+		 .window = HTTP_WINDOW_DEFAULT,
+		 .header_bytes = HTTP_HEADER_BYTES_DEFAULT,
 		 .header_ms = 10000,
 		 .stall_ms = 60000,
 		 .idle_ms = 600000},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The client under test of connectrpc/conformance: calls as it is told on standard input, many at a time, and tells
- * what came of each on standard output.
+ * The client under test of connectrpc/conformance: makes the calls that it reads from standard input, several at a
+ * time, and writes the result of each to standard output.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -15,10 +15,10 @@
 #include "pb/wire.h"
 #include "rpc/channel.h"
 
-/* Deadlines are short in some cases: a crowd of calls would miss them. */
-enum { CALL_MAX = 64 << 20, MESSAGES_MAX = 1000, CALLS_AT_ONCE = 8 };
+/* Few calls at once, as some cases have short deadlines. */
+enum { CALL_MAX = MIB(64), MESSAGES_MAX = 1000, CALLS_AT_ONCE = 8 };
 
-/* Numbers of ClientCompatRequest. */
+/* Field numbers of ClientCompatRequest, Cancel and StreamType. */
 enum {
 	TEST_NAME = 1, HTTP_VERSION = 2, PROTOCOL = 3, CODEC = 4, COMPRESSION = 5, HOST = 6, PORT = 7, SERVER_CERT = 8,
 	CLIENT_CREDS = 9, RECEIVE_LIMIT = 10, SERVICE = 11, METHOD = 12, STREAM_TYPE = 13, USE_GET = 14, HEADERS = 15,
@@ -36,13 +36,13 @@ struct call {
 	struct str messages[MESSAGES_MAX];
 	size_t message_count, sent, received;
 	struct buf incoming, payloads;
-	bool waited, half_closed, canceled;
+	bool has_waited, half_closed, canceled;
 };
 
 static struct loop loop;
 static size_t calls;
-static struct timer next; /* begins the calls that wait */
-static bool no_more;
+static struct timer next; /* starts calls that wait */
+static bool input_ended;
 
 static uint64_t number(const struct call *call, unsigned field) {
 	return field_number(call->request, field);
@@ -74,21 +74,21 @@ static void half_close(struct call *call) {
 		timer_start(&loop, &call->timer, field_number(cancel_of(call), CANCEL_AFTER_CLOSE_MS));
 }
 
-static void send_on(struct call *call) {
-	bool in_turns = number(call, STREAM_TYPE) == FULL_DUPLEX;
+static void send_due(struct call *call) {
+	bool alternates = number(call, STREAM_TYPE) == FULL_DUPLEX;
 	while (call->stream != NULL && !rpc_has_ended(call->stream) && !call->half_closed) {
 		if (call->sent == call->message_count) {
-			if (!in_turns || call->received >= call->sent)
+			if (!alternates || call->received >= call->sent)
 				half_close(call);
 			return;
 		}
-		if (in_turns && call->received < call->sent)
+		if (alternates && call->received < call->sent)
 			return;
-		if (number(call, DELAY_MS) > 0 && !call->waited) {
+		if (number(call, DELAY_MS) > 0 && !call->has_waited) {
 			timer_start(&loop, &call->timer, number(call, DELAY_MS));
 			return;
 		}
-		call->waited = false;
+		call->has_waited = false;
 		rpc_send(call->stream, call->messages[call->sent++]);
 	}
 }
@@ -99,8 +99,8 @@ static void on_timer(struct timer *timer) {
 		cancel(call);
 		return;
 	}
-	call->waited = true;
-	send_on(call);
+	call->has_waited = true;
+	send_due(call);
 }
 
 /* --- receiving ---------------------------------------------------------------------------------------------------- */
@@ -113,7 +113,7 @@ static void take_response(struct call *call) {
 	    field_number(cancel_of(call), CANCEL_AFTER_RESPONSES) == call->received)
 		cancel(call);
 	else
-		send_on(call);
+		send_due(call);
 }
 
 static void on_message(struct rpc_stream *stream, size_t size) {
@@ -142,9 +142,9 @@ static void put_error(struct buf *result, const struct rpc_stream *stream) {
 	must(wire_wrap(result, offset, 3));
 }
 
-static void tell(struct call *call, const struct rpc_stream *stream) {
+static void write_result(struct call *call, const struct rpc_stream *stream) {
 	struct buf result = BUF_INIT(CALL_MAX), answer = BUF_INIT(CALL_MAX);
-	/* An answer without messages has its trailers where the headers are. */
+	/* A response of headers only has its trailers among the headers. */
 	bool trailers_only = http_headers_find(&stream->http.received, STR("grpc-status")) != NULL;
 	bool single = number(call, STREAM_TYPE) == UNARY || number(call, STREAM_TYPE) == CLIENT_STREAM;
 	put_header_fields(&result, 1, &stream->http.received);
@@ -171,7 +171,7 @@ static void on_closed(struct rpc_stream *stream) {
 	if (single && stream->status == CODE_OK && call->received == 0)
 		rpc_set_status(stream, CODE_UNIMPLEMENTED, STR("the peer answered OK without a message"));
 	timer_stop(&loop, &call->timer);
-	tell(call, stream);
+	write_result(call, stream);
 	rpc_channel_close(call->channel);
 	buf_deinit(&call->incoming);
 	buf_deinit(&call->payloads);
@@ -255,7 +255,7 @@ static void start_call(struct str request) {
 									  .timeout_ms = number(call, TIMEOUT_MS),
 									  .events = &events,
 									  .owner = call});
-	send_on(call);
+	send_due(call);
 }
 
 /* --- the program -------------------------------------------------------------------------------------------------- */
@@ -275,7 +275,7 @@ static void start_calls(void) {
 		start_call(str_new(length + 4, size));
 		buf_consume(&input, 4 + size);
 	}
-	if (no_more && calls == 0)
+	if (input_ended && calls == 0)
 		loop_stop(&loop);
 }
 
@@ -288,7 +288,7 @@ static void on_input(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer) {
 		must(buf_append(&input, str_new(buffer->base, (size_t)got)));
 	free(buffer->base);
 	if (got < 0) {
-		no_more = true;
+		input_ended = true;
 		uv_read_stop(stream);
 	}
 	start_calls();

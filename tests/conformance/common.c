@@ -111,10 +111,10 @@ void put_header_fields(struct buf *message, unsigned number, const struct http_h
 	for (size_t i = 0; i < headers->count; i++) {
 		struct str name = headers->items[i].name;
 		size_t offset = buf_len(message);
-		bool told = false;
+		bool is_repeated = false;
 		for (size_t k = 0; k < i; k++)
-			told |= str_eq(headers->items[k].name, name);
-		if (told)
+			is_repeated |= str_eq(headers->items[k].name, name);
+		if (is_repeated)
 			continue;
 		must(wire_put_bytes(message, 1, name));
 		for (size_t k = i; k < headers->count; k++)

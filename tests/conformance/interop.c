@@ -17,9 +17,9 @@
 #include "rpc/message_reader.h"
 #include "rpc/reflection.h"
 
-enum { REQUEST_MAX = 16 << 20, RESPONSES_MAX = 10000 };
+enum { REQUEST_MAX = MIB(16), RESPONSES_MAX = 10000 };
 
-/* Fields. */
+/* Field numbers. */
 enum { RESPONSE_SIZE = 2, PARAMETERS = 2, STATUS = 7, FILL_SERVER_ID = 9, SERVER_ID = 4 };
 
 enum kind { EMPTY, SIMPLE, STREAM_IN, STREAM_OUT };

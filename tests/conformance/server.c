@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server under test of connectrpc/conformance, and with --port also what h2spec and others are pointed at.
+ * The server under test of connectrpc/conformance; with --bind also the target of h2spec and others.
  *
- * A call collects requests; the first says what to answer, when and with which error. `step` does what is due.
+ * A call collects requests; the first one defines the response, its delays and its error. `step` sends what is due.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include "rpc/reflection.h"
 #include "rpc/server.h"
 
-enum { CALL_MAX = 64 << 20 };
+enum { CALL_MAX = MIB(64) };
 
 enum kind { UNARY, CLIENT_STREAM, SERVER_STREAM, BIDI_STREAM };
 
@@ -35,10 +35,10 @@ struct call {
 	struct buf incoming;
 	struct request requests[1000];
 	size_t request_count;
-	size_t told; /* requests that an answer has told of */
+	size_t listed; /* requests that an answer has listed */
 	struct str definition; /* of the answer */
 	size_t answers, sent;
-	bool defined, full_duplex, ended, waiting, waited, headers_told;
+	bool defined, full_duplex, ended, waiting, waited, headers_listed;
 };
 
 static struct server {
@@ -54,27 +54,27 @@ static bool is_stream(const struct call *call) {
 }
 
 static void put_request_info(struct call *call, struct buf *info) {
-	if (!call->headers_told) {
+	if (!call->headers_listed) {
 		put_header_fields(info, 1, &call->stream->http.received);
 		if (call->stream->deadline.timeout_ms > 0)
 			must(wire_put_tag(info, 2, WIRE_VARINT) |
 			     wire_put_varint(info, call->stream->deadline.timeout_ms));
 	}
-	for (; call->told < call->request_count; call->told++)
-		put_any(info, 3, str_from(call->request_type), call->requests[call->told].bytes);
-	if (!call->headers_told && str_eq(call->stream->http.method, STR("GET")))
+	for (; call->listed < call->request_count; call->listed++)
+		put_any(info, 3, str_from(call->request_type), call->requests[call->listed].bytes);
+	if (!call->headers_listed && str_eq(call->stream->http.method, STR("GET")))
 		must(wire_put_bytes(info, 4, STR("")));
-	call->headers_told = true;
+	call->headers_listed = true;
 }
 
-static bool tells_requests(const struct call *call) {
+static bool lists_requests(const struct call *call) {
 	return call->sent == 0 || call->full_duplex;
 }
 
 static void send_answer(struct call *call, struct str data) {
 	struct buf message = BUF_INIT(CALL_MAX);
 	must(wire_put_bytes(&message, 1, data));
-	if (tells_requests(call)) {
+	if (lists_requests(call)) {
 		size_t offset = buf_len(&message);
 		put_request_info(call, &message);
 		must(wire_wrap(&message, offset, 2));
@@ -91,10 +91,7 @@ static void fail(struct call *call, struct str error) {
 	while (wire_take(&rest, &field)) {
 		if (field.number != 3)
 			continue;
-		struct str url = field_bytes(field.bytes, 1);
-		const char *slash = memrchr(url.ptr, '/', url.len);
-		rpc_add_detail(call->stream, str_from_offset(url, slash ? (size_t)(slash - url.ptr) + 1 : 0),
-			       field_bytes(field.bytes, 2));
+		rpc_add_detail(call->stream, wire_type_name(field_bytes(field.bytes, 1)), field_bytes(field.bytes, 2));
 	}
 	if (call->sent == 0) {
 		struct buf info = BUF_INIT(CALL_MAX);
@@ -107,7 +104,7 @@ static void fail(struct call *call, struct str error) {
 		   arena_strdup(&call->arena, field_bytes(error, 2)));
 }
 
-/* What ends the call: an error or none. */
+/* Ends the call with the error of the definition, or with OK. */
 static void end(struct call *call) {
 	unsigned error = is_stream(call) ? 4 : 3;
 	if (has_field(call->definition, error))
@@ -138,8 +135,8 @@ static void define(struct call *call) {
 	add_header_fields(&stream->http.send_trailers, &stream->http.arena, call->definition, is_stream(call) ? 5 : 4);
 }
 
-/* True: it is time for the next answer; else the timer will come back. */
-static bool has_waited(struct call *call) {
+/* Whether the next answer is due; if not, a timer calls step when it is. */
+static bool is_due(struct call *call) {
 	uint64_t delay = field_number(call->definition, is_stream(call) ? 3 : 6);
 	if (delay == 0 || call->waited) {
 		call->waited = false;
@@ -151,7 +148,7 @@ static bool has_waited(struct call *call) {
 }
 
 static void answer_once(struct call *call) {
-	if (!has_waited(call))
+	if (!is_due(call))
 		return;
 	if (has_field(call->definition, 3)) {
 		end(call);
@@ -169,7 +166,7 @@ static void answer_stream(struct call *call) {
 	while (call->sent < call->answers) {
 		if (call->full_duplex && !call->ended && call->sent >= call->request_count)
 			return;
-		if (!has_waited(call))
+		if (!is_due(call))
 			return;
 		send_answer(call, nth_answer(call, call->sent));
 	}
@@ -315,8 +312,8 @@ static struct tls_config *make_tls(const char *cert, const char *key, const char
 	return config;
 }
 
-/* Asked by the suite on standard input: what to be. */
-static void obey(struct rpc_server_options *options) {
+/* Reads from standard input what the suite wants, listens, and writes the address. */
+static void configure_from_stdin(struct rpc_server_options *options) {
 	struct buf asked = BUF_INIT(CALL_MAX), answer = BUF_INIT(CALL_MAX);
 	if (!read_frame(STDIN_FILENO, &asked))
 		exit(1);
@@ -358,13 +355,13 @@ int main(int argc, char **argv) {
 			options.connections_max = (size_t)number;
 		else if (strcmp(argv[i], "--idle") == 0)
 			options.http.idle_ms = (uint32_t)number;
-		else if (strcmp(argv[i], "--timeouts") == 0) /* for tests that do not want to wait */
+		else if (strcmp(argv[i], "--timeouts") == 0) /* short ones, for tests */
 			options.http.header_ms = options.http.stall_ms = (uint32_t)number;
 	}
 	loop_init(&server.loop);
 	options.types = conformance_types_new();
 	if (bind == NULL) {
-		obey(&options);
+		configure_from_stdin(&options);
 	} else {
 		if (cert != NULL)
 			options.tls = make_tls(cert, key, ca);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A target takes any bytes and returns 0; it fails by ASSERT or by what the sanitizers find. With -Dfuzz=true (clang)
- * it is linked with libFuzzer, otherwise with replay.c, which feeds it its corpus.
+ * A target takes any bytes and returns 0; ASSERT and the sanitizers find its failures. With -Dfuzz=true (clang) it is
+ * linked with libFuzzer, otherwise with replay.c, which runs it on its corpus.
  */
 #pragma once
 

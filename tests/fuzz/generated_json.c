@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any text as the request of a generated verb, which the first byte chooses and which echoes it. The check by the
- * schema must have the same opinion, and what comes back must be a value of the type again, with the same text for ever
- * after.
+ * Any text as the request of a generated verb that echoes it; the first byte chooses the verb. The check by the schema
+ * must give the same verdict. The reply must be valid for the type, and echo to the same text.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,7 @@ static struct map modules;
 static struct schema_module *module;
 
 static struct schema_module *read_schema(const char *path) {
-	static struct arena arena; /* to the end of the process, as the modules */
+	static struct arena arena; /* never freed, like the modules */
 	static struct schema_diagnostics diagnostics;
 	struct schema_module *parsed;
 	char *text;
@@ -57,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		module = read_schema(GENERATED_FROM "/m.ftl");
 		echo_init(&echo);
 	}
-	/* A host gives no text with a NUL inside. */
+	/* The host refuses text with a NUL. */
 	if (size == 0 || memchr(data + 1, 0, size - 1) != NULL)
 		return 0;
 	const struct ftl_verb *verb = &ftl_module.verbs[data[0] % ftl_module.verb_count];
@@ -68,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
 	int expected = check(verb->name, text, &err), got = echo_run(&echo, verb, text);
-	/* An answer must not be larger than the memory of the call. */
+	/* The reply may be too large for the memory of the call. */
 	if (got < 0 && echo.code == FTL_RESOURCE_EXHAUSTED)
 		got = expected;
 	ASSERT(got == expected);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay PATH…: feeds a target every file of a folder, or one file.
+ * replay PATH…: runs a target on every file of a folder, or on one file.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +22,7 @@ static int replay_file(const char *path) {
 		fprintf(stderr, "%s\n", err.msg);
 		return -1;
 	}
-	/* Exactly as long as it is, so that reading past the end is found. */
+	/* A buffer of exactly that size, so that sanitizers find reads past its end. */
 	uint8_t *input = mem_alloc(len);
 	memcpy(input, bytes, len);
 	free(bytes);
@@ -31,7 +31,7 @@ static int replay_file(const char *path) {
 	return 0;
 }
 
-/* Returns how many files there were, -1: one could not be read. */
+/* Returns the number of files, or -1 if one could not be read. */
 static int replay_folder(DIR *folder, const char *path) {
 	int count = 0;
 	for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {

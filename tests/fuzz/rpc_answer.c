@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client, and whatever a server says to it: the first byte chooses how it calls, the second in what pieces the rest
- * comes.
+ * A client against a server that sends any bytes: the first byte chooses the client's protocol and options, the second
+ * the size of the pieces in which the rest is sent.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -80,26 +80,26 @@ static struct rpc_channel *make_channel(struct loop *loop, size_t way) {
 }
 
 /* Runs until there is nothing to do at once; reads away what the client says. */
-static void settle(struct loop *loop, int fd) {
-	char said[4096];
+static void run_until_idle(struct loop *loop, int fd) {
+	char answer[4096];
 	for (int turn = 0; turn < 4; turn++) {
 		uv_run(&loop->uv, UV_RUN_NOWAIT);
-		while (recv(fd, said, sizeof said, MSG_DONTWAIT) > 0)
+		while (recv(fd, answer, sizeof answer, MSG_DONTWAIT) > 0)
 			turn = 0;
 	}
 }
 
-static void say(struct loop *loop, int fd, struct str bytes, size_t piece) {
-	settle(loop, fd);
+static void send_all(struct loop *loop, int fd, struct str bytes, size_t piece) {
+	run_until_idle(loop, fd);
 	while (bytes.len > 0) {
 		ssize_t sent = send(fd, bytes.ptr, MIN(bytes.len, piece), MSG_NOSIGNAL);
 		if (sent < 0)
 			break;
 		bytes = str_from_offset(bytes, (size_t)sent);
-		settle(loop, fd);
+		run_until_idle(loop, fd);
 	}
 	shutdown(fd, SHUT_WR);
-	settle(loop, fd);
+	run_until_idle(loop, fd);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -120,12 +120,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		fd = accept4(server, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	}
 	ASSERT(fd >= 0);
-	say(&loop, fd, str_new(data + 2, size - 2), (size_t)data[1] * 64 + 1);
+	send_all(&loop, fd, str_new(data + 2, size - 2), (size_t)data[1] * 64 + 1);
 	close(fd);
 	rpc_channel_close(channel);
 	loop_run_out(&loop);
 	loop_deinit(&loop);
-	/* Those that it made to try once more. */
+	/* Closes the connections that the channel opened to try again. */
 	while ((fd = accept4(server, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		close(fd);
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bodies of all protocols, in a request of HTTP/2 that is in order: gRPC's prefixes, gRPC-Web and its text form,
+ * Bodies of all protocols, in a valid request of HTTP/2: gRPC's prefixes, gRPC-Web and its text form,
  * Connect's envelopes, and queries of GET. The first byte chooses the protocol, the second the size of DATA frames.
  */
 #include "base/buf.h"
@@ -22,7 +22,7 @@ static void add_frame(struct buf *out, unsigned type, unsigned flags, unsigned s
 	add(out, payload);
 }
 
-/* HPACK's plainest form: literal, not indexed, names and values as they are (values below 16 KiB). */
+/* A literal header of HPACK without indexing or Huffman coding; the value is below 16 KiB. */
 static void add_length(struct buf *out, size_t len) {
 	unsigned char bytes[3] = {(unsigned char)MIN(len, (size_t)127)};
 	size_t count = 1;

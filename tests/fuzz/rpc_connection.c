@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection as a whole: what it speaks, HTTP/1.1 or HTTP/2, and the protocols over them. The first byte says in
- * what pieces the rest comes.
+ * A server's connection from its first byte: TLS, HTTP/1.1 or HTTP/2, and the protocols over them. The first byte
+ * chooses the size of the pieces in which the rest is sent.
  */
 #include "fuzz.h"
 #include "rpc_world.h"

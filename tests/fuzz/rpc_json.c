@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON to protobuf and back. The first byte chooses the message and the direction to begin with. What was read and
- * written once is written the same the second time.
+ * JSON to protobuf and back. The first byte chooses the message and the first direction. A second round trip must give
+ * the same text as the first.
  */
 #include "fuzz.h"
 #include "pb/json.h"

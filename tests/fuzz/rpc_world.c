@@ -55,8 +55,8 @@ struct types *rpc_world_types(void) {
 	return types;
 }
 
-/* Runs until there is nothing to do at once; reads the answers away. */
-static void settle(struct loop *loop, int fd) {
+/* Runs the loop until it is idle; discards the answers. */
+static void run_until_idle(struct loop *loop, int fd) {
 	char answer[4096];
 	for (int turn = 0; turn < 4; turn++) {
 		uv_run(&loop->uv, UV_RUN_NOWAIT);
@@ -84,10 +84,10 @@ void rpc_world_feed(struct str bytes, size_t piece) {
 		if (sent < 0)
 			break;
 		bytes = str_from_offset(bytes, (size_t)sent);
-		settle(&loop, ends[1]);
+		run_until_idle(&loop, ends[1]);
 	}
 	shutdown(ends[1], SHUT_WR);
-	settle(&loop, ends[1]);
+	run_until_idle(&loop, ends[1]);
 	close(ends[1]);
 	rpc_server_close(server);
 	loop_run_out(&loop);

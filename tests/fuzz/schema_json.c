@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any text as a value of a type, which the first byte chooses. What is JSON is also asked of another scanner, jansson.
+ * Any text as a value of a type, which the first byte chooses. jansson must agree on whether the text is JSON.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static const char schema_text[] =
 static struct schema_module *module;
 
 static void read_schema(void) {
-	static struct arena arena; /* to the end of the process, as the module */
+	static struct arena arena; /* never freed, like the module */
 	static struct schema_diagnostics diagnostics;
 	arena_init(&arena, (size_t)2 * SCHEMA_ARENA_MAX);
 	schema_diagnostics_init(&diagnostics);
@@ -40,8 +40,8 @@ static const struct schema_type *choose_type(uint8_t number) {
 	return &verb->verb.request;
 }
 
-/* Where both have an opinion they have the same one: numbers that are too large, depth and NUL are matters of taste. */
-static void ask_another(struct str text, bool is_json, const char *problem) {
+/* Compares with jansson's verdict, except where the limits differ: large numbers, depth, NUL, UTF-8. */
+static void compare_with_jansson(struct str text, bool is_json, const char *problem) {
 	json_error_t error;
 	json_t *tree =
 		json_loadb(text.ptr, text.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error);
@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct scanner scanner;
 	scan_start(&scanner, text);
 	bool is_json = scan_skip(&scanner) && scan_finish(&scanner);
-	ask_another(text, is_json, scanner.problem);
+	compare_with_jansson(text, is_json, scanner.problem);
 
 	struct schema_json json = {.module = module, .root = "request"};
 	int strict = schema_check_json(&json, choose_type(data[0]), text, &err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a peer's schema: they are refused, or what they say can be printed, read again, and is then the same.
+ * Any bytes as a peer's schema: either refused, or equal to the schema that is parsed from its printed text.
  */
 #include <stdlib.h>
 

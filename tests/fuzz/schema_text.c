@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any text: it is told what is wrong, or it is a schema that both forms hold.
+ * Any text as a schema: either there are diagnostics, or text and protobuf both hold the same schema.
  */
 #include <stdlib.h>
 

@@ -21,7 +21,7 @@ static int tear_down(void **state UNUSED) {
 	return 0;
 }
 
-/* Reads text and writes it again. */
+/* Converts JSON to protobuf and back. */
 static void assert_becomes(const char *text, const char *expected) {
 	struct buf pb = BUF_INIT(1 << 20), json = BUF_INIT(1 << 20);
 	struct error err = {.msg = ""};
@@ -60,7 +60,7 @@ static void scalars(void **state UNUSED) {
 	assert_becomes("{\"colour\":77}", "{\"colour\":77}");
 }
 
-/* Without quotes, as many senders write them. */
+/* Many senders write 64-bit integers without quotes. */
 static void integers_past_int64(void **state UNUSED) {
 	assert_becomes("{\"huge\":18446744073709551615}", "{\"huge\":\"18446744073709551615\"}");
 	assert_becomes("{ \"text\": \"\\\"9223372036854775808\", \"huge\" : 9223372036854775808 , \"small\": 1}",
@@ -142,8 +142,8 @@ static void limits_depth_and_values(void **state UNUSED) {
 	buf_deinit(&pb);
 }
 
-/* Fields out of order, twice, packed and not; unknown ones; messages that are merged. */
-static void reads_any_wire_format(void **state UNUSED) {
+/* Fields out of order, repeated, packed and not packed; unknown fields; messages that are merged. */
+static void reads_every_wire_format(void **state UNUSED) {
 	struct buf json = BUF_INIT(4096);
 	struct error err;
 	static const char wire[] = "\x70\x05"
@@ -173,7 +173,7 @@ int main(void) {
 		cmocka_unit_test(well_known_types),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(limits_depth_and_values),
-		cmocka_unit_test(reads_any_wire_format),
+		cmocka_unit_test(reads_every_wire_format),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

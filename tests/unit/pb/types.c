@@ -42,7 +42,7 @@ static void describes_fields(void **state UNUSED) {
 	assert_null(type_field_by_json_name(all, STR("nobody")));
 }
 
-static void knows_what_json_writes_in_its_own_way(void **state UNUSED) {
+static void knows_messages_with_a_json_form_of_their_own(void **state UNUSED) {
 	static const struct {
 		const char *name;
 		enum type_special special;
@@ -103,7 +103,7 @@ static void refuses_a_set_without_its_imports(void **state UNUSED) {
 	assert_non_null(strstr(err.msg, "--include_imports"));
 }
 
-static void a_set_given_twice_counts_once(void **state UNUSED) {
+static void reads_a_set_given_twice_once(void **state UNUSED) {
 	const struct str sets[] = {json_test_types, json_test_types};
 	struct types *twice;
 	struct error err;
@@ -116,11 +116,11 @@ static void a_set_given_twice_counts_once(void **state UNUSED) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(describes_fields),
-		cmocka_unit_test(knows_what_json_writes_in_its_own_way),
+		cmocka_unit_test(knows_messages_with_a_json_form_of_their_own),
 		cmocka_unit_test(describes_methods),
 		cmocka_unit_test(finds_the_file_of_every_symbol),
 		cmocka_unit_test(refuses_a_set_without_its_imports),
-		cmocka_unit_test(a_set_given_twice_counts_once),
+		cmocka_unit_test(reads_a_set_given_twice_once),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

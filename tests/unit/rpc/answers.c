@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A channel and servers that mean harm: what they say is written down, and sent as soon as they are asked anything.
+ * A channel against hostile servers: a test writes the response beforehand, and it is sent at the first request.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -63,11 +63,11 @@ static void on_accept(struct listener *listener UNUSED, int fd) {
 	transport_start_reading(world.peer);
 }
 
-static void say(struct str bytes) {
+static void add(struct str bytes) {
 	assert_int_equal(buf_append(&world.answer, bytes), 0);
 }
 
-static void say_frame(unsigned type, unsigned flags, unsigned stream, struct str payload) {
+static void add_frame(unsigned type, unsigned flags, unsigned stream, struct str payload) {
 	const char head[] = {(char)(payload.len >> 16),
 			     (char)(payload.len >> 8),
 			     (char)payload.len,
@@ -77,11 +77,11 @@ static void say_frame(unsigned type, unsigned flags, unsigned stream, struct str
 			     0,
 			     0,
 			     (char)stream};
-	say(str_new(head, sizeof head));
-	say(payload);
+	add(str_new(head, sizeof head));
+	add(payload);
 }
 
-/* HPACK's plainest form. */
+/* A literal header without indexing, Huffman coding or a table. */
 static void add_header(struct buf *block, struct str name, struct str value) {
 	const char lengths[] = {0, (char)name.len, (char)value.len};
 	assert_true(name.len < 127 && value.len < 127);
@@ -90,7 +90,7 @@ static void add_header(struct buf *block, struct str name, struct str value) {
 }
 
 /* status NULL: trailers. */
-static void say_headers(unsigned flags, const char *status, size_t count) {
+static void add_headers_frame(unsigned flags, const char *status, size_t count) {
 	char value[100];
 	struct buf block = BUF_INIT(KIB(64));
 	memset(value, 'v', sizeof value);
@@ -104,7 +104,7 @@ static void say_headers(unsigned flags, const char *status, size_t count) {
 		add_header(&block, STR("grpc-status"), STR("0"));
 	struct str rest = buf_view(&block);
 	assert_true(rest.len <= 16384);
-	say_frame(FRAME_HEADERS, flags | END_HEADERS, 1, rest);
+	add_frame(FRAME_HEADERS, flags | END_HEADERS, 1, rest);
 	buf_deinit(&block);
 }
 
@@ -201,123 +201,123 @@ static void expect(enum code status, const char *text) {
 		fail_msg("\"%s\" is not in \"%s\"", text, world.text);
 }
 
-/* --- interim answers ---------------------------------------------------------------------------------------------- */
+/* --- interim responses -------------------------------------------------------------------------------------------- */
 
-static void interim_answers_cost_nothing(void **state UNUSED) {
-	say_frame(FRAME_SETTINGS, 0, 0, STR(""));
+static void interim_responses_do_not_count_as_headers(void **state UNUSED) {
+	add_frame(FRAME_SETTINGS, 0, 0, STR(""));
 	for (size_t i = 0; i < 100; i++)
-		say_headers(0, "103", 100);
-	say_headers(END_STREAM, "200", 0);
+		add_headers_frame(0, "103", 100);
+	add_headers_frame(END_STREAM, "200", 0);
 	call(STR(CHECK), options_of(RPC_GRPC, false));
 	expect(CODE_OK, "");
 }
 
-static void interim_answers_of_http1_cost_nothing(void **state UNUSED) {
+static void interim_responses_of_http1_do_not_count_as_headers(void **state UNUSED) {
 	for (size_t i = 0; i < 100; i++) {
-		say(STR("HTTP/1.1 103 Early\r\n"));
+		add(STR("HTTP/1.1 103 Early\r\n"));
 		for (size_t k = 0; k < 400; k++)
-			say(STR("x: y\r\n"));
-		say(STR("\r\n"));
+			add(STR("x: y\r\n"));
+		add(STR("\r\n"));
 	}
-	say(STR("HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\ncontent-length: 0\r\n\r\n"));
+	add(STR("HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\ncontent-length: 0\r\n\r\n"));
 	call(STR(CHECK), options_of(RPC_CONNECT, true));
 	expect(CODE_OK, "");
 }
 
 /* --- compression that was not offered ------------------------------------------------------------------------------- */
 
-static void say_compressed(struct str message) {
+static void add_compressed_message(struct str message) {
 	struct buf block = BUF_INIT(KIB(1)), body = BUF_INIT(KIB(1));
 	add_header(&block, STR(":status"), STR("200"));
 	add_header(&block, STR("content-type"), STR("application/grpc"));
 	add_header(&block, STR("grpc-encoding"), STR("gzip"));
-	say_frame(FRAME_HEADERS, END_HEADERS, 1, buf_view(&block));
+	add_frame(FRAME_HEADERS, END_HEADERS, 1, buf_view(&block));
 	assert_int_equal(buf_append(&body, STR("\1\0\0\0")), 0);
 	struct buf packed = BUF_INIT(255);
 	assert_int_equal(gzip_compress(message, &packed, NULL), 0);
 	const char size = (char)buf_len(&packed);
 	assert_int_equal(buf_append(&body, str_new(&size, 1)) | buf_append(&body, buf_view(&packed)), 0);
-	say_frame(FRAME_DATA, 0, 1, buf_view(&body));
+	add_frame(FRAME_DATA, 0, 1, buf_view(&body));
 	buf_deinit(&packed);
 	buf_deinit(&body);
 	buf_deinit(&block);
 }
 
-/* The headers come while half of the request's message is out: the other half goes as the first one did. */
-static void a_compressed_answer_leaves_the_request_as_it_is(void **state UNUSED) {
-	say_frame(FRAME_SETTINGS, 0, 0, STR(""));
-	say_compressed(STR("hello"));
-	say_headers(END_STREAM, NULL, 0);
+/* The response's headers come when half of the request's message is sent: the other half must go uncompressed too. */
+static void reads_compression_that_was_not_offered(void **state UNUSED) {
+	add_frame(FRAME_SETTINGS, 0, 0, STR(""));
+	add_compressed_message(STR("hello"));
+	add_headers_frame(END_STREAM, NULL, 0);
 	world.rest = STR("bcd");
 	call(STR(CHECK), options_of(RPC_GRPC, false));
 	expect(CODE_OK, "");
 	assert_true(str_eq(buf_view(&world.received), STR("hello")));
 }
 
-/* --- headers and trailers that are too many ----------------------------------------------------------------------- */
+/* --- too many headers and trailers -------------------------------------------------------------------------------- */
 
-static void large_headers_are_named(void **state UNUSED) {
-	say_frame(FRAME_SETTINGS, 0, 0, STR(""));
-	say_headers(0, "200", 150);
+static void limits_headers(void **state UNUSED) {
+	add_frame(FRAME_SETTINGS, 0, 0, STR(""));
+	add_headers_frame(0, "200", 150);
 	call(STR(CHECK), options_of(RPC_GRPC, false));
 	expect(CODE_RESOURCE_EXHAUSTED, "more than 16384 bytes, which is max-header-bytes");
 }
 
-static void large_trailers_are_named(void **state UNUSED) {
-	say_frame(FRAME_SETTINGS, 0, 0, STR(""));
-	say_headers(0, "200", 0);
-	say_headers(END_STREAM, NULL, 150);
+static void limits_trailers(void **state UNUSED) {
+	add_frame(FRAME_SETTINGS, 0, 0, STR(""));
+	add_headers_frame(0, "200", 0);
+	add_headers_frame(END_STREAM, NULL, 150);
 	call(STR(CHECK), options_of(RPC_GRPC, false));
 	expect(CODE_RESOURCE_EXHAUSTED, "more than 16384 bytes, which is max-header-bytes");
 }
 
-static void large_headers_of_http1_are_named(void **state UNUSED) {
-	say(STR("HTTP/1.1 200 OK\r\n"));
+static void limits_headers_of_http1(void **state UNUSED) {
+	add(STR("HTTP/1.1 200 OK\r\n"));
 	for (size_t i = 0; i < 2000; i++)
-		say(STR("x: yyyyyyyyyyyyyyy\r\n"));
-	say(STR("\r\n"));
+		add(STR("x: yyyyyyyyyyyyyyy\r\n"));
+	add(STR("\r\n"));
 	call(STR(CHECK), options_of(RPC_CONNECT, true));
 	expect(CODE_RESOURCE_EXHAUSTED, "max-header-bytes is 16384");
 }
 
-static void say_last(unsigned char flags, struct str body) {
+static void add_last_frame(unsigned char flags, struct str body) {
 	const char prefix[] = {(char)flags, (char)(body.len >> 24), (char)(body.len >> 16), (char)(body.len >> 8),
 			       (char)body.len};
-	say(str_new(prefix, sizeof prefix));
-	say(body);
+	add(str_new(prefix, sizeof prefix));
+	add(body);
 }
 
-/* As many as fit what is collected. */
-static void many_trailers_in_connect(void **state UNUSED) {
+/* As many as a frame of trailers may hold. */
+static void limits_trailers_of_connect(void **state UNUSED) {
 	struct buf end = BUF_INIT(KIB(64));
 	assert_int_equal(buf_append(&end, STR("{\"metadata\":{\"a\":[\"\"")), 0);
 	while (buf_room(&end) > 8)
 		assert_int_equal(buf_append(&end, STR(",\"\"")), 0);
 	assert_int_equal(buf_append(&end, STR("]}}")), 0);
-	say(STR("HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\n\r\n"));
-	say_last(2, buf_view(&end));
+	add(STR("HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\n\r\n"));
+	add_last_frame(2, buf_view(&end));
 	buf_deinit(&end);
 	call(STR(WATCH), options_of(RPC_CONNECT, true));
 	expect(CODE_RESOURCE_EXHAUSTED, "more than 16384 bytes, which is max-header-bytes");
 }
 
-static void many_trailers_in_grpc_web(void **state UNUSED) {
+static void limits_trailers_of_grpc_web(void **state UNUSED) {
 	struct buf end = BUF_INIT(KIB(64));
 	while (buf_room(&end) > 8)
 		assert_int_equal(buf_append(&end, STR("a:\r\n")), 0);
-	say(STR("HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web+proto\r\n\r\n"));
-	say_last(0x80, buf_view(&end));
+	add(STR("HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web+proto\r\n\r\n"));
+	add_last_frame(0x80, buf_view(&end));
 	buf_deinit(&end);
 	call(STR(CHECK), options_of(RPC_GRPC_WEB, true));
 	expect(CODE_RESOURCE_EXHAUSTED, "more than 16384 bytes, which is max-header-bytes");
 }
 
-/* --- and some that are in order, so that the above shows something ------------------------------------------------ */
+/* --- a valid response, so that the tests above cannot pass for another reason --------------------------------------- */
 
-static void trailers_in_a_body(void **state UNUSED) {
+static void reads_trailers_in_a_body(void **state UNUSED) {
 	world.closes = true;
-	say(STR("HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web+proto\r\n\r\n"));
-	say_last(0x80, STR("Grpc-Status: 5\r\ngrpc-message:not there\r\n"));
+	add(STR("HTTP/1.1 200 OK\r\ncontent-type: application/grpc-web+proto\r\n\r\n"));
+	add_last_frame(0x80, STR("Grpc-Status: 5\r\ngrpc-message:not there\r\n"));
 	call(STR(CHECK), options_of(RPC_GRPC_WEB, true));
 	expect(CODE_NOT_FOUND, "not there");
 }
@@ -327,15 +327,15 @@ static void trailers_in_a_body(void **state UNUSED) {
 int main(void) {
 	signal(SIGPIPE, SIG_IGN);
 	const struct CMUnitTest tests[] = {
-		LOOP_TEST(interim_answers_cost_nothing),
-		LOOP_TEST(interim_answers_of_http1_cost_nothing),
-		LOOP_TEST(a_compressed_answer_leaves_the_request_as_it_is),
-		LOOP_TEST(large_headers_are_named),
-		LOOP_TEST(large_trailers_are_named),
-		LOOP_TEST(large_headers_of_http1_are_named),
-		LOOP_TEST(many_trailers_in_connect),
-		LOOP_TEST(many_trailers_in_grpc_web),
-		LOOP_TEST(trailers_in_a_body),
+		LOOP_TEST(interim_responses_do_not_count_as_headers),
+		LOOP_TEST(interim_responses_of_http1_do_not_count_as_headers),
+		LOOP_TEST(reads_compression_that_was_not_offered),
+		LOOP_TEST(limits_headers),
+		LOOP_TEST(limits_trailers),
+		LOOP_TEST(limits_headers_of_http1),
+		LOOP_TEST(limits_trailers_of_connect),
+		LOOP_TEST(limits_trailers_of_grpc_web),
+		LOOP_TEST(reads_trailers_in_a_body),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

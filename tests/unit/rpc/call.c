@@ -12,7 +12,7 @@
 #include "rpc/relay.h"
 #include "rpc/server.h"
 
-/* --- an echo, that can be told to behave otherwise ---------------------------------------------------------------- */
+/* --- an echo server that can misbehave ---------------------------------------------------------------------------- */
 
 struct world {
 	struct loop loop;
@@ -22,7 +22,7 @@ struct world {
 	struct timer limit;
 	enum { ANSWER, REFUSE, SILENT, FAIL_LATE } behaviour;
 	int echo_started, echo_given_up;
-	size_t headers, trailers; /* of MANY, that arrived */
+	size_t headers, trailers; /* of the MANY that were sent: how many arrived */
 	bool timed_out;
 };
 
@@ -39,7 +39,7 @@ static void echo_data(struct rpc_stream *stream, struct str bytes) {
 	rpc_consume(stream, bytes.len);
 }
 
-/* As many as fit max-header-bytes, roughly, whatever HTTP/2 makes of them. */
+/* About as many as fit max-header-bytes. */
 enum { MANY = 400 };
 
 static void add_many(struct http_headers *headers, struct arena *arena) {
@@ -79,13 +79,12 @@ static void echo_start(struct rpc_stream *stream) {
 		rpc_refuse(stream);
 }
 
-static void relay_untouched(struct relay *relay, const struct error *why UNUSED) {
+static void retry_at_echo(struct relay *relay, const struct error *why UNUSED) {
 	relay_retry(relay, world->to_echo, "the echo", NULL);
 }
 
 static void relay_method(struct rpc_stream *stream) {
-	relay_start(stream, world->to_echo,
-		    &(struct relay_options){.peer = "the echo", .unprocessed = relay_untouched});
+	relay_start(stream, world->to_echo, &(struct relay_options){.peer = "the echo", .unprocessed = retry_at_echo});
 }
 
 static const struct rpc_method echo_methods[] = {{.path = "/test/Echo", .start = echo_start}};
@@ -234,7 +233,7 @@ static void passes_status_and_text(void **state UNUSED) {
 	assert_string_equal(call.text, "100% \xC3\xBC");
 }
 
-static void sends_a_refused_call_again(void **state UNUSED) {
+static void retries_a_refused_call(void **state UNUSED) {
 	world->behaviour = REFUSE;
 	struct call call = {0};
 	send_all(start_call(world->to_relay, &call, 0), STR("again"));
@@ -244,7 +243,7 @@ static void sends_a_refused_call_again(void **state UNUSED) {
 	assert_int_equal(world->echo_started, 3);
 }
 
-static void a_channel_does_so_too(void **state UNUSED) {
+static void a_channel_retries_too(void **state UNUSED) {
 	world->behaviour = REFUSE;
 	struct call call = {0};
 	send_all(start_call(world->to_echo, &call, 0), STR("again"));
@@ -280,7 +279,7 @@ static void carries_the_cancellation(void **state UNUSED) {
 	assert_int_equal(world->echo_given_up, 1);
 }
 
-static void cancels_while_it_connects(void **state UNUSED) {
+static void cancels_while_the_channel_connects(void **state UNUSED) {
 	struct call call = {0};
 	struct rpc_stream *stream = start_call(world->to_relay, &call, 0);
 	rpc_cancel(stream, CODE_CANCELLED, "enough");
@@ -289,7 +288,7 @@ static void cancels_while_it_connects(void **state UNUSED) {
 	assert_int_equal(call.status, CODE_CANCELLED);
 }
 
-static void says_why_it_cannot_connect(void **state UNUSED) {
+static void names_the_cause_of_a_failed_connection(void **state UNUSED) {
 	struct endpoint nobody;
 	struct error err;
 	assert_int_equal(endpoint_parse(STR("unix:/nonexistent/socket"), &nobody, &err), 0);
@@ -336,12 +335,12 @@ int main(void) {
 		LOOP_TEST(answers_through_a_relay),
 		LOOP_TEST(passes_large_messages_whole),
 		LOOP_TEST(passes_status_and_text),
-		LOOP_TEST(sends_a_refused_call_again),
-		LOOP_TEST(a_channel_does_so_too),
+		LOOP_TEST(retries_a_refused_call),
+		LOOP_TEST(a_channel_retries_too),
 		LOOP_TEST(carries_the_deadline),
 		LOOP_TEST(carries_the_cancellation),
-		LOOP_TEST(cancels_while_it_connects),
-		LOOP_TEST(says_why_it_cannot_connect),
+		LOOP_TEST(cancels_while_the_channel_connects),
+		LOOP_TEST(names_the_cause_of_a_failed_connection),
 		LOOP_TEST(passes_all_headers),
 		LOOP_TEST(limits_the_message),
 	};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A channel against peers that follow a script: frames of HTTP/2 by hand, on the other end of a socket pair.
+ * A channel against scripted peers, which read and write frames of HTTP/2 by hand on the other end of a socket pair.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -19,16 +19,16 @@
 
 enum script {
 	ANSWERS,
-	ANSWERS_AFTER_PINGS, /* what is asked before two pings have come */
+	ANSWERS_AFTER_PINGS, /* holds its answers until two pings have come */
 	ANSWERS_ONE_AT_A_TIME,
-	ANSWERS_ONE_AFTER_PINGS, /* as both */
-	SAYS_NOTHING, /* not even SETTINGS */
-	HANGS, /* after its SETTINGS */
-	REFUSES, /* each stream */
-	LEAVES, /* with the first request, which it does not take */
-	LEAVES_TAKING, /* with the first request, which it takes and does not answer */
-	BREAKS, /* with the first request */
-	CLOSES, /* before its first word */
+	ANSWERS_ONE_AFTER_PINGS, /* both of the above */
+	SILENT, /* sends nothing, not even SETTINGS */
+	HANGS, /* sends nothing after its SETTINGS */
+	REFUSES, /* resets each stream with REFUSED_STREAM */
+	GOAWAY_EXCLUDING, /* answers the first request with a GOAWAY that excludes it */
+	GOAWAY_INCLUDING, /* answers the first request with a GOAWAY that includes it, then closes */
+	BREAKS, /* closes at the first request */
+	CLOSES, /* closes before its SETTINGS */
 };
 
 enum { PREFACE_SIZE = 24, FRAME_HEAD = 9, SCRIPTS_MAX = 16, HOLD_MAX = 8 };
@@ -40,7 +40,7 @@ struct peer {
 	struct buf received;
 	unsigned pings, requests;
 	size_t body;
-	unsigned held[HOLD_MAX]; /* streams that are to be answered later */
+	unsigned held[HOLD_MAX]; /* streams to answer later */
 	size_t held_count;
 	bool greeted;
 };
@@ -49,7 +49,7 @@ struct world {
 	struct loop loop;
 	struct timer limit, soon;
 	struct rpc_channel *channel;
-	enum script scripts[SCRIPTS_MAX]; /* of one connection after the other; the last of those set goes on */
+	enum script scripts[SCRIPTS_MAX]; /* of the connections in their order; the last one repeats */
 	size_t script_count;
 	struct peer peers[SCRIPTS_MAX];
 	size_t dials;
@@ -59,8 +59,8 @@ struct world {
 
 static struct world *world;
 
-static void say(struct peer *peer, enum frame type, unsigned char flags, unsigned stream, const char *body,
-		size_t len) {
+static void send_frame(struct peer *peer, enum frame type, unsigned char flags, unsigned stream, const char *body,
+		       size_t len) {
 	char frame[64];
 	char head[FRAME_HEAD] = {0, 0, (char)len, (char)type, (char)flags, 0, 0, (char)(stream >> 8), (char)stream};
 	memcpy(frame, head, sizeof head);
@@ -68,7 +68,7 @@ static void say(struct peer *peer, enum frame type, unsigned char flags, unsigne
 	transport_write(peer->transport, str_new(frame, sizeof head + len));
 }
 
-/* ":status: 200", "content-type: application/grpc", "grpc-status: 0": all of an answer without a message. */
+/* ":status: 200", "content-type: application/grpc", "grpc-status: 0": a complete response without a message. */
 static void answer(struct peer *peer, unsigned stream) {
 	static const char block[] = "\x88\x0F\x10\x10"
 				    "application/grpc"
@@ -76,12 +76,12 @@ static void answer(struct peer *peer, unsigned stream) {
 				    "grpc-status"
 				    "\x01"
 				    "0";
-	say(peer, FRAME_HEADERS, 0x5, stream, block, sizeof block - 1);
+	send_frame(peer, FRAME_HEADERS, 0x5, stream, block, sizeof block - 1);
 }
 
-static void leave(struct peer *peer, unsigned last) {
+static void send_goaway(struct peer *peer, unsigned last) {
 	const char body[8] = {0, 0, 0, (char)last};
-	say(peer, FRAME_GOAWAY, 0, 0, body, sizeof body);
+	send_frame(peer, FRAME_GOAWAY, 0, 0, body, sizeof body);
 }
 
 static void answer_held(struct peer *peer) {
@@ -96,7 +96,7 @@ static void on_request(struct peer *peer, unsigned stream) {
 	switch (peer->script) {
 	case ANSWERS:
 	case ANSWERS_ONE_AT_A_TIME:
-	case SAYS_NOTHING:
+	case SILENT:
 	case HANGS:
 	case CLOSES:
 		return;
@@ -105,13 +105,13 @@ static void on_request(struct peer *peer, unsigned stream) {
 		peer->held[peer->held_count++] = stream;
 		return;
 	case REFUSES:
-		say(peer, FRAME_RST, 0, stream, refused, sizeof refused);
+		send_frame(peer, FRAME_RST, 0, stream, refused, sizeof refused);
 		return;
-	case LEAVES:
-		leave(peer, 0);
+	case GOAWAY_EXCLUDING:
+		send_goaway(peer, 0);
 		return;
-	case LEAVES_TAKING:
-		leave(peer, stream);
+	case GOAWAY_INCLUDING:
+		send_goaway(peer, stream);
 		transport_close(peer->transport);
 		return;
 	case BREAKS:
@@ -133,7 +133,7 @@ static void on_frame(struct peer *peer, unsigned char type, unsigned char flags,
 	if ((type == FRAME_HEADERS || type == FRAME_DATA) && (flags & 1))
 		on_request_end(peer, stream);
 	if (type == FRAME_PING && !(flags & 1) && peer->script != HANGS) {
-		say(peer, FRAME_PING, 1, 0, body.ptr, body.len);
+		send_frame(peer, FRAME_PING, 1, 0, body.ptr, body.len);
 		if (++peer->pings >= 2)
 			answer_held(peer);
 	}
@@ -143,14 +143,14 @@ static void on_peer_read(struct transport *transport, struct str bytes) {
 	struct peer *peer = transport->owner;
 	assert_int_equal(buf_append(&peer->received, bytes), 0);
 	struct str view = buf_view(&peer->received);
-	if (peer->script == SAYS_NOTHING || (!peer->greeted && view.len < PREFACE_SIZE))
+	if (peer->script == SILENT || (!peer->greeted && view.len < PREFACE_SIZE))
 		return;
 	if (!peer->greeted) {
 		static const char one_stream[] = {0, 3, 0, 0, 0, 1};
 		peer->greeted = true;
 		buf_consume(&peer->received, PREFACE_SIZE);
 		bool one = peer->script == ANSWERS_ONE_AT_A_TIME || peer->script == ANSWERS_ONE_AFTER_PINGS;
-		say(peer, FRAME_SETTINGS, 0, 0, one_stream, one ? sizeof one_stream : 0);
+		send_frame(peer, FRAME_SETTINGS, 0, 0, one_stream, one ? sizeof one_stream : 0);
 	}
 	while (view = buf_view(&peer->received), view.len >= FRAME_HEAD && !transport->closing) {
 		const unsigned char *head = (const unsigned char *)view.ptr;
@@ -294,9 +294,9 @@ static struct call call_once(struct str message) {
 	return call;
 }
 
-/* --- what is sent again ------------------------------------------------------------------------------------------- */
+/* --- retries ------------------------------------------------------------------------------------------------------ */
 
-static void sends_a_refused_call_again(void **state UNUSED) {
+static void retries_a_refused_call(void **state UNUSED) {
 	CONNECT_TO(rpc_channel_options_default, REFUSES);
 	struct call call = call_once(STR("hello"));
 	assert_int_equal(call.status, CODE_UNAVAILABLE);
@@ -305,8 +305,8 @@ static void sends_a_refused_call_again(void **state UNUSED) {
 	assert_int_equal(world->peers[0].requests, 1 + RPC_RETRIES_MAX);
 }
 
-static void sends_what_a_leaving_peer_did_not_take_to_the_next(void **state UNUSED) {
-	CONNECT_TO(rpc_channel_options_default, LEAVES, ANSWERS);
+static void moves_calls_that_goaway_excludes_to_a_new_connection(void **state UNUSED) {
+	CONNECT_TO(rpc_channel_options_default, GOAWAY_EXCLUDING, ANSWERS);
 	struct call calls[2] = {0};
 	start(&calls[0], STR("hello"));
 	start(&calls[1], STR(""));
@@ -322,9 +322,9 @@ static void on_soon(struct timer *timer UNUSED) {
 	loop_stop(&world->loop);
 }
 
-/* What the caller goes on to write follows what was kept. */
-static void a_call_that_moved_goes_on(void **state UNUSED) {
-	CONNECT_TO(rpc_channel_options_default, LEAVES, ANSWERS);
+/* What the caller writes later follows the kept part of the message. */
+static void a_moved_call_continues(void **state UNUSED) {
+	CONNECT_TO(rpc_channel_options_default, GOAWAY_EXCLUDING, ANSWERS);
 	struct call call = {0};
 	struct rpc_stream *stream = start_with(&call, (struct rpc_call_options){0});
 	rpc_begin(stream, 10);
@@ -338,7 +338,7 @@ static void a_call_that_moved_goes_on(void **state UNUSED) {
 	assert_int_equal(world->peers[1].body, PREFIX_SIZE + 10);
 }
 
-static void is_not_sent_again(enum script script) {
+static void check_no_retry(enum script script) {
 	CONNECT_TO(rpc_channel_options_default, script, ANSWERS);
 	struct call call = call_once(STR("hello"));
 	assert_int_equal(call.status, CODE_UNAVAILABLE);
@@ -346,15 +346,15 @@ static void is_not_sent_again(enum script script) {
 	assert_int_equal(world->dials, 1);
 }
 
-static void what_a_leaving_peer_took_is_not_sent_again(void **state UNUSED) {
-	is_not_sent_again(LEAVES_TAKING);
+static void does_not_retry_a_call_that_goaway_includes(void **state UNUSED) {
+	check_no_retry(GOAWAY_INCLUDING);
 }
 
-static void what_was_lost_on_the_way_is_not_sent_again(void **state UNUSED) {
-	is_not_sent_again(BREAKS);
+static void does_not_retry_a_call_whose_connection_broke(void **state UNUSED) {
+	check_no_retry(BREAKS);
 }
 
-static void what_is_too_large_to_keep_is_only_told(void **state UNUSED) {
+static void does_not_retry_a_request_too_large_to_keep(void **state UNUSED) {
 	char *large = mem_zalloc(HTTP_KEEP_MAX);
 	CONNECT_TO(rpc_channel_options_default, REFUSES, ANSWERS);
 	struct call call = call_once(str_new(large, HTTP_KEEP_MAX));
@@ -364,7 +364,7 @@ static void what_is_too_large_to_keep_is_only_told(void **state UNUSED) {
 	free(large);
 }
 
-static void who_retries_by_itself_is_only_told(void **state UNUSED) {
+static void leaves_the_retry_to_the_caller_with_no_retry(void **state UNUSED) {
 	CONNECT_TO(rpc_channel_options_default, REFUSES, ANSWERS);
 	struct call call = {0};
 	rpc_half_close(start_with(&call, (struct rpc_call_options){.no_retry = true}));
@@ -373,8 +373,8 @@ static void who_retries_by_itself_is_only_told(void **state UNUSED) {
 	assert_int_equal(world->peers[0].requests, 1);
 }
 
-static void a_refused_call_can_be_given_up_while_it_waits(void **state UNUSED) {
-	CONNECT_TO(rpc_channel_options_default, LEAVES, SAYS_NOTHING);
+static void cancels_a_refused_call_while_it_waits(void **state UNUSED) {
+	CONNECT_TO(rpc_channel_options_default, GOAWAY_EXCLUDING, SILENT);
 	struct call call = {0};
 	struct rpc_stream *stream = start_with(&call, (struct rpc_call_options){.timeout_ms = 10000});
 	while (world->dials < 2 && !world->timed_out)
@@ -384,7 +384,7 @@ static void a_refused_call_can_be_given_up_while_it_waits(void **state UNUSED) {
 	assert_int_equal(call.status, CODE_CANCELLED);
 }
 
-static void calls_past_the_peers_limit_wait_for_room(void **state UNUSED) {
+static void queues_calls_past_the_peers_stream_limit(void **state UNUSED) {
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.connections_max = 1;
 	CONNECT_TO(options, ANSWERS_ONE_AT_A_TIME);
@@ -397,27 +397,24 @@ static void calls_past_the_peers_limit_wait_for_room(void **state UNUSED) {
 	assert_int_equal(world->dials, 1);
 }
 
-/* --- silence ------------------------------------------------------------------------------------------------------ */
-
-static struct call calls_after_hello[2];
+static struct call chained_calls[2];
 
 static void call_after_close(void) {
-	start(&calls_after_hello[1], STR("x"));
+	start(&chained_calls[1], STR("x"));
 }
 
-/* No call is given to a connection that is being closed. */
-static void a_new_call_takes_a_new_connection(void **state UNUSED) {
-	CONNECT_TO(rpc_channel_options_default, LEAVES_TAKING, ANSWERS);
-	memset(calls_after_hello, 0, sizeof calls_after_hello);
-	calls_after_hello[0].then = call_after_close;
-	start(&calls_after_hello[0], STR("x"));
+static void gives_no_call_to_a_closing_connection(void **state UNUSED) {
+	CONNECT_TO(rpc_channel_options_default, GOAWAY_INCLUDING, ANSWERS);
+	memset(chained_calls, 0, sizeof chained_calls);
+	chained_calls[0].then = call_after_close;
+	start(&chained_calls[0], STR("x"));
 	run_calls();
-	assert_int_equal(calls_after_hello[0].status, CODE_UNAVAILABLE);
-	assert_int_equal(calls_after_hello[1].status, CODE_OK);
+	assert_int_equal(chained_calls[0].status, CODE_UNAVAILABLE);
+	assert_int_equal(chained_calls[1].status, CODE_OK);
 	assert_int_equal(world->dials, 2);
 }
 
-static void moves_on_before_a_connection_has_no_more_streams(void **state UNUSED) {
+static void replaces_a_connection_that_reached_max_requests(void **state UNUSED) {
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.http.requests = 3;
 	CONNECT_TO(options, ANSWERS);
@@ -432,10 +429,12 @@ static void moves_on_before_a_connection_has_no_more_streams(void **state UNUSED
 	assert_int_equal(world->dials, 5);
 	for (size_t i = 0; i < world->dials; i++)
 		assert_true(world->peers[i].requests <= 3);
-	assert_null(world->peers[0].transport); /* it has ended */
+	assert_null(world->peers[0].transport); /* closed */
 }
 
-static void gives_a_silent_peer_up(void **state UNUSED) {
+/* --- silence ------------------------------------------------------------------------------------------------------ */
+
+static void closes_the_connection_of_a_silent_peer(void **state UNUSED) {
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.keepalive_ms = 20;
 	CONNECT_TO(options, HANGS);
@@ -445,7 +444,7 @@ static void gives_a_silent_peer_up(void **state UNUSED) {
 	assert_non_null(strstr(call.text, "unix:/a/peer has been silent for "));
 }
 
-static void bears_with_a_peer_that_answers_pings(void **state UNUSED) {
+static void keeps_the_connection_of_a_peer_that_answers_pings(void **state UNUSED) {
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.keepalive_ms = 400;
 	CONNECT_TO(options, ANSWERS_AFTER_PINGS);
@@ -454,11 +453,11 @@ static void bears_with_a_peer_that_answers_pings(void **state UNUSED) {
 	assert_int_equal(world->peers[0].pings, 2);
 }
 
-static void gives_a_peer_up_that_never_speaks(void **state UNUSED) {
+static void fails_calls_to_a_peer_that_never_sends_settings(void **state UNUSED) {
 	enum { SENT = 100, ALL = 103 };
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.connect_timeout_ms = 50;
-	CONNECT_TO(options, SAYS_NOTHING);
+	CONNECT_TO(options, SILENT);
 	struct call calls[ALL] = {0}, later = {0};
 	for (size_t i = 0; i < ALL; i++)
 		start(&calls[i], STR("x"));
@@ -467,7 +466,7 @@ static void gives_a_peer_up_that_never_speaks(void **state UNUSED) {
 		assert_int_equal(calls[i].status, CODE_UNAVAILABLE);
 		assert_non_null(strstr(calls[i].text,
 				       "unix:/a/peer within 50 ms, which is connect-timeout: the peer accepted"));
-		/* What waited for room was never sent. */
+		/* Calls past the stream limit were never sent. */
 		assert_int_equal(calls[i].unprocessed, i >= SENT);
 	}
 	start(&later, STR("x"));
@@ -478,7 +477,7 @@ static void gives_a_peer_up_that_never_speaks(void **state UNUSED) {
 	assert_int_equal(world->dials, 1);
 }
 
-/* A socket that listens and is never accepted from. */
+/* A socket that listens, but never accepts. */
 static int listen_silently(const char *scheme, struct endpoint *ret_endpoint) {
 	char text[64];
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -492,7 +491,7 @@ static int listen_silently(const char *scheme, struct endpoint *ret_endpoint) {
 	return fd;
 }
 
-static void names_how_far_it_came(void **state UNUSED) {
+static void names_the_step_that_timed_out(void **state UNUSED) {
 	static const char *const schemes[] = {"http", "https"};
 	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
 		struct endpoint endpoint;
@@ -521,7 +520,7 @@ static void retire(struct timer *timer UNUSED) {
 	world->channel = NULL;
 }
 
-/* One call is with the peer, which answers it later; one waits for a connection. */
+/* The peer answers one call later; another one waits for a connection. */
 static void retires_without_losing_a_call(void **state UNUSED) {
 	struct call call = {0};
 	waiting = (struct call){0};
@@ -577,7 +576,7 @@ static void call_again(struct timer *timer UNUSED) {
 	timer_start(&world->loop, &world->soon, 1);
 }
 
-/* However many calls there are. */
+/* A thousand calls a second make no more attempts to connect. */
 static void backs_off_from_a_peer_that_fails(void **state UNUSED) {
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.backoff_ms = 10;
@@ -589,12 +588,12 @@ static void backs_off_from_a_peer_that_fails(void **state UNUSED) {
 	timer_start(&world->loop, &world->soon, 0);
 	run_calls();
 	uint64_t since_first = dialled_ms[5] - dialled_ms[0];
-	/* 10 + 20 + 40 + 80 + 80, less a fifth, and what the clocks differ by */
+	/* 10 + 20 + 40 + 80 + 80 ms, less a fifth, less the difference of the clocks */
 	assert_true(since_first >= 230 * 4 / 5 - 10);
 	assert_int_equal(eager.status, CODE_UNAVAILABLE);
 }
 
-static void forgets_failures_when_the_peer_is_back(void **state UNUSED) {
+static void resets_the_backoff_when_the_peer_is_back(void **state UNUSED) {
 	struct rpc_channel_options options = rpc_channel_options_default;
 	options.backoff_ms = options.backoff_max_ms = 1;
 	CONNECT_TO(options, CLOSES, CLOSES, ANSWERS);
@@ -613,25 +612,25 @@ static void forgets_failures_when_the_peer_is_back(void **state UNUSED) {
 int main(void) {
 	signal(SIGPIPE, SIG_IGN);
 	const struct CMUnitTest tests[] = {
-		LOOP_TEST(sends_a_refused_call_again),
-		LOOP_TEST(sends_what_a_leaving_peer_did_not_take_to_the_next),
-		LOOP_TEST(a_call_that_moved_goes_on),
-		LOOP_TEST(what_a_leaving_peer_took_is_not_sent_again),
-		LOOP_TEST(what_was_lost_on_the_way_is_not_sent_again),
-		LOOP_TEST(what_is_too_large_to_keep_is_only_told),
-		LOOP_TEST(who_retries_by_itself_is_only_told),
-		LOOP_TEST(a_refused_call_can_be_given_up_while_it_waits),
-		LOOP_TEST(calls_past_the_peers_limit_wait_for_room),
-		LOOP_TEST(a_new_call_takes_a_new_connection),
-		LOOP_TEST(moves_on_before_a_connection_has_no_more_streams),
-		LOOP_TEST(gives_a_silent_peer_up),
-		LOOP_TEST(bears_with_a_peer_that_answers_pings),
-		LOOP_TEST(gives_a_peer_up_that_never_speaks),
-		LOOP_TEST(names_how_far_it_came),
+		LOOP_TEST(retries_a_refused_call),
+		LOOP_TEST(moves_calls_that_goaway_excludes_to_a_new_connection),
+		LOOP_TEST(a_moved_call_continues),
+		LOOP_TEST(does_not_retry_a_call_that_goaway_includes),
+		LOOP_TEST(does_not_retry_a_call_whose_connection_broke),
+		LOOP_TEST(does_not_retry_a_request_too_large_to_keep),
+		LOOP_TEST(leaves_the_retry_to_the_caller_with_no_retry),
+		LOOP_TEST(cancels_a_refused_call_while_it_waits),
+		LOOP_TEST(queues_calls_past_the_peers_stream_limit),
+		LOOP_TEST(gives_no_call_to_a_closing_connection),
+		LOOP_TEST(replaces_a_connection_that_reached_max_requests),
+		LOOP_TEST(closes_the_connection_of_a_silent_peer),
+		LOOP_TEST(keeps_the_connection_of_a_peer_that_answers_pings),
+		LOOP_TEST(fails_calls_to_a_peer_that_never_sends_settings),
+		LOOP_TEST(names_the_step_that_timed_out),
 		LOOP_TEST(retires_without_losing_a_call),
 		cmocka_unit_test(backoff_grows_and_is_jittered),
 		LOOP_TEST(backs_off_from_a_peer_that_fails),
-		LOOP_TEST(forgets_failures_when_the_peer_is_back),
+		LOOP_TEST(resets_the_backoff_when_the_peer_is_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

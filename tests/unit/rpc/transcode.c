@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every way to put a message on the wire, from our client to our server: what arrives is protobuf, whatever it was.
+ * Our client against our server in every protocol and encoding: what arrives is always the same protobuf.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -136,7 +136,7 @@ static void fill_request(size_t size) {
 	free(text);
 }
 
-/* In pieces, as a relay would. */
+/* Writes the request in pieces, as a relay does. */
 static void send_request(struct rpc_stream *stream) {
 	struct str rest = buf_view(&sent);
 	rpc_begin(stream, rest.len);
@@ -165,7 +165,7 @@ static void call_with(const struct rpc_channel_options *options) {
 	rpc_channel_close(channel);
 }
 
-/* Each protocol, with each of what it can be combined with. */
+/* Calls in each protocol with each valid combination of options. */
 static void call_every_way(void) {
 	static const enum rpc_protocol protocols[] = {RPC_GRPC, RPC_GRPC_WEB, RPC_CONNECT};
 	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
@@ -177,7 +177,7 @@ static void call_every_way(void) {
 			options.gzip = bits & 2;
 			options.http1 = bits & 4;
 			options.base64 = bits & 8;
-			/* gRPC needs HTTP/2; the text form is gRPC-Web's, and has no type for JSON. */
+			/* gRPC needs HTTP/2; only gRPC-Web has the text form, and not for JSON. */
 			bool exists = (protocols[i] != RPC_GRPC || !options.http1) &&
 				      (!options.base64 || (protocols[i] == RPC_GRPC_WEB && !options.json));
 			if (exists)
