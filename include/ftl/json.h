@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON straight into C structs and out of them, by tables that `ftl generate` writes. For generated code: authors see
- * ftl/types.h and the header of their module.
+ * Reads JSON into C structs and writes it from them, by tables that `ftl generate` writes. For generated code: authors
+ * of modules use ftl/types.h and the header of their module.
  *
- * All of it is in headers, so that a shared object links with nothing. A table says where in a struct each field lies;
- * ftl/json_read.h and ftl/json_write.h walk text and table at once, with no tree between them.
+ * All code is in headers, so that a shared object links with no library. A table tells where in a struct each field
+ * lies; ftl/json_read.h and ftl/json_write.h walk text and table together, and build no tree.
  */
 #ifndef FTL_JSON_H
 #define FTL_JSON_H
@@ -16,25 +16,25 @@
 #include "ftl/types.h"
 
 enum ftl_json_kind {
-	FTL_JSON_INT,    /* int64_t */
-	FTL_JSON_FLOAT,  /* double */
+	FTL_JSON_INT, /* int64_t */
+	FTL_JSON_FLOAT, /* double */
 	FTL_JSON_STRING, /* const char * */
-	FTL_JSON_BYTES,  /* struct ftl_bytes */
-	FTL_JSON_BOOL,   /* bool */
-	FTL_JSON_TIME,   /* struct ftl_time */
-	FTL_JSON_ANY,    /* struct ftl_any */
-	FTL_JSON_UNIT,   /* struct ftl_unit */
-	FTL_JSON_VERB,   /* const char *, "module.verb" */
-	FTL_JSON_LIST,   /* struct ftl_json_list of elements */
-	FTL_JSON_MAP,    /* struct ftl_json_list of entries, the key first */
+	FTL_JSON_BYTES, /* struct ftl_bytes */
+	FTL_JSON_BOOL, /* bool */
+	FTL_JSON_TIME, /* struct ftl_time */
+	FTL_JSON_ANY, /* struct ftl_any */
+	FTL_JSON_UNIT, /* struct ftl_unit */
+	FTL_JSON_VERB, /* const char *, "module.verb" */
+	FTL_JSON_LIST, /* struct ftl_json_list of elements */
+	FTL_JSON_MAP, /* struct ftl_json_list of entries, the key first */
 	FTL_JSON_DATA,
 	FTL_JSON_ENUM_OF_STRING, /* an enum: 1 is the first member */
 	FTL_JSON_ENUM_OF_INT,
-	FTL_JSON_SUM,      /* the kind, then the union at value_at */
-	FTL_JSON_NULLABLE, /* an element whose own NULL says that it is absent */
+	FTL_JSON_SUM, /* the kind, then the union at value_at */
+	FTL_JSON_NULLABLE, /* an element that is NULL when it is absent */
 	FTL_JSON_OPTIONAL, /* bool present, then the element at value_at */
-	FTL_JSON_POINTER,  /* to an element; NULL: absent */
-	FTL_JSON_BOX,      /* to an element that must be there */
+	FTL_JSON_POINTER, /* to an element; NULL: absent */
+	FTL_JSON_BOX, /* to an element that must be present */
 };
 
 struct ftl_json_type {
@@ -42,9 +42,9 @@ struct ftl_json_type {
 	size_t size;                           /* of the C type */
 	const char *name;                      /* for messages: "[Item]" */
 	const char *expected;                  /* of enums and sums: "\"happy\" or \"sad\"" */
-	const struct ftl_json_type *element;   /* of lists, maps (the value) and all that is optional */
+	const struct ftl_json_type *element; /* of lists, of maps (the value), of optional types */
 	const struct ftl_json_type *key;       /* of maps */
-	size_t value_at;                       /* offset of the value in what holds it */
+	size_t value_at; /* offset of the value in its struct */
 	size_t entry_size;                     /* of maps */
 	const struct ftl_json_member *members; /* fields or variants */
 	size_t member_count;
@@ -61,7 +61,7 @@ struct ftl_json_member {
 	bool required;
 };
 
-/* The generated structs are of other types with the same layout. */
+/* Generated structs have other names and the same layout. */
 struct ftl_json_list {
 	void *items;
 	size_t count;
@@ -74,16 +74,16 @@ enum {
 	FTL_JSON_CHUNK = 4096,
 	FTL_JSON_ERROR_MAX = 1024,
 	FTL_JSON_PATH_MAX = 400,
-	FTL_JSON_VALUE_MAX = 60, /* of a value that a message shows */
+	FTL_JSON_VALUE_MAX = 60, /* characters of a value in a message */
 };
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-/* Zeroed memory that goes with the call. */
+/* Zeroed memory that lives as long as the call. */
 struct ftl_json_memory {
-	void *(*allocate)(void *owner, size_t size); /* NULL: there is no more */
+	void *(*allocate)(void *owner, size_t size); /* returns NULL when memory is used up */
 	void *owner;
-	char *at, *end; /* the chunk at hand */
+	char *at, *end; /* the free part of the current chunk */
 };
 
 static inline void *ftl_json_allocate(struct ftl_json_memory *memory, size_t size) {
@@ -102,9 +102,9 @@ static inline void *ftl_json_allocate(struct ftl_json_memory *memory, size_t siz
 	return result;
 }
 
-/* --- where a value is, for messages ------------------------------------------------------------------------------- */
+/* --- the path of a value, for messages ---------------------------------------------------------------------------- */
 
-/* From the inside out; each step is on the stack of who took it. */
+/* One step of a path, linked from the inside out. Each step lives on the stack of the function that took it. */
 struct ftl_json_place {
 	const struct ftl_json_place *outer; /* NULL: the root */
 	const char *field;                  /* a field, or else */
@@ -113,7 +113,7 @@ struct ftl_json_place {
 	size_t index;
 };
 
-/* For a message: quoted, and cut when it is long. */
+/* A value for a message: quoted, and cut when it is long. */
 static inline const char *ftl_json_show(const char *value, size_t size, char text[FTL_JSON_VALUE_MAX + 8]) {
 	size_t cut = size < FTL_JSON_VALUE_MAX ? size : FTL_JSON_VALUE_MAX;
 	while (cut < size && cut > 0 && ((unsigned char)value[cut] & 0xC0) == 0x80)
@@ -139,7 +139,7 @@ static inline size_t ftl_json_print_step(const struct ftl_json_place *place, con
 	return size < 128 ? (size_t)size : 127;
 }
 
-/* The end of a long path says more than its beginning. */
+/* A long path loses its beginning, as its end tells more. */
 static inline void ftl_json_print_path(const struct ftl_json_place *place, const char *root,
 				       char text[FTL_JSON_PATH_MAX]) {
 	static const char dots[] = "…";
@@ -161,7 +161,7 @@ static inline void ftl_json_print_path(const struct ftl_json_place *place, const
 	memmove(text, at, strlen(at) + 1);
 }
 
-/* "PATH: …" into error. Returns -1. */
+/* Writes "PATH: …" into error. Returns -1. */
 __attribute__((format(printf, 4, 0))) static inline int ftl_json_refuse_at(char error[FTL_JSON_ERROR_MAX],
 									   const struct ftl_json_place *place,
 									   const char *root, const char *format,
@@ -178,8 +178,8 @@ __attribute__((format(printf, 4, 0))) static inline int ftl_json_refuse_at(char 
 #define FTL_JSON_FIRST_SECOND (-INT64_C(62135596800)) /* 0001-01-01T00:00:00Z */
 #define FTL_JSON_LAST_SECOND INT64_C(253402300799)    /* 9999-12-31T23:59:59Z */
 
-/* Days from 0001-01-01 to the first of a year, which is at least 0. Counted from 400 years before, so that nothing is
- * negative; these have 146,097 days. */
+/* Days from 0001-01-01 to the first day of a year, which is at least 0. Counts from 400 years earlier, which are
+ * 146,097 days, so that no number is negative. */
 static inline int64_t ftl_json_days_before_year(int64_t year) {
 	int64_t years = year - 1 + 400;
 	return years * 365 + years / 4 - years / 100 + years / 400 - 146097;
@@ -208,7 +208,8 @@ static inline uint64_t ftl_json_load(const char *at) {
 	return word;
 }
 
-/* A bit for each byte that is a quote, a backslash or below a blank. Only the lowest bit is sure. */
+/* Sets a bit for each byte that is a quote, a backslash or below a blank. Only the lowest bit that is set is reliable.
+ */
 static inline uint64_t ftl_json_special(uint64_t word) {
 	uint64_t quote = word ^ FTL_JSON_EACH('"'), backslash = word ^ FTL_JSON_EACH('\\');
 	uint64_t low = (word - FTL_JSON_EACH(0x20)) & ~word;
@@ -217,7 +218,7 @@ static inline uint64_t ftl_json_special(uint64_t word) {
 	return (found | low) & FTL_JSON_EACH(0x80);
 }
 
-/* To the next of these, or to the end. */
+/* Skips to the next such byte, or to the end. */
 static inline const char *ftl_json_find_special(const char *at, const char *end) {
 	for (; end - at >= 8; at += 8) {
 		uint64_t special = ftl_json_special(ftl_json_load(at));
@@ -229,7 +230,7 @@ static inline const char *ftl_json_find_special(const char *at, const char *end)
 	return at;
 }
 
-/* Valid UTF-8 without NUL (RFC 3629). */
+/* Whether the bytes are valid UTF-8 (RFC 3629) without a NUL. */
 static inline bool ftl_json_is_text(const char *text, size_t size) {
 	const unsigned char *at = (const unsigned char *)text, *end = at + size;
 	while (at < end) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From JSON text to structs, strictly by the tables: docs/schema.md has the rules.
+ * Reads JSON text into structs, strictly by the tables: docs/schema.md has the rules.
  *
- * Functions return 0, or -1 with the reader's error set. The text ends with a NUL, which no valid text has inside, so
- * most loops need no other end.
+ * Functions return 0, or -1 with the reader's error set. The text ends with a NUL, and valid text contains none: so
+ * most loops stop at it without another check.
  */
 #ifndef FTL_JSON_READ_H
 #define FTL_JSON_READ_H
@@ -16,8 +16,8 @@
 struct ftl_json_reader {
 	const char *text, *at, *end;
 	struct ftl_json_memory *memory;
-	const char *root;  /* how messages call the whole: "request" */
-	bool skip_unknown; /* fields that the schema does not have: in an answer, whose module may be newer */
+	const char *root; /* the name of the whole value in messages: "request" */
+	bool skip_unknown; /* ignores fields that the schema lacks: for answers, as their module may be newer */
 	bool out_of_memory;
 	unsigned depth;
 	/* Once a function failed: */
@@ -62,7 +62,7 @@ static inline int ftl_json_refuse_syntax(struct ftl_json_reader *reader, const s
 	return ftl_json_refuse(reader, place, FTL_JSON_NOT_JSON, "not JSON at line %zu, column %zu: %s", line, column, problem);
 }
 
-/* problem, unless the text is at its end. */
+/* Fails with the problem, or with the end of the text when that is reached. */
 static inline int ftl_json_refuse_here(struct ftl_json_reader *reader, const struct ftl_json_place *place,
 				       const char *problem) {
 	return ftl_json_refuse_syntax(reader, place, reader->at == reader->end ? "it ends too early" : problem);
@@ -82,7 +82,7 @@ static inline bool ftl_json_is_digit(char c) {
 	return c >= '0' && c <= '9';
 }
 
-/* Another kind of value came than what is expected; what is not JSON is said first. */
+/* Fails with WRONG_TYPE, unless what stands there is no JSON at all. */
 static inline int ftl_json_refuse_kind(struct ftl_json_reader *reader, const char *expected,
 				       const struct ftl_json_place *place) {
 	const char *kind = NULL;
@@ -141,7 +141,7 @@ static inline int ftl_json_take_digits(struct ftl_json_reader *reader, const str
 	return 0;
 }
 
-/* Over a number; *whole: it has neither fraction nor exponent. */
+/* Skips a number. *whole: it has neither fraction nor exponent. */
 static inline int ftl_json_take_number(struct ftl_json_reader *reader, const char *expected, bool *whole,
 				       const struct ftl_json_place *place) {
 	if (*reader->at != '-' && !ftl_json_is_digit(*reader->at))
@@ -170,7 +170,7 @@ static inline int ftl_json_take_number(struct ftl_json_reader *reader, const cha
 	return 0;
 }
 
-/* A whole number with its sign and nothing else; false: it is none, or over 64 bits. */
+/* A whole number with an optional sign and nothing else. Returns false when it is none, or does not fit 64 bits. */
 static inline bool ftl_json_to_int(const char *at, const char *end, int64_t *value) {
 	bool negative = at < end && *at == '-';
 	uint64_t number = 0, most = (uint64_t)INT64_MAX + negative;
@@ -201,7 +201,7 @@ static inline int ftl_json_read_int(struct ftl_json_reader *reader, const char *
 			       whole ? ", which is over 64 bits" : "");
 }
 
-/* strtod with the program's own decimal point. */
+/* strtod, whatever the decimal point of the program's locale is. */
 static inline double ftl_json_to_double_slowly(struct ftl_json_reader *reader, const char *start, size_t size) {
 	char small[64];
 	char *copy = size < sizeof small ? small : (char *)ftl_json_allocate(reader->memory, size + 1);
@@ -217,7 +217,8 @@ static inline double ftl_json_to_double_slowly(struct ftl_json_reader *reader, c
 	return strtod(copy, NULL);
 }
 
-/* A number of at most 53 bits times or by an exact power of ten is rounded once, so it is what strtod gives. */
+/* A number of at most 53 bits, multiplied or divided by an exact power of ten, is rounded once: strtod gives the same.
+ */
 static inline bool ftl_json_to_double_fast(const char *at, const char *end, double *value) {
 	static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
 					1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -272,7 +273,7 @@ static inline int ftl_json_hex_digit(char c) {
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The four digits at hand; -1: they are none. */
+/* The next four hexadecimal digits. Returns -1 when they are none. */
 static inline int ftl_json_unit(const char *at) {
 	int unit = 0;
 	for (int i = 0; i < 4; i++) {
@@ -284,7 +285,7 @@ static inline int ftl_json_unit(const char *at) {
 	return unit;
 }
 
-/* Over the escape whose backslash is at hand. */
+/* Skips an escape, from its backslash on. */
 static inline int ftl_json_take_escape(struct ftl_json_reader *reader, const struct ftl_json_place *place) {
 	char letter = reader->at[1];
 	if (letter == '\0')
@@ -310,7 +311,7 @@ static inline int ftl_json_take_escape(struct ftl_json_reader *reader, const str
 	return 0;
 }
 
-/* Over a string, which begins with the quote at hand; what stands between the quotes, and whether that has escapes. */
+/* Skips a string, from its quote on. Gives what stands between the quotes, and whether that has escapes. */
 static inline int ftl_json_take_string(struct ftl_json_reader *reader, const char **raw, size_t *size, bool *escaped,
 				       const struct ftl_json_place *place) {
 	const char *start = ++reader->at;
@@ -351,7 +352,7 @@ static inline char *ftl_json_put_utf8(char *out, unsigned code) {
 	return out;
 }
 
-/* What a string with escapes stands for, into at most size bytes; returns how many. It was taken before. */
+/* Replaces the escapes of a string that was skipped before. Writes at most size bytes, and returns how many. */
 static inline size_t ftl_json_unescape(const char *raw, size_t size, char *out) {
 	static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
 	const char *end = raw + size;
@@ -377,7 +378,7 @@ static inline size_t ftl_json_unescape(const char *raw, size_t size, char *out) 
 	return (size_t)(out - start);
 }
 
-/* A copy of what raw stands for, with a NUL behind it; NULL: out of memory. */
+/* A copy of raw without escapes, which ends with a NUL. Returns NULL when memory is used up. */
 static inline char *ftl_json_copy(struct ftl_json_reader *reader, const char *raw, size_t size, bool escaped,
 				  size_t *ret_size) {
 	char *copy = (char *)ftl_json_allocate(reader->memory, size + 1);
@@ -425,7 +426,7 @@ static inline int ftl_json_base64_digit(char c) {
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* RFC 4648, section 4, in place: padded, and without stray bits in the last digit. */
+/* Decodes base64 (RFC 4648, section 4) in place: padded, and without stray bits in the last digit. */
 static inline bool ftl_json_from_base64(char *text, size_t size, size_t *ret_size) {
 	size_t digits = size;
 	while (digits > 0 && size - digits < 2 && text[digits - 1] == '=')
@@ -458,7 +459,7 @@ static inline int ftl_json_read_bytes(struct ftl_json_reader *reader, struct ftl
 	if (ftl_json_read_text(reader, expected, &text, &size, place) < 0)
 		return -1;
 	if (!ftl_json_from_base64(text, size, &value->size)) {
-		/* It was decoded in place, so the text is there no more. */
+		/* Decoding in place has overwritten the text. */
 		size_t raw_size = (size_t)(reader->at - 1 - raw);
 		size = ftl_json_unescape(raw, raw_size, text);
 		return ftl_json_refuse(reader, place, FTL_JSON_INVALID_VALUE, "expected %s, got %s", expected,
@@ -470,7 +471,7 @@ static inline int ftl_json_read_bytes(struct ftl_json_reader *reader, struct ftl
 
 /* --- time --------------------------------------------------------------------------------------------------------- */
 
-/* Exactly count digits; -1: they are not there. */
+/* Reads exactly count digits. Returns -1 when there are fewer. */
 static inline int64_t ftl_json_time_number(const char **at, int count) {
 	int64_t number = 0;
 	for (int i = 0; i < count; i++, (*at)++) {
@@ -559,7 +560,7 @@ static inline int ftl_json_enter(struct ftl_json_reader *reader, const struct ft
 	return 0;
 }
 
-/* To the next member, over the comma before it: 1; out: 0. */
+/* Skips the comma before the next member and returns 1, or the closing bracket and returns 0. */
 static inline int ftl_json_next(struct ftl_json_reader *reader, bool first, char closing,
 				const struct ftl_json_place *place) {
 	ftl_json_blanks(reader);
@@ -578,7 +579,7 @@ static inline int ftl_json_next(struct ftl_json_reader *reader, bool first, char
 	return 1;
 }
 
-/* Over a key and the colon behind it; the quote is at hand. */
+/* Skips a key, from its quote on, and the colon after it. */
 static inline int ftl_json_take_key(struct ftl_json_reader *reader, const char **raw, size_t *size, bool *escaped,
 				    const struct ftl_json_place *place) {
 	if (*reader->at != '"')
@@ -609,7 +610,7 @@ static inline int ftl_json_skip_members(struct ftl_json_reader *reader, const st
 	return more;
 }
 
-/* Over a value of any kind. */
+/* Skips a value of any kind. */
 static inline int ftl_json_skip(struct ftl_json_reader *reader, const struct ftl_json_place *place) {
 	const char *raw;
 	size_t size = 0;
@@ -641,7 +642,7 @@ static inline int ftl_json_read_any(struct ftl_json_reader *reader, struct ftl_a
 	return value->json != NULL ? 0 : ftl_json_refuse_memory(reader, place);
 }
 
-/* Room for one more item behind count of them; NULL: out of memory. */
+/* Room for one more item after count of them. Returns NULL when memory is used up. */
 static inline char *ftl_json_grow(struct ftl_json_reader *reader, char *items, size_t count, size_t *capacity,
 				  size_t size) {
 	if (count < *capacity)
@@ -709,7 +710,8 @@ static inline size_t ftl_json_distance(const char *a, size_t a_size, const char 
 	return last[b_size];
 }
 
-/* The name that was probably meant: a third of the letters may differ, in a short word one, but not the only one. */
+/* The name that was probably meant: a third of the letters may differ, or one letter in a short word of at least two.
+ */
 static inline const char *ftl_json_nearest(const struct ftl_json_type *type, const char *wanted, size_t size,
 					   char hint[160]) {
 	size_t limit = (size < 2 ? 0 : size < 6 ? 1 : size / 3) + 1;
@@ -733,7 +735,7 @@ static inline int ftl_json_refuse_variant(struct ftl_json_reader *reader, const 
 			       ftl_json_nearest(type, text, size, hint));
 }
 
-/* 0: there is none; else one more than its index. */
+/* Returns one more than the index; 0: there is no such member. */
 static inline unsigned ftl_json_find_variant(const struct ftl_json_type *type, const char *text, size_t size) {
 	for (size_t i = 0; i < type->member_count; i++)
 		if (type->members[i].name_size == size && memcmp(type->members[i].name, text, size) == 0)
@@ -776,7 +778,7 @@ static inline int ftl_json_read_enum_of_int(struct ftl_json_reader *reader, cons
 	return ftl_json_refuse(reader, place, FTL_JSON_UNKNOWN_VARIANT, "expected %s, got %lld", type->expected, (long long)number);
 }
 
-/* A key is a text in JSON, whatever its type. */
+/* In JSON a key is a string, whatever its type is. */
 static inline int ftl_json_read_key(struct ftl_json_reader *reader, const struct ftl_json_type *type, void *value,
 				    const char *text, size_t size, const struct ftl_json_place *place) {
 	char shown[FTL_JSON_VALUE_MAX + 8], canonical[32];
@@ -835,7 +837,7 @@ static inline void ftl_json_show_key(const struct ftl_json_type *type, const voi
 	place->key_size = strlen(place->key);
 }
 
-/* Finds a key that is there twice by sorting them. */
+/* Finds a key that occurs twice, by sorting them. */
 static inline int ftl_json_check_keys(struct ftl_json_reader *reader, const struct ftl_json_type *type, char *entries,
 				      size_t count, const struct ftl_json_place *place) {
 	int (*compare)(const void *, const void *) = type->key->kind == FTL_JSON_STRING ? ftl_json_compare_text_keys
@@ -900,8 +902,8 @@ static inline int ftl_json_refuse_field(struct ftl_json_reader *reader, const st
 			       ftl_json_nearest(type, name, size, hint));
 }
 
-/* Takes a key. *index: of the field, which is searched for from *index on; member_count: there is none such. Most texts
- * have the fields in the order of the schema and no blanks, so that is tried first. */
+/* Takes a key, and sets *index to that of its field, or to member_count when there is no such field. The search begins
+ * at *index: most texts have the fields in the order of the schema and no blanks, so that is tried first. */
 static inline int ftl_json_take_field(struct ftl_json_reader *reader, const struct ftl_json_type *type, size_t *index,
 				      const struct ftl_json_place *place) {
 	const char *name;
@@ -979,12 +981,12 @@ static inline int ftl_json_read_unit(struct ftl_json_reader *reader, const struc
 	return ftl_json_read_data(reader, &nothing, NULL, place);
 }
 
-/* A sum type's value on its way through the object. */
+/* What is known of a sum type's value while its object is read. */
 struct ftl_json_sum {
 	const struct ftl_json_type *type;
 	char *value;
 	bool has_value;
-	const char *before_value; /* where it is, when it came before the name */
+	const char *before_value; /* where the value is, when it came before the name of its variant */
 };
 
 static inline int ftl_json_read_sum_value(struct ftl_json_reader *reader, struct ftl_json_sum *sum,
@@ -1143,7 +1145,7 @@ static inline int ftl_json_read(struct ftl_json_reader *reader, const struct ftl
 	return ftl_json_read(reader, type->element, (char *)value + type->value_at, place);
 }
 
-/* A whole text. root is how messages call it. value is zeroed, and what it points to is in memory. */
+/* Reads a whole text. root is its name in messages. value must be zeroed; what it points to is in memory. */
 static inline int ftl_json_read_all(struct ftl_json_reader *reader, const char *text, size_t size,
 				    const struct ftl_json_type *type, void *value) {
 	reader->text = reader->at = text;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From structs to JSON text. What a struct holds that its schema does not allow (a field that was not set, a text that
- * is not UTF-8) is an error that names its path, as it is when reading.
+ * Writes structs as JSON text. A struct that does not fit its schema (a field that was not set, a text that is not
+ * UTF-8) is an error that names the path, as it is when reading.
  */
 #ifndef FTL_JSON_WRITE_H
 #define FTL_JSON_WRITE_H
@@ -13,7 +13,7 @@
 struct ftl_json_writer {
 	char *text, *at, *end;
 	struct ftl_json_memory *memory;
-	const char *root; /* how messages call the whole: "response" */
+	const char *root; /* the name of the whole value in messages: "response" */
 	bool out_of_memory;
 	unsigned depth;
 	char error[FTL_JSON_ERROR_MAX]; /* set once a function failed */
@@ -36,7 +36,7 @@ static inline int ftl_json_reject_unset(struct ftl_json_writer *writer, const ch
 	return ftl_json_reject(writer, place, "expected %s, but it is not set", expected);
 }
 
-/* Room for size bytes behind what is there. */
+/* Makes room for size more bytes. */
 static inline int ftl_json_room(struct ftl_json_writer *writer, size_t size, const struct ftl_json_place *place) {
 	if ((size_t)(writer->end - writer->at) >= size)
 		return 0;
@@ -67,7 +67,7 @@ static inline int ftl_json_put(struct ftl_json_writer *writer, const char *bytes
 
 /* --- numbers ------------------------------------------------------------------------------------------------------ */
 
-/* Into at least 20 bytes; returns how many. */
+/* Writes into at least 20 bytes, and returns how many were used. */
 static inline size_t ftl_json_digits(uint64_t number, char *out) {
 	char digits[20];
 	size_t count = 0;
@@ -90,8 +90,8 @@ static inline int ftl_json_write_int(struct ftl_json_writer *writer, int64_t val
 	return 0;
 }
 
-/* The fewest decimals that give the value back: m / 10^k is rounded once, for m below 2^53 and k up to 22, so a reader
- * that rounds right comes to the same. */
+/* The fewest decimals that a reader turns back into the same value: m / 10^k is rounded once, for m below 2^53 and k up
+ * to 22, so each reader that rounds correctly gets it. */
 static inline bool ftl_json_write_decimal(struct ftl_json_writer *writer, double value) {
 	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
 	double magnitude = value < 0 ? -value : value;
@@ -143,7 +143,7 @@ static inline int ftl_json_write_float(struct ftl_json_writer *writer, double va
 		if (strtod(writer->at, NULL) == value)
 			break;
 	}
-	/* The decimal point is that of the program's locale. */
+	/* snprintf uses the decimal point of the program's locale. */
 	for (int i = 0; i < size; i++)
 		if (!ftl_json_is_digit(writer->at[i]) && strchr("+-e", writer->at[i]) == NULL)
 			writer->at[i] = '.';
@@ -222,7 +222,7 @@ static inline int ftl_json_write_bytes(struct ftl_json_writer *writer, const str
 
 /* The date of a day since 0001-01-01. */
 static inline void ftl_json_date(int64_t day, int64_t *ret_year, int64_t *ret_month, int64_t *ret_day) {
-	int64_t year = day / 366 + 1; /* at most a few too early */
+	int64_t year = day / 366 + 1; /* at most a few years too early */
 	while (ftl_json_days_before_year(year + 1) <= day)
 		year++;
 	int64_t in_year = day - ftl_json_days_before_year(year), month = 1;
@@ -257,7 +257,7 @@ static inline int ftl_json_write_time(struct ftl_json_writer *writer, const stru
 		return ftl_json_reject(writer, place,
 				       "expected Time, got one that is out of range: %lld s, %ld ns, zone %ld",
 				       (long long)value->seconds, (long)value->nanos, (long)zone);
-	/* At both ends of time a zone would lead out of it. */
+	/* At both ends of the range a zone would lead out of it. */
 	if (local < 0 || local > FTL_JSON_LAST_SECOND - FTL_JSON_FIRST_SECOND) {
 		local -= zone * 60;
 		zone = 0;
@@ -286,7 +286,7 @@ static inline int ftl_json_write_time(struct ftl_json_writer *writer, const stru
 	return 0;
 }
 
-/* Whether it is JSON is for us to see: it must not break the text around it. */
+/* Checks that the text is JSON, as anything else would break the text around it. */
 static inline int ftl_json_write_any(struct ftl_json_writer *writer, const struct ftl_any *value,
 				     const struct ftl_json_place *place) {
 	if (value->json == NULL)
@@ -331,7 +331,7 @@ static inline int ftl_json_write_enum(struct ftl_json_writer *writer, const stru
 	return ftl_json_write_text(writer, variant->name, variant->name_size, place);
 }
 
-/* Into an object or array that begins with it. */
+/* Begins an object or an array. */
 static inline int ftl_json_open(struct ftl_json_writer *writer, char opening, const struct ftl_json_place *place) {
 	if (writer->depth == FTL_JSON_DEPTH_MAX)
 		return ftl_json_reject(writer, place, "it is nested deeper than 100");
@@ -401,7 +401,7 @@ static inline int ftl_json_write_map(struct ftl_json_writer *writer, const struc
 static inline bool ftl_json_is_absent(const struct ftl_json_type *type, const void *value) {
 	if (type->kind == FTL_JSON_OPTIONAL)
 		return !*(const bool *)value;
-	/* The first member of structs that have a NULL is the pointer. */
+	/* In a struct that can be NULL, the first member is the pointer. */
 	return (type->kind == FTL_JSON_NULLABLE || type->kind == FTL_JSON_POINTER) &&
 	       *(const ftl_json_pointer *)value == NULL;
 }
@@ -496,7 +496,7 @@ static inline int ftl_json_write(struct ftl_json_writer *writer, const struct ft
 	return ftl_json_write(writer, type->element, (const char *)value + type->value_at, place);
 }
 
-/* A whole value, with a NUL behind it. NULL: the writer's error tells. */
+/* Writes a whole value, which ends with a NUL. Returns NULL with the writer's error set. */
 static inline const char *ftl_json_write_all(struct ftl_json_writer *writer, const struct ftl_json_type *type,
 					     const void *value) {
 	if (ftl_json_write(writer, type, value, NULL) < 0 || ftl_json_put(writer, "", 1, NULL) < 0)

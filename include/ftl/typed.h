@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What generated code is made of: the ends of a verb and of a call to another, by tables.
+ * For generated code: reads the request of a verb and writes its answer, and makes calls to other verbs, by tables.
  */
 #ifndef FTL_TYPED_H
 #define FTL_TYPED_H
@@ -17,7 +17,7 @@ static inline struct ftl_json_memory ftl_typed_memory(struct ftl_context *ftl) {
 	return memory;
 }
 
-/* The request into *request, which is zeroed. type NULL is Unit. Returns 0, or -1 after the call was refused. */
+/* Reads the request into *request, which is zeroed. type NULL is Unit. Returns 0, or -1 when the call was refused. */
 static inline int ftl_typed_request(struct ftl_context *ftl, const struct ftl_json_type *type, void *request) {
 	static const struct ftl_json_type unit = {.kind = FTL_JSON_UNIT};
 	struct ftl_json_memory memory = ftl_typed_memory(ftl);
@@ -33,7 +33,7 @@ static inline int ftl_typed_request(struct ftl_context *ftl, const struct ftl_js
 	return ftl_refuse(ftl, "%s", reader.error);
 }
 
-/* Answers with *response. What it does not say, as the schema wants it, is the verb's mistake. */
+/* Answers with *response. A response that does not fit the schema is a mistake of the verb, and fails the call. */
 static inline int ftl_typed_reply(struct ftl_context *ftl, const struct ftl_json_type *type, const void *response) {
 	struct ftl_json_memory memory = ftl_typed_memory(ftl);
 	struct ftl_json_writer writer;
@@ -54,7 +54,7 @@ static inline int ftl_typed_failed(struct ftl_context *ftl, enum ftl_code code, 
 	return -1;
 }
 
-/* Calls a verb with *request and waits for its answer, which goes into *response, zeroed before. A type that is NULL is
+/* Calls a verb with *request, waits for its answer and reads it into *response, which is zeroed. A type that is NULL is
  * Unit. Returns 0, or -1 with ftl->error_code and ftl->error set. */
 static inline int ftl_typed_call(struct ftl_context *ftl, const char *verb, const struct ftl_json_type *request_type,
 				 const void *request, const struct ftl_json_type *response_type, void *response) {

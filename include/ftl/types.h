@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the types of a schema are in C, as far as C has none of its own. `ftl generate` writes a header for each module
- * that builds on these.
+ * The types of a schema in C. `ftl generate` writes a header for each module, which includes this one.
  *
  *     Int Float Bool String    int64_t, double, bool, const char * (UTF-8, ends with a NUL; NULL: not set)
  *     Bytes Time Any Unit      the structs below
@@ -10,11 +9,11 @@
  *     T?                       Int?, Float?, Bool?, Time?, enums: struct with present and value
  *                              String?, Bytes?, Any?: as T, and NULL when it is absent
  *                              all others: a pointer, NULL when it is absent
- *     enum                     an enum that begins with 1: what was not set is found
+ *     enum                     an enum that begins with 1, so that 0 means: not set
  *     enum of types            struct with kind, and a union of the variants
  *
- * What a verb is given lives until it returns, and what it answers with must live as long: memory of ftl_alloc, of
- * ftl_format or of the request, or a constant. All that is zero is empty, absent or not set.
+ * The request lives until the verb returns. The answer must live as long: use memory of ftl_alloc, of ftl_format or of
+ * the request, or a constant. A zeroed value is empty, absent or not set.
  */
 #ifndef FTL_TYPES_H
 #define FTL_TYPES_H
@@ -32,7 +31,7 @@ struct ftl_bytes {
 struct ftl_time {
 	int64_t seconds;      /* since 1970-01-01T00:00:00Z */
 	int32_t nanos;        /* 0 … 999,999,999 */
-	int32_t zone_minutes; /* east of UTC: how it is written, not when it is */
+	int32_t zone_minutes; /* east of UTC; changes how the time is written, not the moment */
 };
 
 /* Any JSON value, as text. NULL is null. */

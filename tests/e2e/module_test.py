@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules in C, from one source: as a shared object in the Runner, and as a process."""
+"""Modules in C, built from one source as a shared object in the Runner and as a process."""
 
 import json
 import os
@@ -31,7 +31,7 @@ ENTRIES = {"library": "probe.so", "process": "main"}
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory):
-    """Builds a C source as "library" or "process"; gives the content."""
+    """Builds a C source as "library" or "process", and returns the content of the file."""
     folder = tmp_path_factory.mktemp("modules")
     built = {}
 
@@ -115,7 +115,7 @@ def test_failures_are_answers(probe):
     assert "did not say why" in probe.ask("giveUp").result().error.message
 
 
-def test_what_is_missing_or_not_there(probe):
+def test_unknown_or_missing_targets(probe):
     assert refusal(probe.call("", module="probe")) == ("INVALID_ARGUMENT", "verb.name is missing")
     assert refusal(probe.call("echo", module="")) == ("INVALID_ARGUMENT", "verb.module is missing")
     code, text = refusal(probe.call("ecko", module="probe"))
@@ -131,7 +131,7 @@ def test_lists_its_verbs(probe):
     assert listed[:3] == ["probe.echo", "probe.echoDirectly", "probe.greet"]
 
 
-def test_knows_its_call(probe):
+def test_a_verb_knows_its_call(probe):
     told = json.loads(probe.ask("tell", b"{ }", timeout=50, metadata=(("ftl-request-id", "req-7"),)).result().body).split("|")
     assert told[:3] == ["probe", "tell", KEY]
     assert os.path.isabs(told[3])
@@ -155,7 +155,7 @@ def test_a_verb_has_some_stack(probe):
     assert probe.ask("useStack").result().body == b"{}"
 
 
-def test_names_of_the_author_do_not_meet_ours(probe):
+def test_symbols_of_a_module_do_not_clash_with_those_of_ftl(probe):
     assert probe.ask("useOwnNames").result().body == b"42"
 
 
@@ -174,7 +174,7 @@ def test_logs(probe, backplane):
     assert json.loads(line.attributes) == {"verb": "probe.sleep", "request_id": "req-9"}
 
 
-def test_what_it_prints_is_its_log(probe, backplane):
+def test_printed_lines_are_in_the_log(probe, backplane):
     probe.ask("print", b'"a line"').result()
     for level in ("info", "warn"):
         line = wait_for_line(backplane, '"a line"', level)
@@ -249,7 +249,7 @@ def test_calls_another_verb(probe, backplane):
     assert sorted(carried, key=lambda pair: pair[0]) == sorted(sent[:4], key=lambda pair: pair[0])
 
 
-def test_hands_on_the_deadline(probe, backplane):
+def test_passes_on_the_deadline(probe, backplane):
     left = []
 
     def answer(request, context):
@@ -262,7 +262,7 @@ def test_hands_on_the_deadline(probe, backplane):
 
 
 @pytest.mark.parametrize("verb", ["call", "callThen", "callThenDirectly"])
-def test_hands_on_the_cancellation(probe, backplane, verb):
+def test_passes_on_the_cancellation(probe, backplane, verb):
     entered, left = threading.Event(), threading.Event()
 
     def answer(request, context):
@@ -309,7 +309,7 @@ def where(request):
     return request.param
 
 
-def test_goes_on_when_the_answer_is_there(probe, backplane, where):
+def test_continues_with_the_answer(probe, backplane, where):
     backplane.answer = lambda request, context: ftl.CallResponse(body=b'{"got":' + request.body + b"}")
     sent = (("ftl-verb", "a.b"), ("ftl-request-id", "r1"), ("traceparent", "00-1-2-01"))
     body = {"verb": "time.time"}
@@ -321,7 +321,7 @@ def test_goes_on_when_the_answer_is_there(probe, backplane, where):
     assert context.time_remaining() < 31
 
 
-def test_goes_on_with_a_failure(probe, backplane, where):
+def test_continues_with_a_failure(probe, backplane, where):
     def refuse(request, context):
         context.abort(grpc.StatusCode.NOT_FOUND, "there is no module time")
 
@@ -333,7 +333,7 @@ def test_goes_on_with_a_failure(probe, backplane, where):
         assert json.loads(probe.ask("callThen" + where, {"verb": verb}).result().body)["code"] == 3
 
 
-def test_goes_on_many_times(probe, backplane, where):
+def test_continues_many_times(probe, backplane, where):
     assert probe.ask("callMany" + where, b"500", timeout=30).result().body == b'"counted"'
     assert len(backplane.calls) == 500
     assert probe.ask("callTwice" + where, b"{}").result().body == b"{}"
@@ -341,7 +341,7 @@ def test_goes_on_many_times(probe, backplane, where):
     assert "did not say why" in probe.ask("promise" + where).result().error.message
 
 
-def test_what_waits_on_the_loop_holds_up_nobody(probe, backplane):
+def test_a_verb_that_waits_on_the_loop_does_not_block_others(probe, backplane):
     released = threading.Event()
     backplane.answer = lambda request, context: released.wait(10) and ftl.CallResponse(body=b"1")
     waiting = [probe.ask("callThenFailDirectly", {"verb": "time.time"}) for _ in range(30)]
@@ -350,7 +350,7 @@ def test_what_waits_on_the_loop_holds_up_nobody(probe, backplane):
     assert {one.result().body for one in waiting} == {b"1"}
 
 
-def test_what_goes_on_later_has_a_deadline(probe, backplane, where):
+def test_a_continued_call_keeps_its_deadline(probe, backplane, where):
     backplane.answer = lambda request, context: time.sleep(2) or ftl.CallResponse(body=b"{}")
     assert refusal(probe.ask("callThen" + where, {"verb": "time.time"}, timeout=0.3))[0] == "DEADLINE_EXCEEDED"
     assert probe.ask("echoDirectly", b"1").result().body == b"1"
@@ -369,7 +369,7 @@ def test_calls_out_while_the_backplane_is_away(probe, backplane):
 
 
 def test_calls_out_find_a_backplane_that_was_away_for_long(probe, backplane):
-    """However often they did not: what is tried again is tried soon."""
+    """However long the Backplane was away: the last delay between two attempts is short."""
     def code():
         return json.loads(probe.ask("callAndTell", {"verb": "time.time"}).result().body).get("code")
 
@@ -400,7 +400,7 @@ def test_a_runner_that_loaded_a_library_is_not_used_again(deploy, backplane):
     assert runner.wait_exit() == 0
 
 
-def test_a_runner_that_hosted_a_process_is(deploy, backplane, build):
+def test_a_runner_that_hosted_a_process_is_used_again(deploy, backplane, build):
     runner = deploy("process")
     terminate(runner, 1000)
     backplane.deployed.get(timeout=5)
@@ -428,7 +428,7 @@ def test_a_verb_that_does_not_end_ends_with_the_runner(deploy, backplane, kind):
         assert runner.wait_exit() == 0
 
 
-def test_a_verb_that_looks_ends_in_time(deploy, backplane):
+def test_a_verb_that_asks_whether_it_is_cancelled_ends_in_time(deploy, backplane):
     runner = deploy("library")
     slow = runner.ask("waitForTheEnd")
     backplane.wait_for_log("waiting")
@@ -471,7 +471,7 @@ def loading(runner, backplane, build, tmp_path, seconds):
 def test_a_library_that_loads_slowly(start, backplane, build, tmp_path):
     runner = start()
     loading(runner, backplane, build, tmp_path, 2)
-    # The Runner is there all the while.
+    # The Runner answers pings meanwhile.
     for _ in range(10):
         runner.control.Ping(ftl.PingRequest(), timeout=1)
         assert backplane.deployed.empty()
@@ -515,7 +515,7 @@ def test_a_crash_of_a_library_leaves_its_last_words(deploy):
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer tells of it in its own way")
 @pytest.mark.parametrize("verb", ["recurse", "recurseDirectly"])
-def test_a_stack_that_is_used_up_is_told_of(deploy, verb):
+def test_a_stack_overflow_is_reported(deploy, verb):
     runner = deploy("library")
     runner.ask(verb).exception()
     assert runner.process.wait(20) == -signal.SIGSEGV
@@ -537,7 +537,7 @@ def test_a_module_deployed_as_another(deploy, kind):
 
 
 @pytest.mark.parametrize("content", [b"no shared object", b""])
-def test_a_library_that_is_none(start, backplane, content):
+def test_a_file_that_is_no_shared_object(start, backplane, content):
     runner = start()
     runner.wait_registered()
     backplane.add(Deployment(KEY, "probe", [Artefact("probe.so", content)], entry="probe.so"))
@@ -556,7 +556,7 @@ def test_a_library_without_the_constant(start, backplane, build, tmp_path):
 # --- by hand
 
 
-def test_a_process_says_what_it_needs(build, tmp_path):
+def test_a_process_says_which_variable_it_needs(build, tmp_path):
     main = tmp_path / "main"
     main.write_bytes(build("process"))
     main.chmod(0o700)

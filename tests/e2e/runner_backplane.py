@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Backplane on grpcio, for tests of Runners: it plays its part in every flow, and misbehaves when told to."""
+"""A Backplane on grpcio for tests of Runners: it takes part in each flow, and misbehaves when a test tells it to."""
 
 import hashlib
 import queue
@@ -14,7 +14,7 @@ CHUNK = 1 << 20
 
 
 class Artefact:
-    """A file of a deployment. What is sent may differ from what is announced."""
+    """A file of a deployment. The content that is sent may differ from what is announced."""
 
     def __init__(self, path, content, executable=False, digest=None, pieces=None):
         self.path = path

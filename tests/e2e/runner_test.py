@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runners against a Backplane and deployments that are not ours."""
+"""`ftl runner` against a Backplane on grpcio and child processes in Python."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ from whole import SANITIZED, wait_for
 HERE = Path(__file__).resolve().parent
 BUILD = Path(os.environ.get("FTL_BUILD", HERE.parents[1] / "build"))
 FTL = BUILD / "ftl"
-is_plain = pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
+is_plain = pytest.mark.skipif(SANITIZED, reason="a sanitizer needs memory too")
 CHILD = (HERE / "child.py").read_bytes().replace(b"#!/usr/bin/env python3", f"#!{sys.executable}".encode(), 1)
 KEY = "dpl-child-0123456789abc"
 
@@ -36,7 +36,7 @@ def backplane():
 
 
 class Runner:
-    """`ftl runner`, as a person starts it. Settings are its options, or the environment's when they are upper case."""
+    """`ftl runner` as a person starts it. Settings are options; those in upper case are environment variables."""
 
     def __init__(self, backplane, folder, **settings):
         environment = {**os.environ, "TEST_PYTHON_PATH": json.dumps(sys.path)}
@@ -285,7 +285,7 @@ def test_calls_before_and_for_others_are_refused(runner, backplane):
     request = ftl.CallRequest(verb=schema.VerbRef(module="child", name="echo"))
     with pytest.raises(grpc.RpcError) as refused:
         runner.verbs.Call(request, timeout=2, metadata=(("ftl-deployment", "dpl-other-1"),))
-    # gRPC itself tries a refused stream again, and then says so.
+    # gRPC retries a refused stream by itself, and then reports it.
     assert refused.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     assert runner.verbs.Call(request, timeout=5).body == b""
 
@@ -309,7 +309,7 @@ def test_a_large_deployment_takes_little_memory(runner, backplane):
     assert peak < 64 << 10
 
 
-# --- what goes wrong before it is alive
+# --- failures before the deployment is alive
 
 
 FAILURES = {
@@ -321,7 +321,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_failing_start_is_told_at_once(runner, backplane, case):
+def test_a_failing_start_is_reported_at_once(runner, backplane, case):
     text, expected = FAILURES[case]
     backplane.add(script(text))
     began = time.monotonic()
@@ -331,7 +331,7 @@ def test_failing_start_is_told_at_once(runner, backplane, case):
     assert (report.deployment_key, report.runner_key) == (KEY, "run-test-1")
     if case == "early exit":
         assert sorted(report.last_lines) == ["to stderr", "to stdout"]
-    # It is idle again, and takes another.
+    # The Runner is idle again, and takes another deployment.
     backplane.add(child())
     assert runner.deploy().error == ""
 
@@ -351,7 +351,7 @@ def test_an_entry_that_is_not_there(runner, backplane):
     assert 'the entry "server" is not among the 1 files' in runner.deploy().error
 
 
-def test_never_alive_is_killed_with_all_that_it_started(start, backplane, tmp_path):
+def test_a_child_that_never_comes_alive_is_killed_with_all_that_it_started(start, backplane, tmp_path):
     runner = start(start_timeout="500ms")
     runner.wait_registered()
     pids = tmp_path / "pids"
@@ -366,7 +366,7 @@ def test_never_alive_is_killed_with_all_that_it_started(start, backplane, tmp_pa
     assert list(runner.folder.iterdir()) == []
 
 
-# Of those that left the group and the session of the child, one was also left by its own parent before.
+# Processes that leave the group and the session of the child; the parent of one of them exits first.
 ESCAPES = """#!/bin/sh
 setsid sh -c 'trap "" TERM HUP; echo $$ >> {pids}; sleep 100 & echo $! >> {pids}; wait' &
 (setsid sh -c 'echo $$ >> {pids}; exec sleep 100' &)
@@ -414,7 +414,7 @@ BAD_STREAMS = {
 
 
 @pytest.mark.parametrize("case", BAD_STREAMS)
-def test_what_was_not_announced_never_runs(runner, backplane, tmp_path, case):
+def test_files_that_were_not_announced_never_run(runner, backplane, tmp_path, case):
     artefacts, sent, expected = BAD_STREAMS[case]
     stream = None
     if sent is not None:
@@ -439,7 +439,7 @@ def test_headers_reach_the_child(runner, backplane):
     sent = (("ftl-verb", "a.b"), ("ftl-verb", "c.d"), ("ftl-request-id", "req-1"), ("traceparent", "00-1-2-01"))
     received = json.loads(runner.call("headers", metadata=sent).result().body)
     carried = [tuple(pair) for pair in received if pair[0] in ("ftl-verb", "ftl-request-id", "traceparent")]
-    # Sorted by name only: values of one name keep their order.
+    # Sorted by name alone: the values of one name keep their order.
     assert sorted(carried, key=lambda pair: pair[0]) == sorted(sent, key=lambda pair: pair[0])
 
 
@@ -452,8 +452,8 @@ def test_deadline_and_cancellation_reach_the_child(runner, backplane):
     backplane.wait_for_log("the caller has gone")
 
 
-def test_calls_that_are_given_up_cost_the_others_nothing(runner, backplane):
-    """The Backplane brings those of all its clients by one connection."""
+def test_cancelled_calls_do_not_disturb_the_others(runner, backplane):
+    """The Backplane sends the calls of all its clients over one connection."""
     backplane.add(child())
     runner.deploy()
     stays = runner.call("sleep", b"3")
@@ -519,15 +519,15 @@ def test_random_bytes(runner, backplane, method):
         message = random.randbytes(random.choice([1, 2, 5, 20, 300]))
         try:
             call(message, timeout=5)
-            codes.add("OK")  # some of them are messages
+            codes.add("OK")  # some random bytes are a message
         except grpc.RpcError as failed:
             codes.add(failed.code().name)
     if method.endswith("Terminate"):
-        # Bytes that say nothing of a deployment mean the Runner itself.
+        # Bytes without a deployment key terminate the Runner itself.
         assert "INVALID_ARGUMENT" in codes
         assert runner.process.poll() in (None, 0)
         return
-    # A child on grpcio says INTERNAL or UNKNOWN to what it cannot read.
+    # A child on grpcio answers INTERNAL or UNKNOWN to what it cannot parse.
     assert codes <= {"OK", "INVALID_ARGUMENT", "INTERNAL", "UNKNOWN", "FAILED_PRECONDITION"}
     assert runner.call("echo", b"1").result().body == b"1"
 
@@ -541,16 +541,16 @@ def talker():
     return Deployment(KEY, "child", [Artefact("main", talk, executable=True)])
 
 
-def test_what_nobody_reads_does_not_keep_a_runner(runner, backplane):
+def test_unread_logs_do_not_keep_a_runner_from_ending(runner, backplane):
     backplane.reads_logs.clear()
     backplane.add(talker())
     assert runner.deploy().error == ""
-    time.sleep(1)  # more than is ever under way to the Backplane
+    time.sleep(1)  # until more is waiting than fits the connection to the Backplane
     runner.process.terminate()
     assert runner.wait_exit(15) == 0
 
 
-def test_a_child_that_never_stops_talking(runner, backplane):
+def test_a_child_that_never_stops_printing(runner, backplane):
     backplane.add(talker())
     assert runner.deploy().error == ""
     for _ in range(20):
@@ -603,7 +603,7 @@ def test_terminate_lets_calls_finish(runner, backplane):
     assert runner.deploy().error == ""
 
 
-def test_what_is_ending_is_not_deployed_again(runner, backplane):
+def test_a_deployment_that_ends_is_not_deployed_again(runner, backplane):
     backplane.add(child())
     runner.deploy()
     slow = runner.call("sleep", b"1")
@@ -729,6 +729,6 @@ def test_a_report_waits_for_the_backplane(runner, backplane):
 
 
 @is_plain
-def test_idle_it_is_small(runner):
+def test_an_idle_runner_is_small(runner):
     status = Path(f"/proc/{runner.process.pid}/status").read_text()
     assert int(status.split("VmRSS:")[1].split()[0]) <= 6 << 10

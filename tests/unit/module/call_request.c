@@ -12,7 +12,7 @@ static struct str bytes_of(const char *text, size_t len) {
 static void reads_the_parts(void **state UNUSED) {
 	struct call_request request;
 	struct error err;
-	/* verb {name: "echo", module: "m"}, body: "{}"; before them metadata, and a field that nobody knows. */
+	/* verb {name: "echo", module: "m"}, body: "{}"; after metadata and an unknown field. */
 	struct str bytes = BYTES("\x0A\x02\x0A\x00"
 				 "\x98\x06\x07"
 				 "\x12\x09\x12\x04"

@@ -11,7 +11,7 @@ struct work {
 	struct hall *hall;
 };
 
-/* Where jobs wait for each other. */
+/* Jobs wait here until the test lets them go. */
 struct hall {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

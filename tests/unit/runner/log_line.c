@@ -18,13 +18,13 @@ static void assert_reads(const char *text, int64_t time_ms, enum log_level level
 	arena_deinit(&arena);
 }
 
-static void reads_what_lines_say(void **state UNUSED) {
+static void reads_time_level_message_and_attributes(void **state UNUSED) {
 	assert_reads("plain {\"a\":1}", 5, LOG_WARN, "plain {\"a\":1}", "");
 	assert_reads("{\"level\":\"info\",\"message\":\"hi\"}", 5, LOG_INFO, "hi", "");
 	assert_reads("{\"level\":\"CRITICAL\",\"msg\":\"hi\",\"n\":1,\"o\":{\"p\":[]}}", 5, LOG_ERROR, "hi",
 		     "{\"n\":1,\"o\":{\"p\":[]}}");
 	assert_reads("{\"time\":\"1970-01-01T00:00:01.5Z\",\"msg\":\"m\"}", 1500, LOG_WARN, "m", "");
-	/* What is not understood is kept. */
+	/* Values that are not understood stay among the attributes. */
 	assert_reads("{\"level\":30,\"time\":\"now\",\"message\":1}", 5, LOG_WARN, "",
 		     "{\"level\":30,\"time\":\"now\",\"message\":1}");
 	assert_reads("{\"message\":\"a\",\"msg\":\"b\"}", 5, LOG_WARN, "a", "{\"msg\":\"b\"}");
@@ -35,7 +35,7 @@ static void reads_what_lines_say(void **state UNUSED) {
 static void parses_times(void **state UNUSED) {
 	static const struct {
 		const char *text;
-		int64_t ms; /* -1: it is none */
+		int64_t ms; /* -1: not a time */
 	} cases[] = {
 		{"1970-01-01T00:00:00Z", 0},
 		{"2026-01-02T03:04:05.678+01:00", 1767319445678},
@@ -56,7 +56,7 @@ static void parses_times(void **state UNUSED) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_what_lines_say),
+		cmocka_unit_test(reads_time_level_message_and_attributes),
 		cmocka_unit_test(parses_times),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
