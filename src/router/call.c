@@ -115,7 +115,7 @@ static struct rpc_channel *send_to_replica(struct call *call) {
 		outlier_sent(call->replica->outlier, outlier_under_way(call->replica->outlier), call->sent_ms);
 	outlier_enter(call->replica->outlier);
 	call_headers_address(&call->headers, call->replica);
-	call_observers_attempt(&worker->observers, &call->info, call->replica, call->tokens);
+	call_observers_attempt(&worker->observers, &call->info, call->replica, &call->headers, call->tokens);
 	return worker_channel(worker, call->replica);
 }
 

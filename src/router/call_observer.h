@@ -39,12 +39,13 @@ struct call_outcome {
 };
 
 struct call_observer {
-	/* headers: of the request, lent. */
+	/* received: the headers of the request, lent. */
 	void (*begin)(const struct call_observer *observer, const struct call_info *call,
-		      const struct http_headers *headers, void **token);
-	/* replica: of call->module. */
+		      const struct http_headers *received, void **token);
+	/* replica: of call->module. added: the headers that the router adds for it to those of the request, lent
+	 * (call_headers.h); a request id and a trace context are among them when the caller gave none. */
 	void (*attempt)(const struct call_observer *observer, const struct call_info *call,
-			const struct route_replica *replica, void **token);
+			const struct route_replica *replica, const struct http_headers *added, void **token);
 	void (*end)(const struct call_observer *observer, const struct call_info *call,
 		    const struct call_outcome *outcome, void **token);
 };
@@ -56,8 +57,8 @@ struct call_observers {
 
 /* tokens: one for each observer, in their order. */
 void call_observers_begin(const struct call_observers *observers, const struct call_info *call,
-			  const struct http_headers *headers, void **tokens);
+			  const struct http_headers *received, void **tokens);
 void call_observers_attempt(const struct call_observers *observers, const struct call_info *call,
-			    const struct route_replica *replica, void **tokens);
+			    const struct route_replica *replica, const struct http_headers *added, void **tokens);
 void call_observers_end(const struct call_observers *observers, const struct call_info *call,
 			const struct call_outcome *outcome, void **tokens);

@@ -13,12 +13,13 @@ static struct verb_counts *count(const struct call_info *call, void **token) {
 }
 
 static void on_begin(const struct call_observer *observer UNUSED, const struct call_info *call,
-		     const struct http_headers *headers UNUSED, void **token) {
+		     const struct http_headers *received UNUSED, void **token) {
 	count(call, token);
 }
 
 static void on_attempt(const struct call_observer *observer UNUSED, const struct call_info *call,
-		       const struct route_replica *replica UNUSED, void **token) {
+		       const struct route_replica *replica UNUSED, const struct http_headers *added UNUSED,
+		       void **token) {
 	count(call, token);
 }
 

@@ -64,7 +64,7 @@ def test_calls_are_counted_by_how_they_ended(backplane, echo, refused):
 
 
 def test_a_call_that_the_router_refuses_is_counted(backplane, echo, refused):
-    with refused("FAILED_PRECONDITION", "circle"):
+    with refused("FAILED_PRECONDITION", "loop"):
         backplane.call("echo.echo", metadata=[("ftl-verb", "echo.echo")])
     assert ended(wait_for_calls(backplane, "echo.echo", 1)) == {"FailedPrecondition": 1}
     with refused("NOT_FOUND"):

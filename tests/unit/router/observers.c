@@ -75,6 +75,8 @@ static void each_of_several_observers_is_told_all(void **state UNUSED) {
 		const struct record *record = i == 0 ? &first.records[0] : &second.records[0];
 		assert_string_equal(record->verb, "echo.fails");
 		assert_string_equal(record->request_id, "req-1");
+		assert_int_equal(strlen(record->trace),
+				 strlen("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"));
 		assert_string_equal(record->attempts, "rnr-echo-a ");
 		assert_true(record->ended && record->outcome.verb_failed);
 		assert_int_equal(record->outcome.status, CODE_OK);

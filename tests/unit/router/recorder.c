@@ -11,7 +11,7 @@ static struct recorder *recorder_of(const struct call_observer *observer) {
 }
 
 static void on_begin(const struct call_observer *observer, const struct call_info *call,
-		     const struct http_headers *headers, void **token) {
+		     const struct http_headers *received, void **token) {
 	struct recorder *recorder = recorder_of(observer);
 	pthread_mutex_lock(&recorder->lock);
 	ASSERT(*token == NULL && recorder->count < RECORDS_MAX);
@@ -19,19 +19,20 @@ static void on_begin(const struct call_observer *observer, const struct call_inf
 	*record = (struct record){0};
 	snprintf(record->verb, sizeof record->verb, "%s", call->verb);
 	snprintf(record->request_id, sizeof record->request_id, "%.*s",
-		 STR_ARG(http_headers_get(headers, STR("ftl-request-id"))));
+		 STR_ARG(http_headers_get(received, STR("ftl-request-id"))));
 	*token = record;
 	pthread_mutex_unlock(&recorder->lock);
 }
 
 static void on_attempt(const struct call_observer *observer, const struct call_info *call,
-		       const struct route_replica *replica, void **token) {
+		       const struct route_replica *replica, const struct http_headers *added, void **token) {
 	struct recorder *recorder = recorder_of(observer);
 	struct record *record = *token;
 	pthread_mutex_lock(&recorder->lock);
 	ASSERT(record != NULL && !record->ended && strcmp(record->verb, call->verb) == 0);
 	ASSERT(replica >= call->module->replicas && replica < call->module->replicas + call->module->replica_count);
 	size_t len = strlen(record->attempts);
+	snprintf(record->trace, sizeof record->trace, "%.*s", STR_ARG(http_headers_get(added, STR("traceparent"))));
 	snprintf(record->attempts + len, sizeof record->attempts - len, "%s ", replica->runner_key);
 	pthread_mutex_unlock(&recorder->lock);
 }

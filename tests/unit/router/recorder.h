@@ -12,7 +12,9 @@ enum { RECORDS_MAX = 256 };
 
 /* A call, in the order in which they began. */
 struct record {
-	char verb[64], request_id[64], attempts[128]; /* Runners' keys, each with a blank */
+	char verb[64], request_id[64];
+	char attempts[128]; /* Runners' keys, each with a blank */
+	char trace[64]; /* that the router made for the last attempt */
 	bool ended;
 	struct call_outcome outcome;
 };
