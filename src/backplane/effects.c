@@ -14,8 +14,6 @@
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 
-enum { DEPLOY_TIMEOUT_MS = 5000, TERMINATE_TIMEOUT_MS = 5000 };
-
 static struct backplane *backplane_of(struct effects *effects) {
 	return CONTAINER_OF(effects, struct backplane, effects);
 }
@@ -110,7 +108,7 @@ static void out_deploy(struct effects *effects, const struct runner *runner, con
 	request.attempt = runner->attempt;
 	rpc_unary_call(channel_to(backplane, runner),
 		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Deploy",
-						   .timeout_ms = DEPLOY_TIMEOUT_MS,
+						   .timeout_ms = DEPLOY_ANSWER_MS,
 						   .response = &ftl__deploy_response__descriptor,
 						   .done = on_deploy_answered,
 						   .owner = runner_call_new(backplane, runner)},
@@ -136,7 +134,7 @@ static void out_terminate(struct effects *effects, const struct runner *runner, 
 	request.grace_ms = grace_ms;
 	rpc_unary_call(channel_to(backplane, runner),
 		       &(struct rpc_unary_options){.path = "/xyz.block.ftl.v1.RunnerService/Terminate",
-						   .timeout_ms = TERMINATE_TIMEOUT_MS,
+						   .timeout_ms = TERMINATE_ANSWER_MS,
 						   .response = &ftl__terminate_response__descriptor,
 						   .done = on_terminate_answered,
 						   .owner = runner_call_new(backplane, runner)},

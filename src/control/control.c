@@ -97,8 +97,7 @@ void control_begin(struct control *control, uint64_t now_ms) {
 	LIST_FOREACH(link, &control->books.all_runners)
 		runner_postpone(control, LIST_ENTRY(link, struct runner, in_control), passed_ms);
 	control->time.adopt_until_ms = now_ms + control->config.adopt_timeout_ms;
-	control->state = CONTROL_RUNNING;
-	control->marks.needs_reconcile = true;
+	control_set_state(control, CONTROL_RUNNING);
 	control_reconcile(control);
 }
 
@@ -334,8 +333,7 @@ void control_published(struct control *control, uint64_t version) {
 }
 
 void control_shut_down(struct control *control) {
-	control->state = CONTROL_STOPPING;
-	control->marks.needs_reconcile = true;
+	control_set_state(control, CONTROL_STOPPING);
 	control_reconcile(control);
 }
 

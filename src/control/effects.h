@@ -30,6 +30,9 @@ struct control_event {
 	uint64_t retry_in_ms; /* until the next attempt, of a deployment or to get a Runner; 0: none follows */
 };
 
+/* Time for the answer of a Runner to an order. */
+enum { DEPLOY_ANSWER_MS = 5000, TERMINATE_ANSWER_MS = 5000 };
+
 struct effects {
 	const struct effects_ops *ops;
 };
@@ -45,8 +48,8 @@ struct effects_ops {
 
 	/* control_pinged follows, within timeout_ms. */
 	void (*ping)(struct effects *effects, const struct runner *runner, uint64_t timeout_ms);
-	/* Orders the Runner to host the deployment, as runner->attempt. control_deploy_answered follows; then
-	 * control_deployed. */
+	/* Orders the Runner to host the deployment, as runner->attempt. control_deploy_answered follows within
+	 * DEPLOY_ANSWER_MS; then control_deployed. */
 	void (*deploy)(struct effects *effects, const struct runner *runner, const struct deployment *deployment);
 	/* Tells the Runner to end what it hosts, or itself (deployment_key NULL), within grace_ms. control_deployed
 	 * with an error, or control_runner_exited, follows. */

@@ -181,6 +181,18 @@ void control_init(struct control *control, const struct control_config *config, 
 	list_init(&control->marks.ending);
 }
 
+void control_set_state(struct control *control, enum control_state state) {
+	static const unsigned allowed[CONTROL_STATE_COUNT] = {
+		[CONTROL_LOADING] = 1u << CONTROL_RUNNING | 1u << CONTROL_STOPPING,
+		[CONTROL_RUNNING] = 1u << CONTROL_STOPPING,
+		[CONTROL_STOPPING] = 1u << CONTROL_STOPPED,
+		[CONTROL_STOPPED] = 0,
+	};
+	ASSERT(allowed[control->state] & (1u << state));
+	control->state = state;
+	control->marks.needs_reconcile = true;
+}
+
 void control_deinit(struct control *control) {
 	LIST_FOREACH(link, &control->books.all_runners)
 		runner_free(LIST_ENTRY(link, struct runner, in_control));

@@ -189,12 +189,15 @@ struct control_config {
 
 extern const struct control_config control_config_default;
 
+/* LOADING ──▶ RUNNING ──▶ STOPPING ──▶ STOPPED; LOADING ──▶ STOPPING */
 enum control_state {
 	CONTROL_LOADING, /* until control_begin; nothing is reconciled */
 	CONTROL_RUNNING,
 	CONTROL_STOPPING, /* all managed Runners are told to end */
 	CONTROL_STOPPED, /* none is left, and all_gone was told */
 };
+
+enum { CONTROL_STATE_COUNT = 4 };
 
 struct control {
 	struct control_config config;
@@ -232,6 +235,8 @@ struct control {
 void control_init(struct control *control, const struct control_config *config, struct effects *effects,
 		  uint64_t now_ms);
 void control_deinit(struct control *control);
+/* Aborts on a transition that the diagram lacks. Queues reconciliation. */
+void control_set_state(struct control *control, enum control_state state);
 
 /* --- finding and adding ------------------------------------------------------------------------------------------- */
 

@@ -247,7 +247,7 @@ static void tell_when_all_gone(struct control *control) {
 	LIST_FOREACH(link, &control->books.all_runners)
 		if (LIST_ENTRY(link, struct runner, in_control)->managed)
 			return;
-	control->state = CONTROL_STOPPED;
+	control_set_state(control, CONTROL_STOPPED);
 	control->effects->ops->all_gone(control->effects);
 }
 

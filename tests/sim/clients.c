@@ -10,7 +10,7 @@
 
 #include "router/call.h"
 
-enum { CALL_LOST_MS = 4000 }; /* until the Runner counts as silent */
+enum { CALL_LOST_MS = 2 * RUNNER_KEEPALIVE_MS }; /* until a call on a silent connection is given up */
 
 /* --- operations -------------------------------------------------------------------------------------------------- */
 

@@ -4,9 +4,6 @@
 
 #include <stdio.h>
 
-/* Of src/backplane/effects.c. */
-enum { DEPLOY_TIMEOUT_MS = 5000 };
-
 /* A unary call of the Backplane, which is answered once: by the Runner, or by its own limit. */
 struct request {
 	char runner[KEY_MAX], deployment[KEY_MAX];
@@ -96,7 +93,7 @@ static void answer_deploy(struct sim *sim, struct request *request, const struct
 void send_deploy(struct sim *sim, const struct runner *runner, const char *deployment) {
 	struct request request = {.handle = handle_deploy, .answer = answer_deploy};
 	snprintf(request.deployment, sizeof request.deployment, "%s", deployment);
-	send_request(sim, runner, DEPLOY_TIMEOUT_MS, &request);
+	send_request(sim, runner, DEPLOY_ANSWER_MS, &request);
 }
 
 static enum code handle_terminate(struct sim *sim, struct sim_runner *runner, const struct request *request) {
@@ -115,5 +112,5 @@ static void answer_terminate(struct sim *sim, struct request *request, const str
 void send_terminate(struct sim *sim, const struct runner *runner, const char *deployment, uint64_t grace_ms) {
 	struct request request = {.handle = handle_terminate, .answer = answer_terminate, .grace_ms = grace_ms};
 	snprintf(request.deployment, sizeof request.deployment, "%s", deployment);
-	send_request(sim, runner, DEPLOY_TIMEOUT_MS, &request);
+	send_request(sim, runner, DEPLOY_ANSWER_MS, &request);
 }

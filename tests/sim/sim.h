@@ -206,6 +206,7 @@ struct sim {
 	uint64_t stopped_since_ms, stopped_until_ms; /* it is stalled, as by SIGSTOP, and goes on */
 	struct control control;
 	struct effects effects;
+	struct effects_ops effects_ops;
 	struct write_behind write_behind;
 	uint64_t tick_sequence;
 	uint64_t last_registration;

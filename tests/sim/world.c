@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "control/wanted.h"
+#include "store/writer.h"
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
 
@@ -125,7 +126,7 @@ static void on_retry(struct sim *sim, struct event *event) {
 
 static void on_saved(struct sim *sim, struct event *event) {
 	if (!event->flag)
-		sim_to_backplane(sim, 1000, on_retry, NULL);
+		sim_to_backplane(sim, STORE_RETRY_MS, on_retry, NULL);
 	write_behind_written(&sim->write_behind, event->flag);
 }
 
@@ -195,7 +196,7 @@ static void execute_save(struct sim *sim, struct event *event) {
 	held->executed = true;
 	if (kept && sim->options.plant == PLANT_REORDER_SAVES && sim_chance(sim, 20)) {
 		sim->database.event_sequence = MAX(sim->database.event_sequence, held->event_sequence);
-		sim_to_backplane(sim, 1000, keep_late, held);
+		sim_to_backplane(sim, STORE_RETRY_MS, keep_late, held);
 	} else if (kept) {
 		keep(sim, held);
 	}
@@ -409,22 +410,23 @@ static void out_event(struct effects *effects, const struct control_event *event
 		check_event(sim, event);
 }
 
-static const struct effects_ops ops = {
-	.random = out_random,
-	.wall_ms = out_wall_ms,
-	.create = out_create,
-	.destroy = out_destroy,
-	.ping = out_ping,
-	.deploy = out_deploy,
-	.terminate = out_terminate,
-	.forget = out_forget,
-	.accept = out_accept,
-	.refuse = out_refuse,
-	.save = out_save,
-	.route = out_route,
-	.publish = out_publish,
-	.event = out_event,
-};
+static void set_ops(struct effects_ops *ops) {
+	*ops = effects_noop;
+	ops->random = out_random;
+	ops->wall_ms = out_wall_ms;
+	ops->create = out_create;
+	ops->destroy = out_destroy;
+	ops->ping = out_ping;
+	ops->deploy = out_deploy;
+	ops->terminate = out_terminate;
+	ops->forget = out_forget;
+	ops->accept = out_accept;
+	ops->refuse = out_refuse;
+	ops->save = out_save;
+	ops->route = out_route;
+	ops->publish = out_publish;
+	ops->event = out_event;
+}
 
 /* --- start and crash ---------------------------------------------------------------------------------------------- */
 
@@ -471,7 +473,8 @@ void backplane_start(struct sim *sim) {
 	sim->up = true;
 	sim->epoch++;
 	sim_trace(sim, "the Backplane starts (%u)", sim->epoch);
-	sim->effects.ops = &ops;
+	set_ops(&sim->effects_ops);
+	sim->effects.ops = &sim->effects_ops;
 	sim->database.epoch = sim->epoch;
 	sim->drafted = (struct routes){0};
 	sim->last_registration = 0;

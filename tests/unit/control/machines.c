@@ -164,6 +164,26 @@ static void a_ping_changes_by_its_diagram(void **state UNUSED) {
 	check_machine(list, ARRAY_LEN(list), PING_STALE + 1, take_ping);
 }
 
+static void take_control(void *argument) {
+	const struct transition *transition = argument;
+	struct control control;
+	control_init(&control, &control_config_default, &stage.effects, 1000);
+	control.state = (enum control_state)transition->from;
+	control_set_state(&control, (enum control_state)transition->to);
+	assert_int_equal(control.state, transition->to);
+	control_deinit(&control);
+}
+
+static void the_control_side_changes_its_state_by_its_diagram(void **state UNUSED) {
+	static const struct transition list[] = {
+		{CONTROL_LOADING, CONTROL_RUNNING},
+		{CONTROL_LOADING, CONTROL_STOPPING},
+		{CONTROL_RUNNING, CONTROL_STOPPING},
+		{CONTROL_STOPPING, CONTROL_STOPPED},
+	};
+	check_machine(list, ARRAY_LEN(list), CONTROL_STATE_COUNT, take_control);
+}
+
 static void people_see_the_states_of_the_wire(void **state UNUSED) {
 	static const char *const runners[RUNNER_STATE_COUNT] = {
 		"creating", "creating", "probing", "probing", "idle", "deploying", "alive", "draining", "draining",
@@ -415,6 +435,7 @@ int main(void) {
 		STAGE_TEST(a_deployment_changes_its_phase_by_its_diagram),
 		STAGE_TEST(a_registration_changes_by_its_diagram),
 		STAGE_TEST(a_ping_changes_by_its_diagram),
+		STAGE_TEST(the_control_side_changes_its_state_by_its_diagram),
 		STAGE_TEST(people_see_the_states_of_the_wire),
 		STAGE_TEST(the_life_of_managed_runners),
 		STAGE_TEST(the_life_of_a_runner_of_a_person),

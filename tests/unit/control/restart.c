@@ -203,14 +203,14 @@ static void adopts_a_replica_that_comes_alive_after_a_restart(void **state UNUSE
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		STAGE_TEST(a_runner_found_draining_is_told_to_end_when_it_registers),
-		STAGE_TEST(a_report_before_the_pong_is_to_be_sent_again),
+		LOADING_TEST(a_runner_found_draining_is_told_to_end_when_it_registers),
+		LOADING_TEST(a_report_before_the_pong_is_to_be_sent_again),
 		STAGE_TEST(a_runner_that_is_found_late_is_managed),
 		STAGE_TEST(a_runner_that_is_found_while_the_backplane_stops_is_ended),
-		STAGE_TEST(a_runner_is_the_platforms_until_its_end_is_told),
+		LOADING_TEST(a_runner_is_the_platforms_until_its_end_is_told),
 		STAGE_TEST(adopts_runners_after_a_restart),
 		STAGE_TEST(a_found_runner_that_does_not_register_is_destroyed),
-		STAGE_TEST(the_limits_of_found_runners_start_with_control_begin),
+		LOADING_TEST(the_limits_of_found_runners_start_with_control_begin),
 		STAGE_TEST(destroys_found_runners_when_it_stops),
 		STAGE_TEST(replaces_replicas_that_did_not_come_back),
 		STAGE_TEST(waits_for_a_found_runner_beyond_the_adoption_time),

@@ -105,7 +105,7 @@ static void set_ops(struct effects_ops *ops) {
 	ops->all_gone = out_all_gone;
 }
 
-int stage_set_up(void **state UNUSED) {
+int stage_set_up_loading(void **state UNUSED) {
 	stage = calloc(1, sizeof *stage);
 	stage->log = BUF_INIT(KIB(64));
 	stage->told = BUF_INIT(KIB(64));
@@ -115,6 +115,11 @@ int stage_set_up(void **state UNUSED) {
 	struct control_config config = control_config_default;
 	config.warm = 0;
 	control_init(&stage->control, &config, &stage->effects, stage->now_ms);
+	return 0;
+}
+
+int stage_set_up(void **state) {
+	stage_set_up_loading(state);
 	control_begin(&stage->control, stage->now_ms);
 	return 0;
 }

@@ -10,7 +10,7 @@
 #include "control/control.h"
 
 struct stage {
-	struct control control; /* without warm Runners, and begun */
+	struct control control; /* without warm Runners */
 	struct effects effects;
 	struct effects_ops ops;
 	struct buf log; /* effects since the last expect, a line each */
@@ -24,8 +24,11 @@ struct stage {
 extern struct stage *stage;
 
 int stage_set_up(void **state);
+/* The same, but control_begin is left to the test. */
+int stage_set_up_loading(void **state);
 int stage_tear_down(void **state);
 #define STAGE_TEST(function) cmocka_unit_test_setup_teardown(function, stage_set_up, stage_tear_down)
+#define LOADING_TEST(function) cmocka_unit_test_setup_teardown(function, stage_set_up_loading, stage_tear_down)
 
 /* The effects since the last call are exactly these lines. */
 void expect(const char *lines);
