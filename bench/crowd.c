@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fills a Backplane with modules that nobody calls: for a crowd of simulated Runners (bench-echo) of the language
- * "crowd".
+ * Fills a Backplane with modules that nobody calls, for simulated Runners (bench-echo) of the language "crowd".
  *
  *   bench-crowd --to URL --modules N --runners N
  *
- * A Runner hosts one deployment, so there are as many modules alive at a time as Runners: all but the last are killed
- * again, and stay in the routing table as what is not alive.
+ * A Runner hosts one deployment, so at most RUNNERS modules are alive at a time. Each batch is killed before the next one;
+ * killed modules stay in the routing table as not alive.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +22,7 @@ static struct {
 	struct loop loop;
 	struct rpc_channel *channel;
 	unsigned modules, runners, created, live;
-	unsigned first; /* of those that are alive */
+	unsigned first; /* the first module that is alive */
 	size_t pending;
 } crowd;
 
@@ -57,7 +56,7 @@ static void kill_all(void) {
 	}
 }
 
-/* --- one module: created, then watched until it is live ----------------------------------------------------------- */
+/* --- one module: created, then watched until it is alive ---------------------------------------------------------- */
 
 static void on_message(struct rpc_stream *stream UNUSED, size_t size UNUSED) {
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server that all routers are measured with: VerbService/Call gives back the body of the request. With --register
- * it is also as many Runners as --runners says, each of which hosts whatever deployment it is told to.
+ * The server behind all routers that are measured: VerbService/Call returns the body of the request. With --register it is
+ * also N Runners, which accept every deployment.
  *
  *   bench-echo --bind URL [--register URL] [--runners N] [--language NAME]
  *
@@ -146,7 +146,7 @@ static void on_registered(struct rpc_stream *stream) {
 	struct runner *runner = stream->owner;
 	struct str key = http_headers_get(&stream->http.received, STR("ftl-runner-key"));
 	snprintf(runner->key, sizeof runner->key, "%.*s", STR_ARG(key));
-	/* The Backplane's word to deploy comes over another connection, and may have been faster than this. */
+	/* The deploy request comes on another connection and may have arrived before this response. */
 	if (runner->deployment[0] != '\0')
 		report(runner, runner->deployment, "");
 }
@@ -155,7 +155,7 @@ static void on_registration_data(struct rpc_stream *stream, struct str bytes) {
 	rpc_consume(stream, bytes.len);
 }
 
-/* The Backplane is gone, and so is the reason to be here. */
+/* Exits when the Backplane does. */
 static void on_unregistered(struct rpc_stream *stream UNUSED) {
 	loop_stop(&loop);
 }

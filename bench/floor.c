@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The least that a hop can cost: passes bytes between sockets with epoll, read and write, and looks at none of them.
+ * A lower bound for a hop: copies bytes between sockets with epoll, read and write.
  *
  *   bench-floor PORT TO_PORT
  *
- * One thread, on 127.0.0.1. Each connection gets one of its own to the other side.
+ * One thread, on 127.0.0.1. Each connection has its own one to TO_PORT.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -47,7 +47,7 @@ static void take_connection(int poll, int listener, const struct sockaddr_in *to
 	watch(poll, server);
 }
 
-/* Blocks while the other side does not read: both ends of a benchmark do. */
+/* Blocks while the other side does not read, which both ends of a benchmark always do. */
 static void pass(int fd) {
 	static char piece[PIECE];
 	ssize_t len = read(fd, piece, sizeof piece);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions that a call costs, counted by callgrind: the same on a busy machine as on an idle one.
+"""Counts the instructions of a call with callgrind: the same on a busy machine as on an idle one.
 
-bench/instructions.txt holds the figures that were accepted. A change that makes one grow says so by changing the file.
+bench/instructions.txt holds the accepted figures. A change that makes one grow changes the file in the same commit.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def count_once(scene, count):
 
 
 def per_call(scene, enough=0):
-    """What more calls cost more; start and end are in both. What is more than enough is counted once more."""
+    """Instructions of a call: the difference of two runs, so that start and end cancel out. Repeats a run above enough."""
     counts = []
     while not counts or (len(counts) < 2 and enough and counts[0] > enough):
         counts.append((count_once(scene, MANY) - count_once(scene, FEW)) // (MANY - FEW))

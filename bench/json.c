@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request of 1 KiB into structs and back into JSON: by generated code, and by hand with jansson. Each round checks
- * types and required fields; the one by hand does so as one would write it.
+ * Parses a request of 1 KiB into structs and prints it as JSON again, with generated code and with handwritten code on
+ * jansson. Both check types and required fields.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ static const char request[] =
 	"gate is open from eight to noon; after that, leave it with the baker at the corner, who knows about it and is "
 	"there until six. Thank you!\"}";
 
-/* --- memory that goes after each round ---------------------------------------------------------------------------- */
+/* --- memory that is freed after each round ------------------------------------------------------------------------ */
 
 struct memory {
 	struct ftl_context context; /* first */
@@ -62,8 +62,7 @@ static int fail(struct ftl_context *ftl, enum ftl_code code, const char *format,
 
 static const struct ftl_host host = {.allocate = allocate, .reply = reply, .fail = fail};
 
-/* --- generated
- * -------------------------------------------------------------------------------------------------------- */
+/* --- generated ---------------------------------------------------------------------------------------------------- */
 
 int order_echo(struct ftl_context *ftl, const struct order_Order *order, struct order_Order *response) {
 	(void)ftl;
@@ -76,8 +75,7 @@ static const char *by_table(struct memory *memory) {
 	return ftl_module.verbs[0].run(&memory->context) == 0 ? memory->reply : NULL;
 }
 
-/* --- by hand
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- by hand ------------------------------------------------------------------------------------------------------ */
 
 static bool take_text(struct memory *memory, const json_t *object, const char *name, bool optional, const char **text) {
 	const json_t *field = json_object_get(object, name);
@@ -196,8 +194,7 @@ static const char *by_hand(struct memory *memory) {
 	return memory->reply = text;
 }
 
-/* --- measuring
- * -------------------------------------------------------------------------------------------------------- */
+/* --- measuring ---------------------------------------------------------------------------------------------------- */
 
 static double now_ns(void) {
 	struct timespec now;

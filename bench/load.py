@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is sent: calls of a verb, by h2load as fast as they are answered, or by bench-openloop at a fixed rate. And requests
-over NATS, by bench-nats either way."""
+"""Load: calls of a verb, by h2load in a closed loop or by bench-openloop at a fixed rate; requests over NATS, by bench-nats
+both ways."""
 
 import json
 import re
@@ -24,14 +24,14 @@ def field(number, content):
 
 
 def call_request(verb, size):
-    """A CallRequest whose body is JSON of so many bytes."""
+    """A CallRequest whose body is JSON of size bytes."""
     module, name = verb.split(".")
     body = b'{"text":"' + b"x" * (size - 11) + b'"}'
     return field(2, field(2, name.encode()) + field(3, module.encode())) + field(3, body)
 
 
 class Call:
-    """A request in two files: as gRPC frames it, for h2load, and without the frame."""
+    """A request in two files: with gRPC's prefix for h2load, and without."""
 
     def __init__(self, folder, verb, size=1024):
         message = call_request(verb, size)
@@ -43,7 +43,7 @@ class Call:
 
 
 def h2load(port, call, count, connections=16, streams=1, which="load", tls=False, window=None):
-    """Makes so many calls and returns the calls in a second. Each must be answered with status 200."""
+    """Makes count calls and returns the calls a second. Each response must have status 200."""
     command = ["h2load", "-n", count, "-c", connections, "-m", streams, "-d", call.framed]
     command += ["-H", "content-type: application/grpc", "-H", "te: trailers"]
     if window:
@@ -55,7 +55,7 @@ def h2load(port, call, count, connections=16, streams=1, which="load", tls=False
     rate = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", text)
     if not good or not rate or int(good.group(1)) != count:
         raise Failed(f"h2load on port {port}: not all calls were answered:\n{text[-1500:]}")
-    # A proxy that sends an error may do so with status 200 and nothing behind it.
+    # A proxy may answer an error with status 200 and no body.
     received = int(re.search(r"(\d+)\) data", text).group(1))
     if received < count * call.size * 0.9:
         raise Failed(f"h2load on port {port}: the answers are too short to be echoes:\n{text[-1500:]}")
@@ -73,7 +73,7 @@ def open_loop(programs, port, call, rate, seconds=5, connections=16, which="load
 
 
 def nats(programs, port, *how, which="load"):
-    """What bench-nats prints of requests of 1 KiB."""
+    """The output of bench-nats for requests of 1 KiB."""
     command = [programs / "bench-nats", "--to", f"nats://127.0.0.1:{port}", "--request", "bench.echo", *how]
     done = subprocess.run(pinned(command, which), capture_output=True, text=True, timeout=600)
     if done.returncode != 0:
@@ -82,7 +82,7 @@ def nats(programs, port, *how, which="load"):
 
 
 def nats_closed_loop(programs, port, count, connections=16, streams=1):
-    """Requests in a second."""
+    """Requests a second."""
     return nats(programs, port, "--count", count, "--connections", connections, "--outstanding", streams)["per_second"]
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The module that is measured: its verb gives back the request, or with NEXT asks that module's verb to. With ON_THREAD
- * it runs on a thread of its own and waits there, as verbs do that say nothing else. */
+/* The module that is measured: its verb returns the request, or with NEXT calls that module's verb with it. With ON_THREAD
+ * the verb runs and waits on a thread of its own, which is the default of verbs. */
 #include <ftl/module.h>
 
 #define TEXT_OF(name) #name

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Request and reply over a NATS server, by the C client of its makers.
+ * Request and reply over a NATS server, with NATS's own C client.
  *
- *   bench-nats --to URL --echo SUBJECT                      gives back what is sent to SUBJECT; prints "ready"
- *   bench-nats --to URL --request SUBJECT --count N         as fast as they are answered
+ *   bench-nats --to URL --echo SUBJECT                      echoes requests to SUBJECT; prints "ready"
+ *   bench-nats --to URL --request SUBJECT --count N         a closed loop
  *   bench-nats --to URL --request SUBJECT --rate N          at a fixed rate (latencies.h)
  *
- * Of requests: [--size BYTES] [--connections N], with a count [--outstanding N] at a time on each of them, with a rate
- * [--seconds N] [--warm-up N]. Prints one line of JSON.
+ * Options of --request: [--size BYTES] [--connections N]; with --count [--outstanding N] requests at a time on each
+ * connection; with --rate [--seconds N] [--warm-up N]. Prints one line of JSON.
  */
 #include <errno.h>
 #include <nats/nats.h>
@@ -37,8 +37,8 @@ static struct {
 	size_t size, connections, count, outstanding, rate, seconds, warm_up;
 	char *content;
 	struct connection connected[CONNECTIONS_MAX];
-	struct latencies latencies; /* with a rate */
-	/* Each connection answers on a thread of its own. */
+	struct latencies latencies; /* with --rate */
+	/* Each connection's replies come on a thread of its own. */
 	atomic_size_t started, finished;
 	sem_t all_finished;
 } bench = {.size = 1024, .connections = 16, .outstanding = 1, .seconds = 5, .warm_up = 1};
@@ -47,7 +47,7 @@ static void check(natsStatus status, const char *what) {
 	if (status == NATS_OK)
 		return;
 	fprintf(stderr, "bench-nats: %s: %s\n", what, natsStatus_GetText(status));
-	_exit(1); /* perhaps from several threads */
+	_exit(1); /* several threads may come here */
 }
 
 static natsConnection *open_connection(void) {
@@ -55,7 +55,7 @@ static natsConnection *open_connection(void) {
 	natsConnection *connection;
 	check(natsOptions_Create(&options), "options");
 	check(natsOptions_SetURL(options, bench.to), bench.to);
-	/* Otherwise a thread of the client's own sends what was published, a moment later. */
+	/* Sends at once; without this, a thread of the client sends later. */
 	check(natsOptions_SetSendAsap(options, true), "options");
 	check(natsConnection_Connect(&connection, options), bench.to);
 	natsOptions_Destroy(options);
@@ -85,7 +85,7 @@ static _Noreturn void run_echo(void) {
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 
-/* The reply is to come to a subject of the connection's own, which ends in the call's number. */
+/* Each connection has its own subject for replies, which ends with the number of the call. */
 static void start_call(const struct connection *connection, size_t call) {
 	char reply[SUBJECT_SIZE];
 	snprintf(reply, sizeof reply, "bench.%d.%zu.%zu", (int)getpid(), connection->number, call);

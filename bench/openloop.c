@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls at a fixed rate, whatever the answers do, and how long each took (latencies.h).
+ * Makes calls at a fixed rate, independent of the responses, and measures the latency of each (latencies.h).
  *
  *   bench-openloop --to URL --call-file FILE [--rate N] [--connections N] [--seconds N] [--warm-up N]
  *
- * FILE is the CallRequest in the wire format. Prints one line of JSON: microseconds, by percentile.
+ * FILE is a CallRequest in wire format. Prints one line of JSON: microseconds, by percentile.
  */
 #include <signal.h>
 #include <stdio.h>

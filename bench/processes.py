@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting processes on chosen cores, and what they use."""
+"""Starts processes on chosen cores and measures their CPU time and memory."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ class Failed(Exception):
 
 
 def cores(which):
-    """The cores for a role: "router" has the first to itself, "load" the others, "all" is all of them."""
+    """The cores of a role: "router" has the first one alone, "load" the others, "all" has all."""
     if which == "all" or len(CORES) == 1:
         return CORES
     return CORES[:1] if which == "router" else CORES[1:]
@@ -76,7 +76,7 @@ def answers(port):
 
 
 def free_ports(count):
-    """The first of so many ports in a row that nobody listens on."""
+    """The first of count free ports in a row."""
     for first in range(21000 + os.getpid() % 1000, 60000, count):
         taken = []
         try:
@@ -94,7 +94,7 @@ def free_ports(count):
 
 
 def family(pid):
-    """A process and all that descend from it."""
+    """A process and its descendants."""
     found = [pid]
     for parent in found:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
@@ -103,7 +103,7 @@ def family(pid):
 
 
 def cpu_seconds(pid):
-    """User and system time of one process so far, to the nanosecond: its CPU clock, as clock_getcpuclockid(3) names it."""
+    """User and system time of a process in nanoseconds: its CPU clock (clock_getcpuclockid(3))."""
     return time.clock_gettime(~pid << 3 | 2)
 
 
@@ -123,7 +123,7 @@ def resident_bytes(pid):
 
 
 def own_bytes(pid):
-    """Of these, what it shares with no other process of the same program: all but pages of files."""
+    """The part that it shares with no other process of the program: all but pages of files."""
     return status_bytes(pid, "RssAnon")
 
 

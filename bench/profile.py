@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the time of a hop goes: `perf` samples of the Backplane under calls, drawn as a flame graph.
+"""Draws a flame graph of the time of a hop, from `perf` samples of the Backplane under load.
 
-The widths are shares of samples; a frame stands on the one that called it. Colours tell whose code it is.
+Widths are shares of samples; a frame stands on its caller. Colours name the library.
 """
 
 import argparse
@@ -119,7 +119,7 @@ def print_shares(samples):
 
 def main():
     parser = argparse.ArgumentParser(prog="script/bench --profile", description=__doc__)
-    parser.add_argument("--profile", metavar="FILE.svg", required=True, help="where the picture goes")
+    parser.add_argument("--profile", metavar="FILE.svg", required=True, help="the file to write")
     parser.add_argument("--streams", type=int, default=1, help="calls at a time on each of 16 connections; 1")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ftl-bench-") as folder, systems.Bench(folder) as bench:

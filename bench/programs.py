@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that measure by themselves and print what came out."""
+"""Programs that measure themselves and print the results."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ from processes import Failed
 
 
 def numbers(program, pattern):
-    """Those that it printed where the pattern has them."""
+    """The numbers at the groups of the pattern in the output."""
     done = subprocess.run([systems.PROGRAMS / program], capture_output=True, text=True)
     found = re.search(pattern, done.stdout)
     if done.returncode != 0 or not found:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was measured: samples by system, and how they are shown."""
+"""Results: samples by system, and their table."""
 
 import json
 import statistics
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Figure:
-    """One quantity of several systems, taken in turns."""
+    """One quantity of several systems, sampled in turn."""
 
     title: str
     unit: str
     samples: dict = field(default_factory=dict)  # system -> [value]
-    targets: dict = field(default_factory=dict)  # system -> "≤ 0.8": what ftl's median divided by its may be
-    bound: str = ""  # or what ftl's median itself may be
+    targets: dict = field(default_factory=dict)  # system -> "≤ 0.8": the bound of ftl's median divided by the system's
+    bound: str = ""  # of ftl's median itself
     note: str = ""
 
     def add(self, system, value):

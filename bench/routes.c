@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Measures what a change of one module's routes costs in a large table: making the new table, and freeing the old one.
+ * Measures a change of one module's routes in a large table: building the new table, and freeing the old one.
  * Prints the median of each in microseconds.
  *
  *     bench-routes [MODULES]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the measures of script/bench."""
+"""Runs the measures of script/bench."""
 
 import argparse
 import importlib
@@ -18,7 +18,7 @@ MEASURES = ["hop", "tls", "chain", "latency", "nested", "scale", "body", "upload
 
 
 class Settings:
-    """How much of it: --quick is to see that everything runs."""
+    """The extent of a run; --quick only shows that everything works."""
 
     def __init__(self, quick, rounds):
         self.rounds = rounds or (1 if quick else 5)
@@ -27,7 +27,7 @@ class Settings:
         self.quick = quick
 
     def turns(self, takers):
-        """Takes one sample of each in turn, so that what the machine does besides meets all alike."""
+        """Takes one sample of each in turn, so that other load on the machine affects all alike."""
         for _ in range(self.rounds):
             for name, take in takers.items():
                 yield name, take()
@@ -55,7 +55,7 @@ def main():
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help="one of " + ", ".join(MEASURES) + "; all of them")
     parser.add_argument("-o", dest="output", choices=["table", "json"], default="table")
-    parser.add_argument("--rounds", type=int, help="samples of each; 5")
+    parser.add_argument("--rounds", type=int, help="samples of each system; 5")
     parser.add_argument("--quick", action="store_true", help="one small sample of each: shows only that it works")
     given = parser.parse_args()
     unknown = set(given.measures) - set(MEASURES)

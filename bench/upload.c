@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Only what UploadArtefact itself is: streams a file, and prints the digest that the Backplane answers with.
+ * UploadArtefact alone: streams a file and prints the digest that the Backplane returns.
  *
  *   bench-upload --to URL --file FILE
  */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A body of 64 MiB through two hops, one call at a time, to the same echo server: Backplane and Runner, HAProxy twice."""
+"""A body of 64 MiB through two hops to the same echo server, one call at a time: Backplane and Runner, or HAProxy twice."""
 
 from load import Call, h2load
 from processes import Failed, family, peak_bytes, reset_peak, resident_bytes

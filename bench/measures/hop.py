@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one router costs: 16 connections with a call each, one thread, the same echo server behind all."""
+"""The cost of one router: 16 connections with a call each, one thread, the same echo server behind all."""
 
 from load import Call, h2load, nats_closed_loop
 from processes import family_cpu_seconds
@@ -10,7 +10,7 @@ TARGETS = {"haproxy": "≤ 0.8", "nginx": "≤ 0.3", "envoy": "≤ 0.3"}
 
 
 def measured(process, run, count):
-    """Microseconds of user and system time of the process for a call, and the calls in a second."""
+    """CPU time of the process for a call in microseconds, and the calls a second."""
     run(max(count // 10, 500))
     before = family_cpu_seconds(process.pid)
     rate = run(count)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request of 1 KiB from JSON into structs and back: generated C beside jansson by hand, each in a program's only thread."""
+"""A request of 1 KiB from JSON to structs and back: generated C, and handwritten C on jansson, in one thread each."""
 
 import programs
 from report import Figure

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The time of a call at 1,000 calls a second on 16 connections, due or not: what a hop adds to it, and all of it.
+"""The latency of a call at 1,000 calls a second on 16 connections, from when it was due: what a hop adds, and the whole.
 
-A router stands between a client and a server that could do without, so what it adds can be told. A request over NATS
-cannot do without its server, so there is only the whole.
+For a router, what it adds is its latency less that of a direct call. A request over NATS always passes its server, so only the
+whole can be measured.
 """
 
 from load import Call, nats_open_loop, open_loop

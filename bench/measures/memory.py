@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What idle processes keep resident."""
+"""Resident memory of idle processes."""
 
 from processes import family, own_bytes, resident_bytes
 from report import Figure

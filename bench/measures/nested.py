@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A verb that calls another, against that one alone: both in C, each in a Runner of its own; on the loop, and on threads."""
+"""A verb that calls another, against the other one alone: both in C, each in its own Runner; on the loop, and on threads."""
 
 from load import Call, h2load, open_loop
 from processes import family_cpu_seconds

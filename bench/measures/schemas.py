@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a system's schemas take: a thousand modules of twenty verbs, with their references and what changed in them."""
+"""Time to parse, check and compare the schemas of a thousand modules of twenty verbs."""
 
 import programs
 from report import Figure

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From `ftl deploy` of a built module to its first answer, with a warm Runner; and from Runner to alive."""
+"""Time from `ftl deploy` of a built module to its first response, with a warm Runner; and from Runner to alive."""
 
 import json
 import time

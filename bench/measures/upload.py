@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An artefact uploaded, hashed and synced, against openssl that only hashes the same file, and the disk that only writes it."""
+"""An artefact uploaded, hashed and synced, against openssl hashing the same file, and against writing it to the disk."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def digest_of(path):
 
 
 def write_content(path, size):
-    """Not to be found in what was uploaded before; on the disk, so that nobody's sync has to wait for it, and in memory."""
+    """Writes new content that was never uploaded, and syncs it, so that no later sync has to wait for it."""
     block = os.urandom(1 << 20)
     with path.open("wb") as main:
         for at in range(size >> 20):
@@ -46,7 +46,7 @@ def take(bench, settings):
         return size / (time.monotonic() - begin) / 1e6
 
     def forget():
-        """So that each round finds the memory that the one before had for its files."""
+        """Removes the files of the last round, so that each round has the same memory for its own."""
         copy.unlink(missing_ok=True)
         for path in kept.glob("??/*"):
             path.unlink()
@@ -56,7 +56,7 @@ def take(bench, settings):
         digests = []
         rate = timed(lambda: digests.append(run([PROGRAMS / "bench-upload", "--to", f"http://127.0.0.1:{port}", "--file", main])))
         if digests[0].strip() != digest_of(main):
-            raise Failed("the Backplane answered an upload with another digest than openssl")
+            raise Failed("the Backplane's digest of the upload differs from openssl's")
         return rate
 
     def deploy():
