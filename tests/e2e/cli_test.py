@@ -618,7 +618,7 @@ def test_a_call_does_not_wait_for_a_peer_that_never_speaks(run):
         result = run("call", "time.now", "{}", "--endpoint", endpoint)
     assert result.code == 1
     assert f"could not connect to {endpoint} within 10000 ms, which is connect-timeout" in result.err
-    assert "says nothing; check that it speaks HTTP/2" in result.err
+    assert "sends nothing; check that it speaks HTTP/2" in result.err
 
 
 def test_the_endpoint_may_be_behind_tls(run, environment, tmp_path):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Backplane dies at every place where a crash could lose something, and another one goes on with its data.
+"""The Backplane is killed at every failpoint, and another one goes on with its data.
 
-One story is told to it: artefacts, deployments, a replacement, scaling, a rollback, an end. Wherever it dies, what was
-answered holds for the next one, what was not is wholly there or not at all, and nothing is left over.
+One sequence of requests is made: artefacts, deployments, a replacement, scaling, a rollback, a kill. Wherever the
+Backplane dies, a request that was answered holds for the next Backplane, one that was not has its whole effect or none,
+and no process or file is left over.
 """
 
 import json
@@ -23,7 +24,7 @@ from whole import FTL, LONG, Backplane, artefact, digest_of, module, processes_t
 POINTS = subprocess.run(
     [FTL, "serve"], env={**os.environ, "FTL_FAILPOINT": "list"}, capture_output=True, text=True, check=True
 ).stdout.split()
-# Later passes of some: of the replacement and of what comes after it.
+# Later passes of some points: during the replacement and after it.
 AGAIN = [
     "store-create-committed:2",
     "store-switch-committing:2",
@@ -81,7 +82,7 @@ def versions(tmp_path_factory):
 
 
 class Story:
-    """What is asked for, and what holds: `now` from the last answer, `asked` if the request was under way."""
+    """The requests, and which state must hold: `now` after the last answer, or `asked` if a request was in progress."""
 
     def __init__(self, backplane, versions):
         self.backplane = backplane
@@ -130,7 +131,7 @@ class Story:
         self.deploy("two")
 
     def state(self):
-        """(version, replicas) if all is settled."""
+        """(version, replicas) once nothing is in progress."""
         ended = (ftl.DEPLOYMENT_STATE_STOPPED, ftl.DEPLOYMENT_STATE_FAILED)
         deployments = [one for one in self.backplane.status().deployments if one.state not in ended]
         if not deployments:
@@ -161,7 +162,7 @@ def runner_keys(backplane):
 
 
 def children(backplane):
-    """Processes of deployments: what they run is in a folder of a Runner."""
+    """Processes of deployments: their program is in the work folder of a Runner."""
     found = []
     for folder in Path("/proc").iterdir():
         try:
@@ -208,13 +209,13 @@ def dies_at(point, versions, folder):
             with pytest.raises((grpc.RpcError, AssertionError)):
                 story.tell()
                 pytest.fail("the story came to its end")
-        assert process.wait(LONG) == -signal.SIGKILL, "it did not die there"
+        assert process.wait(LONG) == -signal.SIGKILL, "the Backplane did not die at the failpoint"
         backplane.disconnect()
         backplane.start()
         story.wait_for_it()
         missing = backplane.rpc.GetArtefactDiffs(ftl.GetArtefactDiffsRequest(client_digests=story.uploaded), timeout=LONG)
         assert list(missing.missing_digests) == []
-        wait_for(lambda: nothing_is_left_over(backplane), "the end of what is left over")
+        wait_for(lambda: nothing_is_left_over(backplane), "leftover processes and files to go")
         assert story.state() in story.outcomes()
         events_hold(backplane, story)
         backplane.stop()

@@ -24,7 +24,7 @@ def test_the_unary_form_of_a_registration(backplane, make_runner):
     assert backplane.call("echo.echo", b'{"text":"unary"}').body == b'{"text":"unary"}'
 
 
-def test_a_runner_in_the_unary_form_is_missed_by_pings(backplane, make_runner):
+def test_a_runner_in_the_unary_form_is_lost_by_missed_pings(backplane, make_runner):
     runner = make_runner().register_unary()
     runner.die()
     wait_for(lambda: not backplane.runners(), "the Backplane to miss it")
@@ -40,7 +40,7 @@ def test_a_runner_on_a_unix_socket(backplane, make_runner, tmp_path):
     assert backplane.call("echo.echo", b'{"text":"x"}').body == b'{"text":"x"}'
 
 
-def test_a_runner_that_goes_is_missed_at_once(backplane, runner):
+def test_a_runner_that_leaves_is_noticed_at_once(backplane, runner):
     runner.die()
     wait_for(lambda: not backplane.runners(), "the Backplane to notice", 2)
 
@@ -72,7 +72,7 @@ def test_a_runner_that_answers_a_ping_with_an_error_is_refused(backplane, make_r
     assert backplane.runners() == []
 
 
-def test_something_that_is_no_runner_is_refused(backplane, make_runner, refused):
+def test_an_endpoint_that_is_not_a_runner_is_refused(backplane, make_runner, refused):
     with refused("FAILED_PRECONDITION", backplane.endpoint):
         make_runner().register(endpoint=backplane.endpoint)
 
@@ -107,7 +107,7 @@ def test_a_registration_without_a_message_is_refused(backplane, refused):
 def test_a_language_in_use_has_a_warm_runner(make_backplane):
     backplane = make_backplane("--warm", "2").start()
     assert backplane.runners() == []
-    # Nothing to host, so it fails; that the language was in use is what counts.
+    # The deployment has no files and fails, but its language was in use.
     backplane.create(module(language="c"))
     wait_for(lambda: len(backplane.runners("idle")) >= 1, "a warm Runner")
     assert all(one.managed and one.language == "c" for one in backplane.runners())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Backplane ends, politely or not, and comes back on the same data: nothing is deployed again."""
+"""The Backplane stops or is killed, and starts again on the same data: nothing is deployed again."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ from whole import (
 SOON = 2 if not SANITIZED else 10
 
 
-# --- Runners that are not ours ----------------------------------------------------------------------------------
+# --- Runners that the test plays --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["stream", "unary"])
@@ -69,7 +69,7 @@ def test_all_of_many_deployments_are_found_again(backplane, make_runner):
     assert {one.module: one.key for one in backplane.status().deployments} == {n: key for n, (_, key) in keys.items()}
 
 
-def test_a_runner_that_hosts_what_nobody_wants_is_told_to_end(backplane, make_runner):
+def test_a_runner_that_hosts_a_killed_deployment_is_told_to_end(backplane, make_runner):
     runner = make_runner().register()
     key = backplane.deploy(module())
     backplane.wait_live(key)
@@ -97,7 +97,7 @@ def test_a_runner_that_does_not_come_back_is_replaced(backplane, make_runner):
     assert fresh.hosts == key
 
 
-def test_one_that_was_starting_starts_again(backplane, make_runner):
+def test_a_deployment_that_was_starting_starts_again(backplane, make_runner):
     runner = make_runner().register()
     runner.brings_up = False
     key = backplane.deploy(module())
@@ -110,7 +110,7 @@ def test_one_that_was_starting_starts_again(backplane, make_runner):
     backplane.wait_live(key)
 
 
-def test_a_replacement_that_was_starting_does_not_lose_the_old_one(backplane, make_runner):
+def test_a_replacement_that_was_starting_leaves_the_active_one(backplane, make_runner):
     old = make_runner(verbs={"echo": lambda *_: b'"old"'}).register()
     first = backplane.deploy(module())
     backplane.wait_live(first)
@@ -128,11 +128,11 @@ def test_a_replacement_that_was_starting_does_not_lose_the_old_one(backplane, ma
     assert call_when_up(backplane, "echo.echo", SOON).body == b'"new"'
 
 
-def test_why_one_failed_is_known_after_a_restart(backplane, runner, refused):
+def test_the_reason_of_a_failure_is_known_after_a_restart(backplane, runner, refused):
     runner.failure = "its configuration is missing"
     key = backplane.deploy(module())
     assert backplane.watch(key)[-1].state == ftl.DEPLOYMENT_STATE_FAILED
-    time.sleep(0.2)  # it is kept after it is told
+    time.sleep(0.2)  # it is stored after it is told
     backplane.kill()
     backplane.start()
     with refused("UNAVAILABLE", "its configuration is missing"):
@@ -141,7 +141,7 @@ def test_why_one_failed_is_known_after_a_restart(backplane, runner, refused):
     assert last.state == ftl.DEPLOYMENT_STATE_FAILED and "its configuration is missing" in last.text
 
 
-# --- our own Runners --------------------------------------------------------------------------------------------
+# --- Runners of the Platform ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def python_path(monkeypatch):
 
 @pytest.fixture
 def platform(make_backplane, python_path):
-    """A Backplane whose Runners are ours."""
+    """A Backplane whose Runners are real processes, made by its Platform."""
     return make_backplane("--orphan-timeout", "60s", "--drain-timeout", "10s")
 
 
@@ -175,7 +175,7 @@ def test_a_killed_backplane_finds_its_runners(platform):
 
 
 def test_calls_wait_for_runners_that_come_back(platform):
-    """Who calls a Backplane that has just started is not told that nothing is alive."""
+    """A call right after the start waits for the Runners instead of failing."""
     platform.start()
     platform.wait_live(deploy_program(platform))
     pid = pid_that_answers(platform)
@@ -194,12 +194,12 @@ def test_calls_wait_for_a_child_that_is_started_again(platform):
     calls = [platform.call_future("echo.echo") for _ in range(20)]
     for call in calls:
         error = call.exception()
-        # The child may have died under the first ones.
+        # The first calls may have reached the child before it died.
         assert error is None or "may have run" in error.details(), error
     wait_for(lambda: pid_that_answers(platform) != pid, "the next child")
 
 
-def test_calls_do_not_wait_for_ever(backplane, make_runner, refused):
+def test_calls_wait_no_longer_than_max_hold(backplane, make_runner, refused):
     runner = make_runner().register()
     backplane.wait_live(backplane.deploy(module()))
     backplane.kill()
@@ -216,7 +216,7 @@ def test_calls_do_not_wait_for_ever(backplane, make_runner, refused):
         backplane.call("echo.echo", timeout=0.2)
 
 
-def test_calls_that_wait_are_counted(backplane, make_runner):
+def test_no_more_calls_wait_than_max_held_calls(backplane, make_runner):
     runner = make_runner().register()
     backplane.wait_live(backplane.deploy(module()))
     backplane.kill()
@@ -237,8 +237,8 @@ def test_calls_that_wait_are_counted(backplane, make_runner):
         channel.close()
 
 
-def test_a_backplane_that_stood_still_loses_nothing(platform):
-    """For so long that the Runners look for another one: their connections break, and they live."""
+def test_a_backplane_that_was_stalled_loses_nothing(platform):
+    """The stall is so long that the Runners give up their connections and register again."""
     platform.start()
     platform.wait_live(deploy_program(platform, replicas=2))
     pids = {pid_that_answers(platform) for _ in range(30)}
@@ -250,11 +250,11 @@ def test_a_backplane_that_stood_still_loses_nothing(platform):
     platform.process.send_signal(signal.SIGCONT)
     assert {json.loads(call.result().body)["pid"] for call in [slow, *calls]} <= pids
     assert len(platform.runners("alive")) == 2
-    # The one that seemed to be slow is left out for a moment.
+    # A replica that seemed to be slow is ejected for a moment.
     wait_for(lambda: {pid_that_answers(platform) for _ in range(30)} == pids, "both to take calls again")
 
 
-def test_killed_again_and_again(platform):
+def test_a_backplane_that_is_killed_several_times_finds_its_runners(platform):
     platform.start()
     key = deploy_program(platform)
     platform.wait_live(key)
@@ -279,14 +279,14 @@ def test_a_found_runner_that_dies_is_replaced(platform):
     assert pid_that_answers(platform) != pid
 
 
-def test_a_runner_whose_pid_was_not_written_down_is_found(platform):
+def test_a_runner_without_a_pid_file_is_found(platform):
     platform.start()
     platform.wait_live(deploy_program(platform))
     pid = pid_that_answers(platform)
     (runner,) = platform.runners("alive")
     platform.kill()
     run = platform.data / "run"
-    (run / f"{runner.key}.pid").rename(run / f"{runner.key}.pid.abcdef")  # as it is before it is moved into place
+    (run / f"{runner.key}.pid").rename(run / f"{runner.key}.pid.abcdef")  # its name until it is whole
     platform.start()
     assert pid_that_answers(platform, SOON) == pid
     assert [(one.key, one.managed) for one in platform.runners("alive")] == [(runner.key, True)]
@@ -301,7 +301,7 @@ def test_runners_without_a_backplane_stop_by_themselves(make_backplane, python_p
     backplane.kill()
     wait_for(lambda: not backplane.processes(), "the Runners to stop")
     wait_for(lambda: not is_running(pid), "the deployment to stop")
-    assert backplane.sockets() == [str(backplane.data / "takeover.sock")]  # of the one that was killed
+    assert backplane.sockets() == [str(backplane.data / "takeover.sock")]  # of the killed Backplane
     backplane.start()
     assert pid_that_answers(backplane) != pid
 
@@ -317,7 +317,7 @@ def test_sigterm_leaves_nothing(platform):
 
 
 def test_sigterm_after_a_kill_leaves_nothing(platform):
-    """The Runners are nobody's children then."""
+    """The Runners are children of the killed Backplane, not of this one."""
     platform.start()
     platform.wait_live(deploy_program(platform))
     pid = pid_that_answers(platform)
@@ -330,7 +330,7 @@ def test_sigterm_after_a_kill_leaves_nothing(platform):
 
 
 def test_sigterm_at_once_after_a_kill_leaves_nothing(platform):
-    """Before any Runner could register again."""
+    """The stop comes before any Runner registers again."""
     platform.start()
     platform.wait_live(deploy_program(platform))
     pid = pid_that_answers(platform)
@@ -342,7 +342,7 @@ def test_sigterm_at_once_after_a_kill_leaves_nothing(platform):
 
 
 def test_sigterm_while_requests_arrive(make_backplane):
-    """A thread asks the control side for a connection when the first request comes that is no call."""
+    """A worker connects to the control side when its first request comes that is not a call."""
     backplane = make_backplane("--warm", "0", "--threads", "4")
     request = b"POST /xyz.block.ftl.v1.BackplaneService/Status HTTP/1.1\r\nHost: localhost\r\n"
     request += b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -405,7 +405,7 @@ def test_a_deployment_comes_back_after_sigterm(platform):
     assert [one.key for one in platform.status().deployments] == [key]
 
 
-def test_a_runner_by_hand_outlives_the_backplane(make_backplane, python_path, tmp_path):
+def test_an_unmanaged_runner_outlives_the_backplane(make_backplane, python_path, tmp_path):
     backplane = make_backplane("--warm", "0", "--drain-timeout", "2s").start()
     command = [
         FTL,

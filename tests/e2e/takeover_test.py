@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Backplane takes the place of another one, while clients call all the time: none of them notices."""
+"""A Backplane takes over from a running one while clients call without a pause: no call fails."""
 
 import json
 import os
@@ -33,13 +33,13 @@ ASK, REFUSED, OFFER, READY, GO, TAKEN, FAILED = range(1, 8)
 
 @pytest.fixture
 def platform(make_backplane, monkeypatch):
-    """A Backplane whose Runners are ours."""
+    """A Backplane whose Runners are real processes, made by its Platform."""
     monkeypatch.setenv("TEST_PYTHON_PATH", json.dumps(sys.path))
     return make_backplane("--orphan-timeout", "60s", "--drain-timeout", "10s")
 
 
 class Load:
-    """Calls without a pause, from some threads with connections of their own, and keeps what failed."""
+    """Calls without a pause from several threads, a connection each, and collects the failures."""
 
     def __init__(self, backplane, names=("echo.echo",), threads=4, channel=None):
         self.calls, self.failed, self.over = [0] * threads, [], threading.Event()
@@ -68,7 +68,7 @@ class Load:
         return self
 
     def wait_for_more(self):
-        """Until each thread has called a few times again."""
+        """Waits until each thread has made a few more calls."""
         before = list(self.calls)
         wait_for(
             lambda: all(now >= then + 5 for now, then in zip(self.calls, before)) or self.failed, "calls to be answered"
@@ -82,17 +82,17 @@ class Load:
 
 
 def take_over(backplane, *options):
-    """Starts another process in the place of the one that runs. Returns the old one."""
+    """Starts a process that takes over from the running one. Returns the old process."""
     old = backplane.process
     backplane.start("--takeover", *options)
     return old
 
 
-def ends_well(process):
+def exits_with_0(process):
     assert process.wait(LONG) == 0
 
 
-# --- all goes well ----------------------------------------------------------------------------------------------
+# --- takeovers that succeed -------------------------------------------------------------------------------------
 
 
 def test_no_call_fails(platform):
@@ -102,55 +102,55 @@ def test_no_call_fails(platform):
     runners = {one.key for one in platform.runners("alive")}
     pids = {pid_that_answers(platform) for _ in range(30)}
     with Load(platform) as load:
-        for _ in range(3):  # one after the other
-            ends_well(take_over(platform))
+        for _ in range(3):
+            exits_with_0(take_over(platform))
             load.wait_for_more()
     wait_for(lambda: len(platform.runners("alive")) == 2, "both Runners")
     assert {one.key for one in platform.runners("alive")} == runners
     assert all(one.managed for one in platform.runners())
-    # One that was slow for a moment is left out for a while.
+    # A replica that was slow for a moment is ejected, and readmitted a second later.
     wait_for(lambda: {pid_that_answers(platform) for _ in range(30)} == pids, "both programs")
     assert [(one.key, one.state) for one in platform.status().deployments] == [(key, ftl.DEPLOYMENT_STATE_LIVE)]
 
 
-def test_the_call_in_progress_ends_where_it_is(platform):
+def test_a_call_in_progress_ends_at_the_old_process(platform):
     platform.start()
     platform.wait_live(deploy_program(platform))
     pid = pid_that_answers(platform)
     call = platform.call_future("echo.sleep")
     time.sleep(0.2)
-    channel, platform.channel = platform.channel, None  # is to live on
+    channel, platform.channel = platform.channel, None  # start() would close it
     old = take_over(platform)
     assert pid_that_answers(platform) == pid
     assert json.loads(call.result().body) == {"pid": pid}
     channel.close()
-    ends_well(old)
+    exits_with_0(old)
 
 
-def test_what_was_kept_is_there(platform):
+def test_earlier_deployments_can_be_rolled_back_to(platform):
     platform.start()
     first = deploy_program(platform)
     platform.wait_live(first)
     second = deploy_program(platform, comments=["2"])
     platform.wait_live(second)
-    ends_well(take_over(platform))
+    exits_with_0(take_over(platform))
     assert platform.rpc.RollbackModule(ftl.RollbackModuleRequest(module="echo")).deployment_key == first
     platform.wait_live(first)
     pid_that_answers(platform)
 
 
-def test_nobody_is_there_to_notice(platform):
-    """The old one is over as soon as all of its threads know that it is to go."""
+def test_without_clients_the_old_process_exits_at_once(platform):
+    """The old process exits as soon as each of its threads has been told to leave."""
     platform.start()
     platform.disconnect()
     for _ in range(40):
         old, platform.process = platform.process, platform.spawn("--takeover")
         wait_for(platform.port_file.exists, "the port file")
-        ends_well(old)
+        exits_with_0(old)
 
 
 class Upload:
-    """An artefact of which the second half comes when it is told to."""
+    """The upload of an artefact, whose second half is sent once go_on is set."""
 
     def __init__(self, backplane):
         self.content, self.go_on = os.urandom(1 << 20), threading.Event()
@@ -162,11 +162,11 @@ class Upload:
         self.go_on.wait(LONG)
         yield ftl.UploadArtefactRequest(content=self.content[half:])
 
-    def wait_until_it_is_under_way(self, backplane):
+    def wait_until_it_has_begun(self, backplane):
         incoming = backplane.data / "artefacts" / "incoming"
         wait_for(lambda: any(file.stat().st_size for file in incoming.iterdir()), "the first half to be written")
 
-    def assert_kept(self, backplane):
+    def assert_stored(self, backplane):
         digest = digest_of(self.content)
         assert self.call.result().digest.hex() == digest
         asked = ftl.GetArtefactDiffsRequest(client_digests=[digest])
@@ -176,46 +176,46 @@ class Upload:
 def test_an_upload_in_progress_is_waited_for(platform):
     platform.start()
     upload = Upload(platform)
-    upload.wait_until_it_is_under_way(platform)
-    channel, platform.channel = platform.channel, None  # is to live on
+    upload.wait_until_it_has_begun(platform)
+    channel, platform.channel = platform.channel, None  # start() would close it
     timer = threading.Timer(1, upload.go_on.set)
     timer.start()
-    ends_well(take_over(platform))
-    upload.assert_kept(platform)
+    exits_with_0(take_over(platform))
+    upload.assert_stored(platform)
     channel.close()
 
 
-def test_an_upload_that_takes_too_long_keeps_the_old_one(platform):
+def test_an_upload_that_takes_too_long_prevents_the_takeover(platform):
     platform.start()
     upload = Upload(platform)
-    upload.wait_until_it_is_under_way(platform)
+    upload.wait_until_it_has_begun(platform)
     peer = Peer(platform)
     peer.send(ASK)
     kind, text = peer.receive()
     assert kind == REFUSED and "max-takeover-pause (1, uploads among them)" in text
     upload.go_on.set()
-    upload.assert_kept(platform)
+    upload.assert_stored(platform)
 
 
-def test_one_that_had_to_wait_finds_the_runners(platform):
-    """They have their time to register again from when there is somebody to register with."""
+def test_a_takeover_that_had_to_wait_finds_the_runners(platform):
+    """The time that Runners have to register again begins when the new process serves."""
     platform.start()
     platform.wait_live(deploy_program(platform))
     pid = pid_that_answers(platform)
     upload = Upload(platform)
-    upload.wait_until_it_is_under_way(platform)
+    upload.wait_until_it_has_begun(platform)
     threading.Timer(4.6, upload.go_on.set).start()
-    channel, platform.channel = platform.channel, None  # is to live on
+    channel, platform.channel = platform.channel, None  # start() would close it
     old = take_over(platform)
     upload.call.result()
     channel.close()
     assert {pid_that_answers(platform) for _ in range(10)} == {pid}
-    ends_well(old)
+    exits_with_0(old)
     assert pid_that_answers(platform) == pid
 
 
 def test_a_runner_that_drains_finishes_its_calls(platform):
-    """It is not one of those that register again."""
+    """A draining Runner does not register again."""
     platform.start()
     platform.wait_live(deploy_program(platform))
     call = platform.call_future("echo.sleep")
@@ -225,11 +225,11 @@ def test_a_runner_that_drains_finishes_its_calls(platform):
     old = take_over(platform)
     assert b"pid" in call.result().body
     channel.close()
-    ends_well(old)
+    exits_with_0(old)
     wait_for(lambda: not platform.runners("draining"), "the Runner to end")
 
 
-def test_runners_that_are_killed_meanwhile_take_no_other_with_them(platform):
+def test_runners_that_are_killed_meanwhile_do_not_affect_others(platform):
     platform.start()
     platform.wait_live(deploy_program(platform))
     pid = pid_that_answers(platform)
@@ -246,7 +246,7 @@ def test_runners_that_are_killed_meanwhile_take_no_other_with_them(platform):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    ends_well(take_over(platform))
+    exits_with_0(take_over(platform))
     killer.join()
     assert pid_that_answers(platform) == pid
 
@@ -264,7 +264,7 @@ def make_certificates(folder):
 
 
 def test_with_tls_and_certificates_of_clients(make_backplane, monkeypatch, tmp_path):
-    """Runners come by the inner socket then."""
+    """Runners then connect to the inner socket."""
     monkeypatch.setenv("TEST_PYTHON_PATH", json.dumps(sys.path))
     make_certificates(tmp_path)
     options = ["--tls-cert", tmp_path / "own.pem", "--tls-key", tmp_path / "own.key"]
@@ -280,13 +280,13 @@ def test_with_tls_and_certificates_of_clients(make_backplane, monkeypatch, tmp_p
     pid = pid_that_answers(backplane)
     with Load(backplane) as load:
         for _ in range(2):
-            ends_well(take_over(backplane))
+            exits_with_0(take_over(backplane))
             load.wait_for_more()
     assert pid_that_answers(backplane) == pid
 
 
-def test_a_deploy_sees_it_through(platform):
-    """The client that watches is told to ask again."""
+def test_a_deployment_in_progress_goes_live(platform):
+    """A client that watches the deployment is told to ask again."""
     platform.start()
     platform.wait_live(deploy_program(platform))
     with Load(platform):
@@ -294,10 +294,10 @@ def test_a_deploy_sees_it_through(platform):
             key = deploy_program(platform, comments=[str(number)])
             old = take_over(platform)
             platform.wait_live(key)
-            ends_well(old)
+            exits_with_0(old)
 
 
-def test_the_command_line_sees_it_through(platform, tmp_path):
+def test_ftl_deploy_in_progress_succeeds(platform, tmp_path):
     platform.start()
     project = tmp_path / "slow"
     project.mkdir()
@@ -313,27 +313,27 @@ def test_the_command_line_sees_it_through(platform, tmp_path):
     command = [FTL, "deploy", project, "--endpoint", platform.endpoint, "--timeout", f"{LONG}s", "--verbose"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
         wait_for(lambda: any(one.module == "slow" for one in platform.status().deployments), "the deployment")
-        ends_well(take_over(platform))
+        exits_with_0(take_over(platform))
         gate.touch()
         out, err = client.communicate(timeout=LONG)
     assert client.returncode == 0, err
     assert "is live" in out
 
 
-# --- it does not come to that -----------------------------------------------------------------------------------
+# --- takeovers that fail ----------------------------------------------------------------------------------------
 
 
 def run_serve(*options):
     return subprocess.run([FTL, "serve", *options], capture_output=True, text=True, timeout=LONG)
 
 
-def test_nobody_to_take_over_from(tmp_path):
+def test_a_takeover_without_a_running_backplane_fails(tmp_path):
     answer = run_serve("--takeover", "--data", tmp_path / "data")
     assert answer.returncode == 1
     assert "no Backplane that could be taken over" in answer.stderr and "without --takeover" in answer.stderr
 
 
-def test_a_second_one_is_told_how(platform):
+def test_a_second_backplane_is_refused_and_told_of_takeover(platform):
     platform.start()
     answer = run_serve("--data", platform.data, "--bind", "http://127.0.0.1:0")
     assert answer.returncode == 1
@@ -349,7 +349,7 @@ def test_another_address_is_refused(platform):
 
 
 class Peer:
-    """The other end of a handover, without a Backplane."""
+    """The new process's end of the handover, without a Backplane behind it."""
 
     def __init__(self, backplane):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -379,7 +379,7 @@ def still_works(backplane):
 
 
 @pytest.mark.parametrize("step", ["asked", "offered", "ready", "told to go", "failed"])
-def test_the_old_one_goes_on(platform, step):
+def test_the_old_process_goes_on_when_the_new_one_fails(platform, step):
     platform.start()
     platform.wait_live(deploy_program(platform))
     pid = pid_that_answers(platform)
@@ -390,7 +390,7 @@ def test_the_old_one_goes_on(platform, step):
             kind, text = peer.receive()
             assert kind == OFFER and f"listener {platform.endpoint}" in text
         if step == "failed":
-            peer.send(FAILED, b"it does not feel well")
+            peer.send(FAILED, b"the database cannot be read")
             assert peer.receive()[0] == REFUSED
         if step in ("ready", "told to go"):
             peer.send(READY)
@@ -400,11 +400,11 @@ def test_the_old_one_goes_on(platform, step):
         load.wait_for_more()
         assert pid_that_answers(platform) == pid
         still_works(platform)
-    ends_well(take_over(platform))
+    exits_with_0(take_over(platform))
     still_works(platform)
 
 
-def test_requests_that_came_meanwhile_are_answered(platform):
+def test_requests_during_a_failed_takeover_are_answered(platform):
     platform.start()
     peer = Peer(platform)
     peer.send(ASK)
@@ -416,7 +416,7 @@ def test_requests_that_came_meanwhile_are_answered(platform):
     assert not status.done() and not upload.call.done()
     peer.close()
     status.result()
-    upload.assert_kept(platform)
+    upload.assert_stored(platform)
 
 
 def what_became(backplane):
@@ -425,12 +425,12 @@ def what_became(backplane):
     try:
         backplane.rpc.Status(ftl.StatusRequest(), timeout=2)
         return "stays"
-    except grpc.RpcError:  # it had been taken over, and passes on what it is asked
+    except grpc.RpcError:  # it was taken over, and passes requests on
         return None
 
 
-def test_one_that_is_killed_on_its_way(platform):
-    """Whenever it is, one of the two has all."""
+def test_a_new_process_that_is_killed_during_the_takeover(platform):
+    """At whatever moment it dies, one of the two processes has all data and sockets."""
     platform.start()
     key = deploy_program(platform)
     platform.wait_live(key)
@@ -440,15 +440,15 @@ def test_one_that_is_killed_on_its_way(platform):
         time.sleep(number * 0.01)
         process.kill()
         process.wait()
-        if wait_for(lambda: what_became(platform), "the old one to stay or to leave") == "left":
-            ends_well(platform.process)
+        if wait_for(lambda: what_became(platform), "the old process to stay or to leave") == "left":
+            exits_with_0(platform.process)
             platform.start()
         assert pid_that_answers(platform) == pid
     assert [one.key for one in platform.status().deployments] == [key]
 
 
 @pytest.mark.parametrize("first, last", [(2, 3), (0, 0)])
-def test_other_versions_of_the_handover(platform, first, last):
+def test_a_handover_of_unknown_versions_is_refused(platform, first, last):
     platform.start()
     peer = Peer(platform)
     peer.send(ASK, first=first, last=last)
@@ -458,7 +458,7 @@ def test_other_versions_of_the_handover(platform, first, last):
     still_works(platform)
 
 
-def test_an_older_one_is_not_understood(tmp_path):
+def test_an_offer_of_an_unknown_version_is_refused(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -473,7 +473,7 @@ def test_an_older_one_is_not_understood(tmp_path):
     assert process.returncode == 1 and "versions 9 to 9" in text
 
 
-def test_nonsense_is_shown_the_door(platform):
+def test_a_malformed_packet_is_refused(platform):
     platform.start()
     peer = Peer(platform)
     peer.socket.send(b"GET / HTTP/1.1\r\n\r\n")
@@ -482,7 +482,7 @@ def test_nonsense_is_shown_the_door(platform):
     still_works(platform)
 
 
-def test_the_socket_is_for_this_user(platform):
+def test_only_this_user_may_open_the_takeover_socket(platform):
     platform.start()
     assert (platform.data / "takeover.sock").stat().st_mode & 0o777 == 0o600
 
@@ -498,7 +498,7 @@ def test_sigterm_while_it_leaves(platform):
     time.sleep(0.2)
     old = take_over(platform)
     old.send_signal(signal.SIGTERM)
-    ends_well(old)
+    exits_with_0(old)
     call.exception()
     channel.close()
     assert is_running(pid) and pid_that_answers(platform) == pid
