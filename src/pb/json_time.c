@@ -4,22 +4,9 @@
 #include <stdio.h>
 #include <time.h>
 
-static const int64_t first_second = -62135596800, last_second = 253402300799; /* years 1 and 9999 */
-static const int64_t longest_duration = 315576000000;
+#include "base/timestamp.h"
 
-static bool take_number(struct str *text, size_t digits, int *ret_number) {
-	int number = 0;
-	if (text->len < digits)
-		return false;
-	for (size_t i = 0; i < digits; i++) {
-		if (text->ptr[i] < '0' || text->ptr[i] > '9')
-			return false;
-		number = number * 10 + (text->ptr[i] - '0');
-	}
-	*text = str_from_offset(*text, digits);
-	*ret_number = number;
-	return true;
-}
+static const int64_t longest_duration = 315576000000;
 
 static bool take_sign(struct str *text, char sign) {
 	if (text->len == 0 || text->ptr[0] != sign)
@@ -44,39 +31,17 @@ static bool take_fraction(struct str *text, int32_t *ret_nanos) {
 	return digits >= 1 && digits <= 9;
 }
 
-/* "Z" or "+01:30", as seconds to subtract. */
-static bool take_zone(struct str *text, int *ret_seconds) {
-	*ret_seconds = 0;
-	if (take_sign(text, 'Z'))
-		return true;
-	int hours, minutes, sign = take_sign(text, '+') ? 1 : take_sign(text, '-') ? -1 : 0;
-	if (sign == 0 || !take_number(text, 2, &hours) || !take_sign(text, ':') || !take_number(text, 2, &minutes) ||
-	    hours > 23 || minutes > 59)
-		return false;
-	*ret_seconds = sign * (hours * 3600 + minutes * 60);
-	return true;
-}
-
+/* Protobuf's JSON has capital letters only, and no leap seconds. */
 bool json_timestamp_parse(struct str text, struct json_time *ret_time) {
-	struct tm tm = {0};
-	struct json_time time;
-	int zone;
-	if (!take_number(&text, 4, &tm.tm_year) || !take_sign(&text, '-') || !take_number(&text, 2, &tm.tm_mon) ||
-	    !take_sign(&text, '-') || !take_number(&text, 2, &tm.tm_mday) || !take_sign(&text, 'T') ||
-	    !take_number(&text, 2, &tm.tm_hour) || !take_sign(&text, ':') || !take_number(&text, 2, &tm.tm_min) ||
-	    !take_sign(&text, ':') || !take_number(&text, 2, &tm.tm_sec) || !take_fraction(&text, &time.nanos) ||
-	    !take_zone(&text, &zone) || text.len > 0)
+	struct timestamp time;
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] == 't' || text.ptr[i] == 'z')
+			return false;
+	bool is_leap_second = text.len > 18 && memcmp(text.ptr + 17, "60", 2) == 0;
+	if (is_leap_second || !timestamp_parse(text, &time))
 		return false;
-	if (tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1)
-		return false;
-	int day = tm.tm_mday;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	time.seconds = timegm(&tm) - zone;
-	if (tm.tm_mday != day) /* timegm made a day of March of February 30th */
-		return false;
-	*ret_time = time;
-	return time.seconds >= first_second && time.seconds <= last_second;
+	*ret_time = (struct json_time){.seconds = time.seconds, .nanos = time.nanos};
+	return true;
 }
 
 bool json_duration_parse(struct str text, struct json_time *ret_time) {
@@ -111,7 +76,7 @@ static void format_fraction(char ret_text[16], int32_t nanos) {
 }
 
 bool json_timestamp_format(char ret_text[JSON_TIME_MAX], struct json_time time) {
-	if (time.seconds < first_second || time.seconds > last_second || time.nanos < 0 || time.nanos > 999999999)
+	if (!timestamp_in_range((struct timestamp){.seconds = time.seconds, .nanos = time.nanos}))
 		return false;
 	char fraction[16];
 	struct tm tm;

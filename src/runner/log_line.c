@@ -5,63 +5,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <time.h>
 
-static bool take_digits(struct str *text, size_t count, int *ret_number) {
-	uint64_t number;
-	if (text->len < count || !str_to_u64(str_new(text->ptr, count), &number))
-		return false;
-	*ret_number = (int)number;
-	*text = str_from_offset(*text, count);
-	return true;
-}
+#include "base/timestamp.h"
 
-static bool take_char(struct str *text, const char *one_of) {
-	if (text->len == 0 || text->ptr[0] == '\0' || strchr(one_of, text->ptr[0]) == NULL)
+/* RFC 3339; some loggers write a blank before the time of day. */
+static bool read_time(struct str text, int64_t *ret_ms) {
+	enum { BLANK_AT = 10 };
+	char copy[TIMESTAMP_TEXT_MAX];
+	struct timestamp time;
+	if (text.len <= BLANK_AT || text.len > sizeof copy)
 		return false;
-	*text = str_from_offset(*text, 1);
-	return true;
-}
-
-/* "Z" or "+hh:mm", as minutes. */
-static bool take_zone(struct str *text, int *ret_minutes) {
-	char sign = text->len > 0 ? text->ptr[0] : '\0';
-	if (take_char(text, "Zz")) {
-		*ret_minutes = 0;
-		return true;
-	}
-	int hours, minutes;
-	if (!take_char(text, "+-") || !take_digits(text, 2, &hours) || !take_char(text, ":") ||
-	    !take_digits(text, 2, &minutes))
+	memcpy(copy, text.ptr, text.len);
+	if (copy[BLANK_AT] == ' ')
+		copy[BLANK_AT] = 'T';
+	if (!timestamp_parse(str_new(copy, text.len), &time))
 		return false;
-	*ret_minutes = (hours * 60 + minutes) * (sign == '-' ? -1 : 1);
-	return true;
-}
-
-static int take_fraction_ms(struct str *text) {
-	int ms = 0, digit, scale = 100;
-	while (take_digits(text, 1, &digit)) {
-		ms += digit * scale;
-		scale /= 10;
-	}
-	return ms;
-}
-
-bool time_parse(struct str text, int64_t *ret_ms) {
-	struct tm parts = {0};
-	int ms = 0, zone;
-	if (!take_digits(&text, 4, &parts.tm_year) || !take_char(&text, "-") || !take_digits(&text, 2, &parts.tm_mon) ||
-	    !take_char(&text, "-") || !take_digits(&text, 2, &parts.tm_mday) || !take_char(&text, "Tt ") ||
-	    !take_digits(&text, 2, &parts.tm_hour) || !take_char(&text, ":") || !take_digits(&text, 2, &parts.tm_min) ||
-	    !take_char(&text, ":") || !take_digits(&text, 2, &parts.tm_sec))
-		return false;
-	if (take_char(&text, "."))
-		ms = take_fraction_ms(&text);
-	if (!take_zone(&text, &zone) || text.len > 0)
-		return false;
-	parts.tm_year -= 1900;
-	parts.tm_mon -= 1;
-	*ret_ms = ((int64_t)timegm(&parts) - zone * 60) * 1000 + ms;
+	*ret_ms = time.seconds * 1000 + time.nanos / 1000000;
 	return true;
 }
 
@@ -93,7 +52,7 @@ static void take_level(json_t *object, struct log_line *line) {
 
 static void take_time(json_t *object, struct log_line *line) {
 	const json_t *time = json_object_get(object, "time");
-	if (json_is_string(time) && time_parse(str_from(json_string_value(time)), &line->time_ms))
+	if (json_is_string(time) && read_time(str_from(json_string_value(time)), &line->time_ms))
 		json_object_del(object, "time");
 }
 

@@ -20,6 +20,3 @@ void log_line_read(struct str line, int64_t now_ms, enum log_level level, struct
 		   struct log_line *ret_line);
 
 #define LOG_LINE_ARENA_MAX KIB(256)
-
-/* Milliseconds since 1970. Returns false when text is no RFC 3339 time. */
-bool time_parse(struct str text, int64_t *ret_ms);

@@ -14,9 +14,9 @@
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "base/reasons.h"
+#include "base/timestamp.h"
 #include "schema/json_scan.h"
 #include "schema/print.h"
-#include "schema/timestamp.h"
 
 /* The path to a value, innermost step first; each step lives on the stack of the function that took it. */
 struct place {

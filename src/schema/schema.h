@@ -9,7 +9,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "schema/timestamp.h"
+#include "base/timestamp.h"
 
 /* What a stranger may send. */
 enum {

@@ -4,11 +4,11 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/timestamp.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
 #include "ftl.pb-c.h"
-#include "schema/timestamp.h"
 
 struct events_options {
 	struct common_options common;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "schema/timestamp.h"
+#include "base/timestamp.h"
 
 #include "cmocka_test.h"
 
