@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Contents up and down: in constant memory, and never other than their digest says."""
+"""Uploads and downloads of artefacts: in constant memory, and always verified by their digest."""
 
 import hashlib
 import threading
@@ -45,7 +45,7 @@ def test_the_unary_form_of_an_upload(backplane):
 
 
 def test_compressed_messages(backplane):
-    """Each is held until it is whole, and is then larger than what an upload has room for."""
+    """A compressed message is held whole, and is then larger than the buffer of an upload."""
     content = bytes(range(251)) * 40_000
     pieces = [ftl.UploadArtefactRequest(content=one) for one in (content, b"", content)]
     response = backplane.rpc.UploadArtefact(iter(pieces), timeout=LONG, compression=grpc.Compression.Gzip)
@@ -200,8 +200,8 @@ def test_a_gigabyte_goes_up_and_down_in_64_megabytes(backplane, runner):
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
-def test_a_giant_message_is_not_held(backplane):
-    """grpcio itself holds it, several times; ours does not."""
+def test_a_message_of_any_size_is_passed_on_in_pieces(backplane):
+    """The client of this test holds it several times; the Backplane does not."""
     size = GIGABYTE // 4
     message = ftl.UploadArtefactRequest(content=bytes(size)).SerializeToString()
     upload = backplane.channel.stream_unary(
@@ -214,7 +214,7 @@ def test_a_giant_message_is_not_held(backplane):
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
-def test_a_reader_that_does_not_read_costs_nothing(backplane, runner):
+def test_a_reader_that_stalls_costs_no_memory(backplane, runner):
     runner.brings_up = False
     size = 64 << 20
     backplane.rpc.UploadArtefact(zeros(size), timeout=60)
@@ -226,7 +226,7 @@ def test_a_reader_that_does_not_read_costs_nothing(backplane, runner):
     readers = [backplane.rpc.GetDeploymentArtefacts(request, timeout=60) for _ in range(8)]
     for reader in readers:
         next(reader)
-    # Served while all of them wait.
+    # The Backplane serves others while all of them stall.
     assert missing(backplane, digest_of(MAIN)) == []
     assert memory_peak(backplane.process.pid) < before + (32 << 20)
     for reader in readers:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Creating a deployment: the flow in its order, what makes two the same, and what is kept of it."""
+"""Deployments: the steps of creating one, which two are the same, and what survives a crash."""
 
 import pytest
 from fake_backplane import ftl, schema
@@ -12,7 +12,7 @@ FILES = {"main": MAIN, "lib/data.bin": bytes(range(256)) * 5000}
 # --- the flow ---------------------------------------------------------------------------------------------------
 
 
-def test_the_flow_in_its_order(backplane, runner):
+def test_the_steps_of_a_deployment_in_their_order(backplane, runner):
     digests = [digest_of(content) for content in FILES.values()]
     missing = backplane.rpc.GetArtefactDiffs(ftl.GetArtefactDiffsRequest(client_digests=digests))
     assert list(missing.missing_digests) == digests
@@ -28,7 +28,7 @@ def test_the_flow_in_its_order(backplane, runner):
     assert backplane.call("echo.echo", b'{"text":"x"}').body == b'{"text":"x"}'
 
 
-def test_calls_reach_it_only_once_it_is_alive(backplane, runner, refused):
+def test_calls_reach_a_deployment_only_once_it_is_alive(backplane, runner, refused):
     runner.brings_up = False
     key = backplane.deploy(module())
     assert runner.deploys.get(timeout=LONG) == key
@@ -36,12 +36,12 @@ def test_calls_reach_it_only_once_it_is_alive(backplane, runner, refused):
         backplane.call("echo.echo")
     assert runner.calls.empty()
     runner.bring_up(key)
-    # The answer to Deployed is not yet the routing table's.
+    # The answer to Deployed comes before the routing table has the deployment.
     backplane.wait_live(key)
     assert backplane.call("echo.echo", b"{}").body == b"{}"
 
 
-def test_what_was_deployed_is_told(backplane, runner):
+def test_get_deployment_returns_what_was_deployed(backplane, runner):
     told_schema = module(verbs=["echo", "other"], comments=["Says it again."])
     key = backplane.deploy(told_schema, FILES)
     told = backplane.rpc.GetDeployment(ftl.GetDeploymentRequest(deployment_key=key))
@@ -80,7 +80,7 @@ def test_a_deployment_that_does_not_come_up_says_why(backplane, runner, refused)
     assert [one.key for one in backplane.runners("idle")] == [runner.key]
 
 
-def test_one_that_fails_leaves_the_old_one_serving(backplane, make_runner):
+def test_a_failed_deployment_leaves_the_old_one_serving(backplane, make_runner):
     old, new = (make_runner().register() for _ in range(2))
     backplane.wait_live(backplane.deploy(module()))
     old.failure = new.failure = "it does not start"
@@ -89,7 +89,7 @@ def test_one_that_fails_leaves_the_old_one_serving(backplane, make_runner):
     assert backplane.call("echo.echo", b"{}").body == b"{}"
 
 
-def test_a_new_one_takes_over_and_the_old_one_is_ended(backplane, make_runner):
+def test_a_new_deployment_replaces_the_old_one(backplane, make_runner):
     old = make_runner(verbs={"echo": lambda *_: b'"old"'}).register()
     first = backplane.deploy(module())
     backplane.wait_live(first)
@@ -122,7 +122,7 @@ def test_replicas_share_the_calls(backplane, make_runner):
     assert sum(runner.calls.qsize() for runner in runners) == 60
 
 
-def test_kill_ends_what_runs(backplane, runner, refused):
+def test_kill_ends_the_deployment_of_a_module(backplane, runner, refused):
     key = backplane.deploy(module())
     backplane.wait_live(key)
     assert backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo")).deployment_key == key
@@ -134,7 +134,7 @@ def test_kill_ends_what_runs(backplane, runner, refused):
         backplane.rpc.KillModule(ftl.KillModuleRequest(module="ecco"))
 
 
-def test_deploying_again_after_a_kill_is_the_same_deployment(backplane, runner):
+def test_deploying_again_after_a_kill_gives_the_same_deployment(backplane, runner):
     key = backplane.deploy(module())
     backplane.wait_live(key)
     backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
@@ -148,7 +148,7 @@ def test_deploying_again_after_a_kill_is_the_same_deployment(backplane, runner):
 # --- identity ---------------------------------------------------------------------------------------------------
 
 
-def test_the_same_again_is_the_same(backplane, runner):
+def test_deploying_the_same_again_gives_the_same_deployment(backplane, runner):
     key = backplane.deploy(module(), FILES)
     backplane.wait_live(key)
     artefacts = [artefact(path, content, path == "main") for path, content in FILES.items()]
@@ -159,7 +159,7 @@ def test_the_same_again_is_the_same(backplane, runner):
     assert runner.deploys.qsize() == 1
 
 
-def test_the_same_while_it_starts_is_the_same(backplane, runner):
+def test_deploying_the_same_during_its_start_gives_the_same_deployment(backplane, runner):
     runner.brings_up = False
     key = backplane.deploy(module())
     assert backplane.deploy(module()) == key
@@ -220,10 +220,10 @@ def test_two_paths_of_equal_content_are_two_files(backplane, runner):
     assert runner.fetched == files
 
 
-# --- kept -------------------------------------------------------------------------------------------------------
+# --- durability -------------------------------------------------------------------------------------------------
 
 
-def test_what_was_answered_is_kept_over_a_kill(backplane, runner):
+def test_an_answered_deployment_survives_a_kill(backplane, runner):
     runner.brings_up = False
     key = backplane.deploy(module(), FILES)
     backplane.kill()
@@ -235,7 +235,7 @@ def test_what_was_answered_is_kept_over_a_kill(backplane, runner):
     assert backplane.create(module(), artefacts).deployment_key == key
 
 
-def test_what_is_half_uploaded_is_not_kept(backplane):
+def test_an_unfinished_upload_leaves_nothing_after_a_kill(backplane):
     def pieces():
         yield ftl.UploadArtefactRequest(content=b"x" * 3_000_000)
         wait_for(lambda: any(backplane.data.glob("artefacts/**/*")), "the file")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Logs of modules, from Runners to those who read them."""
+"""Logs of modules: published by Runners, kept, read and followed."""
 
 import threading
 
@@ -37,7 +37,7 @@ def test_a_module_that_nobody_knows_is_named(backplane, refused):
     assert read(backplane, "echo") == []
     with refused("NOT_FOUND", "there is no module ecko; did you mean echo?"):
         read(backplane, "ecko")
-    # One of which there are lines is not refused, wherever they came from.
+    # A module with lines is known, even when nothing of it was deployed.
     publish(backplane, entry("from before", module="former"))
     assert wait_for(lambda: read(backplane), "the line")
     assert [line.message for line in read(backplane, "former")] == ["from before"]
@@ -71,7 +71,7 @@ def test_new_lines_are_followed(backplane):
 
 
 def test_a_follower_gets_each_line_once_and_in_order(backplane):
-    """Whichever of them the tail has, and whichever come while it is read."""
+    """Lines of the tail, lines that are published while it is read, and lines after it."""
     LINES = 3000
     publish(backplane, *[entry(f"{number}") for number in range(LINES)])
     ended = threading.Event()
@@ -108,7 +108,7 @@ def test_long_lines_and_many(backplane):
     assert len(read(backplane, tail=200)) == 200
 
 
-def test_a_follower_that_does_not_read_holds_nobody_up(backplane):
+def test_a_follower_that_stalls_delays_nobody(backplane):
     stream = backplane.rpc.StreamLogs(ftl.StreamLogsRequest(tail=0, follow=True), timeout=LONG)
     for _ in range(60):
         publish(backplane, *[entry("x" * 8000) for _ in range(30)])

@@ -125,13 +125,18 @@ static void on_get_diffs(struct rpc_unary *unary, const ProtobufCMessage *messag
  *
  * The stream may close in each of them; the upload is freed when no operation is under way.
  */
-enum upload_state { UPLOAD_RECEIVING, UPLOAD_WRITING, UPLOAD_COMMITTING, UPLOAD_ANSWERED, UPLOAD_STATE_COUNT };
+#define TO(state) (1u << (state))
 
-static const bool upload_allowed[UPLOAD_STATE_COUNT][UPLOAD_STATE_COUNT] = {
-	[UPLOAD_RECEIVING] = {[UPLOAD_WRITING] = true, [UPLOAD_COMMITTING] = true, [UPLOAD_ANSWERED] = true},
-	[UPLOAD_WRITING] = {[UPLOAD_RECEIVING] = true, [UPLOAD_ANSWERED] = true},
-	[UPLOAD_COMMITTING] = {[UPLOAD_ANSWERED] = true},
+static const unsigned allowed[UPLOAD_STATE_COUNT] = {
+	[UPLOAD_RECEIVING] = TO(UPLOAD_WRITING) | TO(UPLOAD_COMMITTING) | TO(UPLOAD_ANSWERED),
+	[UPLOAD_WRITING] = TO(UPLOAD_RECEIVING) | TO(UPLOAD_ANSWERED),
+	[UPLOAD_COMMITTING] = TO(UPLOAD_ANSWERED),
 };
+
+void upload_state_change(enum upload_state *state, enum upload_state next) {
+	ASSERT(allowed[*state] & TO(next));
+	*state = next;
+}
 
 struct upload {
 	struct backplane *backplane;
@@ -148,11 +153,6 @@ struct upload {
 	struct digest digest;
 };
 
-static void upload_enter(struct upload *upload, enum upload_state state) {
-	ASSERT(upload_allowed[upload->state][state]);
-	upload->state = state;
-}
-
 static bool is_at_work(const struct upload *upload) {
 	return upload->state == UPLOAD_WRITING || upload->state == UPLOAD_COMMITTING;
 }
@@ -167,7 +167,7 @@ static void upload_free(struct upload *upload) {
 }
 
 static void upload_refuse(struct upload *upload, const struct error *err) {
-	upload_enter(upload, UPLOAD_ANSWERED);
+	upload_state_change(&upload->state, UPLOAD_ANSWERED);
 	rpc_fail(upload->stream, err);
 }
 
@@ -177,7 +177,7 @@ static void upload_answer(struct upload *upload) {
 	ftl__upload_artefact_response__init(&response);
 	response.digest = (ProtobufCBinaryData){.data = upload->digest.bytes, .len = DIGEST_SIZE};
 	struct arena arena = ARENA_INIT(KIB(1));
-	upload_enter(upload, UPLOAD_ANSWERED);
+	upload_state_change(&upload->state, UPLOAD_ANSWERED);
 	rpc_send(upload->stream, pb_pack(&response.base, &arena));
 	rpc_finish(upload->stream, CODE_OK, "");
 	arena_deinit(&arena);
@@ -203,7 +203,7 @@ static void upload_advance(struct upload *upload) {
 	struct buf spare = upload->writing;
 	upload->writing = upload->arrived;
 	upload->arrived = spare;
-	upload_enter(upload, upload->has_end ? UPLOAD_COMMITTING : UPLOAD_WRITING);
+	upload_state_change(&upload->state, upload->has_end ? UPLOAD_COMMITTING : UPLOAD_WRITING);
 	if (upload->has_end)
 		artefact_writer_commit(upload->writer, &upload->op, buf_view(&upload->writing), &upload->digest);
 	else
@@ -216,14 +216,14 @@ static void on_upload_kept(struct artefact_op *op, const struct error *err) {
 	if (upload->stream == NULL) {
 		upload_free(upload);
 	} else if (rpc_has_ended(upload->stream)) { /* its deadline has passed */
-		upload_enter(upload, UPLOAD_ANSWERED);
+		upload_state_change(&upload->state, UPLOAD_ANSWERED);
 	} else if (err != NULL) {
 		log_failure(LOG_ERROR, err, "an upload failed");
 		upload_refuse(upload, err);
 	} else if (upload->state == UPLOAD_COMMITTING) {
 		upload_answer(upload);
 	} else {
-		upload_enter(upload, UPLOAD_RECEIVING);
+		upload_state_change(&upload->state, UPLOAD_RECEIVING);
 		upload_pay(upload);
 		upload_advance(upload);
 	}
@@ -259,6 +259,9 @@ static void on_upload_data(struct rpc_stream *stream, struct str bytes) {
 	struct upload *upload = stream->owner;
 	struct error err;
 	if (take_content(upload, bytes, &err) < 0) {
+		/* An operation under way has to end first. */
+		if (upload->state == UPLOAD_RECEIVING)
+			upload_state_change(&upload->state, UPLOAD_ANSWERED);
 		rpc_fail(stream, &err);
 		return;
 	}

@@ -13,5 +13,10 @@ extern const size_t artefact_method_count;
 /* UploadArtefact for workers, whose owner is the Backplane. */
 extern const struct rpc_method upload_method;
 
+enum upload_state { UPLOAD_RECEIVING, UPLOAD_WRITING, UPLOAD_COMMITTING, UPLOAD_ANSWERED, UPLOAD_STATE_COUNT };
+
+/* Asserts that the next state may follow. */
+void upload_state_change(enum upload_state *state, enum upload_state next);
+
 /* ResourceExhausted when a request names more artefacts than it may. */
 int artefacts_check_count(size_t count, struct error *err);

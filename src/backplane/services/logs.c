@@ -24,12 +24,17 @@ enum {
  *
  * Lines that are published while the tail is read are not in it: they are held, and follow it.
  */
-enum follower_state { FOLLOWER_READING, FOLLOWER_FOLLOWING, FOLLOWER_ENDED, FOLLOWER_STATE_COUNT };
+#define TO(state) (1u << (state))
 
-static const bool follower_allowed[FOLLOWER_STATE_COUNT][FOLLOWER_STATE_COUNT] = {
-	[FOLLOWER_READING] = {[FOLLOWER_FOLLOWING] = true, [FOLLOWER_ENDED] = true},
-	[FOLLOWER_FOLLOWING] = {[FOLLOWER_ENDED] = true},
+static const unsigned allowed[FOLLOWER_STATE_COUNT] = {
+	[FOLLOWER_READING] = TO(FOLLOWER_FOLLOWING) | TO(FOLLOWER_ENDED),
+	[FOLLOWER_FOLLOWING] = TO(FOLLOWER_ENDED),
 };
+
+void follower_state_change(enum follower_state *state, enum follower_state next) {
+	ASSERT(allowed[*state] & TO(next));
+	*state = next;
+}
 
 struct follower {
 	struct list link; /* in the Backplane's followers, if it follows */
@@ -42,11 +47,6 @@ struct follower {
 	struct buf held; /* responses, each behind its length, while READING */
 	uint64_t dropped; /* lines since the last one that was sent or held */
 };
-
-static void follower_enter(struct follower *follower, enum follower_state state) {
-	ASSERT(follower_allowed[follower->state][state]);
-	follower->state = state;
-}
 
 static void follower_free(struct follower *follower) {
 	list_remove(&follower->link);
@@ -120,7 +120,7 @@ static void finish(struct follower *follower, size_t found) {
 	struct backplane *backplane = follower->backplane;
 	struct str name = str_from(follower->module);
 	struct error err;
-	follower_enter(follower, FOLLOWER_ENDED);
+	follower_state_change(&follower->state, FOLLOWER_ENDED);
 	if (name.len > 0 && found == 0 && control_module(&backplane->control, name) == NULL) {
 		route_table_no_module(backplane->routes, name, &err);
 		rpc_fail(follower->stream, &err);
@@ -143,7 +143,7 @@ static void on_tail_read(struct log_files_tail *tail) {
 		give_entry(follower, &tail->tail.entries[i], send_now);
 	log_tail_deinit(&tail->tail);
 	if (rpc_has_ended(follower->stream)) {
-		follower_enter(follower, FOLLOWER_ENDED);
+		follower_state_change(&follower->state, FOLLOWER_ENDED);
 		return;
 	}
 	if (!follower->follow) {
@@ -152,7 +152,7 @@ static void on_tail_read(struct log_files_tail *tail) {
 	}
 	send_held(follower);
 	follower->dropped += dropped;
-	follower_enter(follower, FOLLOWER_FOLLOWING);
+	follower_state_change(&follower->state, FOLLOWER_FOLLOWING);
 	/* Tells the client that the module may be one that is yet to come. */
 	rpc_respond(follower->stream);
 }
@@ -163,7 +163,7 @@ static void on_closed(struct rpc_stream *stream) {
 	follower->stream = NULL;
 	list_remove(&follower->link);
 	if (follower->state != FOLLOWER_ENDED)
-		follower_enter(follower, FOLLOWER_ENDED);
+		follower_state_change(&follower->state, FOLLOWER_ENDED);
 	if (!is_reading)
 		follower_free(follower);
 }

@@ -10,4 +10,10 @@ struct backplane;
 
 extern const struct rpc_method log_methods[];
 extern const size_t log_method_count;
+
+enum follower_state { FOLLOWER_READING, FOLLOWER_FOLLOWING, FOLLOWER_ENDED, FOLLOWER_STATE_COUNT };
+
+/* Asserts that the next state may follow. */
+void follower_state_change(enum follower_state *state, enum follower_state next);
+
 void service_logs_init(struct backplane *backplane);

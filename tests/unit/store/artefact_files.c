@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What only the folder shows: its files, and full disks. artefacts_suite.c has what every implementation promises.
+ */
 #include "store/artefact_files.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "base/memory.h"
+#include "content.h"
 #include "place.h"
 
 struct fixture {
@@ -39,17 +41,6 @@ static int tear_down(void **state) {
 	return 0;
 }
 
-/* Not compressible, and different for each seed. */
-static char *make_content(size_t size, unsigned seed) {
-	char *content = mem_alloc(size + 1);
-	uint64_t state = seed * 2654435761u + 1;
-	for (size_t i = 0; i < size; i++) {
-		state = state * 6364136223846793005u + 1442695040888963407u;
-		content[i] = (char)(state >> 56);
-	}
-	return content;
-}
-
 static int upload(struct artefact_files *files, struct str content, size_t piece, struct digest *ret_digest,
 		  struct error *err) {
 	struct artefact_file_writer *writer;
@@ -73,7 +64,7 @@ static struct digest put(struct artefact_files *files, struct str content) {
 	return digest;
 }
 
-/* Reads all of it; returns as artefact_file_reader_read does. The bytes are compared with content. */
+/* Reads a content and compares it with the expected one. -1: the reader failed. */
 static int read_back(struct artefact_files *files, const struct digest *digest, struct str content, struct error *err) {
 	struct artefact_file_reader *reader;
 	if (artefact_file_reader_new(files, digest, &reader, err) < 0)
@@ -180,7 +171,7 @@ static void keeps_contents_of_all_sizes(void **state) {
 	assert_int_equal(read_back(fixture->files, &empty, STR(""), &err), 0);
 }
 
-static void leaves_nothing_without_a_commit(void **state) {
+static void removes_the_file_of_an_uncommitted_content(void **state) {
 	struct fixture *fixture = *state;
 	static const size_t sizes[] = {0, 100, 7 << 20};
 	struct error err;
@@ -207,7 +198,7 @@ static void leaves_nothing_without_a_commit(void **state) {
 	artefact_files_close(NULL);
 }
 
-static void removes_what_a_killed_process_left(void **state) {
+static void removes_unfinished_uploads_of_a_killed_process(void **state) {
 	struct fixture *fixture = *state;
 	artefact_files_close(fixture->files);
 	pid_t child = fork();
@@ -234,27 +225,7 @@ static void removes_what_a_killed_process_left(void **state) {
 	put(fixture->files, STR("more"));
 }
 
-static void belongs_to_one_process(void **state) {
-	struct fixture *fixture = *state;
-	struct artefact_files *second;
-	struct error err;
-	assert_int_equal(artefact_files_open(fixture->place.path, &second, &err), -1);
-	assert_int_equal(err.code, CODE_FAILED_PRECONDITION);
-	assert_non_null(strstr(err.msg, fixture->place.path));
-}
-
-static void names_a_missing_content(void **state) {
-	struct fixture *fixture = *state;
-	struct digest digest;
-	struct artefact_file_reader *reader;
-	struct error err;
-	digest_of(STR("never uploaded"), &digest);
-	assert_int_equal(artefact_file_reader_new(fixture->files, &digest, &reader, &err), -1);
-	assert_int_equal(err.code, CODE_NOT_FOUND);
-	assert_non_null(strstr(err.msg, digest_to_hex(&digest).text));
-}
-
-static void notices_damage_and_heals(void **state) {
+static void moves_damaged_files_to_quarantine_and_takes_them_again(void **state) {
 	struct fixture *fixture = *state;
 	char *content = make_content(100000, 3);
 	struct str all = str_new(content, 100000);
@@ -275,17 +246,7 @@ static void notices_damage_and_heals(void **state) {
 	free(content);
 }
 
-static void an_upload_heals_what_nobody_has_read(void **state) {
-	struct fixture *fixture = *state;
-	struct error err;
-	struct digest digest = put(fixture->files, STR("content"));
-	damage_file(fixture, &digest, FLIP);
-	put(fixture->files, STR("content"));
-	assert_int_equal(read_back(fixture->files, &digest, STR("content"), &err), 0);
-	assert_int_equal(count_files(fixture, "quarantine"), 0);
-}
-
-static void notices_damage_while_it_reads(void **state) {
+static void notices_damage_that_happens_while_it_reads(void **state) {
 	struct fixture *fixture = *state;
 	struct error err;
 	char *content = make_content(50000, 4);
@@ -299,7 +260,7 @@ static void notices_damage_while_it_reads(void **state) {
 		damage_file(fixture, &digest, damage);
 		int result, reads = 0;
 		while ((result = artefact_file_reader_read(reader, bytes, sizeof bytes, &len, &err)) == 0 && len > 0) {
-			if (damage == LENGTHEN) /* as fast as it is read */
+			if (damage == LENGTHEN) /* it grows as fast as it is read */
 				damage_file(fixture, &digest, LENGTHEN);
 			assert_true(++reads < 100);
 		}
@@ -311,7 +272,7 @@ static void notices_damage_while_it_reads(void **state) {
 	free(content);
 }
 
-static void a_reader_of_damage_leaves_a_fresh_upload_alone(void **state) {
+static void a_reader_of_a_damaged_file_spares_the_one_that_replaced_it(void **state) {
 	struct fixture *fixture = *state;
 	struct error err;
 	struct digest digest = put(fixture->files, STR("content"));
@@ -329,22 +290,7 @@ static void a_reader_of_damage_leaves_a_fresh_upload_alone(void **state) {
 	assert_int_equal(read_back(fixture->files, &digest, STR("content"), &err), 0);
 }
 
-static void quarantine_takes_only_what_is_damaged(void **state) {
-	struct fixture *fixture = *state;
-	struct digest sound = put(fixture->files, STR("sound"));
-	struct digest damaged = put(fixture->files, STR("damaged"));
-	struct digest missing;
-	digest_of(STR("missing"), &missing);
-	damage_file(fixture, &damaged, FLIP);
-	artefact_files_quarantine(fixture->files, &sound);
-	artefact_files_quarantine(fixture->files, &damaged);
-	artefact_files_quarantine(fixture->files, &missing);
-	assert_true(artefact_files_have(fixture->files, &sound));
-	assert_false(artefact_files_have(fixture->files, &damaged));
-	assert_int_equal(count_files(fixture, "quarantine"), 1);
-}
-
-static void quarantine_is_bounded(void **state) {
+static void quarantine_keeps_a_bounded_number_of_files(void **state) {
 	struct fixture *fixture = *state;
 	for (int i = 0; i < 40; i++) {
 		struct digest digest = put(fixture->files, i % 2 ? STR("one") : STR("other"));
@@ -355,7 +301,7 @@ static void quarantine_is_bounded(void **state) {
 	assert_int_equal(count_files(fixture, "quarantine"), 16);
 }
 
-/* An upload of over bytes fails and leaves nothing; one of below bytes then still works. */
+/* An upload of `over` bytes fails and leaves no file; one of `below` bytes still works afterwards. */
 static void assert_full_disk(struct fixture *fixture, size_t over, size_t below) {
 	struct error err;
 	struct digest digest;
@@ -371,15 +317,15 @@ static void assert_full_disk(struct fixture *fixture, size_t over, size_t below)
 	free(content);
 }
 
-static void says_when_a_file_cannot_grow(void **state) {
+static void an_upload_fails_when_its_file_cannot_grow(void **state) {
 	limit_files(1 << 20);
 	assert_full_disk(*state, 2 << 20, 1 << 20);
-	limit_files(6 << 20); /* so late that another thread is hashing */
+	limit_files(6 << 20); /* late enough that a thread hashes the file */
 	assert_full_disk(*state, 8 << 20, 6 << 20);
 	limit_files(RLIM_INFINITY);
 }
 
-static void says_when_the_disk_is_full(void **state) {
+static void an_upload_fails_when_the_disk_is_full(void **state) {
 	struct fixture *fixture = *state;
 	artefact_files_close(fixture->files);
 	bool mounted = mount_small(fixture->place.path, "size=8m");
@@ -392,82 +338,19 @@ static void says_when_the_disk_is_full(void **state) {
 	fixture->files = open_folder(fixture);
 }
 
-enum { THREADS = 4, ROUNDS = 60, CONTENTS = 6 };
-
-struct worker {
-	pthread_t thread;
-	const struct fixture *fixture;
-	unsigned seed;
-	const char *failed;
-};
-
-/* Some of the contents are the same for all, so that they meet; sizes are on both sides of hashing aside. */
-static const char *work(struct worker *worker, struct error *err) {
-	struct artefact_files *files = worker->fixture->files;
-	for (int round = 0; round < ROUNDS; round++) {
-		unsigned which = (unsigned)rand_r(&worker->seed) % CONTENTS;
-		size_t size = which == 0 ? 5 << 20 : which * 1000;
-		if (which == 0 && round % 8 != 0)
-			continue;
-		char *content = make_content(size, which);
-		struct str all = str_new(content, size);
-		struct digest digest, expected;
-		digest_of(all, &expected);
-		const char *failed = NULL;
-		if (upload(files, all, 10000, &digest, err) < 0)
-			failed = "upload";
-		else if (!digest_eq(&digest, &expected) || !artefact_files_have(files, &digest))
-			failed = "digest";
-		else if (read_back(files, &digest, all, err) < 0)
-			failed = "read";
-		artefact_files_quarantine(files, &expected);
-		free(content);
-		if (failed != NULL)
-			return failed;
-	}
-	return NULL;
-}
-
-static void *run_worker(void *argument) {
-	struct worker *worker = argument;
-	struct error err = {0};
-	worker->failed = work(worker, &err);
-	return NULL;
-}
-
-static void many_writers_at_once(void **state) {
-	struct fixture *fixture = *state;
-	struct worker workers[THREADS];
-	for (unsigned i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker){.fixture = fixture, .seed = i + 1};
-		assert_int_equal(pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]), 0);
-	}
-	for (unsigned i = 0; i < THREADS; i++) {
-		pthread_join(workers[i].thread, NULL);
-		assert_null(workers[i].failed);
-	}
-	assert_int_equal(count_files(fixture, "incoming"), 0);
-	assert_int_equal(count_files(fixture, "quarantine"), 0);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(keeps_contents_of_all_sizes),
-		TEST(leaves_nothing_without_a_commit),
-		TEST(removes_what_a_killed_process_left),
-		TEST(belongs_to_one_process),
-		TEST(names_a_missing_content),
-		TEST(notices_damage_and_heals),
-		TEST(an_upload_heals_what_nobody_has_read),
-		TEST(notices_damage_while_it_reads),
-		TEST(a_reader_of_damage_leaves_a_fresh_upload_alone),
-		TEST(quarantine_takes_only_what_is_damaged),
-		TEST(quarantine_is_bounded),
-		TEST(many_writers_at_once),
-		TEST(says_when_a_file_cannot_grow),
-		TEST(says_when_the_disk_is_full),
+		TEST(removes_the_file_of_an_uncommitted_content),
+		TEST(removes_unfinished_uploads_of_a_killed_process),
+		TEST(moves_damaged_files_to_quarantine_and_takes_them_again),
+		TEST(notices_damage_that_happens_while_it_reads),
+		TEST(a_reader_of_a_damaged_file_spares_the_one_that_replaced_it),
+		TEST(quarantine_keeps_a_bounded_number_of_files),
+		TEST(an_upload_fails_when_its_file_cannot_grow),
+		TEST(an_upload_fails_when_the_disk_is_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 
 #include "cmocka_test.h"
 
-#include "base/memory.h"
+#include "content.h"
 
 static const struct artefacts_backend *backend;
 
@@ -153,17 +153,6 @@ static bool is_there(struct fixture *fixture, const struct digest *digest) {
 static void assert_content(struct fixture *fixture, const struct digest *digest, struct str expected) {
 	struct error err;
 	assert_int_equal(read_back(fixture->artefacts, &fixture->loop, digest, expected, &err), 0);
-}
-
-/* Not compressible, and different for each seed. */
-static char *make_content(size_t size, unsigned seed) {
-	char *content = mem_alloc(size + 1);
-	uint64_t state = seed * 2654435761u + 1;
-	for (size_t i = 0; i < size; i++) {
-		state = state * 6364136223846793005u + 1442695040888963407u;
-		content[i] = (char)(state >> 56);
-	}
-	return content;
 }
 
 /* --- tests -------------------------------------------------------------------------------------------------------- */

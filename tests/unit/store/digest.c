@@ -8,7 +8,7 @@ static void assert_digest(const struct digest *digest, const char *hex) {
 }
 
 /* FIPS 180-2, appendix B. */
-static void hashes_as_the_standard_says(void **state UNUSED) {
+static void hashes_the_examples_of_the_standard(void **state UNUSED) {
 	struct digest digest;
 	digest_of(STR(""), &digest);
 	assert_digest(&digest, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
@@ -24,7 +24,7 @@ static void hashes_as_the_standard_says(void **state UNUSED) {
 	assert_digest(&digest, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
-static void gives_up_at_any_time(void **state UNUSED) {
+static void a_hasher_can_be_freed_at_any_time(void **state UNUSED) {
 	struct hasher hasher;
 	struct digest digest;
 	hasher_init(&hasher);
@@ -38,7 +38,7 @@ static void gives_up_at_any_time(void **state UNUSED) {
 	assert_digest(&digest, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
-static void reads_what_it_writes(void **state UNUSED) {
+static void reads_the_hex_that_it_writes(void **state UNUSED) {
 	struct digest digest, again;
 	struct error err;
 	digest_of(STR("content"), &digest);
@@ -49,7 +49,7 @@ static void reads_what_it_writes(void **state UNUSED) {
 	assert_false(digest_eq(&digest, &again));
 }
 
-static void refuses_what_is_no_digest(void **state UNUSED) {
+static void refuses_texts_that_are_not_digests(void **state UNUSED) {
 	static const char good[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 	struct digest digest, before;
 	memset(&digest, 7, sizeof digest);
@@ -76,10 +76,10 @@ static void refuses_what_is_no_digest(void **state UNUSED) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hashes_as_the_standard_says),
-		cmocka_unit_test(gives_up_at_any_time),
-		cmocka_unit_test(reads_what_it_writes),
-		cmocka_unit_test(refuses_what_is_no_digest),
+		cmocka_unit_test(hashes_the_examples_of_the_standard),
+		cmocka_unit_test(a_hasher_can_be_freed_at_any_time),
+		cmocka_unit_test(reads_the_hex_that_it_writes),
+		cmocka_unit_test(refuses_texts_that_are_not_digests),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
