@@ -97,6 +97,6 @@ void h1_close(struct http_connection *connection, const struct error *why) {
 	connection->going_away = true;
 	h1->why = why ? *why : (struct error){.code = CODE_OK};
 	flushable_deinit(&h1->flushable);
-	if (!connection->transport->lingering)
+	if (!transport_is_closed(connection->transport))
 		transport_close(connection->transport);
 }

@@ -64,6 +64,6 @@ void h2_close(struct http_connection *connection, const struct error *why) {
 		h2->why = why ? *why : (struct error){.code = CODE_OK};
 	flushable_deinit(&h2->flushable);
 	timer_stop(h2->loop, &h2->attached);
-	if (!h2->http.transport->lingering)
+	if (!transport_is_closed(h2->http.transport))
 		transport_close(h2->http.transport);
 }

@@ -14,6 +14,24 @@
 enum { TLS_OUTGOING_MAX = 256 << 10 };
 enum { LINGER_MS = 1000, LINGER_BYTES_MAX = 1 << 20 };
 
+#define TO(state) (1u << (state))
+
+void transport_state_move(enum transport_state *state, enum transport_state next) {
+	static const unsigned allowed[TRANSPORT_STATE_COUNT] = {
+		[TRANSPORT_CONNECTING] =
+			TO(TRANSPORT_HANDSHAKING) | TO(TRANSPORT_OPEN) | TO(TRANSPORT_ENDED) | TO(TRANSPORT_CLOSING),
+		[TRANSPORT_HANDSHAKING] =
+			TO(TRANSPORT_OPEN) | TO(TRANSPORT_ENDED) | TO(TRANSPORT_LINGERING) | TO(TRANSPORT_CLOSING),
+		[TRANSPORT_OPEN] = TO(TRANSPORT_HANDSHAKING) | TO(TRANSPORT_ENDED) | TO(TRANSPORT_LINGERING) |
+				   TO(TRANSPORT_CLOSING),
+		[TRANSPORT_ENDED] = TO(TRANSPORT_LINGERING) | TO(TRANSPORT_CLOSING),
+		[TRANSPORT_LINGERING] = TO(TRANSPORT_CLOSING),
+		[TRANSPORT_CLOSING] = 0,
+	};
+	ASSERT(allowed[*state] & TO(next));
+	*state = next;
+}
+
 static void read_tls(struct transport *transport);
 
 static void on_resume(struct flushable *flushable) {
@@ -35,16 +53,17 @@ static struct transport *transport_new(struct loop *loop, const struct transport
 
 static void start_handshake(struct transport *transport, struct tls_config *config) {
 	transport->tls = tls_session_new(config, transport->endpoint.host);
-	transport->handshaking = true;
+	transport_state_move(&transport->state, TRANSPORT_HANDSHAKING);
 }
 
 static void report_connected(struct transport *transport, int status) {
-	if (transport->closing)
+	if (transport_is_closed(transport))
 		return;
 	if (status == 0) {
 		if (transport->endpoint.kind == ENDPOINT_TCP)
 			uv_tcp_nodelay(&transport->uv.tcp, 1);
 		if (transport->tls_config == NULL) {
+			transport_state_move(&transport->state, TRANSPORT_OPEN);
 			transport->events->on_connected(transport, NULL);
 			return;
 		}
@@ -57,6 +76,7 @@ static void report_connected(struct transport *transport, int status) {
 	endpoint_format(&transport->endpoint, peer);
 	struct error err;
 	error_set(&err, CODE_UNAVAILABLE, "could not connect to %s: %s", peer, uv_strerror(status));
+	transport_state_move(&transport->state, TRANSPORT_ENDED);
 	transport->events->on_connected(transport, &err);
 }
 
@@ -77,7 +97,7 @@ static void on_handle_closed(uv_handle_t *handle);
 static void on_reopened(uv_handle_t *handle) {
 	struct transport *transport = handle->data;
 	transport->reopening = false;
-	if (transport->closing) {
+	if (transport_is_closed(transport)) {
 		on_handle_closed(handle);
 		return;
 	}
@@ -89,7 +109,7 @@ static void on_reopened(uv_handle_t *handle) {
 
 static void on_connect(uv_connect_t *request, int status) {
 	struct transport *transport = request->data;
-	if (status == 0 || transport->closing || transport->next_address == NULL) {
+	if (status == 0 || transport_is_closed(transport) || transport->next_address == NULL) {
 		report_connected(transport, status);
 		return;
 	}
@@ -119,9 +139,9 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 	struct transport *transport = request->data;
 	transport->resolving = false;
 	transport->addresses = transport->next_address = addresses;
-	if (transport->closing && transport->handle_closed)
+	if (transport_is_closed(transport) && transport->handle_closed)
 		finish_close(transport);
-	else if (!transport->closing && status == 0)
+	else if (!transport_is_closed(transport) && status == 0)
 		connect_next(transport);
 	else
 		report_connected(transport, status);
@@ -181,6 +201,7 @@ struct transport *transport_open(struct loop *loop, int fd, const struct transpo
 	}
 	if (domain != AF_UNIX)
 		uv_tcp_nodelay(&transport->uv.tcp, 1);
+	transport_state_move(&transport->state, TRANSPORT_OPEN);
 	return transport;
 }
 
@@ -191,11 +212,12 @@ static void on_alloc(uv_handle_t *handle, size_t suggested UNUSED, uv_buf_t *ret
 
 static void end_with(struct transport *transport, const struct error *err) {
 	transport_stop_reading(transport);
-	if (transport->handshaking) {
+	bool was_handshaking = transport->state == TRANSPORT_HANDSHAKING;
+	transport_state_move(&transport->state, TRANSPORT_ENDED);
+	if (was_handshaking) {
 		struct error early;
 		if (err == NULL)
 			error_set(&early, CODE_UNAVAILABLE, "TLS: the peer ended the connection during the handshake");
-		transport->handshaking = false;
 		transport->events->on_connected(transport, err ? err : &early);
 	} else {
 		transport->events->on_end(transport, err);
@@ -213,9 +235,9 @@ static void report_end(struct transport *transport, int status) {
 
 static void on_uv_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer) {
 	struct transport *transport = stream->data;
-	if (transport->lingering) {
-		transport->dropped += got > 0 ? (size_t)got : 0;
-		if (got < 0 || transport->dropped > LINGER_BYTES_MAX)
+	if (transport->state == TRANSPORT_LINGERING) {
+		transport->linger.dropped += got > 0 ? (size_t)got : 0;
+		if (got < 0 || transport->linger.dropped > LINGER_BYTES_MAX)
 			transport_close(transport);
 	} else if (got > 0 && transport->tls != NULL) {
 		tls_receive(transport->tls, str_new(buffer->base, (size_t)got));
@@ -229,7 +251,7 @@ static void on_uv_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
 }
 
 void transport_start_reading(struct transport *transport) {
-	if (transport->closing || transport->reading)
+	if (transport_is_closed(transport) || transport->reading)
 		return;
 	transport->reading = true;
 	uv_read_start(&transport->uv.stream, on_alloc, on_uv_read);
@@ -257,12 +279,12 @@ static void write_tls(struct transport *transport) {
 static void on_uv_write(uv_write_t *request, int status) {
 	struct transport *transport = request->data;
 	transport->writing = false;
-	if (transport->closing || status != 0)
+	if (transport_is_closed(transport) || status != 0)
 		return; /* the reading side reports a broken connection */
 	buf_clear(&transport->unsent);
 	if (transport->tls != NULL)
 		write_tls(transport);
-	if (!transport_is_backed_up(transport) && !transport->handshaking)
+	if (!transport_is_backed_up(transport) && transport->state != TRANSPORT_HANDSHAKING)
 		transport->events->on_drained(transport);
 }
 
@@ -292,7 +314,7 @@ static void write_wire(struct transport *transport, struct str bytes) {
 
 void transport_write(struct transport *transport, struct str bytes) {
 	ASSERT(!transport_is_backed_up(transport));
-	if (transport->closing || bytes.len == 0)
+	if (transport_is_closed(transport) || bytes.len == 0)
 		return;
 	if (transport->tls == NULL) {
 		write_wire(transport, bytes);
@@ -313,7 +335,7 @@ static bool continue_handshake(struct transport *transport) {
 		return false;
 	if (result == TLS_ENDED)
 		error_set(&err, CODE_UNAVAILABLE, "TLS: the peer ended the connection during the handshake");
-	transport->handshaking = false;
+	transport_state_move(&transport->state, result == TLS_DONE ? TRANSPORT_OPEN : TRANSPORT_ENDED);
 	if (result != TLS_DONE)
 		transport_stop_reading(transport);
 	transport->events->on_connected(transport, result == TLS_DONE ? NULL : &err);
@@ -321,9 +343,10 @@ static bool continue_handshake(struct transport *transport) {
 }
 
 static void read_tls(struct transport *transport) {
-	if (transport->closing || (transport->handshaking && !continue_handshake(transport)))
+	if (transport_is_closed(transport) ||
+	    (transport->state == TRANSPORT_HANDSHAKING && !continue_handshake(transport)))
 		return;
-	while (!transport->closing && transport->reading) {
+	while (!transport_is_closed(transport) && transport->reading) {
 		struct error err;
 		size_t len = 0;
 		enum tls_result result =
@@ -357,43 +380,43 @@ struct str transport_protocol(const struct transport *transport) {
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-static void begin_close(struct transport *transport) {
+/* After the last bytes: sends close_notify. */
+static void end_output(struct transport *transport) {
 	if (transport->tls != NULL && !transport_is_backed_up(transport)) {
 		tls_end(transport->tls);
 		write_tls(transport);
 	}
-	transport->closing = true;
 	flushable_deinit(&transport->resume);
 }
 
 void transport_close(struct transport *transport) {
-	if (transport->closing && !transport->lingering)
+	if (transport->state == TRANSPORT_CLOSING)
 		return;
-	if (!transport->closing)
-		begin_close(transport);
-	transport->lingering = false;
-	timer_stop(transport->loop, &transport->linger);
+	if (transport->state != TRANSPORT_LINGERING)
+		end_output(transport);
+	transport_state_move(&transport->state, TRANSPORT_CLOSING);
+	timer_stop(transport->loop, &transport->linger.limit);
 	if (!transport->reopening)
 		uv_close((uv_handle_t *)&transport->uv.stream, on_handle_closed);
 }
 
 static void on_lingered(struct timer *timer) {
-	transport_close(CONTAINER_OF(timer, struct transport, linger));
+	transport_close(CONTAINER_OF(timer, struct transport, linger.limit));
 }
 
 void transport_linger(struct transport *transport) {
 	uv_os_fd_t fd;
-	if (transport->closing)
+	if (transport_is_closed(transport))
 		return;
-	begin_close(transport);
-	transport->lingering = true;
+	end_output(transport);
+	transport_state_move(&transport->state, TRANSPORT_LINGERING);
 	if (transport_is_backed_up(transport) || uv_fileno((uv_handle_t *)&transport->uv.stream, &fd) != 0) {
 		transport_close(transport);
 		return;
 	}
 	shutdown(fd, SHUT_WR);
-	transport->linger.fire = on_lingered;
-	timer_start(transport->loop, &transport->linger, LINGER_MS);
+	transport->linger.limit.fire = on_lingered;
+	timer_start(transport->loop, &transport->linger.limit, LINGER_MS);
 	uv_read_start(&transport->uv.stream, on_alloc, on_uv_read);
 }
 

@@ -27,7 +27,30 @@ struct transport_events {
 	void (*on_closed)(struct transport *transport);
 };
 
+/*
+ *  client   CONNECTING ──▶ HANDSHAKING ──▶ OPEN
+ *               └───────(in clear)───────────▶
+ *  server   OPEN ──transport_start_tls──▶ HANDSHAKING ──▶ OPEN
+ *
+ * ENDED follows the first three: the connection could not be made, the handshake failed, the peer has ended its side,
+ * or the connection broke. That has been reported, and the owner is to close. LINGERING follows OPEN, HANDSHAKING and
+ * ENDED, and CLOSING every other state.
+ */
+enum transport_state {
+	TRANSPORT_CONNECTING, /* client: also looking up the name, and between two of its addresses */
+	TRANSPORT_HANDSHAKING, /* of TLS */
+	TRANSPORT_OPEN,
+	TRANSPORT_ENDED,
+	TRANSPORT_LINGERING, /* what the peer sends is dropped, and nothing is written */
+	TRANSPORT_CLOSING,
+};
+enum { TRANSPORT_STATE_COUNT = TRANSPORT_CLOSING + 1 };
+
+/* Changes the state; asserts that the next one may follow. */
+void transport_state_move(enum transport_state *state, enum transport_state next);
+
 struct transport {
+	enum transport_state state;
 	const struct transport_events *events;
 	void *owner; /* the events' business */
 	struct loop *loop;
@@ -45,19 +68,18 @@ struct transport {
 	struct tls_config *tls_config; /* client: of the handshake that follows the connection. Keeps a reference */
 	struct tls_session *tls; /* NULL: in clear */
 	struct flushable resume; /* after a pause: reads what TLS has decrypted */
-	bool handshaking;
-	bool reading;
+	/* Operations of libuv that are under way; each goes on in any state, and CLOSING waits for all. */
+	bool reading; /* wanted by the owner */
 	bool writing; /* a part of unsent is with libuv */
-	bool resolving;
+	bool resolving; /* a name look-up */
 	bool reopening; /* the handle is being closed for the next address */
-	struct addrinfo *addresses,
-		*next_address; /* client: of the name that was looked up; NULL: all have been tried */
-	bool closing;
-	bool lingering;
-	size_t dropped; /* read since */
-	struct timer linger;
 	bool handle_closed;
+	struct {
+		struct timer limit;
+		size_t dropped; /* bytes read since */
+	} linger;
 	struct endpoint endpoint; /* client: the peer */
+	struct addrinfo *addresses, *next_address; /* client: of endpoint's name; next NULL: all have been tried */
 };
 
 /* Enough, as a connection produces nothing while anything is unsent. */
@@ -86,6 +108,11 @@ void transport_stop_reading(struct transport *transport);
 
 /* Sends bytes, after what is unsent. */
 void transport_write(struct transport *transport, struct str bytes);
+
+/* Whether transport_linger or transport_close has been called. */
+static inline bool transport_is_closed(const struct transport *transport) {
+	return transport->state >= TRANSPORT_LINGERING;
+}
 
 static inline bool transport_is_backed_up(const struct transport *transport) {
 	return buf_len(&transport->unsent) > 0;

@@ -108,7 +108,7 @@ static const char *why_no_connection(const struct channel_connection *connection
 	const struct transport *transport = connection->http->transport;
 	if (transport->resolving)
 		return "its name is still being looked up; check the name, and the resolver of this machine";
-	if (transport->handshaking)
+	if (transport->state == TRANSPORT_HANDSHAKING)
 		return "the TLS handshake does not complete; check that the peer speaks TLS on this port";
 	if (connection->state == RPC_CONNECTION_CONNECTING)
 		return "nothing answers there; check the address, and firewalls and proxies on the way";

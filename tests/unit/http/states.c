@@ -2,61 +2,15 @@
 /*
  * The state machines of connections: every transition of their tables passes, every other one aborts.
  */
-#include "../dies.h"
+#include "../states.h"
 
 #include "http/h1_connection.h"
 #include "http/h2_connection.h"
 
-struct transition {
-	unsigned from, to;
-};
-
-static void move_h2(void *argument) {
-	const struct transition *transition = argument;
-	enum h2_state state = transition->from;
-	h2_state_move(&state, transition->to);
-	assert_int_equal(state, transition->to);
-}
-
-static void move_h1_receiving(void *argument) {
-	const struct transition *transition = argument;
-	enum h1_receiving state = transition->from;
-	h1_receiving_move(&state, transition->to);
-	assert_int_equal(state, transition->to);
-}
-
-static void move_h1_sending(void *argument) {
-	const struct transition *transition = argument;
-	enum h1_sending state = transition->from;
-	h1_sending_move(&state, transition->to);
-	assert_int_equal(state, transition->to);
-}
-
-static void move_h1_life(void *argument) {
-	const struct transition *transition = argument;
-	enum h1_life state = transition->from;
-	h1_life_move(&state, transition->to);
-	assert_int_equal(state, transition->to);
-}
-
-static bool is_among(const struct transition *allowed, size_t count, unsigned from, unsigned to) {
-	for (size_t i = 0; i < count; i++)
-		if (allowed[i].from == from && allowed[i].to == to)
-			return true;
-	return false;
-}
-
-static void check_machine(void (*move)(void *), unsigned states, const struct transition *allowed, size_t count) {
-	for (unsigned from = 0; from < states; from++) {
-		for (unsigned to = 0; to < states; to++) {
-			struct transition transition = {from, to};
-			if (is_among(allowed, count, from, to))
-				move(&transition);
-			else
-				assert_dies(move, &transition);
-		}
-	}
-}
+MOVE_OF_ENUM(move_h2, h2_state, h2_state_move)
+MOVE_OF_ENUM(move_h1_receiving, h1_receiving, h1_receiving_move)
+MOVE_OF_ENUM(move_h1_sending, h1_sending, h1_sending_move)
+MOVE_OF_ENUM(move_h1_life, h1_life, h1_life_move)
 
 static void an_http2_connection(void **state UNUSED) {
 	static const struct transition allowed[] = {

@@ -152,7 +152,7 @@ static void on_peer_read(struct transport *transport, struct str bytes) {
 		bool one = peer->script == ANSWERS_ONE_AT_A_TIME || peer->script == ANSWERS_ONE_AFTER_PINGS;
 		send_frame(peer, FRAME_SETTINGS, 0, 0, one_stream, one ? sizeof one_stream : 0);
 	}
-	while (view = buf_view(&peer->received), view.len >= FRAME_HEAD && !transport->closing) {
+	while (view = buf_view(&peer->received), view.len >= FRAME_HEAD && !transport_is_closed(transport)) {
 		const unsigned char *head = (const unsigned char *)view.ptr;
 		size_t len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
 		if (view.len < FRAME_HEAD + len)

@@ -3,53 +3,13 @@
  * The state machines of calls, relays and a channel's connections: every transition of their tables passes, every other
  * one aborts.
  */
-#include "dies.h"
+#include "../states.h"
 
 #include "rpc/relay.h"
 
-struct transition {
-	unsigned from, to;
-};
-
-static void move_stream(void *argument) {
-	const struct transition *transition = argument;
-	enum rpc_state state = transition->from;
-	rpc_state_move(&state, transition->to);
-	assert_int_equal(state, transition->to);
-}
-
-static void move_relay(void *argument) {
-	const struct transition *transition = argument;
-	enum relay_state state = transition->from;
-	relay_state_move(&state, transition->to);
-	assert_int_equal(state, transition->to);
-}
-
-static void move_connection(void *argument) {
-	const struct transition *transition = argument;
-	enum rpc_connection_state state = transition->from;
-	rpc_connection_state_move(&state, transition->to);
-	assert_int_equal(state, transition->to);
-}
-
-static bool is_among(const struct transition *allowed, size_t count, unsigned from, unsigned to) {
-	for (size_t i = 0; i < count; i++)
-		if (allowed[i].from == from && allowed[i].to == to)
-			return true;
-	return false;
-}
-
-static void check_machine(void (*move)(void *), unsigned states, const struct transition *allowed, size_t count) {
-	for (unsigned from = 0; from < states; from++) {
-		for (unsigned to = 0; to < states; to++) {
-			struct transition transition = {from, to};
-			if (is_among(allowed, count, from, to))
-				move(&transition);
-			else
-				assert_dies(move, &transition);
-		}
-	}
-}
+MOVE_OF_ENUM(move_stream, rpc_state, rpc_state_move)
+MOVE_OF_ENUM(move_relay, relay_state, relay_state_move)
+MOVE_OF_ENUM(move_connection, rpc_connection_state, rpc_connection_state_move)
 
 static void streams(void **state UNUSED) {
 	static const struct transition allowed[] = {
