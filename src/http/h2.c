@@ -76,8 +76,8 @@ static void h2_respond(struct http_stream *stream, unsigned status, const struct
 
 static void h2_output(struct http_stream *stream) {
 	struct h2 *h2 = h2_of_stream(stream);
-	if (stream->deferred) {
-		stream->deferred = false;
+	if (stream->h2.deferred) {
+		stream->h2.deferred = false;
 		nghttp2_session_resume_data(h2->session, stream->id);
 	}
 	h2_mark_dirty(h2);
@@ -201,7 +201,7 @@ static void on_transport_closed(struct transport *transport) {
 		struct error ended;
 		if (why == NULL)
 			error_set(&ended, CODE_UNAVAILABLE, "the connection was closed");
-		stream->unprocessed = !h2->http.is_server && !stream->sent;
+		stream->unprocessed = !h2->http.is_server && !stream->h2.sent;
 		h2_detach_stream(h2, stream, why ? why : &ended);
 	}
 	h2->http.events->closed(&h2->http, why);

@@ -126,7 +126,7 @@ static int take_request_header(struct h2 *h2, struct str name, struct str value,
 static int take_header(struct h2 *h2, struct http_stream *stream, struct str name, struct str value, uint8_t flags) {
 	h2->block.bytes += name.len + value.len + HTTP_HEADER_COST;
 	if (h2->block.bytes > h2->limits.header_bytes) {
-		stream->headers_over = true;
+		stream->h2.headers_over = true;
 		if (h2->http.is_server && h2_is_bomb(h2, h2->block.bytes))
 			h2_terminate_for_bomb(h2);
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
@@ -244,13 +244,13 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	if (stream == NULL)
 		return 0;
 	nghttp2_session_set_stream_user_data(session, id, NULL);
-	bool unsent = !h2->http.is_server && !stream->sent;
+	bool unsent = !h2->http.is_server && !stream->h2.sent;
 	stream->unprocessed = unsent || code == NGHTTP2_REFUSED_STREAM;
 	struct error why;
 	bool in_order = code == NGHTTP2_NO_ERROR && (stream->received_end || stream->finished);
 	if (unsent && code != NGHTTP2_CANCEL)
 		error_set(&why, CODE_UNAVAILABLE, "the peer takes no more requests on this connection");
-	else if (!h2->http.is_server && stream->headers_over)
+	else if (!h2->http.is_server && stream->h2.headers_over)
 		error_set(&why, CODE_RESOURCE_EXHAUSTED,
 			  "the peer's headers have more than %u bytes, which is max-header-bytes",
 			  h2->limits.header_bytes);

@@ -55,7 +55,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *bytes UN
 	struct http_stream *stream = source->ptr;
 	size_t ready = buf_len(&stream->unsent);
 	if (ready == 0 && !stream->finished) {
-		stream->deferred = true;
+		stream->h2.deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
 	size_t take = MIN(ready, len);
@@ -124,7 +124,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 		return 0;
 	struct http_stream *stream = h2_find_stream(session, frame->hd.stream_id);
 	if (stream != NULL && !h2->http.is_server)
-		stream->sent = true;
+		stream->h2.sent = true;
 	else if (stream != NULL && !stream->received_end)
 		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
 	return 0;

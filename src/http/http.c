@@ -3,17 +3,7 @@
 
 enum { EXPECTED_MAX = 16 << 10 };
 
-const struct http_limits http_limits_default = {
-	.streams = HTTP_STREAMS_DEFAULT,
-	.window = HTTP_WINDOW_DEFAULT,
-	.header_bytes = HTTP_HEADER_BYTES_DEFAULT,
-	.control_frames = 500,
-	.resets = 1000,
-	.requests = 1000000000,
-	.header_ms = 10000,
-	.stall_ms = 60000,
-	.idle_ms = 600000,
-};
+const struct http_limits http_limits_default = HTTP_LIMITS_DEFAULT;
 
 const struct http_header *http_headers_find(const struct http_headers *headers, struct str name) {
 	for (size_t i = 0; i < headers->count; i++)
@@ -100,7 +90,7 @@ void http_stream_rewind(struct http_stream *stream) {
 	buf_clear(&stream->unsent);
 	int over = buf_append(&stream->unsent, buf_view(&stream->kept));
 	ASSERT(over == 0);
-	stream->unprocessed = stream->sent = stream->deferred = false;
+	stream->unprocessed = stream->h2.sent = stream->h2.deferred = false;
 	stream->received = stream->trailers = (struct http_headers){0};
 }
 

@@ -44,6 +44,13 @@ struct http_limits {
 /* What max-header-bytes counts for a header beside its name and value (RFC 9113 section 6.5.2). */
 enum { HTTP_HEADER_COST = 32 };
 
+/* The defaults above, also for a constant's initialiser. */
+#define HTTP_LIMITS_DEFAULT                                                                               \
+	{                                                                                                 \
+		.streams = HTTP_STREAMS_DEFAULT, .window = HTTP_WINDOW_DEFAULT,                           \
+		.header_bytes = HTTP_HEADER_BYTES_DEFAULT, .control_frames = 500, .requests = 1000000000, \
+		.resets = 1000, .header_ms = 10000, .stall_ms = 60000, .idle_ms = 600000                  \
+	}
 extern const struct http_limits http_limits_default;
 
 struct http_header {
@@ -128,17 +135,20 @@ struct http_stream {
 	struct buf kept; /* client, while `keeping`: all that was written, up to HTTP_KEEP_MAX */
 
 	/* Flags and not states: each may be set beside any of the others. The two sides of a stream end in either order
-	 * (RFC 9113 section 5.1), `deferred` and `sent` are what nghttp2 has done with it so far, `unprocessed` is the
-	 * peer's verdict, and `keeping` is the owner's choice. */
+	 * (RFC 9113 section 5.1), `unprocessed` is the peer's verdict, `keeping` the owner's choice, and those of h2
+	 * are what nghttp2 has done with the stream so far. */
 	bool received_end; /* the peer has ended its side */
 	bool finished; /* the owner has ended its side */
-	bool deferred; /* HTTP/2: nghttp2 has asked for more body than there was, and is to be told of more */
-	bool sent; /* HTTP/2 client: the request's headers have left */
 	bool unprocessed; /* in `closed`: the peer did not begin to work on it, so it may be sent again elsewhere */
-	bool headers_over; /* HTTP/2 client: the response's headers passed max-header-bytes, so the stream is reset */
 	bool keeping; /* client: what is written is kept as well, to be sent again */
+	struct {
+		bool deferred; /* it asked for more body than there was, and is to be told of more */
+		bool sent; /* client: the request's headers have left */
+		bool headers_over; /* client: the response's headers passed max-header-bytes, so the stream is reset */
+	} h2;
 
-	const struct http_route *route; /* server.h: whose request it is; NULL: nobody's */
+	/* Server only. */
+	const struct http_route *route; /* server.h: whose request it is; NULL: answered by the server itself */
 	const struct http_plain_answer *plain; /* plain.h: sent once the request has ended; NULL: none */
 };
 

@@ -29,12 +29,7 @@ struct added_method {
 };
 
 const struct rpc_server_options rpc_server_options_default = {
-	.http = {.streams = HTTP_STREAMS_DEFAULT,
-		 .window = HTTP_WINDOW_DEFAULT,
-		 .header_bytes = HTTP_HEADER_BYTES_DEFAULT,
-		 .header_ms = 10000,
-		 .stall_ms = 60000,
-		 .idle_ms = 600000},
+	.http = HTTP_LIMITS_DEFAULT,
 	.message_max = RPC_MESSAGE_MAX_DEFAULT,
 	.held_max = LOOP_HELD_MAX_DEFAULT,
 	.connections_max = 20000,
