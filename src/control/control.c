@@ -263,9 +263,8 @@ static int reported_too_early(struct runner *runner, const struct deployed *depl
 /* A report on a deployment that this Backplane did not give it, or not any more. */
 static int reported_another(struct control *control, struct runner *runner, const struct deployed *deployed,
 			    struct error *err) {
-	bool is_claimed = strcmp(runner->claimed, deployed->deployment_key) == 0;
 	if (is_end(deployed)) {
-		if (is_claimed)
+		if (runner_is_leaving(runner) && strcmp(runner->claimed, deployed->deployment_key) == 0)
 			runner_hosts_nothing(control, runner, deployed->deployment_key, deployed->end.why);
 		return 0;
 	}

@@ -39,7 +39,7 @@ struct runner *runner_find_by_endpoint(const struct control *control, struct str
 struct runner *runner_find_by_registration(const struct control *control, uint64_t registration) {
 	LIST_FOREACH(link, &control->books.all_runners) {
 		struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		if (runner->liveness.registration == registration)
+		if (runner->liveness.state == REGISTRATION_OPEN && runner->liveness.registration == registration)
 			return runner;
 	}
 	return NULL;

@@ -330,6 +330,30 @@ static void tells_of_every_change_of_a_runner(void **state UNUSED) {
 	expect_told("17 one -: closed its connection\n");
 }
 
+/* Whatever a peer reports is answered, and changes nothing that it is not about. */
+static void strange_reports_change_nothing(void **state UNUSED) {
+	static const char *const keys[] = {"", "dpl-1", "dpl-unknown"};
+	bring_runner(1, "one");
+	bring_runner(2, "two");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		struct deployed deployed = {.runner_key = "two", .deployment_key = keys[i], .end.why = "ended"};
+		struct error err;
+		assert_int_equal(control_deployed(&stage->control, &deployed, &err), 0);
+		deployed.runner_key = i == 1 ? "two" : "one";
+		assert_int_equal(control_deployed(&stage->control, &deployed, &err), 0);
+		deployed.end.why = "";
+		deployed.attempt = UINT64_MAX;
+		control_deployed(&stage->control, &deployed, &err);
+		deployed.runner_key = "nobody";
+		assert_int_equal(control_deployed(&stage->control, &deployed, &err), -1);
+	}
+	assert_int_equal(map_get(&stage->control.books.runners, STR("two")) != NULL, 1);
+	assert_int_equal(alive_of("dpl-1"), 1);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		STAGE_TEST(refuses_a_runner_that_cannot_be_pinged),
@@ -352,6 +376,7 @@ int main(void) {
 		STAGE_TEST(ends_a_runner_whose_program_died_before_terminate),
 		STAGE_TEST(ignores_reports_on_earlier_attempts),
 		STAGE_TEST(tells_of_every_change_of_a_runner),
+		STAGE_TEST(strange_reports_change_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
