@@ -306,6 +306,17 @@ def test_runners_without_a_backplane_stop_by_themselves(make_backplane, python_p
     assert pid_that_answers(backplane) != pid
 
 
+def test_a_platform_that_cannot_list_its_runners_ends_the_start(tmp_path):
+    data, port_file = tmp_path / "data", tmp_path / "endpoint"
+    data.mkdir()
+    (data / "run").write_text("")  # a file where the local Platform has its folder; root, too, cannot read it as one
+    command = [FTL, "serve", "--bind", "http://127.0.0.1:0", "--data", data, "--port-file", port_file]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=LONG)
+    assert result.returncode == 1
+    assert str(data / "run") in result.stderr
+    assert not port_file.exists()
+
+
 def test_sigterm_leaves_nothing(platform):
     platform.start()
     platform.wait_live(deploy_program(platform, replicas=2))
