@@ -2,6 +2,10 @@
 /*
  * The main program of a C module that is a process of its own: serves VerbService on FTL_BIND until SIGTERM, and then
  * finishes the calls in progress. It sets no limit on that: the Runner kills it when they take too long.
+ *
+ *   STARTING ──started──▶ SERVING ──SIGTERM──▶ FINISHING ──no calls──▶ STOPPING ──stopped──▶ STOPPED ──drained──▶ exit
+ *      │ SIGTERM                                   ▲
+ *      └─────────▶ STARTING_TO_END ──started───────┘
  */
 #include <signal.h>
 #include <stdio.h>
@@ -17,17 +21,24 @@
 #include "net/listener.h"
 #include "rpc/unary.h"
 
+enum program_state {
+	PROGRAM_STARTING, /* the module's start runs */
+	PROGRAM_STARTING_TO_END, /* SIGTERM came meanwhile */
+	PROGRAM_SERVING,
+	PROGRAM_FINISHING, /* takes no new calls */
+	PROGRAM_STOPPING, /* the module's stop runs */
+	PROGRAM_STOPPED,
+};
+
 struct program {
+	enum program_state state;
 	struct loop loop;
 	struct listener listener;
 	struct rpc_server *server;
 	struct rpc_channel *backplane; /* NULL: FTL_ENDPOINT is not set */
 	struct module_host *module;
 	uv_signal_t signals[2];
-	bool started;
-	bool stopping; /* takes no new calls */
-	bool module_stopped;
-	bool drained; /* the last answer has left */
+	bool is_drained; /* the last answer has left */
 	struct error failure;
 };
 
@@ -56,41 +67,57 @@ static void on_log(void *owner UNUSED, const struct module_log *said) {
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-static void stop_if_done(struct program *program) {
-	if (program->module_stopped && program->drained)
+#define TO(state) (1u << (state))
+
+static void move_to(struct program *program, enum program_state next) {
+	static const unsigned allowed[] = {
+		[PROGRAM_STARTING] = TO(PROGRAM_STARTING_TO_END) | TO(PROGRAM_SERVING),
+		[PROGRAM_STARTING_TO_END] = TO(PROGRAM_FINISHING),
+		[PROGRAM_SERVING] = TO(PROGRAM_FINISHING),
+		[PROGRAM_FINISHING] = TO(PROGRAM_STOPPING),
+		[PROGRAM_STOPPING] = TO(PROGRAM_STOPPED),
+		[PROGRAM_STOPPED] = 0,
+	};
+	ASSERT(allowed[program->state] & TO(next));
+	program->state = next;
+}
+
+static void end_if_done(struct program *program) {
+	if (program->state == PROGRAM_STOPPED && program->is_drained)
 		loop_stop(&program->loop);
 }
 
 static void on_drained(void *data) {
 	struct program *program = data;
-	program->drained = true;
-	stop_if_done(program);
+	program->is_drained = true;
+	end_if_done(program);
 }
 
 static void on_stopped(void *owner) {
 	struct program *program = owner;
-	program->module_stopped = true;
-	stop_if_done(program);
+	move_to(program, PROGRAM_STOPPED);
+	end_if_done(program);
+}
+
+static void stop_when_idle(struct program *program) {
+	if (program->state != PROGRAM_FINISHING || module_host_calls(program->module) > 0)
+		return;
+	move_to(program, PROGRAM_STOPPING);
+	module_host_stop(program->module);
 }
 
 static void on_idle(void *owner) {
-	struct program *program = owner;
-	if (program->stopping && program->started)
-		module_host_stop(program->module);
-}
-
-static void stop(struct program *program) {
-	if (program->stopping)
-		return;
-	program->stopping = true;
-	listener_close(&program->listener);
-	rpc_server_drain(program->server, on_drained, program);
-	if (program->started && module_host_calls(program->module) == 0)
-		module_host_stop(program->module);
+	stop_when_idle(owner);
 }
 
 static void on_signal(uv_signal_t *handle, int number UNUSED) {
-	stop(handle->data);
+	struct program *program = handle->data;
+	if (program->state != PROGRAM_STARTING && program->state != PROGRAM_SERVING)
+		return;
+	listener_close(&program->listener);
+	rpc_server_drain(program->server, on_drained, program);
+	move_to(program, program->state == PROGRAM_STARTING ? PROGRAM_STARTING_TO_END : PROGRAM_FINISHING);
+	stop_when_idle(program);
 }
 
 static void on_started(void *owner, const struct error *err) {
@@ -100,9 +127,8 @@ static void on_started(void *owner, const struct error *err) {
 		loop_stop(&program->loop);
 		return;
 	}
-	program->started = true;
-	if (program->stopping)
-		module_host_stop(program->module);
+	move_to(program, program->state == PROGRAM_STARTING ? PROGRAM_SERVING : PROGRAM_FINISHING);
+	stop_when_idle(program);
 }
 
 static const struct module_events module_events = {
@@ -113,14 +139,14 @@ static const struct module_events module_events = {
 static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
 	const struct program *program = unary->service;
 	Ftl__PingResponse response = FTL__PING_RESPONSE__INIT;
-	if (!program->started)
+	if (program->state == PROGRAM_STARTING || program->state == PROGRAM_STARTING_TO_END)
 		response.not_ready = (char *)"the module's start is running";
 	rpc_unary_reply(unary, &response.base);
 }
 
 static void start_call(struct rpc_stream *stream) {
 	const struct program *program = stream->service;
-	if (program->started && !program->stopping)
+	if (program->state == PROGRAM_SERVING)
 		module_host_call(program->module, stream);
 	else
 		rpc_refuse(stream);
