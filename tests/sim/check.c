@@ -12,6 +12,7 @@
  *   told-live        a deployment that is told to be live has all its replicas alive and in the routes of each worker
  *   calm             in a run without faults nothing fails
  *   backs-off        a Runner waits between two attempts to register
+ *   orphaned         a Runner that no Backplane has accepted for its limit ends
  *   noticed          a silent Runner is given up within five seconds
  *   one-answer, run-once, no-call-lost    of calls (clients.c)
  *   copies           soon after the last fault no module runs in more replicas than wanted

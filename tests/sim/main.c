@@ -35,6 +35,7 @@ static const struct {
 	[PLANT_EAGER] = {"eager", "routes-alive"},
 	[PLANT_LOSE_REPORT] = {"lose-report", "converges"},
 	[PLANT_NO_BACKOFF] = {"no-backoff", "backs-off"},
+	[PLANT_LINGER] = {"linger", "orphaned"},
 	[PLANT_DROP_CALL] = {"drop-call", "no-call-lost"},
 	[PLANT_FALSE_ALARM] = {"false-alarm", "calm"},
 };

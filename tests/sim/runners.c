@@ -122,6 +122,10 @@ static void on_stream_closed(struct sim *sim, struct event *event) {
 	if (event->code != CODE_OK)
 		error_set(&why, event->code, "%s", code_name(event->code));
 	agent_stream_closed(sim_runner_begin(sim, runner), event->code != CODE_OK ? &why : NULL);
+	if (runner->orphan_since_ms == 0)
+		runner->orphan_since_ms = sim->now_ms;
+	if (sim->options.plant == PLANT_LINGER)
+		runner->agent.registrar.orphan_due_ms = UINT64_MAX;
 	if (sim->options.plant == PLANT_NO_BACKOFF)
 		runner->agent.registrar.due_ms = sim->now_ms;
 	sim_runner_end(sim, runner);
@@ -159,6 +163,8 @@ static void on_accepted(struct sim *sim, struct event *event) {
 	if (!runner_is_up_for(sim, event, runner) || runner->registration != event->number)
 		return;
 	agent_accepted(sim_runner_begin(sim, runner), str_from(runner->key));
+	if (runner->agent.registrar.state == REGISTRAR_ACCEPTED)
+		runner->orphan_since_ms = 0;
 	sim_runner_end(sim, runner);
 }
 
@@ -523,11 +529,21 @@ static const struct agent_effects_ops ops = {
 	.exit = out_exit,
 };
 
+static void check_orphan(struct sim *sim, const struct sim_runner *runner) {
+	enum { LATE_MS = 1000 };
+	uint64_t limit_ms = MAX(runner->orphan_since_ms + ORPHAN_MS, runner->hung_until_ms) + LATE_MS;
+	if (runner->running && runner->orphan_since_ms > 0 && runner->agent.state == AGENT_SERVING &&
+	    sim->now_ms > limit_ms)
+		sim_violate(sim, "orphaned", "%s has had no Backplane for %d ms, and goes on", runner->key,
+			    (int)(sim->now_ms - runner->orphan_since_ms));
+}
+
 /* What a silent connection does: a Runner that is cut off, or whose Backplane stands still, finds that it broke. */
 void runner_keep_alive(struct sim *sim) {
 	for (unsigned i = 0; i < sim->runner_count; i++) {
 		struct sim_runner *runner = sim->runners[i];
 		bool is_up = runner->running && sim->now_ms >= runner->hung_until_ms;
+		check_orphan(sim, runner);
 		if (!is_up || runner->agent.registrar.state != REGISTRAR_ACCEPTED)
 			continue;
 		if (runner->cut_until_ms > sim->now_ms + KEEPALIVE_MS / 2)
@@ -563,6 +579,7 @@ struct sim_runner *runner_new(struct sim *sim, const char *key, const char *lang
 
 struct sim_runner *runner_start(struct sim *sim, const char *key, const char *language, bool managed) {
 	struct sim_runner *runner = runner_new(sim, key, language, managed);
+	runner->orphan_since_ms = sim->now_ms;
 	agent_begin(sim_runner_begin(sim, runner));
 	sim_runner_end(sim, runner);
 	return runner;

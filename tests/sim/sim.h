@@ -65,6 +65,7 @@ enum plant {
 	PLANT_EAGER, /* a Runner reports alive before its child has answered a ping */
 	PLANT_NO_BACKOFF, /* a Runner tries to register again at once, each time */
 	/* In runs without faults. */
+	PLANT_LINGER, /* a Runner that has no Backplane goes on for ever */
 	PLANT_DROP_CALL, /* a Runner loses a call */
 	PLANT_FALSE_ALARM, /* a Runner reports that a good deployment does not come up */
 	PLANT_COUNT,
@@ -138,6 +139,7 @@ struct sim_runner {
 	char claimed[KEY_MAX]; /* what the stream says that it hosts */
 	uint64_t opened_ms[OPENINGS_KEPT]; /* streams, the last of them */
 	uint64_t openings;
+	uint64_t orphan_since_ms; /* 0: a Backplane has accepted it */
 	uint64_t step; /* the last order to what is hosted */
 	uint32_t generation; /* of what is hosted */
 	bool ever_alive[MODULES * VERSIONS]; /* here */
