@@ -139,6 +139,7 @@ static void on_signal(uv_signal_t *handle, int number) {
 	events_add(backplane, EVENT_BACKPLANE_STOPPING, "%s", strsignal(number));
 	store_writer_stop(&backplane->writer);
 	backplane->stopping.state = DRAINING_CALLS;
+	takeover_stop(backplane);
 	timer_start(&backplane->loop, &backplane->stopping.limit, backplane->options->drain_timeout_ms);
 	struct countdown *drained = countdown_new(&backplane->loop, backplane->worker_count, on_drained, backplane);
 	for (size_t i = 0; i < backplane->worker_count; i++)

@@ -149,6 +149,8 @@ void takeover_fail(struct backplane *backplane, const struct error *why);
 /* takeover_give.c */
 int takeover_open(struct backplane *backplane, struct error *err);
 void takeover_close(struct backplane *backplane);
+/* This process stops: a process that waits for it to pause is refused. */
+void takeover_stop(struct backplane *backplane);
 
 /* backplane.c */
 /* Opens the store and the artefacts, as far as they are closed. One process has them at a time. Blocks. */

@@ -197,6 +197,22 @@ def test_an_upload_that_takes_too_long_prevents_the_takeover(platform):
     upload.assert_stored(platform)
 
 
+def test_sigterm_while_it_waits_for_an_upload(platform):
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    upload = Upload(platform)
+    upload.wait_until_it_is_under_way(platform)
+    peer = Peer(platform)
+    peer.send(ASK)
+    time.sleep(0.2)
+    platform.process.send_signal(signal.SIGTERM)
+    kind, text = peer.receive()
+    assert kind == REFUSED and text == "the Backplane is stopping"
+    upload.go_on.set()
+    upload.call.exception()
+    ends_well(platform.process)
+
+
 def test_a_takeover_that_had_to_wait_finds_the_runners(platform):
     """The time that Runners have to register again begins when the new process serves."""
     platform.start()

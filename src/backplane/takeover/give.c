@@ -224,12 +224,19 @@ static int reopen(struct backplane *backplane, struct error *err) {
 	return 0;
 }
 
+static int check_serving(const struct backplane *backplane, struct error *err) {
+	if (backplane->stopping.state == SERVING)
+		return 0;
+	return error_set(err, CODE_UNAVAILABLE, "the Backplane is stopping");
+}
+
 static void hand_over(struct backplane *backplane) {
 	struct arena arena = ARENA_INIT(4 * (size_t)TAKEOVER_TEXT_MAX);
 	struct error err, lost;
 	bool decided;
 	close_store(backplane);
-	int failed = exchange(backplane, &arena, &decided, &err);
+	/* A signal may have come since the pause ended. */
+	int failed = check_serving(backplane, &err) < 0 ? -1 : exchange(backplane, &arena, &decided, &err);
 	arena_deinit(&arena);
 	if (!failed) {
 		leave(backplane);
@@ -310,6 +317,12 @@ static void on_look(struct timer *timer) {
 	}
 }
 
+void takeover_stop(struct backplane *backplane) {
+	struct error err;
+	if (timer_is_running(&backplane->takeover.look) && check_serving(backplane, &err) < 0)
+		refuse(backplane, &err);
+}
+
 static int read_ask(struct backplane *backplane, struct error *err) {
 	struct arena arena = ARENA_INIT(2 * (size_t)TAKEOVER_TEXT_MAX);
 	struct takeover_packet packet;
@@ -317,9 +330,7 @@ static int read_ask(struct backplane *backplane, struct error *err) {
 	for (size_t i = 0; !failed && i < packet.fd_count; i++)
 		close(packet.fds[i]);
 	arena_deinit(&arena);
-	if (!failed && backplane->stopping.state != SERVING)
-		return error_set(err, CODE_UNAVAILABLE, "the Backplane is stopping");
-	return failed;
+	return failed ? -1 : check_serving(backplane, err);
 }
 
 static void on_asker(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
