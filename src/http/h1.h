@@ -14,6 +14,8 @@ struct http_connection *h1_connect(struct loop *loop, const struct endpoint *end
 				   const struct http_limits *limits, const struct http_connection_events *events,
 				   void *owner);
 
-/* Server: takes a transport. http_connection_receive is to be called once. events->closed follows, if only later. */
+/* Server: takes a transport. The owner then calls http_connection_receive once. events->closed follows, never from
+ * inside.
+ */
 struct http_connection *h1_accept(struct transport *transport, const struct http_limits *limits,
 				  const struct http_connection_events *events, void *owner);

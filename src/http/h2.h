@@ -18,6 +18,8 @@ struct http_connection *h2_connect(struct loop *loop, const struct endpoint *end
 struct http_connection *h2_attach(struct loop *loop, int fd, const struct http_limits *limits,
 				  const struct http_connection_events *events, void *owner);
 
-/* Server: takes a transport. http_connection_receive is to be called once. events->closed follows, if only later. */
+/* Server: takes a transport. The owner then calls http_connection_receive once. events->closed follows, never from
+ * inside.
+ */
 struct http_connection *h2_accept(struct transport *transport, const struct http_limits *limits,
 				  const struct http_connection_events *events, void *owner);

@@ -17,7 +17,7 @@ struct types;
 /* A method is a constant; service is what was given with it to rpc_server_add. */
 struct rpc_method {
 	const char *path; /* "/package.Service/Method" */
-	/* Sets stream->events, and stream->owner as it likes. May answer at once. */
+	/* Sets stream->events, and stream->owner for its own use. May answer at once. */
 	void (*start)(struct rpc_stream *stream);
 	/* For start == rpc_unary_start (unary.h): one of the two. */
 	void (*unary)(struct rpc_unary *unary, const ProtobufCMessage *request);

@@ -239,17 +239,24 @@ static void close_client(struct client *client) {
 	RUN_UNTIL(client->closed == 1);
 }
 
-/* Sends the headers of a request; its body is still to come. */
-static void begin(struct client *client, struct asked *asked, const char *path) {
+/* Sends the headers of a request, with those of `more`; its body is still to come. */
+static void begin_with(struct client *client, struct asked *asked, const char *method, const char *path,
+		       const struct http_header *more, size_t count) {
 	struct http_header room[HTTP_HEADERS_ROOM];
 	struct http_headers headers = HTTP_HEADERS_IN(room);
 	*asked = (struct asked){0};
 	http_stream_init(&asked->http, &asked_events, KIB(64));
-	asked->http.method = STR("POST");
+	asked->http.method = str_from(method);
 	asked->http.path = str_from(path);
 	asked->http.authority = STR("127.0.0.1");
 	http_headers_add(&headers, &asked->http.arena, STR("x-asked"), str_from(path));
+	for (size_t i = 0; i < count; i++)
+		http_headers_pass(&headers, &asked->http.arena, &more[i]);
 	http_request(client->connection, &asked->http, &headers);
+}
+
+static void begin(struct client *client, struct asked *asked, const char *path) {
+	begin_with(client, asked, "POST", path, NULL, 0);
 }
 
 static void ask(struct client *client, struct asked *asked, const char *path) {
@@ -378,6 +385,36 @@ static void a_path_below_no_prefix_is_not_found(void **state UNUSED) {
 	forget(&asked);
 	ask(&client, &asked, "/call/x"); /* the connection goes on */
 	assert_int_equal(asked.http.status, 200);
+	forget(&asked);
+	close_client(&client);
+}
+
+static void ask_from_origin(struct client *client, struct asked *asked, const char *method, const char *origin) {
+	const struct http_header headers[] = {{.name = STR("origin"), .value = str_from(origin)},
+					      {.name = STR("access-control-request-method"), .value = STR("POST")}};
+	begin_with(client, asked, method, "/", headers, ARRAY_LEN(headers));
+	http_stream_finish(&asked->http);
+	RUN_UNTIL(asked->closed > 0);
+}
+
+static void the_server_answers_pages_itself(void **state UNUSED) {
+	static const struct str allowed = STR_INIT("access-control-allow-origin");
+	struct client client;
+	struct asked asked;
+	struct place *place = add_place("/", ECHOES);
+	connect_client(&client);
+	ask_from_origin(&client, &asked, "POST", "https://example.org");
+	assert_int_equal(asked.http.status, 403);
+	assert_null(http_headers_find(&asked.http.received, allowed));
+	forget(&asked);
+	ask_from_origin(&client, &asked, "OPTIONS", "http://localhost:3000");
+	assert_int_equal(asked.http.status, 204);
+	assert_true(str_eq(http_headers_get(&asked.http.received, allowed), STR("http://localhost:3000")));
+	assert_int_equal(place->requests, 0);
+	forget(&asked);
+	ask_from_origin(&client, &asked, "POST", "http://localhost:3000");
+	assert_int_equal(asked.http.status, 200);
+	assert_int_equal(place->requests, 1);
 	forget(&asked);
 	close_client(&client);
 }
@@ -634,6 +671,7 @@ static void streams_are_visited_by_owner(void **state UNUSED) {
 static const struct CMUnitTest cases[] = {
 	SUITE_TEST(the_longest_prefix_wins),
 	SUITE_TEST(a_path_below_no_prefix_is_not_found),
+	SUITE_TEST(the_server_answers_pages_itself),
 	SUITE_TEST(a_body_comes_as_it_is_consumed),
 	SUITE_TEST(a_drain_waits_for_requests_in_progress),
 	SUITE_TEST(a_drain_without_connections_is_done_later),
