@@ -74,7 +74,8 @@ struct artefacts_ops {
  * to be called before the loop serves. */
 int artefacts_open(const char *place, struct artefacts **ret_artefacts, struct error *err);
 
-/* Closes when every writer, reader and operation is gone; they are to be freed, and no further ones to be started. */
+/* Closes when every writer, reader and operation is gone: the owner frees them and starts no further ones. Long
+ * questions (have) under way may end with Unavailable. */
 static inline void artefacts_close(struct artefacts *artefacts, struct artefact_op *op) {
 	artefacts->ops->close(artefacts, op);
 }

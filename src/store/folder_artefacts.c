@@ -111,12 +111,27 @@ static void run_have(struct work *work) {
 		op->have.ret_have[op->have.at] = artefact_files_have(files, &op->have.digests[op->have.at]);
 }
 
+static bool is_closing(struct folder_artefacts *folder) {
+	pthread_mutex_lock(&folder->shared.lock);
+	bool closing = folder->shared.closing != NULL;
+	pthread_mutex_unlock(&folder->shared.lock);
+	return closing;
+}
+
+/* On a slow disk a question about many contents takes minutes, which closing does not wait for. */
 static void on_have_done(struct work *work) {
 	struct artefact_op *op = op_of(work);
-	if (op->have.at < op->have.count)
-		work_queue_add(&folder_of(op->artefacts)->queue, op->loop, work);
-	else
-		finish(op);
+	struct folder_artefacts *folder = folder_of(op->artefacts);
+	bool is_answered = op->have.at == op->have.count;
+	if (!is_answered && !is_closing(folder)) {
+		work_queue_add(&folder->queue, op->loop, work);
+		return;
+	}
+	if (!is_answered) {
+		op->failed = true;
+		error_set(&op->err, CODE_UNAVAILABLE, "the artefacts are being closed; ask again");
+	}
+	finish(op);
 }
 
 static void folder_have(struct artefacts *artefacts, struct artefact_op *op) {

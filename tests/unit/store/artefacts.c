@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/artefacts.h"
 
+#include "base/memory.h"
 #include "place.h"
 
 static void on_closed(struct artefact_op *op UNUSED, const struct error *err) {
@@ -34,10 +35,56 @@ static void a_folder_belongs_to_one_process(void **state UNUSED) {
 	place_remove(&place);
 }
 
+struct question {
+	struct artefact_op op;
+	unsigned answers;
+	enum code code;
+};
+
+static bool is_closed;
+
+static void on_answered(struct artefact_op *op, const struct error *err) {
+	struct question *question = CONTAINER_OF(op, struct question, op);
+	question->answers++;
+	question->code = err != NULL ? err->code : CODE_OK;
+	assert_false(is_closed);
+}
+
+static void on_closed_behind(struct artefact_op *op UNUSED, const struct error *err UNUSED) {
+	is_closed = true;
+}
+
+static void closing_ends_a_long_question(void **state UNUSED) {
+	enum { COUNT = 10000 };
+	struct place place;
+	struct artefacts *artefacts;
+	struct error err;
+	struct loop loop;
+	struct digest *digests = mem_zalloc(COUNT * sizeof *digests);
+	bool *found = mem_zalloc(COUNT * sizeof *found);
+	struct question question = {.op = {.loop = &loop, .done = on_answered}};
+	struct artefact_op closing = {.loop = &loop, .done = on_closed_behind};
+	is_closed = false;
+	loop_init(&loop);
+	place_make(&place);
+	assert_int_equal(artefacts_open(place.path, &artefacts, &err), 0);
+	artefacts_have(artefacts, &question.op, digests, COUNT, found);
+	artefacts_close(artefacts, &closing);
+	loop_run_out(&loop);
+	assert_int_equal(question.answers, 1);
+	assert_int_equal(question.code, CODE_UNAVAILABLE);
+	assert_true(is_closed);
+	loop_deinit(&loop);
+	place_remove(&place);
+	free(digests);
+	free(found);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuses_a_place_that_it_does_not_know),
 		cmocka_unit_test(a_folder_belongs_to_one_process),
+		cmocka_unit_test(closing_ends_a_long_question),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
