@@ -45,7 +45,7 @@ enum relay_direction { RELAY_REQUEST, RELAY_RESPONSE };
  *
  * RELAY_REQUEST is what the client sends, at the time when it arrives here, with the part that was taken off the stream
  * before the relay began. That is independent of the peer: a call that is sent to another peer shows nothing again, and
- * what no peer takes any more is shown all the same. RELAY_RESPONSE is what the client is sent; it comes from one peer
+ * what no peer receives is shown too. RELAY_RESPONSE is what the client is sent; it comes from one peer
  * only, as a call whose response has begun is never sent to another.
  */
 struct relay_tap {

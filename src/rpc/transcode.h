@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transcodes messages whose form on the wire is not uncompressed protobuf between gRPC's prefixes: JSON, gzip,
+ * Transcodes messages whose wire form differs from gRPC's, uncompressed protobuf behind prefixes: JSON, gzip,
  * gRPC-Web's and Connect's envelopes, bodies of plain HTTP. A message is collected, converted and passed on whole.
  *
  * A stream holds one message each way, and up to a window of bytes behind it, which wait until the owner of the stream

@@ -102,7 +102,7 @@ void rpc_unary_start(struct rpc_stream *stream) {
 	stream->events = &collecting_events;
 }
 
-/* Separates the stream, which may end later, from the unary. NULL: there is nobody to answer. */
+/* Separates the stream from the unary. NULL: the client left, or has its status. */
 static struct rpc_stream *take_stream(struct rpc_unary *unary) {
 	struct rpc_stream *stream = unary->stream;
 	if (stream == NULL)

@@ -79,7 +79,7 @@ static struct rpc_channel *make_channel(struct loop *loop, size_t way) {
 	return rpc_channel_new(loop, &endpoint, &options);
 }
 
-/* Runs until there is nothing to do at once; reads away what the client says. */
+/* Runs the loop until it is idle; discards what the client sends. */
 static void run_until_idle(struct loop *loop, int fd) {
 	char answer[4096];
 	for (int turn = 0; turn < 4; turn++) {

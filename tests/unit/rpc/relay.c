@@ -37,7 +37,7 @@ static struct {
 	size_t retries;
 	const struct relay_tap *tap;
 
-	/* What the tap was shown, one line an event; neighbouring data of one direction is one line. */
+	/* What the tap was shown: messages and the end, a line each; the bytes of each direction. */
 	struct buf record;
 	char shown[2][64];
 	size_t shown_len[2];
@@ -254,7 +254,7 @@ static void run_once(void) {
 	uv_run(&world.loop.uv, UV_RUN_ONCE);
 }
 
-/* Until the client has its answer and the relay has told its end. */
+/* Runs until the client has its status and the tap has seen the end. */
 static void run_to_end(void) {
 	while (!world.closed || (world.tap != NULL && world.ends == 0))
 		run_once();
