@@ -438,7 +438,6 @@ static void init(struct backplane *backplane, const struct backplane_options *op
 	effects_init(backplane);
 	registrations_init(backplane);
 	list_init(&backplane->pending);
-	list_init(&backplane->starting);
 	schemas_init(backplane);
 	watch_init(backplane);
 	service_logs_init(backplane);

@@ -96,7 +96,6 @@ struct backplane {
 	size_t forgotten_count;
 
 	struct list pending; /* struct schema_pending: deployments that are being kept */
-	struct list starting; /* struct creation: those of them that wait for what happened before to be kept */
 	struct list watchers; /* of deployments */
 	struct list histories; /* struct history: the steps of deployments so far */
 	size_t history_count;

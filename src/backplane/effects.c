@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "backplane/context.h"
-#include "backplane/services/create_deployment.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -174,13 +173,9 @@ static void on_stored(struct store_writer *writer, const struct event_record *la
 }
 
 /* The event is queued like every change, and so is seen once the store works again. */
-static void on_troubled(struct store_writer *writer, const struct error *why, bool first) {
-	struct backplane *backplane = backplane_of_writer(writer);
-	creations_refuse(backplane, why);
-	if (!first)
-		return;
+static void on_troubled(struct store_writer *writer, const struct error *why) {
 	log_failure(LOG_ERROR, why, "could not store a change, and will try again");
-	events_add(backplane, EVENT_BACKPLANE_CANNOT_WRITE, "%s", why->msg);
+	events_add(backplane_of_writer(writer), EVENT_BACKPLANE_CANNOT_WRITE, "%s", why->msg);
 }
 
 static void on_recovered(struct store_writer *writer, uint64_t after_ms) {

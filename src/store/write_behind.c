@@ -232,10 +232,6 @@ void write_behind_retry(struct write_behind *write_behind) {
 
 bool write_behind_wait(struct write_behind *write_behind, struct write_behind_waiter *waiter) {
 	write_behind_flush(write_behind);
-	return write_behind_wait_for_changes(write_behind, waiter);
-}
-
-bool write_behind_wait_for_changes(struct write_behind *write_behind, struct write_behind_waiter *waiter) {
 	if (list_is_empty(&write_behind->waiting))
 		return false;
 	waiter->sequence = write_behind->sequence;

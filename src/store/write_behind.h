@@ -64,5 +64,3 @@ void write_behind_retry(struct write_behind *write_behind);
 
 /* Returns false when nothing is queued; kept is then not called. */
 bool write_behind_wait(struct write_behind *write_behind, struct write_behind_waiter *waiter);
-/* The same without write_behind_flush: queued events go on waiting for a change. */
-bool write_behind_wait_for_changes(struct write_behind *write_behind, struct write_behind_waiter *waiter);

@@ -25,16 +25,15 @@ void writer_state_change(enum writer_state *state, enum writer_state next) {
 /* --- trouble ------------------------------------------------------------------------------------------------------ */
 
 static void trouble(struct store_writer *writer, const struct error *why, int64_t free_bytes) {
-	bool first = writer->state == WRITER_WORKS;
 	if (writer->state == WRITER_STOPS)
 		return;
-	if (first) {
-		writer_state_change(&writer->state, WRITER_TROUBLED);
-		writer->trouble.since_ms = loop_now_ms(writer->loop);
-	}
 	writer->trouble.why = *why;
 	writer->trouble.free_bytes = free_bytes;
-	writer->events->troubled(writer, why, first);
+	if (writer->state == WRITER_TROUBLED)
+		return;
+	writer_state_change(&writer->state, WRITER_TROUBLED);
+	writer->trouble.since_ms = loop_now_ms(writer->loop);
+	writer->events->troubled(writer, why);
 }
 
 void store_writer_fail(struct store_writer *writer, const struct error *why) {

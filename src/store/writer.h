@@ -30,8 +30,8 @@ struct store_writer;
 struct store_writer_events {
 	/* All events up to this one are stored. */
 	void (*stored)(struct store_writer *writer, const struct event_record *last);
-	/* The store failed. first: it worked until now. */
-	void (*troubled)(struct store_writer *writer, const struct error *why, bool first);
+	/* The store, which worked until now, has failed. */
+	void (*troubled)(struct store_writer *writer, const struct error *why);
 	/* The store works again, after so long. */
 	void (*recovered)(struct store_writer *writer, uint64_t after_ms);
 };

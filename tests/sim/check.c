@@ -265,29 +265,25 @@ static const struct op *last_acknowledged(const struct sim *sim, unsigned module
 	return last;
 }
 
-/* The last acknowledged op, or one done after it. A creation counts from when it is applied, and is in the store a
- * little before. */
-static bool may_hold(const struct sim *sim, const struct op *op, const struct op *last) {
-	if (op->module != last->module)
-		return false;
-	bool on_its_way = op->executed && !op->applied && op->epoch == sim->epoch;
-	return op == last || on_its_way || ((op->applied || op->executed) && op->order > last->order);
+/* The last op that was acknowledged, or one that was applied after it. */
+static bool may_hold(const struct op *op, const struct op *last) {
+	return op->module == last->module && (op == last || (op->applied && op->order > last->order));
 }
 
 /* Whether the deployment failed after this op and not after an earlier one; also when a later op, not all of which is
  * stored yet, has changed its state since. */
 static bool came_to_nothing(const struct sim *sim, const struct op *op) {
 	return (op->kind == OP_CREATE || op->kind == OP_ROLLBACK) &&
-	       sim->database.deployments[op->module][op->version].failed_order > op->order;
+	       sim->stored.deployments[op->module][op->version].failed_order > op->order;
 }
 
 static bool satisfies(const struct sim *sim, const struct op *op) {
-	const struct module_row *row = &sim->database.modules[op->module];
+	const struct stored_module *row = &sim->stored.modules[op->module];
 	char key[KEY_MAX];
 	deployment_key_of(op->module, op->version, key);
 	if (op->kind == OP_KILL)
 		return row->active[0] == '\0' && row->next[0] == '\0';
-	const struct row *deployment = &sim->database.deployments[op->module][op->version];
+	const struct stored_deployment *deployment = &sim->stored.deployments[op->module][op->version];
 	return deployment->exists &&
 	       (strcmp(row->active, key) == 0 || strcmp(row->next, key) == 0 || came_to_nothing(sim, op));
 }
@@ -296,28 +292,26 @@ static void check_wish(struct sim *sim, unsigned module) {
 	const struct op *last = last_acknowledged(sim, module, true);
 	for (unsigned i = 0; last != NULL && i < sim->op_count; i++) {
 		const struct op *op = sim->ops[i];
-		if (may_hold(sim, op, last) && is_change_of_wish(op) && satisfies(sim, op))
+		if (may_hold(op, last) && is_change_of_wish(op) && satisfies(sim, op))
 			return;
 	}
 	if (last != NULL)
 		sim_violate(sim, "acknowledged",
 			    "%s of %s version %u was acknowledged, and the store has active %s, next %s",
 			    last->kind == OP_CREATE ? "creation" : "stop", module_name(module), last->version,
-			    sim->database.modules[module].active, sim->database.modules[module].next);
+			    sim->stored.modules[module].active, sim->stored.modules[module].next);
 }
 
 static void check_replicas(struct sim *sim, unsigned module) {
 	const struct op *last = last_acknowledged(sim, module, false);
-	const struct module_row *row = &sim->database.modules[module];
+	const struct stored_module *row = &sim->stored.modules[module];
 	uint32_t replicas = row->next[0] != '\0' && row->next_replicas > 0 ? row->next_replicas : row->replicas;
 	for (unsigned i = 0; last != NULL && i < sim->op_count; i++) {
 		const struct op *op = sim->ops[i];
-		bool holds = op->applied ? op->replicas_after == replicas : op->replicas == replicas;
-		/* Without a number it has as many as the active one had in the store when it came there. */
-		holds |= op->kind == OP_CREATE && op->replicas == 0 && row->next_replicas == (row->replicas == 0);
-		/* A deployment that failed has changed nothing. */
-		holds |= op->applied && came_to_nothing(sim, op) && op->replicas_before == replicas;
-		if (may_hold(sim, op, last) && holds)
+		/* A deployment that did not come up has changed nothing. */
+		bool holds =
+			op->replicas_after == replicas || (came_to_nothing(sim, op) && op->replicas_before == replicas);
+		if (may_hold(op, last) && holds)
 			return;
 	}
 	if (last != NULL)
@@ -331,7 +325,7 @@ void check_store(struct sim *sim) {
 		check_replicas(sim, module);
 	}
 	for (unsigned i = 0; sim->calm && i < MODULES * VERSIONS; i++)
-		if (sim->database.deployments[i / VERSIONS][i % VERSIONS].state == DEPLOYMENT_FAILED)
+		if (sim->stored.deployments[i / VERSIONS][i % VERSIONS].state == DEPLOYMENT_FAILED)
 			sim_violate(sim, "calm", "version %u of %s failed, and nothing was wrong", i % VERSIONS,
 				    module_name(i / VERSIONS));
 }
@@ -382,7 +376,7 @@ void check_copies(struct sim *sim) {
 
 static void check_module(struct sim *sim, const struct module *module) {
 	unsigned number = module_of(module->name), its_module, version;
-	const struct module_row *row = &sim->database.modules[number];
+	const struct stored_module *row = &sim->stored.modules[number];
 	const char *active = module->active ? module->active->key : "", *next = module->next ? module->next->key : "";
 	if (strcmp(row->active, active) != 0 || strcmp(row->next, next) != 0 || row->replicas != module->replicas ||
 	    row->next_replicas != module->next_replicas)
@@ -434,9 +428,9 @@ static void check_left_over(struct sim *sim) {
 	for (unsigned i = 0; i < MODULES * VERSIONS; i++) {
 		char key[KEY_MAX];
 		deployment_key_of(i / VERSIONS, i % VERSIONS, key);
-		const struct row *row = &sim->database.deployments[i / VERSIONS][i % VERSIONS];
-		bool active = strcmp(sim->database.modules[i / VERSIONS].active, key) == 0;
-		bool next = strcmp(sim->database.modules[i / VERSIONS].next, key) == 0;
+		const struct stored_deployment *row = &sim->stored.deployments[i / VERSIONS][i % VERSIONS];
+		bool active = strcmp(sim->stored.modules[i / VERSIONS].active, key) == 0;
+		bool next = strcmp(sim->stored.modules[i / VERSIONS].next, key) == 0;
 		bool ended = row->state == DEPLOYMENT_STOPPED || row->state == DEPLOYMENT_FAILED;
 		bool right = active ? row->state == DEPLOYMENT_LIVE : next ? row->state == DEPLOYMENT_STARTING : ended;
 		if (row->exists && !right)

@@ -22,10 +22,10 @@ static void on_kept(struct write_behind_waiter *waiter) {
 	sim_trace(op->sim, "acknowledged: %s %s %u", names[op->kind], module_name(op->module),
 		  op->kind == OP_SCALE ? op->replicas : op->version);
 	check_store(op->sim);
-	if (op->sim->database.event_sequence < op->event_sequence)
+	if (op->sim->stored.event_sequence < op->event_sequence)
 		sim_violate(op->sim, "acknowledged",
 			    "event %d led to what was acknowledged, and the store has events up to %d",
-			    (int)op->event_sequence, (int)op->sim->database.event_sequence);
+			    (int)op->event_sequence, (int)op->sim->stored.event_sequence);
 }
 
 static void acknowledge_when_kept(struct sim *sim, struct op *op, uint64_t order) {
@@ -73,23 +73,11 @@ void op_apply(struct sim *sim, struct op *op) {
 		acknowledge_when_kept(sim, op, order);
 }
 
-void op_executed(struct sim *sim, struct op *op, bool kept) {
-	if (kept)
-		op_apply(sim, op);
-}
-
-static void on_earlier_kept(struct write_behind_waiter *waiter) {
-	struct op *op = CONTAINER_OF(waiter, struct op, waiter);
-	store_create(op->sim, op);
-}
-
 static void on_op(struct sim *sim, struct event *event) {
 	struct op *op = event->subject;
-	op->waiter.kept = on_earlier_kept;
-	if (op->kind == OP_ROLLBACK ||
-	    (op->kind == OP_CREATE && !write_behind_wait_for_changes(&sim->write_behind, &op->waiter)))
-		store_create(sim, op);
-	else if (op->kind != OP_CREATE)
+	if (op->kind == OP_CREATE || op->kind == OP_ROLLBACK)
+		store_op(sim, op);
+	else
 		op_apply(sim, op);
 }
 

@@ -170,8 +170,8 @@ void sim_deinit(struct sim *sim) {
 	free(sim->events);
 	if (sim->up) {
 		check_told_deinit(sim);
-		write_behind_deinit(&sim->write_behind);
 		control_deinit(&sim->control);
 	}
+	store_deinit(sim);
 	arena_deinit(&sim->arena);
 }

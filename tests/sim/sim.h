@@ -6,7 +6,8 @@
  * fails again, event for event.
  *
  *   sim.c        the clock, randomness, one run from start to end
- *   world.c      the Backplane with its effects: store, workers, crash and restart
+ *   world.c      the Backplane with its effects: workers, crash and restart
+ *   database.c   its store
  *   runners.c    Runners: the real state machines of src/runner with simulated effects
  *   requests.c   what the Backplane asks of them
  *   platform.c   starts and ends their processes
@@ -98,23 +99,23 @@ struct event {
 
 /* --- what the store holds ----------------------------------------------------------------------------------------- */
 
-struct row {
+struct stored_deployment {
 	bool exists;
 	enum deployment_state state;
 	uint64_t failed_order; /* when it failed, among the ops; 0: no failure is stored */
 };
 
-struct module_row {
-	bool exists;
+struct stored_module {
 	char active[KEY_MAX], next[KEY_MAX];
 	uint32_t replicas, next_replicas;
 };
 
-struct database {
-	uint32_t epoch; /* of the Backplane that acquired it last */
-	struct row deployments[MODULES][VERSIONS];
-	struct module_row modules[MODULES];
-	uint64_t event_sequence; /* of the last event */
+/* A copy of the rows, for the checks. */
+struct stored {
+	struct stored_deployment deployments[MODULES][VERSIONS];
+	struct stored_module modules[MODULES];
+	uint64_t sequence; /* of the newest change that it has */
+	uint64_t event_sequence; /* of the newest event */
 };
 
 /* --- Runners ------------------------------------------------------------------------------------------------------ */
@@ -155,7 +156,6 @@ struct op {
 	enum op_kind kind;
 	unsigned module, version;
 	uint32_t replicas;
-	bool executed; /* OP_CREATE, OP_ROLLBACK: in the store */
 	bool applied; /* by the control side */
 	bool acknowledged;
 	uint64_t order; /* when it was applied, among the ops */
@@ -222,7 +222,10 @@ struct sim {
 	char active_seen[MODULES][KEY_MAX]; /* the deployment that took the calls after the last step */
 
 	/* The store. */
-	struct database database;
+	struct memory_database *database;
+	struct store *store; /* NULL: no Backplane has it open */
+	uint64_t store_epoch; /* of the Backplane */
+	struct stored stored;
 	uint64_t store_busy_until_ms, store_slow_until_ms, store_fails_until_ms;
 	uint64_t save_orders[SAVES_MAX]; /* when the change that a save holds happened, among the ops; by sequence */
 
@@ -269,7 +272,6 @@ void backplane_crash(struct sim *sim);
 /* Before and after every event of the control side, like backplane_event and backplane_event_done. */
 void backplane_begin(struct sim *sim);
 void backplane_end(struct sim *sim);
-void store_create(struct sim *sim, struct op *op);
 /* A message to the Backplane that is up now. It is lost if that one crashes before it arrives. */
 struct event *sim_to_backplane(struct sim *sim, uint64_t delay_ms, event_function *run, void *subject);
 
@@ -312,9 +314,17 @@ void platform_destroy(struct sim *sim, const char *key);
 /* Tells what there is; nothing more follows when it returns. */
 void platform_list(struct sim *sim, void (*found)(struct sim *sim, const char *key));
 
+/* database.c */
+/* For the Backplane that starts. */
+void store_open_again(struct sim *sim);
+void store_load(struct sim *sim);
+void store_crash(struct sim *sim);
+void store_deinit(struct sim *sim);
+/* Adds what a creation needs, or reads what a rollback does; op_apply follows unless the store fails. */
+void store_op(struct sim *sim, struct op *op);
+
 /* clients.c */
 void clients_start(struct sim *sim);
-void op_executed(struct sim *sim, struct op *op, bool kept);
 void op_apply(struct sim *sim, struct op *op);
 void call_answer(struct sim *sim, struct sim_call *call, bool ok, const char *how);
 void calls_cut_off(struct sim *sim);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Backplane: the real state machines and the real queue of changes, with a simulated store and simulated workers.
- * A write that the store executed survives a crash; one that was on its way to the store may, or not.
+ * The Backplane: the real state machines and the real queue of changes, with simulated workers.
  */
 #include "sim.h"
 
@@ -9,8 +8,6 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "control/wanted.h"
-#include "store/writer.h"
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
 
@@ -72,157 +69,6 @@ struct event *sim_to_backplane(struct sim *sim, uint64_t delay_ms, event_functio
 	struct event *event = sim_at(sim, delay_ms, run, subject);
 	event->epoch = sim->epoch;
 	return event;
-}
-
-/* --- the store ---------------------------------------------------------------------------------------------------- */
-
-/* Jobs are executed one after the other. Returns the time until this one is. */
-static uint64_t store_take(struct sim *sim) {
-	uint64_t cost_ms =
-		sim->now_ms < sim->store_slow_until_ms ? sim_between(sim, 100, 2000) : sim_between(sim, 0, 4);
-	sim->store_busy_until_ms = MAX(sim->store_busy_until_ms, sim->now_ms) + cost_ms;
-	return sim->store_busy_until_ms - sim->now_ms;
-}
-
-static bool store_fails(const struct sim *sim) {
-	return sim->now_ms < sim->store_fails_until_ms;
-}
-
-static void on_created(struct sim *sim, struct event *event) {
-	op_executed(sim, event->subject, event->flag);
-}
-
-static void execute_creation(struct sim *sim, struct event *event) {
-	struct op *op = event->subject;
-	/* A rollback only reads the deployment. */
-	bool creates = op->kind == OP_CREATE,
-	     there = creates || sim->database.deployments[op->module][op->version].exists;
-	bool kept = there && !store_fails(sim);
-	if (kept && creates && sim->options.plant != PLANT_FORGET_CREATION) {
-		char key[KEY_MAX];
-		deployment_key_of(op->module, op->version, key);
-		struct module_row *row = &sim->database.modules[op->module];
-		struct row *deployment = &sim->database.deployments[op->module][op->version];
-		if (!deployment->exists)
-			*deployment = (struct row){.exists = true, .state = DEPLOYMENT_STARTING};
-		if (!row->exists)
-			*row = (struct module_row){.exists = true, .replicas = 1};
-		op->executed = true;
-		op->order = ++sim->op_order;
-		sim_trace(sim, "store: %s is added to %s", key, module_name(op->module));
-	}
-	struct event *done = sim_to_backplane(sim, sim_between(sim, 0, 2), on_created, op);
-	done->flag = kept;
-}
-
-void store_create(struct sim *sim, struct op *op) {
-	sim_to_backplane(sim, store_take(sim), execute_creation, op);
-}
-
-static void on_retry(struct sim *sim, struct event *event) {
-	(void)event;
-	write_behind_retry(&sim->write_behind);
-}
-
-static void on_saved(struct sim *sim, struct event *event) {
-	if (!event->flag)
-		sim_to_backplane(sim, STORE_RETRY_MS, on_retry, NULL);
-	write_behind_written(&sim->write_behind, event->flag);
-}
-
-/* A write on its way to the store: a copy of a save. */
-struct held {
-	uint32_t epoch; /* of the Backplane that writes */
-	bool executed;
-	bool has_deployment, has_module;
-	uint64_t event_sequence; /* of the last event; 0: none */
-	unsigned module, version, named;
-	enum deployment_state state;
-	uint64_t order;
-	struct module_row row;
-};
-
-static struct held describe(const struct sim *sim, const struct save *save) {
-	const struct store_change *change = &save->change;
-	const struct module_record *row = change->module;
-	struct held held = {.epoch = sim->epoch,
-			    .has_deployment = change->deployment_key != NULL,
-			    .has_module = row != NULL,
-			    .state = change->state,
-			    .order = sim->save_orders[save->sequence]};
-	if (change->event_count > 0)
-		held.event_sequence = change->events[change->event_count - 1].sequence;
-	if (held.has_deployment)
-		ASSERT(deployment_key_parse(change->deployment_key, &held.module, &held.version));
-	if (row != NULL) {
-		held.named = module_of(row->name);
-		held.row = (struct module_row){.exists = true,
-					       .replicas = row->replicas,
-					       .next_replicas = row->next_replicas};
-		snprintf(held.row.active, sizeof held.row.active, "%s", row->active_key);
-		snprintf(held.row.next, sizeof held.row.next, "%s", row->next_key);
-	}
-	return held;
-}
-
-static void keep_state(struct row *row, const struct held *held) {
-	if (held->state == DEPLOYMENT_FAILED)
-		row->failed_order = held->order;
-	row->state = held->state;
-}
-
-/* Refused with STALE_EPOCH when another Backplane has acquired the store since. */
-static void keep(struct sim *sim, const struct held *held) {
-	if (held->epoch != sim->database.epoch && sim->options.plant != PLANT_STALE_EPOCH)
-		return;
-	sim->database.event_sequence = MAX(sim->database.event_sequence, held->event_sequence);
-	if (held->has_deployment)
-		keep_state(&sim->database.deployments[held->module][held->version], held);
-	if (held->has_module) {
-		sim->database.modules[held->named] = held->row;
-		sim_trace(sim, "store: %s has active %s, next %s, replicas %u", module_name(held->named),
-			  held->row.active, held->row.next, held->row.replicas);
-	}
-}
-
-static void keep_late(struct sim *sim, struct event *event) {
-	keep(sim, event->subject);
-	check_store(sim);
-}
-
-static void execute_save(struct sim *sim, struct event *event) {
-	struct held *held = event->subject;
-	bool kept = !store_fails(sim);
-	held->executed = true;
-	if (kept && sim->options.plant == PLANT_REORDER_SAVES && sim_chance(sim, 20)) {
-		sim->database.event_sequence = MAX(sim->database.event_sequence, held->event_sequence);
-		sim_to_backplane(sim, STORE_RETRY_MS, keep_late, held);
-	} else if (kept) {
-		keep(sim, held);
-	}
-	struct event *done = sim_to_backplane(sim, sim_between(sim, 0, 2), on_saved, NULL);
-	done->flag = kept;
-	check_store(sim);
-}
-
-/* A write may be on its way when its Backplane dies, and arrive when another one has started. */
-static void execute_orphan(struct sim *sim, struct event *event) {
-	struct held *held = event->subject;
-	bool is_still_alive = sim->up && held->epoch == sim->epoch;
-	if (held->executed || is_still_alive)
-		return;
-	keep(sim, held);
-	if (sim->up)
-		check_store(sim);
-}
-
-static void start_writing(struct write_behind *write_behind, const struct save *save) {
-	struct sim *sim = CONTAINER_OF(write_behind, struct sim, write_behind);
-	struct held *held = arena_alloc(&sim->arena, sizeof *held);
-	uint64_t delay_ms = store_take(sim);
-	*held = describe(sim, save);
-	sim_to_backplane(sim, delay_ms, execute_save, held);
-	sim_at(sim, delay_ms + sim_between(sim, 0, 3000), execute_orphan, held);
 }
 
 /* --- routes ------------------------------------------------------------------------------------------------------- */
@@ -430,34 +276,6 @@ static void set_ops(struct effects_ops *ops) {
 
 /* --- start and crash ---------------------------------------------------------------------------------------------- */
 
-/* Like src/backplane/recovery.c. */
-static void correct_states(struct sim *sim) {
-	for (unsigned i = 0; i < MODULES * VERSIONS; i++) {
-		const struct module_row *module = &sim->database.modules[i / VERSIONS];
-		const struct module_record wanted = {.active_key = module->active, .next_key = module->next};
-		struct row *row = &sim->database.deployments[i / VERSIONS][i % VERSIONS];
-		char key[KEY_MAX];
-		deployment_key_of(i / VERSIONS, i % VERSIONS, key);
-		if (row->exists)
-			row->state = wanted_state(&wanted, key, row->state);
-	}
-}
-
-static void load_deployment(struct sim *sim, unsigned module, const char *key, bool active) {
-	unsigned number, version;
-	if (key[0] == '\0')
-		return;
-	ASSERT(deployment_key_parse(key, &number, &version));
-	const struct deployment_record record = {.key = key,
-						 .module = module_name(module),
-						 .language = language_of(module),
-						 .schema = STR(""),
-						 .detail = ""};
-	const struct module_row *row = &sim->database.modules[module];
-	const struct module_record wanted = {.replicas = row->replicas, .next_replicas = row->next_replicas};
-	control_load(&sim->control, &record, &wanted, active);
-}
-
 static void on_runner_found(struct sim *sim, const char *key) {
 	control_found(&sim->control, key);
 }
@@ -475,25 +293,15 @@ void backplane_start(struct sim *sim) {
 	sim_trace(sim, "the Backplane starts (%u)", sim->epoch);
 	set_ops(&sim->effects_ops);
 	sim->effects.ops = &sim->effects_ops;
-	sim->database.epoch = sim->epoch;
 	sim->drafted = (struct routes){0};
 	sim->last_registration = 0;
 	memset(sim->tables, 0, sizeof sim->tables);
 	memset(sim->table_due_ms, 0, sizeof sim->table_due_ms);
-	sim->store_busy_until_ms = sim->now_ms;
-	write_behind_init(&sim->write_behind, start_writing);
-	sim->event_sequence = sim->database.event_sequence;
+	store_open_again(sim);
 	sim->flush_comes = false;
 	check_told_init(sim);
 	control_init(&sim->control, &config, &sim->effects, sim->now_ms);
-	correct_states(sim);
-	for (unsigned i = 0; i < MODULES; i++) {
-		const struct module_row *row = &sim->database.modules[i];
-		load_deployment(sim, i, row->active, true);
-		load_deployment(sim, i, row->next, false);
-		if (row->exists && row->active[0] == '\0' && row->next[0] == '\0')
-			control_load_module(&sim->control, module_name(i), row->replicas, "");
-	}
+	store_load(sim);
 	platform_list(sim, on_runner_found);
 	control_begin(&sim->control, sim->now_ms);
 	backplane_end(sim);
@@ -508,6 +316,6 @@ void backplane_crash(struct sim *sim) {
 		runner_backplane_died(sim, sim->runners[i]);
 	calls_cut_off(sim);
 	check_told_deinit(sim);
-	write_behind_deinit(&sim->write_behind);
+	store_crash(sim);
 	control_deinit(&sim->control);
 }

@@ -2,15 +2,15 @@
 /*
  * CreateDeployment.
  *
- *   CHECKING ──all artefacts are in place──▶ WAITING ──earlier changes are kept──▶ KEEPING
- *       │                                       │                                     │ the store has it
- *       │                                       │                                     ▼
- *       └──────refused──────▶ ANSWERED ◀────────┴──────not kept, kept◀─────────── APPLIED
+ *   CHECKING ──all artefacts are in place──▶ KEEPING ──the store has its rows──▶ APPLIED
+ *       │                                       │                                  │ that it is wanted is stored
+ *       │ refused                               │ not stored                       ▼
+ *       └───────────────────────────────────────┴─────────────────────────────▶ ANSWERED
  *
- * Everything is checked before anything is kept. CHECKING asks whether the artefacts are in place. WAITING lets the
- * store keep what happened before: if this deployment took the active one's place and a crash came in between, the
- * store would forget which one was active. KEEPING is the store's transaction. APPLIED: the control side has the
- * deployment, and what that changed is being kept. From the answer on the deployment is durable.
+ * Everything is checked before anything is stored. CHECKING asks whether the artefacts are in place. KEEPING adds the
+ * rows of the deployment to the store, which change nothing for its module. APPLIED: the control side has the
+ * deployment, and what it wants of the module now is on its way to the store. After a crash before that, the deployment
+ * is stored and not wanted. From the answer on it is durable.
  */
 #include "backplane/services/create_deployment.h"
 
@@ -43,21 +43,19 @@ struct creation {
 	bool *have;
 	struct schema_module *module;
 	bool allow_breaking;
-	/* WAITING and APPLIED */
-	struct write_behind_waiter waiter;
-	struct list in_starting; /* of the Backplane's, while WAITING */
-	struct schema_pending pending;
 	/* KEEPING */
+	struct schema_pending pending;
 	struct store_job job;
 	bool existed, failed;
 	struct error err;
+	/* APPLIED */
+	struct write_behind_waiter waiter;
 };
 
 #define TO(state) (1u << (state))
 
 static const unsigned allowed[CREATION_STATE_COUNT] = {
-	[CREATION_CHECKING] = TO(CREATION_WAITING) | TO(CREATION_ANSWERED),
-	[CREATION_WAITING] = TO(CREATION_KEEPING) | TO(CREATION_ANSWERED),
+	[CREATION_CHECKING] = TO(CREATION_KEEPING) | TO(CREATION_ANSWERED),
 	[CREATION_KEEPING] = TO(CREATION_APPLIED) | TO(CREATION_ANSWERED),
 	[CREATION_APPLIED] = TO(CREATION_ANSWERED),
 };
@@ -261,10 +259,11 @@ static void creation_work(struct store_job *job, struct store *store) {
 		snprintf(creation->key, sizeof creation->key, "%s", key);
 }
 
-/* Whether the store failed, rather than refused what it was to keep. */
+/* Whether the store failed, rather than refused this deployment. */
 static bool is_of_store(const struct error *err) {
-	return err->code != CODE_INVALID_ARGUMENT && err->code != CODE_FAILED_PRECONDITION &&
-	       err->code != CODE_NOT_FOUND;
+	return (err->code != CODE_INVALID_ARGUMENT && err->code != CODE_FAILED_PRECONDITION &&
+		err->code != CODE_NOT_FOUND) ||
+	       strcmp(err->reason, "STALE_EPOCH") == 0;
 }
 
 static void creation_done(struct store_job *job) {
@@ -287,38 +286,17 @@ static void creation_done(struct store_job *job) {
 		creation_answer(&creation->waiter);
 }
 
-static void creation_keep(struct write_behind_waiter *waiter) {
-	struct creation *creation = CONTAINER_OF(waiter, struct creation, waiter);
-	list_remove(&creation->in_starting);
-	creation_state_change(&creation->state, CREATION_KEEPING);
-	store_queue_add(&creation->backplane->store_queue, &creation->job);
-}
-
-/* --- WAITING ------------------------------------------------------------------------------------------------------ */
-
-static void stop_waiting(struct creation *creation, const struct error *why) {
-	list_remove(&creation->waiter.link);
-	list_remove(&creation->in_starting);
-	list_remove(&creation->pending.link);
-	creation_fail(creation, why);
-}
-
-void creations_refuse(struct backplane *backplane, const struct error *why) {
-	LIST_FOREACH(link, &backplane->starting)
-		stop_waiting(LIST_ENTRY(link, struct creation, in_starting), why);
-}
-
-static void creation_wait(struct creation *creation) {
+static void creation_keep(struct creation *creation) {
 	struct backplane *backplane = creation->backplane;
-	creation_state_change(&creation->state, CREATION_WAITING);
+	const struct error *trouble = store_writer_trouble(&backplane->writer);
+	if (trouble != NULL) {
+		creation_fail(creation, trouble);
+		return;
+	}
+	creation_state_change(&creation->state, CREATION_KEEPING);
 	/* Until the control side has this deployment, the schemas of further ones are checked against it. */
 	list_append(&backplane->pending, &creation->pending.link);
-	list_append(&backplane->starting, &creation->in_starting);
-	creation->waiter.kept = creation_keep;
-	if (!write_behind_wait_for_changes(&backplane->writer.write_behind, &creation->waiter))
-		creation_keep(&creation->waiter);
-	else if (store_writer_trouble(&backplane->writer) != NULL)
-		stop_waiting(creation, store_writer_trouble(&backplane->writer));
+	store_queue_add(&backplane->store_queue, &creation->job);
 }
 
 /* --- CHECKING ----------------------------------------------------------------------------------------------------- */
@@ -349,7 +327,7 @@ static void on_uploads_known(struct artefact_op *op, const struct error *why) {
 	else if (check_uploaded(creation, &err) < 0 || check_gate(creation, &err) < 0)
 		creation_fail(creation, &err);
 	else
-		creation_wait(creation);
+		creation_keep(creation);
 }
 
 static void creation_check(struct creation *creation) {

@@ -12,17 +12,7 @@ struct backplane;
 extern const struct rpc_method create_deployment_methods[];
 extern const size_t create_deployment_method_count;
 
-enum creation_state {
-	CREATION_CHECKING,
-	CREATION_WAITING,
-	CREATION_KEEPING,
-	CREATION_APPLIED,
-	CREATION_ANSWERED,
-	CREATION_STATE_COUNT
-};
+enum creation_state { CREATION_CHECKING, CREATION_KEEPING, CREATION_APPLIED, CREATION_ANSWERED, CREATION_STATE_COUNT };
 
 /* Asserts that the next state may follow. */
 void creation_state_change(enum creation_state *state, enum creation_state next);
-
-/* Refuses every creation that waits for earlier changes to be kept, as the store cannot keep them. */
-void creations_refuse(struct backplane *backplane, const struct error *why);

@@ -3,8 +3,7 @@
 #include "dies.h"
 
 static void a_deployment_is_answered_when_its_changes_are_kept(void **state UNUSED) {
-	static const enum creation_state steps[] = {CREATION_WAITING, CREATION_KEEPING, CREATION_APPLIED,
-						    CREATION_ANSWERED};
+	static const enum creation_state steps[] = {CREATION_KEEPING, CREATION_APPLIED, CREATION_ANSWERED};
 	enum creation_state at = CREATION_CHECKING;
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		creation_state_change(&at, steps[i]);
@@ -29,9 +28,9 @@ static void take(void *argument) {
 
 static void other_transitions_abort(void **state UNUSED) {
 	struct step steps[] = {
-		{CREATION_CHECKING, CREATION_KEEPING},  {CREATION_CHECKING, CREATION_APPLIED},
-		{CREATION_WAITING, CREATION_APPLIED},   {CREATION_APPLIED, CREATION_KEEPING},
-		{CREATION_ANSWERED, CREATION_ANSWERED}, {CREATION_ANSWERED, CREATION_CHECKING},
+		{CREATION_CHECKING, CREATION_APPLIED},  {CREATION_KEEPING, CREATION_CHECKING},
+		{CREATION_APPLIED, CREATION_KEEPING},   {CREATION_ANSWERED, CREATION_ANSWERED},
+		{CREATION_ANSWERED, CREATION_CHECKING},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		assert_dies(take, &steps[i]);
