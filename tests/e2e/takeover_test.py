@@ -201,7 +201,7 @@ def test_sigterm_while_it_waits_for_an_upload(platform):
     platform.start()
     platform.wait_live(deploy_program(platform))
     upload = Upload(platform)
-    upload.wait_until_it_is_under_way(platform)
+    upload.wait_until_it_has_begun(platform)
     peer = Peer(platform)
     peer.send(ASK)
     time.sleep(0.2)
@@ -210,7 +210,7 @@ def test_sigterm_while_it_waits_for_an_upload(platform):
     assert kind == REFUSED and text == "the Backplane is stopping"
     upload.go_on.set()
     upload.call.exception()
-    ends_well(platform.process)
+    exits_with_0(platform.process)
 
 
 def test_a_takeover_that_had_to_wait_finds_the_runners(platform):
