@@ -109,8 +109,7 @@ static void on_limit(struct timer *timer) {
 		error_set(&why, CODE_DEADLINE_EXCEEDED, "the start of module %s did not return within %s",
 			  options->module, limit);
 	else
-		error_set(&why, CODE_CANCELLED, "it was stopped while %zu calls were running",
-			  library_calls(&library->host));
+		error_set(&why, CODE_CANCELLED, "stopped while %zu calls were running", library_calls(&library->host));
 	end(library, &why, true);
 }
 
@@ -174,7 +173,7 @@ static void on_idle(void *owner) {
 
 static void end_as_told(struct library_host *library) {
 	struct error why;
-	error_set(&why, CODE_CANCELLED, "it was stopped");
+	error_set(&why, CODE_CANCELLED, "stopped");
 	end(library, &why, false);
 }
 
@@ -203,12 +202,13 @@ static const struct host_ops library_ops = {
 static const struct ftl_module *load(const char *path, struct error *err) {
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (handle == NULL) {
-		error_set(err, CODE_FAILED_PRECONDITION, "it could not be loaded: %s", dlerror());
+		error_set(err, CODE_FAILED_PRECONDITION, "could not be loaded: %s", dlerror());
 		return NULL;
 	}
 	const struct ftl_module *module = dlsym(handle, "ftl_module");
 	if (module == NULL)
-		error_set(err, CODE_FAILED_PRECONDITION, "it exports no ftl_module (see FTL_MODULE in ftl/module.h)");
+		error_set(err, CODE_FAILED_PRECONDITION,
+			  "exports no constant ftl_module (see FTL_MODULE in ftl/module.h)");
 	return module;
 }
 
@@ -220,7 +220,7 @@ static const struct ftl_module *load_module(const struct host_options *options, 
 		return NULL;
 	if (strcmp(module->name, options->module) == 0)
 		return module;
-	error_set(err, CODE_FAILED_PRECONDITION, "it is the module %.100s, and was deployed as %s", module->name,
+	error_set(err, CODE_FAILED_PRECONDITION, "the file is the module %.100s, and was deployed as %s", module->name,
 		  options->module);
 	return NULL;
 }

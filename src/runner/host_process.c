@@ -102,7 +102,7 @@ static void tell_why(struct process_host *process, int wait_status) {
 	if (process->why.code != CODE_OK)
 		return;
 	if (process->state == PROCESS_STOPPING)
-		error_set(&process->why, CODE_CANCELLED, "it was stopped");
+		error_set(&process->why, CODE_CANCELLED, "stopped");
 	else if (process->state == PROCESS_PROBING)
 		error_set(&process->why, CODE_FAILED_PRECONDITION, "%s %s before it answered Ping", entry, status);
 	else

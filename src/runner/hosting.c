@@ -48,7 +48,7 @@ static void stop(struct hosting *hosting) {
 
 static void drain(struct hosting *hosting, uint64_t due_ms) {
 	if (hosting->state == HOSTING_ALIVE) {
-		error_set(&hosting->why, CODE_CANCELLED, "it was terminated");
+		error_set(&hosting->why, CODE_CANCELLED, "terminated");
 		hosting_move(hosting, HOSTING_DRAINING);
 		hosting->due_ms = due_ms;
 	}
@@ -62,8 +62,7 @@ void hosting_terminate(struct hosting *hosting, uint64_t now_ms, uint64_t grace_
 	case HOSTING_FETCHING:
 	case HOSTING_CHECKING:
 	case HOSTING_STARTING:
-		error_set(&hosting->why, CODE_CANCELLED, "it was terminated while it was %s",
-			  hosting_state_name(hosting->state));
+		error_set(&hosting->why, CODE_CANCELLED, "terminated while %s", hosting_state_name(hosting->state));
 		stop(hosting);
 		break;
 	case HOSTING_ALIVE:

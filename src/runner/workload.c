@@ -167,7 +167,7 @@ void workload_stop(struct workload *workload) {
 		host_stop(workload->host);
 	} else if (timer_is_running(&workload->step)) {
 		if (workload->failure.code == CODE_OK)
-			error_set(&workload->failure, CODE_CANCELLED, "it was stopped");
+			error_set(&workload->failure, CODE_CANCELLED, "stopped");
 		run_later(workload, on_failure);
 	} else {
 		fetch_cancel(&workload->fetch);

@@ -142,7 +142,7 @@ def test_start_and_stop(probe, backplane):
     assert probe.ask("count").result().body == b"7"
     backplane.wait_for_log("starting")
     terminate(probe, 1000)
-    assert backplane.deployed.get(timeout=5).error == "it was terminated"
+    assert backplane.deployed.get(timeout=5).error == "terminated"
     backplane.wait_for_log("stopping with 7")
 
 
@@ -396,7 +396,7 @@ def test_a_process_may_serve_on_a_socket(deploy):
 def test_a_runner_that_loaded_a_library_is_not_used_again(deploy, backplane):
     runner = deploy("library")
     terminate(runner, 1000)
-    assert backplane.deployed.get(timeout=5).error == "it was terminated"
+    assert backplane.deployed.get(timeout=5).error == "terminated"
     assert runner.wait_exit() == 0
 
 
@@ -413,7 +413,7 @@ def test_terminate_lets_verbs_finish(deploy, backplane, kind):
     backplane.wait_for_log("sleeping")
     terminate(runner, 10000)
     assert slow.result().body == b'"slept"'
-    assert backplane.deployed.get(timeout=5).error == "it was terminated"
+    assert backplane.deployed.get(timeout=5).error == "terminated"
 
 
 def test_a_verb_that_does_not_end_ends_with_the_runner(deploy, backplane, kind):
@@ -423,7 +423,7 @@ def test_a_verb_that_does_not_end_ends_with_the_runner(deploy, backplane, kind):
     terminate(runner, 200)
     code, text = refusal(slow)
     assert code == "UNAVAILABLE"
-    assert backplane.deployed.get(timeout=5).error == "it was terminated"
+    assert backplane.deployed.get(timeout=5).error == "terminated"
     if kind == "library":
         assert runner.wait_exit() == 0
 
@@ -541,7 +541,7 @@ def test_a_file_that_is_no_shared_object(start, backplane, content):
     runner = start()
     runner.wait_registered()
     backplane.add(Deployment(KEY, "probe", [Artefact("probe.so", content)], entry="probe.so"))
-    assert "probe.so: it could not be loaded" in runner.deploy().error
+    assert "probe.so: could not be loaded" in runner.deploy().error
 
 
 def test_a_library_without_the_constant(start, backplane, build, tmp_path):
@@ -550,7 +550,7 @@ def test_a_library_without_the_constant(start, backplane, build, tmp_path):
     runner = start()
     runner.wait_registered()
     backplane.add(Deployment(KEY, "probe", [Artefact("probe.so", build("library", source=source))], entry="probe.so"))
-    assert "exports no ftl_module" in runner.deploy().error
+    assert "exports no constant ftl_module" in runner.deploy().error
 
 
 # --- by hand

@@ -597,7 +597,7 @@ def test_terminate_lets_calls_finish(runner, backplane):
     assert is_running(pid)
     assert slow.result().body == b'"slept"'
     report = backplane.deployed.get(timeout=5)
-    assert report.error == "it was terminated"
+    assert report.error == "terminated"
     assert not is_running(pid)
     assert list(runner.folder.iterdir()) == []
     assert runner.deploy().error == ""
@@ -627,7 +627,7 @@ def test_terminate_ends_calls_after_the_grace(start, backplane):
     with pytest.raises(grpc.RpcError) as failed:
         slow.result()
     assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
-    assert backplane.deployed.get(timeout=5).error == "it was terminated"
+    assert backplane.deployed.get(timeout=5).error == "terminated"
 
 
 def test_terminate_while_it_starts(runner, backplane):
@@ -635,7 +635,7 @@ def test_terminate_while_it_starts(runner, backplane):
     runner.control.Deploy(ftl.DeployRequest(deployment_key=KEY), timeout=2)
     time.sleep(0.3)
     terminate(runner, 1000)
-    assert backplane.deployed.get(timeout=5).error == "it was terminated while it was starting"
+    assert backplane.deployed.get(timeout=5).error == "terminated while starting"
 
 
 def test_terminate_while_it_fetches(runner, backplane):
@@ -647,7 +647,7 @@ def test_terminate_while_it_fetches(runner, backplane):
     runner.control.Deploy(ftl.DeployRequest(deployment_key=KEY), timeout=2)
     time.sleep(0.3)
     terminate(runner, 1000)
-    assert backplane.deployed.get(timeout=5).error == "it was terminated while it was fetching"
+    assert backplane.deployed.get(timeout=5).error == "terminated while fetching"
 
 
 def test_terminate_of_another_is_refused(runner, backplane):
@@ -663,7 +663,7 @@ def test_terminate_of_the_runner(runner, backplane):
     runner.deploy()
     pid = child_pid(runner)
     terminate(runner, 1000, key="")
-    assert backplane.deployed.get(timeout=5).error == "it was terminated"
+    assert backplane.deployed.get(timeout=5).error == "terminated"
     assert runner.wait_exit() == 0
     assert not is_running(pid)
     assert backplane.left.get(timeout=2) == "run-test-1"
