@@ -43,18 +43,17 @@ enum relay_direction { RELAY_REQUEST, RELAY_RESPONSE };
  * Sees the messages of a call as they pass, to record them. Views are valid within the call of the function only. A tap
  * calls nothing of its relay or of the streams: it neither changes nor holds what passes.
  *
- * RELAY_REQUEST is what the client sends, at the time when it arrives here, with the part that was taken off the stream
- * before the relay began. That is independent of the peer: a call that is sent to another peer shows nothing again, and
- * what no peer receives is shown too. RELAY_RESPONSE is what the client is sent; it comes from one peer
- * only, as a call whose response has begun is never sent to another.
+ * RELAY_REQUEST: what the client sends, shown when it arrives, or when the relay begins if it was received before. It
+ * is shown once, even if the call is then sent to another peer, and also if no peer receives it any more.
+ * RELAY_RESPONSE: what the client is sent. It comes from one peer, because a call whose response has begun is never
+ * sent to another.
  */
 struct relay_tap {
 	/* A message of size bytes begins. With size 0 it is complete. */
 	void (*message)(void *owner, enum relay_direction direction, size_t size);
 	/* The next bytes of it. */
 	void (*data)(void *owner, enum relay_direction direction, struct str bytes);
-	/* The call is over, with the status that the client was sent, or CODE_CANCELLED when it left. Once, and last.
-	 */
+	/* Once, and last: the call is over with the status that the client was sent, or CODE_CANCELLED when it left. */
 	void (*ended)(void *owner, enum code status, struct str text);
 };
 

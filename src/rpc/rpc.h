@@ -40,10 +40,12 @@ struct rpc_events {
  * How far a call has come at this end.
  *
  *  server   OPEN ──rpc_respond, first message──▶ RESPONDING ──rpc_finish──▶ ENDED
- *             └──rpc_finish, rpc_refuse─────────────────────────────────────▶
+ *             │                                                               ▲
+ *             └────────────────────rpc_finish, rpc_refuse─────────────────────┘
  *
  *  client   OPEN ──rpc_half_close──▶ HALF_CLOSED ──rpc_cancel──▶ ENDED
- *             └──rpc_cancel───────────────────────────────────────▶
+ *             │                                                    ▲
+ *             └─────────────────────rpc_cancel─────────────────────┘
  *
  * `closed` may follow every state. What the peer still sends in ENDED is dropped.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A relay's tap, and the errors that it passes: a client calls a relay, the relay calls an echo, and all that the tap
- * is shown is written down.
+ * A relay's tap, and the errors that a relay passes: a client calls a relay, the relay calls an echo, and a tap records
+ * what it is shown.
  */
 #include <signal.h>
 #include <stdio.h>
