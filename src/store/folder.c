@@ -13,7 +13,7 @@
 #include "base/path.h"
 #include "base/reasons.h"
 
-/* A folder that we may not open is not one that we made. */
+/* A folder that this process may not open was not created by it. */
 static int sync_if_readable(const char *path, struct error *err) {
 	if (access(path, R_OK) < 0)
 		return 0;
@@ -25,7 +25,7 @@ int folder_make(const char *path, struct error *err) {
 		return -1;
 	char *above = mem_strdup(path);
 	int result = folder_sync(path, err);
-	/* All of them, as an earlier process may have died between making one and syncing its name. */
+	/* All parents, as an earlier process may have died between creating one and syncing its name. */
 	for (char *slash; result == 0 && (slash = strrchr(above, '/')) != NULL;) {
 		*slash = '\0';
 		result = sync_if_readable(slash == above ? "/" : above, err);
@@ -59,14 +59,14 @@ int folder_lock(const char *path, int *ret_lock, struct error *err) {
 			close(fd);
 		return -1;
 	}
-	/* Only for people and for the error above, so a full disk is no reason to fail. */
+	/* The process id is for people and for the error above, so a full disk is no reason to fail. */
 	if (ftruncate(fd, 0) == 0)
 		dprintf(fd, "%ld\n", (long)getpid());
 	*ret_lock = fd;
 	return 0;
 }
 
-/* Unlocks by name: a forked child that still has the descriptor would else hold the folder. */
+/* Unlocks explicitly: closing alone would leave the lock with a forked child that still has the descriptor. */
 void folder_unlock(int lock) {
 	flock(lock, LOCK_UN);
 	close(lock);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store's functions block; this runs them one after the other on a thread of libuv's pool, in the order of asking.
+ * Runs the functions of a store, which block, on a thread of libuv's pool: one job at a time, in the order of asking.
  */
 #pragma once
 
@@ -8,7 +8,7 @@
 #include "net/loop.h"
 #include "store/store.h"
 
-/* Embedded in its owner, who has it back in done. */
+/* Embedded in its owner, which may free it in done. */
 struct store_job {
 	struct list link;
 	void (*work)(struct store_job *job, struct store *store); /* on the pool's thread */
@@ -18,7 +18,7 @@ struct store_job {
 struct store_queue {
 	struct loop *loop;
 	struct store *store;
-	struct list jobs; /* the first is at work */
+	struct list jobs; /* the first one is running */
 	uv_work_t request;
 	void (*empty)(void *data); /* optional: called whenever the last job is done */
 	void *data;
