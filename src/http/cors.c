@@ -3,7 +3,7 @@
 
 #include "net/endpoint.h"
 
-static struct str origin_of(const struct http_headers *headers) {
+struct str cors_origin(const struct http_headers *headers) {
 	return http_headers_get(headers, STR("origin"));
 }
 
@@ -31,7 +31,7 @@ static bool is_loopback(struct str origin) {
 }
 
 bool cors_allows(const char *const *origins, const struct http_headers *headers) {
-	struct str origin = origin_of(headers);
+	struct str origin = cors_origin(headers);
 	if (origin.ptr == NULL || is_loopback(origin))
 		return true;
 	/* An origin that equals the request's own host is not allowed for that: whoever owns a name can point it at
@@ -79,13 +79,13 @@ bool cors_is_origin(struct str text) {
 }
 
 bool cors_is_preflight(struct str method, const struct http_headers *headers) {
-	return str_eq(method, STR("OPTIONS")) && origin_of(headers).ptr != NULL &&
+	return str_eq(method, STR("OPTIONS")) && cors_origin(headers).ptr != NULL &&
 	       http_headers_find(headers, STR("access-control-request-method")) != NULL;
 }
 
 void cors_add_headers(struct http_stream *request, struct http_headers *response) {
 	struct arena *arena = &request->arena;
-	struct str origin = origin_of(&request->received);
+	struct str origin = cors_origin(&request->received);
 	if (origin.ptr == NULL)
 		return;
 	http_headers_add(response, arena, STR("access-control-allow-origin"), origin);

@@ -7,6 +7,9 @@
 
 #include "http/http.h"
 
+/* The origin of the page that sent a request; NULL pointer: no page did. */
+struct str cors_origin(const struct http_headers *headers);
+
 /* Whether a request with these headers may run. origins: NULL-terminated, as in "https://console.example.org", or "*"
  * for all; NULL: none beside this machine's. */
 bool cors_allows(const char *const *origins, const struct http_headers *headers);

@@ -29,6 +29,8 @@ void h2_detach_stream(struct h2 *h2, struct http_stream *stream, const struct er
 	stream->connection = NULL;
 	if (h2->block.stream == stream)
 		h2->block.stream = NULL;
+	if (h2->recent == stream)
+		h2->recent = NULL;
 	stream->events->closed(stream, why);
 }
 

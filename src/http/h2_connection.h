@@ -58,6 +58,7 @@ struct h2 {
 	size_t output_len;
 	struct h2_budget resets, control_frames;
 	int32_t last_id; /* the highest of the peer's streams */
+	struct http_stream *recent; /* found last: most frames concern the stream of the frame before; NULL: none */
 	struct {
 		enum h2_block kind; /* of the block that is being read */
 		struct http_request_head request; /* H2_BLOCK_REQUEST */
@@ -78,8 +79,10 @@ static inline struct h2 *h2_of_stream(struct http_stream *stream) {
 }
 
 /* NULL: the stream is closed, or was refused. */
-static inline struct http_stream *h2_find_stream(nghttp2_session *session, int32_t id) {
-	return nghttp2_session_get_stream_user_data(session, id);
+static inline struct http_stream *h2_find_stream(struct h2 *h2, int32_t id) {
+	if (h2->recent == NULL || h2->recent->id != id)
+		h2->recent = nghttp2_session_get_stream_user_data(h2->session, id);
+	return h2->recent;
 }
 
 /* Has the connection flushed at the end of the turn. */

@@ -69,14 +69,14 @@ static void begin_request_block(struct h2 *h2, int32_t id) {
 		http_request_head_deinit(&h2->block.request);
 }
 
-static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
+static int on_begin_headers(nghttp2_session *session UNUSED, const nghttp2_frame *frame, void *data) {
 	struct h2 *h2 = data;
 	end_block(h2);
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
 		begin_request_block(h2, frame->hd.stream_id);
 		return 0;
 	}
-	struct http_stream *stream = h2->block.stream = h2_find_stream(session, frame->hd.stream_id);
+	struct http_stream *stream = h2->block.stream = h2_find_stream(h2, frame->hd.stream_id);
 	if (stream != NULL)
 		h2->block.kind = h2->http.is_server || stream->status >= 200 ? H2_BLOCK_TRAILERS : H2_BLOCK_RESPONSE;
 	h2->block.bytes = 0;
@@ -180,9 +180,9 @@ static void deliver_headers(struct h2 *h2, int32_t id) {
 }
 
 /* Reports the end of the peer's side, unless an event before has closed the stream. */
-static void deliver_end(nghttp2_session *session, const nghttp2_frame *frame) {
+static void deliver_end(struct h2 *h2, const nghttp2_frame *frame) {
 	bool is_last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
-	struct http_stream *stream = is_last ? h2_find_stream(session, frame->hd.stream_id) : NULL;
+	struct http_stream *stream = is_last ? h2_find_stream(h2, frame->hd.stream_id) : NULL;
 	if (stream == NULL)
 		return;
 	stream->received_end = true;
@@ -194,13 +194,13 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	switch (frame->hd.type) {
 	case NGHTTP2_HEADERS:
 		deliver_headers(h2, frame->hd.stream_id);
-		deliver_end(session, frame);
+		deliver_end(h2, frame);
 		return 0;
 	case NGHTTP2_DATA:
 		if (frame->data.padlen > 0 && frame->hd.length == frame->data.padlen &&
 		    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 			h2_charge_control_frame(h2); /* nothing but padding */
-		deliver_end(session, frame);
+		deliver_end(h2, frame);
 		return 0;
 	case NGHTTP2_SETTINGS:
 		h2->http.stream_limit =
@@ -227,7 +227,7 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags UNUSED, int32_t
 			 void *data) {
 	struct h2 *h2 = data;
 	nghttp2_session_consume_connection(session, len);
-	struct http_stream *stream = h2_find_stream(session, id);
+	struct http_stream *stream = h2_find_stream(h2, id);
 	if (stream == NULL || len == 0)
 		return 0;
 	stream->lent += len;
@@ -238,7 +238,7 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags UNUSED, int32_t
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *data) {
 	struct h2 *h2 = data;
-	struct http_stream *stream = h2_find_stream(session, id);
+	struct http_stream *stream = h2_find_stream(h2, id);
 	if (h2->block.kind == H2_BLOCK_REQUEST && id == h2->last_id)
 		end_block(h2);
 	if (stream == NULL)

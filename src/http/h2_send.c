@@ -122,7 +122,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 		    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
 	if (h2->http.is_server ? !ends : frame->hd.type != NGHTTP2_HEADERS)
 		return 0;
-	struct http_stream *stream = h2_find_stream(session, frame->hd.stream_id);
+	struct http_stream *stream = h2_find_stream(h2, frame->hd.stream_id);
 	if (stream != NULL && !h2->http.is_server)
 		stream->h2.sent = true;
 	else if (stream != NULL && !stream->received_end)

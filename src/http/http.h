@@ -148,6 +148,7 @@ struct http_stream {
 	} h2;
 
 	/* Server only. */
+	bool has_origin; /* a web page sent the request: its response needs cors_add_headers */
 	const struct http_route *route; /* server.h: whose request it is; NULL: answered by the server itself */
 	const struct http_plain_answer *plain; /* plain.h: sent once the request has ended; NULL: none */
 };

@@ -16,7 +16,7 @@ static void send_answer(struct http_stream *stream) {
 		http_headers_add(&headers, &stream->arena, STR("content-type"), STR("text/plain; charset=utf-8"));
 	for (size_t i = 0; i < answer->header_count; i++)
 		http_headers_pass(&headers, &stream->arena, &answer->headers[i]);
-	if (!answer->no_cors)
+	if (stream->has_origin && !answer->no_cors)
 		cors_add_headers(stream, &headers);
 	http_respond(stream, answer->status, &headers);
 	http_stream_write(stream, str_from(answer->text));

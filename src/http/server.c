@@ -94,37 +94,48 @@ void http_server_route(struct http_server *server, const char *prefix, const str
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 
-/* What the server answers by itself; status 0: a handler gets the request. */
-static struct http_plain_answer own_answer(const struct http_server *server, struct http_request_head *head) {
-	if (head->is_too_large)
-		return (struct http_plain_answer){
-			.status = 431,
-			.text = arena_printf(&head->arena, "The headers have %zu bytes; max-header-bytes is %u.\n",
-					     head->header_bytes, server->options.limits.header_bytes)};
-	if (!cors_allows(server->options.origins, &head->headers))
-		return (struct http_plain_answer){
-			.status = 403,
-			.text = "Pages of this origin may not call here; add it to the allowed origins.\n",
-			.no_cors = true};
-	if (cors_is_preflight(head->method, &head->headers))
-		return (struct http_plain_answer){.status = 204, .text = ""};
-	return (struct http_plain_answer){0};
+static struct http_stream *refuse_too_large(const struct http_server *server, struct http_request_head *head) {
+	return http_plain_new(&(
+		struct http_plain_answer){.status = 431,
+					  .text = arena_printf(&head->arena,
+							       "The headers have %zu bytes; max-header-bytes is %u.\n",
+							       head->header_bytes,
+							       server->options.limits.header_bytes)});
 }
 
-static struct http_stream *on_new_stream(struct http_connection *http, struct http_request_head *head) {
+static struct http_stream *route_request(const struct http_server *server, const struct http_request_head *head) {
 	static const struct http_plain_answer not_found = {.status = 404, .text = "There is nothing at this path.\n"};
-	const struct http_server *server = ((struct server_connection *)http->owner)->server;
-	if (server->refusing)
-		return NULL;
-	struct http_plain_answer own = own_answer(server, head);
-	if (own.status != 0)
-		return http_plain_new(&own);
 	const struct http_route *route = find_route(server, head->path);
 	if (route == NULL)
 		return http_plain_new(&not_found);
 	struct http_stream *stream = route->handler->new_stream(route->owner, head);
 	if (stream != NULL)
 		stream->route = route;
+	return stream;
+}
+
+static struct http_stream *check_page(const struct http_server *server, const struct http_request_head *head) {
+	static const struct http_plain_answer preflight = {.status = 204, .text = ""};
+	static const struct http_plain_answer forbidden =
+		{.status = 403,
+		 .text = "Pages of this origin may not call here; add it to the allowed origins.\n",
+		 .no_cors = true};
+	if (!cors_allows(server->options.origins, &head->headers))
+		return http_plain_new(&forbidden);
+	return cors_is_preflight(head->method, &head->headers) ? http_plain_new(&preflight)
+							       : route_request(server, head);
+}
+
+static struct http_stream *on_new_stream(struct http_connection *http, struct http_request_head *head) {
+	const struct http_server *server = ((struct server_connection *)http->owner)->server;
+	bool has_origin = cors_origin(&head->headers).ptr != NULL;
+	if (server->refusing)
+		return NULL;
+	struct http_stream *stream = head->is_too_large ? refuse_too_large(server, head)
+				     : has_origin       ? check_page(server, head)
+							: route_request(server, head);
+	if (stream != NULL)
+		stream->has_origin = has_origin;
 	return stream;
 }
 

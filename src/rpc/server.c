@@ -102,7 +102,8 @@ static void on_request(void *owner, struct http_stream *http) {
 		answer_plain(stream, status, arena_printf(&http->arena, "%s\n", err.msg));
 		return;
 	}
-	cors_add_headers(http, &stream->response_headers);
+	if (http->has_origin)
+		cors_add_headers(http, &stream->response_headers);
 	if (err.code != CODE_OK && rpc_server_has_method(server, http->path))
 		rpc_fail(stream, &err);
 	else
