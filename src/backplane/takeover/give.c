@@ -280,18 +280,23 @@ static void not_quiet(const struct backplane *backplane, struct error *err) {
 
 /* Closing the artefacts took turns of the loop, in which a Runner or a timer may have changed something. */
 static void on_artefacts_closed(struct backplane *backplane) {
-	struct error err;
-	if (backplane->stopping.state != SERVING)
+	struct error err, lost;
+	bool serves = check_serving(backplane, &err) == 0;
+	if (backplane->stopping.state == STOPPED)
 		return;
-	if (is_quiet(backplane)) {
+	if (serves && is_quiet(backplane)) {
 		hand_over(backplane);
-	} else if (reopen(backplane, &err) == 0) {
+	} else if (reopen(backplane, &lost) < 0) {
+		log_failure(LOG_ERROR, &lost, "the data folder is not to be had again");
+		if (serves)
+			leave(backplane);
+	} else if (!serves) {
+		refuse(backplane, &err);
+	} else {
 		rpc_server_refuse(backplane->server, false);
 		uv_poll_start(&backplane->takeover.asker_poll, UV_READABLE, on_asker);
 		backplane->takeover.quiet = 0;
 		timer_start(&backplane->loop, &backplane->takeover.look, LOOK_MS);
-	} else {
-		refuse(backplane, &err);
 	}
 }
 
