@@ -180,7 +180,7 @@ static void grpc_receive_headers(struct rpc_stream *stream) {
 		stream->events->headers(stream);
 }
 
-bool grpc_take_status(struct rpc_stream *stream, const struct http_headers *headers) {
+static bool take_status(struct rpc_stream *stream, const struct http_headers *headers) {
 	const struct http_header *status = http_headers_find(headers, STR("grpc-status"));
 	if (status == NULL)
 		return false;
@@ -195,10 +195,10 @@ bool grpc_take_status(struct rpc_stream *stream, const struct http_headers *head
 	return true;
 }
 
-static bool grpc_read_status(struct rpc_stream *stream) {
+bool grpc_read_status(struct rpc_stream *stream) {
 	/* A response without messages may have the status in its headers. */
-	return grpc_take_status(stream, &stream->http.trailers) ||
-	       (!stream->has_body && grpc_take_status(stream, &stream->http.received));
+	return take_status(stream, &stream->http.trailers) ||
+	       (!stream->has_body && take_status(stream, &stream->http.received));
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */

@@ -20,7 +20,7 @@ struct str grpc_format_timeout(struct arena *arena, uint64_t ms);
 
 /* Shared with gRPC-Web. */
 void grpc_add_status(struct rpc_stream *stream, struct http_headers *headers);
-bool grpc_take_status(struct rpc_stream *stream, const struct http_headers *headers);
+bool grpc_read_status(struct rpc_stream *stream);
 /* Sends the response's headers: ours, then those of the method. */
 void grpc_send_headers(struct rpc_stream *stream, struct str type);
 /* Checks the response's headers; false: the call has been cancelled. */

@@ -44,11 +44,6 @@ static void web_receive_headers(struct rpc_stream *stream) {
 		stream->events->headers(stream);
 }
 
-static bool web_read_status(struct rpc_stream *stream) {
-	return grpc_take_status(stream, &stream->http.trailers) ||
-	       (!stream->has_body && grpc_take_status(stream, &stream->http.received));
-}
-
 static void web_respond(struct rpc_stream *stream) {
 	grpc_send_headers(stream, content_type(stream));
 }
@@ -92,6 +87,6 @@ const struct rpc_codec grpc_web_codec = {
 	.finish = web_finish,
 	.request_headers = web_request_headers,
 	.receive_headers = web_receive_headers,
-	.read_status = web_read_status,
+	.read_status = grpc_read_status,
 	.release = transcode_release,
 };
