@@ -55,23 +55,22 @@ static void keep(struct platform_link *link, const char *key) {
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
 static void on_found(void *owner, const char *runner_key) {
-	struct backplane *backplane = owner;
-	if (backplane->platform.state != PLATFORM_LINK_SERVING) {
-		keep(&backplane->platform, runner_key);
+	struct platform_link *link = owner;
+	if (link->state != PLATFORM_LINK_SERVING) {
+		keep(link, runner_key);
 		return;
 	}
-	control_found(backplane_event(backplane), runner_key);
-	backplane_event_done(backplane);
+	control_found(context_event(link->context), runner_key);
+	context_event_done(link->context);
 }
 
-static void stop_waiting(struct backplane *backplane) {
-	timer_stop(&backplane->loop, &backplane->platform.limit);
-	loop_stop(&backplane->loop);
+static void stop_waiting(struct platform_link *link) {
+	timer_stop(&link->context->loop, &link->limit);
+	loop_stop(&link->context->loop);
 }
 
 static void on_listed(void *owner, const struct error *err) {
-	struct backplane *backplane = owner;
-	struct platform_link *link = &backplane->platform;
+	struct platform_link *link = owner;
 	if (link->state != PLATFORM_LINK_LISTING)
 		return; /* too late */
 	link->failed = err != NULL;
@@ -79,38 +78,39 @@ static void on_listed(void *owner, const struct error *err) {
 		link->err = *err;
 	else
 		platform_link_set_state(link, PLATFORM_LINK_LISTED);
-	stop_waiting(backplane);
+	stop_waiting(link);
 }
 
 static void on_limit(struct timer *timer) {
-	struct backplane *backplane = CONTAINER_OF(timer, struct backplane, platform.limit);
-	backplane->platform.failed = true;
-	error_set(&backplane->platform.err, CODE_DEADLINE_EXCEEDED,
+	struct platform_link *link = CONTAINER_OF(timer, struct platform_link, limit);
+	link->failed = true;
+	error_set(&link->err, CODE_DEADLINE_EXCEEDED,
 		  "the platform \"%s\" has not listed its Runners within %" PRIu64 " ms",
-		  backplane->options->platform->driver->name, backplane->platform.limit_ms);
-	stop_waiting(backplane);
+		  link->context->options->platform->driver->name, link->limit_ms);
+	stop_waiting(link);
 }
 
 static void on_progress(void *owner, const char *runner_key, const char *text) {
-	struct backplane *backplane = owner;
-	if (backplane->platform.state != PLATFORM_LINK_SERVING)
+	struct platform_link *link = owner;
+	if (link->state != PLATFORM_LINK_SERVING)
 		return;
-	control_runner_progress(backplane_event(backplane), runner_key, text);
-	backplane_event_done(backplane);
+	control_runner_progress(context_event(link->context), runner_key, text);
+	context_event_done(link->context);
 }
 
 static void on_exited(void *owner, const char *runner_key, const char *why, const struct last_lines *lines) {
-	struct backplane *backplane = owner;
+	struct platform_link *link = owner;
 	const char *oldest_first[LAST_LINES_MAX];
-	if (backplane->platform.state != PLATFORM_LINK_SERVING) {
-		forget_key(&backplane->platform, runner_key);
+	if (link->state != PLATFORM_LINK_SERVING) {
+		forget_key(link, runner_key);
 		return;
 	}
 	for (size_t i = 0; i < lines->count; i++)
 		oldest_first[i] = last_lines_get(lines, i);
 	failpoint(FAILPOINT_RUNNER_EXITED);
-	control_runner_exited(backplane_event(backplane), runner_key, &(struct cause){why, oldest_first, lines->count});
-	backplane_event_done(backplane);
+	control_runner_exited(context_event(link->context), runner_key,
+			      &(struct cause){why, oldest_first, lines->count});
+	context_event_done(link->context);
 }
 
 static const struct platform_events events = {
@@ -122,59 +122,57 @@ static const struct platform_events events = {
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-static struct platform *open_driver(struct backplane *backplane, struct error *err) {
-	const struct backplane_options *options = backplane->options;
-	char *folder = mem_printf("%s/run", backplane->data_folder);
+static struct platform *open_driver(struct platform_link *link, struct error *err) {
+	const struct backplane_options *options = link->context->options;
+	char *folder = mem_printf("%s/run", link->context->data.folder);
 	struct platform *platform = platform_open(options->platform,
 						  (struct platform_options){
-							  .loop = &backplane->loop,
+							  .loop = &link->context->loop,
 							  .folder = folder,
 							  .runner = {.program = options->program,
 								     .busy_poll_us = options->busy_poll_us,
 								     .start_timeout_ms = options->start_timeout_ms,
 								     .orphan_timeout_ms = options->orphan_timeout_ms},
 							  .events = &events,
-							  .owner = backplane,
+							  .owner = link,
 						  },
 						  err);
 	free(folder);
 	return platform;
 }
 
-int platform_link_open(struct backplane *backplane, uint64_t limit_ms, struct error *err) {
-	struct platform_link *link = &backplane->platform;
+int platform_link_open(struct platform_link *link, uint64_t limit_ms, struct error *err) {
+	struct loop *loop = &link->context->loop;
 	list_init(&link->found);
 	link->limit.fire = on_limit;
-	link->platform = open_driver(backplane, err);
+	link->platform = open_driver(link, err);
 	if (link->platform == NULL)
 		return -1;
 	platform_link_set_state(link, PLATFORM_LINK_LISTING);
-	uv_update_time(&backplane->loop.uv);
+	uv_update_time(&loop->uv);
 	link->limit_ms = limit_ms;
-	timer_start(&backplane->loop, &link->limit, limit_ms);
+	timer_start(loop, &link->limit, limit_ms);
 	link->platform->ops->start(link->platform);
-	loop_run(&backplane->loop);
+	loop_run(loop);
 	if (!link->failed)
 		return 0;
 	*err = link->err;
 	return -1;
 }
 
-void platform_link_begin(struct backplane *backplane) {
-	struct platform_link *link = &backplane->platform;
+void platform_link_begin(struct platform_link *link) {
 	platform_link_set_state(link, PLATFORM_LINK_SERVING);
 	LIST_FOREACH(item, &link->found) {
 		struct found_key *found = LIST_ENTRY(item, struct found_key, link);
-		control_found(&backplane->control, found->key);
+		control_found(&link->context->control, found->key);
 		forget(found);
 	}
 }
 
-void platform_link_close(struct backplane *backplane) {
-	struct platform_link *link = &backplane->platform;
+void platform_link_close(struct platform_link *link) {
 	if (link->platform == NULL)
 		return;
-	timer_stop(&backplane->loop, &link->limit);
+	timer_stop(&link->context->loop, &link->limit);
 	link->platform->ops->close(link->platform);
 	link->platform = NULL;
 	LIST_FOREACH(item, &link->found)
@@ -184,17 +182,17 @@ void platform_link_close(struct backplane *backplane) {
 
 /* --- orders ------------------------------------------------------------------------------------------------------- */
 
-void platform_link_create(struct backplane *backplane, const char *runner_key, const char *language) {
-	struct platform *platform = backplane->platform.platform;
+void platform_link_create(struct platform_link *link, const char *runner_key, const char *language) {
+	struct platform *platform = link->platform;
 	if (platform != NULL)
 		platform->ops->create(platform, &(struct runner_spec){.key = runner_key,
 								      .language = language,
-								      .backplane = backplane->inner_endpoint,
-								      .epoch = backplane->writer.epoch});
+								      .backplane = link->context->runner_endpoint,
+								      .epoch = link->context->data.writer.epoch});
 }
 
-void platform_link_destroy(struct backplane *backplane, const char *runner_key) {
-	struct platform *platform = backplane->platform.platform;
+void platform_link_destroy(struct platform_link *link, const char *runner_key) {
+	struct platform *platform = link->platform;
 	if (platform != NULL)
-		platform->ops->destroy(platform, runner_key, backplane->writer.epoch);
+		platform->ops->destroy(platform, runner_key, link->context->data.writer.epoch);
 }

@@ -4,13 +4,18 @@
  * with the table before, and all workers get the new one. A replica keeps its outlier (router/outlier.h) from table to
  * table.
  */
+#include "backplane/route_builder.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "backplane/context.h"
+#include "backplane/services/schemas.h"
+#include "backplane/workers.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "pb/pb.h"
 #include "schema/packed.h"
 
 /* --- outliers ---------------------------------------------------------------------------------------------- */
@@ -21,11 +26,11 @@ struct runner_outlier {
 	uint64_t alive_since_ms;
 };
 
-static struct outlier *outlier_of(struct backplane *backplane, const struct runner *runner) {
-	struct runner_outlier *entry = map_get(&backplane->outliers, str_from(runner->key));
+static struct outlier *outlier_of(struct route_builder *builder, const struct runner *runner) {
+	struct runner_outlier *entry = map_get(&builder->outliers, str_from(runner->key));
 	if (entry == NULL) {
 		entry = mem_zalloc(sizeof *entry);
-		map_put(&backplane->outliers, str_from(runner->key), entry);
+		map_put(&builder->outliers, str_from(runner->key), entry);
 	}
 	if (entry->outlier == NULL || entry->alive_since_ms != runner->alive_since_ms) {
 		outlier_unref(entry->outlier);
@@ -41,43 +46,43 @@ static void free_outlier(struct runner_outlier *entry) {
 }
 
 /* NULL: no route to what it hosts was made. */
-static const struct outlier *find_outlier(const struct backplane *backplane, const struct runner *runner) {
-	const struct runner_outlier *entry = map_get(&backplane->outliers, str_from(runner->key));
+static const struct outlier *find_outlier(const struct route_builder *builder, const struct runner *runner) {
+	const struct runner_outlier *entry = map_get(&builder->outliers, str_from(runner->key));
 	return entry != NULL && entry->alive_since_ms == runner->alive_since_ms ? entry->outlier : NULL;
 }
 
-unsigned routes_calls(const struct backplane *backplane, const struct runner *runner) {
-	const struct outlier *outlier = find_outlier(backplane, runner);
+unsigned route_builder_calls(const struct route_builder *builder, const struct runner *runner) {
+	const struct outlier *outlier = find_outlier(builder, runner);
 	return outlier != NULL ? outlier_under_way(outlier) : 0;
 }
 
-void routes_outlier_text(const struct backplane *backplane, const struct runner *runner,
-			 char ret_text[OUTLIER_TEXT_MAX]) {
-	const struct outlier *outlier = find_outlier(backplane, runner);
+void route_builder_outlier_text(const struct route_builder *builder, const struct runner *runner,
+				char ret_text[OUTLIER_TEXT_MAX]) {
+	const struct outlier *outlier = find_outlier(builder, runner);
 	ret_text[0] = '\0';
 	if (runner->state == RUNNER_ALIVE && outlier != NULL)
-		outlier_text(outlier, loop_now_ms(&backplane->loop), ret_text);
+		outlier_text(outlier, loop_now_ms(&builder->context->loop), ret_text);
 }
 
 /* --- endpoints of ended Runners ---------------------------------------------------------------------------------------- */
 
 /* Runs after the routes are out: a call by older routes would connect again to an endpoint that nobody closes any more.
  */
-static void forget_endpoints(struct backplane *backplane) {
-	for (size_t i = 0; i < backplane->forgotten_count; i++)
-		for (size_t j = 0; j < backplane->worker_count; j++)
-			worker_forget(backplane->workers[j], &backplane->forgotten[i]);
-	backplane->forgotten_count = 0;
+static void forget_endpoints(struct route_builder *builder) {
+	for (size_t i = 0; i < builder->forgotten_count; i++)
+		for (size_t j = 0; j < builder->workers->count; j++)
+			worker_forget(builder->workers->items[j], &builder->forgotten[i]);
+	builder->forgotten_count = 0;
 }
 
-void routes_forget(struct backplane *backplane, const struct runner *runner) {
-	free_outlier(map_remove(&backplane->outliers, str_from(runner->key)));
+void route_builder_forget(struct route_builder *builder, const struct runner *runner) {
+	free_outlier(map_remove(&builder->outliers, str_from(runner->key)));
 	struct endpoint endpoint;
 	if (runner->endpoint == NULL || endpoint_parse(str_from(runner->endpoint), &endpoint, NULL) < 0)
 		return;
-	if (backplane->forgotten_count == ARRAY_LEN(backplane->forgotten))
-		forget_endpoints(backplane);
-	backplane->forgotten[backplane->forgotten_count++] = endpoint;
+	if (builder->forgotten_count == ROUTE_FORGOTTEN_MAX)
+		forget_endpoints(builder);
+	builder->forgotten[builder->forgotten_count++] = endpoint;
 }
 
 /* --- the route of a module ---------------------------------------------------------------------------------------- */
@@ -156,12 +161,12 @@ static bool list_calls(const struct deployment *deployment, struct calls *calls)
 
 /* Deployments that still finish their calls may call what their own schema declares. A schema that neither exports nor
  * calls anything comes from a client that knows of neither: the module may call anything. */
-static void set_calls(const struct backplane *backplane, const struct module *module, struct route_module *route) {
+static void set_calls(const struct route_builder *builder, const struct module *module, struct route_module *route) {
 	struct calls calls = {0};
 	bool exports = list_calls(module->active, &calls);
 	if (!exports && calls.count == 0)
 		return;
-	LIST_FOREACH(link, &backplane->control.marks.ending) {
+	LIST_FOREACH(link, &builder->context->control.marks.ending) {
 		const struct deployment *deployment = LIST_ENTRY(link, struct deployment, in_ending);
 		if (deployment->module == module)
 			list_calls(deployment, &calls);
@@ -169,7 +174,7 @@ static void set_calls(const struct backplane *backplane, const struct module *mo
 	route_module_set_calls(route, calls.items, calls.count);
 }
 
-static struct route_replica *list_replicas(struct backplane *backplane, const struct deployment *deployment,
+static struct route_replica *list_replicas(struct route_builder *builder, const struct deployment *deployment,
 					   size_t *ret_count) {
 	struct route_replica *replicas = mem_zalloc((deployment->alive + 1) * sizeof *replicas);
 	size_t count = 0;
@@ -180,7 +185,7 @@ static struct route_replica *list_replicas(struct backplane *backplane, const st
 		struct route_replica *replica = &replicas[count++];
 		snprintf(replica->runner_key, sizeof replica->runner_key, "%s", runner->key);
 		snprintf(replica->deployment_key, sizeof replica->deployment_key, "%s", deployment->key);
-		replica->outlier = outlier_ref(outlier_of(backplane, runner));
+		replica->outlier = outlier_ref(outlier_of(builder, runner));
 		replica->label = mem_printf("the deployment %s of %s", deployment->key, deployment->module->name);
 		int failed = endpoint_parse(str_from(runner->endpoint), &replica->endpoint, NULL);
 		ASSERT(failed == 0);
@@ -189,12 +194,12 @@ static struct route_replica *list_replicas(struct backplane *backplane, const st
 	return replicas;
 }
 
-static struct route_module *make_route(struct backplane *backplane, const struct module *module) {
+static struct route_module *make_route(struct route_builder *builder, const struct module *module) {
 	char problem[ERROR_TEXT_MAX] = "";
 	const char *reason = "";
 	const struct deployment *active = module->active;
 	if (active == NULL || active->alive == 0)
-		reason = control_module_problem(&backplane->control, module, problem, sizeof problem);
+		reason = control_module_problem(&builder->context->control, module, problem, sizeof problem);
 	if (active == NULL) {
 		struct route_module *route = route_module_new(str_from(module->name), NULL, 0, NULL, 0, problem);
 		route->problem_reason = reason;
@@ -204,14 +209,14 @@ static struct route_module *make_route(struct backplane *backplane, const struct
 	const Schema__Module *message = unpack_schema(active, &arena);
 	struct str *verbs = mem_alloc((message->n_decls + 1) * sizeof *verbs);
 	size_t replica_count, verb_count = list_verbs(message, verbs);
-	struct route_replica *replicas = list_replicas(backplane, active, &replica_count);
+	struct route_replica *replicas = list_replicas(builder, active, &replica_count);
 	struct route_module *route =
 		route_module_new(str_from(module->name), verbs, verb_count, replicas, replica_count, problem);
-	set_calls(backplane, module, route);
-	stats_registry_fill(&backplane->stats, route);
+	set_calls(builder, module, route);
+	stats_registry_fill(builder->stats, route);
 	route->problem_reason = reason;
 	route->schema = packed_schema_ref(active->schema);
-	route->awaited = control_module_is_awaited(&backplane->control, module);
+	route->awaited = control_module_is_awaited(&builder->context->control, module);
 	free(verbs);
 	arena_deinit(&arena);
 	return route;
@@ -219,67 +224,69 @@ static struct route_module *make_route(struct backplane *backplane, const struct
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
-static void take_in_changes(struct backplane *backplane) {
-	if (backplane->changed_count == 0)
+static void take_in_changes(struct route_builder *builder) {
+	if (builder->changed_count == 0)
 		return;
-	struct route_table *table = route_table_with(backplane->routes, backplane->changed, backplane->changed_count);
-	route_table_unref(backplane->routes);
-	backplane->routes = table;
-	backplane->changed_count = 0;
+	struct route_table *table =
+		route_table_with(builder->context->routes, builder->changed, builder->changed_count);
+	route_table_unref(builder->context->routes);
+	builder->context->routes = table;
+	builder->changed_count = 0;
 }
 
-void routes_change(struct backplane *backplane, const struct module *module) {
-	if (backplane->changed_count == ARRAY_LEN(backplane->changed))
-		take_in_changes(backplane);
-	backplane->changed[backplane->changed_count++] = make_route(backplane, module);
-	schema_feed_set(&backplane->schema_feed, module->name, module->active ? module->active->schema : NULL);
+void route_builder_change(struct route_builder *builder, const struct module *module) {
+	if (builder->changed_count == ROUTE_CHANGES_MAX)
+		take_in_changes(builder);
+	builder->changed[builder->changed_count++] = make_route(builder, module);
+	schema_feed_set(&builder->schemas->feed, module->name, module->active ? module->active->schema : NULL);
 }
 
 /* A table on its way to the workers. */
 struct publication {
-	struct backplane *backplane;
+	struct route_builder *builder;
 	uint64_t version;
 };
 
 static void on_published(void *owner) {
 	struct publication *publication = owner;
-	struct backplane *backplane = publication->backplane;
+	struct route_builder *builder = publication->builder;
 	failpoint(FAILPOINT_ROUTES_PUBLISHED);
-	control_published(backplane_event(backplane), publication->version);
-	backplane_event_done(backplane);
-	schemas_changed(backplane);
+	control_published(context_event(builder->context), publication->version);
+	context_event_done(builder->context);
+	schemas_service_published(builder->schemas);
 	free(publication);
 }
 
-void routes_publish(struct backplane *backplane, uint64_t version) {
-	if (backplane->worker_count == 0)
+void route_builder_publish(struct route_builder *builder, uint64_t version) {
+	if (builder->workers->count == 0)
 		return; /* all workers have been stopped */
 	failpoint(FAILPOINT_ROUTES_PUBLISHING);
-	take_in_changes(backplane);
+	take_in_changes(builder);
 	struct publication *publication = mem_alloc(sizeof *publication);
-	*publication = (struct publication){.backplane = backplane, .version = version};
-	struct countdown *in_use = countdown_new(&backplane->loop, backplane->worker_count, on_published, publication);
-	for (size_t i = 0; i < backplane->worker_count; i++)
-		worker_set_routes(backplane->workers[i], route_table_ref(backplane->routes), in_use);
-	forget_endpoints(backplane);
+	*publication = (struct publication){.builder = builder, .version = version};
+	struct countdown *in_use =
+		countdown_new(&builder->context->loop, builder->workers->count, on_published, publication);
+	for (size_t i = 0; i < builder->workers->count; i++)
+		worker_set_routes(builder->workers->items[i], route_table_ref(builder->context->routes), in_use);
+	forget_endpoints(builder);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-void routes_init(struct backplane *backplane) {
-	map_init(&backplane->outliers);
-	backplane->routes = route_table_new();
+void route_builder_init(struct route_builder *builder, struct context *context, struct workers *workers,
+			struct stats_registry *stats, struct schemas_service *schemas) {
+	*builder = (struct route_builder){.context = context, .workers = workers, .stats = stats, .schemas = schemas};
+	map_init(&builder->outliers);
 }
 
-void routes_deinit(struct backplane *backplane) {
+void route_builder_deinit(struct route_builder *builder) {
 	for (size_t cursor = 0;;) {
-		struct runner_outlier *entry = map_next(&backplane->outliers, &cursor);
+		struct runner_outlier *entry = map_next(&builder->outliers, &cursor);
 		if (entry == NULL)
 			break;
 		free_outlier(entry);
 	}
-	map_deinit(&backplane->outliers);
-	for (size_t i = 0; i < backplane->changed_count; i++)
-		route_module_unref(backplane->changed[i]);
-	route_table_unref(backplane->routes);
+	map_deinit(&builder->outliers);
+	for (size_t i = 0; i < builder->changed_count; i++)
+		route_module_unref(builder->changed[i]);
 }

@@ -19,6 +19,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "pb/pb.h"
+#include "router/worker.h"
+#include "rpc/unary.h"
 
 #define UPLOAD_PATH "/xyz.block.ftl.v1.BackplaneService/UploadArtefact"
 
@@ -100,7 +103,7 @@ static int read_digests(struct diff *diff, struct error *err) {
 }
 
 static void on_get_diffs(struct rpc_unary *unary, const ProtobufCMessage *message) {
-	struct backplane *backplane = unary->service;
+	struct context *context = unary->service;
 	struct diff *diff = mem_zalloc(sizeof *diff);
 	diff->unary = unary;
 	diff->request = (const Ftl__GetArtefactDiffsRequest *)message;
@@ -112,7 +115,8 @@ static void on_get_diffs(struct rpc_unary *unary, const ProtobufCMessage *messag
 		diff_free(diff);
 		return;
 	}
-	artefacts_have(backplane->artefacts, &diff->op, diff->digests, diff->request->n_client_digests, diff->have);
+	artefacts_have(context->data.shared.artefacts, &diff->op, diff->digests, diff->request->n_client_digests,
+		       diff->have);
 }
 
 /* --- UploadArtefact ----------------------------------------------------------------------------------------------- */
@@ -139,7 +143,7 @@ void upload_state_change(enum upload_state *state, enum upload_state next) {
 }
 
 struct upload {
-	struct backplane *backplane;
+	struct context *context;
 	struct rpc_stream *stream; /* NULL: closed */
 	struct upload_parser parser;
 	enum upload_state state;
@@ -158,12 +162,12 @@ static bool is_at_work(const struct upload *upload) {
 }
 
 static void upload_free(struct upload *upload) {
-	struct backplane *backplane = upload->backplane;
+	struct context *context = upload->context;
 	artefact_writer_free(upload->writer);
 	buf_deinit(&upload->arrived);
 	buf_deinit(&upload->writing);
 	free(upload);
-	atomic_fetch_sub(&backplane->uploads, 1);
+	atomic_fetch_sub(&context->data.shared.uploads, 1);
 }
 
 static void upload_refuse(struct upload *upload, const struct error *err) {
@@ -236,7 +240,7 @@ static void on_upload_message(struct rpc_stream *stream, size_t size UNUSED) {
 }
 
 static int take_content(struct upload *upload, struct str bytes, struct error *err) {
-	uint64_t max = upload->backplane->options->artefact_max;
+	uint64_t max = upload->context->options->artefact_max;
 	while (bytes.len > 0) {
 		struct str piece;
 		if (upload_parser_next(&upload->parser, &bytes, &piece, err) < 0)
@@ -294,14 +298,14 @@ static const struct rpc_events upload_events = {
 	.closed = on_upload_closed,
 };
 
-static void begin_upload(struct rpc_stream *stream, struct backplane *backplane) {
+static void begin_upload(struct rpc_stream *stream, struct context *context) {
 	struct upload *upload = mem_zalloc(sizeof *upload);
-	atomic_fetch_add(&backplane->uploads, 1);
-	upload->backplane = backplane;
+	atomic_fetch_add(&context->data.shared.uploads, 1);
+	upload->context = context;
 	upload->stream = stream;
 	upload->op.loop = stream->loop;
 	upload->op.done = on_upload_kept;
-	upload->writer = artefact_writer_new(backplane->artefacts, stream->loop);
+	upload->writer = artefact_writer_new(context->data.shared.artefacts, stream->loop);
 	buf_init_counted(&upload->arrived, UPLOAD_BUFFER, &stream->loop->held);
 	buf_init_counted(&upload->writing, UPLOAD_BUFFER, &stream->loop->held);
 	/* A message is taken piece by piece, so only its content is limited. */
@@ -329,7 +333,7 @@ const struct rpc_method upload_method = {.path = UPLOAD_PATH, .start = start_upl
 /* --- GetDeploymentArtefacts --------------------------------------------------------------------------------------- */
 
 struct download {
-	struct backplane *backplane;
+	struct context *context;
 	struct rpc_stream *stream; /* NULL: closed */
 	const Ftl__GetDeploymentArtefactsRequest *request;
 	struct arena asked; /* holds the request */
@@ -352,7 +356,7 @@ static void download_free_if_done(struct download *download) {
 	if (download->stream != NULL || download->reading || download->has_job)
 		return;
 	artefact_reader_free(download->reader);
-	download->backplane->loop.held.used -= download->asked.used;
+	download->context->loop.held.used -= download->asked.used;
 	arena_deinit(&download->asked);
 	arena_deinit(&download->arena);
 	free(download->chunk);
@@ -400,7 +404,7 @@ static void next_artefact(struct download *download) {
 static void on_chunk_read(struct artefact_op *op, const struct error *err) {
 	struct download *download = CONTAINER_OF(op, struct download, op);
 	download->reading = false;
-	download->backplane->transfers_at_work--;
+	download->context->data.downloads--;
 	if (download->stream == NULL) {
 		download_free_if_done(download);
 	} else if (rpc_has_ended(download->stream)) {
@@ -425,11 +429,11 @@ static void download_advance(struct download *download) {
 		rpc_finish(download->stream, CODE_OK, "");
 		return;
 	}
-	struct backplane *backplane = download->backplane;
+	struct context *context = download->context;
 	download->reading = true;
-	backplane->transfers_at_work++;
+	context->data.downloads++;
 	if (download->reader == NULL)
-		download->reader = artefact_reader_new(backplane->artefacts, &backplane->loop,
+		download->reader = artefact_reader_new(context->data.shared.artefacts, &context->loop,
 						       &download->record.artefacts[download->at].digest);
 	artefact_reader_read(download->reader, &download->op, download->chunk, CHUNK_SIZE, &download->chunk_len);
 }
@@ -480,27 +484,29 @@ static void start_download(struct rpc_stream *stream, const ProtobufCMessage *re
 		return;
 	}
 	struct download *download = mem_zalloc(sizeof *download);
-	download->backplane = stream->service;
+	download->context = stream->service;
 	download->stream = stream;
 	download->request = asked;
 	download->asked = *arena;
 	*arena = (struct arena){0};
-	download->backplane->loop.held.used += download->asked.used;
+	download->context->loop.held.used += download->asked.used;
 	arena_init(&download->arena, MIB(256));
-	download->op.loop = &download->backplane->loop;
+	download->op.loop = &download->context->loop;
 	download->op.done = on_chunk_read;
 	download->job = (struct store_job){.work = record_work, .done = record_done};
 	download->has_job = true;
 	stream->owner = download;
 	stream->events = &download_events;
-	store_queue_add(&download->backplane->store_queue, &download->job);
+	store_queue_add(&download->context->data.queue, &download->job);
 }
 
-const struct rpc_method artefact_methods[] = {
+static const struct rpc_method artefact_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetArtefactDiffs", on_get_diffs,
 			 ftl__get_artefact_diffs_request__descriptor),
 	{.path = UPLOAD_PATH, .start = start_upload},
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/GetDeploymentArtefacts", start_download,
 			     ftl__get_deployment_artefacts_request__descriptor),
 };
-const size_t artefact_method_count = ARRAY_LEN(artefact_methods);
+void artefacts_service_add(struct context *context, struct rpc_server *server) {
+	rpc_server_add(server, artefact_methods, ARRAY_LEN(artefact_methods), context);
+}

@@ -7,10 +7,11 @@
 
 #include "rpc/server.h"
 
-extern const struct rpc_method artefact_methods[];
-extern const size_t artefact_method_count;
+struct context;
 
-/* UploadArtefact for workers, whose owner is the Backplane. */
+void artefacts_service_add(struct context *context, struct rpc_server *server);
+
+/* UploadArtefact for workers, whose owner is the context. Of the context they use data.shared alone. */
 extern const struct rpc_method upload_method;
 
 enum upload_state { UPLOAD_RECEIVING, UPLOAD_WRITING, UPLOAD_COMMITTING, UPLOAD_ANSWERED, UPLOAD_STATE_COUNT };

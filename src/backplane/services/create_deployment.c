@@ -25,12 +25,14 @@
 #include "base/path.h"
 #include "control/schema_gate.h"
 #include "ftl.pb-c.h"
+#include "pb/pb.h"
+#include "rpc/unary.h"
 #include "schema/check.h"
 #include "schema/proto.h"
 
 struct creation {
 	enum creation_state state;
-	struct backplane *backplane;
+	struct context *context;
 	struct rpc_unary *unary; /* holds the request */
 	struct arena arena; /* holds the record */
 	struct deployment_record record;
@@ -253,8 +255,8 @@ static void creation_answer(struct write_behind_waiter *waiter) {
 static void creation_work(struct store_job *job, struct store *store) {
 	struct creation *creation = CONTAINER_OF(job, struct creation, job);
 	char key[KEY_MAX];
-	creation->failed = store->ops->add_deployment(store, creation->backplane->writer.epoch, &creation->record, key,
-						      &creation->existed, &creation->err) < 0;
+	creation->failed = store->ops->add_deployment(store, creation->context->data.writer.epoch, &creation->record,
+						      key, &creation->existed, &creation->err) < 0;
 	if (!creation->failed)
 		snprintf(creation->key, sizeof creation->key, "%s", key);
 }
@@ -268,35 +270,35 @@ static bool is_of_store(const struct error *err) {
 
 static void creation_done(struct store_job *job) {
 	struct creation *creation = CONTAINER_OF(job, struct creation, job);
-	struct backplane *backplane = creation->backplane;
+	struct context *context = creation->context;
 	list_remove(&creation->pending.link);
 	if (creation->failed) {
 		if (is_of_store(&creation->err))
-			store_writer_fail(&backplane->writer, &creation->err);
+			store_writer_fail(&context->data.writer, &creation->err);
 		creation_fail(creation, &creation->err);
 		return;
 	}
 	failpoint(FAILPOINT_CREATE_KEPT);
 	creation_state_change(&creation->state, CREATION_APPLIED);
-	control_deployment_created(backplane_event(backplane), &creation->record, creation->replicas);
-	backplane_event_done(backplane);
+	control_deployment_created(context_event(context), &creation->record, creation->replicas);
+	context_event_done(context);
 	failpoint(FAILPOINT_CREATE_APPLIED);
 	creation->waiter.kept = creation_answer;
-	if (!write_behind_wait(&backplane->writer.write_behind, &creation->waiter))
+	if (!write_behind_wait(&context->data.writer.write_behind, &creation->waiter))
 		creation_answer(&creation->waiter);
 }
 
 static void creation_keep(struct creation *creation) {
-	struct backplane *backplane = creation->backplane;
-	const struct error *trouble = store_writer_trouble(&backplane->writer);
+	struct context *context = creation->context;
+	const struct error *trouble = store_writer_trouble(&context->data.writer);
 	if (trouble != NULL) {
 		creation_fail(creation, trouble);
 		return;
 	}
 	creation_state_change(&creation->state, CREATION_KEEPING);
 	/* Until the control side has this deployment, the schemas of further ones are checked against it. */
-	list_append(&backplane->pending, &creation->pending.link);
-	store_queue_add(&backplane->store_queue, &creation->job);
+	list_append(&context->pending, &creation->pending.link);
+	store_queue_add(&context->data.queue, &creation->job);
 }
 
 /* --- CHECKING ----------------------------------------------------------------------------------------------------- */
@@ -313,10 +315,10 @@ static int check_uploaded(const struct creation *creation, struct error *err) {
 }
 
 static int check_gate(struct creation *creation, struct error *err) {
-	struct backplane *backplane = creation->backplane;
+	struct context *context = creation->context;
 	return creation->allow_breaking
 		       ? 0
-		       : schema_gate_check(&backplane->control, &backplane->pending, creation->module, err);
+		       : schema_gate_check(&context->control, &context->pending, creation->module, err);
 }
 
 static void on_uploads_known(struct artefact_op *op, const struct error *why) {
@@ -338,13 +340,14 @@ static void creation_check(struct creation *creation) {
 		creation->digests[i] = creation->record.artefacts[i].digest;
 	creation->op.loop = creation->unary->loop;
 	creation->op.done = on_uploads_known;
-	artefacts_have(creation->backplane->artefacts, &creation->op, creation->digests, count, creation->have);
+	artefacts_have(creation->context->data.shared.artefacts, &creation->op, creation->digests, count,
+		       creation->have);
 }
 
 static void on_create(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	struct creation *creation = mem_zalloc(sizeof *creation);
 	creation->unary = unary;
-	creation->backplane = unary->service;
+	creation->context = unary->service;
 	creation->job = (struct store_job){.work = creation_work, .done = creation_done};
 	arena_init(&creation->arena, SCHEMA_ARENA_MAX + MIB(16));
 	struct error err;
@@ -354,8 +357,11 @@ static void on_create(struct rpc_unary *unary, const ProtobufCMessage *message) 
 		creation_check(creation);
 }
 
-const struct rpc_method create_deployment_methods[] = {
+static const struct rpc_method create_deployment_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/CreateDeployment", on_create,
 			 ftl__create_deployment_request__descriptor),
 };
-const size_t create_deployment_method_count = ARRAY_LEN(create_deployment_methods);
+
+void creation_service_add(struct context *context, struct rpc_server *server) {
+	rpc_server_add(server, create_deployment_methods, ARRAY_LEN(create_deployment_methods), context);
+}

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CreateDeployment: checks a deployment, keeps it, and hands it to the control side. The service of the method is the
- * Backplane.
+ * CreateDeployment: checks a deployment, stores it, and hands it to the control side.
  */
 #pragma once
 
 #include "rpc/server.h"
 
-struct backplane;
+struct context;
 
-extern const struct rpc_method create_deployment_methods[];
-extern const size_t create_deployment_method_count;
+void creation_service_add(struct context *context, struct rpc_server *server);
 
 enum creation_state { CREATION_CHECKING, CREATION_KEEPING, CREATION_APPLIED, CREATION_ANSWERED, CREATION_STATE_COUNT };
 

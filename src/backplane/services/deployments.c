@@ -11,6 +11,9 @@
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "pb/pb.h"
+#include "router/route.h"
+#include "rpc/unary.h"
 
 /* --- GetDeployment ------------------------------------------------------------------------------------------------ */
 
@@ -69,7 +72,7 @@ static void reading_done(struct store_job *job) {
 }
 
 static void on_get(struct rpc_unary *unary, const ProtobufCMessage *message) {
-	struct backplane *backplane = unary->service;
+	struct context *context = unary->service;
 	const char *key = ((const Ftl__GetDeploymentRequest *)message)->deployment_key;
 	if (key[0] == '\0') {
 		struct error err;
@@ -82,7 +85,7 @@ static void on_get(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	reading->job = (struct store_job){.work = reading_work, .done = reading_done};
 	reading->key = mem_strdup(key);
 	arena_init(&reading->arena, MIB(256));
-	store_queue_add(&backplane->store_queue, &reading->job);
+	store_queue_add(&context->data.queue, &reading->job);
 }
 
 /* --- KillModule --------------------------------------------------------------------------------------------------- */
@@ -104,29 +107,31 @@ static void killing_reply(struct write_behind_waiter *waiter) {
 }
 
 static void on_kill(struct rpc_unary *unary, const ProtobufCMessage *message) {
-	struct backplane *backplane = unary->service;
+	struct context *context = unary->service;
 	struct str name = str_from(((const Ftl__KillModuleRequest *)message)->module);
-	struct control *control = backplane_event(backplane);
+	struct control *control = context_event(context);
 	if (control_module(control, name) == NULL) {
 		struct error err;
-		route_table_no_module(backplane->routes, name, &err);
-		backplane_event_done(backplane);
+		route_table_no_module(context->routes, name, &err);
+		context_event_done(context);
 		rpc_unary_fail(unary, &err);
 		return;
 	}
 	struct killing *killing = mem_zalloc(sizeof *killing);
 	*killing = (struct killing){.waiter.kept = killing_reply, .unary = unary};
 	control_kill(control, name, killing->key);
-	backplane_event_done(backplane);
+	context_event_done(context);
 	failpoint(FAILPOINT_KILL_APPLIED);
-	if (!write_behind_wait(&backplane->writer.write_behind, &killing->waiter))
+	if (!write_behind_wait(&context->data.writer.write_behind, &killing->waiter))
 		killing_reply(&killing->waiter);
 }
 
-const struct rpc_method deployment_methods[] = {
+static const struct rpc_method deployment_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetDeployment", on_get,
 			 ftl__get_deployment_request__descriptor),
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/KillModule", on_kill,
 			 ftl__kill_module_request__descriptor),
 };
-const size_t deployment_method_count = ARRAY_LEN(deployment_methods);
+void deployments_service_add(struct context *context, struct rpc_server *server) {
+	rpc_server_add(server, deployment_methods, ARRAY_LEN(deployment_methods), context);
+}

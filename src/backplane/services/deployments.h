@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GetDeployment and KillModule. The service of the methods is the Backplane.
+ * Single deployments: GetDeployment reads one back, and KillModule ends what runs of a module.
  */
 #pragma once
 
 #include "rpc/server.h"
 
-extern const struct rpc_method deployment_methods[];
-extern const size_t deployment_method_count;
+struct context;
+
+void deployments_service_add(struct context *context, struct rpc_server *server);

@@ -6,14 +6,21 @@
  * A watcher reads the store, a page at a time, and the next page only when the last one has left: so one that is slow
  * holds a page and no more, and misses nothing as long as the store has it. Only what is kept is shown.
  */
+#include "backplane/services/events.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "backplane/context.h"
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "pb/pb.h"
+#include "router/route.h"
+#include "rpc/server.h"
+#include "rpc/unary.h"
 
 enum {
 	PAGE_MAX = 100, /* events */
@@ -23,26 +30,26 @@ enum {
 
 /* --- taken down --------------------------------------------------------------------------------------------------- */
 
-static void add(struct backplane *backplane, struct event_record *event) {
-	event->sequence = ++backplane->events.sequence;
-	event->time_ms = backplane->effects.ops->wall_ms(&backplane->effects);
-	write_behind_add_event(&backplane->writer.write_behind, event);
-	if (!timer_is_running(&backplane->events.flush))
-		timer_start(&backplane->loop, &backplane->events.flush, FLUSH_MS);
+static void add(struct events_service *service, struct event_record *event) {
+	event->sequence = ++service->sequence;
+	event->time_ms = clock_wall_ms();
+	write_behind_add_event(&service->context->data.writer.write_behind, event);
+	if (!timer_is_running(&service->flush))
+		timer_start(&service->context->loop, &service->flush, FLUSH_MS);
 }
 
-void events_add(struct backplane *backplane, enum event_kind kind, const char *format, ...) {
+void events_service_append(struct events_service *service, enum event_kind kind, const char *format, ...) {
 	char text[EVENT_TEXT_MAX];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	add(backplane, &(struct event_record){.kind = kind,
-					      .module = "",
-					      .deployment_key = "",
-					      .runner_key = "",
-					      .text = text,
-					      .lines = ""});
+	add(service, &(struct event_record){.kind = kind,
+					    .module = "",
+					    .deployment_key = "",
+					    .runner_key = "",
+					    .text = text,
+					    .lines = ""});
 }
 
 static char *join_lines(const struct cause *cause) {
@@ -55,7 +62,7 @@ static char *join_lines(const struct cause *cause) {
 	return text;
 }
 
-void events_add_of_control(struct backplane *backplane, const struct control_event *event) {
+void events_service_control(struct events_service *service, const struct control_event *event) {
 	char *lines = join_lines(&event->cause);
 	struct event_record record = {
 		.kind = event->kind,
@@ -66,23 +73,24 @@ void events_add_of_control(struct backplane *backplane, const struct control_eve
 		.lines = lines,
 	};
 	if (event->retry_in_ms > 0)
-		record.retry_ms = backplane->effects.ops->wall_ms(&backplane->effects) + (int64_t)event->retry_in_ms;
-	add(backplane, &record);
+		record.retry_ms = clock_wall_ms() + (int64_t)event->retry_in_ms;
+	add(service, &record);
 	free(lines);
 }
 
 static void on_flush(struct timer *timer) {
-	write_behind_flush(&CONTAINER_OF(timer, struct backplane, events.flush)->writer.write_behind);
+	write_behind_flush(&CONTAINER_OF(timer, struct events_service, flush)->context->data.writer.write_behind);
 }
 
-int events_load(struct backplane *backplane, struct error *err) {
+int events_service_load(struct events_service *service, struct error *err) {
 	struct arena arena = ARENA_INIT(KIB(64));
 	const struct event_query query = {.module = "", .since_ms = INT64_MIN, .newest = 1, .limit = 1};
 	struct event_record *last;
 	size_t count;
-	int failed = backplane->store->ops->list_events(backplane->store, &query, &arena, &last, &count, err);
+	int failed = service->context->data.store->ops->list_events(service->context->data.store, &query, &arena, &last,
+								    &count, err);
 	if (!failed && count > 0)
-		backplane->events.sequence = backplane->events.kept = last->sequence;
+		service->sequence = service->kept = last->sequence;
 	arena_deinit(&arena);
 	return failed;
 }
@@ -91,7 +99,7 @@ int events_load(struct backplane *backplane, struct error *err) {
 
 struct event_watcher {
 	struct list link; /* from its request on */
-	struct backplane *backplane;
+	struct events_service *service;
 	struct rpc_stream *stream; /* NULL: closed */
 	char *module;
 	bool follow;
@@ -187,8 +195,8 @@ static void page_done(struct store_job *job) {
 static void finish(struct event_watcher *watcher) {
 	struct str name = str_from(watcher->module);
 	struct error err;
-	if (name.len > 0 && !watcher->found && control_module(&watcher->backplane->control, name) == NULL) {
-		route_table_no_module(watcher->backplane->routes, name, &err);
+	if (name.len > 0 && !watcher->found && control_module(&watcher->service->context->control, name) == NULL) {
+		route_table_no_module(watcher->service->context->routes, name, &err);
 		rpc_fail(watcher->stream, &err);
 	} else {
 		rpc_finish(watcher->stream, CODE_OK, "");
@@ -196,25 +204,25 @@ static void finish(struct event_watcher *watcher) {
 }
 
 static void go_on(struct event_watcher *watcher) {
-	struct backplane *backplane = watcher->backplane;
-	if (watcher->reading || backplane->store == NULL || rpc_has_ended(watcher->stream) ||
+	struct events_service *service = watcher->service;
+	if (watcher->reading || service->context->data.store == NULL || rpc_has_ended(watcher->stream) ||
 	    rpc_unsent(watcher->stream) > UNSENT_MAX)
 		return;
-	if (watcher->query.after >= (watcher->follow ? backplane->events.kept : watcher->upto)) {
+	if (watcher->query.after >= (watcher->follow ? service->kept : watcher->upto)) {
 		if (!watcher->follow)
 			finish(watcher);
 		return;
 	}
-	watcher->upto = watcher->follow ? backplane->events.kept : watcher->upto;
+	watcher->upto = watcher->follow ? service->kept : watcher->upto;
 	watcher->reading = true;
 	arena_init(&watcher->arena, MIB(4));
-	store_queue_add(&backplane->store_queue, &watcher->job);
+	store_queue_add(&service->context->data.queue, &watcher->job);
 }
 
-void events_kept(struct backplane *backplane, const struct event_record *last) {
+void events_service_stored(struct events_service *service, const struct event_record *last) {
 	failpoint(FAILPOINT_EVENTS_KEPT);
-	backplane->events.kept = last->sequence;
-	LIST_FOREACH(link, &backplane->events.watchers) {
+	service->kept = last->sequence;
+	LIST_FOREACH(link, &service->watchers) {
 		struct event_watcher *watcher = LIST_ENTRY(link, struct event_watcher, link);
 		if (watcher->follow)
 			go_on(watcher);
@@ -226,14 +234,14 @@ void events_kept(struct backplane *backplane, const struct event_record *last) {
 static void begin(struct event_watcher *watcher, const Ftl__StreamEventsRequest *request) {
 	watcher->module = mem_strdup(request->module);
 	watcher->follow = request->follow;
-	watcher->upto = watcher->backplane->events.kept;
+	watcher->upto = watcher->service->kept;
 	watcher->query = (struct event_query){.module = watcher->module,
 					      .since_ms = request->since_ms,
 					      .after = request->tail == 0 ? watcher->upto : 0,
 					      .newest = request->tail == 0 ? SIZE_MAX : request->tail,
 					      .limit = PAGE_MAX};
 	watcher->stream->open_ended = true;
-	list_append(&watcher->backplane->events.watchers, &watcher->link);
+	list_append(&watcher->service->watchers, &watcher->link);
 	if (watcher->follow)
 		rpc_respond(watcher->stream);
 	go_on(watcher);
@@ -258,7 +266,7 @@ static const struct rpc_events watcher_events = {
 
 static void start_stream(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena UNUSED) {
 	struct event_watcher *watcher = mem_zalloc(sizeof *watcher);
-	watcher->backplane = stream->service;
+	watcher->service = stream->service;
 	watcher->stream = stream;
 	watcher->job = (struct store_job){.work = page_work, .done = page_done};
 	list_init(&watcher->link);
@@ -267,17 +275,20 @@ static void start_stream(struct rpc_stream *stream, const ProtobufCMessage *requ
 	begin(watcher, (const Ftl__StreamEventsRequest *)request);
 }
 
-const struct rpc_method event_methods[] = {
+static const struct rpc_method event_methods[] = {
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/StreamEvents", start_stream,
 			     ftl__stream_events_request__descriptor),
 };
-const size_t event_method_count = ARRAY_LEN(event_methods);
-
-void events_init(struct backplane *backplane) {
-	list_init(&backplane->events.watchers);
-	backplane->events.flush.fire = on_flush;
+void events_service_add(struct events_service *service, struct rpc_server *server) {
+	rpc_server_add(server, event_methods, ARRAY_LEN(event_methods), service);
 }
 
-void events_close(struct backplane *backplane) {
-	timer_stop(&backplane->loop, &backplane->events.flush);
+void events_service_init(struct events_service *service, struct context *context) {
+	*service = (struct events_service){.context = context};
+	list_init(&service->watchers);
+	service->flush.fire = on_flush;
+}
+
+void events_service_close(struct events_service *service) {
+	timer_stop(&service->context->loop, &service->flush);
 }

@@ -7,8 +7,12 @@
 #include <stdlib.h>
 
 #include "backplane/context.h"
+#include "backplane/services/log_files.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "pb/pb.h"
+#include "router/route.h"
+#include "rpc/unary.h"
 
 enum {
 	PUBLISH_MAX = 4 << 20, /* a message of PublishLogs */
@@ -38,7 +42,7 @@ void follower_state_change(enum follower_state *state, enum follower_state next)
 
 struct follower {
 	struct list link; /* in the Backplane's followers, if it follows */
-	struct backplane *backplane;
+	struct logs_service *service;
 	struct rpc_stream *stream; /* NULL: closed */
 	enum follower_state state;
 	bool follow;
@@ -117,12 +121,12 @@ static void send_held(struct follower *follower) {
 
 /* The whole tail is sent, without follow. */
 static void finish(struct follower *follower, size_t found) {
-	struct backplane *backplane = follower->backplane;
+	struct logs_service *service = follower->service;
 	struct str name = str_from(follower->module);
 	struct error err;
 	follower_state_change(&follower->state, FOLLOWER_ENDED);
-	if (name.len > 0 && found == 0 && control_module(&backplane->control, name) == NULL) {
-		route_table_no_module(backplane->routes, name, &err);
+	if (name.len > 0 && found == 0 && control_module(&service->context->control, name) == NULL) {
+		route_table_no_module(service->context->routes, name, &err);
 		rpc_fail(follower->stream, &err);
 	} else {
 		rpc_finish(follower->stream, CODE_OK, "");
@@ -173,8 +177,8 @@ static const struct rpc_events follower_events = {.closed = on_closed};
 static void start_stream(struct rpc_stream *stream, const ProtobufCMessage *message, struct arena *arena UNUSED) {
 	const Ftl__StreamLogsRequest *request = (const Ftl__StreamLogsRequest *)message;
 	struct follower *follower = mem_zalloc(sizeof *follower);
-	struct backplane *backplane = stream->service;
-	follower->backplane = backplane;
+	struct logs_service *service = stream->service;
+	follower->service = service;
 	follower->stream = stream;
 	follower->follow = request->follow;
 	follower->module = mem_strdup(request->module);
@@ -182,24 +186,24 @@ static void start_stream(struct rpc_stream *stream, const ProtobufCMessage *mess
 	buf_init(&follower->held, FOLLOWER_UNSENT_MAX);
 	list_init(&follower->link);
 	if (request->follow)
-		list_append(&backplane->followers, &follower->link);
+		list_append(&service->followers, &follower->link);
 	stream->open_ended = request->follow;
 	stream->owner = follower;
 	stream->events = &follower_events;
-	log_files_tail(backplane->log_files, &follower->tail, str_from(follower->module), request->tail);
+	log_files_tail(service->files, &follower->tail, str_from(follower->module), request->tail);
 }
 
 /* --- PublishLogs -------------------------------------------------------------------------------------------------- */
 
 struct publisher {
-	struct backplane *backplane;
+	struct logs_service *service;
 	struct rpc_stream *stream; /* NULL: closed */
 	struct buf received;
 	struct log_files_flush flush;
 	bool flushing;
 };
 
-static void take_entries(struct backplane *backplane, const Ftl__PublishLogsRequest *request) {
+static void take_entries(struct logs_service *service, const Ftl__PublishLogsRequest *request) {
 	for (size_t i = 0; i < request->n_entries; i++) {
 		const Ftl__LogEntry *entry = request->entries[i];
 		const struct log_entry taken = {
@@ -211,8 +215,8 @@ static void take_entries(struct backplane *backplane, const Ftl__PublishLogsRequ
 			.runner_key = entry->runner_key,
 			.attributes = entry->attributes,
 		};
-		log_files_add(backplane->log_files, &taken);
-		LIST_FOREACH(link, &backplane->followers) {
+		log_files_add(service->files, &taken);
+		LIST_FOREACH(link, &service->followers) {
 			struct follower *follower = LIST_ENTRY(link, struct follower, link);
 			if (follower->module[0] == '\0' || strcmp(follower->module, entry->module) == 0)
 				give_entry(follower, &taken, follower->state == FOLLOWER_READING ? hold : send_now);
@@ -229,7 +233,7 @@ static void take_message(struct rpc_stream *stream) {
 	if (pb_unpack(&ftl__publish_logs_request__descriptor, bytes, &arena, &message, &err) < 0)
 		rpc_fail(stream, &err);
 	else
-		take_entries(publisher->backplane, (const Ftl__PublishLogsRequest *)message);
+		take_entries(publisher->service, (const Ftl__PublishLogsRequest *)message);
 	arena_deinit(&arena);
 	buf_clear(&publisher->received);
 	buf_trim(&publisher->received);
@@ -276,7 +280,7 @@ static void on_publish_end(struct rpc_stream *stream) {
 	struct publisher *publisher = stream->owner;
 	publisher->flushing = true;
 	publisher->flush.done = on_flushed;
-	log_files_flush(publisher->backplane->log_files, &publisher->flush);
+	log_files_flush(publisher->service->files, &publisher->flush);
 }
 
 static void on_publish_closed(struct rpc_stream *stream) {
@@ -295,7 +299,7 @@ static const struct rpc_events publisher_events = {
 
 static void start_publish(struct rpc_stream *stream) {
 	struct publisher *publisher = mem_zalloc(sizeof *publisher);
-	publisher->backplane = stream->service;
+	publisher->service = stream->service;
 	publisher->stream = stream;
 	buf_init(&publisher->received, PUBLISH_MAX);
 	stream->open_ended = true;
@@ -304,13 +308,16 @@ static void start_publish(struct rpc_stream *stream) {
 	stream->events = &publisher_events;
 }
 
-const struct rpc_method log_methods[] = {
+static const struct rpc_method log_methods[] = {
 	{.path = "/xyz.block.ftl.v1.BackplaneService/PublishLogs", .start = start_publish},
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/StreamLogs", start_stream,
 			     ftl__stream_logs_request__descriptor),
 };
-const size_t log_method_count = ARRAY_LEN(log_methods);
+void logs_service_add(struct logs_service *service, struct rpc_server *server) {
+	rpc_server_add(server, log_methods, ARRAY_LEN(log_methods), service);
+}
 
-void service_logs_init(struct backplane *backplane) {
-	list_init(&backplane->followers);
+void logs_service_init(struct logs_service *service, struct context *context) {
+	*service = (struct logs_service){.context = context};
+	list_init(&service->followers);
 }

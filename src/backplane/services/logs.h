@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PublishLogs and StreamLogs. The service of the methods is the Backplane.
+ * Logs of modules: PublishLogs receives them from Runners, StreamLogs sends them to people.
  */
 #pragma once
 
+#include "base/list.h"
 #include "rpc/server.h"
 
-struct backplane;
+struct context;
+struct log_files;
 
-extern const struct rpc_method log_methods[];
-extern const size_t log_method_count;
+struct logs_service {
+	struct context *context;
+	struct log_files *files;
+	struct list followers; /* struct follower */
+};
 
 enum follower_state { FOLLOWER_READING, FOLLOWER_FOLLOWING, FOLLOWER_ENDED, FOLLOWER_STATE_COUNT };
 
 /* Asserts that the next state may follow. */
 void follower_state_change(enum follower_state *state, enum follower_state next);
 
-void service_logs_init(struct backplane *backplane);
+/* files is set once the data folder is open. */
+void logs_service_init(struct logs_service *service, struct context *context);
+void logs_service_add(struct logs_service *service, struct rpc_server *server);

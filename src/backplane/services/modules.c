@@ -3,6 +3,8 @@
  * What runs of a module, and what did: ScaleModule, RollbackModule, ListDeployments. A change is answered when it is
  * kept.
  */
+#include "backplane/services/modules.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,6 +14,8 @@
 #include "base/reasons.h"
 #include "control/schema_gate.h"
 #include "ftl.pb-c.h"
+#include "router/route.h"
+#include "rpc/unary.h"
 
 /* Of what was deployed of a module, the newest so many are looked at. */
 enum { HISTORY_MAX = 100 };
@@ -34,32 +38,32 @@ static void scaling_reply(struct write_behind_waiter *waiter) {
 	free(scaling);
 }
 
-static int scale(struct backplane *backplane, struct str name, uint32_t replicas, char ret_key[KEY_MAX],
+static int scale(struct context *context, struct str name, uint32_t replicas, char ret_key[KEY_MAX],
 		 struct error *err) {
-	const struct module *module = control_module(&backplane->control, name);
+	const struct module *module = control_module(&context->control, name);
 	if (replicas > REPLICAS_MAX)
 		return error_set(err, CODE_INVALID_ARGUMENT, "replicas is %u; at most %d are allowed", replicas,
 				 REPLICAS_MAX);
 	if (module == NULL)
-		return route_table_no_module(backplane->routes, name, err);
-	int failed = control_scale(backplane_event(backplane), name, replicas, err);
+		return route_table_no_module(context->routes, name, err);
+	int failed = control_scale(context_event(context), name, replicas, err);
 	if (!failed)
 		snprintf(ret_key, KEY_MAX, "%s", module->active ? module->active->key : module->next->key);
-	backplane_event_done(backplane);
+	context_event_done(context);
 	failpoint(FAILPOINT_SCALE_APPLIED);
 	return failed;
 }
 
 static void on_scale(struct rpc_unary *unary, const ProtobufCMessage *message) {
-	struct backplane *backplane = unary->service;
+	struct context *context = unary->service;
 	const Ftl__ScaleModuleRequest *request = (const Ftl__ScaleModuleRequest *)message;
 	struct scaling *scaling = mem_zalloc(sizeof *scaling);
 	*scaling = (struct scaling){.waiter.kept = scaling_reply, .unary = unary};
 	struct error err;
-	if (scale(backplane, str_from(request->module), request->replicas, scaling->key, &err) < 0) {
+	if (scale(context, str_from(request->module), request->replicas, scaling->key, &err) < 0) {
 		rpc_unary_fail(unary, &err);
 		free(scaling);
-	} else if (!write_behind_wait(&backplane->writer.write_behind, &scaling->waiter)) {
+	} else if (!write_behind_wait(&context->data.writer.write_behind, &scaling->waiter)) {
 		scaling_reply(&scaling->waiter);
 	}
 }
@@ -69,7 +73,7 @@ static void on_scale(struct rpc_unary *unary, const ProtobufCMessage *message) {
 struct rollback {
 	struct store_job job;
 	struct write_behind_waiter waiter;
-	struct backplane *backplane;
+	struct context *context;
 	struct rpc_unary *unary;
 	struct arena arena; /* holds the record */
 	struct deployment_record record;
@@ -135,29 +139,29 @@ static void rollback_reply(struct write_behind_waiter *waiter) {
 
 static void rollback_done(struct store_job *job) {
 	struct rollback *rollback = CONTAINER_OF(job, struct rollback, job);
-	struct backplane *backplane = rollback->backplane;
+	struct context *context = rollback->context;
 	if (!rollback->failed && !rollback->allow_breaking)
-		rollback->failed = schema_gate_check_packed(&backplane->control, &backplane->pending,
+		rollback->failed = schema_gate_check_packed(&context->control, &context->pending,
 							    rollback->record.schema, &rollback->err) < 0;
 	if (rollback->failed) {
 		rpc_unary_fail(rollback->unary, &rollback->err);
 		rollback_free(rollback);
 		return;
 	}
-	control_rolled_back(backplane_event(backplane), &rollback->record);
-	backplane_event_done(backplane);
+	control_rolled_back(context_event(context), &rollback->record);
+	context_event_done(context);
 	failpoint(FAILPOINT_ROLLBACK_APPLIED);
-	if (!write_behind_wait(&backplane->writer.write_behind, &rollback->waiter))
+	if (!write_behind_wait(&context->data.writer.write_behind, &rollback->waiter))
 		rollback_reply(&rollback->waiter);
 }
 
 static void on_rollback(struct rpc_unary *unary, const ProtobufCMessage *message) {
-	struct backplane *backplane = unary->service;
+	struct context *context = unary->service;
 	const Ftl__RollbackModuleRequest *request = (const Ftl__RollbackModuleRequest *)message;
-	const struct module *module = control_module(&backplane->control, str_from(request->module));
+	const struct module *module = control_module(&context->control, str_from(request->module));
 	struct error err;
 	if (module == NULL || strlen(request->deployment_key) >= KEY_MAX) {
-		route_table_no_module(backplane->routes, str_from(request->module), &err);
+		route_table_no_module(context->routes, str_from(request->module), &err);
 		if (module != NULL)
 			error_set(&err, CODE_NOT_FOUND, "there is no deployment %.80s…", request->deployment_key);
 		rpc_unary_fail(unary, &err);
@@ -166,7 +170,7 @@ static void on_rollback(struct rpc_unary *unary, const ProtobufCMessage *message
 	struct rollback *rollback = mem_zalloc(sizeof *rollback);
 	rollback->job = (struct store_job){.work = rollback_work, .done = rollback_done};
 	rollback->waiter.kept = rollback_reply;
-	rollback->backplane = backplane;
+	rollback->context = context;
 	rollback->unary = unary;
 	rollback->module = mem_strdup(request->module);
 	rollback->allow_breaking = request->allow_breaking;
@@ -174,7 +178,7 @@ static void on_rollback(struct rpc_unary *unary, const ProtobufCMessage *message
 	const struct deployment *now = module->active ? module->active : module->next;
 	snprintf(rollback->active, sizeof rollback->active, "%s", now ? now->key : "");
 	snprintf(rollback->key, sizeof rollback->key, "%s", request->deployment_key);
-	store_queue_add(&backplane->store_queue, &rollback->job);
+	store_queue_add(&context->data.queue, &rollback->job);
 }
 
 /* --- ListDeployments ---------------------------------------------------------------------------------------------- */
@@ -229,12 +233,12 @@ static void listing_done(struct store_job *job) {
 }
 
 static void on_list(struct rpc_unary *unary, const ProtobufCMessage *message) {
-	struct backplane *backplane = unary->service;
+	struct context *context = unary->service;
 	const Ftl__ListDeploymentsRequest *request = (const Ftl__ListDeploymentsRequest *)message;
-	const struct module *module = control_module(&backplane->control, str_from(request->module));
+	const struct module *module = control_module(&context->control, str_from(request->module));
 	struct error err;
 	if (module == NULL) {
-		route_table_no_module(backplane->routes, str_from(request->module), &err);
+		route_table_no_module(context->routes, str_from(request->module), &err);
 		rpc_unary_fail(unary, &err);
 		return;
 	}
@@ -245,10 +249,10 @@ static void on_list(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	listing->module = mem_strdup(request->module);
 	arena_init(&listing->arena, MIB(16));
 	snprintf(listing->active, sizeof listing->active, "%s", module->active ? module->active->key : "");
-	store_queue_add(&backplane->store_queue, &listing->job);
+	store_queue_add(&context->data.queue, &listing->job);
 }
 
-const struct rpc_method module_methods[] = {
+static const struct rpc_method module_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/ScaleModule", on_scale,
 			 ftl__scale_module_request__descriptor),
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/RollbackModule", on_rollback,
@@ -256,4 +260,6 @@ const struct rpc_method module_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/ListDeployments", on_list,
 			 ftl__list_deployments_request__descriptor),
 };
-const size_t module_method_count = ARRAY_LEN(module_methods);
+void modules_service_add(struct context *context, struct rpc_server *server) {
+	rpc_server_add(server, module_methods, ARRAY_LEN(module_methods), context);
+}

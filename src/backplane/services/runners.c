@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What Runners ask: RegisterRunner, whose stream is as long as the Runner's life, and Deployed.
+ * RegisterRunner, whose stream lasts as long as its Runner, and Deployed.
  */
+#include "backplane/services/runners.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "pb/pb.h"
+#include "rpc/unary.h"
 
 enum {
 	REGISTRATION_MAX = 64 << 10,
@@ -20,7 +24,7 @@ enum {
 
 struct registration_stream {
 	struct list link;
-	struct backplane *backplane;
+	struct runners_service *service;
 	struct rpc_stream *stream; /* NULL: closed, and the Platform may have something to say yet */
 	uint64_t id; /* 0: the control side does not know it yet, or no longer */
 	bool managed;
@@ -40,8 +44,8 @@ static void answer_polite(struct registration_stream *registration) {
 	arena_deinit(&arena);
 }
 
-static struct registration_stream *find(struct backplane *backplane, uint64_t id) {
-	LIST_FOREACH(link, &backplane->registrations) {
+static struct registration_stream *find(struct runners_service *service, uint64_t id) {
+	LIST_FOREACH(link, &service->registrations) {
 		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
 		if (registration->id == id)
 			return registration;
@@ -49,8 +53,8 @@ static struct registration_stream *find(struct backplane *backplane, uint64_t id
 	return NULL;
 }
 
-void registration_accept(struct backplane *backplane, uint64_t id, const struct runner *runner) {
-	struct registration_stream *registration = find(backplane, id);
+void runners_service_accept(struct runners_service *service, uint64_t id, const struct runner *runner) {
+	struct registration_stream *registration = find(service, id);
 	if (registration == NULL || registration->stream == NULL || rpc_has_ended(registration->stream))
 		return;
 	struct rpc_stream *stream = registration->stream;
@@ -63,8 +67,8 @@ void registration_accept(struct backplane *backplane, uint64_t id, const struct 
 		answer_polite(registration);
 }
 
-void registration_refuse(struct backplane *backplane, uint64_t id, const struct error *why) {
-	struct registration_stream *registration = find(backplane, id);
+void runners_service_refuse(struct runners_service *service, uint64_t id, const struct error *why) {
+	struct registration_stream *registration = find(service, id);
 	if (registration == NULL)
 		return;
 	registration->id = 0;
@@ -73,7 +77,7 @@ void registration_refuse(struct backplane *backplane, uint64_t id, const struct 
 }
 
 static void registration_free(struct registration_stream *registration) {
-	timer_stop(&registration->backplane->loop, &registration->cause);
+	timer_stop(&registration->service->context->loop, &registration->cause);
 	list_remove(&registration->link);
 	buf_deinit(&registration->received);
 	free(registration);
@@ -81,18 +85,18 @@ static void registration_free(struct registration_stream *registration) {
 
 /* Nothing happens when the Platform has told already. */
 static void tell_end(struct registration_stream *registration) {
-	struct backplane *backplane = registration->backplane;
+	struct runners_service *service = registration->service;
 	uint64_t id = registration->id;
 	bool half_closed = registration->half_closed && registration->accepted;
 	registration_free(registration);
 	if (id == 0)
 		return; /* refused */
-	control_registration_ended(backplane_event(backplane), id, half_closed);
-	backplane_event_done(backplane);
+	control_registration_ended(context_event(service->context), id, half_closed);
+	context_event_done(service->context);
 }
 
-void registrations_settle(struct backplane *backplane) {
-	LIST_FOREACH(link, &backplane->registrations) {
+void runners_service_settle(struct runners_service *service) {
+	LIST_FOREACH(link, &service->registrations) {
 		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
 		if (registration->stream == NULL)
 			tell_end(registration);
@@ -122,13 +126,13 @@ static int read_registration(struct registration_stream *registration, struct ar
 }
 
 static void take_registration(struct registration_stream *registration) {
-	struct backplane *backplane = registration->backplane;
+	struct runners_service *service = registration->service;
 	struct arena arena = ARENA_INIT(0);
 	Ftl__RegisterRunnerRequest *request;
 	struct error err;
 	registration->complete = true;
 	registration->stream->open_ended = true;
-	if (backplane->stopping.state == LEAVING) {
+	if (service->context->state == BACKPLANE_LEAVING) {
 		rpc_finish(registration->stream, CODE_UNAVAILABLE, "another Backplane has taken over");
 		return;
 	}
@@ -137,9 +141,9 @@ static void take_registration(struct registration_stream *registration) {
 		arena_deinit(&arena);
 		return;
 	}
-	registrations_settle(backplane); /* this may be one of them that is back */
-	registration->id = ++backplane->last_registration;
-	registration->managed = control_is_of_platform(&backplane->control, str_from(request->runner_key));
+	runners_service_settle(service); /* this may be one of them that is back */
+	registration->id = ++service->last_id;
+	registration->managed = control_is_of_platform(&service->context->control, str_from(request->runner_key));
 	struct registration event = {
 		.id = registration->id,
 		.language = str_from(request->language),
@@ -147,8 +151,8 @@ static void take_registration(struct registration_stream *registration) {
 		.runner_key = str_from(request->runner_key),
 		.deployment_key = str_from(request->deployment_key),
 	};
-	control_register(backplane_event(backplane), &event);
-	backplane_event_done(backplane);
+	control_register(context_event(service->context), &event);
+	context_event_done(service->context);
 	arena_deinit(&arena);
 }
 
@@ -181,8 +185,9 @@ static void on_end(struct rpc_stream *stream) {
 static void on_closed(struct rpc_stream *stream) {
 	struct registration_stream *registration = stream->owner;
 	registration->stream = NULL;
-	if (registration->id != 0 && registration->managed && registration->backplane->stopping.state != STOPPED)
-		timer_start(&registration->backplane->loop, &registration->cause, CAUSE_WAIT_MS);
+	if (registration->id != 0 && registration->managed &&
+	    registration->service->context->state != BACKPLANE_STOPPED)
+		timer_start(&registration->service->context->loop, &registration->cause, CAUSE_WAIT_MS);
 	else
 		tell_end(registration);
 }
@@ -195,20 +200,20 @@ static const struct rpc_events registration_events = {
 };
 
 static void start_registration(struct rpc_stream *stream) {
-	struct backplane *backplane = stream->service;
+	struct runners_service *service = stream->service;
 	struct registration_stream *registration = mem_alloc(sizeof *registration);
-	*registration = (struct registration_stream){.backplane = backplane,
+	*registration = (struct registration_stream){.service = service,
 						     .stream = stream,
 						     .cause.fire = on_no_cause,
 						     .received = BUF_INIT(REGISTRATION_MAX)};
-	list_append(&backplane->registrations, &registration->link);
+	list_append(&service->registrations, &registration->link);
 	stream->message_max = REGISTRATION_MAX;
 	stream->owner = registration;
 	stream->events = &registration_events;
 }
 
 static void on_deployed(struct rpc_unary *unary, const ProtobufCMessage *message) {
-	struct backplane *backplane = unary->service;
+	struct runners_service *service = unary->service;
 	const Ftl__DeployedRequest *request = (const Ftl__DeployedRequest *)message;
 	struct error err;
 	const struct deployed event = {
@@ -221,8 +226,8 @@ static void on_deployed(struct rpc_unary *unary, const ProtobufCMessage *message
 		.start_us = request->start_us,
 	};
 	failpoint(FAILPOINT_REPLICA_REPORTED);
-	int failed = control_deployed(backplane_event(backplane), &event, &err);
-	backplane_event_done(backplane);
+	int failed = control_deployed(context_event(service->context), &event, &err);
+	context_event_done(service->context);
 	failpoint(FAILPOINT_REPLICA_ALIVE);
 	if (failed) {
 		rpc_unary_fail(unary, &err);
@@ -233,22 +238,25 @@ static void on_deployed(struct rpc_unary *unary, const ProtobufCMessage *message
 	rpc_unary_reply(unary, &response.base);
 }
 
-const struct rpc_method runner_methods[] = {
+static const struct rpc_method runner_methods[] = {
 	{.path = "/xyz.block.ftl.v1.BackplaneService/RegisterRunner", .start = start_registration},
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Deployed", on_deployed, ftl__deployed_request__descriptor),
 };
-const size_t runner_method_count = ARRAY_LEN(runner_methods);
-
-void registrations_init(struct backplane *backplane) {
-	list_init(&backplane->registrations);
+void runners_service_add(struct runners_service *service, struct rpc_server *server) {
+	rpc_server_add(server, runner_methods, ARRAY_LEN(runner_methods), service);
 }
 
-void registrations_deinit(struct backplane *backplane) {
-	ASSERT(list_is_empty(&backplane->registrations));
+void runners_service_init(struct runners_service *service, struct context *context) {
+	*service = (struct runners_service){.context = context};
+	list_init(&service->registrations);
 }
 
-void registrations_end(struct backplane *backplane) {
-	LIST_FOREACH(link, &backplane->registrations) {
+void runners_service_deinit(struct runners_service *service) {
+	ASSERT(list_is_empty(&service->registrations));
+}
+
+void runners_service_end(struct runners_service *service) {
+	LIST_FOREACH(link, &service->registrations) {
 		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
 		registration->id = 0;
 		/* In order, which tells the Runner that there is somebody to register with. */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PullSchema: the schemas of what runs, and each change, for as long as somebody reads.
+ * PullSchema: the schemas of the active deployments, then each change, for as long as the client reads.
  */
+#include "backplane/services/schemas.h"
+
 #include <stdlib.h>
 
-#include "backplane/context.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
 #include "pb/wire.h"
+#include "rpc/unary.h"
 #include "schema/packed.h"
 
 enum {
@@ -17,7 +19,7 @@ enum {
 
 struct puller {
 	struct list link; /* once it has asked */
-	struct backplane *backplane;
+	struct schemas_service *service;
 	struct rpc_stream *stream;
 	struct schema_reader reader;
 };
@@ -52,17 +54,17 @@ static bool send_news(void *owner, const struct schema_news *news) {
 
 static void go_on(struct puller *puller) {
 	if (!rpc_has_ended(puller->stream) && rpc_unsent(puller->stream) <= UNSENT_MAX)
-		schema_reader_read(&puller->reader, &puller->backplane->schema_feed, send_news, puller);
+		schema_reader_read(&puller->reader, &puller->service->feed, send_news, puller);
 }
 
-void schemas_changed(struct backplane *backplane) {
-	LIST_FOREACH(link, &backplane->pullers)
+void schemas_service_published(struct schemas_service *service) {
+	LIST_FOREACH(link, &service->pullers)
 		go_on(LIST_ENTRY(link, struct puller, link));
 }
 
 static void begin(struct puller *puller, const Ftl__PullSchemaRequest *request) {
 	size_t count = 0;
-	LIST_FOREACH(link, &puller->backplane->pullers)
+	LIST_FOREACH(link, &puller->service->pullers)
 		count++;
 	if (count >= PULLERS_MAX) {
 		struct error err;
@@ -74,7 +76,7 @@ static void begin(struct puller *puller, const Ftl__PullSchemaRequest *request) 
 	free(puller->reader.module);
 	puller->reader.module = mem_strdup(request->module);
 	puller->stream->open_ended = true;
-	list_append(&puller->backplane->pullers, &puller->link);
+	list_append(&puller->service->pullers, &puller->link);
 	rpc_respond(puller->stream);
 	go_on(puller);
 }
@@ -99,7 +101,7 @@ static const struct rpc_events puller_events = {
 
 static void start_pull(struct rpc_stream *stream, const ProtobufCMessage *request, struct arena *arena UNUSED) {
 	struct puller *puller = mem_zalloc(sizeof *puller);
-	puller->backplane = stream->service;
+	puller->service = stream->service;
 	puller->stream = stream;
 	schema_reader_init(&puller->reader, "");
 	list_init(&puller->link);
@@ -108,17 +110,19 @@ static void start_pull(struct rpc_stream *stream, const ProtobufCMessage *reques
 	begin(puller, (const Ftl__PullSchemaRequest *)request);
 }
 
-const struct rpc_method schema_methods[] = {
+static const struct rpc_method schema_methods[] = {
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/PullSchema", start_pull,
 			     ftl__pull_schema_request__descriptor),
 };
-const size_t schema_method_count = ARRAY_LEN(schema_methods);
-
-void schemas_init(struct backplane *backplane) {
-	schema_feed_init(&backplane->schema_feed);
-	list_init(&backplane->pullers);
+void schemas_service_add(struct schemas_service *service, struct rpc_server *server) {
+	rpc_server_add(server, schema_methods, ARRAY_LEN(schema_methods), service);
 }
 
-void schemas_deinit(struct backplane *backplane) {
-	schema_feed_deinit(&backplane->schema_feed);
+void schemas_service_init(struct schemas_service *service) {
+	schema_feed_init(&service->feed);
+	list_init(&service->pullers);
+}
+
+void schemas_service_deinit(struct schemas_service *service) {
+	schema_feed_deinit(&service->feed);
 }

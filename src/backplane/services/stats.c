@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CallStats: how the calls of each verb went.
+ * CallStats: counts and latencies of the calls of each verb.
  */
+#include "backplane/services/stats.h"
+
 #include <stdlib.h>
 
 #include "backplane/context.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "router/route.h"
+#include "router/stats_registry.h"
+#include "rpc/unary.h"
 
 static void add_ended(const struct verb_summary *sum, Ftl__CallStatsResponse__Verb *shown, struct arena *arena) {
 	shown->ended = arena_alloc(arena, CODE_COUNT * sizeof *shown->ended);
@@ -79,19 +84,20 @@ static size_t count_verbs(const struct stats_registry *registry) {
 }
 
 static void on_call_stats(struct rpc_unary *unary, const ProtobufCMessage *message) {
-	const struct backplane *backplane = unary->service;
-	const struct stats_registry *registry = &backplane->stats;
+	const struct stats_service *service = unary->service;
+	const struct context *context = service->context;
+	const struct stats_registry *registry = service->registry;
 	struct str wanted = str_from(((const Ftl__CallStatsRequest *)message)->module);
 	struct error err;
-	if (wanted.len > 0 && control_module(&backplane->control, wanted) == NULL) {
-		route_table_no_module(backplane->routes, wanted, &err);
+	if (wanted.len > 0 && control_module(&context->control, wanted) == NULL) {
+		route_table_no_module(context->routes, wanted, &err);
 		rpc_unary_fail(unary, &err);
 		return;
 	}
 	struct arena arena = ARENA_INIT(SIZE_MAX);
 	Ftl__CallStatsResponse response;
 	ftl__call_stats_response__init(&response);
-	response.since_ms = backplane->started_wall_ms;
+	response.since_ms = context->started_wall_ms;
 	response.verbs = arena_alloc(&arena, (count_verbs(registry) + 1) * sizeof *response.verbs);
 	size_t cursor = 0;
 	for (const struct stats_module *module; (module = stats_registry_next(registry, &cursor)) != NULL;)
@@ -102,8 +108,10 @@ static void on_call_stats(struct rpc_unary *unary, const ProtobufCMessage *messa
 	arena_deinit(&arena);
 }
 
-const struct rpc_method stats_methods[] = {
+static const struct rpc_method stats_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/CallStats", on_call_stats,
 			 ftl__call_stats_request__descriptor),
 };
-const size_t stats_method_count = ARRAY_LEN(stats_methods);
+void stats_service_add(struct stats_service *service, struct rpc_server *server) {
+	rpc_server_add(server, stats_methods, ARRAY_LEN(stats_methods), service);
+}

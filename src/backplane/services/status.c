@@ -1,28 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is there now: Ping, Status, GetSchema.
+ * Ping, Status and GetSchema: the present state of the system.
  */
+#include "backplane/services/status.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "backplane/context.h"
+#include "backplane/route_builder.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "pb/pb.h"
+#include "router/route.h"
+#include "rpc/unary.h"
 #include "schema/packed.h"
 
 static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
-	struct backplane *backplane = unary->service;
+	const struct status_service *service = unary->service;
 	Ftl__PingResponse response;
 	ftl__ping_response__init(&response);
-	if (backplane->stopping.state != SERVING)
+	if (service->context->state != BACKPLANE_SERVING)
 		response.not_ready = (char *)"the Backplane is stopping";
 	rpc_unary_reply(unary, &response.base);
 }
 
 /* --- Status ------------------------------------------------------------------------------------------------------- */
 
-/* Everything of the answer lives in arena, or is borrowed from the control side for as long as the call lasts. */
-static Ftl__StatusResponse__Runner *describe_runner(const struct backplane *backplane, const struct runner *runner,
+/* The answer is in arena, or borrowed from the control side until the reply is packed. */
+static Ftl__StatusResponse__Runner *describe_runner(const struct status_service *service, const struct runner *runner,
 						    struct arena *arena) {
 	char left_out[OUTLIER_TEXT_MAX];
 	Ftl__StatusResponse__Runner *shown = arena_alloc(arena, sizeof *shown);
@@ -34,8 +40,8 @@ static Ftl__StatusResponse__Runner *describe_runner(const struct backplane *back
 	shown->deployment_key = (char *)(runner->deployment ? runner->deployment->key : "");
 	shown->since_ms = runner->since_wall_ms;
 	shown->managed = runner->managed;
-	shown->calls = routes_calls(backplane, runner);
-	routes_outlier_text(backplane, runner, left_out);
+	shown->calls = route_builder_calls(service->routes, runner);
+	route_builder_outlier_text(service->routes, runner, left_out);
 	shown->left_out = arena_strdup(arena, str_from(left_out));
 	return shown;
 }
@@ -76,12 +82,12 @@ static int compare_deployments(const void *a, const void *b) {
 	return order != 0 ? order : strcmp(left->key, right->key);
 }
 
-static void add_runners(const struct backplane *backplane, Ftl__StatusResponse *response, struct arena *arena) {
-	const struct control *control = &backplane->control;
+static void add_runners(const struct status_service *service, Ftl__StatusResponse *response, struct arena *arena) {
+	const struct control *control = &service->context->control;
 	response->runners = arena_alloc(arena, (control->books.runners.len + 1) * sizeof *response->runners);
 	LIST_FOREACH(link, &control->books.all_runners)
 		response->runners[response->n_runners++] =
-			describe_runner(backplane, LIST_ENTRY(link, struct runner, in_control), arena);
+			describe_runner(service, LIST_ENTRY(link, struct runner, in_control), arena);
 }
 
 static void add_deployments(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
@@ -97,7 +103,7 @@ static void add_deployments(const struct control *control, Ftl__StatusResponse *
 		const struct module *module = LIST_ENTRY(link, struct module, in_control);
 		const struct ended *ended[] = {&module->failed, &module->stopped};
 		for (size_t i = 0; i < ARRAY_LEN(ended); i++)
-			/* It may still be there, or be wanted again. */
+			/* A deployment with that key may be wanted again. */
 			if (ended[i]->key[0] != '\0' && control_deployment(control, str_from(ended[i]->key)) == NULL)
 				response->deployments[response->n_deployments++] =
 					describe_ended(module, ended[i], arena);
@@ -105,7 +111,7 @@ static void add_deployments(const struct control *control, Ftl__StatusResponse *
 	qsort(response->deployments, response->n_deployments, sizeof *response->deployments, compare_deployments);
 }
 
-/* Replicas that are alive, and that calls leave out. */
+/* Adds replicas that are alive and ejected (outlier.h). */
 static void add_left_out(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
 	for (size_t i = 0; i < response->n_runners; i++) {
 		const Ftl__StatusResponse__Runner *runner = response->runners[i];
@@ -117,11 +123,11 @@ static void add_left_out(const struct control *control, Ftl__StatusResponse *res
 	}
 }
 
-static void add_problems(const struct backplane *backplane, Ftl__StatusResponse *response, struct arena *arena) {
-	const struct control *control = &backplane->control;
+static void add_problems(const struct context *context, Ftl__StatusResponse *response, struct arena *arena) {
+	const struct control *control = &context->control;
 	size_t room = control->books.modules.len + control->books.languages.len + control->books.runners.len;
 	response->problems = arena_alloc(arena, (room + 1) * sizeof *response->problems);
-	char *of_store = store_writer_problem(&backplane->writer, arena);
+	char *of_store = store_writer_problem(&context->data.writer, arena);
 	if (of_store != NULL)
 		response->problems[response->n_problems++] = of_store;
 	LIST_FOREACH(link, &control->books.all_languages) {
@@ -147,17 +153,18 @@ static void add_problems(const struct backplane *backplane, Ftl__StatusResponse 
 }
 
 static void on_status(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
-	const struct backplane *backplane = unary->service;
-	const struct control *control = &backplane->control;
+	const struct status_service *service = unary->service;
+	const struct context *context = service->context;
+	const struct control *control = &context->control;
 	struct arena arena = ARENA_INIT(MIB(64));
 	Ftl__StatusResponse response;
 	ftl__status_response__init(&response);
 	response.version = (char *)FTL_VERSION;
-	response.started_ms = backplane->started_wall_ms;
-	response.endpoint = (char *)backplane->endpoint;
-	add_runners(backplane, &response, &arena);
+	response.started_ms = context->started_wall_ms;
+	response.endpoint = (char *)context->endpoint;
+	add_runners(service, &response, &arena);
 	add_deployments(control, &response, &arena);
-	add_problems(backplane, &response, &arena);
+	add_problems(context, &response, &arena);
 	rpc_unary_reply(unary, &response.base);
 	arena_deinit(&arena);
 }
@@ -181,12 +188,12 @@ static int compare_modules(const void *a, const void *b) {
 }
 
 static void on_get_schema(struct rpc_unary *unary, const ProtobufCMessage *message) {
-	const struct backplane *backplane = unary->service;
-	const struct control *control = &backplane->control;
+	const struct context *context = ((const struct status_service *)unary->service)->context;
+	const struct control *control = &context->control;
 	struct str wanted = str_from(((const Ftl__GetSchemaRequest *)message)->module);
 	struct error err;
 	if (wanted.len > 0 && control_module(control, wanted) == NULL) {
-		route_table_no_module(backplane->routes, wanted, &err);
+		route_table_no_module(context->routes, wanted, &err);
 		rpc_unary_fail(unary, &err);
 		return;
 	}
@@ -207,10 +214,12 @@ static void on_get_schema(struct rpc_unary *unary, const ProtobufCMessage *messa
 	arena_deinit(&arena);
 }
 
-const struct rpc_method status_methods[] = {
+static const struct rpc_method status_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Ping", on_ping, ftl__ping_request__descriptor),
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Status", on_status, ftl__status_request__descriptor),
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetSchema", on_get_schema,
 			 ftl__get_schema_request__descriptor),
 };
-const size_t status_method_count = ARRAY_LEN(status_methods);
+void status_service_add(struct status_service *service, struct rpc_server *server) {
+	rpc_server_add(server, status_methods, ARRAY_LEN(status_methods), service);
+}

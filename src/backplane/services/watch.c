@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WatchDeployment: the steps of a deployment so far, and those to come, until it is live or has ended.
+ * WatchDeployment: the steps of a deployment so far and as they happen, until it is live or has ended.
  */
+#include "backplane/services/watch.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +11,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "ftl.pb-c.h"
+#include "pb/pb.h"
+#include "rpc/unary.h"
 
 /* Steps kept for those who ask later: of so many deployments, so many each. */
 enum { HISTORIES_MAX = 200, STEPS_MAX = 64, LINES_MAX = 50 };
@@ -27,7 +31,7 @@ struct history {
 
 struct watcher {
 	struct list link;
-	struct backplane *backplane;
+	struct watch_service *service;
 	struct rpc_stream *stream;
 	char key[KEY_MAX];
 };
@@ -44,15 +48,15 @@ static void clear(struct history *history) {
 	history->count = 0;
 }
 
-static void history_free(struct backplane *backplane, struct history *history) {
+static void history_free(struct watch_service *service, struct history *history) {
 	clear(history);
 	list_remove(&history->link);
-	backplane->history_count--;
+	service->history_count--;
 	free(history);
 }
 
-static struct history *find_history(struct backplane *backplane, const char *key) {
-	LIST_FOREACH(link, &backplane->histories) {
+static struct history *find_history(struct watch_service *service, const char *key) {
+	LIST_FOREACH(link, &service->histories) {
 		struct history *history = LIST_ENTRY(link, struct history, link);
 		if (strcmp(history->key, key) == 0)
 			return history;
@@ -60,16 +64,16 @@ static struct history *find_history(struct backplane *backplane, const char *key
 	return NULL;
 }
 
-static struct history *find_or_add_history(struct backplane *backplane, const char *key) {
-	struct history *history = find_history(backplane, key);
+static struct history *find_or_add_history(struct watch_service *service, const char *key) {
+	struct history *history = find_history(service, key);
 	if (history != NULL)
 		return history;
-	if (backplane->history_count == HISTORIES_MAX)
-		history_free(backplane, LIST_ENTRY(backplane->histories.next, struct history, link));
+	if (service->history_count == HISTORIES_MAX)
+		history_free(service, LIST_ENTRY(service->histories.next, struct history, link));
 	history = mem_zalloc(sizeof *history);
 	snprintf(history->key, sizeof history->key, "%s", key);
-	list_append(&backplane->histories, &history->link);
-	backplane->history_count++;
+	list_append(&service->histories, &history->link);
+	service->history_count++;
 	return history;
 }
 
@@ -128,7 +132,7 @@ static bool is_step(const struct control_event *event) {
 		event->kind == EVENT_DEPLOYMENT_REPLICA_FAILED);
 }
 
-void watch_event(struct backplane *backplane, const struct control_event *event) {
+void watch_service_event(struct watch_service *service, const struct control_event *event) {
 	const struct deployment *deployment = event->deployment;
 	if (!is_step(event))
 		return;
@@ -137,11 +141,11 @@ void watch_event(struct backplane *backplane, const struct control_event *event)
 	if (event->runner != NULL)
 		cause.why = arena_printf(&arena, "%s: %s", event->runner->key, cause.why);
 	struct str packed = pack_step(&arena, state_shown(deployment), &cause);
-	struct history *history = find_or_add_history(backplane, deployment->key);
+	struct history *history = find_or_add_history(service, deployment->key);
 	const struct kept_step *kept = keep(history, packed, state_shown(deployment));
 	list_remove(&history->link);
-	list_append(&backplane->histories, &history->link);
-	LIST_FOREACH(link, &backplane->watchers) {
+	list_append(&service->histories, &history->link);
+	LIST_FOREACH(link, &service->watchers) {
 		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
 		if (strcmp(watcher->key, deployment->key) == 0)
 			show(watcher, kept);
@@ -159,7 +163,7 @@ static void show_present(struct watcher *watcher, enum deployment_state state, c
 
 struct look_up {
 	struct store_job job;
-	struct backplane *backplane;
+	struct watch_service *service;
 	char key[KEY_MAX];
 	struct arena arena;
 	struct deployment_record record;
@@ -175,7 +179,7 @@ static void look_up_work(struct store_job *job, struct store *store) {
 
 static void look_up_done(struct store_job *job) {
 	struct look_up *look_up = CONTAINER_OF(job, struct look_up, job);
-	LIST_FOREACH(link, &look_up->backplane->watchers) {
+	LIST_FOREACH(link, &look_up->service->watchers) {
 		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
 		if (strcmp(watcher->key, look_up->key) != 0 || rpc_has_ended(watcher->stream))
 			continue;
@@ -190,18 +194,18 @@ static void look_up_done(struct store_job *job) {
 
 static void look_up(struct watcher *watcher) {
 	struct look_up *look_up = mem_zalloc(sizeof *look_up);
-	look_up->backplane = watcher->backplane;
+	look_up->service = watcher->service;
 	look_up->job = (struct store_job){.work = look_up_work, .done = look_up_done};
 	snprintf(look_up->key, sizeof look_up->key, "%s", watcher->key);
 	arena_init(&look_up->arena, MIB(256));
-	store_queue_add(&watcher->backplane->store_queue, &look_up->job);
+	store_queue_add(&watcher->service->context->data.queue, &look_up->job);
 }
 
 static void begin(struct watcher *watcher) {
-	struct backplane *backplane = watcher->backplane;
+	struct watch_service *service = watcher->service;
 	watcher->stream->open_ended = true;
-	const struct history *history = find_history(backplane, watcher->key);
-	const struct deployment *deployment = control_deployment(&backplane->control, str_from(watcher->key));
+	const struct history *history = find_history(service, watcher->key);
+	const struct deployment *deployment = control_deployment(&service->context->control, str_from(watcher->key));
 	if (history != NULL)
 		show_history(watcher, history);
 	else if (deployment != NULL)
@@ -222,33 +226,36 @@ static const struct rpc_events watcher_events = {.closed = on_closed};
 
 static void start_watch(struct rpc_stream *stream, const ProtobufCMessage *message, struct arena *arena UNUSED) {
 	const Ftl__WatchDeploymentRequest *request = (const Ftl__WatchDeploymentRequest *)message;
-	struct backplane *backplane = stream->service;
+	struct watch_service *service = stream->service;
 	if (request->deployment_key[0] == '\0') {
 		rpc_finish(stream, CODE_INVALID_ARGUMENT, "deployment_key is missing: name the deployment to watch");
 		return;
 	}
 	struct watcher *watcher = mem_zalloc(sizeof *watcher);
-	watcher->backplane = backplane;
+	watcher->service = service;
 	watcher->stream = stream;
 	snprintf(watcher->key, sizeof watcher->key, "%s", request->deployment_key);
-	list_append(&backplane->watchers, &watcher->link);
+	list_append(&service->watchers, &watcher->link);
 	stream->owner = watcher;
 	stream->events = &watcher_events;
 	begin(watcher);
 }
 
-const struct rpc_method watch_methods[] = {
+static const struct rpc_method watch_methods[] = {
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/WatchDeployment", start_watch,
 			     ftl__watch_deployment_request__descriptor),
 };
-const size_t watch_method_count = ARRAY_LEN(watch_methods);
-
-void watch_init(struct backplane *backplane) {
-	list_init(&backplane->watchers);
-	list_init(&backplane->histories);
+void watch_service_add(struct watch_service *service, struct rpc_server *server) {
+	rpc_server_add(server, watch_methods, ARRAY_LEN(watch_methods), service);
 }
 
-void watch_deinit(struct backplane *backplane) {
-	LIST_FOREACH(link, &backplane->histories)
-		history_free(backplane, LIST_ENTRY(link, struct history, link));
+void watch_service_init(struct watch_service *service, struct context *context) {
+	*service = (struct watch_service){.context = context};
+	list_init(&service->watchers);
+	list_init(&service->histories);
+}
+
+void watch_service_deinit(struct watch_service *service) {
+	LIST_FOREACH(link, &service->histories)
+		history_free(service, LIST_ENTRY(link, struct history, link));
 }

@@ -1,26 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Another process takes the place of this one (handover.h):
- *
- *   SERVING ──ASK──▶ pausing ──nothing in progress──▶ this thread stands still ──TAKEN──▶ LEAVING ──no client left──▶
- * STOPPED ▲                │ something is, for too long      │ anything else                     │ drain-timeout
- *      └────────────────┴─────────────────────────────────┘                                   └──▶ STOPPED
- *
- * Calls go on all the while, on the workers. What is for the control side waits, from the pause on, in connections that
- * nobody reads: either this process reads them again, or they are given to the other, to which the workers then are
- * clients like any other. As this thread stands still while the other process reads the data, nothing can change behind
- * its back, and nothing has to be taken back when it fails: this one opens the data again and turns to what has come
- * meanwhile.
- *
- * After TAKEN the clients are sent to the other process, which listens on the same sockets; what they still ask here is
- * passed on to it. The Runners' registrations end, so that they register with it at once; calls in progress end here.
- */
-#include <errno.h>
+#include "backplane/takeover/give.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "backplane/context.h"
+#include "backplane/assembly.h"
+#include "backplane/takeover/offer.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -30,193 +16,235 @@ enum {
 	QUIET_LOOKS = 3,
 	/* "max-takeover-pause": for the requests in progress to be answered. */
 	PAUSE_MAX_MS = 5000,
-	READY_MAX_MS = 30000, /* for the other one to open the data and come up */
+	READY_MAX_MS = 30000, /* for the other process to open the data and start */
 	TAKEN_MAX_MS = 5000,
-	REOPEN_MAX_MS = 10000, /* for the other one to let go of the data, once it has failed */
+	REOPEN_MAX_MS = 10000, /* for a process that failed to release the data */
 	REOPEN_EVERY_MS = 20,
 };
+
+#define TO(state) (1u << (state))
+
+static const unsigned allowed[GIVER_STATE_COUNT] = {
+	[GIVER_IDLE] = TO(GIVER_ASKED),
+	[GIVER_ASKED] = TO(GIVER_PAUSING) | TO(GIVER_DISMISSING),
+	[GIVER_PAUSING] = TO(GIVER_CLOSING) | TO(GIVER_DISMISSING),
+	[GIVER_CLOSING] = TO(GIVER_HANDING) | TO(GIVER_PAUSING) | TO(GIVER_DISMISSING) | TO(GIVER_GONE),
+	[GIVER_HANDING] = TO(GIVER_GONE) | TO(GIVER_DISMISSING),
+	[GIVER_DISMISSING] = TO(GIVER_IDLE),
+};
+
+void giver_set_state(struct giver *giver, enum giver_state state) {
+	ASSERT(allowed[giver->state] & TO(state));
+	giver->state = state;
+}
+
+static struct context *context_of(const struct giver *giver) {
+	return &giver->backplane->context;
+}
+
+static void look_later(struct giver *giver) {
+	timer_start(&context_of(giver)->loop, &giver->look, LOOK_MS);
+}
 
 /* --- the workers' side -------------------------------------------------------------------------------------------- */
 
 static void on_paused(void *owner) {
-	struct backplane *backplane = owner;
-	backplane->takeover.pauses--;
+	struct giver *giver = owner;
+	giver->pauses--;
 }
 
-/* Two connections for each worker, of which nobody reads the other ends yet. */
-static void pause_workers(struct backplane *backplane) {
-	struct countdown *paused = countdown_new(&backplane->loop, backplane->worker_count, on_paused, backplane);
-	backplane->takeover.pauses++;
-	for (size_t i = 0; i < backplane->worker_count; i++) {
+/* Gives each worker connections whose other ends nobody reads yet. */
+static void pause_workers(struct giver *giver) {
+	const struct workers *workers = &giver->backplane->workers;
+	struct countdown *paused = countdown_new(&context_of(giver)->loop, workers->count, on_paused, giver);
+	giver->pauses++;
+	for (size_t i = 0; i < workers->count; i++) {
 		int stock[CONTROL_LINK_STOCK];
 		for (size_t j = 0; j < CONTROL_LINK_STOCK; j++) {
 			int ends[2];
 			int failed = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
 			stock[j] = failed ? -1 : ends[0];
 			if (!failed)
-				backplane->takeover.ends[backplane->takeover.end_count++] = ends[1];
+				giver->ends[giver->end_count++] = ends[1];
 		}
-		worker_pause_control(backplane->workers[i], stock, paused);
+		worker_pause_control(workers->items[i], stock, paused);
 	}
 }
 
-/* --- no takeover after all ---------------------------------------------------------------------------------------- */
-
-static void on_asker_closed(uv_handle_t *handle) {
-	struct backplane *backplane = handle->data;
-	close(backplane->takeover.asker);
-	backplane->takeover.asker = -1;
+static void close_ends(struct giver *giver) {
+	while (giver->end_count > 0)
+		close(giver->ends[--giver->end_count]);
 }
 
-static void dismiss_asker(struct backplane *backplane) {
-	uv_handle_t *handle = (uv_handle_t *)&backplane->takeover.asker_poll;
-	if (backplane->takeover.asker >= 0 && !uv_is_closing(handle))
+/* --- the takeover is refused or fails ----------------------------------------------------------------------------- */
+
+static void on_asker_closed(uv_handle_t *handle) {
+	struct giver *giver = handle->data;
+	close(giver->asker);
+	giver->asker = -1;
+	if (giver->state == GIVER_DISMISSING)
+		giver_set_state(giver, GIVER_IDLE);
+}
+
+static void close_asker(struct giver *giver) {
+	uv_handle_t *handle = (uv_handle_t *)&giver->asker_poll;
+	if (giver->asker >= 0 && !uv_is_closing(handle))
 		uv_close(handle, on_asker_closed);
 }
 
-/* Turns to what has come meanwhile. */
-static void resume(struct backplane *backplane) {
-	timer_stop(&backplane->loop, &backplane->takeover.look);
-	rpc_server_refuse(backplane->server, false);
-	for (size_t i = 0; i < backplane->worker_count; i++)
-		worker_resume_control(backplane->workers[i]);
-	while (backplane->takeover.end_count > 0)
-		backplane_accept_control(backplane, backplane->takeover.ends[--backplane->takeover.end_count]);
-	backplane->takeover.pausing = false;
+/* Reads the connections that waited. */
+static void resume(struct giver *giver) {
+	const struct workers *workers = &giver->backplane->workers;
+	timer_stop(&context_of(giver)->loop, &giver->look);
+	rpc_server_refuse(giver->backplane->server.rpc, false);
+	for (size_t i = 0; i < workers->count; i++)
+		worker_resume_control(workers->items[i]);
+	while (giver->end_count > 0)
+		control_server_accept(&giver->backplane->server, giver->ends[--giver->end_count]);
 }
 
-static void refuse(struct backplane *backplane, const struct error *why) {
-	log_failure(LOG_WARN, why, "not taken over by process %ld",
-		    takeover_packet_peer_pid(backplane->takeover.asker));
-	takeover_packet_send(backplane->takeover.asker, TAKEOVER_REFUSED, why->msg, NULL, 0, NULL);
-	if (backplane->takeover.pausing)
-		resume(backplane);
-	dismiss_asker(backplane);
+static void refuse(struct giver *giver, const struct error *why) {
+	log_failure(LOG_WARN, why, "not taken over by process %ld", takeover_packet_peer_pid(giver->asker));
+	takeover_packet_send(giver->asker, TAKEOVER_REFUSED, why->msg, NULL, 0, NULL);
+	if (giver->state != GIVER_ASKED)
+		resume(giver);
+	giver_set_state(giver, GIVER_DISMISSING);
+	close_asker(giver);
 }
 
-/* --- leaving ------------------------------------------------------------------------------------------------------ */
+/* --- GONE --------------------------------------------------------------------------------------------------------- */
 
-static void leave_now(struct backplane *backplane) {
-	backplane->stopping.state = STOPPED;
-	timer_stop(&backplane->loop, &backplane->stopping.limit);
-	loop_stop(&backplane->loop);
+static void stop(struct giver *giver) {
+	struct context *context = context_of(giver);
+	context_set_state(context, BACKPLANE_STOPPED);
+	timer_stop(&context->loop, &giver->limit);
+	loop_stop(&context->loop);
 }
 
-static void on_leave_limit(struct timer *timer) {
-	struct backplane *backplane = CONTAINER_OF(timer, struct backplane, stopping.limit);
-	log_warn("calls are still under way after the drain-timeout; they are cut off");
-	leave_now(backplane);
+static void on_limit(struct timer *timer) {
+	log_warn("calls are still in progress after the drain-timeout; they are cut off");
+	stop(CONTAINER_OF(timer, struct giver, limit));
 }
 
-static void on_gone(void *owner) {
-	struct backplane *backplane = owner;
-	if (backplane->stopping.state == LEAVING)
-		leave_now(backplane);
+static void on_clients_gone(void *owner) {
+	struct giver *giver = owner;
+	if (context_of(giver)->state == BACKPLANE_LEAVING)
+		stop(giver);
 }
 
-/* Clients know where to go, and streams without an end would keep them here. All clients may have gone before. */
-static void on_told(void *owner) {
-	struct backplane *backplane = owner;
-	if (backplane->stopping.state != LEAVING)
+/* The clients know where to go: ends the streams without an end, which would keep them here. All clients may have gone
+ * before. */
+static void on_clients_told(void *owner) {
+	struct giver *giver = owner;
+	if (context_of(giver)->state != BACKPLANE_LEAVING)
 		return;
 	struct error why;
 	error_set(&why, CODE_UNAVAILABLE, "another Backplane has taken over; ask again");
-	registrations_end(backplane);
-	rpc_server_end_open(backplane->server, &why);
+	runners_service_end(&giver->backplane->services.runners);
+	rpc_server_end_open(giver->backplane->server.rpc, &why);
 }
 
-static void leave_workers(struct backplane *backplane) {
+static void leave_workers(struct giver *giver) {
+	const struct workers *workers = &giver->backplane->workers;
+	struct loop *loop = &context_of(giver)->loop;
 	struct worker_successor successor = {
 		.len = sizeof successor.address,
-		.told = countdown_new(&backplane->loop, backplane->worker_count, on_told, backplane),
-		.gone = countdown_new(&backplane->loop, backplane->worker_count, on_gone, backplane),
+		.told = countdown_new(loop, workers->count, on_clients_told, giver),
+		.gone = countdown_new(loop, workers->count, on_clients_gone, giver),
 	};
-	getsockname(backplane->inner.fd >= 0 ? backplane->inner.fd : backplane->listener.fd,
-		    (struct sockaddr *)&successor.address, &successor.len);
-	for (size_t i = 0; i < backplane->worker_count; i++)
-		worker_leave(backplane->workers[i], &successor);
+	getsockname(ports_trusted(&giver->backplane->ports)->fd, (struct sockaddr *)&successor.address, &successor.len);
+	for (size_t i = 0; i < workers->count; i++)
+		worker_leave(workers->items[i], &successor);
 }
 
-static void leave(struct backplane *backplane) {
-	log_info("process %ld has taken over; the calls in progress end here",
-		 takeover_packet_peer_pid(backplane->takeover.asker));
-	backplane->stopping.state = LEAVING;
-	leave_workers(backplane);
-	timer_stop(&backplane->loop, &backplane->tick);
-	events_close(backplane);
-	effects_mute(backplane);
-	platform_link_close(backplane);
-	listener_abandon(&backplane->listener);
-	listener_abandon(&backplane->inner);
-	while (backplane->takeover.end_count > 0)
-		close(backplane->takeover.ends[--backplane->takeover.end_count]);
-	backplane->stopping.limit.fire = on_leave_limit;
-	timer_start(&backplane->loop, &backplane->stopping.limit, backplane->options->drain_timeout_ms);
-	uv_close((uv_handle_t *)&backplane->takeover.poll, NULL);
-	close(backplane->takeover.listener);
-	backplane->takeover.listener = -1;
-	dismiss_asker(backplane);
-	if (backplane->options->taken_over != NULL)
-		backplane->options->taken_over(backplane->options->data);
+static void close_listener(struct giver *giver) {
+	uv_close((uv_handle_t *)&giver->poll, NULL);
+	close(giver->listener);
+	giver->listener = -1;
 }
 
-/* --- the exchange, during which this thread stands still ---------------------------------------------------------- */
+static void leave(struct giver *giver) {
+	struct backplane *backplane = giver->backplane;
+	struct context *context = &backplane->context;
+	log_info("process %ld has taken over; the calls in progress end here", takeover_packet_peer_pid(giver->asker));
+	giver_set_state(giver, GIVER_GONE);
+	context_set_state(context, BACKPLANE_LEAVING);
+	leave_workers(giver);
+	timer_stop(&context->loop, &context->tick);
+	events_service_close(&backplane->services.events);
+	effects_mute(&backplane->effects);
+	platform_link_close(&backplane->platform);
+	ports_abandon(&backplane->ports);
+	close_ends(giver);
+	timer_start(&context->loop, &giver->limit, context->options->drain_timeout_ms);
+	close_listener(giver);
+	close_asker(giver);
+	if (context->options->taken_over != NULL)
+		context->options->taken_over(context->options->data);
+}
 
-static void print_facts(const struct backplane *backplane, struct buf *text) {
-	char endpoint[ENDPOINT_MAX];
-	endpoint_format(&backplane->listener.endpoint, endpoint);
-	int over = buf_printf(text, "listener %s\ntakeover -\n", endpoint);
-	ASSERT(over == 0);
-	if (backplane->inner.fd >= 0) {
-		endpoint_format(&backplane->inner.endpoint, endpoint);
-		over = buf_printf(text, "inner %s\n", endpoint);
-		ASSERT(over == 0);
-	}
-	LIST_FOREACH(link, &backplane->control.books.all_runners) {
+/* --- HANDING: this thread stands still ---------------------------------------------------------------------------- */
+
+static void print_runners(const struct control *control, struct buf *text) {
+	LIST_FOREACH(link, &control->books.all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		uint64_t now_ms = backplane->control.time.now_ms;
+		uint64_t now_ms = control->time.now_ms;
 		if (!runner_is_leaving(runner) || !runner->managed || runner->due_ms <= now_ms)
 			continue;
-		/* Those that do not fit have as long as any that is found. */
+		/* A Runner that does not fit gets the time of any Runner that the Platform finds. */
 		if (buf_printf(text, "draining %s %llu\n", runner->key, (unsigned long long)(runner->due_ms - now_ms)) <
 		    0)
 			return;
 	}
 }
 
-static int send_offer(struct backplane *backplane, struct error *err) {
-	int fds[TAKEOVER_FDS_MAX] = {backplane->listener.fd, backplane->takeover.listener};
+static void print_facts(const struct giver *giver, struct buf *text) {
+	const struct ports *ports = &giver->backplane->ports;
+	char endpoint[ENDPOINT_MAX];
+	endpoint_format(&ports->port.endpoint, endpoint);
+	int over = buf_printf(text, "listener %s\ntakeover -\n", endpoint);
+	ASSERT(over == 0);
+	if (ports->inner.fd >= 0) {
+		endpoint_format(&ports->inner.endpoint, endpoint);
+		over = buf_printf(text, "inner %s\n", endpoint);
+		ASSERT(over == 0);
+	}
+	print_runners(&context_of(giver)->control, text);
+}
+
+static int send_offer(struct giver *giver, struct error *err) {
+	const struct ports *ports = &giver->backplane->ports;
+	int fds[TAKEOVER_FDS_MAX] = {ports->port.fd, giver->listener};
 	size_t count = 2;
-	if (backplane->inner.fd >= 0)
-		fds[count++] = backplane->inner.fd;
-	memcpy(fds + count, backplane->takeover.ends, backplane->takeover.end_count * sizeof fds[0]);
-	count += backplane->takeover.end_count;
+	if (ports->inner.fd >= 0)
+		fds[count++] = ports->inner.fd;
+	memcpy(fds + count, giver->ends, giver->end_count * sizeof fds[0]);
+	count += giver->end_count;
 	struct buf text = BUF_INIT(TAKEOVER_TEXT_MAX - 1);
-	print_facts(backplane, &text);
+	print_facts(giver, &text);
 	char *facts = mem_strndup(buf_view(&text).ptr, buf_len(&text));
-	int failed = takeover_packet_send(backplane->takeover.asker, TAKEOVER_OFFER, facts, fds, count, err);
+	int result = takeover_packet_send(giver->asker, TAKEOVER_OFFER, facts, fds, count, err);
 	free(facts);
 	buf_deinit(&text);
-	return failed;
+	return result;
 }
 
-/* *ret_decided: the other one was told to go, and may have gone ahead. */
-static int exchange(struct backplane *backplane, struct arena *arena, bool *ret_decided, struct error *err) {
-	int fd = backplane->takeover.asker;
+static int exchange(struct giver *giver, struct error *err) {
+	struct arena arena = ARENA_INIT(4 * (size_t)TAKEOVER_TEXT_MAX);
 	struct takeover_packet packet;
-	*ret_decided = false;
-	if (send_offer(backplane, err) < 0 ||
-	    takeover_packet_expect(fd, READY_MAX_MS, TAKEOVER_READY, arena, &packet, err) < 0 ||
-	    takeover_packet_send(fd, TAKEOVER_GO, NULL, NULL, 0, err) < 0)
-		return -1;
-	*ret_decided = true;
-	return takeover_packet_expect(fd, TAKEN_MAX_MS, TAKEOVER_TAKEN, arena, &packet, err);
+	int fd = giver->asker;
+	bool failed = send_offer(giver, err) < 0 ||
+		      takeover_packet_expect(fd, READY_MAX_MS, TAKEOVER_READY, &arena, &packet, err) < 0 ||
+		      takeover_packet_send(fd, TAKEOVER_GO, NULL, NULL, 0, err) < 0 ||
+		      takeover_packet_expect(fd, TAKEN_MAX_MS, TAKEOVER_TAKEN, &arena, &packet, err) < 0;
+	arena_deinit(&arena);
+	return failed ? -1 : 0;
 }
 
-/* The lock of the data folder tells who has it: this one again, or the other one after all. */
-static int reopen(struct backplane *backplane, struct error *err) {
+/* Opens the data again. Its lock decides which process has it: after GO the other one may have gone ahead. */
+static int reopen(struct giver *giver, struct error *err) {
 	uint64_t until_ms = clock_ms() + REOPEN_MAX_MS;
-	while (open_data(backplane, err) < 0) {
+	while (data_open(&context_of(giver)->data, err) < 0) {
 		if (clock_ms() >= until_ms)
 			return -1;
 		usleep(REOPEN_EVERY_MS * 1000);
@@ -224,184 +252,210 @@ static int reopen(struct backplane *backplane, struct error *err) {
 	return 0;
 }
 
-static int check_serving(const struct backplane *backplane, struct error *err) {
-	if (backplane->stopping.state == SERVING)
+/* Returns whether this process has the data again. If not, it can only finish the calls in progress. */
+static bool reclaim(struct giver *giver) {
+	struct error lost;
+	if (reopen(giver, &lost) == 0)
+		return true;
+	log_failure(LOG_ERROR, &lost, "could not open the data folder again");
+	if (context_of(giver)->state == BACKPLANE_SERVING)
+		leave(giver);
+	return false;
+}
+
+static void hand_over(struct giver *giver) {
+	struct error err;
+	giver_set_state(giver, GIVER_HANDING);
+	data_close_store(&context_of(giver)->data);
+	if (exchange(giver, &err) == 0)
+		leave(giver);
+	else if (reclaim(giver))
+		refuse(giver, &err);
+}
+
+/* --- PAUSING, CLOSING --------------------------------------------------------------------------------------------- */
+
+static int check_serving(const struct giver *giver, struct error *err) {
+	if (context_of(giver)->state == BACKPLANE_SERVING)
 		return 0;
 	return error_set(err, CODE_UNAVAILABLE, "the Backplane is stopping");
 }
 
-static void hand_over(struct backplane *backplane) {
-	struct arena arena = ARENA_INIT(4 * (size_t)TAKEOVER_TEXT_MAX);
-	struct error err, lost;
-	bool decided;
-	close_store(backplane);
-	/* A signal may have come since the pause ended. */
-	int failed = check_serving(backplane, &err) < 0 ? -1 : exchange(backplane, &arena, &decided, &err);
-	arena_deinit(&arena);
-	if (!failed) {
-		leave(backplane);
-	} else if (reopen(backplane, &lost) == 0) {
-		refuse(backplane, &err);
-	} else {
-		log_failure(LOG_ERROR, &lost, "the data folder is not to be had again");
-		leave(backplane);
-	}
+/* Requests to the control side that are being answered. */
+static size_t count_requests(const struct giver *giver) {
+	const struct data *data = &context_of(giver)->data;
+	return rpc_server_busy(giver->backplane->server.rpc) + data->downloads + atomic_load(&data->shared.uploads);
 }
 
-/* --- the pause ---------------------------------------------------------------------------------------------------- */
-
-/* Requests of the control side that are being answered. */
-static size_t count_requests(const struct backplane *backplane) {
-	return rpc_server_busy(backplane->server) + backplane->transfers_at_work + atomic_load(&backplane->uploads);
+static bool is_stored(struct data *data) {
+	struct write_behind *write_behind = &data->writer.write_behind;
+	write_behind_flush(write_behind);
+	return list_is_empty(&write_behind->waiting) && list_is_empty(&write_behind->waiters) &&
+	       store_queue_is_empty(&data->queue);
 }
 
-static void on_asker(uv_poll_t *poll, int status, int events);
-
-static bool is_quiet(struct backplane *backplane) {
-	write_behind_flush(&backplane->writer.write_behind);
-	bool kept = list_is_empty(&backplane->writer.write_behind.waiting) &&
-		    list_is_empty(&backplane->writer.write_behind.waiters);
-	/* Runners are told to end when the routes are out: the other one cannot know that they were not yet. */
-	bool routed = backplane->control.routes.published == backplane->control.routes.version;
-	return backplane->takeover.pauses == 0 && kept && routed && store_queue_is_empty(&backplane->store_queue) &&
-	       count_requests(backplane) == 0;
+/* Runners are told to end once the routes without them are out; the other process cannot know that these are not. */
+static bool is_routed(const struct control *control) {
+	return control->routes.published == control->routes.version;
 }
 
-static void not_quiet(const struct backplane *backplane, struct error *err) {
-	const struct error *trouble = store_writer_trouble(&backplane->writer);
+static bool is_quiet(struct giver *giver) {
+	struct context *context = context_of(giver);
+	return giver->pauses == 0 && is_stored(&context->data) && is_routed(&context->control) &&
+	       count_requests(giver) == 0;
+}
+
+static void set_not_quiet(const struct giver *giver, struct error *err) {
+	const struct error *trouble = store_writer_trouble(&context_of(giver)->data.writer);
 	if (trouble != NULL)
 		error_set(err, CODE_UNAVAILABLE, "changes are queued that the store cannot write: %s", trouble->msg);
 	else
 		error_set(
 			err, CODE_UNAVAILABLE,
 			"requests are still in progress after %d ms, which is max-takeover-pause (%zu, uploads among them): try again",
-			PAUSE_MAX_MS, count_requests(backplane));
+			PAUSE_MAX_MS, count_requests(giver));
 }
 
-/* Closing the artefacts took turns of the loop, in which a Runner or a timer may have changed something. */
-static void on_artefacts_closed(struct backplane *backplane) {
-	struct error err, lost;
-	bool serves = check_serving(backplane, &err) == 0;
-	if (backplane->stopping.state == STOPPED)
+static void on_asker(uv_poll_t *poll, int status, int events);
+
+static void pause_again(struct giver *giver) {
+	giver_set_state(giver, GIVER_PAUSING);
+	rpc_server_refuse(giver->backplane->server.rpc, false);
+	uv_poll_start(&giver->asker_poll, UV_READABLE, on_asker);
+	giver->quiet = 0;
+	look_later(giver);
+}
+
+/* A Runner, a timer or a signal may have changed something while the artefacts were being closed. */
+static void on_artefacts_closed(void *owner) {
+	struct giver *giver = owner;
+	struct error err;
+	if (context_of(giver)->state == BACKPLANE_STOPPED)
 		return;
-	if (serves && is_quiet(backplane)) {
-		hand_over(backplane);
-	} else if (reopen(backplane, &lost) < 0) {
-		log_failure(LOG_ERROR, &lost, "the data folder is not to be had again");
-		if (serves)
-			leave(backplane);
-	} else if (!serves) {
-		refuse(backplane, &err);
-	} else {
-		rpc_server_refuse(backplane->server, false);
-		uv_poll_start(&backplane->takeover.asker_poll, UV_READABLE, on_asker);
-		backplane->takeover.quiet = 0;
-		timer_start(&backplane->loop, &backplane->takeover.look, LOOK_MS);
-	}
+	bool serves = check_serving(giver, &err) == 0;
+	if (serves && is_quiet(giver))
+		hand_over(giver);
+	else if (reclaim(giver) && serves)
+		pause_again(giver);
+	else if (!serves)
+		refuse(giver, &err);
 }
 
-/* The asker is heard again in the exchange. */
-static void begin_hand_over(struct backplane *backplane) {
-	uv_poll_stop(&backplane->takeover.asker_poll);
-	rpc_server_refuse(backplane->server, true);
-	close_artefacts(backplane, on_artefacts_closed);
+/* Stops polling the asker, whose packets exchange reads. */
+static void close_artefacts(struct giver *giver) {
+	giver_set_state(giver, GIVER_CLOSING);
+	uv_poll_stop(&giver->asker_poll);
+	rpc_server_refuse(giver->backplane->server.rpc, true);
+	data_close_artefacts(&context_of(giver)->data, on_artefacts_closed, giver);
 }
 
+/* Several looks in a row, as a request that a worker had sent when it paused arrives a turn later. */
 static void on_look(struct timer *timer) {
-	struct backplane *backplane = CONTAINER_OF(timer, struct backplane, takeover.look);
-	/* What a worker had on its way when it paused is here after a turn. */
-	backplane->takeover.quiet = is_quiet(backplane) ? backplane->takeover.quiet + 1 : 0;
-	if (backplane->takeover.quiet >= QUIET_LOOKS) {
-		begin_hand_over(backplane);
-	} else if (loop_now_ms(&backplane->loop) - backplane->takeover.since_ms < PAUSE_MAX_MS) {
-		timer_start(&backplane->loop, timer, LOOK_MS);
+	struct giver *giver = CONTAINER_OF(timer, struct giver, look);
+	giver->quiet = is_quiet(giver) ? giver->quiet + 1 : 0;
+	if (giver->quiet >= QUIET_LOOKS) {
+		close_artefacts(giver);
+	} else if (loop_now_ms(&context_of(giver)->loop) - giver->since_ms < PAUSE_MAX_MS) {
+		look_later(giver);
 	} else {
 		struct error err;
-		not_quiet(backplane, &err);
-		refuse(backplane, &err);
+		set_not_quiet(giver, &err);
+		refuse(giver, &err);
 	}
 }
 
-void takeover_stop(struct backplane *backplane) {
-	struct error err;
-	if (timer_is_running(&backplane->takeover.look) && check_serving(backplane, &err) < 0)
-		refuse(backplane, &err);
-}
+/* --- ASKED -------------------------------------------------------------------------------------------------------- */
 
-static int read_ask(struct backplane *backplane, struct error *err) {
+static int read_ask(struct giver *giver, struct error *err) {
 	struct arena arena = ARENA_INIT(2 * (size_t)TAKEOVER_TEXT_MAX);
-	struct takeover_packet packet;
-	int failed = takeover_packet_expect(backplane->takeover.asker, 0, TAKEOVER_ASK, &arena, &packet, err);
-	for (size_t i = 0; !failed && i < packet.fd_count; i++)
+	struct takeover_packet packet = {0};
+	int result = takeover_packet_expect(giver->asker, 0, TAKEOVER_ASK, &arena, &packet, err);
+	for (size_t i = 0; i < packet.fd_count; i++)
 		close(packet.fds[i]);
 	arena_deinit(&arena);
-	return failed ? -1 : check_serving(backplane, err);
+	return result < 0 ? -1 : check_serving(giver, err);
 }
 
 static void on_asker(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
-	struct backplane *backplane = poll->data;
+	struct giver *giver = poll->data;
 	struct error err;
-	if (backplane->takeover.pausing) {
-		error_set(&err, CODE_CANCELLED, "it has gone, or speaks out of turn");
-		refuse(backplane, &err);
+	if (giver->state == GIVER_PAUSING) {
+		error_set(&err, CODE_CANCELLED, "the other process has gone, or speaks out of turn");
+		refuse(giver, &err);
 		return;
 	}
-	if (read_ask(backplane, &err) < 0) {
-		refuse(backplane, &err);
+	if (read_ask(giver, &err) < 0) {
+		refuse(giver, &err);
 		return;
 	}
-	log_info("process %ld asks to take over", takeover_packet_peer_pid(backplane->takeover.asker));
-	backplane->takeover.pausing = true;
-	backplane->takeover.quiet = 0;
-	backplane->takeover.since_ms = loop_now_ms(&backplane->loop);
-	pause_workers(backplane);
-	timer_start(&backplane->loop, &backplane->takeover.look, LOOK_MS);
+	log_info("process %ld asks to take over", takeover_packet_peer_pid(giver->asker));
+	giver_set_state(giver, GIVER_PAUSING);
+	giver->quiet = 0;
+	giver->since_ms = loop_now_ms(&context_of(giver)->loop);
+	pause_workers(giver);
+	look_later(giver);
 }
 
 static void on_connection(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
-	struct backplane *backplane = poll->data;
-	int fd = takeover_packet_accept(backplane->takeover.listener);
+	struct giver *giver = poll->data;
+	int fd = takeover_packet_accept(giver->listener);
 	if (fd < 0)
 		return;
-	if (backplane->takeover.asker >= 0) {
-		takeover_packet_send(fd, TAKEOVER_REFUSED, "another process is taking over just now", NULL, 0, NULL);
+	if (giver->state != GIVER_IDLE) {
+		takeover_packet_send(fd, TAKEOVER_REFUSED, "another process is taking over now", NULL, 0, NULL);
 		close(fd);
 		return;
 	}
-	backplane->takeover.asker = fd;
-	uv_poll_init(&backplane->loop.uv, &backplane->takeover.asker_poll, fd);
-	backplane->takeover.asker_poll.data = backplane;
-	uv_poll_start(&backplane->takeover.asker_poll, UV_READABLE, on_asker);
+	giver_set_state(giver, GIVER_ASKED);
+	giver->asker = fd;
+	uv_poll_init(&context_of(giver)->loop.uv, &giver->asker_poll, fd);
+	giver->asker_poll.data = giver;
+	uv_poll_start(&giver->asker_poll, UV_READABLE, on_asker);
+}
+
+void giver_stop(struct giver *giver) {
+	struct error err;
+	if (giver->state == GIVER_PAUSING && check_serving(giver, &err) < 0)
+		refuse(giver, &err);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-int takeover_open(struct backplane *backplane, struct error *err) {
-	if (backplane->offer != NULL) {
-		backplane->takeover.listener = backplane->offer->takeover;
-		backplane->offer->takeover = -1;
-		/* Those who connect are shown the process that listened last. */
-		listen(backplane->takeover.listener, TAKEOVER_BACKLOG);
-	} else if (takeover_packet_listen(backplane->data_folder, &backplane->takeover.listener, err) < 0) {
+void giver_init(struct giver *giver, struct backplane *backplane) {
+	*giver = (struct giver){
+		.backplane = backplane,
+		.listener = -1,
+		.asker = -1,
+		.look.fire = on_look,
+		.limit.fire = on_limit,
+	};
+}
+
+int giver_open(struct giver *giver, struct error *err) {
+	struct offer *offer = giver->backplane->offer;
+	if (offer != NULL) {
+		giver->listener = offer->takeover;
+		offer->takeover = -1;
+		/* The kernel shows the process that called listen last to those who connect. */
+		listen(giver->listener, TAKEOVER_BACKLOG);
+	} else if (takeover_packet_listen(context_of(giver)->data.folder, &giver->listener, err) < 0) {
 		return -1;
 	}
-	backplane->takeover.look.fire = on_look;
-	uv_poll_init(&backplane->loop.uv, &backplane->takeover.poll, backplane->takeover.listener);
-	backplane->takeover.poll.data = backplane;
-	uv_poll_start(&backplane->takeover.poll, UV_READABLE, on_connection);
+	uv_poll_init(&context_of(giver)->loop.uv, &giver->poll, giver->listener);
+	giver->poll.data = giver;
+	uv_poll_start(&giver->poll, UV_READABLE, on_connection);
 	return 0;
 }
 
-void takeover_close(struct backplane *backplane) {
-	timer_stop(&backplane->loop, &backplane->takeover.look);
-	dismiss_asker(backplane);
-	while (backplane->takeover.end_count > 0)
-		close(backplane->takeover.ends[--backplane->takeover.end_count]);
-	if (backplane->takeover.listener < 0)
+void giver_close(struct giver *giver) {
+	timer_stop(&context_of(giver)->loop, &giver->look);
+	timer_stop(&context_of(giver)->loop, &giver->limit);
+	close_asker(giver);
+	close_ends(giver);
+	if (giver->listener < 0)
 		return;
-	if (backplane->offer == NULL) /* else it is still the other one's */
-		takeover_packet_unlink(backplane->data_folder);
-	uv_close((uv_handle_t *)&backplane->takeover.poll, NULL);
-	close(backplane->takeover.listener);
-	backplane->takeover.listener = -1;
+	/* During a takeover that fails the file belongs to the other process. */
+	if (giver->backplane->offer == NULL)
+		takeover_packet_unlink(context_of(giver)->data.folder);
+	close_listener(giver);
 }

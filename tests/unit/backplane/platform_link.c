@@ -2,17 +2,20 @@
 /*
  * The Backplane's end of a Platform, with a Platform and effects that are made up.
  */
-#include "backplane/context.h"
+#include "backplane/platform_link.h"
 
 #include <stdlib.h>
 
 #include "../../platform/fake.h"
 #include "../dies.h"
+#include "backplane/context.h"
 #include "base/memory.h"
 #include "platform/registry.h"
 
 struct stage {
-	struct backplane backplane;
+	struct context context;
+	struct platform_link link;
+	struct effects effects;
 	struct backplane_options options;
 	struct platform_choice choice;
 	struct control_config config;
@@ -30,7 +33,7 @@ static int64_t out_wall_ms(struct effects *effects UNUSED) {
 }
 
 static void out_destroy(struct effects *effects UNUSED, const char *key) {
-	platform_link_destroy(&stage->backplane, key);
+	platform_link_destroy(&stage->link, key);
 }
 
 static void out_forget(struct effects *effects UNUSED, const struct runner *runner UNUSED) {
@@ -53,39 +56,40 @@ static const struct effects_ops ops = {
 };
 
 static char *run_folder(void) {
-	return mem_printf("%s/run", stage->backplane.data_folder);
+	return mem_printf("%s/run", stage->context.data.folder);
 }
 
 static int set_up(void **state UNUSED) {
 	static const struct platform_driver *const drivers[] = {&platform_fake};
 	struct error err;
 	stage = mem_zalloc(sizeof *stage);
-	struct backplane *backplane = &stage->backplane;
+	struct context *context = &stage->context;
 	stage->told = BUF_INIT(KIB(64));
 	assert_int_equal(platform_choose_among(drivers, 1, "fake", &stage->choice, &err), 0);
 	stage->options = (struct backplane_options){.platform = &stage->choice, .program = "/usr/bin/ftl"};
-	backplane->options = &stage->options;
-	backplane->data_folder = mem_strdup("/data");
-	backplane->effects.ops = &ops;
-	backplane->tick.fire = ignore_tick;
-	loop_init(&backplane->loop);
+	context->options = &stage->options;
+	context->data.folder = mem_strdup("/data");
+	stage->effects.ops = &ops;
+	stage->link.context = context;
+	context->tick.fire = ignore_tick;
+	loop_init(&context->loop);
 	stage->config = control_config_default;
-	control_init(&backplane->control, &stage->config, &backplane->effects, loop_now_ms(&backplane->loop));
+	control_init(&context->control, &stage->config, &stage->effects, loop_now_ms(&context->loop));
 	return 0;
 }
 
 static int tear_down(void **state UNUSED) {
-	struct backplane *backplane = &stage->backplane;
+	struct context *context = &stage->context;
 	char *folder = run_folder();
-	platform_link_close(backplane);
+	platform_link_close(&stage->link);
 	fake_free(folder);
 	free(folder);
-	timer_stop(&backplane->loop, &backplane->tick);
-	control_deinit(&backplane->control);
-	loop_deinit(&backplane->loop);
+	timer_stop(&context->loop, &context->tick);
+	control_deinit(&context->control);
+	loop_deinit(&context->loop);
 	buf_deinit(&stage->told);
 	platform_choice_deinit(&stage->choice);
-	free(backplane->data_folder);
+	free(context->data.folder);
 	free(stage);
 	return 0;
 }
@@ -104,7 +108,7 @@ static void end_runner(const char *key) {
 
 static void open_link(void) {
 	struct error err;
-	if (platform_link_open(&stage->backplane, 10000, &err) < 0)
+	if (platform_link_open(&stage->link, 10000, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -116,17 +120,17 @@ static void expect_told(const char *lines) {
 }
 
 static bool is_of_platform(const char *key) {
-	return control_is_of_platform(&stage->backplane.control, str_from(key));
+	return control_is_of_platform(&stage->context.control, str_from(key));
 }
 
 static void stop_loop(struct timer *timer UNUSED) {
-	loop_stop(&stage->backplane.loop);
+	loop_stop(&stage->context.loop);
 }
 
 static void pass(uint64_t ms) {
 	struct timer timer = {.fire = stop_loop};
-	timer_start(&stage->backplane.loop, &timer, ms);
-	loop_run(&stage->backplane.loop);
+	timer_start(&stage->context.loop, &timer, ms);
+	loop_run(&stage->context.loop);
 }
 
 /* --- tests -------------------------------------------------------------------------------------------------------- */
@@ -137,7 +141,7 @@ static void what_is_found_reaches_the_control_side_at_the_beginning(void **state
 	open_link();
 	expect_told("");
 	assert_false(is_of_platform("rnr-a"));
-	platform_link_begin(&stage->backplane);
+	platform_link_begin(&stage->link);
 	assert_true(is_of_platform("rnr-a") && is_of_platform("rnr-b"));
 	expect_told("rnr-a: left by the Backplane before; it may register again\n"
 		    "rnr-b: left by the Backplane before; it may register again\n");
@@ -149,17 +153,17 @@ static void what_ends_before_the_beginning_was_never_there(void **state UNUSED) 
 	open_link();
 	end_runner("rnr-a");
 	pass(20);
-	platform_link_begin(&stage->backplane);
+	platform_link_begin(&stage->link);
 	assert_false(is_of_platform("rnr-a"));
 	assert_true(is_of_platform("rnr-b"));
 }
 
 static void events_reach_the_control_side_after_the_beginning(void **state UNUSED) {
 	open_link();
-	platform_link_begin(&stage->backplane);
+	platform_link_begin(&stage->link);
 	appear("rnr-late");
 	assert_true(is_of_platform("rnr-late"));
-	platform_link_create(&stage->backplane, "rnr-b", "ends");
+	platform_link_create(&stage->link, "rnr-b", "ends");
 	end_runner("rnr-late");
 	pass(50);
 	assert_false(is_of_platform("rnr-late"));
@@ -168,10 +172,10 @@ static void events_reach_the_control_side_after_the_beginning(void **state UNUSE
 
 static void progress_is_an_event_of_the_runner(void **state UNUSED) {
 	open_link();
-	platform_link_begin(&stage->backplane);
-	control_found(&stage->backplane.control, "rnr-a"); /* stands in for a creation of the control side */
+	platform_link_begin(&stage->link);
+	control_found(&stage->context.control, "rnr-a"); /* stands in for a creation of the control side */
 	buf_clear(&stage->told);
-	platform_link_create(&stage->backplane, "rnr-a", "stays");
+	platform_link_create(&stage->link, "rnr-a", "stays");
 	pass(20);
 	expect_told("rnr-a: pulls the image\n");
 }
@@ -180,7 +184,7 @@ static void a_listing_that_fails_is_an_error(void **state UNUSED) {
 	char *folder = run_folder();
 	struct error err;
 	fake_fail_listing(folder, "the cluster does not answer");
-	assert_int_equal(platform_link_open(&stage->backplane, 10000, &err), -1);
+	assert_int_equal(platform_link_open(&stage->link, 10000, &err), -1);
 	assert_string_equal(err.msg, "the cluster does not answer");
 	assert_int_equal(err.code, CODE_UNAVAILABLE);
 	free(folder);
@@ -190,7 +194,7 @@ static void a_listing_that_takes_too_long_is_an_error(void **state UNUSED) {
 	char *folder = run_folder();
 	struct error err;
 	fake_hold_listing(folder);
-	assert_int_equal(platform_link_open(&stage->backplane, 20, &err), -1);
+	assert_int_equal(platform_link_open(&stage->link, 20, &err), -1);
 	assert_string_equal(err.msg, "the platform \"fake\" has not listed its Runners within 20 ms");
 	assert_int_equal(err.code, CODE_DEADLINE_EXCEEDED);
 	free(folder);
@@ -199,8 +203,8 @@ static void a_listing_that_takes_too_long_is_an_error(void **state UNUSED) {
 static void closing_twice_is_harmless(void **state UNUSED) {
 	appear("rnr-a");
 	open_link();
-	platform_link_close(&stage->backplane);
-	platform_link_close(&stage->backplane);
+	platform_link_close(&stage->link);
+	platform_link_close(&stage->link);
 }
 
 static void set_state(void *argument) {
