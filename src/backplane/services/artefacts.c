@@ -507,6 +507,7 @@ static const struct rpc_method artefact_methods[] = {
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/GetDeploymentArtefacts", start_download,
 			     ftl__get_deployment_artefacts_request__descriptor),
 };
+
 void artefacts_service_add(struct context *context, struct rpc_server *server) {
 	rpc_server_add(server, artefact_methods, ARRAY_LEN(artefact_methods), context);
 }

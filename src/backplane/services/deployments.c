@@ -132,6 +132,7 @@ static const struct rpc_method deployment_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/KillModule", on_kill,
 			 ftl__kill_module_request__descriptor),
 };
+
 void deployments_service_add(struct context *context, struct rpc_server *server) {
 	rpc_server_add(server, deployment_methods, ARRAY_LEN(deployment_methods), context);
 }

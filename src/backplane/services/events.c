@@ -279,6 +279,7 @@ static const struct rpc_method event_methods[] = {
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/StreamEvents", start_stream,
 			     ftl__stream_events_request__descriptor),
 };
+
 void events_service_add(struct events_service *service, struct rpc_server *server) {
 	rpc_server_add(server, event_methods, ARRAY_LEN(event_methods), service);
 }

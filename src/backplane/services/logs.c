@@ -313,6 +313,7 @@ static const struct rpc_method log_methods[] = {
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/StreamLogs", start_stream,
 			     ftl__stream_logs_request__descriptor),
 };
+
 void logs_service_add(struct logs_service *service, struct rpc_server *server) {
 	rpc_server_add(server, log_methods, ARRAY_LEN(log_methods), service);
 }

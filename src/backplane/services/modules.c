@@ -260,6 +260,7 @@ static const struct rpc_method module_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/ListDeployments", on_list,
 			 ftl__list_deployments_request__descriptor),
 };
+
 void modules_service_add(struct context *context, struct rpc_server *server) {
 	rpc_server_add(server, module_methods, ARRAY_LEN(module_methods), context);
 }

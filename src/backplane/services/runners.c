@@ -18,24 +18,42 @@
 
 enum {
 	REGISTRATION_MAX = 64 << 10,
-	CAUSE_WAIT_MS =
-		50, /* the connection of a Runner that dies breaks a moment before the Platform says what it died of */
+	/* The connection of a Runner that dies breaks a moment before the Platform tells its exit. */
+	CAUSE_WAIT_MS = 50,
 };
+
+#define TO(state) (1u << (state))
+
+static const unsigned allowed[REGISTRATION_STREAM_STATE_COUNT] = {
+	[REGISTRATION_STREAM_RECEIVING] = TO(REGISTRATION_STREAM_CHECKING) | TO(REGISTRATION_STREAM_REFUSED),
+	[REGISTRATION_STREAM_CHECKING] =
+		TO(REGISTRATION_STREAM_ACCEPTED) | TO(REGISTRATION_STREAM_REFUSED) | TO(REGISTRATION_STREAM_CLOSED),
+	[REGISTRATION_STREAM_ACCEPTED] = TO(REGISTRATION_STREAM_REFUSED) | TO(REGISTRATION_STREAM_CLOSED),
+	[REGISTRATION_STREAM_CLOSED] = TO(REGISTRATION_STREAM_REFUSED),
+};
+
+void registration_stream_move(enum registration_stream_state *state, enum registration_stream_state next) {
+	ASSERT(allowed[*state] & TO(next));
+	*state = next;
+}
 
 struct registration_stream {
 	struct list link;
 	struct runners_service *service;
-	struct rpc_stream *stream; /* NULL: closed, and the Platform may have something to say yet */
-	uint64_t id; /* 0: the control side does not know it yet, or no longer */
+	enum registration_stream_state state;
+	struct rpc_stream *stream; /* NULL: closed */
+	struct buf received; /* RECEIVING: the request */
+	uint64_t id; /* at the control side, from CHECKING on */
 	bool managed;
-	struct timer cause;
-	struct buf received; /* the first message */
-	bool complete; /* what comes after the first message is of no interest */
-	bool accepted;
 	bool half_closed; /* the client sends no more: it knows the unary form only */
+	struct timer cause; /* CLOSED */
 };
 
-static void answer_polite(struct registration_stream *registration) {
+static bool is_open(const struct registration_stream *registration) {
+	return registration->stream != NULL && !rpc_has_ended(registration->stream);
+}
+
+static void answer_unary(struct registration_stream *registration) {
 	Ftl__RegisterRunnerResponse response;
 	ftl__register_runner_response__init(&response);
 	struct arena arena = ARENA_INIT(KIB(1));
@@ -47,7 +65,7 @@ static void answer_polite(struct registration_stream *registration) {
 static struct registration_stream *find(struct runners_service *service, uint64_t id) {
 	LIST_FOREACH(link, &service->registrations) {
 		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
-		if (registration->id == id)
+		if (registration->id == id && registration->state != REGISTRATION_STREAM_REFUSED)
 			return registration;
 	}
 	return NULL;
@@ -55,24 +73,24 @@ static struct registration_stream *find(struct runners_service *service, uint64_
 
 void runners_service_accept(struct runners_service *service, uint64_t id, const struct runner *runner) {
 	struct registration_stream *registration = find(service, id);
-	if (registration == NULL || registration->stream == NULL || rpc_has_ended(registration->stream))
+	if (registration == NULL || !is_open(registration))
 		return;
 	struct rpc_stream *stream = registration->stream;
 	failpoint(FAILPOINT_RUNNER_ACCEPTED);
 	http_headers_add(&stream->response_headers, &stream->http.arena, STR("ftl-runner-key"),
 			 arena_copy(&stream->http.arena, str_from(runner->key)));
 	rpc_respond(stream);
-	registration->accepted = true;
+	registration_stream_move(&registration->state, REGISTRATION_STREAM_ACCEPTED);
 	if (registration->half_closed)
-		answer_polite(registration);
+		answer_unary(registration);
 }
 
 void runners_service_refuse(struct runners_service *service, uint64_t id, const struct error *why) {
 	struct registration_stream *registration = find(service, id);
 	if (registration == NULL)
 		return;
-	registration->id = 0;
-	if (registration->stream != NULL && !rpc_has_ended(registration->stream))
+	registration_stream_move(&registration->state, REGISTRATION_STREAM_REFUSED);
+	if (is_open(registration))
 		rpc_fail(registration->stream, why);
 }
 
@@ -83,28 +101,28 @@ static void registration_free(struct registration_stream *registration) {
 	free(registration);
 }
 
-/* Nothing happens when the Platform has told already. */
-static void tell_end(struct registration_stream *registration) {
-	struct runners_service *service = registration->service;
+/* The control side ignores the end of a registration whose Runner's exit the Platform has told. */
+static void end_registration(struct registration_stream *registration) {
+	struct context *context = registration->service->context;
 	uint64_t id = registration->id;
-	bool half_closed = registration->half_closed && registration->accepted;
+	bool is_known = registration->state == REGISTRATION_STREAM_CLOSED, half_closed = registration->half_closed;
 	registration_free(registration);
-	if (id == 0)
-		return; /* refused */
-	control_registration_ended(context_event(service->context), id, half_closed);
-	context_event_done(service->context);
+	if (!is_known)
+		return;
+	control_registration_ended(context_event(context), id, half_closed);
+	context_event_done(context);
 }
 
 void runners_service_settle(struct runners_service *service) {
 	LIST_FOREACH(link, &service->registrations) {
 		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
 		if (registration->stream == NULL)
-			tell_end(registration);
+			end_registration(registration);
 	}
 }
 
 static void on_no_cause(struct timer *timer) {
-	tell_end(CONTAINER_OF(timer, struct registration_stream, cause));
+	end_registration(CONTAINER_OF(timer, struct registration_stream, cause));
 }
 
 static int read_registration(struct registration_stream *registration, struct arena *arena,
@@ -130,18 +148,20 @@ static void take_registration(struct registration_stream *registration) {
 	struct arena arena = ARENA_INIT(0);
 	Ftl__RegisterRunnerRequest *request;
 	struct error err;
-	registration->complete = true;
 	registration->stream->open_ended = true;
 	if (service->context->state == BACKPLANE_LEAVING) {
+		registration_stream_move(&registration->state, REGISTRATION_STREAM_REFUSED);
 		rpc_finish(registration->stream, CODE_UNAVAILABLE, "another Backplane has taken over");
 		return;
 	}
 	if (read_registration(registration, &arena, &request, &err) < 0) {
+		registration_stream_move(&registration->state, REGISTRATION_STREAM_REFUSED);
 		rpc_fail(registration->stream, &err);
 		arena_deinit(&arena);
 		return;
 	}
-	runners_service_settle(service); /* this may be one of them that is back */
+	runners_service_settle(service); /* a Runner that is back must have ended before it registers again */
+	registration_stream_move(&registration->state, REGISTRATION_STREAM_CHECKING);
 	registration->id = ++service->last_id;
 	registration->managed = control_is_of_platform(&service->context->control, str_from(request->runner_key));
 	struct registration event = {
@@ -158,14 +178,14 @@ static void take_registration(struct registration_stream *registration) {
 
 static void on_message(struct rpc_stream *stream, size_t size) {
 	struct registration_stream *registration = stream->owner;
-	if (!registration->complete && size == 0)
+	if (registration->state == REGISTRATION_STREAM_RECEIVING && size == 0)
 		take_registration(registration);
 }
 
 static void on_data(struct rpc_stream *stream, struct str bytes) {
 	struct registration_stream *registration = stream->owner;
 	rpc_consume(stream, bytes.len);
-	if (registration->complete)
+	if (registration->state != REGISTRATION_STREAM_RECEIVING)
 		return;
 	int over = buf_append(&registration->received, bytes);
 	ASSERT(over == 0);
@@ -176,20 +196,27 @@ static void on_data(struct rpc_stream *stream, struct str bytes) {
 static void on_end(struct rpc_stream *stream) {
 	struct registration_stream *registration = stream->owner;
 	registration->half_closed = true;
-	if (!registration->complete)
+	if (registration->state == REGISTRATION_STREAM_RECEIVING) {
+		registration_stream_move(&registration->state, REGISTRATION_STREAM_REFUSED);
 		rpc_finish(stream, CODE_INVALID_ARGUMENT, "the request has no message");
-	else if (registration->accepted)
-		answer_polite(registration);
+	} else if (registration->state == REGISTRATION_STREAM_ACCEPTED) {
+		answer_unary(registration);
+	}
 }
 
 static void on_closed(struct rpc_stream *stream) {
 	struct registration_stream *registration = stream->owner;
+	struct context *context = registration->service->context;
+	bool is_known = registration->state == REGISTRATION_STREAM_CHECKING ||
+			registration->state == REGISTRATION_STREAM_ACCEPTED;
 	registration->stream = NULL;
-	if (registration->id != 0 && registration->managed &&
-	    registration->service->context->state != BACKPLANE_STOPPED)
-		timer_start(&registration->service->context->loop, &registration->cause, CAUSE_WAIT_MS);
+	registration->half_closed = registration->half_closed && registration->state == REGISTRATION_STREAM_ACCEPTED;
+	if (is_known)
+		registration_stream_move(&registration->state, REGISTRATION_STREAM_CLOSED);
+	if (is_known && registration->managed && context->state != BACKPLANE_STOPPED)
+		timer_start(&context->loop, &registration->cause, CAUSE_WAIT_MS);
 	else
-		tell_end(registration);
+		end_registration(registration);
 }
 
 static const struct rpc_events registration_events = {
@@ -226,10 +253,10 @@ static void on_deployed(struct rpc_unary *unary, const ProtobufCMessage *message
 		.start_us = request->start_us,
 	};
 	failpoint(FAILPOINT_REPLICA_REPORTED);
-	int failed = control_deployed(context_event(service->context), &event, &err);
+	int result = control_deployed(context_event(service->context), &event, &err);
 	context_event_done(service->context);
 	failpoint(FAILPOINT_REPLICA_ALIVE);
-	if (failed) {
+	if (result < 0) {
 		rpc_unary_fail(unary, &err);
 		return;
 	}
@@ -242,6 +269,7 @@ static const struct rpc_method runner_methods[] = {
 	{.path = "/xyz.block.ftl.v1.BackplaneService/RegisterRunner", .start = start_registration},
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/Deployed", on_deployed, ftl__deployed_request__descriptor),
 };
+
 void runners_service_add(struct runners_service *service, struct rpc_server *server) {
 	rpc_server_add(server, runner_methods, ARRAY_LEN(runner_methods), service);
 }

@@ -21,6 +21,26 @@ void runners_service_init(struct runners_service *service, struct context *conte
 void runners_service_deinit(struct runners_service *service);
 void runners_service_add(struct runners_service *service, struct rpc_server *server);
 
+/*
+ *   RECEIVING ──request──▶ CHECKING ──answers its ping──▶ ACCEPTED ──stream closes──▶ CLOSED ──the cause is told, 50
+ * ms──▶ freed │                     │  └──────────stream closes────────────────────────────▶ │ │ malformed           │
+ * refused by the control side  │                        │ └───────────────▶ REFUSED
+ * ◀──────────────────────────┴────────────────────────┘
+ *
+ * CLOSED waits for the Platform to tell the exit of its Runner, whose cause says more than a connection that closed.
+ */
+enum registration_stream_state {
+	REGISTRATION_STREAM_RECEIVING,
+	REGISTRATION_STREAM_CHECKING,
+	REGISTRATION_STREAM_ACCEPTED,
+	REGISTRATION_STREAM_CLOSED,
+	REGISTRATION_STREAM_REFUSED,
+	REGISTRATION_STREAM_STATE_COUNT
+};
+
+/* Asserts that the next state may follow. */
+void registration_stream_move(enum registration_stream_state *state, enum registration_stream_state next);
+
 /* Effects: answer a registration. Do nothing when its stream is gone. */
 void runners_service_accept(struct runners_service *service, uint64_t registration, const struct runner *runner);
 void runners_service_refuse(struct runners_service *service, uint64_t registration, const struct error *why);

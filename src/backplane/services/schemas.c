@@ -114,6 +114,7 @@ static const struct rpc_method schema_methods[] = {
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/PullSchema", start_pull,
 			     ftl__pull_schema_request__descriptor),
 };
+
 void schemas_service_add(struct schemas_service *service, struct rpc_server *server) {
 	rpc_server_add(server, schema_methods, ARRAY_LEN(schema_methods), service);
 }

@@ -112,6 +112,7 @@ static const struct rpc_method stats_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/CallStats", on_call_stats,
 			 ftl__call_stats_request__descriptor),
 };
+
 void stats_service_add(struct stats_service *service, struct rpc_server *server) {
 	rpc_server_add(server, stats_methods, ARRAY_LEN(stats_methods), service);
 }

@@ -220,6 +220,7 @@ static const struct rpc_method status_methods[] = {
 	RPC_UNARY_METHOD("/xyz.block.ftl.v1.BackplaneService/GetSchema", on_get_schema,
 			 ftl__get_schema_request__descriptor),
 };
+
 void status_service_add(struct status_service *service, struct rpc_server *server) {
 	rpc_server_add(server, status_methods, ARRAY_LEN(status_methods), service);
 }

@@ -245,6 +245,7 @@ static const struct rpc_method watch_methods[] = {
 	RPC_STREAMING_METHOD("/xyz.block.ftl.v1.BackplaneService/WatchDeployment", start_watch,
 			     ftl__watch_deployment_request__descriptor),
 };
+
 void watch_service_add(struct watch_service *service, struct rpc_server *server) {
 	rpc_server_add(server, watch_methods, ARRAY_LEN(watch_methods), service);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state machines of the Backplane's process and of its end of a takeover: every transition of their tables passes,
- * every other one aborts.
+ * The state machines of the Backplane's process, of its end of a takeover, and of a registration's stream: every
+ * transition of their tables passes, every other one aborts.
  */
 #include "../states.h"
 
 #include "backplane/context.h"
+#include "backplane/services/runners.h"
 #include "backplane/takeover/give.h"
 
 static void move_backplane(void *argument) {
@@ -18,6 +19,22 @@ static void move_giver(void *argument) {
 	const struct transition *transition = argument;
 	struct giver giver = {.state = transition->from};
 	giver_set_state(&giver, transition->to);
+}
+
+MOVE_OF_ENUM(move_registration, registration_stream_state, registration_stream_move)
+
+static void the_stream_of_a_registration(void **state UNUSED) {
+	static const struct transition allowed[] = {
+		{REGISTRATION_STREAM_RECEIVING, REGISTRATION_STREAM_CHECKING},
+		{REGISTRATION_STREAM_RECEIVING, REGISTRATION_STREAM_REFUSED},
+		{REGISTRATION_STREAM_CHECKING, REGISTRATION_STREAM_ACCEPTED},
+		{REGISTRATION_STREAM_CHECKING, REGISTRATION_STREAM_REFUSED},
+		{REGISTRATION_STREAM_CHECKING, REGISTRATION_STREAM_CLOSED},
+		{REGISTRATION_STREAM_ACCEPTED, REGISTRATION_STREAM_REFUSED},
+		{REGISTRATION_STREAM_ACCEPTED, REGISTRATION_STREAM_CLOSED},
+		{REGISTRATION_STREAM_CLOSED, REGISTRATION_STREAM_REFUSED},
+	};
+	check_machine(move_registration, REGISTRATION_STREAM_STATE_COUNT, allowed, ARRAY_LEN(allowed));
 }
 
 static void a_backplane(void **state UNUSED) {
@@ -40,6 +57,10 @@ static void the_giver_of_a_takeover(void **state UNUSED) {
 }
 
 int main(void) {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(a_backplane), cmocka_unit_test(the_giver_of_a_takeover)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_backplane),
+		cmocka_unit_test(the_giver_of_a_takeover),
+		cmocka_unit_test(the_stream_of_a_registration),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
