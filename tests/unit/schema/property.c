@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/random.h"
 #include "schema.pb-c.h"
 #include "schema/compare.h"
 #include "schema/json_check.h"
@@ -23,16 +24,8 @@ struct maker {
 	struct buf value;
 };
 
-/* splitmix64 */
-static uint64_t next(struct maker *maker) {
-	uint64_t mixed = maker->state += 0x9E3779B97F4A7C15u;
-	mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9u;
-	mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBu;
-	return mixed ^ (mixed >> 31);
-}
-
 static size_t below(struct maker *maker, size_t count) {
-	return (size_t)(next(maker) % count);
+	return (size_t)(random_next(&maker->state) % count);
 }
 
 static bool maybe(struct maker *maker) {
@@ -203,7 +196,7 @@ static void make_variants(struct maker *maker, struct schema_decl *decl) {
 			variant->type = new_type(maker, 0, true);
 		else if (decl->enumeration.of_int)
 			variant->number =
-				(int64_t)((next(maker) >> below(maker, 64)) * 8 + i) * (maybe(maker) ? 1 : -1);
+				(int64_t)((random_next(&maker->state) >> below(maker, 64)) * 8 + i) * (maybe(maker) ? 1 : -1);
 		else
 			variant->text = arena_printf(&maker->world->arena, "%s%zu", any_text(maker), i);
 	}
