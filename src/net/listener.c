@@ -118,12 +118,10 @@ static int bind_unix(const struct endpoint *endpoint, struct error *err) {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_set_errno(err, errno, "could not make a socket");
-	int failed = bind(fd, (struct sockaddr *)&address, sizeof address);
-	if (failed && errno == EADDRINUSE && is_abandoned(&address) && unlink(address.sun_path) == 0)
-		failed = bind(fd, (struct sockaddr *)&address, sizeof address);
-	if (!failed && (chmod(address.sun_path, 0600) < 0 || listen(fd, BACKLOG) < 0))
-		failed = -1;
-	if (!failed)
+	int result = bind(fd, (struct sockaddr *)&address, sizeof address);
+	if (result < 0 && errno == EADDRINUSE && is_abandoned(&address) && unlink(address.sun_path) == 0)
+		result = bind(fd, (struct sockaddr *)&address, sizeof address);
+	if (result == 0 && chmod(address.sun_path, 0600) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	int number = errno;
 	close(fd);

@@ -315,7 +315,7 @@ static int read_map(struct json_reader *reader, const struct type_field *field, 
 	json_object_foreach((json_t *)value, key, item) {
 		size_t offset = buf_len(reader->out);
 		json_t *key_text = json_string_nocheck(key);
-		int failed = read_value(reader, key_field, key_text, true, depth);
+		bool failed = read_value(reader, key_field, key_text, true, depth) < 0;
 		json_decref(key_text);
 		if (failed || read_value(reader, value_field, item, true, depth + 1) < 0 ||
 		    check(reader, wire_wrap(reader->out, offset, field->number)) < 0)

@@ -228,8 +228,9 @@ static int write_entry(struct json_writer *writer, const struct type_message *en
 	}
 	struct buf text = BUF_INIT(key.bytes.len + 32);
 	write_key(key_field, &key, &text);
-	int failed = buf_append(&text, str_new("", 1)) |
-		     json_object_setn_new(map, buf_view(&text).ptr, buf_len(&text) - 1, value);
+	int over = buf_append(&text, str_new("", 1));
+	ASSERT(over == 0);
+	bool failed = json_object_setn_new(map, buf_view(&text).ptr, buf_len(&text) - 1, value) < 0;
 	buf_deinit(&text);
 	if (failed)
 		fail(writer, entry, "a key is not UTF-8");

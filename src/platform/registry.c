@@ -146,16 +146,16 @@ static int read_options(const struct platform_choice *choice, char *rest, struct
 	if (set_defaults(choice, err) < 0)
 		return -1;
 	bool *given = mem_zalloc(choice->driver->option_count + 1);
-	int failed = 0;
-	while (failed == 0 && rest != NULL) {
+	int result = 0;
+	while (result == 0 && rest != NULL) {
 		char *part = rest, *comma = strchr(rest, ',');
 		rest = comma != NULL ? comma + 1 : NULL;
 		if (comma != NULL)
 			*comma = '\0';
-		failed = read_option(choice, part, given, err);
+		result = read_option(choice, part, given, err);
 	}
 	free(given);
-	return failed;
+	return result;
 }
 
 /* --- the choice --------------------------------------------------------------------------------------------------- */

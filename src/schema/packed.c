@@ -62,7 +62,7 @@ static struct model *make_model(const struct packed_schema *schema) {
 	struct error err;
 	arena_init(&model->arena, SCHEMA_ARENA_MAX);
 	schema_diagnostics_init(&diagnostics);
-	int failed =
+	bool failed =
 		pb_unpack(&schema__module__descriptor, packed_schema_bytes(schema), &arena, &message, &err) < 0 ||
 		schema_from_proto((const Schema__Module *)message, &model->arena, &model->module, &diagnostics) < 0;
 	ASSERT(!failed);

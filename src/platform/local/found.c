@@ -135,20 +135,20 @@ int found_read(const char *folder, struct found *ret_found, struct error *err) {
 	struct found_search search = {.folder = folder, .found = &found};
 	map_init(&found.runners);
 	map_init(&search.left);
-	int failed = path_make_folders(folder, err);
-	if (!failed)
-		failed = for_each_file(&search, find_by_pid_file, err);
-	if (!failed)
+	int result = path_make_folders(folder, err);
+	if (result == 0)
+		result = for_each_file(&search, find_by_pid_file, err);
+	if (result == 0)
 		process_for_each(find_by_command_line, &search);
-	if (!failed)
-		failed = for_each_file(&search, sweep, err);
+	if (result == 0)
+		result = for_each_file(&search, sweep, err);
 	leftovers_end(folder, &search.left);
 	map_deinit(&search.left);
-	if (failed)
+	if (result < 0)
 		found_deinit(&found);
 	else
 		*ret_found = found;
-	return failed ? -1 : 0;
+	return result;
 }
 
 void found_deinit(struct found *found) {

@@ -17,17 +17,17 @@ enum { PID_FILE_MAX = 64 };
 int pid_file_write(const char *folder, const char *key, pid_t pid, struct error *err) {
 	char *path = run_folder_path(folder, key, RUN_PID_FILE), text[PID_FILE_MAX];
 	snprintf(text, sizeof text, "%d %" PRIu64 "\n", (int)pid, process_stat(pid, PROCESS_STAT_START_TIME));
-	int failed = file_write_whole(path, str_from(text), 0600, err);
+	int result = file_write_whole(path, str_from(text), 0600, err);
 	free(path);
-	return failed;
+	return result;
 }
 
 static bool read_file(const char *folder, const char *key, int *ret_pid, uint64_t *ret_ticks) {
 	char *path = run_folder_path(folder, key, RUN_PID_FILE), *text;
 	size_t len;
-	int failed = file_read(path, PID_FILE_MAX, &text, &len, NULL);
+	int result = file_read(path, PID_FILE_MAX, &text, &len, NULL);
 	free(path);
-	if (failed)
+	if (result < 0)
 		return false;
 	bool is_whole = sscanf(text, "%d %" SCNu64, ret_pid, ret_ticks) == 2 && *ret_pid > 1 && *ret_ticks > 0;
 	free(text);
