@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All parts of a Backplane, for the files that put them together (backplane.c) and hand them over (takeover/give.c). No
- * other file knows more than the parts that it is given.
+ * All parts of a Backplane, for the two files that need them all: backplane.c, which starts and stops them, and
+ * takeover/give.c, which hands them to another process. Every other file gets pointers to the parts that it uses.
  */
 #pragma once
 
@@ -28,11 +28,11 @@ struct backplane {
 	struct ports ports;
 	struct workers workers;
 	struct control_server server;
-	struct types *types; /* of the wire contract */
-	struct offer *offer; /* while this process takes over from another; else NULL */
-	struct giver giver; /* to the process that takes over from this one */
+	struct types *types; /* descriptors of the wire contract, for JSON and reflection */
+	struct offer *offer; /* set while this process takes over from another; else NULL */
+	struct giver giver; /* hands this Backplane to the process that takes over */
 	struct {
 		uv_signal_t terminate, interrupt;
-		struct timer limit; /* of DRAINING */
+		struct timer limit; /* drain-timeout of DRAINING */
 	} stopping;
 };

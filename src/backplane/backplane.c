@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Puts the parts of a Backplane together, and takes them apart.
+ * Starts the parts of a Backplane, and stops them.
  *
- *   this thread: the control side (state machines, services, listeners)    other threads: workers, which carry calls
+ *   this thread: the control side (state machines, services, listeners)    other threads: workers, which route calls
  *
  *   a client connects ─▶ ports ─▶ the next worker
- *       its calls            ─▶ router/call.c ─▶ a Runner
- *       an upload            ─▶ services/artefacts.c ─▶ the artefacts
+ *       calls of verbs       ─▶ router/call.c ─▶ a Runner
+ *       uploads              ─▶ services/artefacts.c ─▶ the artefacts
  *       everything else      ─▶ socket pair ─▶ control_server ─▶ services/
  */
 #include "backplane/backplane.h"
@@ -32,7 +32,7 @@
 #include "router/worker.h"
 #include "rpc/reflection.h"
 
-/* --- the store's words -------------------------------------------------------------------------------------------- */
+/* --- events of the store ------------------------------------------------------------------------------------------ */
 
 static struct services *services_of(struct store_writer *writer) {
 	return &CONTAINER_OF(writer, struct backplane, context.data.writer)->services;
@@ -42,7 +42,7 @@ static void on_stored(struct store_writer *writer, const struct event_record *la
 	events_service_stored(&services_of(writer)->events, last);
 }
 
-/* The event is queued like every change, so it is seen once the store works again. */
+/* The event is queued like every change, so watchers see it once the store works again. */
 static void on_troubled(struct store_writer *writer, const struct error *why) {
 	log_failure(LOG_ERROR, why, "could not store a change, and will try again");
 	events_service_append(&services_of(writer)->events, EVENT_BACKPLANE_CANNOT_WRITE, "%s", why->msg);
@@ -63,7 +63,7 @@ static const struct store_writer_events writer_events = {
 
 /* --- stopping ----------------------------------------------------------------------------------------------------- */
 
-/* The calls have ended, or had their time. */
+/* The calls have ended, or the drain-timeout has passed. */
 static void end_runners(struct backplane *backplane) {
 	struct context *context = &backplane->context;
 	if (context->state != BACKPLANE_DRAINING)
@@ -76,7 +76,7 @@ static void end_runners(struct backplane *backplane) {
 }
 
 static void on_drain_limit(struct timer *timer) {
-	log_warn("calls are still in progress; they are cut off");
+	log_warn("calls are still in progress after the drain-timeout; they are cut off");
 	end_runners(CONTAINER_OF(timer, struct backplane, stopping.limit));
 }
 
@@ -97,7 +97,7 @@ static void begin_stop(struct backplane *backplane, const char *why) {
 		worker_drain(backplane->workers.items[i], drained);
 }
 
-/* A second signal cuts the calls in progress off. */
+/* A second signal cuts off the calls in progress. */
 static void on_signal(uv_signal_t *handle, int number) {
 	struct backplane *backplane = handle->data;
 	switch (backplane->context.state) {
@@ -198,7 +198,7 @@ static void start_server(struct backplane *backplane) {
 	services_add(&backplane->services, backplane->server.rpc);
 }
 
-/* Runners that the other process told to end, and that do not register again. */
+/* Loads the Runners that the other process told to terminate: those do not register again. */
 static void load_draining(struct backplane *backplane) {
 	const struct offer *offer = backplane->offer;
 	for (size_t i = 0; offer != NULL && i < offer->draining_count; i++)
@@ -219,7 +219,7 @@ static int load(struct backplane *backplane, struct error *err) {
 	return 0;
 }
 
-/* From here on the other process of a takeover, if there is one, has gone. */
+/* In a takeover the other process has given up the data by now. */
 static void begin(struct backplane *backplane) {
 	struct context *context = &backplane->context;
 	uv_update_time(&context->loop.uv);
@@ -236,7 +236,7 @@ static void begin(struct backplane *backplane) {
 static int start(struct backplane *backplane, struct error *err) {
 	if (open_data(backplane, err) < 0 || platform_link_open(&backplane->platform, PLATFORM_LISTING_MAX_MS, err) < 0)
 		return -1;
-	/* A signal that comes during the start is handled when the loop runs, so that everything is cleaned up. */
+	/* A signal during the start is handled when the loop runs, so that everything is cleaned up. */
 	watch_signals(backplane);
 	if (open_ports(backplane, err) < 0)
 		return -1;
@@ -250,7 +250,8 @@ static int start(struct backplane *backplane, struct error *err) {
 	return 0;
 }
 
-/* The other process goes on: its listeners and files stay, and it waits for the lock of the data. */
+/* The other process continues: this one leaves its listeners and files in place and releases the lock of the data, for
+ * which the other one waits. */
 static void give_back(struct backplane *backplane, const struct error *why) {
 	if (backplane->offer == NULL)
 		return;
@@ -291,7 +292,7 @@ static void stop_threads(struct backplane *backplane) {
 	workers_stop(&backplane->workers);
 	if (context->state != BACKPLANE_STOPPED)
 		context_set_state(context, BACKPLANE_STOPPED);
-	runners_service_settle(&backplane->services.runners);
+	runners_service_report_closed(&backplane->services.runners);
 	control_server_stop(&backplane->server);
 	timer_stop(&context->loop, &backplane->stopping.limit);
 	timer_stop(&context->loop, &context->tick);

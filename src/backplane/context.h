@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the services of the control side share: its loop, its state machines and its data. Each service has state of its
- * own beside it. Everything here belongs to the thread of the control side, except data.shared.
+ * What the services of the control side share: the loop, the state machines (control/), the data and the routing table.
+ * Each service keeps its own state in its own struct. Only the thread of the control side uses the context, except for
+ * data.shared, which workers use as well.
  *
  *   SERVING ──SIGTERM──▶ DRAINING ──no call left, limit──▶ ENDING ──no Runner left──▶ STOPPED
  *      │                                                                                 ▲
@@ -16,13 +17,13 @@
 #include "net/endpoint.h"
 #include "net/loop.h"
 
-enum { REPLICAS_MAX = 100 /* of one module */ };
+enum { REPLICAS_MAX = 100 /* limit of one module */ };
 
 enum backplane_state {
 	BACKPLANE_SERVING,
-	BACKPLANE_DRAINING, /* takes no new calls; finishes those in progress */
-	BACKPLANE_ENDING, /* ends the Runners */
-	BACKPLANE_LEAVING, /* finishes the calls in progress; everything else is with the process that took over */
+	BACKPLANE_DRAINING, /* accepts no new calls; finishes those in progress */
+	BACKPLANE_ENDING, /* terminates the Runners */
+	BACKPLANE_LEAVING, /* finishes the calls in progress; the process that took over has everything else */
 	BACKPLANE_STOPPED,
 };
 
@@ -31,24 +32,24 @@ enum { BACKPLANE_STATE_COUNT = 5 };
 struct context {
 	const struct backplane_options *options;
 	int64_t started_wall_ms;
-	char endpoint[ENDPOINT_MAX]; /* where the Backplane serves */
-	char runner_endpoint[ENDPOINT_MAX]; /* where its Runners connect to */
+	char endpoint[ENDPOINT_MAX]; /* at which clients of this machine reach the Backplane */
+	char runner_endpoint[ENDPOINT_MAX]; /* at which its Runners reach it */
 	enum backplane_state state;
 	struct loop loop;
 	struct control control;
-	struct timer tick; /* the next moment at which the control side has something to do */
+	struct timer tick; /* fires when the control side has work that is due */
 	struct data data;
-	struct route_table *routes; /* the newest table, replaced by route_builder.c; a reference */
-	struct list pending; /* struct schema_pending: deployments that passed the gate and are being stored */
+	struct route_table *routes; /* a reference to the newest table; route_builder.c replaces it */
+	struct list pending; /* struct schema_pending: deployments that passed the schema gate and are being stored */
 };
 
 void context_init(struct context *context, const struct backplane_options *options, struct effects *effects,
 		  const struct store_writer_events *events);
-/* The loop has run out, and the data is closed. */
+/* Called once the loop has run out (loop_run_out) and the data is closed. */
 void context_deinit(struct context *context);
 
-/* Wraps every event of the control side: context_event sets the time, context_event_done sets the timer for what is due
- * next. */
+/* Every event of the control side stands between these two: context_event sets the time, context_event_done starts the
+ * timer for the work that is due next. */
 struct control *context_event(struct context *context);
 void context_event_done(struct context *context);
 

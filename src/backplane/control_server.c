@@ -42,7 +42,7 @@ void control_server_start(struct control_server *server, struct loop *loop, size
 	options.message_max = UINT32_MAX; /* each method has its own limit */
 	options.held_max = held_max;
 	options.http.header_bytes = HTTP_HEADER_BYTES_MAX;
-	/* All clients of a worker share its connections; the worker has enforced the limits of each of them. */
+	/* All clients of a worker share its connections; the worker has enforced the limits of each client. */
 	options.http.streams = 4096;
 	options.http.resets = options.http.control_frames = HTTP_NEVER;
 	server->loop = loop;

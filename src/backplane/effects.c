@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The order is that of struct effects_ops.
+ * The functions stand in the order of struct effects_ops.
  */
 #include "backplane/effects.h"
 
@@ -53,7 +53,7 @@ static struct rpc_channel *channel_to(struct backplane_effects *effects, const s
 	int failed = endpoint_parse(str_from(runner->endpoint), &endpoint, &err);
 	ASSERT(failed == 0); /* it was checked when the Runner registered */
 	struct rpc_channel_options options = rpc_channel_options_default;
-	options.backoff_ms = 0; /* when to try again is for the state machines to say */
+	options.backoff_ms = 0; /* the state machines decide when to try again */
 	options.tls = *effects->client_tls;
 	channel = rpc_channel_new(&effects->context->loop, &endpoint, &options);
 	map_put(&effects->runner_channels, str_from(runner->key), channel);
@@ -122,7 +122,7 @@ static void on_terminate_answered(void *owner, const ProtobufCMessage *response 
 	failpoint(FAILPOINT_TERMINATE_ANSWERED);
 	/* Ignore the reply: exit is reported separately and has its own timeout. */
 	if (err != NULL && err->code != CODE_CANCELLED)
-		log_failure(LOG_DEBUG, err, "the Runner %s could not be told to end", call->runner_key);
+		log_failure(LOG_DEBUG, err, "could not tell the Runner %s to terminate", call->runner_key);
 	free(call);
 }
 
@@ -147,14 +147,14 @@ static void out_forget(struct effects *effects, const struct runner *runner) {
 	rpc_channel_close(map_remove(&self->runner_channels, str_from(runner->key)));
 	if (runner->liveness.registration != 0) {
 		struct error err;
-		error_set(&err, CODE_UNAVAILABLE, "the Backplane has given the Runner %s up", runner->key);
+		error_set(&err, CODE_UNAVAILABLE, "the Backplane has given up the Runner %s", runner->key);
 		runners_service_refuse(&self->services->runners, runner->liveness.registration, &err);
 	}
 	route_builder_forget(self->routes, runner);
 }
 
 static void out_accept(struct effects *effects, uint64_t registration, const struct runner *runner) {
-	log_info("the Runner %s for %s is at %s", runner->key, runner->language, runner->endpoint);
+	log_info("registered the Runner %s for %s at %s", runner->key, runner->language, runner->endpoint);
 	runners_service_accept(&own(effects)->services->runners, registration, runner);
 }
 
@@ -179,7 +179,7 @@ static void out_publish(struct effects *effects, uint64_t version) {
 	route_builder_publish(own(effects)->routes, version);
 }
 
-/* --- people ------------------------------------------------------------------------------------------------------- */
+/* --- events and the end ------------------------------------------------------------------------------------------- */
 
 static void out_event(struct effects *effects, const struct control_event *event) {
 	struct services *services = own(effects)->services;
@@ -242,7 +242,7 @@ void effects_init(struct backplane_effects *effects, struct context *context, st
 		.platform = platform,
 		.client_tls = client_tls,
 	};
-	/* Connections still end after effects_mute, which are events that need keys and times. */
+	/* Connections that end after effects_mute are events, which need random keys and the time. */
 	effects->muted = effects_noop;
 	effects->muted.random = out_random;
 	effects->muted.wall_ms = out_wall_ms;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The effects of the control side (control/effects.h) as they really are: Platform, Runners, store, routes, services.
- * Each function starts something and returns; its result is a later event.
+ * The real effects of the control side (control/effects.h): on the Platform, Runners, the store, routes and services.
+ * Each function starts an operation and returns; the result comes as a later event.
  */
 #pragma once
 
@@ -21,13 +21,14 @@ struct backplane_effects {
 	struct services *services;
 	struct route_builder *routes;
 	struct platform_link *platform;
-	struct tls_config *const *client_tls; /* towards Runners; known once the ports are open */
-	struct map runner_channels; /* struct rpc_channel by Runner's key */
+	struct tls_config *const *client_tls; /* for connections to Runners; set once the ports are open */
+	struct map runner_channels; /* struct rpc_channel by the Runner's key */
 };
 
-/* The context is initialised afterwards, with effects.effects. */
+/* Called before context_init, which gets effects->effects. */
 void effects_init(struct backplane_effects *effects, struct context *context, struct services *services,
 		  struct route_builder *routes, struct platform_link *platform, struct tls_config *const *client_tls);
-/* No-op effects from now on: the Backplane stops, or another process has taken over. Closes the channels to Runners. */
+/* Switches to the no-op effects and closes the channels to Runners: the Backplane has stopped, or another process has
+ * taken over. */
 void effects_mute(struct backplane_effects *effects);
 void effects_deinit(struct backplane_effects *effects);

@@ -18,7 +18,7 @@ struct found_key {
 
 #define TO(state) (1u << (state))
 
-/* The states that may follow each. */
+/* For each state the set of allowed next states. */
 static const unsigned allowed[PLATFORM_LINK_STATE_COUNT] = {
 	[PLATFORM_LINK_CLOSED] = TO(PLATFORM_LINK_LISTING),
 	[PLATFORM_LINK_LISTING] = TO(PLATFORM_LINK_LISTED) | TO(PLATFORM_LINK_CLOSED),
@@ -31,7 +31,7 @@ void platform_link_set_state(struct platform_link *link, enum platform_link_stat
 	link->state = state;
 }
 
-/* --- what was found before the control side was loaded ------------------------------------------------------------ */
+/* --- Runners that were found before the control side was loaded --------------------------------------------------- */
 
 static void forget(struct found_key *found) {
 	list_remove(&found->link);
@@ -72,7 +72,7 @@ static void stop_waiting(struct platform_link *link) {
 static void on_listed(void *owner, const struct error *err) {
 	struct platform_link *link = owner;
 	if (link->state != PLATFORM_LINK_LISTING)
-		return; /* too late */
+		return; /* the limit came first */
 	link->failed = err != NULL;
 	if (err != NULL)
 		link->err = *err;
@@ -180,7 +180,7 @@ void platform_link_close(struct platform_link *link) {
 	platform_link_set_state(link, PLATFORM_LINK_CLOSED);
 }
 
-/* --- orders ------------------------------------------------------------------------------------------------------- */
+/* --- commands ----------------------------------------------------------------------------------------------------- */
 
 void platform_link_create(struct platform_link *link, const char *runner_key, const char *language) {
 	struct platform *platform = link->platform;

@@ -26,7 +26,7 @@ static int read_tls_files(struct ports *ports, const struct backplane_options *o
 	return tls_files_open_client(&ports->tls_files, &ports->client_tls, err);
 }
 
-/* Only this user can connect to a socket in the data folder, so it needs no certificate. */
+/* Only this user can connect to a socket in the data folder, so its connections need no certificate. */
 static int open_inner(struct ports *ports, struct loop *loop, const char *data_folder, struct offer *offer,
 		      struct error *err) {
 	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
@@ -70,7 +70,7 @@ int ports_open(struct ports *ports, struct loop *loop, const struct backplane_op
 	if (read_tls_files(ports, options, &endpoint, err) < 0 || open_port(ports, loop, &endpoint, offer, err) < 0)
 		return -1;
 	ports->port.endpoint.tls |= ports->tls_only;
-	/* The Runners of the Backplane before may know its inner socket. */
+	/* Runners that the previous Backplane started may connect to its inner socket. */
 	if (ports->tls_only || (offer != NULL && offer->inner >= 0))
 		return open_inner(ports, loop, data_folder, offer, err);
 	return 0;

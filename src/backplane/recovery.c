@@ -9,7 +9,7 @@ struct recovery {
 	struct control *control;
 };
 
-/* A deployment that was about to end when the crash came has ended with it; one that is wanted starts anew. */
+/* A deployment that was ending when the Backplane crashed becomes STOPPED; one that is wanted starts again. */
 static int correct_state(const struct recovery *recovery, const struct module_record *module,
 			 struct deployment_record *row, struct error *err) {
 	enum deployment_state state = wanted_state(module, row->key, row->state);
@@ -21,22 +21,22 @@ static int correct_state(const struct recovery *recovery, const struct module_re
 	return recovery->store->ops->commit(recovery->store, recovery->epoch, &change, err);
 }
 
-/* One at a time, as schemas and lists of artefacts may be large. */
+/* Reads one deployment at a time, as schemas and lists of artefacts may be large. */
 static int load_wanted(const struct recovery *recovery, const struct module_record *module, const char *key,
 		       bool active, struct error *err) {
 	struct arena arena = ARENA_INIT(MIB(256));
 	struct deployment_record record;
-	int failed = 0;
+	int result = 0;
 	if (key[0] != '\0') {
-		failed = recovery->store->ops->get_deployment(recovery->store, key, &arena, &record, err) < 0;
-		if (!failed)
+		result = recovery->store->ops->get_deployment(recovery->store, key, &arena, &record, err);
+		if (result == 0)
 			control_load(recovery->control, &record, module, active);
 	}
 	arena_deinit(&arena);
-	return failed ? -1 : 0;
+	return result;
 }
 
-/* rows: deployments of the module, oldest first. */
+/* rows: the deployments of the module, oldest first. */
 static int load_module(const struct recovery *recovery, const struct module_record *module,
 		       struct deployment_record *rows, size_t count, struct error *err) {
 	for (size_t i = 0; i < count; i++)

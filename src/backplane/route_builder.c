@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Makes the routing table of what the control side knows: each module that changed is made anew, the rest is shared
- * with the table before, and all workers get the new one. A replica keeps its outlier (router/outlier.h) from table to
- * table.
- */
 #include "backplane/route_builder.h"
 
 #include <stdio.h>
@@ -20,7 +15,7 @@
 
 /* --- outliers ---------------------------------------------------------------------------------------------- */
 
-/* The outlier (outlier.h) of what the Runner hosts now: a deployment that came up anew gets a new one. */
+/* The outlier state of the replica that a Runner hosts. A replica that became alive again gets a new one. */
 struct runner_outlier {
 	struct outlier *outlier;
 	uint64_t alive_since_ms;
@@ -45,7 +40,7 @@ static void free_outlier(struct runner_outlier *entry) {
 	free(entry);
 }
 
-/* NULL: no route to what it hosts was made. */
+/* NULL: no route to the Runner's replica was built. */
 static const struct outlier *find_outlier(const struct route_builder *builder, const struct runner *runner) {
 	const struct runner_outlier *entry = map_get(&builder->outliers, str_from(runner->key));
 	return entry != NULL && entry->alive_since_ms == runner->alive_since_ms ? entry->outlier : NULL;
@@ -66,8 +61,8 @@ void route_builder_outlier_text(const struct route_builder *builder, const struc
 
 /* --- endpoints of ended Runners ---------------------------------------------------------------------------------------- */
 
-/* Runs after the routes are out: a call by older routes would connect again to an endpoint that nobody closes any more.
- */
+/* Called once the routes without these endpoints are out: a call on older routes would connect again, and nothing would
+ * close that connection. */
 static void forget_endpoints(struct route_builder *builder) {
 	for (size_t i = 0; i < builder->forgotten_count; i++)
 		for (size_t j = 0; j < builder->workers->count; j++)
@@ -117,7 +112,7 @@ static void add_calls(struct calls *calls, const Schema__Verb *verb) {
 	}
 }
 
-/* Cannot fail: the schema was checked when the deployment was created. */
+/* The schema was checked when the deployment was created, so it can be unpacked. */
 static const Schema__Module *unpack_schema(const struct deployment *deployment, struct arena *arena) {
 	ProtobufCMessage *schema;
 	struct error err;
@@ -145,7 +140,7 @@ static bool is_exported(const Schema__Decl *decl) {
 	return false;
 }
 
-/* Adds what each verb calls. Returns whether anything is exported. */
+/* Adds the verbs that each verb calls. Returns whether the schema exports anything. */
 static bool list_calls(const struct deployment *deployment, struct calls *calls) {
 	struct arena arena;
 	const Schema__Module *schema = unpack_schema(deployment, &arena);
@@ -159,8 +154,9 @@ static bool list_calls(const struct deployment *deployment, struct calls *calls)
 	return exports;
 }
 
-/* Deployments that still finish their calls may call what their own schema declares. A schema that neither exports nor
- * calls anything comes from a client that knows of neither: the module may call anything. */
+/* Sets the verbs that the module may call: those that its active deployment declares, and those of deployments that
+ * still finish their calls. A schema that declares neither exports nor calls comes from a client that does not know of
+ * either: its module may call any verb. */
 static void set_calls(const struct route_builder *builder, const struct module *module, struct route_module *route) {
 	struct calls calls = {0};
 	bool exports = list_calls(module->active, &calls);
@@ -241,7 +237,7 @@ void route_builder_change(struct route_builder *builder, const struct module *mo
 	schema_feed_set(&builder->schemas->feed, module->name, module->active ? module->active->schema : NULL);
 }
 
-/* A table on its way to the workers. */
+/* A table that not all workers use yet. */
 struct publication {
 	struct route_builder *builder;
 	uint64_t version;

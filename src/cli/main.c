@@ -15,9 +15,9 @@
  *
  *   commands/    one file for each command
  *   project/     a module's folder: project.c reads ftl.toml (settings.c over toml.cpp, which is toml++ for C),
- * config.c finds the endpoint, files.c expands "deploy", toolchain.c finds the C SDK, generator.c writes typed code,
- * builder.c runs the build command schemas/     schemas.c loads them, schema_diff.c and schema_fit.c compare them,
- * schema_follow.c prints changes
+ *                config.c finds the endpoint, files.c expands "deploy", toolchain.c finds the C SDK,
+ *                generator.c writes typed code, builder.c runs the build command
+ *   schemas/     schemas.c loads them, schema_diff.c and schema_fit.c compare them, schema_follow.c prints changes
  */
 #include <errno.h>
 #include <fcntl.h>

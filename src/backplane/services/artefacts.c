@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Contents up and down: GetArtefactDiffs, UploadArtefact and GetDeploymentArtefacts.
+ * Memory does not grow with the size of an artefact: the sender of an upload may be UPLOAD_AHEAD bytes ahead of the
+ * disk, and a download reads its next chunk once the one before has left.
  *
- * The sender of an upload may be a few pieces ahead of the disk, and a download reads its next piece when the one
- * before has left: memory does not grow with the content.
- *
- * An upload is received by the worker that has its connection: the socket pair to the control side would copy a large
- * content four times more, and wake two threads for each piece.
+ * The worker that has the connection receives the upload: over the socket pair to the control side a large content
+ * would be copied four more times, and each piece would wake two threads.
  */
 #include "backplane/services/artefacts.h"
 
@@ -26,12 +24,12 @@
 #define UPLOAD_PATH "/xyz.block.ftl.v1.BackplaneService/UploadArtefact"
 
 enum {
-	ARTEFACTS_MAX = 10000, /* of one deployment, or in one question for what is missing */
-	UPLOAD_PIECE = 256 << 10, /* one write */
-	/* Bytes that may wait for the disk before the sender has to wait. Up to a window of the stream comes on top. */
+	ARTEFACTS_MAX = 10000, /* of one deployment, or in one GetArtefactDiffs */
+	UPLOAD_PIECE = 256 << 10, /* bytes of one write */
+	/* Bytes that may wait for the disk before the sender has to wait; a window of the stream comes on top. */
 	UPLOAD_AHEAD = 512 << 10,
-	UPLOAD_BUFFER = 1 << 20, /* more than both together */
-	UPLOADS_HELD_PART = 4, /* of max-held: once so much is held, senders wait for the disk */
+	UPLOAD_BUFFER = 1 << 20, /* more than UPLOAD_AHEAD and a window together */
+	UPLOADS_HELD_PART = 4, /* the fraction of max-held from which on senders wait for the disk */
 	CHUNK_SIZE = 256 << 10,
 };
 
@@ -40,7 +38,7 @@ enum {
 struct diff {
 	struct artefact_op op;
 	struct rpc_unary *unary;
-	const Ftl__GetArtefactDiffsRequest *request; /* of the unary */
+	const Ftl__GetArtefactDiffsRequest *request; /* belongs to unary */
 	struct digest *digests;
 	bool *have;
 };
@@ -124,10 +122,10 @@ static void on_get_diffs(struct rpc_unary *unary, const ProtobufCMessage *messag
 /*
  *   RECEIVING ──enough has arrived──▶ WRITING ──written──▶ RECEIVING
  *       │                                │
- *       ├──────the end has arrived──▶ COMMITTING ──kept──▶ ANSWERED
+ *       ├──────the end has arrived──▶ COMMITTING ──stored─▶ ANSWERED
  *       └──refused──▶ ANSWERED ◀──failed─┴──┘
  *
- * The stream may close in each of them; the upload is freed when no operation is under way.
+ * The stream may close in each state; the upload is freed when no operation is in progress.
  */
 #define TO(state) (1u << (state))
 
@@ -149,9 +147,9 @@ struct upload {
 	enum upload_state state;
 	bool has_message, has_end;
 	uint64_t size;
-	size_t unpaid; /* bytes of the stream's window that are not given back yet */
-	struct buf arrived; /* content that is not being written yet */
-	struct buf writing; /* lent to the writer */
+	size_t unpaid; /* received bytes that were not given back to the stream's window yet */
+	struct buf arrived; /* content to be written next */
+	struct buf writing; /* content being written; lent to the writer */
 	struct artefact_writer *writer;
 	struct artefact_op op;
 	struct digest digest;
@@ -187,7 +185,7 @@ static void upload_answer(struct upload *upload) {
 	arena_deinit(&arena);
 }
 
-/* Gives the stream's window back, so that the peer sends more, when little waits for the disk. */
+/* Gives received bytes back to the stream's window, so that the peer sends more, while few bytes wait for the disk. */
 static void upload_pay(struct upload *upload) {
 	size_t waiting = buf_len(&upload->arrived) + buf_len(&upload->writing);
 	const struct buf_budget *held = &upload->op.loop->held;
@@ -198,9 +196,9 @@ static void upload_pay(struct upload *upload) {
 	upload->unpaid = 0;
 }
 
-/* Starts the next operation, if none is under way and enough has arrived for one. */
+/* Starts the next operation, if none is in progress and enough content has arrived for one. */
 static void upload_advance(struct upload *upload) {
-	/* A sender whose window is open sends more, so a small piece waits for that. */
+	/* A small piece waits for more content while the sender's window is open. */
 	bool can_wait = buf_len(&upload->arrived) < UPLOAD_PIECE && upload->unpaid == 0;
 	if (upload->state != UPLOAD_RECEIVING || (can_wait && !upload->has_end) || rpc_has_ended(upload->stream))
 		return;
@@ -214,7 +212,7 @@ static void upload_advance(struct upload *upload) {
 		artefact_writer_write(upload->writer, &upload->op, buf_view(&upload->writing));
 }
 
-static void on_upload_kept(struct artefact_op *op, const struct error *err) {
+static void on_upload_stored(struct artefact_op *op, const struct error *err) {
 	struct upload *upload = CONTAINER_OF(op, struct upload, op);
 	buf_clear(&upload->writing);
 	if (upload->stream == NULL) {
@@ -263,7 +261,7 @@ static void on_upload_data(struct rpc_stream *stream, struct str bytes) {
 	struct upload *upload = stream->owner;
 	struct error err;
 	if (take_content(upload, bytes, &err) < 0) {
-		/* An operation under way has to end first. */
+		/* An operation in progress ends first, and then changes the state. */
 		if (upload->state == UPLOAD_RECEIVING)
 			upload_state_change(&upload->state, UPLOAD_ANSWERED);
 		rpc_fail(stream, &err);
@@ -304,11 +302,11 @@ static void begin_upload(struct rpc_stream *stream, struct context *context) {
 	upload->context = context;
 	upload->stream = stream;
 	upload->op.loop = stream->loop;
-	upload->op.done = on_upload_kept;
+	upload->op.done = on_upload_stored;
 	upload->writer = artefact_writer_new(context->data.shared.artefacts, stream->loop);
 	buf_init_counted(&upload->arrived, UPLOAD_BUFFER, &stream->loop->held);
 	buf_init_counted(&upload->writing, UPLOAD_BUFFER, &stream->loop->held);
-	/* A message is taken piece by piece, so only its content is limited. */
+	/* A message is parsed as it arrives, so only the size of the content has a limit. */
 	stream->message_max = UINT32_MAX;
 	stream->owner = upload;
 	stream->events = &upload_events;
@@ -318,8 +316,8 @@ static void start_upload(struct rpc_stream *stream) {
 	begin_upload(stream, stream->service);
 }
 
-/* A transcoded upload (JSON, gzip) arrives here in messages that are held whole; the control side receives the messages
- * of the worker in pieces. */
+/* A transcoded upload (JSON, gzip) arrives on the worker as complete messages, so it is relayed to the control side,
+ * which receives the worker's messages in pieces. */
 static void start_upload_on_worker(struct rpc_stream *stream) {
 	struct worker *worker = stream->service;
 	if (worker->control.state == CONTROL_HERE && stream->transcoder == NULL)
@@ -338,13 +336,13 @@ struct download {
 	const Ftl__GetDeploymentArtefactsRequest *request;
 	struct arena asked; /* holds the request */
 	struct store_job job;
-	bool has_job; /* the store's thread has it */
+	bool has_job; /* the job is queued or running */
 	struct arena arena;
 	struct deployment_record record;
-	bool failed; /* the job, with err */
+	bool failed; /* the job failed with err */
 	struct error err;
-	size_t at; /* the artefact that is being sent */
-	bool began; /* a chunk of it was sent */
+	size_t at; /* index of the artefact that is being sent */
+	bool began; /* a chunk of that artefact was sent */
 	struct artefact_reader *reader;
 	struct artefact_op op;
 	bool reading;
@@ -410,17 +408,17 @@ static void on_chunk_read(struct artefact_op *op, const struct error *err) {
 	} else if (rpc_has_ended(download->stream)) {
 		return;
 	} else if (err != NULL) {
-		log_failure(LOG_ERROR, err, "an artefact of %s could not be read", download->record.key);
+		log_failure(LOG_ERROR, err, "could not read an artefact of %s", download->record.key);
 		rpc_fail(download->stream, err);
 	} else if (download->chunk_len == 0 && download->began) {
 		next_artefact(download);
 	} else {
-		/* An empty content is sent as one empty chunk. The next chunk is read when this one has left. */
+		/* An empty artefact is sent as one empty chunk. The next chunk is read once this one has left. */
 		send_chunk(download);
 	}
 }
 
-/* Reads the next chunk, of the next artefact that the client does not have. */
+/* Reads the next chunk of the present artefact, or the first one of the next artefact that the client lacks. */
 static void download_advance(struct download *download) {
 	while (!download->began && download->at < download->record.artefact_count &&
 	       client_has(download, &download->record.artefacts[download->at]))

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CreateDeployment.
+ *   CHECKING ──all artefacts are stored──▶ STORING ──the rows are stored──▶ APPLIED
+ *       │                                     │                               │ the module's row is stored
+ *       │ refused                             │ not stored                    ▼
+ *       └─────────────────────────────────────┴──────────────────────────▶ ANSWERED
  *
- *   CHECKING ──all artefacts are in place──▶ KEEPING ──the store has its rows──▶ APPLIED
- *       │                                       │                                  │ that it is wanted is stored
- *       │ refused                               │ not stored                       ▼
- *       └───────────────────────────────────────┴─────────────────────────────▶ ANSWERED
- *
- * Everything is checked before anything is stored. CHECKING asks whether the artefacts are in place. KEEPING adds the
- * rows of the deployment to the store, which change nothing for its module. APPLIED: the control side has the
- * deployment, and what it wants of the module now is on its way to the store. After a crash before that, the deployment
- * is stored and not wanted. From the answer on it is durable.
+ * Everything is checked before anything is stored. CHECKING asks whether the artefacts are stored. STORING adds the
+ * rows of the deployment to the store, which changes nothing for its module yet. APPLIED: the control side has the
+ * deployment, and the module's row, which names it, is queued for the store. If the Backplane crashes before that row
+ * is stored, the deployment is stored and not wanted. Once the request is answered, a crash loses nothing.
  */
 #include "backplane/services/create_deployment.h"
 
@@ -45,7 +43,7 @@ struct creation {
 	bool *have;
 	struct schema_module *module;
 	bool allow_breaking;
-	/* KEEPING */
+	/* STORING */
 	struct schema_pending pending;
 	struct store_job job;
 	bool existed, failed;
@@ -57,8 +55,8 @@ struct creation {
 #define TO(state) (1u << (state))
 
 static const unsigned allowed[CREATION_STATE_COUNT] = {
-	[CREATION_CHECKING] = TO(CREATION_KEEPING) | TO(CREATION_ANSWERED),
-	[CREATION_KEEPING] = TO(CREATION_APPLIED) | TO(CREATION_ANSWERED),
+	[CREATION_CHECKING] = TO(CREATION_STORING) | TO(CREATION_ANSWERED),
+	[CREATION_STORING] = TO(CREATION_APPLIED) | TO(CREATION_ANSWERED),
 	[CREATION_APPLIED] = TO(CREATION_ANSWERED),
 };
 
@@ -84,8 +82,8 @@ static int read_artefact(const Ftl__DeploymentArtefact *artefact, struct artefac
 	return 0;
 }
 
-/* "a" and "a/b" cannot both be files. The records are sorted by path: what lies below a path follows it, and only paths
- * with the same prefix stand between. */
+/* Refuses "a" beside "a/b", as "a" cannot be a file and a folder. The records are sorted by path: paths below "a"
+ * follow it, and only other paths that begin with "a" stand between. */
 static int check_no_file_is_folder(const struct artefact_record *records, size_t count, struct error *err) {
 	for (size_t i = 0; i < count; i++) {
 		for (size_t j = i + 1; j < count && str_starts_with(records[j].path, records[i].path); j++)
@@ -117,8 +115,8 @@ static int read_artefacts(struct creation *creation, const Ftl__CreateDeployment
 	return 0;
 }
 
-/* The identity is a digest of the schema and of each artefact's path, digest and executable bit. Lengths stand before
- * texts, so that no two deployments give the same bytes. */
+/* The identity is a digest of the schema and of each artefact's path, digest and executable bit. Each text follows its
+ * length, so that two different deployments never hash the same bytes. */
 static void identify(struct creation *creation, struct str canonical) {
 	struct hasher hasher;
 	hasher_init(&hasher);
@@ -140,7 +138,7 @@ static int check_entry(const struct creation *creation, const struct schema_modu
 	struct str entry = module->entry[0] != '\0' ? str_from(module->entry) : STR("main");
 	if (path_check_relative(entry, err) < 0)
 		return error_wrap(err, "runtime.entry");
-	/* Runners that bring their code with them host deployments without artefacts. */
+	/* A deployment without artefacts is hosted by Runners that contain its code. */
 	if (creation->record.artefact_count == 0)
 		return 0;
 	struct artefact_record wanted = {.path = entry};
@@ -160,8 +158,8 @@ static int check_schema(const Schema__Module *message, struct arena *arena, stru
 			struct error *err) {
 	struct schema_diagnostics diagnostics;
 	schema_diagnostics_init(&diagnostics);
-	int failed = schema_from_proto(message, arena, ret_module, &diagnostics) < 0 ||
-		     schema_check(*ret_module, &diagnostics) < 0;
+	bool failed = schema_from_proto(message, arena, ret_module, &diagnostics) < 0 ||
+		      schema_check(*ret_module, &diagnostics) < 0;
 	if (failed)
 		schema_diagnostics_to_error(&diagnostics, err);
 	schema_diagnostics_deinit(&diagnostics);
@@ -210,7 +208,7 @@ static void fill_record(struct creation *creation, const Ftl__CreateDeploymentRe
 	creation->pending.schema = record->schema;
 }
 
-/* Checks whatever the request itself shows. */
+/* Checks everything that the request alone decides. */
 static int read_creation(struct creation *creation, const Ftl__CreateDeploymentRequest *request, struct error *err) {
 	if (request->schema == NULL)
 		return error_set(err, CODE_INVALID_ARGUMENT, "schema is missing: say what the module offers");
@@ -250,7 +248,7 @@ static void creation_answer(struct write_behind_waiter *waiter) {
 	creation_free(creation);
 }
 
-/* --- KEEPING ------------------------------------------------------------------------------------------------------ */
+/* --- STORING ------------------------------------------------------------------------------------------------------ */
 
 static void creation_work(struct store_job *job, struct store *store) {
 	struct creation *creation = CONTAINER_OF(job, struct creation, job);
@@ -261,8 +259,8 @@ static void creation_work(struct store_job *job, struct store *store) {
 		snprintf(creation->key, sizeof creation->key, "%s", key);
 }
 
-/* Whether the store failed, rather than refused this deployment. */
-static bool is_of_store(const struct error *err) {
+/* Whether the store failed; false: it works, and refused this deployment. */
+static bool is_store_failure(const struct error *err) {
 	return (err->code != CODE_INVALID_ARGUMENT && err->code != CODE_FAILED_PRECONDITION &&
 		err->code != CODE_NOT_FOUND) ||
 	       strcmp(err->reason, "STALE_EPOCH") == 0;
@@ -273,7 +271,7 @@ static void creation_done(struct store_job *job) {
 	struct context *context = creation->context;
 	list_remove(&creation->pending.link);
 	if (creation->failed) {
-		if (is_of_store(&creation->err))
+		if (is_store_failure(&creation->err))
 			store_writer_fail(&context->data.writer, &creation->err);
 		creation_fail(creation, &creation->err);
 		return;
@@ -288,15 +286,15 @@ static void creation_done(struct store_job *job) {
 		creation_answer(&creation->waiter);
 }
 
-static void creation_keep(struct creation *creation) {
+static void creation_store(struct creation *creation) {
 	struct context *context = creation->context;
 	const struct error *trouble = store_writer_trouble(&context->data.writer);
 	if (trouble != NULL) {
 		creation_fail(creation, trouble);
 		return;
 	}
-	creation_state_change(&creation->state, CREATION_KEEPING);
-	/* Until the control side has this deployment, the schemas of further ones are checked against it. */
+	creation_state_change(&creation->state, CREATION_STORING);
+	/* The schema gate checks further deployments against this one, which the control side does not have yet. */
 	list_append(&context->pending, &creation->pending.link);
 	store_queue_add(&context->data.queue, &creation->job);
 }
@@ -329,7 +327,7 @@ static void on_uploads_known(struct artefact_op *op, const struct error *why) {
 	else if (check_uploaded(creation, &err) < 0 || check_gate(creation, &err) < 0)
 		creation_fail(creation, &err);
 	else
-		creation_keep(creation);
+		creation_store(creation);
 }
 
 static void creation_check(struct creation *creation) {

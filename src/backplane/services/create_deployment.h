@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CreateDeployment: checks a deployment, stores it, and hands it to the control side.
+ * CreateDeployment: checks a deployment, stores it, and passes it to the control side.
  */
 #pragma once
 
@@ -10,7 +10,7 @@ struct context;
 
 void creation_service_add(struct context *context, struct rpc_server *server);
 
-enum creation_state { CREATION_CHECKING, CREATION_KEEPING, CREATION_APPLIED, CREATION_ANSWERED, CREATION_STATE_COUNT };
+enum creation_state { CREATION_CHECKING, CREATION_STORING, CREATION_APPLIED, CREATION_ANSWERED, CREATION_STATE_COUNT };
 
-/* Asserts that the next state may follow. */
+/* Asserts that the diagram has the transition. */
 void creation_state_change(enum creation_state *state, enum creation_state next);

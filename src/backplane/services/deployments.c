@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Single deployments: GetDeployment reads one back, and KillModule ends what runs of a module.
- */
 #include "backplane/services/deployments.h"
 
 #include <stdio.h>

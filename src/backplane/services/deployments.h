@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Single deployments: GetDeployment reads one back, and KillModule ends what runs of a module.
+ * GetDeployment, which reads a deployment from the store, and KillModule, which ends a module's deployment.
  */
 #pragma once
 

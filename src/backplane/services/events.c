@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What happened: taken down with its place in the sequence, kept with the change that it tells of (write_behind.c), and
- * given to people by StreamEvents.
- *
- * A watcher reads the store, a page at a time, and the next page only when the last one has left: so one that is slow
- * holds a page and no more, and misses nothing as long as the store has it. Only what is kept is shown.
+ * A watcher reads the store page by page, and the next page only when the last one has left: a slow watcher holds one
+ * page in memory, and misses no event that the store still has. Watchers see an event once it is stored.
  */
 #include "backplane/services/events.h"
 
@@ -24,11 +21,11 @@
 
 enum {
 	PAGE_MAX = 100, /* events */
-	UNSENT_MAX = 64 << 10, /* bytes that a watcher may have before it gets another page */
-	FLUSH_MS = 50, /* events that no save takes along wait so long for others */
+	UNSENT_MAX = 64 << 10, /* unsent bytes of a watcher past which no page is read for it */
+	FLUSH_MS = 50, /* for so long an event waits for a change that takes it to the store */
 };
 
-/* --- taken down --------------------------------------------------------------------------------------------------- */
+/* --- appending ---------------------------------------------------------------------------------------------------- */
 
 static void add(struct events_service *service, struct event_record *event) {
 	event->sequence = ++service->sequence;
@@ -87,29 +84,29 @@ int events_service_load(struct events_service *service, struct error *err) {
 	const struct event_query query = {.module = "", .since_ms = INT64_MIN, .newest = 1, .limit = 1};
 	struct event_record *last;
 	size_t count;
-	int failed = service->context->data.store->ops->list_events(service->context->data.store, &query, &arena, &last,
+	int result = service->context->data.store->ops->list_events(service->context->data.store, &query, &arena, &last,
 								    &count, err);
-	if (!failed && count > 0)
-		service->sequence = service->kept = last->sequence;
+	if (result == 0 && count > 0)
+		service->sequence = service->stored = last->sequence;
 	arena_deinit(&arena);
-	return failed;
+	return result;
 }
 
-/* --- shown -------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 struct event_watcher {
-	struct list link; /* from its request on */
+	struct list link; /* in the service's watchers */
 	struct events_service *service;
 	struct rpc_stream *stream; /* NULL: closed */
 	char *module;
 	bool follow;
-	uint64_t upto; /* without follow: what was kept when it asked */
-	bool found; /* an event */
+	uint64_t upto; /* the last event to read; without follow: the newest one stored at the time of the request */
+	bool found; /* at least one event */
 
 	bool reading;
-	/* With the store while reading: */
+	/* Used by the store's thread while reading: */
 	struct store_job job;
-	struct event_query query; /* of the next page */
+	struct event_query query; /* for the next page */
 	struct arena arena;
 	struct event_record *events;
 	size_t count;
@@ -162,7 +159,7 @@ static void page_work(struct store_job *job, struct store *store) {
 
 static void go_on(struct event_watcher *watcher);
 
-/* What comes after this page. */
+/* Makes the query for the page after this one. */
 static void page_turn(struct event_watcher *watcher) {
 	if (watcher->count > 0)
 		watcher->query.after = watcher->events[watcher->count - 1].sequence;
@@ -208,12 +205,12 @@ static void go_on(struct event_watcher *watcher) {
 	if (watcher->reading || service->context->data.store == NULL || rpc_has_ended(watcher->stream) ||
 	    rpc_unsent(watcher->stream) > UNSENT_MAX)
 		return;
-	if (watcher->query.after >= (watcher->follow ? service->kept : watcher->upto)) {
+	if (watcher->query.after >= (watcher->follow ? service->stored : watcher->upto)) {
 		if (!watcher->follow)
 			finish(watcher);
 		return;
 	}
-	watcher->upto = watcher->follow ? service->kept : watcher->upto;
+	watcher->upto = watcher->follow ? service->stored : watcher->upto;
 	watcher->reading = true;
 	arena_init(&watcher->arena, MIB(4));
 	store_queue_add(&service->context->data.queue, &watcher->job);
@@ -221,7 +218,7 @@ static void go_on(struct event_watcher *watcher) {
 
 void events_service_stored(struct events_service *service, const struct event_record *last) {
 	failpoint(FAILPOINT_EVENTS_KEPT);
-	service->kept = last->sequence;
+	service->stored = last->sequence;
 	LIST_FOREACH(link, &service->watchers) {
 		struct event_watcher *watcher = LIST_ENTRY(link, struct event_watcher, link);
 		if (watcher->follow)
@@ -234,7 +231,7 @@ void events_service_stored(struct events_service *service, const struct event_re
 static void begin(struct event_watcher *watcher, const Ftl__StreamEventsRequest *request) {
 	watcher->module = mem_strdup(request->module);
 	watcher->follow = request->follow;
-	watcher->upto = watcher->service->kept;
+	watcher->upto = watcher->service->stored;
 	watcher->query = (struct event_query){.module = watcher->module,
 					      .since_ms = request->since_ms,
 					      .after = request->tail == 0 ? watcher->upto : 0,

@@ -10,22 +10,22 @@
 #include "base/memory.h"
 #include "schema/schema.h"
 
-/* Modules whose dropped lines are counted apart and told in their own logs. */
+/* Limit of modules whose dropped lines are counted separately, for a warning in the module's own log. */
 enum { DROPPED_MODULES_MAX = 256 };
 
 struct log_files {
 	struct loop *loop;
-	struct work_queue queue; /* one piece of work at a time */
+	struct work_queue queue; /* runs one piece of work at a time */
 	size_t waiting_lines, waiting_bytes;
-	uint64_t dropped; /* lines that are not told yet */
+	uint64_t dropped; /* dropped lines that were not reported yet */
 	struct map dropped_of; /* struct dropped by module */
 	struct {
 		pthread_mutex_t lock;
-		struct batch *open; /* last in the queue and not started: takes further lines. NULL: none */
+		struct batch *open; /* the last batch of the queue, which has not started; NULL: none */
 	} shared;
-	struct { /* the thread's that works on the queue */
+	struct { /* used by the queue's thread only */
 		struct log_folder *folder;
-		bool failing; /* the last write failed, which was told */
+		bool failing; /* the last write failed, and that was logged */
 	} disk;
 };
 
@@ -34,7 +34,7 @@ struct dropped {
 	uint64_t lines;
 };
 
-/* The lines of one module in a batch: one write. */
+/* The lines of one module in a batch, appended by one write. */
 struct section {
 	char *module;
 	struct buf lines;
@@ -95,7 +95,7 @@ static void batch_free(struct batch *batch) {
 	free(batch);
 }
 
-/* Further lines go into the next batch. */
+/* Lines that are added from now on go into the next batch. */
 static void close_batch(struct log_files *log_files, const struct batch *batch) {
 	pthread_mutex_lock(&log_files->shared.lock);
 	if (log_files->shared.open == batch)
@@ -115,22 +115,22 @@ static void run_batch(struct work *work) {
 				      &err) == 0)
 			continue;
 		if (!log_files->disk.failing && !failed)
-			log_failure(LOG_ERROR, &err, "lines of modules are lost");
+			log_failure(LOG_ERROR, &err, "log lines of modules are lost");
 		failed = true;
 	}
 	log_files->disk.failing = failed;
 }
 
-/* Whether there is room again for a while, and for what is told of dropped lines. */
+/* Whether half of the queue is free again, so that there is room for the warnings about dropped lines, too. */
 static bool has_caught_up(const struct log_files *log_files) {
 	return log_files->waiting_lines < LOG_FILES_WAITING_MAX / 2 &&
 	       log_files->waiting_bytes < LOG_FILES_WAITING_BYTES_MAX / 2;
 }
 
-static void tell_dropped(struct log_files *log_files) {
+static void report_dropped(struct log_files *log_files) {
 	struct map modules = log_files->dropped_of;
 	struct dropped *dropped;
-	log_warn("%llu lines of modules were dropped: more than %d lines, or %zu MiB of them, waited for the disk",
+	log_warn("%llu log lines of modules were dropped: more than %d lines, or %zu MiB of them, waited for the disk",
 		 (unsigned long long)log_files->dropped, LOG_FILES_WAITING_MAX,
 		 (size_t)LOG_FILES_WAITING_BYTES_MAX >> 20);
 	map_init(&log_files->dropped_of);
@@ -160,7 +160,7 @@ static void on_batch_done(struct work *work) {
 	log_files->waiting_bytes -= batch->bytes;
 	batch_free(batch);
 	if (log_files->dropped > 0 && has_caught_up(log_files))
-		tell_dropped(log_files);
+		report_dropped(log_files);
 }
 
 static struct batch *batch_new(struct log_files *log_files) {
@@ -229,7 +229,7 @@ void log_files_add(struct log_files *log_files, const struct log_entry *entry) {
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-/* Lines that are added from now on are for a batch behind it. */
+/* Queues work. Lines that are added from now on go into a batch behind it. */
 static void add_work(struct log_files *log_files, struct work *work) {
 	pthread_mutex_lock(&log_files->shared.lock);
 	log_files->shared.open = NULL;

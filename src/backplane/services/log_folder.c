@@ -16,7 +16,7 @@
 #include "base/path.h"
 #include "schema/schema.h"
 
-/* A tail of all modules reads the logs of at most so many. */
+/* Limit of modules whose logs a tail of all modules reads. */
 enum { TAIL_MODULES_MAX = 64 };
 
 struct log_folder {
@@ -92,7 +92,7 @@ static struct log_file *open_file(struct log_folder *folder, struct str module, 
 	return file;
 }
 
-/* Makes the file the one before it. The next line begins a new file. */
+/* Renames MODULE.log to MODULE.log.1; the next line begins a new file. */
 static void rotate(struct log_folder *folder, struct str module) {
 	struct log_file *file = map_remove(&folder->files, module);
 	char *path = path_of(folder, module, ""), *before = path_of(folder, module, ".1");
@@ -104,7 +104,7 @@ static void rotate(struct log_folder *folder, struct str module) {
 	free(before);
 }
 
-/* As many lines as fit below the maximum, and at least one. */
+/* The lines that fit into a file of that size before it reaches its maximum, and at least one. */
 static struct str cut_lines(struct str lines, size_t size) {
 	size_t room = LOG_FOLDER_FILE_MAX - MIN(size, (size_t)LOG_FOLDER_FILE_MAX), end = MIN(room, lines.len);
 	while (end > 0 && lines.ptr[end - 1] != '\n')
@@ -142,7 +142,7 @@ int log_folder_append(struct log_folder *folder, struct str module, struct str l
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-/* Lines of the same millisecond stay in the order of their file. */
+/* By time; lines of the same millisecond stay in the order of their file. */
 static int compare_lines(const void *a, const void *b) {
 	const struct log_line *left = a, *right = b;
 	if (left->time_ms != right->time_ms)
@@ -150,7 +150,7 @@ static int compare_lines(const void *a, const void *b) {
 	return left->position < right->position ? -1 : left->position > right->position;
 }
 
-/* The last max lines of text. */
+/* The last lines of text, at most max. */
 static struct str last_lines(struct str text, size_t max) {
 	size_t at = text.len, lines = 0;
 	while (at > 0 && (lines < max || text.ptr[at - 1] != '\n')) {
@@ -160,7 +160,7 @@ static struct str last_lines(struct str text, size_t max) {
 	return str_from_offset(text, at);
 }
 
-/* tail->lines has room for max more. */
+/* tail->lines has room for max more lines. */
 static void read_file(const char *path, size_t max, size_t position, struct log_tail *tail) {
 	char *bytes;
 	size_t len, end = tail->line_count + max;
@@ -181,7 +181,7 @@ static void read_file(const char *path, size_t max, size_t position, struct log_
 static void read_module(const struct log_folder *folder, struct str module, size_t max, struct log_tail *tail) {
 	size_t before = tail->line_count;
 	char *path = path_of(folder, module, ""), *older = path_of(folder, module, ".1");
-	read_file(path, max, LOG_FOLDER_TAIL_MAX, tail); /* behind what the older file has */
+	read_file(path, max, LOG_FOLDER_TAIL_MAX, tail); /* positions behind those of the older file */
 	size_t got = tail->line_count - before;
 	if (got < max)
 		read_file(older, max - got, 0, tail);
@@ -194,7 +194,7 @@ static const char *text_of(const json_t *line, const char *key) {
 	return text ? text : "";
 }
 
-/* Up to TAIL_MODULES_MAX modules. */
+/* Reads the logs of at most TAIL_MODULES_MAX modules. */
 static void read_all(const struct log_folder *folder, size_t max, struct log_tail *tail) {
 	DIR *entries = opendir(folder->path);
 	size_t modules = 0;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The files of module logs: FOLDER/MODULE.log, and MODULE.log.1, the one before it. Both have a maximum size. A line is
- * a JSON object. Lines are not synced: a power cut may lose the last ones.
+ * The log files of modules: FOLDER/MODULE.log, and MODULE.log.1 with older lines. Both have a maximum size. A line is a
+ * JSON object. Lines are not synced: a power failure may lose the last ones.
  *
- * All functions block on the disk, and are called by one thread at a time. The Backplane uses log_files.h, which runs
- * them on libuv's pool.
+ * All functions block on the disk, and one thread at a time may call them. log_files.h runs them on libuv's pool.
  */
 #pragma once
 
@@ -25,7 +24,7 @@ struct log_folder;
 int log_folder_open(const char *path, struct log_folder **ret_folder, struct error *err);
 void log_folder_close(struct log_folder *folder); /* takes NULL */
 
-/* The line of an entry, without its end; to be freed. NULL: its text is not UTF-8. */
+/* The line of an entry without its '\n', to be freed by the caller. NULL: a text of the entry is not UTF-8. */
 char *log_entry_to_line(const struct log_entry *entry);
 
 /* Appends complete lines, each with its '\n', to the log of a module. */
@@ -38,12 +37,12 @@ struct log_tail {
 	struct log_line {
 		struct json_t *parsed;
 		int64_t time_ms;
-		size_t position; /* in the files of its module */
-	} * lines; /* hold the texts of the entries */
+		size_t position; /* among the lines of its module's files */
+	} * lines; /* own the texts of the entries */
 	size_t line_count;
 };
 
-/* Reads the last entries of a module (empty: of all modules, sorted by time), at most count and LOG_FOLDER_TAIL_MAX.
- * What cannot be read is left out. */
+/* Reads the last entries of a module (empty: of all modules), sorted by time: at most count, and at most
+ * LOG_FOLDER_TAIL_MAX. Leaves out files and lines that it cannot read. */
 void log_folder_tail(const struct log_folder *folder, struct str module, size_t count, struct log_tail *ret_tail);
 void log_tail_deinit(struct log_tail *tail);

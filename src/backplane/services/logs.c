@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Logs of modules: PublishLogs receives them from Runners, StreamLogs sends them to people.
- */
 #include "backplane/services/logs.h"
 
 #include <stdlib.h>
@@ -15,8 +12,8 @@
 #include "rpc/unary.h"
 
 enum {
-	PUBLISH_MAX = 4 << 20, /* a message of PublishLogs */
-	/* A follower that is slower than this misses lines, and is told how many. */
+	PUBLISH_MAX = 4 << 20, /* bytes of one message of PublishLogs */
+	/* Unsent bytes past which lines for a follower are dropped; the next response has their number. */
 	FOLLOWER_UNSENT_MAX = 1 << 20,
 };
 
@@ -26,7 +23,7 @@ enum {
  *   READING ──the tail is sent──▶ FOLLOWING ──the client leaves──▶ ENDED
  *      └──without `follow`, or the client left─────────────────────▶ ENDED
  *
- * Lines that are published while the tail is read are not in it: they are held, and follow it.
+ * Lines that are published while the tail is being read are not in it: they are held, and sent behind it.
  */
 #define TO(state) (1u << (state))
 
@@ -41,15 +38,15 @@ void follower_state_change(enum follower_state *state, enum follower_state next)
 }
 
 struct follower {
-	struct list link; /* in the Backplane's followers, if it follows */
+	struct list link; /* in the service's followers, with `follow` only */
 	struct logs_service *service;
 	struct rpc_stream *stream; /* NULL: closed */
 	enum follower_state state;
 	bool follow;
 	char *module; /* empty: all */
 	struct log_files_tail tail;
-	struct buf held; /* responses, each behind its length, while READING */
-	uint64_t dropped; /* lines since the last one that was sent or held */
+	struct buf held; /* while READING: responses, each behind its length */
+	uint64_t dropped; /* lines dropped since the last one that was sent or held */
 };
 
 static void follower_free(struct follower *follower) {
@@ -77,7 +74,7 @@ static struct str pack_entry(const struct log_entry *entry, uint64_t dropped, st
 	return pb_pack(&response.base, arena);
 }
 
-/* Returns whether there was room for it. */
+/* Returns false when there is no room for the response. */
 static bool hold(struct follower *follower, struct str response) {
 	uint32_t len = (uint32_t)response.len;
 	if (buf_room(&follower->held) < sizeof len + response.len)
@@ -119,7 +116,7 @@ static void send_held(struct follower *follower) {
 	buf_deinit(&follower->held);
 }
 
-/* The whole tail is sent, without follow. */
+/* Ends a request without `follow`, whose tail is sent. */
 static void finish(struct follower *follower, size_t found) {
 	struct logs_service *service = follower->service;
 	struct str name = str_from(follower->module);
@@ -140,7 +137,7 @@ static void on_tail_read(struct log_files_tail *tail) {
 		follower_free(follower);
 		return;
 	}
-	uint64_t dropped = follower->dropped; /* behind what is held */
+	uint64_t dropped = follower->dropped; /* after the last line that is held */
 	follower->dropped = 0;
 	size_t found = tail->tail.count;
 	for (size_t i = 0; i < found; i++)
@@ -157,7 +154,7 @@ static void on_tail_read(struct log_files_tail *tail) {
 	send_held(follower);
 	follower->dropped += dropped;
 	follower_state_change(&follower->state, FOLLOWER_FOLLOWING);
-	/* Tells the client that the module may be one that is yet to come. */
+	/* Sends the headers: the client sees that it may wait, even for a module that was never deployed. */
 	rpc_respond(follower->stream);
 }
 
@@ -247,7 +244,7 @@ static void on_publish_message(struct rpc_stream *stream, size_t size) {
 static void on_publish_data(struct rpc_stream *stream, struct str bytes) {
 	struct publisher *publisher = stream->owner;
 	int over = buf_append(&publisher->received, bytes);
-	ASSERT(over == 0); /* the stream's message_max is the buffer's */
+	ASSERT(over == 0); /* the stream's message_max is the buffer's maximum */
 	rpc_consume(stream, bytes.len);
 	if (stream->message_left == 0)
 		take_message(stream);
@@ -275,7 +272,7 @@ static void on_flushed(struct log_files_flush *flush) {
 	arena_deinit(&arena);
 }
 
-/* Answers when the lines are in their files. */
+/* Starts the flush; the request is answered when the lines are in their files. */
 static void on_publish_end(struct rpc_stream *stream) {
 	struct publisher *publisher = stream->owner;
 	publisher->flushing = true;

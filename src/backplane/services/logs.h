@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Logs of modules: PublishLogs receives them from Runners, StreamLogs sends them to people.
+ * Logs of modules: PublishLogs receives lines from Runners, StreamLogs sends them to clients.
  */
 #pragma once
 
@@ -13,14 +13,14 @@ struct log_files;
 struct logs_service {
 	struct context *context;
 	struct log_files *files;
-	struct list followers; /* struct follower */
+	struct list followers; /* struct follower, of requests with `follow` */
 };
 
 enum follower_state { FOLLOWER_READING, FOLLOWER_FOLLOWING, FOLLOWER_ENDED, FOLLOWER_STATE_COUNT };
 
-/* Asserts that the next state may follow. */
+/* Asserts that the diagram has the transition. */
 void follower_state_change(enum follower_state *state, enum follower_state next);
 
-/* files is set once the data folder is open. */
+/* The owner sets files once the data folder is open. */
 void logs_service_init(struct logs_service *service, struct context *context);
 void logs_service_add(struct logs_service *service, struct rpc_server *server);

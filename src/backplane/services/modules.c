@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What runs of a module, and what did: ScaleModule, RollbackModule, ListDeployments. A change is answered when it is
- * kept.
+ * A request that changes a module is answered once the change is stored.
  */
 #include "backplane/services/modules.h"
 
@@ -17,7 +16,7 @@
 #include "router/route.h"
 #include "rpc/unary.h"
 
-/* Of what was deployed of a module, the newest so many are looked at. */
+/* Number of a module's newest deployments that are listed, and searched for an earlier one. */
 enum { HISTORY_MAX = 100 };
 
 /* --- ScaleModule -------------------------------------------------------------------------------------------------- */
@@ -46,12 +45,12 @@ static int scale(struct context *context, struct str name, uint32_t replicas, ch
 				 REPLICAS_MAX);
 	if (module == NULL)
 		return route_table_no_module(context->routes, name, err);
-	int failed = control_scale(context_event(context), name, replicas, err);
-	if (!failed)
+	int result = control_scale(context_event(context), name, replicas, err);
+	if (result == 0)
 		snprintf(ret_key, KEY_MAX, "%s", module->active ? module->active->key : module->next->key);
 	context_event_done(context);
 	failpoint(FAILPOINT_SCALE_APPLIED);
-	return failed;
+	return result;
 }
 
 static void on_scale(struct rpc_unary *unary, const ProtobufCMessage *message) {
@@ -78,7 +77,7 @@ struct rollback {
 	struct arena arena; /* holds the record */
 	struct deployment_record record;
 	char *module;
-	char active[KEY_MAX]; /* or what is to be active, or empty */
+	char active[KEY_MAX]; /* the active deployment, else the one that is to become active; may be empty */
 	char key[KEY_MAX];
 	bool allow_breaking;
 	bool failed;

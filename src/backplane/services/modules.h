@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is wanted of a module: ScaleModule, RollbackModule, ListDeployments.
+ * ScaleModule and RollbackModule, which change what is wanted of a module, and ListDeployments, which shows its
+ * history.
  */
 #pragma once
 

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * RegisterRunner, whose stream lasts as long as its Runner, and Deployed.
- */
 #include "backplane/services/runners.h"
 
 #include <inttypes.h>
@@ -17,8 +14,8 @@
 #include "rpc/unary.h"
 
 enum {
-	REGISTRATION_MAX = 64 << 10,
-	/* The connection of a Runner that dies breaks a moment before the Platform tells its exit. */
+	REGISTRATION_MAX = 64 << 10, /* bytes of the request */
+	/* The connection of a Runner that dies breaks before the Platform reports the exit: waits for that report. */
 	CAUSE_WAIT_MS = 50,
 };
 
@@ -43,10 +40,10 @@ struct registration_stream {
 	enum registration_stream_state state;
 	struct rpc_stream *stream; /* NULL: closed */
 	struct buf received; /* RECEIVING: the request */
-	uint64_t id; /* at the control side, from CHECKING on */
+	uint64_t id; /* of the registration at the control side, from CHECKING on */
 	bool managed;
-	bool half_closed; /* the client sends no more: it knows the unary form only */
-	struct timer cause; /* CLOSED */
+	bool half_closed; /* the client sends no more: it treats the method as unary */
+	struct timer cause; /* of CLOSED: CAUSE_WAIT_MS */
 };
 
 static bool is_open(const struct registration_stream *registration) {
@@ -101,7 +98,7 @@ static void registration_free(struct registration_stream *registration) {
 	free(registration);
 }
 
-/* The control side ignores the end of a registration whose Runner's exit the Platform has told. */
+/* The control side ignores the end of a registration when the Platform has reported the exit of its Runner. */
 static void end_registration(struct registration_stream *registration) {
 	struct context *context = registration->service->context;
 	uint64_t id = registration->id;
@@ -113,7 +110,7 @@ static void end_registration(struct registration_stream *registration) {
 	context_event_done(context);
 }
 
-void runners_service_settle(struct runners_service *service) {
+void runners_service_report_closed(struct runners_service *service) {
 	LIST_FOREACH(link, &service->registrations) {
 		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
 		if (registration->stream == NULL)
@@ -160,7 +157,7 @@ static void take_registration(struct registration_stream *registration) {
 		arena_deinit(&arena);
 		return;
 	}
-	runners_service_settle(service); /* a Runner that is back must have ended before it registers again */
+	runners_service_report_closed(service); /* a Runner that is back must have ended before it registers again */
 	registration_stream_move(&registration->state, REGISTRATION_STREAM_CHECKING);
 	registration->id = ++service->last_id;
 	registration->managed = control_is_of_platform(&service->context->control, str_from(request->runner_key));
@@ -287,7 +284,7 @@ void runners_service_end(struct runners_service *service) {
 	LIST_FOREACH(link, &service->registrations) {
 		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
 		registration->id = 0;
-		/* In order, which tells the Runner that there is somebody to register with. */
+		/* The status OK tells the Runner to register again at once. */
 		if (registration->stream == NULL)
 			registration_free(registration);
 		else if (!rpc_has_ended(registration->stream))

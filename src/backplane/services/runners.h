@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RegisterRunner, whose stream lasts as long as its Runner, and Deployed.
+ * RegisterRunner, whose stream lasts as long as its Runner, and Deployed, which reports that a replica is alive or
+ * ended.
  */
 #pragma once
 
@@ -22,12 +23,12 @@ void runners_service_deinit(struct runners_service *service);
 void runners_service_add(struct runners_service *service, struct rpc_server *server);
 
 /*
- *   RECEIVING ──request──▶ CHECKING ──answers its ping──▶ ACCEPTED ──stream closes──▶ CLOSED ──the cause is told, 50
- * ms──▶ freed │                     │  └──────────stream closes────────────────────────────▶ │ │ malformed           │
- * refused by the control side  │                        │ └───────────────▶ REFUSED
- * ◀──────────────────────────┴────────────────────────┘
+ *   RECEIVING ──request──▶ CHECKING ──pinged──▶ ACCEPTED ──stream closes──▶ CLOSED ──exit reported, 50 ms──▶ freed
+ *     │                     │  └──stream closes────┼─────────────────────────▲  │
+ *     │ malformed           │ refused              │                            │
+ *     └─────────▶ REFUSED ◀─┴──────────────────────┴────────────────────────────┘
  *
- * CLOSED waits for the Platform to tell the exit of its Runner, whose cause says more than a connection that closed.
+ * CLOSED waits for the Platform to report the exit of the Runner: its cause says more than a connection that closed.
  */
 enum registration_stream_state {
 	REGISTRATION_STREAM_RECEIVING,
@@ -38,14 +39,14 @@ enum registration_stream_state {
 	REGISTRATION_STREAM_STATE_COUNT
 };
 
-/* Asserts that the next state may follow. */
+/* Asserts that the diagram has the transition. */
 void registration_stream_move(enum registration_stream_state *state, enum registration_stream_state next);
 
-/* Effects: answer a registration. Do nothing when its stream is gone. */
+/* Effects: answer a registration. They do nothing when its stream has closed. */
 void runners_service_accept(struct runners_service *service, uint64_t registration, const struct runner *runner);
 void runners_service_refuse(struct runners_service *service, uint64_t registration, const struct error *why);
 
-/* Reports streams that closed now, without waiting for the Platform to say why. */
-void runners_service_settle(struct runners_service *service);
-/* Another process takes over: ends every stream in order, so that the Runners register there at once. */
+/* Reports closed streams to the control side at once, without waiting for the Platform to report the cause. */
+void runners_service_report_closed(struct runners_service *service);
+/* Called when another process takes over: ends every stream with OK, so that the Runners register there at once. */
 void runners_service_end(struct runners_service *service);

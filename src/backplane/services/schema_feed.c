@@ -10,50 +10,50 @@
 struct schema_entry {
 	struct list link;
 	char *module;
-	struct packed_schema *schema; /* a reference; NULL: nothing runs */
+	struct packed_schema *schema; /* a reference; NULL: no active deployment */
 	uint64_t sequence; /* of its last change */
 };
 
-void schema_feed_init(struct schema_feed *book) {
-	*book = (struct schema_feed){0};
-	map_init(&book->entries);
-	list_init(&book->order);
+void schema_feed_init(struct schema_feed *feed) {
+	*feed = (struct schema_feed){0};
+	map_init(&feed->entries);
+	list_init(&feed->order);
 }
 
-void schema_feed_deinit(struct schema_feed *book) {
+void schema_feed_deinit(struct schema_feed *feed) {
 	size_t cursor = 0;
-	for (struct schema_entry *entry; (entry = map_next(&book->entries, &cursor)) != NULL;) {
+	for (struct schema_entry *entry; (entry = map_next(&feed->entries, &cursor)) != NULL;) {
 		packed_schema_unref(entry->schema);
 		free(entry->module);
 		free(entry);
 	}
-	map_deinit(&book->entries);
+	map_deinit(&feed->entries);
 }
 
-static struct schema_entry *find_or_add(struct schema_feed *book, const char *module) {
-	struct schema_entry *entry = map_get(&book->entries, str_from(module));
+static struct schema_entry *find_or_add(struct schema_feed *feed, const char *module) {
+	struct schema_entry *entry = map_get(&feed->entries, str_from(module));
 	if (entry != NULL)
 		return entry;
 	entry = mem_zalloc(sizeof *entry);
 	entry->module = mem_strdup(module);
 	list_init(&entry->link);
-	map_put(&book->entries, str_from(module), entry);
+	map_put(&feed->entries, str_from(module), entry);
 	return entry;
 }
 
-bool schema_feed_set(struct schema_feed *book, const char *module, struct packed_schema *schema) {
-	struct schema_entry *entry = find_or_add(book, module);
+bool schema_feed_set(struct schema_feed *feed, const char *module, struct packed_schema *schema) {
+	struct schema_entry *entry = find_or_add(feed, module);
 	bool same = entry->schema == schema ||
 		    (entry->schema != NULL && schema != NULL && packed_schema_same(entry->schema, schema));
-	/* Of two that are the same, the one that is not in use elsewhere need not stay. */
+	/* Keeps the new one of two equal schemas: the deployment uses it as well, so the old one can be freed. */
 	struct packed_schema *before = entry->schema;
 	entry->schema = schema != NULL ? packed_schema_ref(schema) : NULL;
 	packed_schema_unref(before);
 	if (same)
 		return false;
-	entry->sequence = ++book->sequence;
+	entry->sequence = ++feed->sequence;
 	list_remove(&entry->link);
-	list_append(&book->order, &entry->link);
+	list_append(&feed->order, &entry->link);
 	return true;
 }
 
@@ -69,7 +69,7 @@ void schema_reader_deinit(struct schema_reader *reader) {
 	free(reader->module);
 }
 
-/* What the change of an entry is to this reader; false: nothing. */
+/* Makes the change of an entry as this reader sees it. Returns false when there is none for this reader. */
 static bool make_news(struct schema_reader *reader, const struct schema_entry *entry, struct schema_news *ret_news) {
 	struct str name = str_from(entry->module);
 	if (reader->module[0] != '\0' && strcmp(reader->module, entry->module) != 0)
@@ -83,18 +83,18 @@ static bool make_news(struct schema_reader *reader, const struct schema_entry *e
 	return true;
 }
 
-/* The link before the first entry that the reader does not know. Those are few, and at the end. */
-static const struct list *find_start(const struct schema_reader *reader, const struct schema_feed *book) {
-	const struct list *link = book->order.prev;
-	while (link != &book->order && LIST_ENTRY(link, struct schema_entry, link)->sequence > reader->sequence)
+/* The link before the first entry that the reader has not read. Searches from the end, as few entries are unread. */
+static const struct list *find_start(const struct schema_reader *reader, const struct schema_feed *feed) {
+	const struct list *link = feed->order.prev;
+	while (link != &feed->order && LIST_ENTRY(link, struct schema_entry, link)->sequence > reader->sequence)
 		link = link->prev;
 	return link;
 }
 
-void schema_reader_read(struct schema_reader *reader, const struct schema_feed *book,
+void schema_reader_read(struct schema_reader *reader, const struct schema_feed *feed,
 			bool (*tell)(void *owner, const struct schema_news *news), void *owner) {
-	const struct list *link = find_start(reader, book)->next;
-	for (; link != &book->order; link = link->next) {
+	const struct list *link = find_start(reader, feed)->next;
+	for (; link != &feed->order; link = link->next) {
 		const struct schema_entry *entry = LIST_ENTRY(link, struct schema_entry, link);
 		struct schema_news news;
 		reader->sequence = entry->sequence;

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * PullSchema: the schemas of the active deployments, then each change, for as long as the client reads.
- */
 #include "backplane/services/schemas.h"
 
 #include <stdlib.h>
@@ -13,12 +10,13 @@
 #include "schema/packed.h"
 
 enum {
-	PULLERS_MAX = 1000,
-	UNSENT_MAX = 256 << 10, /* then the next change waits, and others of the module take its place */
+	PULLERS_MAX = 1000, /* "max-schema-pulls" */
+	/* Unsent bytes past which the next change waits; a newer change of the same module then replaces it. */
+	UNSENT_MAX = 256 << 10,
 };
 
 struct puller {
-	struct list link; /* once it has asked */
+	struct list link; /* in the service's pullers; empty until the request is accepted */
 	struct schemas_service *service;
 	struct rpc_stream *stream;
 	struct schema_reader reader;
@@ -38,7 +36,7 @@ static Ftl__SchemaChange wire_kind(enum schema_change_kind kind) {
 	ASSERT(false);
 }
 
-/* A PullSchemaResponse around the schema as it is: nothing is unpacked. */
+/* Packs a PullSchemaResponse around the packed schema, which is not unpacked for that. */
 static bool send_news(void *owner, const struct schema_news *news) {
 	const struct puller *puller = owner;
 	struct buf message = BUF_INIT(SIZE_MAX / 2);

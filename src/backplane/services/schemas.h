@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PullSchema: the schemas of the active deployments, then each change, for as long as the client reads.
+ * PullSchema: sends the schemas of the active deployments, then each change, until the client closes the stream.
  */
 #pragma once
 
@@ -16,5 +16,5 @@ void schemas_service_init(struct schemas_service *service);
 void schemas_service_deinit(struct schemas_service *service);
 void schemas_service_add(struct schemas_service *service, struct rpc_server *server);
 
-/* Every worker has the routes to the schemas in the feed: sends the changes. */
+/* Sends the changes. Called once every worker routes to the deployments whose schemas are in the feed. */
 void schemas_service_published(struct schemas_service *service);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The services of the control side together: BackplaneService, method by method. Each turns requests into events of the
- * control side, and events into answers.
+ * The services that together implement BackplaneService on the control side. Each turns requests into events of the
+ * control side, and events into responses.
  */
 #pragma once
 

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * CallStats: counts and latencies of the calls of each verb.
- */
 #include "backplane/services/stats.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CallStats: counts and latencies of the calls of each verb.
+ * CallStats: the counts and latencies of each verb's calls.
  */
 #pragma once
 

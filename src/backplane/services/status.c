@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Ping, Status and GetSchema: the present state of the system.
- */
 #include "backplane/services/status.h"
 
 #include <stdio.h>
@@ -27,7 +24,7 @@ static void on_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNU
 
 /* --- Status ------------------------------------------------------------------------------------------------------- */
 
-/* The answer is in arena, or borrowed from the control side until the reply is packed. */
+/* The message is in arena; its texts may be borrowed from the control side until the reply is packed. */
 static Ftl__StatusResponse__Runner *describe_runner(const struct status_service *service, const struct runner *runner,
 						    struct arena *arena) {
 	char left_out[OUTLIER_TEXT_MAX];
@@ -103,7 +100,7 @@ static void add_deployments(const struct control *control, Ftl__StatusResponse *
 		const struct module *module = LIST_ENTRY(link, struct module, in_control);
 		const struct ended *ended[] = {&module->failed, &module->stopped};
 		for (size_t i = 0; i < ARRAY_LEN(ended); i++)
-			/* A deployment with that key may be wanted again. */
+			/* A deployment that is wanted again is in books.deployments, and described above. */
 			if (ended[i]->key[0] != '\0' && control_deployment(control, str_from(ended[i]->key)) == NULL)
 				response->deployments[response->n_deployments++] =
 					describe_ended(module, ended[i], arena);
@@ -111,7 +108,7 @@ static void add_deployments(const struct control *control, Ftl__StatusResponse *
 	qsort(response->deployments, response->n_deployments, sizeof *response->deployments, compare_deployments);
 }
 
-/* Adds replicas that are alive and ejected (outlier.h). */
+/* Adds the replicas that are ejected (router/outlier.h). */
 static void add_left_out(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
 	for (size_t i = 0; i < response->n_runners; i++) {
 		const Ftl__StatusResponse__Runner *runner = response->runners[i];

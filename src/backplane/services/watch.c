@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * WatchDeployment: the steps of a deployment so far and as they happen, until it is live or has ended.
- */
 #include "backplane/services/watch.h"
 
 #include <stdio.h>
@@ -14,10 +11,10 @@
 #include "pb/pb.h"
 #include "rpc/unary.h"
 
-/* Steps kept for those who ask later: of so many deployments, so many each. */
+/* Limits of the steps that are kept for later requests: deployments, steps of each, last lines of each step. */
 enum { HISTORIES_MAX = 200, STEPS_MAX = 64, LINES_MAX = 50 };
 
-struct kept_step {
+struct step {
 	struct str packed; /* WatchDeploymentResponse */
 	enum deployment_state state;
 };
@@ -25,7 +22,7 @@ struct kept_step {
 struct history {
 	struct list link; /* the one that changed last is last */
 	char key[KEY_MAX];
-	struct kept_step steps[STEPS_MAX];
+	struct step steps[STEPS_MAX];
 	size_t count;
 };
 
@@ -77,8 +74,8 @@ static struct history *find_or_add_history(struct watch_service *service, const 
 	return history;
 }
 
-static struct kept_step *keep(struct history *history, struct str packed, enum deployment_state state) {
-	/* It begins anew: what went before is another story. */
+static struct step *add_step(struct history *history, struct str packed, enum deployment_state state) {
+	/* The deployment starts again: drops the steps that led to its end. */
 	if (history->count > 0 && is_last(history->steps[history->count - 1].state) && state == DEPLOYMENT_STARTING)
 		clear(history);
 	if (history->count == STEPS_MAX) {
@@ -86,14 +83,14 @@ static struct kept_step *keep(struct history *history, struct str packed, enum d
 		memmove(&history->steps[0], &history->steps[1], (STEPS_MAX - 1) * sizeof history->steps[0]);
 		history->count--;
 	}
-	struct kept_step *step = &history->steps[history->count++];
-	*step = (struct kept_step){str_new(mem_strndup(packed.ptr, packed.len), packed.len), state};
+	struct step *step = &history->steps[history->count++];
+	*step = (struct step){str_new(mem_strndup(packed.ptr, packed.len), packed.len), state};
 	return step;
 }
 
 /* --- watchers ----------------------------------------------------------------------------------------------------- */
 
-static void show(struct watcher *watcher, const struct kept_step *step) {
+static void show(struct watcher *watcher, const struct step *step) {
 	if (rpc_has_ended(watcher->stream))
 		return;
 	rpc_send(watcher->stream, step->packed);
@@ -101,7 +98,7 @@ static void show(struct watcher *watcher, const struct kept_step *step) {
 		rpc_finish(watcher->stream, CODE_OK, "");
 }
 
-/* The steps so far: one that was live once may have ended since, so only the last of them can be the end. */
+/* Only the last step may finish the stream: a deployment that was live may have ended or started again since. */
 static void show_history(struct watcher *watcher, const struct history *history) {
 	for (size_t i = 0; i + 1 < history->count; i++)
 		rpc_send(watcher->stream, history->steps[i].packed);
@@ -119,13 +116,13 @@ static struct str pack_step(struct arena *arena, enum deployment_state state, co
 	return pb_pack(&response.base, arena);
 }
 
-/* Whoever waits for a deployment waits until every worker routes to all its replicas. */
+/* A watcher sees STARTING until every worker routes to all replicas of the deployment. */
 static enum deployment_state state_shown(const struct deployment *deployment) {
 	bool is_coming = deployment->phase == PHASE_GATHERING || deployment->phase == PHASE_ROUTING;
 	return is_coming ? DEPLOYMENT_STARTING : deployment_state(deployment);
 }
 
-/* What a Runner does counts as a step when it brings the deployment nearer. */
+/* An event of a Runner is a step if it tells how far the start of a replica is, or why a replica failed. */
 static bool is_step(const struct control_event *event) {
 	return event->deployment != NULL &&
 	       (event->runner == NULL || event->kind == EVENT_RUNNER_DEPLOYING || event->kind == EVENT_RUNNER_ALIVE ||
@@ -142,21 +139,21 @@ void watch_service_event(struct watch_service *service, const struct control_eve
 		cause.why = arena_printf(&arena, "%s: %s", event->runner->key, cause.why);
 	struct str packed = pack_step(&arena, state_shown(deployment), &cause);
 	struct history *history = find_or_add_history(service, deployment->key);
-	const struct kept_step *kept = keep(history, packed, state_shown(deployment));
+	const struct step *step = add_step(history, packed, state_shown(deployment));
 	list_remove(&history->link);
 	list_append(&service->histories, &history->link);
 	LIST_FOREACH(link, &service->watchers) {
 		struct watcher *watcher = LIST_ENTRY(link, struct watcher, link);
 		if (strcmp(watcher->key, deployment->key) == 0)
-			show(watcher, kept);
+			show(watcher, step);
 	}
 	arena_deinit(&arena);
 }
 
-/* From before this process: all that is known is how it is now. */
+/* For a deployment without a history, such as one of an earlier process: shows its present state. */
 static void show_present(struct watcher *watcher, enum deployment_state state, const char *detail) {
 	struct arena arena = ARENA_INIT(KIB(16));
-	struct kept_step step = {pack_step(&arena, state, &(struct cause){.why = detail}), state};
+	struct step step = {pack_step(&arena, state, &(struct cause){.why = detail}), state};
 	show(watcher, &step);
 	arena_deinit(&arena);
 }

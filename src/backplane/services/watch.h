@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WatchDeployment: the steps of a deployment so far and as they happen, until it is live or has ended.
+ * WatchDeployment: sends the past steps of a deployment, then each further one, until the deployment is live or has
+ * ended.
  */
 #pragma once
 

@@ -14,11 +14,11 @@
 enum {
 	LOOK_MS = 5,
 	QUIET_LOOKS = 3,
-	/* "max-takeover-pause": for the requests in progress to be answered. */
+	/* "max-takeover-pause": limit for the requests in progress to be answered. */
 	PAUSE_MAX_MS = 5000,
-	READY_MAX_MS = 30000, /* for the other process to open the data and start */
+	READY_MAX_MS = 30000, /* limit for the other process to open the data and start */
 	TAKEN_MAX_MS = 5000,
-	REOPEN_MAX_MS = 10000, /* for a process that failed to release the data */
+	REOPEN_MAX_MS = 10000, /* limit for a process that failed to release the data */
 	REOPEN_EVERY_MS = 20,
 };
 
@@ -46,14 +46,14 @@ static void look_later(struct giver *giver) {
 	timer_start(&context_of(giver)->loop, &giver->look, LOOK_MS);
 }
 
-/* --- the workers' side -------------------------------------------------------------------------------------------- */
+/* --- workers ------------------------------------------------------------------------------------------------------ */
 
 static void on_paused(void *owner) {
 	struct giver *giver = owner;
 	giver->pauses--;
 }
 
-/* Gives each worker connections whose other ends nobody reads yet. */
+/* Gives each worker new connections to the control side whose other ends are not read until resume or a takeover. */
 static void pause_workers(struct giver *giver) {
 	const struct workers *workers = &giver->backplane->workers;
 	struct countdown *paused = countdown_new(&context_of(giver)->loop, workers->count, on_paused, giver);
@@ -62,10 +62,11 @@ static void pause_workers(struct giver *giver) {
 		int stock[CONTROL_LINK_STOCK];
 		for (size_t j = 0; j < CONTROL_LINK_STOCK; j++) {
 			int ends[2];
-			int failed = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
-			stock[j] = failed ? -1 : ends[0];
-			if (!failed)
-				giver->ends[giver->end_count++] = ends[1];
+			stock[j] = -1;
+			if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+				continue;
+			stock[j] = ends[0];
+			giver->ends[giver->end_count++] = ends[1];
 		}
 		worker_pause_control(workers->items[i], stock, paused);
 	}
@@ -76,7 +77,7 @@ static void close_ends(struct giver *giver) {
 		close(giver->ends[--giver->end_count]);
 }
 
-/* --- the takeover is refused or fails ----------------------------------------------------------------------------- */
+/* --- refusing ----------------------------------------------------------------------------------------------------- */
 
 static void on_asker_closed(uv_handle_t *handle) {
 	struct giver *giver = handle->data;
@@ -92,7 +93,7 @@ static void close_asker(struct giver *giver) {
 		uv_close(handle, on_asker_closed);
 }
 
-/* Reads the connections that waited. */
+/* Serves the connections that waited. */
 static void resume(struct giver *giver) {
 	const struct workers *workers = &giver->backplane->workers;
 	timer_stop(&context_of(giver)->loop, &giver->look);
@@ -104,7 +105,7 @@ static void resume(struct giver *giver) {
 }
 
 static void refuse(struct giver *giver, const struct error *why) {
-	log_failure(LOG_WARN, why, "not taken over by process %ld", takeover_packet_peer_pid(giver->asker));
+	log_failure(LOG_WARN, why, "the takeover by process %ld failed", takeover_packet_peer_pid(giver->asker));
 	takeover_packet_send(giver->asker, TAKEOVER_REFUSED, why->msg, NULL, 0, NULL);
 	if (giver->state != GIVER_ASKED)
 		resume(giver);
@@ -132,8 +133,8 @@ static void on_clients_gone(void *owner) {
 		stop(giver);
 }
 
-/* The clients know where to go: ends the streams without an end, which would keep them here. All clients may have gone
- * before. */
+/* All clients have been told to connect to the other process: ends the open-ended streams, which would keep them here.
+ * The last client may have left before. */
 static void on_clients_told(void *owner) {
 	struct giver *giver = owner;
 	if (context_of(giver)->state != BACKPLANE_LEAVING)
@@ -183,7 +184,7 @@ static void leave(struct giver *giver) {
 		context->options->taken_over(context->options->data);
 }
 
-/* --- HANDING: this thread stands still ---------------------------------------------------------------------------- */
+/* --- HANDING: this thread blocks ---------------------------------------------------------------------------------- */
 
 static void print_runners(const struct control *control, struct buf *text) {
 	LIST_FOREACH(link, &control->books.all_runners) {
@@ -191,7 +192,7 @@ static void print_runners(const struct control *control, struct buf *text) {
 		uint64_t now_ms = control->time.now_ms;
 		if (!runner_is_leaving(runner) || !runner->managed || runner->due_ms <= now_ms)
 			continue;
-		/* A Runner that does not fit gets the time of any Runner that the Platform finds. */
+		/* A Runner that does not fit into the offer gets the time of any Runner that the Platform finds. */
 		if (buf_printf(text, "draining %s %llu\n", runner->key, (unsigned long long)(runner->due_ms - now_ms)) <
 		    0)
 			return;
@@ -241,7 +242,7 @@ static int exchange(struct giver *giver, struct error *err) {
 	return failed ? -1 : 0;
 }
 
-/* Opens the data again. Its lock decides which process has it: after GO the other one may have gone ahead. */
+/* Opens the data again. Its lock decides which process has it: after GO the other process may have opened it. */
 static int reopen(struct giver *giver, struct error *err) {
 	uint64_t until_ms = clock_ms() + REOPEN_MAX_MS;
 	while (data_open(&context_of(giver)->data, err) < 0) {
@@ -252,7 +253,7 @@ static int reopen(struct giver *giver, struct error *err) {
 	return 0;
 }
 
-/* Returns whether this process has the data again. If not, it can only finish the calls in progress. */
+/* Returns whether this process has the data again. If not, it leaves, and only finishes the calls in progress. */
 static bool reclaim(struct giver *giver) {
 	struct error lost;
 	if (reopen(giver, &lost) == 0)
@@ -281,7 +282,7 @@ static int check_serving(const struct giver *giver, struct error *err) {
 	return error_set(err, CODE_UNAVAILABLE, "the Backplane is stopping");
 }
 
-/* Requests to the control side that are being answered. */
+/* Counts the requests to the control side that are in progress, with uploads and downloads. */
 static size_t count_requests(const struct giver *giver) {
 	const struct data *data = &context_of(giver)->data;
 	return rpc_server_busy(giver->backplane->server.rpc) + data->downloads + atomic_load(&data->shared.uploads);
@@ -294,7 +295,8 @@ static bool is_stored(struct data *data) {
 	       store_queue_is_empty(&data->queue);
 }
 
-/* Runners are told to end once the routes without them are out; the other process cannot know that these are not. */
+/* Whether all workers use the newest routes. Runners are told to terminate after that, and the other process could not
+ * know that it has not happened yet. */
 static bool is_routed(const struct control *control) {
 	return control->routes.published == control->routes.version;
 }
@@ -326,7 +328,7 @@ static void pause_again(struct giver *giver) {
 	look_later(giver);
 }
 
-/* A Runner, a timer or a signal may have changed something while the artefacts were being closed. */
+/* Looks once more: a Runner, a timer or a signal may have changed something while the artefacts were being closed. */
 static void on_artefacts_closed(void *owner) {
 	struct giver *giver = owner;
 	struct error err;
@@ -341,7 +343,7 @@ static void on_artefacts_closed(void *owner) {
 		refuse(giver, &err);
 }
 
-/* Stops polling the asker, whose packets exchange reads. */
+/* Stops polling the asker: from here on exchange reads its packets. */
 static void close_artefacts(struct giver *giver) {
 	giver_set_state(giver, GIVER_CLOSING);
 	uv_poll_stop(&giver->asker_poll);
@@ -349,7 +351,7 @@ static void close_artefacts(struct giver *giver) {
 	data_close_artefacts(&context_of(giver)->data, on_artefacts_closed, giver);
 }
 
-/* Several looks in a row, as a request that a worker had sent when it paused arrives a turn later. */
+/* Requires QUIET_LOOKS quiet looks in a row: a request that a worker sent before it paused may arrive a turn later. */
 static void on_look(struct timer *timer) {
 	struct giver *giver = CONTAINER_OF(timer, struct giver, look);
 	giver->quiet = is_quiet(giver) ? giver->quiet + 1 : 0;
@@ -380,7 +382,7 @@ static void on_asker(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
 	struct giver *giver = poll->data;
 	struct error err;
 	if (giver->state == GIVER_PAUSING) {
-		error_set(&err, CODE_CANCELLED, "the other process has gone, or speaks out of turn");
+		error_set(&err, CODE_CANCELLED, "the other process closed the connection, or sent a packet too early");
 		refuse(giver, &err);
 		return;
 	}
@@ -436,7 +438,7 @@ int giver_open(struct giver *giver, struct error *err) {
 	if (offer != NULL) {
 		giver->listener = offer->takeover;
 		offer->takeover = -1;
-		/* The kernel shows the process that called listen last to those who connect. */
+		/* The peer pid that connecting processes see is that of the process that called listen last. */
 		listen(giver->listener, TAKEOVER_BACKLOG);
 	} else if (takeover_packet_listen(context_of(giver)->data.folder, &giver->listener, err) < 0) {
 		return -1;
@@ -454,7 +456,7 @@ void giver_close(struct giver *giver) {
 	close_ends(giver);
 	if (giver->listener < 0)
 		return;
-	/* During a takeover that fails the file belongs to the other process. */
+	/* After a failed takeover the file belongs to the other process. */
 	if (giver->backplane->offer == NULL)
 		takeover_packet_unlink(context_of(giver)->data.folder);
 	close_listener(giver);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Another process takes the place of this one (packets.h).
+ * Hands this Backplane over to another process (packets.h).
  *
  *   IDLE ──connection──▶ ASKED ──ASK──▶ PAUSING ──quiet──▶ CLOSING ──still quiet──▶ HANDING ──TAKEN──▶ GONE
  *    ▲                     │               │  ▲               │                       │
@@ -8,15 +8,15 @@
  *    │                     ▼               ▼ max-takeover-pause, stop                 │ anything else
  *    └──connection closed──DISMISSING ◀────┴──────────────────┴───────────────────────┘
  *
- * PAUSING    Calls go on, on the workers. Requests to the control side wait in connections that nobody reads, until no
- *            request is in progress and all changes are stored.
+ * PAUSING    Calls continue on the workers. New requests to the control side wait in connections that this process does
+ *            not read. The state lasts until no request is in progress and all changes are stored.
  * CLOSING    The artefacts are being closed, which takes turns of the loop.
- * HANDING    The store is closed and this thread stands still while the other process opens the data and starts. So
- *            nothing changes behind its back, and nothing has to be undone when it fails: this process opens the data
- *            again and reads the connections that waited.
- * GONE       Reached from CLOSING, too, if the data cannot be opened again. The other process listens on the same
- * sockets. Clients are sent there, and whatever they still ask here is passed on. The Runners' registrations end, so
- * that they register there at once; calls in progress end here.
+ * HANDING    The store is closed, and this thread blocks while the other process opens the data and starts. So nothing
+ *            changes meanwhile, and nothing has to be undone if the other process fails: this one opens the data again
+ *            and reads the connections that waited.
+ * GONE       The other process listens on the same sockets. Clients are told to connect there, and requests that still
+ *            arrive here are forwarded. The Runners' registrations end, so that Runners register there at once; calls
+ *            in progress end here. Reached from CLOSING, too, if this process cannot open the data again.
  */
 #pragma once
 
@@ -44,19 +44,19 @@ struct giver {
 	uv_poll_t poll; /* of listener */
 	int asker; /* the connection of the other process; -1: none */
 	uv_poll_t asker_poll;
-	struct timer look; /* PAUSING: whether it is quiet */
-	uint64_t since_ms; /* PAUSING */
+	struct timer look; /* PAUSING: the next look whether the Backplane is quiet */
+	uint64_t since_ms; /* when PAUSING began */
 	unsigned quiet; /* looks in a row that found no request in progress */
-	unsigned pauses; /* rounds of worker_pause_control that not all workers have reported */
-	int ends[TAKEOVER_FDS_MAX]; /* the connections that nobody reads */
+	unsigned pauses; /* calls of pause_workers that not all workers have confirmed */
+	int ends[TAKEOVER_FDS_MAX]; /* the connections that are not read while paused */
 	size_t end_count;
 	struct timer limit; /* GONE: drain-timeout */
 };
 
 void giver_init(struct giver *giver, struct backplane *backplane);
-/* Listens for a process that wants to take over; takes the socket of an offer if there is one. */
+/* Listens for a process that wants to take over: on the socket of the offer if there is one, else on a new one. */
 int giver_open(struct giver *giver, struct error *err);
-/* This process has begun to stop: a process that waits for it to pause is refused. */
+/* Called when this process begins to stop: refuses a process that waits for the pause. */
 void giver_stop(struct giver *giver);
 void giver_close(struct giver *giver);
 

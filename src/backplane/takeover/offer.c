@@ -19,7 +19,7 @@ static int read_draining(struct offer *offer, struct str rest, struct error *err
 	struct str left, key = str_cut(rest, ' ', &left);
 	char number[24];
 	if (key.len == 0 || key.len >= KEY_MAX || left.len == 0 || left.len >= sizeof number)
-		return error_set(err, CODE_FAILED_PRECONDITION, "the offer has a line that is none: draining %.*s",
+		return error_set(err, CODE_FAILED_PRECONDITION, "the offer has a malformed line: draining %.*s",
 				 STR_ARG(rest));
 	snprintf(number, sizeof number, "%.*s", STR_ARG(left));
 	offer->draining = mem_realloc(offer->draining, (offer->draining_count + 1) * sizeof *offer->draining);
@@ -29,7 +29,7 @@ static int read_draining(struct offer *offer, struct str rest, struct error *err
 	return 0;
 }
 
-/* Lines that name sockets take them in their order; what is left over are connections. */
+/* A line that names a socket takes the next descriptor of the packet; descriptors that are left are connections. */
 static int read_line(struct offer *offer, struct str line, const struct takeover_packet *packet, size_t *at,
 		     struct error *err) {
 	struct str rest, word = str_cut(line, ' ', &rest);
@@ -43,7 +43,7 @@ static int read_line(struct offer *offer, struct str line, const struct takeover
 		return read_listener(rest, fd, &offer->inner_endpoint, &offer->inner, err);
 	if (str_eq(word, STR("takeover")))
 		return read_listener(rest, fd, NULL, &offer->takeover, err);
-	return error_set(err, CODE_FAILED_PRECONDITION, "the offer has a line that is none: %.*s", STR_ARG(line));
+	return error_set(err, CODE_FAILED_PRECONDITION, "the offer has an unknown line: %.*s", STR_ARG(line));
 }
 
 int offer_read(struct offer *offer, const struct takeover_packet *packet, struct error *err) {

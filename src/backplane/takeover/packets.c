@@ -17,7 +17,7 @@
 
 static const char magic[8] = {'F', 'T', 'L', 't', 'a', 'k', 'e', '\n'};
 
-/* In front of the text. The first three fields are for all versions to come. */
+/* Stands in front of the text. All later versions keep the first three fields. */
 struct packet_head {
 	char magic[8];
 	uint32_t version_first, version_last;
@@ -26,7 +26,7 @@ struct packet_head {
 
 /* --- the socket --------------------------------------------------------------------------------------------------- */
 
-/* By the folder's descriptor, so that the folder's path may be longer than the address of a socket. */
+/* Makes an address below the folder's descriptor, so that the folder's path may be longer than a socket address. */
 static int open_address(const char *data_folder, struct sockaddr_un *ret_address, struct error *err) {
 	int folder = open(data_folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
@@ -55,17 +55,17 @@ int takeover_packet_connect(const char *data_folder, int *ret_fd, struct error *
 	if (folder < 0)
 		return -1;
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	int failed = fd < 0 ? -1 : connect(fd, (struct sockaddr *)&address, sizeof address), number = errno;
+	bool connected = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+	int number = errno;
 	close(folder);
-	if (!failed && is_own_user(fd)) {
+	if (connected && is_own_user(fd)) {
 		*ret_fd = fd;
 		return 0;
 	}
 	if (fd >= 0)
 		close(fd);
-	if (!failed)
-		return error_set(err, CODE_PERMISSION_DENIED, "%s/takeover.sock is in the hands of another user",
-				 data_folder);
+	if (connected)
+		return error_set(err, CODE_PERMISSION_DENIED, "%s/takeover.sock belongs to another user", data_folder);
 	if (number == ENOENT || number == ECONNREFUSED) {
 		error_set(err, CODE_NOT_FOUND, "no Backplane that could be taken over runs on the data folder %s",
 			  data_folder);
@@ -81,7 +81,7 @@ int takeover_packet_listen(const char *data_folder, int *ret_fd, struct error *e
 		return -1;
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlinkat(folder, "takeover.sock", 0);
-	/* Until it listens nobody can open it. */
+	/* No process can connect before listen, so chmod is in time. */
 	bool failed = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
 		      chmod(address.sun_path, 0600) < 0 || listen(fd, TAKEOVER_BACKLOG) < 0;
 	int number = errno;
@@ -129,7 +129,7 @@ int takeover_packet_send(int fd, enum takeover_packet_kind kind, const char *tex
 		memcpy(CMSG_DATA(rights), fds, fd_count * sizeof(int));
 	}
 	if (sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
-		return error_set_errno(err, errno, "could not speak to process %ld", takeover_packet_peer_pid(fd));
+		return error_set_errno(err, errno, "could not send to process %ld", takeover_packet_peer_pid(fd));
 	return 0;
 }
 
@@ -142,7 +142,7 @@ static int wait_readable(int fd, int timeout_ms, struct error *err) {
 		if (ready > 0)
 			return 0;
 		if (ready == 0)
-			return error_set(err, CODE_DEADLINE_EXCEEDED, "process %ld has said nothing for %d ms",
+			return error_set(err, CODE_DEADLINE_EXCEEDED, "process %ld has sent nothing for %d ms",
 					 takeover_packet_peer_pid(fd), timeout_ms);
 		if (errno != EINTR)
 			return error_set_errno(err, errno, "could not wait for process %ld",
@@ -163,7 +163,8 @@ static void take_fds(struct msghdr *message, struct takeover_packet *packet) {
 
 static int check_head(int fd, const struct packet_head *head, size_t size, struct error *err) {
 	if (size < sizeof *head || memcmp(head->magic, magic, sizeof magic) != 0)
-		return error_set(err, CODE_FAILED_PRECONDITION, "process %ld sent no packet of a takeover",
+		return error_set(err, CODE_FAILED_PRECONDITION,
+				 "process %ld sent bytes that are no packet of a takeover",
 				 takeover_packet_peer_pid(fd));
 	if (head->version_first > TAKEOVER_VERSION || head->version_last < TAKEOVER_VERSION) {
 		error_set(
@@ -190,9 +191,10 @@ int takeover_packet_receive(int fd, int timeout_ms, struct arena *arena, struct 
 				 .msg_controllen = sizeof control};
 	ssize_t size = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 	if (size < 0 && errno != ECONNRESET)
-		return error_set_errno(err, errno, "could not hear process %ld", takeover_packet_peer_pid(fd));
+		return error_set_errno(err, errno, "could not receive from process %ld", takeover_packet_peer_pid(fd));
 	if (size <= 0)
-		return error_set(err, CODE_UNAVAILABLE, "process %ld has gone", takeover_packet_peer_pid(fd));
+		return error_set(err, CODE_UNAVAILABLE, "process %ld has closed the connection",
+				 takeover_packet_peer_pid(fd));
 	struct takeover_packet packet = {.text = text};
 	take_fds(&message, &packet);
 	if (check_head(fd, &head, (size_t)size, err) < 0) {
@@ -221,8 +223,8 @@ int takeover_packet_expect(int fd, int timeout_ms, enum takeover_packet_kind kin
 	for (size_t i = 0; i < packet.fd_count; i++)
 		close(packet.fds[i]);
 	if (packet.kind == TAKEOVER_REFUSED || packet.kind == TAKEOVER_FAILED)
-		return error_set(err, CODE_FAILED_PRECONDITION, "process %ld says: %.900s",
+		return error_set(err, CODE_FAILED_PRECONDITION, "process %ld answered: %.900s",
 				 takeover_packet_peer_pid(fd), packet.text);
-	return error_set(err, CODE_INTERNAL, "process %ld says %u in place of %u", takeover_packet_peer_pid(fd),
-			 (unsigned)packet.kind, (unsigned)kind);
+	return error_set(err, CODE_INTERNAL, "process %ld sent a packet of kind %u in place of kind %u",
+			 takeover_packet_peer_pid(fd), (unsigned)packet.kind, (unsigned)kind);
 }

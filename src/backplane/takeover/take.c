@@ -10,11 +10,11 @@
 #include "base/reasons.h"
 
 enum {
-	OFFER_MAX_MS = 15000, /* the other process finishes the requests in progress first */
+	OFFER_MAX_MS = 15000, /* includes the other process's max-takeover-pause */
 	GO_MAX_MS = 15000,
 };
 
-/* A takeover keeps the address; bind, if given, must name it. */
+/* A takeover keeps the address, so bind must name that address or be NULL. */
 static int check_bind(const struct endpoint *there, const char *bind, struct error *err) {
 	struct endpoint wanted;
 	if (bind == NULL)
@@ -62,7 +62,7 @@ int takeover_finish(const struct offer *offer, struct error *err) {
 	arena_deinit(&arena);
 	if (failed)
 		return -1;
-	/* Ignore a failure: the other process has gone, and nobody is left to tell. */
+	/* Ignore a failure: the other process has exited. */
 	takeover_packet_send(offer->talk, TAKEOVER_TAKEN, NULL, NULL, 0, NULL);
 	log_info("took over from process %ld", takeover_packet_peer_pid(offer->talk));
 	return 0;

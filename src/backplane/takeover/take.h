@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * This process takes the place of the Backplane that runs (packets.h). Everything that can fail comes before GO, so
- * that the other process can go on as if nothing had happened.
+ * Takes over from the Backplane that runs (packets.h). Every step that can fail comes before GO, so that the other
+ * process can continue unchanged after a failure.
  */
 #pragma once
 
@@ -10,12 +10,12 @@
 struct offer;
 struct workers;
 
-/* Asks the Backplane of the data folder, which waits from its OFFER on. bind: the address that is wanted; NULL: that of
- * the other process. *ret_offer is set as soon as it must be freed, even after an error. */
+/* Asks the Backplane of the data folder, which blocks from its OFFER on. bind: the address to serve on; NULL: that of
+ * the other process. After an error, too, *ret_offer must be freed if it was set. */
 int takeover_ask(const char *data_folder, const char *bind, struct offer **ret_offer, struct error *err);
-/* This process is ready: it takes over, or fails. */
+/* Sends READY, waits for GO, by which this process has taken over, and confirms with TAKEN. */
 int takeover_finish(const struct offer *offer, struct error *err);
-/* The workers have routes: passes them the connections that the other process kept waiting. */
+/* Passes the connections that waited in the other process to the workers, which have routes by now. */
 void takeover_serve(struct offer *offer, struct workers *workers);
-/* This process could not start, and the other one goes on. */
+/* Sends FAILED: this process could not start, and the other one continues. */
 void takeover_fail(const struct offer *offer, const struct error *why);

@@ -3,7 +3,7 @@
 #include "dies.h"
 
 static void a_deployment_is_answered_when_its_changes_are_kept(void **state UNUSED) {
-	static const enum creation_state steps[] = {CREATION_KEEPING, CREATION_APPLIED, CREATION_ANSWERED};
+	static const enum creation_state steps[] = {CREATION_STORING, CREATION_APPLIED, CREATION_ANSWERED};
 	enum creation_state at = CREATION_CHECKING;
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		creation_state_change(&at, steps[i]);
@@ -11,7 +11,7 @@ static void a_deployment_is_answered_when_its_changes_are_kept(void **state UNUS
 }
 
 static void is_refused_in_each_state_before_it_is_applied(void **state UNUSED) {
-	for (enum creation_state from = CREATION_CHECKING; from <= CREATION_KEEPING; from++) {
+	for (enum creation_state from = CREATION_CHECKING; from <= CREATION_STORING; from++) {
 		enum creation_state at = from;
 		creation_state_change(&at, CREATION_ANSWERED);
 	}
@@ -28,8 +28,8 @@ static void take(void *argument) {
 
 static void other_transitions_abort(void **state UNUSED) {
 	struct step steps[] = {
-		{CREATION_CHECKING, CREATION_APPLIED},  {CREATION_KEEPING, CREATION_CHECKING},
-		{CREATION_APPLIED, CREATION_KEEPING},   {CREATION_ANSWERED, CREATION_ANSWERED},
+		{CREATION_CHECKING, CREATION_APPLIED},  {CREATION_STORING, CREATION_CHECKING},
+		{CREATION_APPLIED, CREATION_STORING},   {CREATION_ANSWERED, CREATION_ANSWERED},
 		{CREATION_ANSWERED, CREATION_CHECKING},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
