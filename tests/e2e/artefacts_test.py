@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Uploads and downloads of artefacts: in constant memory, and always verified by their digest."""
+"""Uploads and downloads of artefacts take constant memory, and each content is verified by its digest."""
 
 import hashlib
 import threading
@@ -45,7 +45,7 @@ def test_the_unary_form_of_an_upload(backplane):
 
 
 def test_compressed_messages(backplane):
-    """A compressed message is held whole, and is then larger than the buffer of an upload."""
+    """A compressed message is buffered completely; here it is larger than the buffer of an upload."""
     content = bytes(range(251)) * 40_000
     pieces = [ftl.UploadArtefactRequest(content=one) for one in (content, b"", content)]
     response = backplane.rpc.UploadArtefact(iter(pieces), timeout=LONG, compression=grpc.Compression.Gzip)
@@ -87,7 +87,7 @@ def test_a_large_content_is_hashed_on_a_thread_of_its_own(backplane):
     assert call.result().digest.hex() == digest_of(content)
 
 
-def test_an_upload_that_is_given_up_leaves_nothing(backplane):
+def test_a_cancelled_upload_leaves_nothing(backplane):
     begun = threading.Event()
 
     def pieces():
@@ -106,7 +106,7 @@ def test_an_upload_that_is_given_up_leaves_nothing(backplane):
     begun.wait(LONG)
     wait_for(files, "the upload to be written")
     call.cancel()
-    wait_for(lambda: not files(), "it to be removed")
+    wait_for(lambda: not files(), "the unfinished upload to be removed")
 
 
 def test_an_artefact_over_the_limit_is_refused(make_backplane, refused):
@@ -122,7 +122,7 @@ def test_an_artefact_over_the_limit_is_refused(make_backplane, refused):
 
 
 @pytest.mark.parametrize("size", [1000, 3_000_000])
-def test_content_that_changed_on_disk_is_noticed_and_healed(backplane, runner, refused, size):
+def test_content_that_changed_on_disk_is_quarantined_and_uploaded_again(backplane, runner, refused, size):
     content = b"q" * size
     key = backplane.deploy(module(), {"main": MAIN, "data": content})
     backplane.wait_live(key)
@@ -142,7 +142,7 @@ def test_content_that_changed_on_disk_is_noticed_and_healed(backplane, runner, r
     assert backplane.artefacts_of(key)["data"] == content
 
 
-def test_content_that_is_gone_from_the_disk_is_named(backplane, runner, refused):
+def test_content_that_is_missing_on_disk_is_named(backplane, runner, refused):
     key = backplane.deploy(module(), {"main": MAIN})
     backplane.wait_live(key)
     file_of(backplane, digest_of(MAIN)).unlink()
@@ -152,7 +152,7 @@ def test_content_that_is_gone_from_the_disk_is_named(backplane, runner, refused)
     assert backplane.artefacts_of(key) == {"main": MAIN}
 
 
-def test_content_that_was_cut_short_on_disk_is_noticed(backplane, runner, refused):
+def test_content_that_was_truncated_on_disk_is_noticed(backplane, runner, refused):
     content = b"z" * 100_000
     key = backplane.deploy(module(), {"main": MAIN, "data": content})
     backplane.wait_live(key)
@@ -180,7 +180,7 @@ def digest_of_zeros(size):
     return hasher.hexdigest()
 
 
-@pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer uses memory of its own")
 def test_a_gigabyte_goes_up_and_down_in_64_megabytes(backplane, runner):
     digest = digest_of_zeros(GIGABYTE)
     assert backplane.rpc.UploadArtefact(zeros(GIGABYTE), timeout=120).digest.hex() == digest
@@ -201,7 +201,7 @@ def test_a_gigabyte_goes_up_and_down_in_64_megabytes(backplane, runner):
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer has memory of its own")
 def test_a_message_of_any_size_is_passed_on_in_pieces(backplane):
-    """The client of this test holds it several times; the Backplane does not."""
+    """The client of this test holds several copies of the message; the Backplane holds none."""
     size = GIGABYTE // 4
     message = ftl.UploadArtefactRequest(content=bytes(size)).SerializeToString()
     upload = backplane.channel.stream_unary(
@@ -226,7 +226,7 @@ def test_a_reader_that_stalls_costs_no_memory(backplane, runner):
     readers = [backplane.rpc.GetDeploymentArtefacts(request, timeout=60) for _ in range(8)]
     for reader in readers:
         next(reader)
-    # The Backplane serves others while all of them stall.
+    # The Backplane serves other requests while all readers stall.
     assert missing(backplane, digest_of(MAIN)) == []
     assert memory_peak(backplane.process.pid) < before + (32 << 20)
     for reader in readers:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nobody should send, and surroundings that nobody wishes for. The Backplane says what is wrong, and goes on."""
+"""Invalid requests and a broken environment: the Backplane says what is wrong and keeps serving."""
 
 import os
 import random
@@ -30,7 +30,7 @@ METHODS.append("/xyz.block.ftl.v1.BackplaneService/NoSuchMethod")
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """One Backplane for all that is refused without a trace."""
+    """One Backplane for all tests whose requests are refused and leave its state unchanged."""
     with tempfile.TemporaryDirectory(prefix="ftl-") as folder:
         backplane = Backplane(Path(folder), "--warm", "0")
         backplane.start()
@@ -40,11 +40,11 @@ def shared(tmp_path_factory):
 
 
 def raw(backplane, method, timeout=LONG):
-    """Any method, with any number of bytes as its messages."""
+    """Calls any method with a list of byte strings as its messages. Returns the responses."""
     return lambda messages: list(backplane.channel.stream_stream(method)(iter(messages), timeout=timeout))
 
 
-def is_well(backplane):
+def assert_serves(backplane):
     assert backplane.rpc.Ping(ftl.PingRequest(), timeout=LONG).not_ready == ""
     assert backplane.verbs.Ping(ftl.PingRequest(), timeout=LONG).not_ready == ""
     assert backplane.process.poll() is None
@@ -54,7 +54,7 @@ def is_well(backplane):
 
 
 @pytest.mark.parametrize("digest", ["", "xyz", "0" * 63, "0" * 65, "g" * 64, "A" * 64, "é" * 32, "\0" * 64])
-def test_a_digest_that_is_none(shared, refused, digest):
+def test_a_malformed_digest(shared, refused, digest):
     with refused("INVALID_ARGUMENT"):
         shared.rpc.GetArtefactDiffs(ftl.GetArtefactDiffsRequest(client_digests=[digest_of(MAIN), digest]))
     with refused("INVALID_ARGUMENT", "digest"):
@@ -86,7 +86,7 @@ def test_a_digest_that_was_not_uploaded(shared, refused):
     ]
     + ["d/" * 512 + "x", "x" * 256],
 )
-def test_a_path_that_leads_elsewhere(shared, refused, path):
+def test_a_path_that_is_invalid_or_leaves_the_folder(shared, refused, path):
     with refused("INVALID_ARGUMENT"):
         shared.create(module(), [artefact("main", MAIN, True), artefact(path, MAIN)])
 
@@ -182,7 +182,7 @@ def verb_of(name="v", request="Text", response="Text"):
         "nodecl noverb twice nothing bare nofield"
     ).split(),
 )
-def test_a_schema_that_names_nothing(shared, refused, spoil):
+def test_an_invalid_schema(shared, refused, spoil):
     spoiled = module()
     spoil(spoiled)
     with refused("INVALID_ARGUMENT"):
@@ -190,24 +190,24 @@ def test_a_schema_that_names_nothing(shared, refused, spoil):
     assert list(shared.status().deployments) == []
 
 
-def test_no_schema(shared, refused):
+def test_a_missing_schema(shared, refused):
     with refused("INVALID_ARGUMENT", "schema is missing"):
         shared.rpc.CreateDeployment(ftl.CreateDeploymentRequest())
 
 
-# --- messages that are none -------------------------------------------------------------------------------------
+# --- malformed messages ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_messages_of_random_bytes(shared, method):
-    """Seeded: what it finds it finds again."""
+    """The bytes come from a seed, so a failure can be reproduced."""
     seed = 20_260_101 + METHODS.index(method)
     chance = random.Random(seed)
     for round_ in range(30):
         size = chance.choice([0, 1, 2, 5, 30, 300, 5000, 70_000])
         messages = [chance.randbytes(size) for _ in range(chance.choice([0, 1, 1, 1, 3]))]
         try:
-            # Some take any bytes, and answer at leisure.
+            # Some methods accept any bytes and keep the stream open, so that the deadline ends the call.
             raw(shared, method, timeout=0.3)(messages)
         except grpc.RpcError as error:
             allowed = (
@@ -216,11 +216,11 @@ def test_messages_of_random_bytes(shared, method):
             assert error.code().name in allowed.split(), (
                 f"seed {seed}, round {round_}: {error.code()} {error.details()}"
             )
-    is_well(shared)
+    assert_serves(shared)
 
 
 def mutated(chance, message):
-    """A message that is nearly right."""
+    """A valid message with one to four random changes."""
     spoiled = bytearray(message)
     for _ in range(chance.randint(1, 4)):
         kind, at = chance.randrange(4), chance.randrange(len(spoiled) + 1)
@@ -259,7 +259,7 @@ SAMPLES = {
         entries=[ftl.LogEntry(time_ms=1, level="info", message="m", attributes="{}")]
     ),
     "StreamLogs": ftl.StreamLogsRequest(module="fuzz", tail=10),
-    # Of a module that nobody deployed.
+    # The module is not deployed.
     "Call": ftl.CallRequest(
         metadata=ftl.Metadata(values=[ftl.Metadata.Pair(key="k", value="v")]),
         verb=schema.VerbRef(module="nobody", name="echo"),
@@ -269,7 +269,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_messages_that_are_nearly_right(shared, name):
+def test_mutated_messages(shared, name):
     service = "VerbService" if name == "Call" else "BackplaneService"
     seed = 20_260_202 + list(SAMPLES).index(name)
     chance = random.Random(seed)
@@ -284,7 +284,7 @@ def test_messages_that_are_nearly_right(shared, name):
                 allowed = "UNKNOWN INTERNAL UNAVAILABLE".split()
                 assert future.code().name not in allowed or "cardinality" in future.details(), future.details()
             futures = []
-    is_well(shared)
+    assert_serves(shared)
 
 
 def h2_frame(kind, flags, stream, payload):
@@ -296,7 +296,7 @@ def literal(name, value):
 
 
 def h2_request(path, data, end=True, extra=()):
-    """A request in bytes of HTTP/2, so that what is in it need not be right."""
+    """The bytes of a request in HTTP/2, built by hand so that its content may be invalid."""
     pairs = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path.encode()), (b":authority", b"x")]
     pairs += [(b"content-type", b"application/grpc"), (b"te", b"trailers"), *extra]
     block = b"".join(literal(name, value) for name, value in pairs)
@@ -311,7 +311,7 @@ def h2_request(path, data, end=True, extra=()):
 
 
 def send_bytes(backplane, data, wait=1.0, half_close=False):
-    """Sends bytes on a connection of its own, and answers what came back within the time, or until the end."""
+    """Sends bytes on a new connection. Returns what comes until the server closes it or is silent for `wait` s."""
     host, port = backplane.target.split(":")
     received = b""
     with socket.create_connection((host, int(port)), timeout=wait) as connection:
@@ -335,32 +335,32 @@ CALL = "/xyz.block.ftl.v1.VerbService/Call"
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_message_that_is_cut_short(shared, method):
-    # Announces more than it sends, and ends.
+    # The prefix announces more bytes than follow before the stream ends.
     send_bytes(shared, h2_request(method, grpc_message(b"\x0a\x03abc", size=5000)), wait=0.2)
-    # Ends within the prefix.
+    # The stream ends within the prefix.
     send_bytes(shared, h2_request(method, b"\0\0\0"), wait=0.2)
-    # Announces, and leaves.
+    # The connection closes within the message.
     send_bytes(shared, h2_request(method, grpc_message(b"\x0a\x03abc", size=5000), end=False), wait=0.05)
-    is_well(shared)
+    assert_serves(shared)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_message_that_says_it_is_huge(shared, method):
+def test_a_message_whose_prefix_announces_4_gib(shared, method):
     before = memory_peak(shared.process.pid)
     send_bytes(shared, h2_request(method, grpc_message(b"abc", size=0xFFFFFFFF), end=False), wait=0.1)
     send_bytes(shared, h2_request(method, grpc_message(b"abc", flag=1)), wait=0.1)
-    is_well(shared)
+    assert_serves(shared)
     assert memory_peak(shared.process.pid) < before + (16 << 20)
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if not name.endswith(("UploadArtefact", "NoSuchMethod"))])
 def test_a_message_that_is_oversized(shared, method):
-    """Each method has its limit; what is over it is not held."""
+    """Each method has a limit; a message above the limit is not buffered."""
     before = memory_peak(shared.process.pid)
     with pytest.raises(grpc.RpcError) as caught:
         raw(shared, method)([b"\xfa\x7d" + b"\xff\xff\xff\x1f" + bytes(65 << 20)])
     assert caught.value.code().name in ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"), caught.value.details()
-    is_well(shared)
+    assert_serves(shared)
     assert memory_peak(shared.process.pid) < before + (40 << 20)
 
 
@@ -369,18 +369,18 @@ def gzipped(backplane, *pieces):
     return backplane.rpc.UploadArtefact(requests, compression=grpc.Compression.Gzip, timeout=LONG).digest
 
 
-def test_a_message_that_becomes_huge(make_backplane, refused):
-    """A method that passes any message on takes no more of one that must be turned than fits what is held."""
+def test_a_message_that_is_too_large_once_decompressed(make_backplane, refused):
+    """An upload takes messages of any size, but a compressed one may hold at most max-message bytes."""
     backplane = make_backplane("--warm", "0").start()
     with refused("RESOURCE_EXHAUSTED", "max-message"):
         gzipped(backplane, bytes(80 << 20))
     most = bytes((64 << 20) - 8)
     assert gzipped(backplane, bytes(200_000), most).hex() == digest_of(bytes(200_000) + most)
-    is_well(backplane)
+    assert_serves(backplane)
     assert memory_peak(backplane.process.pid) < 300 << 20
 
 
-def test_a_message_that_does_not_fit_what_is_held(make_backplane, refused):
+def test_a_message_over_max_held(make_backplane, refused):
     backplane = make_backplane("--warm", "0", "--max-held", "1MiB").start()
     digests = ["%064x" % number for number in range(50_000)]
     with refused("RESOURCE_EXHAUSTED", "max-held is 1048576"):
@@ -402,27 +402,27 @@ def test_connections_of_random_bytes(shared, seed):
     for _ in range(3):
         good[chance.randrange(24, len(good))] = chance.randrange(256)
     send_bytes(shared, bytes(good), wait=0.05)
-    is_well(shared)
+    assert_serves(shared)
 
 
-def test_headers_without_end(shared):
+def test_too_many_headers(shared):
     extra = [(b"x-%d" % number, b"v" * 100) for number in range(400)]
     send_bytes(shared, h2_request(CALL, b"", extra=extra), wait=0.2)
     with pytest.raises(grpc.RpcError) as caught:
         shared.call("echo.echo", metadata=[(f"x-{number}", "v" * 1000) for number in range(64)])
     assert caught.value.code().name in ("RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN", "UNAVAILABLE")
-    is_well(shared)
+    assert_serves(shared)
 
 
 @pytest.mark.parametrize("timeout", [b"", b"S", b"12", b"-1S", b"99999999999S", b"1Y", b"0n", b"\xff"])
-def test_timeouts_that_are_none(shared, timeout):
+def test_malformed_timeouts(shared, timeout):
     message = grpc_message(SAMPLES["Call"].SerializeToString())
     send_bytes(shared, h2_request(CALL, message, extra=[(b"grpc-timeout", timeout)]), wait=0.1)
-    is_well(shared)
+    assert_serves(shared)
 
 
-def test_many_streams_that_never_go_on(shared):
-    """Each holds a little; none holds up another."""
+def test_many_unfinished_streams(shared):
+    """Each unfinished stream takes little memory and delays no other."""
     begun = grpc_message(SAMPLES["Call"].SerializeToString(), size=1 << 20)
     data = h2_request(CALL, begun, end=False)
     connections = []
@@ -431,14 +431,14 @@ def test_many_streams_that_never_go_on(shared):
             host, port = shared.target.split(":")
             connections.append(socket.create_connection((host, int(port))))
             connections[-1].sendall(data)
-        is_well(shared)
+        assert_serves(shared)
     finally:
         for connection in connections:
             connection.close()
-    is_well(shared)
+    assert_serves(shared)
 
 
-# --- the verb's place -------------------------------------------------------------------------------------------
+# --- the place of the verb in the request ------------------------------------------------------------------------
 
 
 def body_first(size):
@@ -459,10 +459,10 @@ def test_a_body_before_the_verb_that_is_too_large(backplane, runner, refused, si
     with refused("RESOURCE_EXHAUSTED", "max-verb-offset", "1048576"):
         raw(backplane, CALL)([body_first(size)])
     assert runner.calls.empty()
-    is_well(backplane)
+    assert_serves(backplane)
 
 
-def test_fields_that_nobody_knows_before_the_verb(backplane, runner):
+def test_unknown_fields_before_the_verb(backplane, runner):
     backplane.wait_live(backplane.deploy(module()))
     unknown = b"\xf8\x07\x01" + b"\xfa\x07\x03abc" + b"\xfd\x07\0\0\0\0" + b"\xf9\x07" + bytes(8)
     request = ftl.CallRequest(verb=schema.VerbRef(module="echo", name="echo"), body=b"{}")
@@ -484,7 +484,7 @@ def test_protobuf_that_is_nested_deeply(shared):
         with pytest.raises(grpc.RpcError) as caught:
             raw(shared, "/xyz.block.ftl.v1.BackplaneService/CreateDeployment")([message])
         assert caught.value.code().name in ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"), depth
-    is_well(shared)
+    assert_serves(shared)
 
 
 def varint(value):
@@ -501,14 +501,14 @@ def test_a_group_that_never_ends(shared):
             raw(shared, method, timeout=1)([b"\x0b" * 5000])
         except grpc.RpcError:
             pass
-    is_well(shared)
+    assert_serves(shared)
 
 
-# --- surroundings -----------------------------------------------------------------------------------------------
+# --- the environment: ports, sockets, data folder, disk ----------------------------------------------------------
 
 
 def fails(backplane, *words, **popen):
-    """Starts one that cannot begin, and answers what it said."""
+    """Starts a Backplane that cannot start, and checks that it logs the words. Returns what it logged."""
     before = len(backplane.log())
     process = backplane.spawn(**popen)
     assert process.wait(LONG) == 1
@@ -522,7 +522,7 @@ def test_a_port_in_use_names_who_holds_it(backplane, make_backplane):
     other = make_backplane()
     port = backplane.target.split(":")[1]
     fails(other, port, f"ftl (pid {backplane.process.pid})", bind=backplane.endpoint)
-    is_well(backplane)
+    assert_serves(backplane)
 
 
 def test_a_socket_in_use_names_who_holds_it(tmp_path, make_backplane):
@@ -530,10 +530,10 @@ def test_a_socket_in_use_names_who_holds_it(tmp_path, make_backplane):
     first = make_backplane(bind=bind).start()
     other = make_backplane()
     fails(other, bind, f"ftl (pid {first.process.pid})", bind=bind)
-    # One that a killed process left is free, and what is no socket is left alone.
+    # A socket that a killed process left is replaced; a file of another type is kept.
     first.kill()
     first.start()
-    is_well(first)
+    assert_serves(first)
     (tmp_path / "file").write_text("precious")
     fails(other, f"{tmp_path}/file exists and is no socket", bind=f"unix:{tmp_path}/file")
     assert (tmp_path / "file").read_text() == "precious"
@@ -541,9 +541,9 @@ def test_a_socket_in_use_names_who_holds_it(tmp_path, make_backplane):
 
 def test_two_backplanes_on_one_data_folder(backplane):
     fails(backplane, str(backplane.data), f"process {backplane.process.pid}", bind="http://127.0.0.1:0")
-    # It did not take away what is the first one's.
+    # The first Backplane still serves; only its port file is gone, as spawn() removes it.
     backplane.port_file.write_text(backplane.endpoint)
-    is_well(backplane)
+    assert_serves(backplane)
     backplane.upload(MAIN)
 
 
@@ -561,7 +561,7 @@ def test_a_newer_database(backplane):
     backplane.start()
 
 
-def test_a_database_that_is_none(backplane):
+def test_a_file_that_is_no_database(backplane):
     backplane.stop()
     (database,) = [path for path in backplane.data.iterdir() if path.suffix == ".db" or "sqlite" in path.name]
     database.write_bytes(b"This is no database at all." * 100)
@@ -585,7 +585,7 @@ def test_a_data_folder_that_is_a_file(make_backplane):
 
 @pytest.fixture
 def small_disk(make_backplane):
-    """A Backplane whose data are on a disk of 8 MB; without the right to mount one, each file is limited."""
+    """A Backplane with its data on a file system of 8 MB, or in files of at most 4 MB if it may not mount one."""
     backplane = make_backplane("--warm", "0")
     backplane.data.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "ftl-test", backplane.data], capture_output=True)
@@ -602,20 +602,20 @@ def test_a_full_disk(small_disk, refused):
     small_disk.upload(MAIN)
     with refused("RESOURCE_EXHAUSTED"):
         small_disk.upload(os.urandom(12 << 20))
-    # What did not fit is gone, so there is room again.
+    # The content that did not fit was removed, so there is room again.
     content = os.urandom(3 << 20)
     small_disk.upload(content)
     key = small_disk.create(module(), [artefact("main", MAIN, True), artefact("data", content)]).deployment_key
     assert small_disk.artefacts_of(key)["data"] == content
-    is_well(small_disk)
+    assert_serves(small_disk)
 
 
 def test_a_file_at_the_limit_of_its_size(backplane, refused):
-    """`ulimit -f`: the system first sends a signal, which ends who does not expect it."""
+    """Under `ulimit -f` the kernel first sends SIGXFSZ, which ends a process that does not ignore it."""
     resource.prlimit(backplane.process.pid, resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     with refused("RESOURCE_EXHAUSTED", "File too large"):
         backplane.upload(bytes(2 << 20))
-    is_well(backplane)
+    assert_serves(backplane)
 
 
 def test_a_disk_that_is_full_to_the_last_byte(small_disk):
@@ -632,6 +632,6 @@ def test_a_disk_that_is_full_to_the_last_byte(small_disk):
             created.append(small_disk.create(module(comments=[str(number) * 3000])).deployment_key)
         except grpc.RpcError as error:
             assert error.code().name == "RESOURCE_EXHAUSTED", error.details()
-    is_well(small_disk)
+    assert_serves(small_disk)
     for key in created:
         small_disk.rpc.GetDeployment(ftl.GetDeploymentRequest(deployment_key=key))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A deployment on grpcio and nothing else of FTL's. The verb's name says how it behaves."""
+"""A deployment on grpcio, without an SDK of FTL. The name of a verb says how it behaves."""
 
 import json
 import os
@@ -65,7 +65,7 @@ class Verbs(ftl_pb2_grpc.VerbServiceServicer):
         os.kill(os.getpid(), signal.SIGKILL)
 
     def leave_a_child_behind(self, request, context):
-        # It keeps the connection of this very call.
+        # The forked child inherits the connection of this call, which so stays open.
         if os.fork() == 0:
             os.setsid()
             time.sleep(4)
@@ -73,7 +73,7 @@ class Verbs(ftl_pb2_grpc.VerbServiceServicer):
         os._exit(5)
 
     def orphan(self, request, context):
-        # Its parent goes at once, and it soon after.
+        # The shell exits at once, and the orphaned sleep 0.2 s later.
         subprocess.run(["sh", "-c", "sleep 0.2 &"], check=True)
         return ftl_pb2.CallResponse(body=b"{}")
 

@@ -162,13 +162,13 @@ def test_call_is_cancelled_by_sigint(start, fake):
 
 
 @pytest.mark.parametrize("name", ["echo", "echo.", ".echo", "", "a" * 200 + ".b"])
-def test_call_wants_a_verb(run, name):
+def test_call_requires_a_verb(run, name):
     result = run("call", name)
     assert result.code == 2
     assert "names no verb; write MODULE.VERB, such as echo.echo\nsee: ftl help call\n" in result.err
 
 
-def test_call_says_that_nobody_is_there(run):
+def test_call_reports_that_nothing_listens(run):
     result = run("call", "echo.echo", "--endpoint", "http://127.0.0.1:1")
     assert result.code == 1
     assert result.err == (
@@ -177,8 +177,8 @@ def test_call_says_that_nobody_is_there(run):
 
 
 @pytest.mark.parametrize("closes", [True, False])
-def test_call_says_that_somebody_else_is_there(run, closes):
-    """Only one connection is answered: the first failure is told, not tried again in silence."""
+def test_call_reports_a_server_that_is_no_backplane(run, closes):
+    """The server accepts only one connection: `ftl call` reports the first failure instead of trying again."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         accepted = []
@@ -246,7 +246,7 @@ def test_ping_gives_up(run, fake):
     assert result == Result(1, "", f"error: gave up after 1500 ms: {fake.endpoint} is not ready: it starts\n")
 
 
-def test_ping_waits_in_vain_until_sigint(start):
+def test_sigint_ends_a_waiting_ping(start):
     process = start("ping", "--wait", "20s", "--endpoint", "http://127.0.0.1:1")
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
@@ -271,7 +271,7 @@ SCHEMA = """module echo {
 
 
 class Module:
-    """A module's folder."""
+    """The folder of a module."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -337,14 +337,14 @@ def test_deploy_uploads_only_what_is_missing(run, fake, module):
     assert [a.executable for a in created.artefacts] == [False, False, False, True]
 
 
-def test_deploy_shows_each_step_on_demand(run, fake, module):
+def test_deploy_verbose_shows_each_step(run, fake, module):
     result = run("deploy", "echo", "-v")
     lines = result.err.splitlines()
     assert re.fullmatch(r"echo: +\d+ ms  starting started a Runner", lines[0])
     assert re.fullmatch(r"echo: +\d+ ms  live     calls reach it", lines[1])
 
 
-def test_deploy_tells_progress_on_a_terminal(environment, fake, module):
+def test_deploy_shows_progress_on_a_terminal(environment, fake, module):
     code, out, err = on_a_terminal([FTL, "deploy", "echo"], module.folder.parent, environment, fake)
     assert code == 0
     assert "\r\033[Kecho: uploading 1 of 1 files, 10 bytes" in err
@@ -352,7 +352,7 @@ def test_deploy_tells_progress_on_a_terminal(environment, fake, module):
     assert "live     calls reach it\r\n" in err
 
 
-def test_deploy_tells_the_replicas(run, fake, module):
+def test_deploy_prints_the_number_of_replicas(run, fake, module):
     fake.status.deployments.add(key=fake.key, alive=3, replicas=3)
     result = run("deploy", "echo", "--replicas", "3")
     assert re.fullmatch(r"echo: dpl-echo-0123456789abc is live \(3 replicas, \d+ ms\)\n", result.out)
@@ -492,12 +492,12 @@ def test_deploy_notices_a_file_that_changes(run, fake, module):
     assert run("deploy", "echo").err == "error: echo/big changed while it was being deployed; deploy again\n"
 
 
-def test_deploy_notices_a_file_that_goes(run, fake, module):
+def test_deploy_notices_a_deleted_file(run, fake, module):
     fake.before_diffs = lambda: (module.folder / "main").unlink()
     assert run("deploy", "echo").err == "error: could not open echo/main: No such file or directory\n"
 
 
-def test_deploy_notices_an_upload_that_was_spoiled(run, fake, module):
+def test_deploy_notices_a_corrupted_upload(run, fake, module):
     fake.spoil_upload = True
     result = run("deploy", "echo")
     assert result.err == (
@@ -552,7 +552,7 @@ def test_deploy_says_what_is_wrong_with_the_settings(run, fake, module, settings
     assert fake.requests == []
 
 
-def test_deploy_says_where_the_settings_are_no_toml(run, module):
+def test_deploy_says_where_the_toml_is_invalid(run, module):
     module.write("ftl.toml", 'module = "echo\n')
     result = run("deploy", "echo")
     assert result.code == 1
@@ -568,7 +568,7 @@ def test_deploy_shows_the_errors_of_a_schema(run, module):
     assert result.err.splitlines()[-1].startswith("error: echo/echo.ftl has ")
 
 
-def test_deploy_wants_the_schema_of_the_module(run, module):
+def test_deploy_requires_the_schema_of_the_module(run, module):
     module.write("echo.ftl", SCHEMA.replace("module echo", "module ecko").replace("echo.E", "ecko.E"))
     result = run("deploy", "echo")
     assert result.err == 'error: echo/echo.ftl:1:8: the module is "ecko", but echo/ftl.toml says "echo"\n'
@@ -612,7 +612,7 @@ def test_the_endpoint_comes_from_the_nearest_place(run, environment, fake, modul
 
 
 def test_a_call_does_not_wait_for_a_peer_that_never_speaks(run):
-    """It takes the connection, as a process that is stuck does."""
+    """The peer accepts the connection and sends nothing, as a process that hangs does."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         result = run("call", "time.now", "{}", "--endpoint", endpoint)
@@ -669,7 +669,7 @@ def test_build_says_what_failed(run, module):
     assert result == Result(1, "no\n", "error: echo/ftl.toml: the build command exited with 1: echo no; false\n")
 
 
-def test_build_tells_where_the_sdk_lies(run, module):
+def test_build_passes_the_paths_of_the_sdk(run, module):
     module.set(build="""'echo "$FTL_CFLAGS"; echo "$FTL_LIBS"'""")
     cflags, libs = run("build", "echo").out.splitlines()
     assert Path(cflags.removeprefix("-I"), "ftl/module.h").exists()
@@ -728,7 +728,7 @@ def test_ps_lists_what_runs(run, busy):
     assert failed[2] == "failed" and failed[-1] == "it exited"
 
 
-def test_ps_lists_all_on_demand(run, busy):
+def test_ps_all_lists_stopped_deployments(run, busy):
     assert [row[2] for row in columns(run("ps").out)] == ["STATE", "live", "starting", "failed"]
     assert [row[2] for row in columns(run("ps", "--all").out)] == ["STATE", "live", "starting", "failed", "stopped"]
 
@@ -745,7 +745,7 @@ def test_ps_is_quiet_when_nothing_runs(run, fake):
     assert json.loads(run("ps", "-o", "json").out) == []
 
 
-def test_status_tells_everything(run, busy):
+def test_status_shows_everything(run, busy):
     busy.status.problems.append("echo has 1 of 2 replicas")
     result = run("status")
     assert (result.code, result.err) == (0, "")
@@ -755,7 +755,7 @@ def test_status_tells_everything(run, busy):
     assert result.out.endswith("\n1 problem:\n  echo has 1 of 2 replicas\n")
 
 
-def test_status_is_glad(run, fake):
+def test_status_without_problems(run, fake):
     assert run("status").out.endswith("\nNo problems.\n")
 
 
@@ -788,14 +788,14 @@ def test_schema_answers_json(run, fake, module):
     assert run("schema", "-o", "table") == run("schema")
 
 
-def test_schema_says_that_it_does_not_understand(run, fake):
+def test_schema_reports_a_schema_that_it_does_not_understand(run, fake):
     fake.modules = [schema.Module(name="odd", decls=[schema.Decl()])]
     result = run("schema")
     assert result.code == 1
     assert result.err.startswith('error: the schema of "odd" is not one that this program understands: ')
 
 
-def test_kill_tells_what_ends(run, fake):
+def test_kill_names_the_deployment_that_ends(run, fake):
     assert run("kill", "echo") == Result(
         0, "echo: dpl-echo-0123456789abc is ending; calls that it has may finish\n", ""
     )
@@ -853,7 +853,7 @@ def test_logs_follows_until_sigint(start, fake):
     assert (process.returncode, out, err) == (130, "", "")
 
 
-def test_logs_takes_more_than_a_window(run, fake):
+def test_logs_reads_more_than_a_flow_control_window(run, fake):
     fake.logs = lambda request: (entry(message="x" * 10_000) for _ in range(500))
     assert len(run("logs").out.splitlines()) == 500
 
@@ -863,7 +863,7 @@ def test_logs_fails_with_the_backplane(run, fake):
     assert run("logs", "-f") == Result(1, "", "error: going down\n")
 
 
-def test_logs_ends_with_its_reader(start, fake):
+def test_logs_ends_when_its_output_is_closed(start, fake):
     fake.logs = lambda request: (entry(message="x" * 10_000) for _ in range(100_000))
     process = start("logs", "-f")
     process.stdout.readline()
@@ -877,7 +877,7 @@ def test_logs_ends_with_its_reader(start, fake):
 
 @pytest.fixture
 def serve(start, tmp_path):
-    """A Backplane of its own; returns the process and its endpoint."""
+    """Starts `ftl serve` on a data folder of its own. Returns the process."""
 
     def serve(bind="http://127.0.0.1:0"):
         arguments = ["--bind", bind, "--data", str(tmp_path / "data"), "--port-file", str(tmp_path / "endpoint")]
@@ -886,7 +886,7 @@ def serve(start, tmp_path):
     return serve
 
 
-def test_serve_tells_where_it_listens(serve, run, tmp_path):
+def test_serve_prints_where_it_listens(serve, run, tmp_path):
     (tmp_path / "endpoint").write_text("http://127.0.0.1:1")
     process = serve()
     said = process.stderr.readline()
@@ -899,13 +899,13 @@ def test_serve_tells_where_it_listens(serve, run, tmp_path):
     assert not (tmp_path / "endpoint").exists()
 
 
-def test_serve_warns_of_strangers(serve):
+def test_serve_warns_when_other_machines_can_reach_it(serve):
     process = serve("http://0.0.0.0:0")
     warning = process.stderr.readline()
     assert warning.startswith("warning: http://0.0.0.0:0 can be reached from other machines, and FTL does not authenticate callers yet")
 
 
-def test_serve_keeps_its_data_where_xdg_says(start, environment, tmp_path):
+def test_serve_keeps_its_data_in_xdg_data_home(start, environment, tmp_path):
     process = start("serve", "--bind", "http://127.0.0.1:0", env={**environment, "XDG_DATA_HOME": str(tmp_path / "xdg")})
     assert process.stderr.readline().startswith("FTL serves on ")
     assert (tmp_path / "xdg/ftl").is_dir()

@@ -6,21 +6,22 @@ import signal
 import tempfile
 from pathlib import Path
 
-# What gRPC does in a process that was forked, for it to use gRPC as well, is in the way of one that is to be another
-# program: it may end by SIGABRT before it is.
+# gRPC's fork handlers prepare a forked process to use gRPC. Tests only fork to run another program, and the handlers
+# may abort the forked process (SIGABRT) before it does.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 import grpc  # noqa: E402
 import pytest  # noqa: E402
 from whole import Backplane, FakeRunner  # noqa: E402
 
-# A shell has its background jobs ignore SIGINT, and what they start does so too; what is tested here starts as usual.
+# A shell starts background jobs with SIGINT ignored, and their children inherit that. The processes under test must
+# have the default handler.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
 def tmp_path():
-    """Shorter than pytest's own, as the path of a socket has at most 107 bytes."""
+    """A temporary folder with a shorter path than pytest's own, as the path of a socket has at most 107 bytes."""
     folder = Path(tempfile.mkdtemp(prefix="ftl-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -44,7 +45,7 @@ def make_backplane(tmp_path):
 
 @pytest.fixture
 def backplane(make_backplane):
-    """Without warm Runners: the Platform makes one only when no other is there."""
+    """A Backplane without warm Runners: its Platform starts one only for a deployment that finds no idle Runner."""
     return make_backplane("--warm", "0", "--drain-timeout", "5s").start()
 
 
@@ -70,7 +71,7 @@ def runner(make_runner):
 
 @pytest.fixture
 def refused():
-    """Checks that a call fails, with which code, words and reason, and that no word is one of the command line."""
+    """Checks that a call fails with a code, words and a reason, and that its text names no command or option."""
 
     def refused(code, *words, reason=""):
         return _Refused(code, words, reason)

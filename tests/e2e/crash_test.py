@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Backplane is killed at every failpoint, and another one goes on with its data.
+"""The Backplane is killed at every failpoint, and another one starts on its data.
 
-One sequence of requests is made: artefacts, deployments, a replacement, scaling, a rollback, a kill. Wherever the
-Backplane dies, a request that was answered holds for the next Backplane, one that was not has its whole effect or none,
+The test makes one sequence of requests: artefacts, deployments, a replacement, scaling, a rollback, a kill. Wherever
+the Backplane dies, a request that was answered holds for the next Backplane, one that was not has its whole effect or none,
 and no process or file is left over.
 """
 
@@ -24,7 +24,7 @@ from whole import FTL, LONG, Backplane, artefact, digest_of, module, processes_t
 POINTS = subprocess.run(
     [FTL, "serve"], env={**os.environ, "FTL_FAILPOINT": "list"}, capture_output=True, text=True, check=True
 ).stdout.split()
-# Later passes of some points: during the replacement and after it.
+# Some points again, at a later pass: during the replacement and after it.
 AGAIN = [
     "store-create-committed:2",
     "store-switch-committing:2",
@@ -78,11 +78,11 @@ def versions(tmp_path_factory):
     return built
 
 
-# --- the story --------------------------------------------------------------------------------------------------
+# --- the sequence of requests ------------------------------------------------------------------------------------
 
 
-class Story:
-    """The requests, and which state must hold: `now` after the last answer, or `asked` if a request was in progress."""
+class Scenario:
+    """The requests, and the state that must hold: `now`, or `asked` if a request was in progress."""
 
     def __init__(self, backplane, versions):
         self.backplane = backplane
@@ -104,24 +104,24 @@ class Story:
         outcome = (version, replicas or (self.now[1] if self.now else 1))
         schema, files = module(language="c", comments=[version]), [artefact("main", content, executable=True)]
         self.keys[version] = self.ask(lambda: self.backplane.create(schema, files, replicas), outcome).deployment_key
-        self.wait_for_it()
+        self.wait_for_outcome()
 
     def scale(self, replicas):
         request = ftl.ScaleModuleRequest(module="echo", replicas=replicas)
         self.ask(lambda: self.backplane.rpc.ScaleModule(request, timeout=LONG), (self.now[0], replicas))
-        self.wait_for_it()
+        self.wait_for_outcome()
 
     def roll_back(self, version):
         request = ftl.RollbackModuleRequest(module="echo", deployment_key=self.keys[version])
         self.ask(lambda: self.backplane.rpc.RollbackModule(request, timeout=LONG), (version, self.now[1]))
-        self.wait_for_it()
+        self.wait_for_outcome()
 
     def kill(self):
         request = ftl.KillModuleRequest(module="echo")
         self.ask(lambda: self.backplane.rpc.KillModule(request, timeout=LONG), None)
-        self.wait_for_it()
+        self.wait_for_outcome()
 
-    def tell(self):
+    def run(self):
         self.deploy("one")
         self.deploy("two")
         self.scale(2)
@@ -149,11 +149,11 @@ class Story:
     def outcomes(self):
         return [self.now, *(self.asked or ())]
 
-    def wait_for_it(self):
+    def wait_for_outcome(self):
         wait_for(lambda: self.state() in self.outcomes(), f"one of {self.outcomes()}")
 
 
-# --- one place to die -------------------------------------------------------------------------------------------
+# --- a crash at one point -----------------------------------------------------------------------------------------
 
 
 def runner_keys(backplane):
@@ -188,36 +188,37 @@ def nothing_is_left_over(backplane):
     )
 
 
-def events_hold(backplane, story):
+def assert_events(backplane, scenario):
     stream = backplane.rpc.StreamEvents(ftl.StreamEventsRequest(tail=10_000), timeout=LONG)
     events = [response.event for response in stream]
     sequences = [event.sequence for event in events]
     assert sequences == sorted(set(sequences))
     created = [e.deployment_key for e in events if e.kind == ftl.EventKind.EVENT_KIND_DEPLOYMENT_CREATED]
-    assert set(story.keys.values()) <= set(created)
+    assert set(scenario.keys.values()) <= set(created)
 
 
-def dies_at(point, versions, folder):
+def crash_at(point, versions, folder):
     folder.mkdir()
     backplane = Backplane(folder, "--warm", "0", "--drain-timeout", "5s", bind=f"unix:{folder}/sock")
     try:
-        story = Story(backplane, versions)
+        scenario = Scenario(backplane, versions)
         process = backplane.process = backplane.spawn(env={**os.environ, "FTL_FAILPOINT": point})
         wait_for(lambda: backplane.port_file.exists() or process.poll() is not None, "the start")
         if process.poll() is None:
             backplane.connect()
             with pytest.raises((grpc.RpcError, AssertionError)):
-                story.tell()
-                pytest.fail("the story came to its end")
+                scenario.run()
+                pytest.fail("all requests were answered")
         assert process.wait(LONG) == -signal.SIGKILL, "the Backplane did not die at the failpoint"
         backplane.disconnect()
         backplane.start()
-        story.wait_for_it()
-        missing = backplane.rpc.GetArtefactDiffs(ftl.GetArtefactDiffsRequest(client_digests=story.uploaded), timeout=LONG)
+        scenario.wait_for_outcome()
+        request = ftl.GetArtefactDiffsRequest(client_digests=scenario.uploaded)
+        missing = backplane.rpc.GetArtefactDiffs(request, timeout=LONG)
         assert list(missing.missing_digests) == []
         wait_for(lambda: nothing_is_left_over(backplane), "leftover processes and files to go")
-        assert story.state() in story.outcomes()
-        events_hold(backplane, story)
+        assert scenario.state() in scenario.outcomes()
+        assert_events(backplane, scenario)
         backplane.stop()
         assert children(backplane) == []
         assert list((backplane.data / "run").iterdir()) == []
@@ -226,9 +227,9 @@ def dies_at(point, versions, folder):
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_dies_and_goes_on(group, versions, tmp_path):
+def test_recovers_from_a_crash_at_each_point(group, versions, tmp_path):
     points = [point for point in POINTS + AGAIN if point.split("-")[0] == group]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        told = {point: pool.submit(dies_at, point, versions, tmp_path / str(i)) for i, point in enumerate(points)}
+        told = {point: pool.submit(crash_at, point, versions, tmp_path / str(i)) for i, point in enumerate(points)}
     wrong = {point: future.exception() for point, future in told.items() if future.exception() is not None}
     assert not wrong, "\n".join(f"{point}: {error!r}" for point, error in wrong.items())

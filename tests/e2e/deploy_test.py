@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deployments: the steps of creating one, which two are the same, and what survives a crash."""
+"""Deployments: the steps of creating one, which requests give the same deployment, and what survives a crash."""
 
 import pytest
 from fake_backplane import ftl, schema

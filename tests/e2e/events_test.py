@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened, as it is kept and shown: StreamEvents and ftl events."""
+"""Events: how StreamEvents returns them and `ftl events` shows them."""
 
 import json
 import signal
@@ -27,7 +27,7 @@ def ftl_run(backplane, *arguments, **more):
     return subprocess.run(command, capture_output=True, text=True, timeout=LONG, **more)
 
 
-def test_a_life_is_told_with_its_causes(backplane, runner):
+def test_the_events_of_a_deployment_name_their_causes(backplane, runner):
     key = backplane.deploy(module())
     backplane.wait_live(key)
     backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=1))
@@ -51,7 +51,7 @@ def test_a_life_is_told_with_its_causes(backplane, runner):
     assert of_echo[5].text == of_echo[6].text == "killed"
 
 
-def test_why_it_failed_and_when_it_is_tried_again(backplane, make_runner):
+def test_a_failure_has_its_reason_and_the_time_of_the_next_attempt(backplane, make_runner):
     runner = make_runner().register()
     backplane.wait_live(backplane.deploy(module()))
     runner.report(runner.hosts, error="its disk is full", lines=["one", "two"])
@@ -64,7 +64,7 @@ def test_why_it_failed_and_when_it_is_tried_again(backplane, make_runner):
     assert found[0].retry_ms == found[0].time_ms + 100
 
 
-def test_what_was_answered_is_kept_over_a_crash(backplane, runner):
+def test_events_of_acknowledged_requests_survive_a_crash(backplane, runner):
     key = backplane.deploy(module())
     assert "deployment_created" in names(read(backplane))
     before = read(backplane)
@@ -78,7 +78,7 @@ def test_what_was_answered_is_kept_over_a_crash(backplane, runner):
     assert sequences == sorted(set(sequences))
 
 
-def test_the_newest_the_later_ones_and_those_of_a_module(backplane, make_runner):
+def test_filters_by_tail_sequence_and_module(backplane, make_runner):
     make_runner().register()
     backplane.wait_live(backplane.deploy(module()))
     everything = wait_for(
@@ -91,15 +91,15 @@ def test_the_newest_the_later_ones_and_those_of_a_module(backplane, make_runner)
     assert read(backplane, since_ms=late + 3_600_000) == []
 
 
-def test_a_module_that_nobody_knows_is_named(backplane, refused):
+def test_an_unknown_module_is_named(backplane, refused):
     backplane.deploy(module())
     with refused("NOT_FOUND", "there is no module ecko; did you mean echo?"):
         read(backplane, "ecko")
-    # One that is known, but of which nothing new is there, is not refused.
+    # A module that is known but has no new events is accepted.
     assert read(backplane, "echo", since_ms=2**62) == []
 
 
-def test_new_ones_are_followed_each_once(backplane, make_runner):
+def test_a_follower_gets_each_new_event_once(backplane, make_runner):
     stream = backplane.rpc.StreamEvents(ftl.StreamEventsRequest(module="echo", tail=0, follow=True), timeout=LONG)
     stream.initial_metadata()
     make_runner().register()
@@ -114,7 +114,7 @@ def test_new_ones_are_followed_each_once(backplane, make_runner):
     assert seen == read(backplane, "echo")[: len(seen)]
 
 
-def test_a_watcher_that_does_not_read_holds_nobody_up(backplane, make_runner):
+def test_a_watcher_that_stalls_delays_nobody(backplane, make_runner):
     make_runner().register()
     backplane.wait_live(backplane.deploy(module()))
     slow = backplane.rpc.StreamEvents(ftl.StreamEventsRequest(tail=10_000, follow=True), timeout=LONG)
@@ -122,7 +122,7 @@ def test_a_watcher_that_does_not_read_holds_nobody_up(backplane, make_runner):
         backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=1))
     scaled = [event for event in read(backplane, "echo") if event.kind == KIND.EVENT_KIND_DEPLOYMENT_SCALED]
     assert len(scaled) == 300
-    # It misses nothing: the store has it.
+    # The watcher misses no event, as it reads the older ones from the store.
     seen = []
     while len(seen) < 300:
         event = next(slow).event
@@ -132,8 +132,8 @@ def test_a_watcher_that_does_not_read_holds_nobody_up(backplane, make_runner):
     assert seen == scaled
 
 
-def test_clients_that_leave_cost_the_others_nothing(backplane, make_runner):
-    """Each within its own limit; together they are more, and all come to the control side by the same connections."""
+def test_many_watchers_that_leave_do_not_affect_another(backplane, make_runner):
+    """Each client stays within its limit of streams; together they have more on the connections to the control side."""
     make_runner().register()
     stays = backplane.rpc.StreamEvents(ftl.StreamEventsRequest(module="echo", tail=0, follow=True), timeout=2 * LONG)
     stays.initial_metadata()
@@ -178,21 +178,21 @@ def test_the_command_line(backplane, runner, monkeypatch):
         assert (result.returncode, result.stdout) == (2, "") and wrong[1] in result.stderr
 
 
-def test_the_command_line_follows_until_it_is_told_to_stop(backplane, runner):
+def test_the_command_line_follows_until_sigint(backplane, runner):
     command = [FTL, "events", "-f", "-n", "0", "-o", "json", "--endpoint", backplane.endpoint]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        # Whether it follows yet cannot be seen from outside: something happens again and again until it shows.
+        # The test cannot see when `ftl events` begins to follow, so it causes events until one is printed.
         backplane.deploy(module())
         lines = []
 
-        def happens():
+        def cause_event():
             backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=1))
             return lines
 
         reader = threading.Thread(target=lambda: lines.append(process.stdout.readline()))
         reader.start()
-        wait_for(happens, "a line")
+        wait_for(cause_event, "a line")
         assert json.loads(lines[0])["sequence"] > 0
         process.send_signal(signal.SIGINT)
         assert process.wait(LONG) == 130

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Backplane that answers as a test tells it to, on grpcio, so that the command line meets a peer that is not ours."""
+"""A Backplane on grpcio that answers as a test says, to test the command line against independent gRPC code."""
 
 import hashlib
 import importlib
@@ -37,7 +37,7 @@ def step(state, text, last_lines=()):
 
 
 class FakeBackplane:
-    """Keeps what it was sent. `fail` maps a method to the (status, text) that it fails with."""
+    """Records its requests. `fail` maps a method to the (status, text) that it fails with."""
 
     def __init__(self, address="127.0.0.1:0", credentials=None):
         self.requests = []  # (method, request)

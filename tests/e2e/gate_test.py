@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a deployment must fit: what is active and what comes up, also when two come at once, and when one goes back."""
+"""The schema check of deployments and rollbacks against what is active and what is starting."""
 
 import os
 import subprocess
@@ -9,13 +9,13 @@ import pytest
 from fake_backplane import ftl, schema
 from whole import FTL, LONG, artefact, module
 
-# It never comes up, and so stays what comes up.
+# A program that never becomes alive, so that its deployment stays STARTING.
 SLEEPS = b"#!/bin/sh\nexec sleep 1000\n"
 
 
 @pytest.fixture
 def sleepers(make_backplane):
-    """Creates a deployment of verbs that comes up for as long as the test runs. Answers a future."""
+    """Creates a deployment that stays STARTING for as long as the test runs. Returns a future."""
     backplane = make_backplane("--warm", "0", "--start-timeout", "1h", "--drain-timeout", "1s").start()
     backplane.upload(SLEEPS)
 
@@ -34,7 +34,7 @@ def calls(*verbs):
 
 
 def test_a_rollback_must_fit_what_is_deployed_now(sleepers):
-    """As a deployment must: who was deployed since relies on what it would take away."""
+    """A rollback is checked as a deployment is: later deployments may rely on what the rollback removes."""
 
     def rollback(*arguments):
         environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "FTL_ENDPOINT": sleepers.backplane.endpoint}
@@ -56,15 +56,15 @@ def test_a_rollback_must_fit_what_is_deployed_now(sleepers):
     forced = rollback("--allow-breaking", "catalog")
     assert forced.returncode == 0 and "takes over" in forced.stdout
     assert key_of_catalog() != key
-    # Forwards again it breaks nobody.
+    # Returning to the newer deployment removes nothing that another module uses.
     assert rollback("catalog", key).returncode == 0
     assert key_of_catalog() == key
 
 
-def test_of_two_deployments_at_once_that_do_not_fit_one_passes(sleepers):
-    """Each fits what is there. Which one is refused is left to chance; that one is, is not."""
+def test_one_of_two_simultaneous_deployments_that_do_not_fit_is_refused(sleepers):
+    """Each of the two fits the active schemas, but they do not fit each other: exactly one is refused."""
     for round in range(6):
-        comments = [str(round)]  # so that nothing of it was there before
+        comments = [str(round)]  # makes it a new deployment
         sleepers(True, name="catalog", verbs=["find", "list"], comments=comments).result()
         sleepers(True, name="cart", verbs=["total"], comments=comments).result()
         given = [dict(name="catalog", verbs=["find"]), dict(name="cart", verbs=["total"], calls=calls("list"))]
@@ -77,7 +77,7 @@ def test_of_two_deployments_at_once_that_do_not_fit_one_passes(sleepers):
         assert "catalog" in errors[0].details()
 
 
-def test_a_peer_that_knows_no_export_is_not_held_to_it(sleepers):
-    """The contract without our fields: whatever a module has may be named, and it may call what it likes."""
+def test_a_schema_without_exports_may_be_used_and_call_freely(sleepers):
+    """A schema without the export field of FTL: others may name all its declarations, and it may call any verb."""
     sleepers(name="catalog", verbs=["find"]).result()
     assert sleepers(name="cart", calls=calls("find")).result().deployment_key.startswith("dpl-cart-")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""System initialisation: Runners come, are pinged back, count, and go."""
+"""Registration: a Runner registers, the Backplane pings it back and then uses it, until it leaves."""
 
 import subprocess
 
@@ -122,4 +122,4 @@ def test_a_runner_started_by_hand_is_accepted(backplane, tmp_path):
     finally:
         process.terminate()
         assert process.wait(LONG) == 0
-    wait_for(lambda: not backplane.runners(), "its end")
+    wait_for(lambda: not backplane.runners(), "the Runner to leave")

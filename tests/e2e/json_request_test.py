@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests that come as JSON are checked by the verb's schema in the Backplane; others pass unopened."""
+"""The Backplane checks requests in JSON by the schema of the verb, and passes those in protobuf on unparsed."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ def array(**element):
 
 @pytest.fixture
 def shop(backplane, make_runner):
-    """cart.add takes {"items": [stock.Item], "note": String}, and stock.Item is {"name": String}. Answers its Runner."""
+    """cart.add takes {"items": [stock.Item], "note": String}; stock.Item is {"name": String}. Returns the Runner."""
     runners = [make_runner(verbs={"add": lambda request, context: b"{}", "count": lambda request, context: b"1"}) for _ in "12"]
     for runner in runners:
         runner.register()
@@ -43,7 +43,7 @@ def shop(backplane, make_runner):
 
 
 def post(backplane, message, kind="application/json"):
-    """What is answered, as (status, body)."""
+    """Returns the (status, body) of the response."""
     request = urllib.request.Request(backplane.endpoint + PATH, message, {"content-type": kind})
     try:
         with urllib.request.urlopen(request, timeout=LONG) as answer:
@@ -71,7 +71,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("body", "text"), BAD)
-def test_a_request_that_is_none_does_not_reach_its_verb(backplane, shop, body, text):
+def test_an_invalid_request_does_not_reach_its_verb(backplane, shop, body, text):
     status, answer = post(backplane, message_of(body))
     assert status == 400
     error = json.loads(answer)
@@ -83,20 +83,20 @@ def test_a_request_that_is_none_does_not_reach_its_verb(backplane, shop, body, t
     assert shop.calls.empty()
 
 
-def test_a_good_request_passes(backplane, shop):
+def test_a_valid_request_passes(backplane, shop):
     status, answer = post(backplane, message_of(GOOD))
     assert status == 200
     assert base64.b64decode(json.loads(answer)["body"]) == b"{}"
     assert shop.calls.get(timeout=LONG)
 
 
-def test_a_request_in_protobuf_passes_unopened(backplane, shop):
+def test_a_request_in_protobuf_is_not_checked(backplane, shop):
     for body, _ in BAD:
         assert backplane.call("cart.add", body).body == b"{}"
 
 
-def test_the_schema_is_that_of_what_runs(backplane, make_runner, shop):
-    """A replacement brings its own."""
+def test_the_schema_of_the_active_deployment_is_used(backplane, make_runner, shop):
+    """After a replacement the schema of the new deployment is used."""
     assert post(backplane, message_of(GOOD))[0] == 200
     ref = schema.DataRef(module="cart", name="Other")
     other = schema.Data(name="Other", fields=[field("sum", int=schema.Int())])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scaling, rolling back and what was deployed, against a real Backplane."""
+"""Scaling, rollbacks and the history of deployments, against a real Backplane."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def test_scale_up_and_down_loses_no_call(backplane, make_runner):
         assert all(future.result().body == b"{}" for future in futures)
 
 
-def test_scaled_to_0_it_is_stopped_but_kept(backplane, runner, make_runner, refused):
+def test_a_deployment_scaled_to_0_is_stopped_but_kept(backplane, runner, make_runner, refused):
     key = backplane.deploy(module())
     backplane.wait_live(key)
     assert backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=0)).deployment_key == key
@@ -54,7 +54,7 @@ def test_scaled_to_0_it_is_stopped_but_kept(backplane, runner, make_runner, refu
     assert backplane.call("echo.echo").body == b"{}"
 
 
-def test_what_does_not_come_up_changes_no_number(backplane, make_runner):
+def test_a_failed_deployment_keeps_the_number_of_replicas(backplane, make_runner):
     runners = [make_runner().register() for _ in range(2)]
     first = backplane.deploy(module(), replicas=2)
     backplane.wait_live(first)
@@ -75,7 +75,7 @@ def test_what_does_not_come_up_changes_no_number(backplane, make_runner):
     assert kept.replicas == 1
 
 
-def test_what_cannot_be_scaled(backplane, runner, refused):
+def test_invalid_scalings_are_refused(backplane, runner, refused):
     backplane.wait_live(backplane.deploy(module()))
     with refused("NOT_FOUND", "ecco", "did you mean echo"):
         backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="ecco", replicas=1))
@@ -163,7 +163,7 @@ def test_each_replica_that_does_not_come_up_says_why(backplane, tmp_path):
 
 @pytest.fixture
 def hand_started(backplane, tmp_path):
-    """Processes of `ftl runner`, started as a person would. Returns each with its key."""
+    """Starts processes of `ftl runner` as a person would, each with a given key."""
     started = []
 
     def start(key):
@@ -182,12 +182,12 @@ def hand_started(backplane, tmp_path):
 def test_a_runner_that_hangs_is_given_up_and_comes_back(backplane, hand_started):
     process = hand_started("hand-one")
     process.send_signal(signal.SIGSTOP)
-    wait_for(lambda: not backplane.runners(), "the Backplane to give it up")
+    wait_for(lambda: not backplane.runners(), "the Backplane to give up the Runner")
     process.send_signal(signal.SIGCONT)
-    wait_for(lambda: backplane.runners("idle"), "it to come back")
+    wait_for(lambda: backplane.runners("idle"), "the Runner to come back")
 
 
-def test_a_connection_that_breaks_is_no_death(backplane, runner):
+def test_a_runner_whose_connection_breaks_stays_alive(backplane, runner):
     key = backplane.deploy(module())
     backplane.wait_live(key)
     runner.log.clear()
@@ -198,15 +198,15 @@ def test_a_connection_that_breaks_is_no_death(backplane, runner):
     assert [(one.key, one.state) for one in backplane.runners()] == [(runner.key, "alive")]
     assert "Deploy" not in runner.log
     runner.die()
-    wait_for(lambda: not backplane.runners(), "its death to be noticed", 5)
+    wait_for(lambda: not backplane.runners(), "the death of the Runner to be noticed", 5)
 
 
-# --- a replica that does badly is left out for a while
+# --- ejection: calls avoid a failing or slow replica for a while
 
 
 @pytest.fixture
 def pair(backplane, make_runner):
-    """Two replicas; what the first does with a call is up to the test."""
+    """Two replicas; the test sets what the first one does with a call."""
     behaviour = {"do": lambda: None}
 
     def echo(request, context):
@@ -218,61 +218,61 @@ def pair(backplane, make_runner):
     backplane.wait_live(backplane.deploy(module(), replicas=2))
 
     def calls(count, **options):
-        """Bodies, or errors."""
+        """Makes calls at once. Returns the body or error of each."""
         futures = [backplane.call_future("echo.echo", **options) for _ in range(count)]
         return [future.exception() or future.result().body for future in futures]
 
-    def left_out():
-        """What is told of the first one, when calls leave it out."""
+    def ejection():
+        """The reason for which the first replica is ejected; empty: it is not."""
         told = {one.key: one.left_out for one in backplane.status().runners}
         assert [key for key, text in told.items() if text] in ([], [first.key])
         return told[first.key]
 
-    def tried_until_taken_in():
+    def wait_until_readmitted():
         behaviour["do"] = lambda: None
-        wait_for(lambda: calls(1) == [b'"first"'] and not left_out(), "it to be taken in again")
+        wait_for(lambda: calls(1) == [b'"first"'] and not ejection(), "the replica to be readmitted")
         wait_for(lambda: set(calls(20)) == {b'"first"', b'"second"'}, "calls to go to both")
 
-    return behaviour, calls, left_out, tried_until_taken_in
+    return behaviour, calls, ejection, wait_until_readmitted
 
 
-def test_a_replica_that_fails_is_left_out_and_tried_again(backplane, pair):
-    behaviour, calls, left_out, tried_until_taken_in = pair
+def test_a_replica_that_fails_is_ejected_and_readmitted(backplane, pair):
+    behaviour, calls, ejection, wait_until_readmitted = pair
 
     def fail():
         raise Refused(grpc.StatusCode.UNAVAILABLE, "not now")
 
     behaviour["do"] = fail
-    text = wait_for(lambda: calls(5) and left_out(), "it to be left out")
+    text = wait_for(lambda: calls(5) and ejection(), "the replica to be ejected")
     assert text.startswith("left out ") and text.endswith("calls in a row failed")
     assert "left out" in ftl_run(backplane, "ps").stdout
     assert "is left out" in ftl_run(backplane, "status").stdout
-    tried_until_taken_in()
+    wait_until_readmitted()
 
 
-def test_a_replica_that_is_far_slower_is_left_out_and_tried_again(pair):
-    behaviour, calls, left_out, tried_until_taken_in = pair
+def test_a_replica_that_is_far_slower_is_ejected_and_readmitted(pair):
+    behaviour, calls, ejection, wait_until_readmitted = pair
     wait_for(lambda: set(calls(20)) == {b'"first"', b'"second"'}, "calls to go to both")
     behaviour["do"] = lambda: time.sleep(2)
-    text = wait_for(lambda: calls(8) and left_out(), "it to be left out")
+    text = wait_for(lambda: calls(8) and ejection(), "the replica to be ejected")
     assert text.endswith("far slower than at the others")
-    tried_until_taken_in()
+    wait_until_readmitted()
 
 
 @pytest.mark.parametrize("patient", [True, False])
-def test_a_replica_that_does_not_answer_at_all_is_left_out(backplane, pair, patient):
-    behaviour, calls, left_out, tried_until_taken_in = pair
+def test_a_replica_that_does_not_answer_is_ejected(backplane, pair, patient):
+    behaviour, calls, ejection, wait_until_readmitted = pair
     met, woken = [], threading.Event()
     behaviour["do"] = lambda: met.append(1) or woken.wait(LONG)
     try:
         if patient:
-            held = []  # a call that nobody keeps is given up
+            held = []  # grpcio cancels a call whose future is freed
             wait_for(lambda: held.append(backplane.call_future("echo.echo")) or len(met) > 2, "calls that hang")
-            text = wait_for(lambda: calls(1) == [b'"second"'] and left_out(), "it to be left out")
+            text = wait_for(lambda: calls(1) == [b'"second"'] and ejection(), "the replica to be ejected")
             assert text.endswith("none has ended for 2 s")
         else:
-            text = wait_for(lambda: calls(8, timeout=2) and left_out(), "it to be left out")
+            text = wait_for(lambda: calls(8, timeout=2) and ejection(), "the replica to be ejected")
             assert text.endswith("far slower than at the others")
     finally:
         woken.set()
-    tried_until_taken_in()
+    wait_until_readmitted()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients may do at a port of `ftl serve` and of `ftl runner` is for whoever starts it to say."""
+"""The options of `ftl serve` and `ftl runner` that limit what clients may do at their port."""
 
 import http.client
 import json
@@ -75,7 +75,7 @@ def make_port(request, tmp_path):
 
 
 def settings_of(connection):
-    """Those of the server's first frame."""
+    """The settings in the first frame of the server."""
     connection.sendall(PREFACE)
     received = b""
     while len(received) < 9 or len(received) < 9 + int.from_bytes(received[:3], "big"):
@@ -100,8 +100,8 @@ def test_sizes_and_counts(make_port):
 
 
 @pytest.mark.parametrize("limit", [16, 32])
-def test_headers_reach_the_verb_with_what_is_added_to_them(make_backplane, limit):
-    """What the Backplane takes no one behind it refuses."""
+def test_accepted_headers_reach_the_verb(make_backplane, limit):
+    """The Runner and the module accept every header that the Backplane accepts, with the headers that it adds."""
     backplane = make_backplane("--warm", "0", "--max-header-bytes", f"{limit}KiB").start()
     subprocess.run([FTL, "deploy", EXAMPLES / "time"], env={**os.environ, "FTL_ENDPOINT": backplane.endpoint}, check=True)
     call = {"verb": {"module": "time", "name": "time"}, "body": "e30="}
@@ -114,7 +114,7 @@ def test_headers_reach_the_verb_with_what_is_added_to_them(make_backplane, limit
         connection.close()
 
 
-def test_what_is_held(make_port):
+def test_max_held(make_port):
     port = make_port("--max-held", "1MiB")
     connections = [port.connect() for _ in range(3)]
     for connection in connections:
@@ -125,7 +125,7 @@ def test_what_is_held(make_port):
         connection.close()
 
 
-def test_times(make_port):
+def test_timeouts(make_port):
     port = make_port("--header-timeout", "200ms", "--stall-timeout", "300ms", "--idle-timeout", "400ms")
     for sent, reason in (b"PO", "header-timeout is 200 ms"), (PING + b"Content-Length: 2\r\n\r\n{", "stall-timeout is 300 ms"):
         with port.connect() as connection:
@@ -150,7 +150,7 @@ def test_times(make_port):
     ("--stall-timeout", "0s", "0 ms; it must be from 1ms to 24h"),
     ("--idle-timeout", "25h", "90000000 ms; it must be from 1ms to 24h"),
 ])
-def test_what_cannot_be(command, option, value, says, tmp_path):
+def test_values_out_of_range(command, option, value, says, tmp_path):
     own = ["--data", tmp_path / "data"] if command == "serve" else ["--language", "c"]
     result = subprocess.run([FTL, command, *own, option, value], capture_output=True, text=True, timeout=LONG, check=False)
     assert result.returncode == 2

@@ -32,7 +32,7 @@ def test_what_is_published_is_read(backplane):
     assert read(backplane, tail=0) == []
 
 
-def test_a_module_that_nobody_knows_is_named(backplane, refused):
+def test_an_unknown_module_is_named(backplane, refused):
     backplane.deploy(module())
     assert read(backplane, "echo") == []
     with refused("NOT_FOUND", "there is no module ecko; did you mean echo?"):

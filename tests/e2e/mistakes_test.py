@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a newcomer gets wrong in a schema: `ftl build` names the place, shows the line with a mark, and says what to do."""
+"""Common mistakes in a schema: `ftl build` names the place, shows the line with a mark, and says what to do."""
 
 import os
 import re
@@ -16,7 +16,7 @@ TIME = """module time {
   verb secret(Unit) Time
 }
 """
-# What stands in the module, then for each error in it: where, and the words that it must have.
+# The content of a module, then for each of its errors the place and the words of the message.
 MISTAKES = [
     ("exprot verb echo(Unit) Unit", [("2:3", 'did you mean "export"?')]),
     ("dta Req { name String }", [("2:3", 'did you mean "data"?')]),
@@ -58,7 +58,7 @@ MISTAKES = [
     ("enum M: String { A = “x” }", [("2:24", 'a string stands in "'), ("2:25", "expected a string"), ("2:26", "stands in")]),
     ('enum M: String { A = "x }', [("2:24", "ends in the line that it begins in")]),
     ("# Words.", [("2:3", "a comment begins with //")]),
-    # Several of one text, in the order in which they stand there.
+    # Several errors in one text, in the order of their places.
     (
         "data Q { p Strng }\n  verb a(Q) R\n  verb a(Unit) Unit\n      +calls echo.z, time.soon",
         [("2:14", 'did you mean "String"?'), ("3:13", 'no type "R"'), ("4:8", "declared twice"), ("5:14", 'no verb "z"')],
@@ -68,7 +68,7 @@ MISTAKES = [
 
 @pytest.fixture
 def build(tmp_path):
-    """Builds a module with these words in its schema. Answers the exit code and what was said."""
+    """Builds a module with these words in its schema. Returns the exit code and the messages."""
     (tmp_path / "ftl.toml").write_text('module = "echo"\ngenerate = "c"\n')
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / "time.ftl").write_text(TIME)
@@ -82,7 +82,7 @@ def build(tmp_path):
     return build
 
 
-def test_each_mistake_has_its_place_its_line_and_a_word_of_help(build):
+def test_each_mistake_has_its_place_its_line_and_a_hint(build):
     for words, errors in MISTAKES:
         code, said = build(words)
         assert code == 1, words
@@ -94,7 +94,7 @@ def test_each_mistake_has_its_place_its_line_and_a_word_of_help(build):
         assert said.endswith(f"error: echo.ftl has {len(errors)} error{'s' if len(errors) > 1 else ''}\n"), said
 
 
-def test_what_is_only_likely_to_be_one_is_a_warning(build):
+def test_a_likely_mistake_is_a_warning(build):
     code, said = build("verb echo(Unit) Unit\n    +call time.now")
     assert code == 0
     assert said == "warning: echo.ftl:3:5: +call is kept, but says nothing to FTL; did you mean +calls?\n"
@@ -102,7 +102,7 @@ def test_what_is_only_likely_to_be_one_is_a_warning(build):
     assert (code, said) == (0, "")
 
 
-def test_a_module_whose_schema_cannot_be_had(build):
+def test_a_module_without_a_readable_schema(build):
     code, said = build("data A { z tim.Zone }")
     assert code == 1
     assert said.startswith("error: echo.ftl:2:14: echo names the module tim, and schemas/tim.ftl is not there: deploy tim first")

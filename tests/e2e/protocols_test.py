@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the port answers to clients that are not FTL's: reflection, health, web pages, gRPC-Web, JSON."""
+"""Responses of the port to clients without an SDK of FTL: reflection, health, web pages, gRPC-Web, JSON."""
 
 import base64
 import http.client
@@ -28,7 +28,7 @@ SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3
 
 @pytest.fixture(scope="module")
 def backplane():
-    """One for all: what is asked here changes nothing."""
+    """One Backplane for all tests of this file, as their requests change no state."""
     folder = Path(tempfile.mkdtemp(prefix="ftl-"))
     backplane = Backplane(folder, "--warm", "0").start()
     yield backplane
@@ -83,7 +83,7 @@ def test_reflection_finds_a_file_by_name(backplane, version):
 
 
 @VERSIONS
-def test_reflection_says_what_it_does_not_have_and_goes_on(backplane, version):
+def test_reflection_answers_not_found_and_continues(backplane, version):
     answers = reflect(
         backplane,
         version,
@@ -133,8 +133,8 @@ def test_health_says_that_there_is_no_such_service(backplane, refused):
     watch.cancel()
 
 
-def test_health_tells_those_who_watch_that_the_backplane_stops(make_backplane, make_runner):
-    """It takes no new calls then, and waits for those in progress."""
+def test_health_watchers_are_told_that_the_backplane_stops(make_backplane, make_runner):
+    """A stopping Backplane accepts no new calls and waits for those in progress."""
     began, go_on = threading.Event(), threading.Event()
 
     def slow(request, context):
@@ -161,7 +161,7 @@ def test_health_tells_those_who_watch_that_the_backplane_stops(make_backplane, m
 
 
 def ask(backplane, method, path, body=None, **headers):
-    """Over HTTP/1.1. Returns the response, read."""
+    """Sends a request over HTTP/1.1. Returns the response after reading its body."""
     connection = http.client.HTTPConnection(backplane.target, timeout=LONG)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -199,14 +199,14 @@ def test_a_preflight_tells_what_a_page_may_send(backplane):
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1.evil.example", "http://localhost.evil.example", "null"])
-def test_pages_of_others_may_not(backplane, origin):
+def test_pages_of_other_origins_may_not(backplane, origin):
     for response in ping(backplane, Origin=origin), preflight(backplane, origin):
         assert response.status == 403
         assert b"allowed origins" in response.body
         assert "access-control-allow-origin" not in response.headers
 
 
-def test_a_page_whose_host_has_come_to_mean_this_machine_may_not(backplane):
+def test_a_page_that_rebinds_dns_may_not(backplane):
     assert ping(backplane, Origin="http://evil.example:8892", Host="evil.example:8892").status == 403
 
 
@@ -220,14 +220,14 @@ def test_pages_that_are_listed_may_call(make_backplane):
         assert ping(backplane, Origin=origin).status == 403
 
 
-def test_all_pages_may_call_where_they_are_let(make_backplane):
+def test_all_pages_may_call_if_all_origins_are_allowed(make_backplane):
     backplane = make_backplane("--warm", "0", "--allow-origin", "*").start()
     assert ping(backplane, Origin="https://anyone.example").status == 200
     assert "any page" in backplane.log()
 
 
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://Example.org", "https://example.org:443", "https://", "null", "file://x"])
-def test_an_origin_that_no_browser_says_is_refused(tmp_path, origin):
+def test_an_invalid_origin_is_refused(tmp_path, origin):
     command = [FTL, "serve", "--data", tmp_path / "data", "--bind", f"unix:{tmp_path}/socket", "--allow-origin", origin]
     result = subprocess.run(command, capture_output=True, text=True, timeout=LONG, check=False)
     assert result.returncode == 2
@@ -235,7 +235,7 @@ def test_an_origin_that_no_browser_says_is_refused(tmp_path, origin):
     assert not (tmp_path / "data").exists()
 
 
-# --- what is asked of one message
+# --- methods that take exactly one message
 
 
 STREAMS = ["WatchDeployment", "StreamLogs", "StreamEvents", "PullSchema", "GetDeploymentArtefacts"]

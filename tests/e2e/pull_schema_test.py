@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PullSchema: what is active, a mark, and each change; and `ftl schema get --follow`, which prints it."""
+"""PullSchema sends the active schemas, then a mark, then each change; `ftl schema get --follow` prints them."""
 
 import json
 import os
@@ -18,7 +18,7 @@ REMOVED, ALL_TOLD = ftl.SCHEMA_CHANGE_REMOVED, ftl.SCHEMA_CHANGE_ALL_TOLD
 
 
 class Pull:
-    """Reads as it comes."""
+    """A PullSchema stream, read in a thread as messages arrive."""
 
     def __init__(self, backplane, name=""):
         self.call = backplane.rpc.PullSchema(ftl.PullSchemaRequest(module=name))
@@ -63,7 +63,7 @@ def test_what_is_active_then_each_change(backplane, make_runner, pull):
     late, other = pull(), pull("other")
     assert [late.next(), late.next()] == [(ADDED, "echo", ["echo"]), (ALL_TOLD, "", [])]
     assert other.next() == (ALL_TOLD, "", [])
-    # New code with the same schema is no change of it, and one that is not up yet is none either.
+    # Neither new code with the same schema nor a deployment that is still starting is a change.
     files = {"main": b"1"}
     backplane.wait_live(backplane.deploy(module(), files))
     backplane.deploy(module(name="never", language="none"))
@@ -78,7 +78,7 @@ def test_what_is_active_then_each_change(backplane, make_runner, pull):
     assert other.next() == (ADDED, "other", ["echo"])
 
 
-def test_a_backplane_that_starts_again_tells_of_what_it_had(backplane, runner, make_runner, pull):
+def test_a_restarted_backplane_sends_the_schemas_of_before(backplane, runner, make_runner, pull):
     backplane.wait_live(backplane.deploy(module()))
     before = pull()
     assert before.next() == (ADDED, "echo", ["echo"])
@@ -91,8 +91,8 @@ def test_a_backplane_that_starts_again_tells_of_what_it_had(backplane, runner, m
     assert after.next() == (ALL_TOLD, "", [])
 
 
-def test_who_does_not_read_holds_nobody_up(backplane, make_runner, pull):
-    """Large schemas that change often: what waits is one change a module, and the last one arrives."""
+def test_a_reader_that_stalls_delays_nobody(backplane, make_runner, pull):
+    """Large schemas change often: a slow reader has at most one change of each module queued, and gets the last one."""
     for _ in range(3):
         make_runner().register()
     backplane.wait_live(backplane.deploy(module()))
@@ -107,7 +107,7 @@ def test_who_does_not_read_holds_nobody_up(backplane, make_runner, pull):
         verbs = ["echo", f"round{round}"]
         backplane.wait_live(backplane.deploy(module(verbs=verbs, comments=comments)))
         assert quick.next() == (CHANGED, "echo", verbs)
-    # Kept for each of them it would be 216 MB.
+    # A queue of all changes for each reader would take 216 MB.
     if not SANITIZED:
         assert memory_peak(backplane.process.pid) - before < 100 << 20
     for call in stuck:
@@ -119,8 +119,8 @@ def test_who_does_not_read_holds_nobody_up(backplane, make_runner, pull):
         call.cancel()
 
 
-def test_so_many_may_pull(backplane, refused):
-    """Further ones are told so, and one that leaves makes room."""
+def test_the_number_of_readers_is_limited(backplane, refused):
+    """A client above the limit is refused with the reason, and one that leaves makes room."""
     channels = [backplane.new_channel() for _ in range(8)]
     stubs = [ftl_grpc.BackplaneServiceStub(channel) for channel in channels]
     pulls = [stubs[index % 8].PullSchema(ftl.PullSchemaRequest()) for index in range(1000)]
@@ -130,19 +130,19 @@ def test_so_many_may_pull(backplane, refused):
         next(backplane.rpc.PullSchema(ftl.PullSchemaRequest()))
     pulls[0].cancel()
 
-    def is_let_in():
+    def is_accepted():
         try:
             return next(backplane.rpc.PullSchema(ftl.PullSchemaRequest())).change == ALL_TOLD
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
             return False
 
-    wait_for(is_let_in, "room for one more")
+    wait_for(is_accepted, "room for one more")
     for channel in channels:
         channel.close()
 
 
-def test_follow_prints_it(backplane, make_runner):
+def test_follow_prints_the_changes(backplane, make_runner):
     for _ in range(3):
         make_runner().register()
     backplane.wait_live(backplane.deploy(module()))

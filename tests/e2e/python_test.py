@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that a schema can say, from Python to Python: a module whose schema is its code, and one that calls it by stubs."""
+"""Every type of a schema between two Python modules: one that declares them in code, and one that calls it by stubs."""
 
 import json
 import os
@@ -187,7 +187,7 @@ BODY = {
 
 @pytest.fixture
 def folder(tmp_path):
-    """The two modules, beside a Backplane."""
+    """The folder of the two modules, with a running Backplane."""
     backplane = Backplane(tmp_path / "serve")
     backplane.folder.mkdir()
     backplane.start()
@@ -213,7 +213,7 @@ def run(folder, *arguments, code=0):
     return done.stdout if code == 0 else done.stderr
 
 
-def test_all_types_go_both_ways(folder):
+def test_all_types_pass_in_both_directions(folder):
     place, backplane = folder
     run(folder, "deploy", "zoo", "keeper")
     assert json.loads(run(folder, "call", "keeper.check")) == {
@@ -222,13 +222,13 @@ def test_all_types_go_both_ways(folder):
         "song": "9 times meow",
         "sizes": {"2": 5},
     }
-    # The schema of the one names types of the other.
+    # The schema of one module names types of the other.
     schema = run(folder, "schema", "keeper")
     assert re.search(r"turned zoo.Animal\s+song String\s+sizes \{zoo.Size: Int\}", schema)
     assert "data Cat" not in schema
     assert "+calls zoo.list, zoo.same, zoo.turn" in schema
     assert json.loads(run(folder, "call", "zoo.same", json.dumps(BODY)))["items"][0]["class"] == 1
-    # Nothing of what was generated is without a type, nor in doubt.
+    # The generated code passes mypy --strict.
     for module in ("zoo", "keeper"):
         command = [sys.executable, "-m", "mypy", "--strict", f"{module}.py"]
         checked = subprocess.run(command, cwd=place / module, capture_output=True, text=True)
@@ -252,8 +252,8 @@ def test_a_traceback_is_read_line_by_line(folder):
     assert lines[2:] == ["        raise KeyError(5)", "    KeyError: 5"]
 
 
-def test_a_value_that_is_none_is_refused_alike_on_its_way(folder):
-    """By the command line, which has the schema, and by the module itself: the path is the same, the words are not."""
+def test_an_invalid_value_is_refused_with_the_same_path_everywhere(folder):
+    """Both the command line, which has the schema, and the module refuse it with the same path, in different words."""
     _, backplane = folder
     run(folder, "deploy", "zoo")
     for change, path, said in (

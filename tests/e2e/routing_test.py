@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What calls answer, case by case, and which headers travel along a chain of calls."""
+"""The result of a call in each case, and the headers that are passed on along a chain of calls."""
 
 import re
 import threading

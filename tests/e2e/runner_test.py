@@ -141,7 +141,7 @@ def child_pid(runner):
 # --- registration
 
 
-def test_registers_with_what_it_is(start, backplane):
+def test_registers_with_its_key_language_and_endpoint(start, backplane):
     registration = start(key="run-mine-1").wait_registered()
     assert registration.language == "test"
     assert registration.runner_key == "run-mine-1"
@@ -278,7 +278,7 @@ def test_a_bad_key_is_refused(runner, key):
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_calls_before_and_for_others_are_refused(runner, backplane):
+def test_calls_before_a_deployment_or_for_another_are_refused(runner, backplane):
     assert runner.verbs.Ping(ftl.PingRequest(), timeout=5).not_ready == "nothing is deployed here"
     backplane.add(child())
     runner.deploy()
@@ -532,7 +532,7 @@ def test_random_bytes(runner, backplane, method):
     assert runner.call("echo", b"1").result().body == b"1"
 
 
-def talker():
+def child_that_prints_forever():
     talk = CHILD.replace(
         b"stop = threading",
         b"threading.Thread(target=lambda: [print('x' * 200) for _ in iter(int, 1)], daemon=True).start()\nstop = threading",
@@ -543,7 +543,7 @@ def talker():
 
 def test_unread_logs_do_not_keep_a_runner_from_ending(runner, backplane):
     backplane.reads_logs.clear()
-    backplane.add(talker())
+    backplane.add(child_that_prints_forever())
     assert runner.deploy().error == ""
     time.sleep(1)  # until more is waiting than fits the connection to the Backplane
     runner.process.terminate()
@@ -551,7 +551,7 @@ def test_unread_logs_do_not_keep_a_runner_from_ending(runner, backplane):
 
 
 def test_a_child_that_never_stops_printing(runner, backplane):
-    backplane.add(talker())
+    backplane.add(child_that_prints_forever())
     assert runner.deploy().error == ""
     for _ in range(20):
         runner.control.Ping(ftl.PingRequest(), timeout=1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/schema.md says the truth: its example, its table of changes and its limits. Its commands are tutorial_test.py's."""
+"""The example, the table of changes and the limits of docs/schema.md. tutorial_test.py runs its commands."""
 
 import json
 import os
@@ -59,7 +59,7 @@ ROWS = {
     ],
 }
 USES = {"request": "export verb v#(D#) Unit", "answer": "export verb v#(Unit) D#", "stored": ""}
-# What the paragraph below the table says.
+# The changes that the paragraph below the table lists.
 BELOW = [
     ("export verb v#(Unit) Unit", "", {"callers"}),
     ("verb v#(Unit) Unit", "", set()),
@@ -85,7 +85,7 @@ def run(folder, *arguments, endpoint="http://127.0.0.1:1"):
 
 @pytest.fixture
 def compare(make_backplane, tmp_path):
-    """What changes from one list of declarations to another: for each index, what it is unsafe for."""
+    """Compares two lists of declarations. Returns for each index what it is unsafe for: callers, stored data."""
     backplane = make_backplane("--warm", "0", "--start-timeout", "1h", "--drain-timeout", "1s").start()
 
     def write(name, cases):
@@ -95,7 +95,7 @@ def compare(make_backplane, tmp_path):
     def compare(cases):
         write("m.ftl", [old for old, _ in cases])
         (tmp_path / "ftl.toml").write_text('module = "m"\nlanguage = "c"\ndeploy = ["main"]\n')
-        # It never comes up, and so stays what comes up.
+        # A program that never becomes alive, so that its deployment stays STARTING.
         (tmp_path / "main").write_text("#!/bin/sh\nexec sleep 1000\n")
         (tmp_path / "main").chmod(0o755)
         deployed = run(tmp_path, "deploy", "--no-wait", endpoint=backplane.endpoint)
@@ -135,7 +135,7 @@ def test_the_table_of_changes(compare):
         assert (who not in unsafe) == safe, f"{what}: {old} → {new}, {column}"
 
 
-def test_what_is_said_below_the_table(compare):
+def test_the_changes_below_the_table(compare):
     found = compare([(old, new) for old, new, _ in BELOW])
     for (old, new, expected), unsafe in zip(BELOW, found, strict=True):
         assert unsafe == expected, f"{old} → {new}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Schemas of modules that run together: examples/shop, changed in ways that hurt and in ways that do not."""
+"""Schemas of modules that run together: examples/shop with breaking and with safe changes."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_three_modules_in_two_languages(shop):
     }
     order = '{"customer":"Ann","lines":[{"sku":"pot","count":1},{"sku":"pan","count":1}]}'
     assert json.loads(shop.done("call", "checkout.buy", order)) == {"text": "Ann pays 29.00 EUR, without pan"}
-    # The calls by way of stubs were found, and the stubs are typed.
+    # The calls through stubs are in the schema, and the stubs are typed.
     assert "+calls cart.total" in shop.done("schema", "checkout")
     checkout = shop.folder / "checkout"
     command = [sys.executable, "-m", "mypy", "--strict", "checkout.py", "ftl_modules"]
@@ -73,11 +73,11 @@ def test_three_modules_in_two_languages(shop):
     assert 'incompatible type "str"; expected "int"' in checked.stdout
 
 
-def test_a_request_that_is_none(shop):
+def test_an_invalid_request(shop):
     shop.done("deploy", "catalog", "cart")
     error = shop.failed("call", "cart.total", '{"items":[{"sku":"mug","count":"2"}]}')
     assert error == "error: request.items[0].count: expected Int, got string\n"
-    # Past the command line, the verb says the same.
+    # Without the check of the command line, the verb reports the same error.
     with pytest.raises(grpc.RpcError) as raised:
         shop.backplane.call("cart.total", b'{"items":[{"sku":"mug","count":"2"}]}')
     assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -97,7 +97,7 @@ def test_a_breaking_change_is_refused(shop):
     assert "breaks: cart.total calls catalog.find" in shop.done("deploy", "--dry-run", "catalog")
     error = shop.failed("deploy", "catalog")
     assert "cart.total calls catalog.find: FindRequest.shop" in error and "--allow-breaking" in error
-    # What was refused changed nothing.
+    # The refused deployment changed nothing.
     assert json.loads(shop.done("call", "cart.total", CART))["missing"] == ["pan"]
 
 
@@ -107,7 +107,7 @@ def test_a_breaking_change_that_is_forced_is_a_typed_error_of_the_caller(shop):
     shop.done("deploy", "--allow-breaking", "catalog")
     error = shop.failed("call", "cart.total", CART)
     assert "catalog.find: request.shop: expected String, but it is missing" in error
-    # An answer that is no longer what the caller was built for.
+    # The answer no longer has the type that the caller was built for.
     shop.change("catalog/catalog.ftl", "    shop String\n  }\n\n  // The", "  }\n\n  // The")
     shop.change("catalog/catalog.ftl", "    amount Int", "    amount String")
     shop.change("catalog/catalog.c", "{850,", '{"850",')
@@ -125,11 +125,11 @@ def test_a_safe_change_passes(shop):
     assert "Product.weight" in difference and "safe" in difference and "breaks" not in difference
     shop.done("deploy", "catalog")
     assert json.loads(shop.done("call", "catalog.find", '{"sku":"mug"}'))["weight"] == 300
-    # The cart was built for the catalog before.
+    # The cart still runs with stubs of the catalog before the change.
     assert json.loads(shop.done("call", "cart.total", CART))["price"]["amount"] == 1700
 
 
-def test_a_module_names_only_what_is_there(shop):
+def test_a_module_names_only_existing_declarations(shop):
     error = shop.failed("deploy", "cart")
     assert 'there is no module "catalog"' in error
     assert "missing: " in shop.ftl("schema", "diff", "cart").stdout
@@ -138,7 +138,7 @@ def test_a_module_names_only_what_is_there(shop):
     error = shop.failed("build", "cart")
     assert re.search(r'^cart/cart.ftl:\d+:\d+: total: module "catalog" has no verb "fnd"$', error, re.MULTILINE)
     assert "+calls catalog.fnd\n" in error and 'hint: did you mean "find"?' in error
-    # Without the build, the Backplane says so.
+    # Without the check of the build, the Backplane refuses the deployment.
     shop.change("cart/ftl.toml", 'generate = "c"\n', "")
     (shop.folder / "cart/cart.so").write_bytes(b"")
     error = shop.failed("deploy", "--no-build", "cart")
@@ -150,7 +150,7 @@ def test_a_build_is_checked_against_what_is_deployed(shop):
         (shop.folder / name).mkdir()
         (shop.folder / name / "ftl.toml").write_text(f'module = "{name}"\nbuild = "touch built"\n')
         (shop.folder / name / f"{name}.ftl").write_text(f"module {name} {{\n  {schema}\n}}\n")
-    # What is neither deployed nor built with it may come later.
+    # A module that is neither deployed nor built now may be deployed later.
     warned = shop.ftl("build", "bill")
     assert warned.returncode == 0
     assert 'warning: bill/bill.ftl:2:36: there is no module "price"' in warned.stderr
@@ -159,13 +159,13 @@ def test_a_build_is_checked_against_what_is_deployed(shop):
     error = shop.failed("build", "price", "bill")
     assert "bill/bill.ftl:2:36: sum: module \"price\" has no verb \"off\"\n" in error and 'did you mean "of"?' in error
     assert "bill/bill.ftl has 1 error" in error
-    # The same of what is deployed. Nothing of it needs to run.
+    # The schema of a deployed module is used in the same way; the module need not be running.
     shop.done("deploy", "catalog")
     shop.change("bill/bill.ftl", "price.off", "catalog.list")
     assert 'module "catalog" has no verb "list"' in shop.failed("build", "bill")
     shop.change("bill/bill.ftl", "catalog.list", "catalog.find")
     assert shop.ftl("build", "bill").stderr == ""
-    # Without a Backplane nobody knows, and the schema alone is checked.
+    # Without a Backplane only the schema of the module itself is checked.
     shop.change("bill/bill.ftl", "catalog.find", "catalog.list")
     assert shop.ftl("build", "bill", "--endpoint", "http://127.0.0.1:1").returncode == 0
     shop.change("bill/bill.ftl", "Int", "Itn")
@@ -173,7 +173,7 @@ def test_a_build_is_checked_against_what_is_deployed(shop):
 
 
 def test_a_call_that_is_not_declared(shop):
-    """Written by hand, as generated code has no function for it."""
+    """The call is written by hand, as generated code has no function for an undeclared call."""
     shop.done("deploy", "catalog")
     shop.change("cart/cart.ftl", "\n      +calls catalog.find", "")
     (shop.folder / "cart/cart.c").write_text(

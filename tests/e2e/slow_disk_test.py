@@ -24,9 +24,9 @@ from whole import BUILD, FTL, LONG, SANITIZED, FakeRunner, deploy_program, diges
 SLOW_DISK = BUILD / "tests/e2e/slow_disk.so"
 DELAY_MS = 300
 LOADED_SECONDS = 12
-# What must be answered within 20 ms on a machine with nothing else to do; other processes get their part of this one.
+# On an idle machine a request is answered within 20 ms; the limit is higher, as other processes use this one too.
 USUAL_MS, MARGIN = 20, 3
-LONGEST_MS = 250  # below one call on the disk
+LONGEST_MS = 250  # shorter than one delayed call on the disk
 
 
 # --- the client that measures ---------------------------------------------------------------------------------------
@@ -105,16 +105,16 @@ class Disk:
             file.write(struct.pack("i", ms))
 
     def calls(self, thread):
-        """Those that were delayed, as [call, path]."""
+        """The delayed calls of a thread, as [call, path]."""
         lines = [line.split(" ", 2) for line in self.log.read_text().splitlines()]
         return [[call, path] for call, who, path in lines if who == thread]
 
 
-# --- what goes on meanwhile -----------------------------------------------------------------------------------------
+# --- the load -------------------------------------------------------------------------------------------------------
 
 
 class Load:
-    """Clients that use whatever is on the disk, until the end; each in a thread."""
+    """Clients that use everything that is on the disk until end(), each in a thread."""
 
     def __init__(self, backplane, make_runner):
         self.backplane = backplane
@@ -142,13 +142,13 @@ class Load:
                 return
 
     def deploy(self):
-        """The Runner of the deployment before is free once this one is live."""
+        """Deploys new content. The Runner of the previous deployment becomes idle once this one is live."""
         self.make_runner(backplane=self.backplane).register()
         key = self.backplane.deploy(module(comments=[str(time.monotonic())]), {"main": os.urandom(300_000)})
         self.backplane.wait_live(key, timeout=LONG + 40)
 
     def run_program(self):
-        """On Runners that the Platform makes for it."""
+        """Deploys a program, for which the Platform starts Runners."""
         key = deploy_program(self.backplane, "program", comments=[str(time.monotonic())])
         self.backplane.wait_live(key, timeout=LONG + 40)
 
@@ -156,7 +156,7 @@ class Load:
         self.backplane.upload(os.urandom(1_500_000))
 
     def ask_for_missing(self):
-        """Asks for few contents: the question about 10,000 takes longer than the test."""
+        """Asks for few digests: a request for 10,000 would take longer than the test."""
         digests = [digest_of(os.urandom(8)) for _ in range(100)]
         request = ftl.GetArtefactDiffsRequest(client_digests=digests)
         answer = self.backplane.rpc.GetArtefactDiffs(request, timeout=LONG + 40)
@@ -170,7 +170,7 @@ class Load:
         self.backplane.rpc.PublishLogs(iter([ftl.PublishLogsRequest(entries=entries)]), timeout=LONG + 40)
 
     def follow(self):
-        """Its last lines may only come from what was published before it."""
+        """Follows the log. The tail holds only lines that were published before."""
         request = ftl.StreamLogsRequest(tail=40, follow=True)
         stream = self.backplane.rpc.StreamLogs(request, timeout=LONG + 40)
         for _ in range(40):

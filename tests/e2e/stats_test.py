@@ -29,7 +29,7 @@ def ended(verb):
 
 
 def wait_for_calls(backplane, verb, count):
-    """Waits, as a call is counted when its answer has been sent, which may be after its caller has it."""
+    """Waits until so many calls are counted: the caller may have its answer before the call is counted."""
     return wait_for(lambda: (found := stats(backplane)[verb]).calls == count and found, "the calls to be counted")
 
 

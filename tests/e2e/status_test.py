@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a Backplane tells of itself."""
+"""The status of a Backplane: its Runners, deployments, problems and schemas."""
 
 import os
 import resource
@@ -11,7 +11,7 @@ from fake_backplane import ftl
 from whole import LONG, SANITIZED, FakeRunner, memory_peak, module, wait_for
 
 
-def test_an_empty_one(backplane):
+def test_a_backplane_without_deployments(backplane):
     status = backplane.status()
     assert status.endpoint == backplane.endpoint
     assert abs(status.started_ms / 1000 - time.time()) < 60
@@ -31,7 +31,7 @@ def test_a_live_deployment(backplane, runner):
     assert list(status.problems) == []
 
 
-def test_what_is_wrong_is_told(backplane, runner):
+def test_a_lost_replica_is_a_problem(backplane, runner):
     backplane.wait_live(backplane.deploy(module()))
     runner.die()
     problems = wait_for(lambda: backplane.status().problems, "the problem")
@@ -44,7 +44,7 @@ def test_a_failed_deployment_is_a_problem(backplane, runner):
     backplane.watch(key)
     (problem,) = backplane.status().problems
     assert "its configuration is missing" in problem
-    # And shown until another one is wanted, also by the next Backplane.
+    # The failed deployment is shown until another one is wanted, also by the Backplane that starts next on the data.
     for _ in range(2):
         (failed,) = backplane.status().deployments
         assert (failed.key, failed.state, failed.alive) == (key, ftl.DEPLOYMENT_STATE_FAILED, 0)
@@ -55,12 +55,12 @@ def test_a_failed_deployment_is_a_problem(backplane, runner):
     assert key not in [one.key for one in backplane.status().deployments]
 
 
-def test_what_was_stopped_last_is_still_told(backplane, runner):
+def test_the_last_stopped_deployment_is_shown(backplane, runner):
     key = backplane.deploy(module())
     backplane.wait_live(key)
     backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
     state = ftl.DEPLOYMENT_STATE_STOPPED
-    wait_for(lambda: [(one.key, one.state) for one in backplane.status().deployments] == [(key, state)], "its end")
+    wait_for(lambda: [(one.key, one.state) for one in backplane.status().deployments] == [(key, state)], "the stop")
 
 
 def test_schemas(backplane, make_runner, refused):
@@ -75,7 +75,7 @@ def test_schemas(backplane, make_runner, refused):
         backplane.rpc.GetSchema(ftl.GetSchemaRequest(module="twoo"))
 
 
-def test_the_steps_of_a_deployment_are_told_as_they_come(backplane, runner):
+def test_the_steps_of_a_deployment_are_streamed(backplane, runner):
     runner.brings_up = False
     key = backplane.deploy(module())
     steps = backplane.rpc.WatchDeployment(ftl.WatchDeploymentRequest(deployment_key=key), timeout=LONG)
@@ -88,7 +88,7 @@ def test_the_steps_of_a_deployment_are_told_as_they_come(backplane, runner):
     assert (rest[-1].text, rest[-1].state) == ("live", ftl.DEPLOYMENT_STATE_LIVE)
 
 
-def test_idle_it_costs_next_to_nothing(backplane, runner):
+def test_an_idle_backplane_uses_little_memory_and_cpu(backplane, runner):
     if SANITIZED:
         return
     backplane.wait_live(backplane.deploy(module()))
@@ -99,13 +99,13 @@ def test_idle_it_costs_next_to_nothing(backplane, runner):
     time.sleep(1)
     with open(f"/proc/{backplane.process.pid}/stat") as file:
         after = sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13]))
-    # Clock ticks of a hundredth of a second.
+    # in clock ticks of 10 ms
     assert after - before <= 2
 
 
 class SmallDisk:
-    """What a Backplane has its data on: a disk of its own, that is filled to the last byte. Where none may be made,
-    no file of the process can grow."""
+    """A file system for the data of a Backplane that a test fills to the last byte. Without the right to mount one, the
+    size of the process's files is limited instead."""
 
     def __init__(self, backplane):
         self.backplane = backplane
@@ -114,7 +114,7 @@ class SmallDisk:
         mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", self.data]
         self.mounted = os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
         self.filler = self.data / "filler"
-        self.code = "RESOURCE_EXHAUSTED" if self.mounted else "INTERNAL"  # of SQLite, which knows no such limit
+        self.code = "RESOURCE_EXHAUSTED" if self.mounted else "INTERNAL"  # SQLite: no code of its own
 
     def limit(self, size):
         hard = resource.prlimit(self.backplane.process.pid, resource.RLIMIT_FSIZE)[1]
@@ -171,7 +171,7 @@ def event_names(backplane):
     return [ftl.EventKind.Name(one.event.kind) for one in events]
 
 
-def test_a_full_disk_is_told_until_there_is_room(disk, refused):
+def test_a_full_disk_is_a_problem_until_there_is_room(disk, refused):
     backplane = disk.backplane
     runners = [FakeRunner(backplane).register() for _ in range(2)]
     try:
@@ -200,7 +200,7 @@ def test_a_full_disk_is_told_until_there_is_room(disk, refused):
         disk.free()
         scaled.result()
         wait_for(lambda: not backplane.status().problems, "the end of the problem")
-        wait_for(lambda: "EVENT_KIND_BACKPLANE_WRITES_AGAIN" in event_names(backplane), "its event")
+        wait_for(lambda: "EVENT_KIND_BACKPLANE_WRITES_AGAIN" in event_names(backplane), "the event of the end")
         names = event_names(backplane)
         assert names.count("EVENT_KIND_BACKPLANE_CANNOT_WRITE") == 1
         assert names.count("EVENT_KIND_BACKPLANE_WRITES_AGAIN") == 1
@@ -215,11 +215,11 @@ def test_a_full_disk_is_told_until_there_is_room(disk, refused):
             runner.die()
 
 
-def test_runners_that_the_platform_cannot_start_are_told(backplane):
+def test_runners_that_the_platform_cannot_start_are_a_problem(backplane):
     def told():
         return [text for text in backplane.status().problems if text.startswith("Runners for test cannot be had: ")]
 
-    # Where Runners have their sockets and folders; a file in its place keeps root out, too.
+    # The folder with the sockets and folders of Runners is replaced by a file, as its permissions would not stop root.
     run, away = backplane.data / "run", backplane.data / "away"
     run.rename(away)
     run.touch()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole system: the command line, the Backplane, its Runners, and the examples on them."""
+"""The command line, the Backplane, Runners of its Platform, and the examples together."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def platform(make_backplane, monkeypatch, request):
 
 @pytest.fixture
 def ftl_command(platform, tmp_path):
-    """Runs the command line against the Backplane. The examples are there to be changed."""
+    """Runs the command line against the Backplane in a folder with a copy of the examples, which tests may change."""
     work = tmp_path / "work"
     shutil.copytree(EXAMPLES, work / "examples")
 
@@ -62,7 +62,7 @@ def ftl_command(platform, tmp_path):
     return run
 
 
-def threads_that_hear(pid, number):
+def threads_that_receive(pid, number):
     masks = {}
     for thread in Path(f"/proc/{pid}/task").iterdir():
         blocked = re.search(r"^SigBlk:\s*([0-9a-f]+)$", (thread / "status").read_text(), re.MULTILINE).group(1)
@@ -83,11 +83,11 @@ def test_the_examples_call_each_other(platform, ftl_command):
     assert "Hello, Bob! The time is " in json.loads(greeter.stdout)["message"]
     shown = ftl_command("ps").stdout
     assert all(name in shown for name in ("time", "echo", "greeter", "live"))
-    # Again is the same, and nothing is uploaded or started.
+    # Deploying the same again starts no Runner.
     before = {one.key for one in platform.runners("alive")}
     ftl_command("deploy", "examples/time", "examples/echo", "examples/greeter")
     assert {one.key for one in platform.runners("alive")} == before
-    # A shared object and a process: the same source would be either.
+    # All Runners survive the kill of the Backplane: those of shared objects and of processes.
     platform.kill()
     platform.start()
     wait_for(lambda: len(platform.runners("alive")) == 3, "the Runners")
@@ -98,11 +98,11 @@ def test_the_examples_call_each_other(platform, ftl_command):
 def test_a_chain_through_our_runners(platform, ftl_command):
     ftl_command("deploy", "examples/time", "examples/echo")
     request = ftl.CallRequest(verb=schema.VerbRef(module="echo", name="echo"), body=b'{"name":"Bob"}')
-    # The last one is who calls: it declares nothing of it, as nobody knows it.
+    # The last verb of the chain is the caller. Its module is unknown, so its declared calls are not checked.
     looped = [("ftl-verb", "time.time"), ("ftl-verb", "someone.else")]
     answer = platform.verbs.Call(request, timeout=LONG)
     assert b"Hello, Bob" in answer.body
-    # The chain that the caller names is carried through the module to its own call.
+    # The module passes the chain of its caller on in its own call, where the loop is found.
     try:
         answer = platform.verbs.Call(request, timeout=LONG, metadata=looped)
         text = answer.error.message
@@ -117,14 +117,14 @@ def test_calls_through_threads_that_poll(platform, ftl_command):
     assert ANSWER.fullmatch(ftl_command("call", "echo.echo", '{"name":"Bob"}').stdout)
     for runner in platform.runners("alive"):
         assert [line for _, line in processes_that_name(runner.key) if "--busy-poll 200" in line]
-    # What has nothing to do sleeps.
+    # An idle process sleeps instead of polling.
     pids = [platform.process.pid] + [pid for pid, line in processes_that_name("--busy-poll 200") if "runner" in line]
     before = cpu_seconds(pids)
     time.sleep(1)
     assert cpu_seconds(pids) - before < 0.5
 
 
-def test_closed_standard_streams_are_nobody_elses(tmp_path):
+def test_closed_standard_streams_are_opened_on_dev_null(tmp_path):
     command = f"exec {FTL} serve --data {tmp_path}/data --bind unix:{tmp_path}/socket <&- >&- 2>&-"
     process = subprocess.Popen(["sh", "-c", command])
     wait_for((tmp_path / "socket").exists, "the socket")
@@ -135,7 +135,7 @@ def test_closed_standard_streams_are_nobody_elses(tmp_path):
     assert (told.returncode, told.stderr) == (1, "error: could not write to standard output: Bad file descriptor\n")
 
 
-def test_one_thread_hears_signals(platform, ftl_command):
+def test_one_thread_receives_signals(platform, ftl_command):
     source = ftl_command.folder / "examples/time/time.c"
     source.write_text(source.read_text().replace(", .flags = FTL_VERB_NONBLOCKING", ""))
     ftl_command("deploy", "examples/time")
@@ -143,9 +143,9 @@ def test_one_thread_hears_signals(platform, ftl_command):
     (runner,) = platform.runners("alive")
     ((pid, _),) = [one for one in processes_that_name(runner.key) if "runner" in one[1].split()]
     for process in (platform.process.pid, pid):
-        assert threads_that_hear(process, signal.SIGTERM) == [process]
-        assert process in threads_that_hear(process, signal.SIGSEGV)
-        assert len(threads_that_hear(process, signal.SIGSEGV)) > 1
+        assert threads_that_receive(process, signal.SIGTERM) == [process]
+        assert process in threads_that_receive(process, signal.SIGSEGV)
+        assert len(threads_that_receive(process, signal.SIGSEGV)) > 1
 
 
 def test_a_shared_object_is_not_loaded_over_another(platform, ftl_command):
@@ -154,20 +154,20 @@ def test_a_shared_object_is_not_loaded_over_another(platform, ftl_command):
     ((pid, _),) = [one for one in processes_that_name(first.key) if "runner" in one[1].split()]
     path = ftl_command.folder / "examples/time/time.ftl"
     ftl_command("kill", "time")
-    wait_for(lambda: not is_running(pid), "the end of the Runner that loaded it")
+    wait_for(lambda: not is_running(pid), "the end of the Runner that loaded the shared object")
     ftl_command("deploy", "examples/time")
     (second,) = platform.runners("alive")
     assert second.key != first.key
     assert path.exists()
 
 
-def test_a_shared_object_that_crashes_is_told_of(platform, ftl_command):
+def test_a_crash_of_a_shared_object_is_reported(platform, ftl_command):
     source = ftl_command.folder / "examples/time/time.c"
     crash = "#include <stdio.h>\n#include <stdlib.h>\n__attribute__((constructor)) static void crash(void) "
     source.write_text(source.read_text() + crash + '{ puts("last words"); fflush(stdout); abort(); }\n')
     told = ftl_command("deploy", "examples/time", code=1).stderr
     assert re.search(r"failed: the Runner rnr-c-\w+ was killed by signal 6 \(Aborted\)\n", told), told
-    assert told.count("  | last words\n") == 3, told  # of each attempt
+    assert told.count("  | last words\n") == 3, told  # one for each attempt
     assert "\nlast words\n" in platform.log()
 
 
@@ -196,10 +196,10 @@ def test_the_last_words_of_a_crash_in_a_call_are_in_its_events(platform, ftl_com
     told = ftl_command("events", "time").stdout
     assert re.search(r"the Runner \S+ was killed by signal 6 \(Aborted\); trying again.*\n  \|  \[31mlooking at {}\n"
                      r"  \| no way out\n", told), told
-    wait_for(lambda: not list(platform.data.glob(f"run/{before.key}*")), "the end of what it left")
+    wait_for(lambda: not list(platform.data.glob(f"run/{before.key}*")), "the files of the dead Runner to be removed")
 
 
-def test_last_words_that_are_no_file_hold_nobody_up(platform, ftl_command):
+def test_last_words_that_are_a_pipe_delay_nobody(platform, ftl_command):
     stray = 'char path[1000]; snprintf(path, sizeof path, "%s/../last-words", ftl->working_dir); mkfifo(path, 0600);'
     source = CRASH.replace("\tprintf(", stray + " printf(").replace("<stdlib.h>", "<stdlib.h>\n#include <sys/stat.h>")
     (ftl_command.folder / "examples/time/time.c").write_text(source)
@@ -212,7 +212,7 @@ def test_last_words_that_are_no_file_hold_nobody_up(platform, ftl_command):
     assert "no way out" in platform.log()
 
 
-def test_a_program_that_exits_early_is_told_of(platform):
+def test_an_early_exit_of_a_program_is_reported(platform):
     program = b"#!/bin/sh\necho setting up\necho 'no such file: config' >&2\nexit 3\n"
     begin = time.monotonic()
     key = platform.deploy(module(language="sh"), {"main": program})
@@ -267,7 +267,7 @@ def test_what_the_program_of_a_killed_runner_started_is_ended(platform, tmp_path
     if backplane_is != "there":
         platform.start(*["--takeover"] * (backplane_is == "replaced"))
     wait_for(lambda: not is_running(helper), "the end of what the program started")
-    # That of the one that took its place is left alone, until all is stopped.
+    # The helper of the next Runner runs until the Backplane is stopped.
     wait_for(lambda: pid_file.read_text().strip() not in ("", str(helper)), "another one")
     pid_that_answers(platform)
     helper = int(pid_file.read_text())

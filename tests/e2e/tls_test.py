@@ -1,4 +1,4 @@
-"""TLS through the whole product: what speaks clear text or shows no certificate is refused, and the system works."""
+"""TLS between all parts: modules call each other, and peers without TLS or without a certificate are refused."""
 
 import json
 import os
@@ -133,7 +133,7 @@ def test_a_runner_by_hand_over_tls(serve, certificates, tmp_path):
         (["--bind", "http://127.0.0.1:0", "--tls-cert", "/nonexistent.pem", "--tls-key", "/nonexistent.key"], "/nonexistent"),
     ],
 )
-def test_says_what_is_missing(tmp_path, arguments, says):
+def test_wrong_options_are_explained(tmp_path, arguments, says):
     done = subprocess.run([FTL, "serve", "--data", tmp_path / "data", *arguments], capture_output=True, text=True, timeout=20)
     assert done.returncode == 1
     assert says in done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tutorials in docs: their files are written and their commands run, in order, and what they print is what they say."""
+"""The tutorials in docs: the test writes their files, runs their commands and compares the output with the page."""
 
 import os
 import re
@@ -15,7 +15,7 @@ FENCE = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture
 def folder(tmp_path):
-    """Where the tutorial is followed, beside a Backplane."""
+    """The folder in which the tutorial is followed, with a running Backplane."""
     backplane = Backplane(tmp_path / "serve")
     backplane.folder.mkdir()
     backplane.start()
@@ -26,21 +26,21 @@ def folder(tmp_path):
 
 
 def fits(printed, said):
-    """said, in which "…" stands for anything."""
+    """Whether the output is the one of the page, in which "…" stands for any text."""
     return re.fullmatch(".*".join(map(re.escape, said.split("…"))), printed.rstrip("\n"), re.DOTALL)
 
 
 def commands(block):
-    """Each command with what it prints."""
+    """The commands of a block, each with its expected output."""
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, _, said = part.partition("\n")
         yield command, said.rstrip("\n")
 
 
 @pytest.mark.parametrize("name", ["tutorial-c.md", "tutorial-python.md", "schema.md"])
-def test_the_tutorial_is_true(folder, name):
+def test_the_tutorial_prints_what_it_says(folder, name):
     place, endpoint = folder
-    # As it is installed: the program in bin, the headers in include.
+    # The layout of an installation: the program in bin, the headers in include.
     (place / "bin").mkdir()
     (place / "bin" / "ftl").symlink_to(BUILD / "ftl")
     (place / "include").symlink_to(DOCS.parent / "include")
@@ -57,7 +57,7 @@ def test_the_tutorial_is_true(folder, name):
             ran += 1
             done = subprocess.run(command, shell=True, cwd=place, env=environment, text=True, capture_output=True, timeout=10 * LONG)
             printed = done.stdout + (done.stderr if file_name == "fails" else "")
-            # Of a block that fails, the commands that prepare it do not.
+            # In a block that shows an error, the sed commands that cause it succeed.
             if file_name != "fails" or command.startswith("sed"):
                 assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
             else:
