@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A browser's page calls by plain fetch. Chromium sends what CORS asks of it and hides the answers that are not allowed.
+// A page calls by fetch in Chromium, which makes the requests of CORS and hides answers that are not allowed.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
@@ -26,7 +26,7 @@ after(async () => {
 
 const body = JSON.stringify({ ...greeting, body: greeting.body.toString("base64") });
 
-// Calls from a page of this host; answers the status and text, or the error that fetch threw.
+// Calls from a page of this host. Returns the status and text, or the error that fetch threw.
 async function fetchFrom(host, path, init) {
   const page = await browser.newPage();
   try {
@@ -61,6 +61,6 @@ test("a page of localhost calls by GET, without one", async () => {
 test("a page of another host is refused, with and without a preflight", async () => {
   assert.match((await fetchFrom("foreign.example", "Call", json)).error, /Failed to fetch/);
   assert.match((await fetchFrom("foreign.example", "Ping?connect=v1&encoding=json&message=%7B%7D")).error, /Failed to fetch/);
-  // And not because it could not connect: a request that needs nobody's consent is sent, and its answer is hidden.
+  // The error is not a failed connection: a request without a preflight is sent, and only its answer is hidden.
   assert.equal((await fetchFrom("foreign.example", "Ping", { mode: "no-cors" })).status, 0);
 });

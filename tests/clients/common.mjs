@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the Backplane is (script/conformance says), and what the tests of all clients ask of it.
+// The endpoints of the Backplane, which script/conformance passes, and the requests of the tests of all clients.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";

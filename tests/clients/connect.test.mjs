@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connect's own client for Node: three protocols, two versions of HTTP, two codecs, in clear text and TLS.
+// Connect's client for Node: three protocols, two versions of HTTP, two codecs, in clear text and with TLS.
 import assert from "node:assert/strict";
 import { createServer, request as forward } from "node:http";
 import { test } from "node:test";
@@ -70,7 +70,7 @@ for (const { protocol, httpVersion, useBinaryFormat, baseUrl } of combinations()
   });
 }
 
-// What a client sends by HTTP/1.1, seen on its way to the Backplane.
+// A proxy that records what a client sends to the Backplane by HTTP/1.1.
 async function observer(context) {
   const seen = [];
   const server = createServer((request, response) => {
@@ -97,7 +97,7 @@ for (const [useHttpGet, method] of [[true, "GET"], [false, "POST"]])
     const transport = createConnectTransport({ baseUrl, httpVersion: "1.1", useHttpGet });
     const verbs = createClient(service("VerbService"), transport);
     assert.equal((await verbs.ping({}, soon)).notReady, "");
-    assertGreets((await verbs.call(greeting, soon)).response.value); // a method with side effects is never GET
+    assertGreets((await verbs.call(greeting, soon)).response.value); // with side effects: never by GET
     const path = "/xyz.block.ftl.v1.VerbService";
     assert.deepEqual(seen, [`${method} ${path}/Ping`, `POST ${path}/Call`]);
   });

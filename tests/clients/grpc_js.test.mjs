@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node's gRPC.
+// @grpc/grpc-js, the gRPC client for Node.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as grpc from "@grpc/grpc-js";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A module that shows what a module can do and get wrong. */
+/* A module whose verbs use the SDK, and fail in the ways that a module can fail. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include <ftl/module.h>
 
-/* These are names inside of FTL as well. */
+/* Functions of FTL have these names too. */
 int str_distance(void);
 void log_write(const char *text);
 
@@ -50,7 +50,7 @@ static int changed_its_mind(struct ftl_context *ftl) {
 	return ftl_reply(ftl, "\"after all\"");
 }
 
-/* {"verb":…,"request":…}: calls it and answers with what it answered. */
+/* {"verb":…,"request":…}: calls the verb and answers with its answer. */
 static int call(struct ftl_context *ftl) {
 	const char *verb = ftl_get_string(ftl, ftl->request, "verb");
 	const char *request = ftl_get_string(ftl, ftl->request, "request");
@@ -87,7 +87,7 @@ static int call_then_fail(struct ftl_context *ftl) {
 	return ftl_call_then(ftl, ftl_get_string(ftl, ftl->request, "verb"), "{}", or_fail, NULL);
 }
 
-/* As many calls, one after the other, as the request says. */
+/* Makes as many calls, one after the other, as the request says. */
 static int count_down(struct ftl_context *ftl, const char *answer, void *data) {
 	int *left = data;
 	if (answer == NULL)
@@ -110,7 +110,7 @@ static int call_twice(struct ftl_context *ftl) {
 	return later;
 }
 
-/* It says that it will answer, and nothing is there to do so. */
+/* Promises to answer later, and nothing ever does. */
 static int promise(struct ftl_context *ftl) {
 	(void)ftl;
 	return FTL_LATER;
@@ -156,14 +156,14 @@ static int use_own_names(struct ftl_context *ftl) {
 	return ftl_reply(ftl, ftl_format(ftl, "%d", str_distance()));
 }
 
-/* Its request, to both streams. */
+/* Prints its request on standard output and standard error. */
 static int print(struct ftl_context *ftl) {
 	printf("%s\n", ftl->request);
 	fprintf(stderr, "%s\n", ftl->request);
 	return ftl_reply(ftl, "{}");
 }
 
-/* As many lines as the request says: more than a pipe holds. */
+/* Prints as many lines as the request says, which are more than a pipe holds. */
 static int print_much(struct ftl_context *ftl) {
 	for (int i = atoi(ftl->request); i > 0; i--)
 		printf("%d bottles of beer on the wall\n", i);
@@ -246,7 +246,7 @@ static int start(struct ftl_context *ftl) {
 
 static void stop(struct ftl_context *ftl) {
 	ftl_log(ftl, FTL_INFO, "stopping with %d", *(int *)ftl->user);
-	printf("good bye"); /* whose line never ends */
+	printf("good bye"); /* without the end of the line */
 }
 
 #ifndef PROBE_VERSION

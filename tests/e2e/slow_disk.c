@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A slow disk, for a process that is started with this in LD_PRELOAD: each call below that touches a file of the
- * folders in SLOW_DISK_FOLDERS (separated by colons) takes as many milliseconds longer as the number says that stands
- * at the start of the file SLOW_DISK_DELAY. Calls that are delayed leave a line "CALL main|other PATH" in the file
- * SLOW_DISK_LOG, where main is the thread that the process began with. Processes that it starts have the usual disk.
+ * A slow disk for a process that is started with this library in LD_PRELOAD: each call below that touches a file in the
+ * folders of SLOW_DISK_FOLDERS (separated by colons) is delayed by the number of milliseconds at the start of the file
+ * SLOW_DISK_DELAY. A delayed call adds a line "CALL main|other PATH" to the file SLOW_DISK_LOG, where main is the first
+ * thread of the process. The processes that it starts are not slowed down.
  *
- * Only calls that go through the dynamic linker are seen, so a test checks that lines come at all.
+ * Only calls through the dynamic linker are delayed, so a test must check that the log has lines.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -126,7 +126,7 @@ static void *hidden(const char *name) {
 		return function arguments;                   \
 	}
 
-/* The mode is read also where none was given, as all callers of this architecture leave it in a register. */
+/* The mode is read even if the caller passed none: on this architecture it is then any value of a register. */
 #define FORWARD_OPEN(name)                                                \
 	EXPORT int name(const char *path, int flags, ...);                \
 	EXPORT int name(const char *path, int flags, ...) {               \

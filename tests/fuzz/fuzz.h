@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A target takes any bytes and returns 0; ASSERT and the sanitizers find its failures. With -Dfuzz=true (clang) it is
+ * A target takes any bytes and returns 0; ASSERT and the sanitizers report failures. With -Dfuzz=true (clang) it is
  * linked with libFuzzer, otherwise with replay.c, which runs it on its corpus.
  */
 #pragma once

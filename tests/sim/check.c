@@ -7,16 +7,18 @@
  *   routes-alive     a route leads only to a replica that was reported alive
  *   one-active       the calls of a module go to one deployment
  *   drain-unrouted   no Runner is told to end while a worker may still send it calls
- *   told             each change of state that people see has its event
- *   acknowledged     every acknowledged change is in the store, from the answer on, and the events that led to it
- *   told-live        a deployment that is told to be live has all its replicas alive and in the routes of each worker
+ *   told             each visible change of state has its event
+ *   acknowledged     every acknowledged change is in the store from the answer on, with the events that led to it
+ *   told-live        a deployment with a LIVE event has all its replicas alive and in the routes of each worker
  *   calm             in a run without faults nothing fails
  *   backs-off        a Runner waits between two attempts to register
- *   orphaned         a Runner that no Backplane has accepted for its limit ends
+ *   orphaned         a Runner ends when no Backplane has accepted it within its limit
  *   noticed          a silent Runner is given up within five seconds
- *   one-answer, run-once, no-call-lost    of calls (clients.c)
+ *   one-answer       a call has one answer (clients.c)
+ *   run-once         a call runs on one replica at most (clients.c)
+ *   no-call-lost     a call that must succeed does (clients.c)
  *   copies           soon after the last fault no module runs in more replicas than wanted
- *   converges        a while after the last fault all is as wanted, and nothing is left over
+ *   converges        SETTLE_MS after the last fault everything is as wanted, and nothing is left over
  */
 #include "sim.h"
 
@@ -41,7 +43,7 @@ static void check_count(struct sim *sim, const struct deployment *deployment) {
 		sim_violate(sim, "books", "%s counts %u alive and has %u", deployment->key, deployment->alive, alive);
 }
 
-/* A deployment that is not wanted has no replica that takes calls. */
+/* A deployment that is no longer wanted has no replica that takes calls. */
 static void check_ending(struct sim *sim, const struct deployment *deployment) {
 	check_count(sim, deployment);
 	if (deployment->alive > 0 || (deployment->phase != PHASE_DRAINING && deployment->phase != PHASE_FAILED))
@@ -95,7 +97,7 @@ static bool tells_of(enum event_kind kind, const struct deployment *deployment) 
 		return kind == EVENT_DEPLOYMENT_CREATED || kind == EVENT_DEPLOYMENT_ROLLED_BACK;
 	case PHASE_GATHERING:
 	case PHASE_ROUTING:
-		return true; /* LIVE is told when the routes are published */
+		return true; /* the LIVE event follows when the routes are published */
 	case PHASE_LIVE:
 		return kind == EVENT_DEPLOYMENT_LIVE;
 	case PHASE_DRAINING:
@@ -132,7 +134,7 @@ static void check_told(struct sim *sim) {
 	}
 }
 
-/* A Runner that a person started may have been restarted under its key. */
+/* Searches every process with the key, as a person may have restarted a Runner under its key. */
 static bool was_ever_alive(const struct sim *sim, const struct routed *routed) {
 	for (unsigned i = sim->runner_count; i-- > 0;)
 		if (strcmp(sim->runners[i]->key, routed->runner) == 0 &&
@@ -153,7 +155,7 @@ static void check_table(struct sim *sim, const struct module_routes *routes) {
 	}
 }
 
-/* A Runner that registers while it is silent, by a message that was on its way, counts as silent from then on. */
+/* A Runner may register while it is silent, by a delayed message; its silence then counts from the registration. */
 static void check_silent(struct sim *sim, struct sim_runner *there) {
 	const struct runner *runner = map_get(&sim->control.books.runners, str_from(there->key));
 	if (runner == NULL || runner->state == RUNNER_CREATING || runner->state == RUNNER_FOUND)
@@ -180,7 +182,7 @@ static void check_all_silent(struct sim *sim) {
 	}
 }
 
-/* The last step may have switched the module over. What was loaded at the start took over before. */
+/* A switch happened if another deployment is active than after the last step. A loaded one had switched before. */
 static void check_switch(struct sim *sim, const struct module *module) {
 	char *seen = sim->active_seen[module_of(module->name)];
 	const struct deployment *active = module->active;
@@ -231,7 +233,8 @@ void check_live(struct sim *sim, const struct deployment *deployment) {
 	}
 }
 
-/* A route to what the Runner hosted before is harmless: it refuses such a call, which then goes elsewhere. */
+/* A route to a deployment that the Runner hosted before is harmless: the Runner refuses such a call, and the worker
+ * sends it elsewhere. */
 void check_terminate(struct sim *sim, const struct runner *runner) {
 	const struct sim_runner *there = runner_running(sim, runner->key);
 	if (there == NULL || runner_hosts(there) == NULL)
@@ -265,13 +268,13 @@ static const struct op *last_acknowledged(const struct sim *sim, unsigned module
 	return last;
 }
 
-/* The last op that was acknowledged, or one that was applied after it. */
+/* Whether the store may hold the op: the last acknowledged one, or one that was applied after that. */
 static bool may_hold(const struct op *op, const struct op *last) {
 	return op->module == last->module && (op == last || (op->applied && op->order > last->order));
 }
 
-/* Whether the deployment failed after this op and not after an earlier one; also when a later op, not all of which is
- * stored yet, has changed its state since. */
+/* Whether the deployment failed after this op rather than after an earlier one. Also true if a later op, which is only
+ * partly stored, has changed the state of the deployment since. */
 static bool came_to_nothing(const struct sim *sim, const struct op *op) {
 	return (op->kind == OP_CREATE || op->kind == OP_ROLLBACK) &&
 	       sim->stored.deployments[op->module][op->version].failed_order > op->order;
@@ -308,7 +311,7 @@ static void check_replicas(struct sim *sim, unsigned module) {
 	uint32_t replicas = row->next[0] != '\0' && row->next_replicas > 0 ? row->next_replicas : row->replicas;
 	for (unsigned i = 0; last != NULL && i < sim->op_count; i++) {
 		const struct op *op = sim->ops[i];
-		/* A deployment that did not come up has changed nothing. */
+		/* A deployment that failed to come up has left the number of replicas as it was. */
 		bool holds =
 			op->replicas_after == replicas || (came_to_nothing(sim, op) && op->replicas_before == replicas);
 		if (may_hold(op, last) && holds)
@@ -346,7 +349,7 @@ static unsigned count_copies(const struct sim *sim, unsigned module, int version
 	return count;
 }
 
-/* Runners that were told to end just now: a replacement may be in progress at any moment. */
+/* Runners that were told to end within the last second, as a replacement may be in progress at any moment. */
 static unsigned count_ending(const struct sim *sim, const struct module *module) {
 	enum { JUST_NOW_MS = 1000 };
 	struct effects *effects = sim->control.effects;
@@ -382,7 +385,7 @@ static void check_module(struct sim *sim, const struct module *module) {
 	    row->next_replicas != module->next_replicas)
 		sim_violate(sim, "converges", "%s has active %s, next %s and %u replicas, and the store has %s, %s, %u",
 			    module->name, active, next, module->replicas, row->active, row->next, row->replicas);
-	/* With 0 replicas it waits until it is scaled up. */
+	/* A next deployment with 0 replicas waits until it is scaled up. */
 	if (module->next != NULL && deployment_wanted(module->next) > 0)
 		sim_violate(sim, "converges", "%s is still to be replaced by %s", module->name, next);
 	if (module->active == NULL)

@@ -10,7 +10,7 @@
 
 #include "router/call.h"
 
-enum { CALL_LOST_MS = 2 * RUNNER_KEEPALIVE_MS }; /* until a call on a silent connection is given up */
+enum { CALL_LOST_MS = 2 * RUNNER_KEEPALIVE_MS }; /* after which a call on a silent connection fails */
 
 /* --- operations -------------------------------------------------------------------------------------------------- */
 
@@ -109,7 +109,7 @@ static void on_whim(struct sim *sim, struct event *event) {
 		op_send(sim, OP_SCALE, module, 0, (uint32_t)sim_between(sim, sim->calm, 4));
 	else if (dice < 9)
 		op_send(sim, OP_KILL, module, 0, 0);
-	/* Two at once: either may win. */
+	/* Of two operations at once, either may be applied first. */
 	if (sim_chance(sim, 10))
 		op_send(sim, OP_CREATE, module, (unsigned)sim_below(sim, VERSIONS), 0);
 	sim_at(sim, sim_between(sim, 10, 6000), on_whim, NULL);

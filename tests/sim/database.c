@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The store of the simulated Backplane: the real one in memory, behind a queue that takes time, fails and makes planted
- * mistakes. Its rows survive a crash; a write that was on its way may come later, or
- * never. The checks read a copy of the rows, which
- * follows the store by watch().
+ * mistakes. The rows survive a crash of the Backplane; a write that was queued then may be executed later, or never.
+ * The checks read a copy of the rows, which follows the store by watch().
  */
 #include "sim.h"
 
@@ -46,7 +45,7 @@ static void follow(struct sim *sim, struct store *store) {
 
 /* --- the queue ---------------------------------------------------------------------------------------------------- */
 
-/* One job after the other. Returns when this one is executed. */
+/* The store executes one job after the other. Returns the delay after which this one is executed. */
 static uint64_t store_take(struct sim *sim) {
 	uint64_t cost_ms =
 		sim->now_ms < sim->store_slow_until_ms ? sim_between(sim, 100, 2000) : sim_between(sim, 0, 4);
@@ -109,7 +108,7 @@ static void on_written(struct sim *sim, struct event *event) {
 	write_behind_written(&sim->write_behind, event->flag);
 }
 
-/* A write on its way to the store: a copy of a save, as the Backplane may die before it arrives. */
+/* A queued write: a copy of a save, as the Backplane may die before the write is executed. */
 struct held {
 	struct store_change change;
 	struct module_record module;
@@ -200,8 +199,8 @@ static void execute_save(struct sim *sim, struct event *event) {
 	check_store(sim);
 }
 
-/* A write may be on its way when its Backplane dies, and arrive before or after another one has acquired the store,
- * which refuses it then. */
+/* A write that is queued when its Backplane dies is executed before or after another Backplane acquires the store. In
+ * the second case the store refuses it. */
 static void execute_orphan(struct sim *sim, struct event *event) {
 	struct held *held = event->subject;
 	bool is_still_alive = sim->up && held->epoch == sim->store_epoch;
@@ -211,7 +210,7 @@ static void execute_orphan(struct sim *sim, struct event *event) {
 	uint64_t epoch = held->epoch;
 	if (sim->options.plant == PLANT_STALE_EPOCH) {
 		epoch = sim->store_epoch;
-		held->change.event_count = 0; /* their sequence may be taken */
+		held->change.event_count = 0; /* the next Backplane may have used their sequence */
 	}
 	commit(sim, store, held, epoch);
 	store->ops->close(store);

@@ -41,7 +41,7 @@ static void kill_runner(struct sim *sim, struct sim_runner *runner) {
 	memcpy(event->key, runner->key, sizeof event->key);
 }
 
-/* Call it before the silence begins. */
+/* Notes when a Runner becomes silent. Called before hung_until_ms or cut_until_ms is set. */
 static void falls_silent(struct sim *sim, struct sim_runner *runner) {
 	if (runner_is_silent(sim, runner))
 		return;
@@ -72,8 +72,8 @@ static void crash(struct sim *sim) {
 static void stop_backplane(struct sim *sim) {
 	if (!sim->up || sim_is_stopped(sim))
 		return;
-	/* Long enough that Runners look for another Backplane; in a run without faults shorter than the time that they
-	 * have to start. */
+	/* Long enough that Runners look for another Backplane, but in a run without faults shorter than the start
+	 * timeout of Runners. */
 	uint64_t span_ms = sim->calm ? sim_between(sim, 3000, 4900) : sim_between(sim, 100, 10000);
 	sim->stopped_since_ms = sim->now_ms;
 	sim->stopped_until_ms = MIN(sim->now_ms + span_ms, (uint64_t)START_MS + CHAOS_MS);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *   sim [--from SEED] [--seeds N] [--plant NAME] [--trace]     runs N seeds; stops at the first that fails
- *   sim --plants                                               sees that the checks notice each planted mistake
+ *   sim --plants                                               checks that each planted mistake is noticed
  */
 #include "sim.h"
 
@@ -51,7 +51,7 @@ const char *plant_noticed_by(enum plant plant) {
 static const char *program;
 static uint64_t seed_at_work;
 
-/* Tells the seed when an assertion of the state machines fails. */
+/* Prints the seed when an assertion of the state machines fails. */
 static void on_abort(int number) {
 	char text[96];
 	int len = snprintf(text, sizeof text, "seed %llu: aborted (signal %d)\n", (unsigned long long)seed_at_work,
@@ -98,8 +98,8 @@ static bool replays(const struct sim_options *options, const struct sim *first, 
 	return same;
 }
 
-/* Sees that each mistake is noticed within SEEDS seeds, by the check that is there for it, and again in a replay. */
-static int see_plants(struct sim *sim) {
+/* Checks that each mistake is noticed within SEEDS seeds by its own check, and again in a replay of that seed. */
+static int check_plants(struct sim *sim) {
 	enum { SEEDS = 300 };
 	int missed = 0;
 	struct sim *again = calloc(1, sizeof *again);
@@ -151,7 +151,7 @@ int main(int argc, char **argv) {
 	program = argv[0];
 	signal(SIGABRT, on_abort);
 	struct sim *sim = calloc(1, sizeof *sim);
-	int result = all_plants ? see_plants(sim) : run_seeds(options, count, sim);
+	int result = all_plants ? check_plants(sim) : run_seeds(options, count, sim);
 	free(sim);
 	return result;
 }

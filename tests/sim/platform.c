@@ -29,7 +29,7 @@ static void on_not_created(struct sim *sim, struct event *event) {
 static void on_create(struct sim *sim, struct event *event) {
 	const struct order *order = event->subject;
 	if (!order->fails && sim->options.plant == PLANT_LEAK && sim_chance(sim, 10)) {
-		/* A second process, which nobody knows of and which waits for nobody. */
+		/* A second process that the control side does not know of. */
 		runner_new(sim, "rnr-stray", order->language, true);
 	}
 	bool is_known = order->epoch == sim->epoch;
@@ -39,7 +39,7 @@ static void on_create(struct sim *sim, struct event *event) {
 		return;
 	}
 	struct sim_runner *runner = runner_start(sim, order->key, order->language, true);
-	/* The order of a Backplane that died is carried out: the next one finds the Runner. */
+	/* The Platform also executes orders of a Backplane that died: the next Backplane finds the Runner. */
 	if (sim->up && !is_known)
 		sim_to_backplane(sim, 0, on_found, runner);
 }
@@ -61,7 +61,7 @@ static void on_destroy(struct sim *sim, struct event *event) {
 }
 
 void platform_destroy(struct sim *sim, const char *key) {
-	/* Orders that are still to be carried out come first. */
+	/* Orders that are due earlier are executed first. */
 	struct event *event = sim_at(sim, sim_between(sim, 0, 20), on_destroy, NULL);
 	snprintf(event->key, sizeof event->key, "%s", key);
 }

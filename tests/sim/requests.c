@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the Backplane asks of Runners: Ping, Deploy, Terminate. */
+/* Requests of the Backplane to Runners: Ping, Deploy, Terminate. */
 #include "sim.h"
 
 #include <stdio.h>
 
-/* A unary call of the Backplane, which is answered once: by the Runner, or by its own limit. */
+/* A unary call of the Backplane, which ends once: by the answer of the Runner or by its timeout. */
 struct request {
 	char runner[KEY_MAX], deployment[KEY_MAX];
 	uint64_t serial, attempt, grace_ms;

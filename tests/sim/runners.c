@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runners: the real state machines of src/runner (agent.h) with effects that are simulated. Streams, reports and what
- * is hosted are messages and events of the simulator.
+ * Runners: the real state machines of src/runner (agent.h) with simulated effects. Streams, reports and hosted programs
+ * are messages and events of the simulator.
  *
- * A Runner that hangs handles what is due when it wakes up. One that is cut off neither gets nor sends anything, and
- * its peers learn of it by silence alone.
+ * A Runner that hangs handles its due events when it wakes up. A Runner that is cut off neither receives nor sends
+ * anything, and its peers only notice the silence.
  */
 #include "sim.h"
 
@@ -39,7 +39,7 @@ const char *runner_hosts(const struct sim_runner *runner) {
 	return runner->running && runner->agent.hosting.state == HOSTING_ALIVE ? runner->agent.hosting.key : NULL;
 }
 
-/* In small steps, as all may be well before that time. */
+/* Postpones the event in steps of 100 ms, as the Runner may recover before until_ms. */
 static void put_off(struct sim *sim, struct event *event, uint64_t until_ms) {
 	struct event *later = sim_at(sim, MIN(until_ms - sim->now_ms, (uint64_t)100), event->run, event->subject);
 	uint64_t due_ms = later->due_ms, sequence = later->sequence;
@@ -228,7 +228,7 @@ static void out_drop_stream(struct agent_effects *effects, const char *why) {
 
 /* --- reports ------------------------------------------------------------------------------------------------------ */
 
-/* An attempt to send a report, which is answered once. */
+/* One attempt to send a report. It has one answer. */
 struct sending {
 	struct sim_runner *runner;
 	uint64_t id, attempt;
@@ -253,14 +253,14 @@ static void answer_report(struct sim *sim, struct sending *sending, enum code co
 	sim_at(sim, sim_latency(sim), on_report_answered, sending)->code = code;
 }
 
-/* At the Backplane. */
+/* The report arrives at the Backplane. */
 static void on_report(struct sim *sim, struct event *event) {
 	struct sending *sending = event->subject;
 	struct sim_runner *runner = sending->runner;
 	struct error err;
 	if (sending->lost)
 		return;
-	/* A worker that drains turns a call away before the control side has it. */
+	/* A draining worker refuses the report before it reaches the control side. */
 	if (!sim->calm && sim_chance(sim, 5)) {
 		answer_report(sim, sending, CODE_UNAVAILABLE);
 		return;
@@ -276,7 +276,7 @@ static void on_report(struct sim *sim, struct event *event) {
 	if (refused)
 		sim_trace(sim, "report refused: %s", err.msg);
 	backplane_end(sim);
-	/* The answer may be lost, so that the report comes twice. */
+	/* The answer may be lost; the Runner then sends the report again. */
 	bool lost = !sim->calm && sim_chance(sim, 5);
 	answer_report(sim, sending, lost ? CODE_UNAVAILABLE : refused ? err.code : CODE_OK);
 }
@@ -305,7 +305,7 @@ static void out_cancel_report(struct agent_effects *effects, struct report *repo
 	sending->answered = true;
 }
 
-/* Those under way are lost with their connection, each before or after it was taken in. */
+/* The reports in flight fail with their connection, each before or after it reached the Backplane. */
 static void lose_reports(struct sim *sim, struct sim_runner *runner) {
 	LIST_FOREACH(link, &runner->agent.reports.open) {
 		const struct report *report = LIST_ENTRY(link, struct report, link);
@@ -317,9 +317,9 @@ static void lose_reports(struct sim *sim, struct sim_runner *runner) {
 	}
 }
 
-/* --- what it hosts ------------------------------------------------------------------------------------------------ */
+/* --- the hosted deployment ---------------------------------------------------------------------------------------- */
 
-/* One order after the other: an event of an earlier one comes to nothing. */
+/* Starts a step of the hosted deployment. Events of earlier steps are ignored from then on (is_current). */
 static struct event *next_step(struct sim_runner *runner, uint64_t delay_ms, event_function *run) {
 	struct event *event = sim_at(runner->sim, delay_ms, run, runner);
 	event->number = ++runner->step;
@@ -422,7 +422,7 @@ static void out_start(struct agent_effects *effects) {
 static void out_stop(struct agent_effects *effects) {
 	struct sim_runner *runner = runner_of(effects);
 	struct sim *sim = runner->sim;
-	/* A child that does not heed SIGTERM is killed in the end. */
+	/* A child that ignores SIGTERM is killed after 3 s. */
 	next_step(runner, sim_chance(sim, 5) ? 3000 : sim_between(sim, 1, 50), on_host_ended);
 }
 
@@ -461,7 +461,7 @@ void runner_child_dies(struct sim *sim, struct sim_runner *runner) {
 static void on_exit_noticed(struct sim *sim, struct event *event) {
 	struct sim_runner *runner = event->subject;
 	if (runner_running(sim, runner->key) != NULL)
-		return; /* one that was started by hand is back */
+		return; /* a person has started it again under its key */
 	backplane_begin(sim);
 	control_runner_exited(&sim->control, runner->key, &(struct cause){.why = "exited"});
 	backplane_end(sim);
@@ -538,7 +538,7 @@ static void check_orphan(struct sim *sim, const struct sim_runner *runner) {
 			    (int)(sim->now_ms - runner->orphan_since_ms));
 }
 
-/* What a silent connection does: a Runner that is cut off, or whose Backplane stands still, finds that it broke. */
+/* Keepalive of the connection: a Runner that is cut off or whose Backplane is stalled finds the connection broken. */
 void runner_keep_alive(struct sim *sim) {
 	for (unsigned i = 0; i < sim->runner_count; i++) {
 		struct sim_runner *runner = sim->runners[i];

@@ -129,8 +129,8 @@ bool sim_is_stopped(const struct sim *sim) {
 	return sim->up && sim->now_ms < sim->stopped_until_ms;
 }
 
-/* An event for a stalled Backplane waits until that goes on. They then come in the order in which they were sent, so
- * its own timeouts come before the answers, as they were set first. */
+/* Events for a stalled Backplane are postponed to the end of the stall and keep the order in which they were created.
+ * Its own timeouts therefore fire before the answers, as they were set first. */
 static bool is_put_off(struct sim *sim, struct event *event) {
 	if (event->epoch == 0 || event->epoch != sim->epoch || !sim_is_stopped(sim))
 		return false;

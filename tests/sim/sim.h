@@ -2,18 +2,18 @@
 /*
  * The real control side of the Backplane and the real agents of the Runners in a simulated world: Platform, store, the
  * workers' routing tables and clients are actors under a virtual clock. Everything that happens is an event in one
- * queue, and all randomness comes from one seed. So two minutes of a system take milliseconds, and a seed that fails
- * fails again, event for event.
+ * queue, and all randomness comes from one seed. So two minutes of a system take milliseconds, and a failing seed
+ * replays event for event.
  *
  *   sim.c        the clock, randomness, one run from start to end
  *   world.c      the Backplane with its effects: workers, crash and restart
  *   database.c   its store
  *   runners.c    Runners: the real state machines of src/runner with simulated effects
- *   requests.c   what the Backplane asks of them
- *   platform.c   starts and ends their processes
+ *   requests.c   requests of the Backplane to Runners
+ *   platform.c   the Platform, which starts and ends the processes of Runners
  *   clients.c    deployments, scaling, kills, and calls
- *   faults.c     what goes wrong, and when
- *   check.c      what must hold after each step, and at the end
+ *   faults.c     the faults and their times
+ *   check.c      the invariants after each step and at the end
  */
 #pragma once
 
@@ -26,18 +26,18 @@ enum {
 	MODULES = 3,
 	VERSIONS = 4,
 	WORKERS = 2,
-	RUNNERS_MAX = 4096, /* of one run, the dead ones too */
+	RUNNERS_MAX = 4096, /* in one run, including dead ones */
 	ROUTED_MAX = 16,
 	OPS_MAX = 512,
-	SAVES_MAX = 16384, /* of one life of the Backplane */
+	SAVES_MAX = 16384, /* of one process of the Backplane */
 	START_MS = 1000000,
 	CHAOS_MS = 60000, /* the time in which faults happen */
-	SETTLE_MS = 60000, /* the time after that, at the end of which all is as wanted */
-	COPIES_MS = 10000, /* after so much of it no module runs in more replicas than wanted */
-	SILENCE_MAX_MS = 5000, /* within which the Backplane gives up a silent Runner */
+	SETTLE_MS = 60000, /* the time after the faults, at the end of which everything is as wanted */
+	COPIES_MS = 10000, /* the part of SETTLE_MS after which no module runs in more replicas than wanted */
+	SILENCE_MAX_MS = 5000, /* the time within which the Backplane gives up a silent Runner */
 };
 
-/* A mistake made on purpose, to see that a check notices it. */
+/* A mistake that is planted to show that a check notices it. */
 enum plant {
 	PLANT_NONE,
 	/* The store. */
@@ -47,22 +47,22 @@ enum plant {
 	/* Decisions. */
 	PLANT_FORGET_DRAIN, /* reconciliation forgets to drain a deployment that was replaced */
 	PLANT_EARLY_SWITCH, /* the next deployment takes over before all its replicas are alive */
-	PLANT_EARLY_DRAIN, /* routes without a draining Runner are called published before the workers have them */
-	PLANT_EARLY_LIVE, /* routes to a deployment that comes up are called published before the workers have them */
-	PLANT_MISCOUNT, /* a deployment counts a replica too many */
+	PLANT_EARLY_DRAIN, /* routes without a draining Runner are reported published before the workers have them */
+	PLANT_EARLY_LIVE, /* routes to a starting deployment are reported published before the workers have them */
+	PLANT_MISCOUNT, /* a deployment counts one replica more than it has */
 	PLANT_UNTOLD, /* a change of state has no event */
 	/* Routes and calls. */
-	PLANT_STALE_ROUTES, /* a worker ignores a table */
+	PLANT_STALE_ROUTES, /* a worker ignores a routing table */
 	PLANT_TWO_ACTIVE, /* routes of a module lead to two deployments */
 	PLANT_ROUTE_EARLY, /* a route leads to a replica that is not alive yet */
 	PLANT_RUN_TWICE, /* a call that may have run is sent to another replica */
 	PLANT_ANSWER_TWICE, /* a call is answered when its Backplane dies, and again */
 	/* Runners and the Platform. */
 	PLANT_ZOMBIE, /* Runners ignore Terminate */
-	PLANT_LEAK, /* the Platform starts a process too many */
+	PLANT_LEAK, /* the Platform starts a second process for an order */
 	PLANT_GHOST_PONG, /* a Runner that hangs answers pings */
 	PLANT_FORGETFUL, /* a Runner registers again without the deployment that it hosts */
-	PLANT_LOSE_REPORT, /* a Runner sends each report only once, whatever is answered */
+	PLANT_LOSE_REPORT, /* a Runner sends each report only once, even if the answer is an error */
 	PLANT_EAGER, /* a Runner reports alive before its child has answered a ping */
 	PLANT_NO_BACKOFF, /* a Runner tries to register again at once, each time */
 	/* In runs without faults. */
@@ -73,7 +73,7 @@ enum plant {
 };
 
 const char *plant_name(enum plant plant);
-/* The check that has to notice it. */
+/* The check that must notice the plant. */
 const char *plant_noticed_by(enum plant plant);
 
 struct sim_options {
@@ -89,7 +89,7 @@ typedef void event_function(struct sim *sim, struct event *event);
 struct event {
 	uint64_t due_ms, sequence;
 	event_function *run;
-	uint32_t epoch; /* of the Backplane that it belongs to; 0: none */
+	uint32_t epoch; /* of the Backplane that it belongs to; 0: of none */
 	void *subject;
 	uint64_t number, other;
 	char key[KEY_MAX];
@@ -97,12 +97,12 @@ struct event {
 	bool flag;
 };
 
-/* --- what the store holds ----------------------------------------------------------------------------------------- */
+/* --- rows of the store -------------------------------------------------------------------------------------------- */
 
 struct stored_deployment {
 	bool exists;
 	enum deployment_state state;
-	uint64_t failed_order; /* when it failed, among the ops; 0: no failure is stored */
+	uint64_t failed_order; /* of its failure in the order of ops; 0: no failure is stored */
 };
 
 struct stored_module {
@@ -114,7 +114,7 @@ struct stored_module {
 struct stored {
 	struct stored_deployment deployments[MODULES][VERSIONS];
 	struct stored_module modules[MODULES];
-	uint64_t sequence; /* of the newest change that it has */
+	uint64_t sequence; /* of the newest change in the copy */
 	uint64_t event_sequence; /* of the newest event */
 };
 
@@ -129,21 +129,21 @@ struct sim_runner {
 	char key[KEY_MAX], endpoint[KEY_MAX], language[LANGUAGE_MAX];
 	bool managed, running;
 	uint64_t hung_until_ms, cut_until_ms, silent_since_ms;
-	uint64_t record, record_since_ms; /* serial of the Backplane's record of it, and since when that was seen */
+	uint64_t record, record_since_ms; /* serial of the Backplane's record, and when the checks first saw it */
 
-	/* The real state machines, and what their effects keep. */
+	/* The real state machines, and the state of their simulated effects. */
 	struct agent agent;
 	struct agent_effects effects;
 	uint64_t tick_sequence;
 	uint64_t registration; /* the open stream, by the Backplane's id; 0: none */
 	uint32_t epoch; /* of the Backplane that the stream leads to */
-	char claimed[KEY_MAX]; /* what the stream says that it hosts */
-	uint64_t opened_ms[OPENINGS_KEPT]; /* streams, the last of them */
+	char claimed[KEY_MAX]; /* the deployment that the stream claims to host */
+	uint64_t opened_ms[OPENINGS_KEPT]; /* when the last streams were opened: a ring */
 	uint64_t openings;
 	uint64_t orphan_since_ms; /* 0: a Backplane has accepted it */
-	uint64_t step; /* the last order to what is hosted */
-	uint32_t generation; /* of what is hosted */
-	bool ever_alive[MODULES * VERSIONS]; /* here */
+	uint64_t step; /* number of the last step of the hosted deployment */
+	uint32_t generation; /* of the hosted deployment */
+	bool ever_alive[MODULES * VERSIONS]; /* on this Runner */
 	unsigned calls;
 };
 
@@ -158,7 +158,7 @@ struct op {
 	uint32_t replicas;
 	bool applied; /* by the control side */
 	bool acknowledged;
-	uint64_t order; /* when it was applied, among the ops */
+	uint64_t order; /* in which the ops were applied */
 	uint32_t replicas_before, replicas_after; /* of the active deployment; of the next one if there is one */
 	uint64_t event_sequence; /* of the last event that it caused */
 	uint32_t epoch;
@@ -205,7 +205,7 @@ struct sim {
 	/* The Backplane. */
 	bool up;
 	uint32_t epoch;
-	uint64_t stopped_since_ms, stopped_until_ms; /* it is stalled, as by SIGSTOP, and goes on */
+	uint64_t stopped_since_ms, stopped_until_ms; /* of a stall, as by SIGSTOP and SIGCONT */
 	struct control control;
 	struct effects effects;
 	struct effects_ops effects_ops;
@@ -227,7 +227,7 @@ struct sim {
 	uint64_t store_epoch; /* of the Backplane */
 	struct stored stored;
 	uint64_t store_busy_until_ms, store_slow_until_ms, store_fails_until_ms;
-	uint64_t save_orders[SAVES_MAX]; /* when the change that a save holds happened, among the ops; by sequence */
+	uint64_t save_orders[SAVES_MAX]; /* by sequence of the save: its place in the order of ops */
 
 	/* The Platform. */
 	uint64_t platform_slow_until_ms, platform_fails_until_ms;
@@ -272,31 +272,31 @@ void backplane_crash(struct sim *sim);
 /* Before and after every event of the control side, like backplane_event and backplane_event_done. */
 void backplane_begin(struct sim *sim);
 void backplane_end(struct sim *sim);
-/* A message to the Backplane that is up now. It is lost if that one crashes before it arrives. */
+/* Sends a message to the running Backplane. It is lost if that Backplane crashes before it arrives. */
 struct event *sim_to_backplane(struct sim *sim, uint64_t delay_ms, event_function *run, void *subject);
 
 /* runners.c */
 struct sim_runner *runner_new(struct sim *sim, const char *key, const char *language, bool managed);
-/* A new one, which registers. */
+/* Creates a Runner, which registers. */
 struct sim_runner *runner_start(struct sim *sim, const char *key, const char *language, bool managed);
 void runners_deinit(struct sim *sim);
 struct sim_runner *runner_running(struct sim *sim, const char *key);
-/* The deployment that is alive there; NULL: none. */
+/* The deployment that is alive on the Runner; NULL: none. */
 const char *runner_hosts(const struct sim_runner *runner);
-/* Around each event of a Runner's agent. */
+/* Called before and after each event of a Runner's agent. */
 struct agent *sim_runner_begin(struct sim *sim, struct sim_runner *runner);
 void sim_runner_end(struct sim *sim, struct sim_runner *runner);
-/* Whether an event for the Runner goes on now. One that hangs has it when it wakes up. */
+/* Whether the Runner can handle the event now. If it hangs, the event is postponed until it wakes up. */
 bool runner_is_up_for(struct sim *sim, struct event *event, const struct sim_runner *runner);
 void sim_runner_kill(struct sim *sim, struct sim_runner *runner, const char *why);
-/* The connection, if there is one, breaks; both ends live. */
+/* Breaks the connection, if there is one; both processes stay alive. */
 void runner_break_connection(struct sim *sim, struct sim_runner *runner);
 void runner_backplane_died(struct sim *sim, struct sim_runner *runner);
 void runner_child_dies(struct sim *sim, struct sim_runner *runner);
 void runner_call_done(struct sim *sim, struct sim_runner *runner);
 bool runner_is_cut(const struct sim *sim, const struct sim_runner *runner);
 bool runner_is_silent(const struct sim *sim, const struct sim_runner *runner);
-/* The Runner learns that it was forgotten, at the latest when it can be reached again. */
+/* Tells the Runner that the Backplane has forgotten it; a Runner that is cut off learns it afterwards. */
 void runner_forgotten(struct sim *sim, struct sim_runner *runner);
 void runner_stream_closed(struct sim *sim, struct sim_runner *runner, uint64_t registration, enum code code,
 			  uint64_t delay_ms);
@@ -311,16 +311,16 @@ void send_terminate(struct sim *sim, const struct runner *runner, const char *de
 /* platform.c */
 void platform_create(struct sim *sim, const char *key, const char *language);
 void platform_destroy(struct sim *sim, const char *key);
-/* Tells what there is; nothing more follows when it returns. */
+/* Calls found for each managed Runner that runs, before it returns. */
 void platform_list(struct sim *sim, void (*found)(struct sim *sim, const char *key));
 
 /* database.c */
-/* For the Backplane that starts. */
+/* Opens the store for a Backplane that starts. */
 void store_open_again(struct sim *sim);
 void store_load(struct sim *sim);
 void store_crash(struct sim *sim);
 void store_deinit(struct sim *sim);
-/* Adds what a creation needs, or reads what a rollback does; op_apply follows unless the store fails. */
+/* Adds the rows that a creation needs, or reads those of a rollback; then calls op_apply unless the store fails. */
 void store_op(struct sim *sim, struct op *op);
 
 /* clients.c */

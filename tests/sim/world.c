@@ -105,7 +105,7 @@ static void on_published(struct sim *sim, struct event *event) {
 struct publication {
 	struct routes routes;
 	unsigned left;
-	bool early; /* by a planted mistake it was called published already */
+	bool early; /* by a planted mistake it was reported published at once */
 };
 
 static bool is_early(const struct sim *sim) {
@@ -132,7 +132,7 @@ static void out_publish(struct effects *effects, uint64_t version) {
 	sim->drafted.version = version;
 	*publication = (struct publication){.routes = sim->drafted, .left = WORKERS, .early = is_early(sim)};
 	for (unsigned i = 0; i < WORKERS; i++) {
-		/* A worker takes them in order; a busy one later. */
+		/* Each worker receives the tables in order; a busy worker is slower. */
 		uint64_t due_ms = sim->now_ms + sim_between(sim, 0, sim_chance(sim, 5) ? 200 : 2);
 		sim->table_due_ms[i] = MAX(sim->table_due_ms[i], due_ms);
 		sim_to_backplane(sim, sim->table_due_ms[i] - sim->now_ms, on_table, publication)->number = i;
@@ -204,7 +204,7 @@ static void out_refuse(struct effects *effects, uint64_t registration, const str
 
 static void out_save(struct effects *effects, const struct store_change *change) {
 	struct sim *sim = sim_of(effects);
-	uint64_t sequence = sim->write_behind.sequence + 1; /* of the save that is added: it may be written at once */
+	uint64_t sequence = sim->write_behind.sequence + 1; /* of the save below, which may be written at once */
 	ASSERT(sequence < SAVES_MAX);
 	sim->save_orders[sequence] = ++sim->op_order;
 	write_behind_add(&sim->write_behind, change);
@@ -230,7 +230,7 @@ static void take_down(struct sim *sim, const struct control_event *event) {
 	sim->flush_comes = true;
 }
 
-/* Mistakes of the state machines themselves: nobody else could make them. */
+/* Plants the mistakes that only the state machines could make, by changing their state. */
 static void plant_decision(struct sim *sim, const struct control_event *event) {
 	struct deployment *deployment = (struct deployment *)event->deployment;
 	if (event->kind == EVENT_RUNNER_ALIVE && sim->options.plant == PLANT_MISCOUNT && sim_chance(sim, 5))

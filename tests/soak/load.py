@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One process of constant load: calls verbs without a pause, and writes down how many there were and which failed.
+"""One process of constant load: calls verbs without a pause, and records the number of calls and each failure.
 
-load.py ENDPOINT FOLDER NAME THREADS: until FOLDER/stop is there. Every fourth thread speaks HTTP/1.1, the others gRPC.
+load.py ENDPOINT FOLDER NAME THREADS: runs until FOLDER/stop exists. Every fourth thread speaks HTTP/1.1, the others
+gRPC.
 """
 
 import base64
@@ -23,7 +24,7 @@ SETTINGS = [
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 200),
 ]
-# Mostly one verb alone; every eighth call goes through all three modules.
+# Most calls go to one module; every eighth call passes through all three.
 VERBS = ["front.leaf"] * 4 + ["middle.leaf"] * 3 + ["front.through"]
 
 
@@ -32,7 +33,7 @@ class Grpc:
         self.verbs = ftl_grpc.VerbServiceStub(grpc.insecure_channel(target, SETTINGS))
 
     def call(self, module, verb, body):
-        """What is wrong with the answer, or None."""
+        """Returns what is wrong with the answer, or None."""
         request = ftl.CallRequest(verb=schema.VerbRef(module=module, name=verb), body=body)
         try:
             answer = self.verbs.Call(request, timeout=DEADLINE, wait_for_ready=True)
@@ -42,7 +43,7 @@ class Grpc:
 
 
 class Http1:
-    """Connect's protocol by Python's own client, which sends nothing twice."""
+    """Connect's protocol over http.client, which never sends a request twice."""
 
     HEADERS = {"content-type": "application/json", "connect-protocol-version": "1"}
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Backplane, three modules that call each other, constant load from a client that is not ours, and each second
-something that is done to them. docs/lifecycle.md tells what is measured and what must hold; script/soak runs it."""
+"""A Backplane and three modules that call each other under constant load from grpcio and http.client. Each second one
+action disturbs them. docs/lifecycle.md lists the measures and the conditions; script/soak runs this."""
 
 import argparse
 import json
@@ -24,15 +24,15 @@ from fake_backplane import ftl, ftl_grpc, schema  # noqa: E402
 from whole import FTL, Backplane, artefact, module, processes_that_name  # noqa: E402
 
 MODULES = ("front", "middle", "back")
-VERSIONS = 5  # of each module, so that a rollback has somewhere to go
+VERSIONS = 5  # of each module, so that there are deployments to roll back to
 CHILD_MAX, BACKPLANE_MAX = 1.0, 2.0  # seconds to recovery, p99
-SILENCE_MAX = 5.0  # until a Runner that hangs is noticed, on top of that
-STABLE = 5.0  # a child that lived for so long is started again at once
-BESIDE = " beside a Runner that hangs"
+SILENCE_MAX = 5.0  # seconds until a Runner that hangs is noticed, added to the recovery
+STABLE = 5.0  # seconds: a child that lived for longer is started again at once
+WHILE_HUNG = " beside a Runner that hangs"
 MEMORY_GROWTH, FILES_GROWTH = 32 << 20, 16
-SETTLED_MAX = 60  # seconds to be as at the start
-# Of calls that were under way where something was killed: as the Backplane says it, as grpcio and Python do of the
-# Backplane, and as a verb that calls on while there is none.
+SETTLED_MAX = 60  # seconds after the last action until the processes are as at the start
+# Errors of calls that were in progress on a killed process: the text of the Backplane, those of grpcio and Python for a
+# lost Backplane, and that of a verb that calls another while there is no Backplane.
 WAS_UNDER_WAY = ("may have run", "Stream removed", "Socket closed", "onnection reset", "Broken pipe", "connection lost",
                  "could not connect to http://127.0.0.1")
 KEEPS_DYING = re.compile(r"failed \d+ times in a row")
@@ -44,7 +44,7 @@ C_MODULE = """
 #include <unistd.h>
 #include <ftl/module.h>
 
-/* Writes down that the call ran, in one write of its own. */
+/* Records that the call ran, by one write(). */
 static void record(struct ftl_context *ftl, const char *verb) {
 	char path[4096], line[256];
 	snprintf(path, sizeof path, "%%s/%%s.%%d", RECORD, NAME, (int)getpid());
@@ -104,7 +104,7 @@ def percentile(values, share):
 
 
 def age_of(pid):
-    """Seconds since it started; 0: it is gone."""
+    """Seconds since the process started; 0: it has ended."""
     try:
         started = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
     except OSError:
@@ -145,7 +145,7 @@ class Soak:
         self.files["back"] = ("main", PYTHON_MODULE.encode())
 
     def c_flags(self):
-        """What `ftl build` tells a module's build."""
+        """The compiler and linker flags that `ftl build` passes to the build of a module."""
         project = self.folder / "flags"
         project.mkdir()
         build = 'echo "$FTL_CFLAGS" > flags; echo "$FTL_LIBS" >> flags'
@@ -171,10 +171,10 @@ class Soak:
         self.acknowledged[name].add(key)
         return key
 
-    # --- what is done
+    # --- actions
 
     def retried(self, what):
-        """Control requests meet dead Backplanes too: their client asks again."""
+        """Makes a control request, and repeats it while the Backplane is down."""
         for _ in range(100):
             try:
                 return what()
@@ -201,7 +201,7 @@ class Soak:
         self.backplane.start("--takeover")
 
     def processes(self, runner):
-        """Those of this run alone: they name its folder."""
+        """The Runners or the children of this run, whose command lines name its folder."""
         found = []
         for pid, line in processes_that_name(str(self.folder)):
             is_runner = " runner " in line and str(FTL) in line
@@ -222,7 +222,7 @@ class Soak:
         if not pids:
             return
         pid = self.chance.choice(pids)
-        # One that dies again and again is started later and later.
+        # The delay before a restart grows with each early death of a child.
         what = "kill_child" if age_of(pid) > STABLE + 1 else "kill_young_child"
         if self.kill(pid):
             self.measure(what)
@@ -238,12 +238,12 @@ class Soak:
             return
         pid = self.chance.choice(pids)
         if self.kill(pid, signal.SIGSTOP):
-            left = self.chance.random() < 0.3  # for the Backplane to give up
+            left = self.chance.random() < 0.3  # long enough that the Backplane gives up the Runner
             self.stopped.append((time.monotonic() + (60 if left else self.chance.uniform(0.2, 6)), pid))
             self.kills.append(("stop_runner", time.time()))
 
     def hung(self):
-        """Two faults at once: what recovers from the one may have to wait until the other is noticed."""
+        """Whether a stopped Runner is there. Recovery from another fault may then take until the stop is noticed."""
         return any(Path(f"/proc/{pid}").exists() for _, pid in self.stopped)
 
     def kill_backplane(self):
@@ -254,10 +254,10 @@ class Soak:
         self.measure("kill_backplane", begin)
 
     def measure(self, what, begin=None):
-        """From now until each module answers."""
+        """Measures the time until each module answers."""
         begin = begin or time.monotonic()
         self.kills.append((what, time.time()))
-        what += BESIDE if self.hung() else ""
+        what += WHILE_HUNG if self.hung() else ""
         for name in MODULES:
             request = ftl.CallRequest(verb=schema.VerbRef(module=name, name="leaf"), body=b'{"id": "probe"}')
             while time.monotonic() - begin < 60:
@@ -304,7 +304,7 @@ class Soak:
         time.sleep(3)
 
     def calls(self):
-        """Made so far."""
+        """The number of calls so far."""
         return sum(int(path.read_text() or 0) for path in self.folder.glob("load*.calls"))
 
     def run(self):
@@ -323,7 +323,7 @@ class Soak:
             client.wait(120)
 
     def settle(self):
-        """As at the start: one copy of each, the load still there. Idle Runners and old Backplanes go."""
+        """Scales each module to one replica under load, and waits until idle Runners and old Backplanes have ended."""
         for name in MODULES:
             request = ftl.ScaleModuleRequest(module=name, replicas=1)
             self.retried(lambda: self.backplane.rpc.ScaleModule(request, timeout=10))
@@ -354,7 +354,7 @@ class Soak:
         self.hold(not twice, f"ran twice: {twice[:5]}")
 
     def cause(self, failure):
-        """What was killed while it was under way; a stopped Runner is noticed within 5 s."""
+        """The action during the failed call, or "nothing". A stopped Runner is noticed within 5 s."""
         slack = {"stop_runner": 8.0, "kill_backplane": 1.0}
         for what, at in reversed(self.kills):
             if failure["begin"] - slack.get(what, 0.5) <= at <= failure["end"] + 0.5:
@@ -362,7 +362,7 @@ class Soak:
         return "nothing"
 
     def was_under_way(self, failure):
-        """Whether it was lost with what was killed. A module that keeps dying is not waited for."""
+        """Whether the call was in progress on a killed process, or its module failed too often to be waited for."""
         return any(text in failure["text"] for text in WAS_UNDER_WAY) or KEEPS_DYING.search(failure["text"])
 
     def check_calls(self):
@@ -380,7 +380,7 @@ class Soak:
 
     def check_recovery(self):
         limits = {"kill_child": CHILD_MAX, "kill_backplane": BACKPLANE_MAX}
-        limits.update({what + BESIDE: limit + SILENCE_MAX for what, limit in limits.items()})
+        limits.update({what + WHILE_HUNG: limit + SILENCE_MAX for what, limit in limits.items()})
         for what, times in sorted(self.recovery.items()):
             p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
             print(f"recovery after {what}: p50 {p50:.3f} s, p99 {p99:.3f} s, max {max(times):.3f} s of {len(times)}")
@@ -390,7 +390,7 @@ class Soak:
         print(f"at the start {self.before}, at the end {self.after}")
         self.hold(self.after["memory"] < self.before["memory"] + MEMORY_GROWTH, "memory grew")
         self.hold(self.after["files"] < self.before["files"] + FILES_GROWTH, "open files grew")
-        self.hold(self.after["processes"] == self.before["processes"], "processes are left over, or lack")
+        self.hold(self.after["processes"] == self.before["processes"], "processes are left over or missing")
 
     def report(self):
         print(f"done: {dict(self.done)}; load of the machine {os.getloadavg()}")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package clients calls a Backplane as programs in Go do: with google.golang.org/grpc. Messages are made of the
-// descriptors that the server's reflection gives, so that they are tested too and nothing is generated.
+// Package clients calls a Backplane with google.golang.org/grpc, as programs in Go do. Messages are built from the
+// descriptors that the server's reflection returns, so reflection is tested too and no code is generated.
 package clients
 
 import (
