@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""README.md, CONTRIBUTING.md and docs name files, links and options; each exists. ARCHITECTURE.md has a test of its own."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS = ("src/", "sdk/", "tests/", "script/", "bench/", "include/", "proto/", "docs/", "examples/")
+PROGRAMS = ("src/cli", "script", "bench", "tests/sim", "tests/soak")
+
+
+@pytest.fixture(params=PAGES, ids=lambda page: page.name)
+def page(request):
+    return request.param
+
+
+def prose(page):
+    """Its text without blocks of code."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def test_every_path_exists(page):
+    paths = [name.split()[0] for name in re.findall(r"`([^`]+)`", prose(page)) if name.startswith(FOLDERS)]
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
+
+
+def test_every_link_leads_to_a_file(page):
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_option_exists(page):
+    sources = [path for folder in PROGRAMS for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    known = "\n".join(path.read_text() for path in sources)
+    options = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", prose(page)))
+    assert [name for name in options if f'"{name}"' not in known and f"--{name}" not in known] == []
+
+
+def test_the_layers_of_rpc_are_files():
+    table = (ROOT / "docs" / "rpc.md").read_text().split("| layer |")[1].split("\n\n")[0]
+    rows = [re.findall(r"`([^`]+)`", row.split("|")[2]) for row in table.splitlines()[2:]]
+    assert len(rows) > 7
+    for names in rows:
+        folder = names[0].split("/")[0]
+        for name in names:
+            assert list((ROOT / "src" / folder).glob(f"{name.split('/')[-1]}.[ch]")), f"{folder}/{name}"
