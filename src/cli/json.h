@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Messages of the wire contract as JSON for programs: fields by their names, numbers as numbers, enums as lower-case
- * words ("live"), times in milliseconds as on the wire. The canonical mapping (rpc/json.h) is for the wire: it writes
+ * words ("live"), times in milliseconds as on the wire. The canonical mapping (pb/json.h) is for the wire: it writes
  * large numbers as texts, which `jq` cannot compare.
  */
 #pragma once

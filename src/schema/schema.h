@@ -14,7 +14,7 @@
 /* What a stranger may send. */
 enum {
 	SCHEMA_NAME_MAX = 64, /* bytes of a name */
-	SCHEMA_DEPTH_MAX = 24, /* types in types: two messages each, and protobuf has 64 (rpc/pb.h) */
+	SCHEMA_DEPTH_MAX = 24, /* types in types: two messages each, and protobuf has 64 (pb/pb.h) */
 	SCHEMA_DECLS_MAX = 4000,
 	SCHEMA_MEMBERS_MAX = 4000, /* fields of a data, variants of an enum */
 	SCHEMA_PARAMS_MAX = 16, /* of a generic data */
