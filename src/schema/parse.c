@@ -11,243 +11,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/memory.h"
 #include "base/nearest.h"
 #include "schema/grow.h"
-#include "schema/lex.h"
-
-/* A growing list; it is copied into the arena once its length is known. */
-struct scratch {
-	void *items;
-	size_t size;
-};
-
-struct parser {
-	struct lexer lexer;
-	struct arena *arena;
-	struct schema_diagnostics *diagnostics;
-	struct schema_module *module;
-	const struct schema_decl *data; /* the data whose type parameters are in scope; NULL: none */
-	struct scratch members, decls; /* of the current declaration, and of the module */
-	size_t nodes;
-	bool stopped; /* a limit was passed; no further diagnostics */
-	bool lost; /* a declaration was skipped whose name is unknown */
-};
-
-/* Adds a diagnostic at the current token. */
-#define COMPLAIN(parser, hint, ...) schema_diagnose((parser)->diagnostics, (parser)->lexer.token.pos, hint, __VA_ARGS__)
-
-static int expected(struct parser *parser, const char *hint, const char *what) {
-	char found[96];
-	return COMPLAIN(parser, hint, "expected %s, found %s", what, lex_describe(&parser->lexer.token, found));
-}
-
-static int take_mark(struct parser *parser, char mark, const char *hint) {
-	if (!lex_is(&parser->lexer, mark)) {
-		char what[] = {'\'', mark, '\'', '\0'};
-		return expected(parser, hint, what);
-	}
-	lex_next(&parser->lexer);
-	return 0;
-}
-
-static bool take_mark_if(struct parser *parser, char mark) {
-	if (!lex_is(&parser->lexer, mark))
-		return false;
-	lex_next(&parser->lexer);
-	return true;
-}
-
-/* The items, with room for item number count. */
-static void *scratch_grow(struct scratch *scratch, size_t count, size_t item_size) {
-	size_t needed = (count + 1) * item_size;
-	if (needed > scratch->size) {
-		scratch->size = MAX(scratch->size * 2, MAX(needed, (size_t)1024));
-		scratch->items = mem_realloc(scratch->items, scratch->size);
-	}
-	return scratch->items;
-}
-
-static void *keep(struct parser *parser, const void *items, size_t count, size_t item_size) {
-	return count == 0 ? NULL : memcpy(arena_alloc(parser->arena, count * item_size), items, count * item_size);
-}
-
-/* Moves to the end of the text, so that every loop ends. */
-static void stop(struct parser *parser) {
-	parser->stopped = true;
-	parser->lexer.at = parser->lexer.text.len;
-	lex_next(&parser->lexer);
-}
-
-/* Counts a node of the model; -1: SCHEMA_NODES_MAX is passed. */
-static int count_node(struct parser *parser) {
-	if (parser->nodes++ < SCHEMA_NODES_MAX)
-		return 0;
-	if (!parser->stopped)
-		COMPLAIN(parser, "split the module", "the module is too large: more than %d parts", SCHEMA_NODES_MAX);
-	stop(parser);
-	return -1;
-}
-
-/* Reads the current token as a name without taking it. */
-static int read_name(struct parser *parser, const char *what, const char **ret_name) {
-	struct token token = parser->lexer.token;
-	if (token.kind != TOKEN_NAME)
-		return expected(parser, NULL, what);
-	if (token.text.len > SCHEMA_NAME_MAX)
-		return COMPLAIN(parser, NULL, "a name of %zu bytes; at most %d are allowed", token.text.len,
-				SCHEMA_NAME_MAX);
-	if (count_node(parser) != 0)
-		return -1;
-	*ret_name = arena_strdup(parser->arena, token.text);
-	return 0;
-}
-
-static int take_name(struct parser *parser, const char *what, const char **ret_name, struct schema_pos *ret_pos) {
-	struct schema_pos pos = parser->lexer.token.pos;
-	if (read_name(parser, what, ret_name) != 0)
-		return -1;
-	if (ret_pos != NULL)
-		*ret_pos = pos;
-	lex_next(&parser->lexer);
-	return 0;
-}
-
-/* Moves the oldest count comments into comments. */
-static void take_comments(struct parser *parser, size_t count, struct schema_comments *comments) {
-	struct lexer *lexer = &parser->lexer;
-	for (size_t i = 0; i < count && count_node(parser) == 0; i++) {
-		comments->lines = array_grow(parser->arena, comments->lines, comments->count, sizeof *comments->lines);
-		comments->lines[comments->count++] = arena_strdup(parser->arena, lexer->comments[i].text);
-	}
-	lexer->comment_count -= count;
-	if (count > 0)
-		memmove(lexer->comments, lexer->comments + count, lexer->comment_count * sizeof *lexer->comments);
-}
-
-static void take_comments_before(struct parser *parser, struct schema_comments *comments) {
-	take_comments(parser, parser->lexer.comment_count, comments);
-}
-
-/* Takes the comments within the item that has just ended, or after it on its line. */
-static void take_comments_within(struct parser *parser, struct schema_comments *comments) {
-	size_t count = 0;
-	while (count < parser->lexer.comment_count && parser->lexer.comments[count].line <= parser->lexer.last_line)
-		count++;
-	take_comments(parser, count, comments);
-}
-
-static bool is_param(const struct parser *parser, const char *name) {
-	for (size_t i = 0; parser->data != NULL && i < parser->data->data.param_count; i++)
-		if (strcmp(parser->data->data.params[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-static int parse_type(struct parser *parser, size_t depth, struct schema_type *ret_type);
-
-static struct schema_type *new_type(struct parser *parser, enum schema_type_kind kind, struct schema_pos pos) {
-	struct schema_type *type = arena_alloc(parser->arena, sizeof *type);
-	*type = (struct schema_type){.kind = kind, .ref.pos = pos};
-	return type;
-}
-
-static struct schema_type *parse_inner_type(struct parser *parser, size_t depth) {
-	struct schema_type *type = new_type(parser, SCHEMA_ANY, parser->lexer.token.pos);
-	return parse_type(parser, depth + 1, type) == 0 ? type : NULL;
-}
-
-/* Parses the rest of a reference after its first name. */
-static int parse_ref_after(struct parser *parser, const char *first, struct schema_ref *ret_ref) {
-	if (!take_mark_if(parser, '.')) {
-		ret_ref->module = is_param(parser, first) ? "" : parser->module->name;
-		ret_ref->name = first;
-		return 0;
-	}
-	ret_ref->module = first;
-	return take_name(parser, "a name after the '.'", &ret_ref->name, NULL);
-}
-
-static int parse_ref(struct parser *parser, const char *what, struct schema_ref *ret_ref) {
-	const char *first;
-	if (take_name(parser, what, &first, &ret_ref->pos) != 0)
-		return -1;
-	return parse_ref_after(parser, first, ret_ref);
-}
-
-static int parse_type_args(struct parser *parser, size_t depth, struct schema_type *type) {
-	do {
-		struct schema_type arg;
-		if (parse_type(parser, depth + 1, &arg) != 0)
-			return -1;
-		type->args = array_grow(parser->arena, type->args, type->arg_count, sizeof arg);
-		type->args[type->arg_count++] = arg;
-	} while (take_mark_if(parser, ','));
-	return take_mark(parser, '>', NULL);
-}
-
-static int parse_named_type(struct parser *parser, size_t depth, struct schema_type *type) {
-	struct token token = parser->lexer.token;
-	const char *first;
-	if (take_name(parser, "a type", &first, NULL) != 0)
-		return -1;
-	if (strcmp(first, "verb") == 0 && parser->lexer.token.kind == TOKEN_NAME &&
-	    !parser->lexer.token.first_on_line) {
-		type->kind = SCHEMA_VERB_REF;
-		return parse_ref(parser, "the name of a verb", &type->ref);
-	}
-	if (!lex_is(&parser->lexer, '.') && schema_type_from_word(token.text, &type->kind))
-		return 0;
-	type->kind = SCHEMA_REF;
-	if (parse_ref_after(parser, first, &type->ref) != 0)
-		return -1;
-	return take_mark_if(parser, '<') ? parse_type_args(parser, depth, type) : 0;
-}
-
-static int parse_map(struct parser *parser, size_t depth, struct schema_type *type) {
-	static const char hint[] = "a map is written {String: Int}";
-	type->kind = SCHEMA_MAP;
-	type->key = parse_inner_type(parser, depth);
-	if (type->key == NULL || take_mark(parser, ':', hint) != 0)
-		return -1;
-	type->element = parse_inner_type(parser, depth);
-	return type->element == NULL ? -1 : take_mark(parser, '}', hint);
-}
-
-static int parse_array(struct parser *parser, size_t depth, struct schema_type *type) {
-	type->kind = SCHEMA_ARRAY;
-	type->element = parse_inner_type(parser, depth);
-	return type->element == NULL ? -1 : take_mark(parser, ']', "an array is written [String]");
-}
-
-static int complain_about_depth(struct parser *parser) {
-	return COMPLAIN(parser, "give a part of it a name", "types nested deeper than %d", SCHEMA_DEPTH_MAX);
-}
-
-static int parse_type(struct parser *parser, size_t depth, struct schema_type *ret_type) {
-	struct schema_pos pos = parser->lexer.token.pos;
-	struct schema_type type = {.ref.pos = pos};
-	if (depth == SCHEMA_DEPTH_MAX)
-		return complain_about_depth(parser);
-	if (count_node(parser) != 0)
-		return -1;
-	int result = take_mark_if(parser, '[')   ? parse_array(parser, depth, &type)
-		     : take_mark_if(parser, '{') ? parse_map(parser, depth, &type)
-						 : parse_named_type(parser, depth, &type);
-	if (result != 0)
-		return -1;
-	if (take_mark_if(parser, '?')) {
-		struct schema_type *element = new_type(parser, SCHEMA_OPTIONAL, pos);
-		*element = type;
-		type = (struct schema_type){.kind = SCHEMA_OPTIONAL, .element = element, .ref.pos = pos};
-	}
-	if (lex_is(&parser->lexer, '?'))
-		return COMPLAIN(parser, NULL, "a type is optional or not: one '?' is enough");
-	if (depth == 0 && schema_type_height(&type) > SCHEMA_DEPTH_MAX)
-		return complain_about_depth(parser);
-	*ret_type = type;
-	return 0;
-}
+#include "schema/parse_type.h"
+#include "schema/parser.h"
 
 static int parse_calls(struct parser *parser, struct schema_metadata *metadata) {
 	do {
@@ -256,7 +23,7 @@ static int parse_calls(struct parser *parser, struct schema_metadata *metadata) 
 			return -1;
 		metadata->calls = array_grow(parser->arena, metadata->calls, metadata->call_count, sizeof call);
 		metadata->calls[metadata->call_count++] = call;
-	} while (take_mark_if(parser, ','));
+	} while (parser_take_mark_if(parser, ','));
 	return 0;
 }
 
@@ -265,7 +32,7 @@ static int parse_metadata(struct parser *parser, struct schema_metadata *ret_met
 	struct lexer *lexer = &parser->lexer;
 	struct schema_metadata metadata = {.pos = lexer->token.pos};
 	lex_next(lexer);
-	if (read_name(parser, "a name after '+', for example +calls", &metadata.name) != 0)
+	if (parser_read_name(parser, "a name after '+', for example +calls", &metadata.name) != 0)
 		return -1;
 	if (strcmp(metadata.name, "calls") == 0) {
 		lex_next(lexer);
@@ -273,7 +40,7 @@ static int parse_metadata(struct parser *parser, struct schema_metadata *ret_met
 			return -1;
 	} else {
 		struct str word;
-		while (lex_word(lexer, &word) && count_node(parser) == 0) {
+		while (lex_word(lexer, &word) && parser_count_node(parser) == 0) {
 			metadata.args =
 				array_grow(parser->arena, metadata.args, metadata.arg_count, sizeof *metadata.args);
 			metadata.args[metadata.arg_count++] = arena_strdup(parser->arena, word);
@@ -321,7 +88,7 @@ static const char *misplaced_mark_hint(const struct parser *parser, const char *
 static int complain_about_members(struct parser *parser, const struct schema_decl *decl, const char *members) {
 	schema_diagnose(parser->diagnostics, decl->pos, "split it", "%s: more than %d %s", decl->name,
 			SCHEMA_MEMBERS_MAX, members);
-	stop(parser);
+	parser_stop(parser);
 	return -1;
 }
 
@@ -340,21 +107,21 @@ static bool looks_unclosed(const struct parser *parser, const struct schema_decl
 static int parse_field(struct parser *parser, struct schema_decl *data) {
 	static const char hint[] = "a field is written: name String";
 	struct schema_field field = {0};
-	take_comments_before(parser, &field.comments);
+	parser_take_comments_before(parser, &field.comments);
 	if (parser->lexer.token.kind != TOKEN_NAME)
-		return expected(parser,
-				looks_unclosed(parser, data) ? "is a '}' missing before this line?"
-							     : misplaced_mark_hint(parser, hint),
-				"the name of a field or '}'");
-	if (take_name(parser, "the name of a field", &field.name, &field.pos) != 0)
+		return parser_expected(parser,
+				       looks_unclosed(parser, data) ? "is a '}' missing before this line?"
+								    : misplaced_mark_hint(parser, hint),
+				       "the name of a field or '}'");
+	if (parser_take_name(parser, "the name of a field", &field.name, &field.pos) != 0)
 		return -1;
 	if (parser->lexer.token.first_on_line || lex_is(&parser->lexer, '}'))
 		return schema_diagnose(parser->diagnostics, field.pos, hint, "field \"%s\" has no type", field.name);
 	if (lex_is(&parser->lexer, ':') || lex_is(&parser->lexer, '=') || lex_is(&parser->lexer, '?'))
-		return expected(parser, misplaced_mark_hint(parser, hint), "a type");
-	if (parse_type(parser, 0, &field.type) != 0 || parse_metadata_list(parser, &field.metadata) != 0)
+		return parser_expected(parser, misplaced_mark_hint(parser, hint), "a type");
+	if (parse_type(parser, &field.type) != 0 || parse_metadata_list(parser, &field.metadata) != 0)
 		return -1;
-	take_comments_within(parser, &field.comments);
+	parser_take_comments_within(parser, &field.comments);
 	if (data->data.field_count == SCHEMA_MEMBERS_MAX)
 		return complain_about_members(parser, data, "fields");
 	data->data.fields = scratch_grow(&parser->members, data->data.field_count, sizeof field);
@@ -365,9 +132,9 @@ static int parse_field(struct parser *parser, struct schema_decl *data) {
 /* Parses "{", the parts, "}" and metadata. After a wrong part parsing continues with the next. */
 static int parse_block(struct parser *parser, struct schema_decl *decl,
 		       int (*parse_part)(struct parser *parser, struct schema_decl *decl)) {
-	if (take_mark(parser, '{', NULL) != 0)
+	if (parser_take_mark(parser, '{', NULL) != 0)
 		return -1;
-	take_comments_within(parser, &decl->comments);
+	parser_take_comments_within(parser, &decl->comments);
 	size_t block = parser->lexer.open_braces;
 	while (!at_block_end(parser, block) && parser->lexer.token.kind != TOKEN_END) {
 		size_t start = parser->lexer.at;
@@ -376,12 +143,12 @@ static int parse_block(struct parser *parser, struct schema_decl *decl,
 	}
 	if (parser->stopped)
 		return -1;
-	if (!take_mark_if(parser, '}')) {
+	if (!parser_take_mark_if(parser, '}')) {
 		parser->lost = true;
 		return schema_diagnose(parser->diagnostics, decl->pos, NULL, "%s \"%s\" is not closed by a '}'",
 				       schema_decl_word(decl->kind), decl->name);
 	}
-	take_comments_within(parser, &decl->comments);
+	parser_take_comments_within(parser, &decl->comments);
 	return 0;
 }
 
@@ -390,17 +157,17 @@ static int parse_params(struct parser *parser, struct schema_decl *data) {
 		struct schema_param param;
 		if (data->data.param_count == SCHEMA_PARAMS_MAX)
 			return COMPLAIN(parser, NULL, "more than %d type parameters", SCHEMA_PARAMS_MAX);
-		if (take_name(parser, "the name of a type parameter", &param.name, &param.pos) != 0)
+		if (parser_take_name(parser, "the name of a type parameter", &param.name, &param.pos) != 0)
 			return -1;
 		data->data.params = array_grow(parser->arena, data->data.params, data->data.param_count, sizeof param);
 		data->data.params[data->data.param_count++] = param;
-	} while (take_mark_if(parser, ','));
-	return take_mark(parser, '>', NULL);
+	} while (parser_take_mark_if(parser, ','));
+	return parser_take_mark(parser, '>', NULL);
 }
 
 static int parse_data(struct parser *parser, struct schema_decl *decl) {
 	decl->kind = SCHEMA_DATA;
-	if (take_mark_if(parser, '<') && parse_params(parser, decl) != 0)
+	if (parser_take_mark_if(parser, '<') && parse_params(parser, decl) != 0)
 		return -1;
 	parser->data = decl;
 	int result = parse_block(parser, decl, parse_field);
@@ -413,21 +180,21 @@ static bool at_keyword(const struct parser *parser);
 static int parse_verb(struct parser *parser, struct schema_decl *decl) {
 	static const char hint[] = "a verb is written: verb name(Request) Response";
 	decl->kind = SCHEMA_VERB;
-	if (take_mark(parser, '(', hint) != 0)
+	if (parser_take_mark(parser, '(', hint) != 0)
 		return -1;
 	if (lex_is(&parser->lexer, ')'))
 		return COMPLAIN(parser, "write Unit when it takes nothing", "verb \"%s\" has no request", decl->name);
-	if (parse_type(parser, 0, &decl->verb.request) != 0 ||
-	    take_mark(parser, ')',
-		      lex_is(&parser->lexer, ',') ? "a verb takes one type: make a data of several" : hint) != 0)
+	if (parse_type(parser, &decl->verb.request) != 0 ||
+	    parser_take_mark(parser, ')',
+			     lex_is(&parser->lexer, ',') ? "a verb takes one type: make a data of several" : hint) != 0)
 		return -1;
 	if (lex_is(&parser->lexer, ':') || lex_is(&parser->lexer, '>'))
-		return expected(parser, hint, "a type");
+		return parser_expected(parser, hint, "a type");
 	bool next_begins = parser->lexer.token.first_on_line && at_keyword(parser);
 	if (next_begins || lex_is(&parser->lexer, '+') || lex_is(&parser->lexer, '}'))
 		return COMPLAIN(parser, "write Unit when it answers nothing", "verb \"%s\" has no response",
 				decl->name);
-	return parse_type(parser, 0, &decl->verb.response);
+	return parse_type(parser, &decl->verb.response);
 }
 
 static int parse_number(struct parser *parser, int64_t *ret_number) {
@@ -451,7 +218,7 @@ static int parse_value(struct parser *parser, struct schema_decl *decl, struct s
 	if (decl->enumeration.of_int && token.kind == TOKEN_NUMBER)
 		return parse_number(parser, &variant->number);
 	if (decl->enumeration.of_int || token.kind != TOKEN_STRING) {
-		expected(parser, NULL, decl->enumeration.of_int ? "a whole number" : "a string");
+		parser_expected(parser, NULL, decl->enumeration.of_int ? "a whole number" : "a string");
 		/* A value of the wrong kind is reported later; take it, so that errors after it are found. */
 		if (token.kind != TOKEN_STRING && token.kind != TOKEN_NUMBER)
 			return -1;
@@ -464,7 +231,7 @@ static int parse_value(struct parser *parser, struct schema_decl *decl, struct s
 }
 
 static int add_variant(struct parser *parser, struct schema_decl *decl, struct schema_variant *variant) {
-	take_comments_within(parser, &variant->comments);
+	parser_take_comments_within(parser, &variant->comments);
 	if (decl->enumeration.variant_count == SCHEMA_MEMBERS_MAX)
 		return complain_about_members(parser, decl, "variants");
 	decl->enumeration.variants =
@@ -477,10 +244,10 @@ static int parse_value_variant(struct parser *parser, struct schema_decl *decl) 
 	const char *hint =
 		decl->enumeration.of_int ? "a variant is written: Name = 1" : "a variant is written: Name = \"value\"";
 	struct schema_variant variant = {0};
-	take_comments_before(parser, &variant.comments);
+	parser_take_comments_before(parser, &variant.comments);
 	if (parser->lexer.token.kind != TOKEN_NAME)
-		return expected(parser, misplaced_mark_hint(parser, hint), "the name of a variant or '}'");
-	if (take_name(parser, "the name of a variant", &variant.name, &variant.pos) != 0)
+		return parser_expected(parser, misplaced_mark_hint(parser, hint), "the name of a variant or '}'");
+	if (parser_take_name(parser, "the name of a variant", &variant.name, &variant.pos) != 0)
 		return -1;
 	if (!lex_is(&parser->lexer, '='))
 		return schema_diagnose(parser->diagnostics, variant.pos, hint, "variant \"%s\" has no value",
@@ -497,27 +264,27 @@ static int parse_type_variant(struct parser *parser, struct schema_decl *decl) {
 	static const char hint[] =
 		"a variant is written: Name Type; one of values needs ': String' or ': Int' after the "
 		"enum's name";
-	struct schema_variant variant = {.type = new_type(parser, SCHEMA_ANY, parser->lexer.token.pos)};
-	take_comments_before(parser, &variant.comments);
+	struct schema_variant variant = {.type = parse_new_type(parser, SCHEMA_ANY, parser->lexer.token.pos)};
+	parser_take_comments_before(parser, &variant.comments);
 	if (parser->lexer.token.kind != TOKEN_NAME)
-		return expected(parser, misplaced_mark_hint(parser, hint), "the name of a variant or '}'");
-	if (take_name(parser, "the name of a variant", &variant.name, &variant.pos) != 0)
+		return parser_expected(parser, misplaced_mark_hint(parser, hint), "the name of a variant or '}'");
+	if (parser_take_name(parser, "the name of a variant", &variant.name, &variant.pos) != 0)
 		return -1;
 	if (parser->lexer.token.first_on_line || lex_is(&parser->lexer, '}') || lex_is(&parser->lexer, '='))
 		return schema_diagnose(parser->diagnostics, variant.pos, hint, "variant \"%s\" has no type",
 				       variant.name);
-	if (parse_type(parser, 0, variant.type) != 0)
+	if (parse_type(parser, variant.type) != 0)
 		return -1;
 	return add_variant(parser, decl, &variant);
 }
 
 static int parse_enum(struct parser *parser, struct schema_decl *decl) {
 	decl->kind = SCHEMA_SUM;
-	if (take_mark_if(parser, ':')) {
+	if (parser_take_mark_if(parser, ':')) {
 		decl->kind = SCHEMA_ENUM;
 		decl->enumeration.of_int = lex_is_name(&parser->lexer, "Int");
 		if (!decl->enumeration.of_int && !lex_is_name(&parser->lexer, "String"))
-			return expected(parser, NULL, "Int or String, the type of the enum's values");
+			return parser_expected(parser, NULL, "Int or String, the type of the enum's values");
 		lex_next(&parser->lexer);
 	}
 	return parse_block(parser, decl, decl->kind == SCHEMA_ENUM ? parse_value_variant : parse_type_variant);
@@ -525,7 +292,7 @@ static int parse_enum(struct parser *parser, struct schema_decl *decl) {
 
 static int parse_alias(struct parser *parser, struct schema_decl *decl) {
 	decl->kind = SCHEMA_ALIAS;
-	return parse_type(parser, 0, &decl->alias.type);
+	return parse_type(parser, &decl->alias.type);
 }
 
 struct keyword {
@@ -583,22 +350,26 @@ static int complain_about_keyword(struct parser *parser) {
 	char hint[NEAREST_HINT_MAX];
 	bool is_name = parser->lexer.token.kind == TOKEN_NAME;
 	const char *familiar = is_name ? familiar_keyword(parser->lexer.token.text) : NULL;
-	return expected(parser, familiar ? familiar : is_name ? nearest_hint(&nearest, hint) : NULL,
-			"data, verb, enum or typealias");
+	return parser_expected(parser,
+			       familiar  ? familiar
+			       : is_name ? nearest_hint(&nearest, hint)
+					 : NULL,
+			       "data, verb, enum or typealias");
 }
 
 static void keep_members(struct parser *parser, struct schema_decl *decl) {
 	if (decl->kind == SCHEMA_DATA)
 		decl->data.fields =
-			keep(parser, decl->data.fields, decl->data.field_count, sizeof *decl->data.fields);
+			parser_keep(parser, decl->data.fields, decl->data.field_count, sizeof *decl->data.fields);
 	else if (decl->kind == SCHEMA_ENUM || decl->kind == SCHEMA_SUM)
-		decl->enumeration.variants = keep(parser, decl->enumeration.variants, decl->enumeration.variant_count,
-						  sizeof *decl->enumeration.variants);
+		decl->enumeration.variants =
+			parser_keep(parser, decl->enumeration.variants, decl->enumeration.variant_count,
+				    sizeof *decl->enumeration.variants);
 }
 
 static int parse_decl(struct parser *parser) {
 	struct schema_decl decl = {0};
-	take_comments_before(parser, &decl.comments);
+	parser_take_comments_before(parser, &decl.comments);
 	if (lex_is_name(&parser->lexer, "export")) {
 		decl.exported = true;
 		lex_next(&parser->lexer);
@@ -609,7 +380,7 @@ static int parse_decl(struct parser *parser) {
 	if (keyword == NULL)
 		return complain_about_keyword(parser);
 	lex_next(&parser->lexer);
-	if (take_name(parser, keyword->name_of, &decl.name, &decl.pos) != 0)
+	if (parser_take_name(parser, keyword->name_of, &decl.name, &decl.pos) != 0)
 		return -1;
 	parser->lost = lost_before;
 	int result = keyword->parse(parser, &decl);
@@ -617,12 +388,12 @@ static int parse_decl(struct parser *parser) {
 		result = parse_metadata_list(parser, &decl.metadata);
 	if (parser->stopped)
 		return -1;
-	take_comments_within(parser, &decl.comments);
+	parser_take_comments_within(parser, &decl.comments);
 	struct schema_module *module = parser->module;
 	if (module->decl_count == SCHEMA_DECLS_MAX) {
 		schema_diagnose(parser->diagnostics, decl.pos, "split the module", "more than %d declarations",
 				SCHEMA_DECLS_MAX);
-		stop(parser);
+		parser_stop(parser);
 		return -1;
 	}
 	keep_members(parser, &decl);
@@ -689,24 +460,24 @@ static int parse_module_metadata(struct parser *parser) {
 static int parse_module(struct parser *parser) {
 	struct schema_module *module = parser->module;
 	struct lexer *lexer = &parser->lexer;
-	take_comments_before(parser, &module->comments);
+	parser_take_comments_before(parser, &module->comments);
 	if (!lex_is_name(lexer, "module"))
-		return expected(parser, "a schema is written: module name { … }", "module");
+		return parser_expected(parser, "a schema is written: module name { … }", "module");
 	lex_next(lexer);
-	if (take_name(parser, "the name of the module", &module->name, &module->pos) != 0 ||
-	    take_mark(parser, '{', NULL) != 0)
+	if (parser_take_name(parser, "the name of the module", &module->name, &module->pos) != 0 ||
+	    parser_take_mark(parser, '{', NULL) != 0)
 		return -1;
-	take_comments_within(parser, &module->comments);
+	parser_take_comments_within(parser, &module->comments);
 	size_t start = lexer->at;
 	if (lex_is(lexer, '+') && parse_module_metadata(parser) != 0)
 		skip_decl(parser, start);
-	take_comments_within(parser, &module->comments);
+	parser_take_comments_within(parser, &module->comments);
 	while (!lex_is(lexer, '}') && lexer->token.kind != TOKEN_END && !parser->stopped) {
 		start = lexer->at;
 		if (parse_decl(parser) != 0)
 			skip_decl(parser, start);
 	}
-	if (!take_mark_if(parser, '}')) {
+	if (!parser_take_mark_if(parser, '}')) {
 		parser->lost = true;
 		/* After another error the missing name may be in the skipped text. */
 		return parser->diagnostics->count > 0
@@ -714,8 +485,10 @@ static int parse_module(struct parser *parser) {
 			       : schema_diagnose(parser->diagnostics, module->pos, NULL,
 						 "module \"%s\" is not closed by a '}'", module->name);
 	}
-	take_comments_before(parser, &module->comments);
-	return lexer->token.kind == TOKEN_END ? 0 : expected(parser, "a file holds one module", "the end of the file");
+	parser_take_comments_before(parser, &module->comments);
+	return lexer->token.kind == TOKEN_END
+		       ? 0
+		       : parser_expected(parser, "a file holds one module", "the end of the file");
 }
 
 static int check_text(struct str text, const char *file, struct schema_diagnostics *diagnostics) {
@@ -745,7 +518,7 @@ int schema_parse(struct str text, const char *file, struct arena *arena, struct 
 	lex_start(&parser.lexer, file, text, arena, diagnostics);
 	bool failed = parse_module(&parser) != 0 || diagnostics->count > known;
 	struct schema_module *module = parser.module;
-	module->decls = keep(&parser, module->decls, module->decl_count, sizeof *module->decls);
+	module->decls = parser_keep(&parser, module->decls, module->decl_count, sizeof *module->decls);
 	free(parser.members.items);
 	free(parser.decls.items);
 	if (failed && (parser.lost || parser.stopped || module->name[0] == '\0'))
