@@ -20,14 +20,31 @@ size_t base64_encode(char *ret_text, struct str bytes, enum base64 form) {
 	return len;
 }
 
-static int digit_of(char c) {
+static inline int standard_digit(char c) {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
 	if (c >= 'a' && c <= 'z')
 		return c - 'a' + 26;
 	if (c >= '0' && c <= '9')
 		return c - '0' + 52;
-	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+static inline int digit_of(char c) {
+	int digit = standard_digit(c);
+	return digit >= 0 ? digit : c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+bool base64_is_strict(struct str text) {
+	size_t digits = text.len;
+	while (digits > 0 && text.len - digits < 2 && text.ptr[digits - 1] == '=')
+		digits--;
+	for (size_t i = 0; i < digits; i++)
+		if (standard_digit(text.ptr[i]) < 0)
+			return false;
+	int last = digits > 0 ? standard_digit(text.ptr[digits - 1]) : 0;
+	size_t padding = text.len - digits;
+	return text.len % 4 == 0 && (padding == 0 || (padding == 1 ? last % 4 == 0 : last % 16 == 0));
 }
 
 bool base64_decode(char *ret_bytes, size_t *ret_len, struct str text) {
