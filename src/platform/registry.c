@@ -89,7 +89,7 @@ static bool read_count(const char *text, void *where) {
 	return true;
 }
 
-/* value is kept. */
+/* value must live as long as the choice. */
 static int set_value(const struct platform_choice *choice, const struct platform_option *option, const char *value,
 		     struct error *err) {
 	void *where = (char *)choice->values + option->offset;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * FOLDER/ab/abcdef…      contents in place
- * FOLDER/incoming/       uploads under way; exists only while a process has the folder open
+ * FOLDER/incoming/       uploads in progress; exists only while a process has the folder open
  * FOLDER/quarantine/     contents that did not match their digest, as DIGEST.N, for a person to look at
  *
  * artefact_files_have promises durability, so it must not see a file that another thread has renamed into place and
@@ -31,8 +31,8 @@ enum {
 	SHARDS = 256,
 	NAME_SIZE = 96, /* the path of a file below the folder */
 	QUARANTINE_MAX = 16, /* files; further damaged ones are removed */
-	WRITEBACK_STEP = 8 << 20, /* after so many bytes the kernel is told to start writing them out */
-	HASH_ASIDE_FROM = 4 << 20, /* for a smaller content a thread costs more than it saves */
+	WRITEBACK_STEP = 8 << 20, /* bytes after which the kernel is told to start writing them out */
+	HASH_ASIDE_FROM = 4 << 20, /* bytes; hashing a smaller content on a thread costs more than it saves */
 	HASH_ASIDE_STEP = 1 << 20,
 	VERIFY_SIZE = 64 << 10,
 };
@@ -57,8 +57,8 @@ struct artefact_file_writer {
 	char name[NAME_SIZE];
 	int fd;
 	off_t written;
-	off_t announced; /* up to here aside may hash */
-	off_t pushed; /* up to here the kernel was told to start writing out */
+	off_t announced; /* offset up to which aside may hash */
+	off_t pushed; /* offset up to which the kernel was told to start writing out */
 	bool failed;
 	bool placed;
 };
@@ -160,7 +160,7 @@ void artefact_files_close(struct artefact_files *files) {
 	artefact_files_free(files);
 }
 
-/* What is in place. */
+/* Contents in place. */
 
 /* Waits until no commit of this digest is between its rename and its sync. The mutex is held. */
 static void wait_synced(struct artefact_files *files, const struct digest *digest) {

@@ -19,7 +19,7 @@ int artefact_files_open(const char *folder, struct artefact_files **ret_files, s
 /* After its writers and readers are freed. Takes NULL. */
 void artefact_files_close(struct artefact_files *files);
 
-/* Whether a content is in place and would survive a power cut. Does not read it. */
+/* Whether a content is in place and would survive a power failure. Does not read it. */
 bool artefact_files_have(struct artefact_files *files, const struct digest *digest);
 
 /* Reads a content that is said to be damaged. If it does not match its digest, the file moves to FOLDER/quarantine: the
@@ -31,8 +31,8 @@ struct artefact_file_writer;
 int artefact_file_writer_new(struct artefact_files *files, struct artefact_file_writer **ret_writer, struct error *err);
 /* After an error the writer can only be freed. */
 int artefact_file_writer_write(struct artefact_file_writer *writer, struct str bytes, struct error *err);
-/* When this returns 0, the content is in place and survives a power cut. The new file replaces one that was in place
- * already, which heals a damaged one. The writer can only be freed afterwards. */
+/* When this returns 0, the content is in place and survives a power failure. The new file replaces one that was in
+ * place already, which heals a damaged one. The writer can only be freed afterwards. */
 int artefact_file_writer_commit(struct artefact_file_writer *writer, struct digest *ret_digest, struct error *err);
 /* Removes a content that was not committed. Takes NULL. */
 void artefact_file_writer_free(struct artefact_file_writer *writer);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which implementation opens which URL.
+ * Finds the implementation for a URL.
  */
 #include "store/artefacts.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 digests, which name contents: hashed piece by piece, and written as 64 lower-case hex characters.
+ * SHA-256 digests, which name contents. They are computed piece by piece, and written as 64 lower-case hex characters.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct hasher {
 void hasher_init(struct hasher *hasher);
 void hasher_update(struct hasher *hasher, struct str bytes);
 void hasher_final(struct hasher *hasher, struct digest *ret_digest); /* also deinits it */
-void hasher_deinit(struct hasher *hasher); /* harmless after hasher_final */
+void hasher_deinit(struct hasher *hasher); /* may follow hasher_final */
 
 void digest_of(struct str bytes, struct digest *ret_digest);
 bool digest_eq(const struct digest *a, const struct digest *b);

@@ -21,17 +21,17 @@ struct file_hasher {
 	struct {
 		pthread_mutex_t mutex;
 		pthread_cond_t changed;
-		off_t end; /* written up to here; 0: stop */
+		off_t end; /* offset up to which the file is written; 0: stop */
 		bool closed; /* end is final */
 	} shared;
-	struct { /* the thread's alone until it is joined */
+	struct { /* used by the thread only, until it is joined */
 		struct hasher hasher;
 		off_t done;
 		int failed; /* an errno, or 0 */
 	} work;
 };
 
-/* Waits for bytes to hash. 0: the end. */
+/* Waits for bytes to hash. Returns 0 at the end. */
 static size_t next_chunk(struct file_hasher *self) {
 	pthread_mutex_lock(&self->shared.mutex);
 	while (self->shared.end <= self->work.done && !self->shared.closed)

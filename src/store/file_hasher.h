@@ -15,10 +15,11 @@ struct file_hasher;
  * no thread could be started: the hasher then stays the caller's. */
 struct file_hasher *file_hasher_new(int fd, off_t from, struct hasher *hasher);
 
-/* Tells that the file is written up to end. */
+/* Reports that the file is written up to end. */
 void file_hasher_advance(struct file_hasher *self, off_t end);
 
-/* Waits until the file is hashed up to the end last told. Can only be freed afterwards, also after an error. */
+/* Waits until the file is hashed up to the last reported end. The hasher can only be freed afterwards, also after an
+ * error. */
 int file_hasher_final(struct file_hasher *self, struct digest *ret_digest, struct error *err);
 
 /* Stops hashing. Takes NULL. */

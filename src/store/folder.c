@@ -59,7 +59,7 @@ int folder_lock(const char *path, int *ret_lock, struct error *err) {
 			close(fd);
 		return -1;
 	}
-	/* The process id is for people and for the error above, so a full disk is no reason to fail. */
+	/* Ignore a failure, such as a full disk: the process id only makes the error above clearer. */
 	if (ftruncate(fd, 0) == 0)
 		dprintf(fd, "%ld\n", (long)getpid());
 	*ret_lock = fd;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The data folder: created so that it survives a power cut, and locked by one process at a time.
+ * The data folder: created so that it survives a power failure, and locked by one process at a time.
  */
 #pragma once
 

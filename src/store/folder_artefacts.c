@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "store/artefact_files.h"
 
-/* A question about many contents gives its thread to other operations after each so many. */
+/* Contents after which a long artefacts_have lets other operations use its thread. */
 enum { HAVE_STEP = 64 };
 
 struct folder_artefacts {
@@ -66,7 +66,7 @@ static void retain(struct folder_artefacts *folder) {
 	pthread_mutex_unlock(&folder->shared.lock);
 }
 
-/* From here on the folder may be gone. */
+/* The last user starts the close. The caller may not use the folder afterwards. */
 static void release(struct folder_artefacts *folder) {
 	pthread_mutex_lock(&folder->shared.lock);
 	struct artefact_op *closing = --folder->shared.users == 0 ? folder->shared.closing : NULL;
@@ -118,7 +118,7 @@ static bool is_closing(struct folder_artefacts *folder) {
 	return closing;
 }
 
-/* On a slow disk a question about many contents takes minutes, which closing does not wait for. */
+/* Ends early when the folder closes: on a slow disk many contents take minutes. */
 static void on_have_done(struct work *work) {
 	struct artefact_op *op = op_of(work);
 	struct folder_artefacts *folder = folder_of(op->artefacts);
@@ -304,7 +304,7 @@ static void on_closed(struct work *work) {
 	op->done(op, NULL);
 }
 
-/* The last user is gone. */
+/* Called when the last user is gone. */
 static void start_close(struct task *task) {
 	struct artefact_op *op = CONTAINER_OF(task, struct artefact_op, task);
 	op->work = (struct work){.run = run_close, .done = on_closed};

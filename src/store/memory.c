@@ -275,7 +275,7 @@ static int commit(struct store *store, uint64_t epoch, const struct store_change
 
 /* --- reading: copies into an arena -------------------------------------------------------------------------------- */
 
-/* A copy that does not fit is noted, and told at the end. */
+/* Copies into an arena. A copy that does not fit sets a flag, which is checked at the end. */
 struct copier {
 	struct arena *arena;
 	bool full;
@@ -360,7 +360,7 @@ static int list_deployments(struct store *store, const char *module, size_t limi
 	return 0;
 }
 
-/* Chooses which rows are given. */
+/* Whether a row is returned. */
 typedef bool row_filter(const struct memory_database *database, const struct memory_module *module,
 			const struct memory_deployment *deployment, uint64_t after);
 

@@ -11,11 +11,13 @@
 #include "store/store.h"
 
 struct memory_database *memory_database_new(void);
-/* No store is open on it any more. */
+/* Called once all its stores are closed. */
 void memory_database_free(struct memory_database *database);
 
 /* Opens another store on the database, which is borrowed until the store is closed. */
 struct store *memory_database_open(struct memory_database *database);
 
-/* For the URL "memory:", of which rest is what follows the colon: nothing. The store has a database of its own. */
+/* Opens "memory:", a store with a database of its own. rest is the part of the URL behind the colon, which must be
+ * empty.
+ */
 int store_memory_open(const char *rest, struct store **ret_store, struct error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs the functions of a store, which block, on a thread of libuv's pool: one job at a time, in the order of asking.
+ * Runs the functions of a store, which block, on a thread of libuv's pool: one job at a time, in the order of
+ * store_queue_add.
  */
 #pragma once
 
@@ -12,7 +13,7 @@
 struct store_job {
 	struct list link;
 	void (*work)(struct store_job *job, struct store *store); /* on the pool's thread */
-	void (*done)(struct store_job *job); /* on the loop, never from inside */
+	void (*done)(struct store_job *job); /* on the loop, never from inside store_queue_add */
 };
 
 struct store_queue {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store: what the Backplane must still know after a crash, that is deployments, what is wanted of each module,
+ * The store: the data that must survive a crash of the Backplane, that is deployments, what is wanted of each module,
  * and the newest events.
  *
  * A store is a struct of functions with one implementation for each kind of database; store_open (registry.h) finds it
- * by URL. The store holds rows and no policy: what a row says is decided by the control side. Every function blocks. A
+ * by URL. The store holds rows and no policy: the control side decides what a row says. Every function blocks. A
  * change is durable when the function returns, and after an error nothing has changed. A store belongs to one thread at
  * a time. Rows that do not fit in the caller's arena are ResourceExhausted.
  *
@@ -12,7 +12,7 @@
  * Every change carries the epoch of its Backplane, and is refused with FailedPrecondition and the reason STALE_EPOCH
  * once another Backplane has acquired the store.
  *
- * Changes of rows are numbered. load() tells the number of the newest one, and watch() gives the rows that changed
+ * Changes of rows are numbered. load() returns the number of the newest one, and watch() returns the rows that changed
  * after a number, for a process that follows the store.
  */
 #pragma once
@@ -70,17 +70,17 @@ enum event_kind {
 	EVENT_RUNNER_DEPLOYING = 13,
 	EVENT_RUNNER_ALIVE = 14,
 	EVENT_RUNNER_DRAINING = 15,
-	EVENT_RUNNER_SILENT = 16, /* a ping was not answered */
-	EVENT_RUNNER_LOST = 17, /* gone without being told to end */
+	EVENT_RUNNER_SILENT = 16, /* did not answer a ping */
+	EVENT_RUNNER_LOST = 17, /* ended without being told to */
 	EVENT_RUNNER_KILLED = 18, /* given up; the Platform ends the process */
-	EVENT_RUNNER_ENDED = 19, /* gone after being told to end */
+	EVENT_RUNNER_ENDED = 19, /* ended after being told to */
 	EVENT_DEPLOYMENT_CREATED = 30,
 	EVENT_DEPLOYMENT_ROLLED_BACK = 31, /* wanted again by a rollback */
 	EVENT_DEPLOYMENT_LIVE = 32,
 	EVENT_DEPLOYMENT_DRAINING = 33,
 	EVENT_DEPLOYMENT_STOPPED = 34,
 	EVENT_DEPLOYMENT_FAILED = 35,
-	EVENT_DEPLOYMENT_BACKING_OFF = 36, /* a replica was lost, or cannot be had; it is tried again later */
+	EVENT_DEPLOYMENT_BACKING_OFF = 36, /* a replica was lost or could not be started; the next try comes later */
 	EVENT_DEPLOYMENT_SCALED = 37,
 	EVENT_DEPLOYMENT_REPLICA_FAILED = 38,
 };

@@ -173,13 +173,13 @@ void write_behind_add_event(struct write_behind *write_behind, const struct even
 	struct str deployment = str_from(event->deployment_key), runner = str_from(event->runner_key);
 	text.len = MIN(text.len, (size_t)EVENT_TEXT_MAX);
 	char *at = mem_alloc(module.len + deployment.len + runner.len + text.len + lines.len + 5);
-	struct event_record *kept = &write_behind->events[write_behind->event_count++];
-	*kept = *event;
-	kept->module = add_text(&at, module);
-	kept->deployment_key = add_text(&at, deployment);
-	kept->runner_key = add_text(&at, runner);
-	kept->text = add_text(&at, text);
-	kept->lines = add_text(&at, lines);
+	struct event_record *copy = &write_behind->events[write_behind->event_count++];
+	*copy = *event;
+	copy->module = add_text(&at, module);
+	copy->deployment_key = add_text(&at, deployment);
+	copy->runner_key = add_text(&at, runner);
+	copy->text = add_text(&at, text);
+	copy->lines = add_text(&at, lines);
 }
 
 static bool has_new_events(const struct write_behind *write_behind) {
@@ -199,26 +199,26 @@ void write_behind_flush(struct write_behind *write_behind) {
 /* --- written ------------------------------------------------------------------------------------------------------ */
 
 static void tell_waiters(struct write_behind *write_behind) {
-	uint64_t kept = UINT64_MAX;
+	uint64_t stored = UINT64_MAX;
 	if (!list_is_empty(&write_behind->waiting))
-		kept = first_of(write_behind)->sequence - 1;
-	/* One at a time from the front, as kept() may add saves and waiters. */
+		stored = first_of(write_behind)->sequence - 1;
+	/* One at a time from the front, as stored() may add saves and waiters. */
 	for (struct list *link = write_behind->waiters.next; link != &write_behind->waiters;) {
 		struct write_behind_waiter *waiter = LIST_ENTRY(link, struct write_behind_waiter, link);
 		link = link->next;
-		if (waiter->sequence > kept)
+		if (waiter->sequence > stored)
 			continue;
 		list_remove(&waiter->link);
-		waiter->kept(waiter);
+		waiter->stored(waiter);
 	}
 }
 
-void write_behind_written(struct write_behind *write_behind, bool kept) {
+void write_behind_written(struct write_behind *write_behind, bool stored) {
 	ASSERT(write_behind->writing);
 	write_behind->writing = false;
 	size_t written = write_behind->with_owner;
 	write_behind->with_owner = 0;
-	if (!kept)
+	if (!stored)
 		return;
 	drop_events(write_behind, 0, written);
 	drop(first_of(write_behind));

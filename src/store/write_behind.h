@@ -27,18 +27,18 @@ struct save {
 	struct module_record module; /* change.module points here, or is NULL */
 };
 
-/* Waits until all changes that were added before it are stored. Embedded in its owner; kept is called once. */
+/* Waits until all changes that were added before it are stored. Embedded in its owner; stored is called once. */
 struct write_behind_waiter {
 	struct list link;
 	uint64_t sequence;
-	void (*kept)(struct write_behind_waiter *waiter);
+	void (*stored)(struct write_behind_waiter *waiter);
 };
 
 struct write_behind {
 	/* Starts to write; write_behind_written follows later, never from inside. The save is lent until then. */
 	void (*write)(struct write_behind *write_behind, const struct save *save);
 	struct list waiting; /* of struct save, oldest first */
-	struct list waiters; /* in the order of asking */
+	struct list waiters; /* in the order of write_behind_wait */
 	bool writing; /* the owner is writing the first save */
 	uint64_t sequence;
 	struct event_record *events; /* queued; the first with_owner of them are being written */
@@ -58,9 +58,9 @@ void write_behind_add_event(struct write_behind *write_behind, const struct even
 /* Writes the queued events now, unless a queued change will take them along. */
 void write_behind_flush(struct write_behind *write_behind);
 
-/* The owner reports that the write ended. After a failed one (kept is false) it calls write_behind_retry later. */
-void write_behind_written(struct write_behind *write_behind, bool kept);
+/* The owner reports that the write ended. After a failed one (stored is false) it calls write_behind_retry later. */
+void write_behind_written(struct write_behind *write_behind, bool stored);
 void write_behind_retry(struct write_behind *write_behind);
 
-/* Returns false when nothing is queued; kept is then not called. */
+/* Returns false when nothing is queued; stored is then not called. */
 bool write_behind_wait(struct write_behind *write_behind, struct write_behind_waiter *waiter);

@@ -66,7 +66,7 @@ char *store_writer_problem(const struct store_writer *writer, struct arena *aren
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-/* On the queue's thread, as a file system may take its time. */
+/* Called on the queue's thread, as a file system may be slow. */
 static int64_t measure_disk(const char *folder) {
 	struct statvfs disk;
 	if (folder == NULL || statvfs(folder, &disk) < 0)

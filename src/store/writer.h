@@ -32,7 +32,7 @@ struct store_writer_events {
 	void (*stored)(struct store_writer *writer, const struct event_record *last);
 	/* The store, which worked until now, has failed. */
 	void (*troubled)(struct store_writer *writer, const struct error *why);
-	/* The store works again, after so long. */
+	/* The store works again after after_ms. */
 	void (*recovered)(struct store_writer *writer, uint64_t after_ms);
 };
 
@@ -43,15 +43,15 @@ struct store_writer {
 	struct write_behind write_behind;
 	enum writer_state state;
 	uint64_t epoch; /* 0: the store is not open */
-	char *folder; /* where the store is, to tell of its disk; NULL: on none */
+	char *folder; /* the folder of the store, for the free room on its disk; NULL: none */
 	uint64_t retry_ms; /* STORE_RETRY_MS */
 	struct timer retry;
 	struct {
 		uint64_t since_ms;
-		int64_t free_bytes; /* of the disk, when the last write failed; -1: unknown */
+		int64_t free_bytes; /* free on the disk when the last write failed; -1: unknown */
 		struct error why;
 	} trouble;
-	/* With the queue's thread while a save is being written. */
+	/* Used by the queue's thread while a save is being written. */
 	struct {
 		struct store_job job;
 		const struct save *save;
@@ -80,7 +80,7 @@ void store_writer_stop(struct store_writer *writer);
 
 /* Why the store cannot be written; NULL: it can. */
 const struct error *store_writer_trouble(const struct store_writer *writer);
-/* The same for people, in arena: with the time, and the room on the disk. */
+/* The same as a text for users, in arena, with the time and the free room on the disk. */
 char *store_writer_problem(const struct store_writer *writer, struct arena *arena);
 
 /* Aborts on a transition that the diagram lacks. */

@@ -14,7 +14,7 @@ enum { CALL_LOST_MS = 2 * RUNNER_KEEPALIVE_MS }; /* after which a call on a sile
 
 /* --- operations -------------------------------------------------------------------------------------------------- */
 
-static void on_kept(struct write_behind_waiter *waiter) {
+static void on_stored(struct write_behind_waiter *waiter) {
 	struct op *op = CONTAINER_OF(waiter, struct op, waiter);
 	static const char *const names[] = {
 		[OP_CREATE] = "create", [OP_ROLLBACK] = "roll back", [OP_KILL] = "kill", [OP_SCALE] = "scale"};
@@ -28,15 +28,15 @@ static void on_kept(struct write_behind_waiter *waiter) {
 			    (int)op->event_sequence, (int)op->sim->stored.event_sequence);
 }
 
-static void acknowledge_when_kept(struct sim *sim, struct op *op, uint64_t order) {
+static void acknowledge_when_stored(struct sim *sim, struct op *op, uint64_t order) {
 	const struct module *module = control_module(&sim->control, str_from(module_name(op->module)));
 	op->applied = true;
 	op->order = order;
 	op->replicas_after = module->next ? deployment_wanted(module->next) : module->replicas;
 	op->event_sequence = sim->event_sequence;
-	op->waiter.kept = on_kept;
+	op->waiter.stored = on_stored;
 	if (!write_behind_wait(&sim->write_behind, &op->waiter))
-		on_kept(&op->waiter);
+		on_stored(&op->waiter);
 }
 
 void op_apply(struct sim *sim, struct op *op) {
@@ -70,7 +70,7 @@ void op_apply(struct sim *sim, struct op *op) {
 	}
 	backplane_end(sim);
 	if (applied)
-		acknowledge_when_kept(sim, op, order);
+		acknowledge_when_stored(sim, op, order);
 }
 
 static void on_op(struct sim *sim, struct event *event) {

@@ -281,7 +281,7 @@ static void creation_done(struct store_job *job) {
 	control_deployment_created(context_event(context), &creation->record, creation->replicas);
 	context_event_done(context);
 	failpoint(FAILPOINT_CREATE_APPLIED);
-	creation->waiter.kept = creation_answer;
+	creation->waiter.stored = creation_answer;
 	if (!write_behind_wait(&context->data.writer.write_behind, &creation->waiter))
 		creation_answer(&creation->waiter);
 }

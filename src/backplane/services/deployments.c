@@ -115,7 +115,7 @@ static void on_kill(struct rpc_unary *unary, const ProtobufCMessage *message) {
 		return;
 	}
 	struct killing *killing = mem_zalloc(sizeof *killing);
-	*killing = (struct killing){.waiter.kept = killing_reply, .unary = unary};
+	*killing = (struct killing){.waiter.stored = killing_reply, .unary = unary};
 	control_kill(control, name, killing->key);
 	context_event_done(context);
 	failpoint(FAILPOINT_KILL_APPLIED);

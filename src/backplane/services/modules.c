@@ -57,7 +57,7 @@ static void on_scale(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	struct context *context = unary->service;
 	const Ftl__ScaleModuleRequest *request = (const Ftl__ScaleModuleRequest *)message;
 	struct scaling *scaling = mem_zalloc(sizeof *scaling);
-	*scaling = (struct scaling){.waiter.kept = scaling_reply, .unary = unary};
+	*scaling = (struct scaling){.waiter.stored = scaling_reply, .unary = unary};
 	struct error err;
 	if (scale(context, str_from(request->module), request->replicas, scaling->key, &err) < 0) {
 		rpc_unary_fail(unary, &err);
@@ -168,7 +168,7 @@ static void on_rollback(struct rpc_unary *unary, const ProtobufCMessage *message
 	}
 	struct rollback *rollback = mem_zalloc(sizeof *rollback);
 	rollback->job = (struct store_job){.work = rollback_work, .done = rollback_done};
-	rollback->waiter.kept = rollback_reply;
+	rollback->waiter.stored = rollback_reply;
 	rollback->context = context;
 	rollback->unary = unary;
 	rollback->module = mem_strdup(request->module);

@@ -21,7 +21,7 @@ enum { COMMAND_LINE_MAX = 64 << 10 };
 struct found_search {
 	const char *folder;
 	struct found *found;
-	struct map left; /* keys of Runners that are gone and left a work folder */
+	struct map left; /* keys of Runners that ended and left a work folder */
 };
 
 static int for_each_file(struct found_search *search, void (*each)(struct found_search *search, const char *name),
@@ -81,8 +81,7 @@ static bool is_runner(const struct found_search *search, pid_t pid, char ret_key
 	return is_ours;
 }
 
-/* A Backplane that died between starting a Runner and writing its pid file, or that could not write it, left a Runner
- * that its command line alone tells of. */
+/* Finds the Runners without a pid file: their Backplane died before it wrote the file, or could not write it. */
 static void find_by_command_line(void *data, pid_t pid) {
 	struct found_search *search = data;
 	char key[KEY_MAX], again[KEY_MAX];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an earlier Backplane left in the run folder: the Runners that still run, by their pid files, or by their command
- * lines when a crash came before the file was written. All else in the folder is removed, with the processes that
- * Runners left. Waits for the disk.
+ * Finds the Runners of an earlier Backplane that still run: by their pid files, or by their command lines when the
+ * Backplane crashed before it wrote the file. Removes everything else in the run folder, and kills the processes that
+ * ended Runners left. Blocks on the disk.
  */
 #pragma once
 
@@ -13,13 +13,13 @@
 struct found_runner {
 	char key[KEY_MAX];
 	pid_t pid;
-	int pidfd; /* whoever takes it sets it to -1 */
+	int pidfd; /* set to -1 by the function that takes it */
 };
 
 struct found {
 	struct map runners; /* struct found_runner by key */
 };
 
-/* Makes the folder if it is not there. */
+/* Creates the folder if it does not exist. */
 int found_read(const char *folder, struct found *ret_found, struct error *err);
 void found_deinit(struct found *found); /* closes the pidfds that are left */

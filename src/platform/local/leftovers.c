@@ -12,7 +12,7 @@
 
 enum {
 	ENVIRON_MAX = 1 << 20,
-	DELAY_MS = 100, /* many Runners that die together are one search */
+	DELAY_MS = 100, /* so that one search serves many Runners that die together */
 };
 
 /* --- the search, on any thread ------------------------------------------------------------------------------------ */
@@ -51,7 +51,8 @@ static void remove_folder(const char *folder, const char *key) {
 	free(path);
 }
 
-/* The folder goes last: it tells the next Backplane of what is left when this one dies before. */
+/* Removes the folder last: if this Backplane dies before that, the folder shows the next one that processes may be
+ * left. */
 void leftovers_end(const char *folder, struct map *keys) {
 	if (keys->len > 0)
 		process_for_each(end_if_left, &(struct leftover_search){folder, keys});

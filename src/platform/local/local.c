@@ -2,19 +2,19 @@
 /*
  * Runners as processes of this machine.
  *
- *   local.c           the driver: orders and events
- *   local_runner.c  one Runner: start, exit, what it leaves
- *   found.c           Runners of an earlier Backplane
- *   leftovers.c       processes and folders of Runners that could not end in order
- *   pid_file.c        which process a Runner is
- *   run_folder.c      the names of files
+ *   local.c         the driver: commands and events
+ *   local_runner.c  one Runner: its start, exit and clean-up
+ *   found.c         Runners of an earlier Backplane
+ *   leftovers.c     processes and folders of Runners that were killed
+ *   pid_file.c      the pid file of a Runner
+ *   run_folder.c    the names of files
  *
- *   OPENED ──start──▶ LISTING ──▶ LISTED, which takes orders, or FAILED
- *     │                  │           │              │
- *     └──────────────────┴───close───┴──────────────┴──▶ CLOSING ──nothing is in progress──▶ freed
+ *   OPENED ──start──▶ LISTING ──▶ LISTED (accepts commands) or FAILED
+ *     │                 │           │                            │
+ *     └─────────────────┴───────────┴──close─────────────────────┴──▶ CLOSING ──nothing is in progress──▶ freed
  *
- * The lock of the data folder sees to it that one Backplane has the run folder, so epochs are not looked at. Limits and
- * labels of a spec have no effect yet.
+ * The driver ignores epochs: the lock of the data folder lets only one Backplane use the run folder. Limits and labels
+ * of a spec have no effect yet.
  */
 #include "platform/local/local.h"
 
@@ -31,10 +31,10 @@ enum { LOCAL_STATE_COUNT = 5 };
 
 struct local {
 	struct platform platform;
-	struct platform_options options; /* its texts are copies */
+	struct platform_options options; /* the texts are copies */
 	enum local_state state;
 	struct local_runners runners;
-	struct map by_key; /* struct local_runner whose end was not told yet */
+	struct map by_key; /* struct local_runner, by key, whose exit was not reported yet */
 	struct leftovers leftovers;
 	struct {
 		uv_work_t request;
@@ -47,7 +47,7 @@ struct local {
 
 #define TO(state) (1u << (state))
 
-/* The states that may follow each. */
+/* For each state the set of allowed next states. */
 static const unsigned allowed[LOCAL_STATE_COUNT] = {
 	[LOCAL_OPENED] = TO(LOCAL_LISTING) | TO(LOCAL_CLOSING),
 	[LOCAL_LISTING] = TO(LOCAL_LISTED) | TO(LOCAL_FAILED) | TO(LOCAL_CLOSING),
@@ -121,11 +121,11 @@ static void list_done(uv_work_t *request, int status UNUSED) {
 	bool failed = local->listing.failed;
 	if (!failed)
 		tell_found(local);
-	if (local->state == LOCAL_LISTING) { /* else its owner has closed it, perhaps when told of a Runner */
+	if (local->state == LOCAL_LISTING) { /* else the owner closed the platform, perhaps in `found` */
 		set_state(local, failed ? LOCAL_FAILED : LOCAL_LISTED);
 		local->options.events->listed(local->options.owner, failed ? &local->listing.err : NULL);
 	}
-	local->listing.in_progress = false; /* closing waits for this */
+	local->listing.in_progress = false; /* CLOSING waits for this */
 	free_if_done(local);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runners as processes of this machine. They outlive a Backplane that died; the next one finds them.
+ * Runners as processes of this machine. They survive a crash of the Backplane, and the next one finds them.
  */
 #pragma once
 

@@ -22,7 +22,7 @@ enum { LAST_WORDS_MAX = 256 << 10, ARGUMENTS_MAX = 24 };
 
 #define TO(state) (1u << (state))
 
-/* The states that may follow each. */
+/* For each state the set of allowed next states. */
 static const unsigned allowed[LOCAL_RUNNER_STATE_COUNT] = {
 	[LOCAL_RUNNER_RUNNING] = TO(LOCAL_RUNNER_ENDING) | TO(LOCAL_RUNNER_CLEANING) | TO(LOCAL_RUNNER_CLOSING),
 	[LOCAL_RUNNER_ENDING] = TO(LOCAL_RUNNER_CLEANING),
@@ -103,7 +103,7 @@ static void split_lines(int fd, struct last_lines *lines) {
 	line_splitter_deinit(&splitter);
 }
 
-/* A module may have left anything under that name: a pipe, a link. */
+/* Opens with care: a module may have put anything in place of that file, such as a pipe or a link. */
 static void read_last_words(struct local_runner *runner) {
 	char *path = run_folder_path(runner->runners->folder, runner->key, RUN_WORK_FOLDER "/" LAST_WORDS_FILE);
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
@@ -123,7 +123,7 @@ static void remove_file(const struct local_runner *runner, const char *suffix) {
 static void clean_work(uv_work_t *request) {
 	struct local_runner *runner = request->data;
 	read_last_words(runner);
-	/* A Runner that ends in order leaves its folder empty, and no process of its deployment. */
+	/* A Runner that ends in order leaves an empty folder, and no process of its deployment. */
 	char *folder = run_folder_path(runner->runners->folder, runner->key, RUN_WORK_FOLDER);
 	runner->left_something = rmdir(folder) < 0 && errno != ENOENT;
 	free(folder);
@@ -146,7 +146,7 @@ static void clean(struct local_runner *runner) {
 static void end(struct local_runner *runner) {
 	local_runner_set_state(runner, LOCAL_RUNNER_CLEANING);
 	if (!runner->work.in_progress)
-		clean(runner); /* else once its pid file is written */
+		clean(runner); /* else after its pid file is written */
 }
 
 /* --- exits -------------------------------------------------------------------------------------------------------- */
@@ -161,7 +161,7 @@ static void on_child_exit(uv_process_t *child, int64_t status, int signal_number
 	end(runner);
 }
 
-/* Its parent alone could know the status. */
+/* The exit status is unknown, as only the parent gets it. */
 static void on_found_exit(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
 	struct local_runner *runner = poll->data;
 	uv_poll_stop(poll);
@@ -218,7 +218,7 @@ static void add_option(struct command_line *line, const char *name, const char *
 	line->arguments[line->count++] = value;
 }
 
-/* A path that is too long for a socket address leaves the loopback. */
+/* A socket in the run folder, or a loopback port when the path is too long for a socket address. */
 static char *choose_bind(const char *folder, const char *key) {
 	char *socket = run_folder_path(folder, key, RUN_SOCKET);
 	bool fits = strlen(socket) < sizeof((struct endpoint *)NULL)->path;
@@ -258,9 +258,9 @@ static int spawn(struct local_runner *runner, const struct command_line *line) {
 					{.flags = UV_INHERIT_FD, .data.fd = 2}};
 	uv_process_options_t options = {
 		.file = line->arguments[0],
-		.args = (char **)line->arguments, /* libuv copies nothing and changes nothing */
+		.args = (char **)line->arguments, /* libuv does not change the strings */
 		.exit_cb = on_child_exit,
-		/* A process group of its own: a terminal's signals to the Backplane do not reach it. */
+		/* In a process group of its own, so that a terminal's signals to the Backplane do not reach it. */
 		.flags = UV_PROCESS_DETACHED,
 		.stdio = stdio,
 		.stdio_count = ARRAY_LEN(stdio),

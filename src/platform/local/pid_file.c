@@ -34,7 +34,7 @@ static bool read_file(const char *folder, const char *key, int *ret_pid, uint64_
 	return is_whole;
 }
 
-/* Its parent may not have waited for it yet: then its entry in /proc is still there. */
+/* Asks the pidfd, as /proc still has an entry for a process whose parent has not waited for it yet. */
 static bool has_exited(int pidfd) {
 	return poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, 0) != 0;
 }
@@ -45,7 +45,7 @@ int pid_file_open(const char *folder, const char *key, pid_t *ret_pid) {
 	if (!read_file(folder, key, &pid, &ticks))
 		return -1;
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	/* The start time is read after the pidfd was opened: so both are of one process. */
+	/* Reads the start time after opening the pidfd, so that both are of one process. */
 	if (pidfd >= 0 && (process_stat((pid_t)pid, PROCESS_STAT_START_TIME) != ticks || has_exited(pidfd))) {
 		close(pidfd);
 		return -1;

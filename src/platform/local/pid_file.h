@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which process a Runner is, for the Backplane after this one: "PID START-TIME". The kernel gives a pid anew; with the
- * start time it names one process. Both functions wait for the disk.
+ * The pid file of a Runner, by which the next Backplane finds its process: "PID START-TIME". The kernel reuses pids;
+ * with its start time a pid identifies one process. Both functions block on the disk.
  */
 #pragma once
 

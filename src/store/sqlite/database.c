@@ -8,7 +8,7 @@
 int database_set_error(const struct database *db, int result, struct error *err) {
 	ASSERT(result != SQLITE_NOMEM); /* out of memory ends the process, here as everywhere */
 	const char *text = sqlite3_errmsg(db->handle);
-	switch (result & 0xff) { /* the rest of the bits are details */
+	switch (result & 0xff) { /* the other bits hold details */
 	case SQLITE_FULL:
 		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the disk is full at %s: make room and try again",
 				 db->path);
@@ -21,7 +21,7 @@ int database_set_error(const struct database *db, int result, struct error *err)
 				 db->path, BUSY_TIMEOUT_MS);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-	case SQLITE_ERROR: /* the statements are known to be right, so the tables are wrong */
+	case SQLITE_ERROR: /* the statements are correct, so the tables are wrong */
 		return error_set(err, CODE_DATA_LOSS,
 				 "the database %s is damaged (%s): put a copy back, or move it away to start empty",
 				 db->path, text);
@@ -77,7 +77,7 @@ int database_run(struct database *db, enum statement which, struct error *err) {
 	return result;
 }
 
-/* The number of the only row. */
+/* Reads the number in a result of one row. */
 static int read_number(struct database *db, enum statement which, uint64_t *ret_number, struct error *err) {
 	sqlite3_stmt *statement = db->statements[which];
 	int result = database_step(db, statement, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of this folder share: an open database, its errors, statements, transactions and rows.
+ * Shared by the files of this folder: an open database, its errors, statements, transactions and rows.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct database {
 	struct store base;
 	char *folder;
 	char *path;
-	int lock; /* of the folder; -1: none */
+	int lock; /* the lock of the folder; -1: none */
 	sqlite3 *handle;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 };
@@ -25,9 +25,9 @@ static inline struct database *database_of(struct store *store) {
 	return CONTAINER_OF(store, struct database, base);
 }
 
-/* From a result of SQLite. Returns -1. */
+/* Sets the error for a result of SQLite. Returns -1. */
 int database_set_error(const struct database *db, int result, struct error *err);
-/* Statements without parameters and rows. */
+/* Runs statements that have neither parameters nor rows. */
 int database_execute(struct database *db, const char *text, struct error *err);
 
 /* --- statements: bound, then run or stepped, then reset ----------------------------------------------------------- */
@@ -38,7 +38,7 @@ void bind_number(sqlite3_stmt *statement, int index, int64_t number);
 void statement_reset(sqlite3_stmt *statement);
 /* Returns 1 for a row, 0 when there is no further one, -1 for an error. */
 int database_step(struct database *db, sqlite3_stmt *statement, struct error *err);
-/* A statement without rows. */
+/* Runs a statement that returns no rows. */
 int database_run(struct database *db, enum statement which, struct error *err);
 
 int database_read_epoch(struct database *db, uint64_t *ret_epoch, struct error *err);
@@ -52,14 +52,14 @@ int database_check_epoch(struct database *db, uint64_t epoch, struct error *err)
 
 /* Begins to write, if the epoch is the newest. */
 int database_begin(struct database *db, uint64_t epoch, struct error *err);
-/* Commits when result is 0; rolls back when it is -1, or when the commit fails. Comes to the failpoint `committing`
- * before the commit and to the one after it behind the commit. */
+/* Commits when result is 0; rolls back when it is -1, or when the commit fails. The failpoint `committing` stands
+ * before the commit, and the next one of the enum behind it. */
 int database_end(struct database *db, int result, enum failpoint committing, struct error *err);
 
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
-/* Reads rows into an arena. A value that does not fit, or that cannot be right, is noted here; row_check, called at the
- * end of each row, makes an error of it. */
+/* Reads rows into an arena. A value that does not fit or is invalid is recorded here; row_check, called at the end of
+ * each row, turns it into an error. */
 struct row {
 	sqlite3_stmt *statement;
 	struct arena *arena;

@@ -5,7 +5,7 @@
 
 /* --- adding ------------------------------------------------------------------------------------------------------- */
 
-/* 1: found, 0: there is none, -1: an error. */
+/* Returns 1 when it was found, 0 when there is none, -1 after an error. */
 static int find_identity(struct database *db, const struct digest *identity, char ret_key[KEY_MAX], struct error *err) {
 	sqlite3_stmt *statement = db->statements[FIND_IDENTITY];
 	bind_digest(statement, 1, identity);
@@ -151,7 +151,7 @@ int deployment_rows_get(struct store *store, const char *key, struct arena *aren
 	return 0;
 }
 
-/* Gives the rows of a bound statement. */
+/* Reads the rows of a bound statement. */
 static int list(struct database *db, sqlite3_stmt *statement, struct arena *arena,
 		struct deployment_record **ret_records, size_t *ret_count, struct error *err) {
 	struct row row = {.statement = statement, .arena = arena};

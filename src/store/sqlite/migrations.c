@@ -3,7 +3,7 @@
 
 #include "base/failpoint.h"
 
-/* migrations[n] brings a database from version n to n + 1. One that was released is never changed: add another. */
+/* migrations[n] brings a database from version n to n + 1. A released migration is never changed: add another one. */
 static const char *const migrations[] = {
 	"CREATE TABLE modules ("
 	" name TEXT NOT NULL PRIMARY KEY,"

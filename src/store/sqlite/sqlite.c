@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opens and closes the store in SQLite, and has the operations that are about all tables.
+ * Opens and closes the store in SQLite, and implements the operations on all tables.
  *
  *   database.c      errors, statements, transactions, rows
  *   statements.c    the text of every statement
@@ -124,7 +124,7 @@ static const struct store_ops ops = {
 	.close = close_store,
 };
 
-/* The file is made here and not by SQLite, for its mode: nobody but the owner may read it. */
+/* Creates the file before SQLite does, so that only its owner may read it. */
 static int make_file(const char *path, struct error *err) {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -151,7 +151,7 @@ static int open_database(struct database *db, struct error *err) {
 	if (result != SQLITE_OK)
 		return database_set_error(db, result, err);
 	sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
-	/* The Backplane is to stay small: half a MiB of cache, and a log of a MiB. */
+	/* Half a MiB of cache and a log of one MiB keep the memory of the Backplane small. */
 	if (database_execute(
 		    db,
 		    "PRAGMA cache_size = -512; PRAGMA wal_autocheckpoint = 256; PRAGMA journal_size_limit = 1048576;"

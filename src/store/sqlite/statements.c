@@ -40,7 +40,7 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 		"SELECT " DEPLOYMENT_COLUMNS " FROM deployments WHERE module = ?1 ORDER BY id DESC LIMIT ?2",
 	[ADD_EVENT] = "INSERT INTO events (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[DROP_EVENTS] = "DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?1",
-	/* The inner query finds the newest; the outer one gives them oldest first. */
+	/* The inner query finds the newest; the outer one returns them oldest first. */
 	[LIST_EVENTS] =
 		"SELECT " EVENT_COLUMNS " " EVENTS_WANTED " AND sequence >="
 		" (SELECT min(sequence) FROM (SELECT sequence " EVENTS_WANTED " ORDER BY sequence DESC LIMIT ?4))"

@@ -68,7 +68,7 @@ static void on_kept(struct write_behind_waiter *waiter UNUSED) {
 
 static int set_up(void **state UNUSED) {
 	struct error err;
-	world = (struct world){.flaky.ops = &flaky_ops, .waiter.kept = on_kept};
+	world = (struct world){.flaky.ops = &flaky_ops, .waiter.stored = on_kept};
 	loop_init(&world.loop);
 	world.database = memory_database_new();
 	world.inner = memory_database_open(world.database);
