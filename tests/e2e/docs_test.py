@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""README.md, CONTRIBUTING.md and docs name files, links and options; each exists. ARCHITECTURE.md has a test of its own."""
+"""README.md, CONTRIBUTING.md and docs name files, links and options; each exists. ARCHITECTURE.md has its own test."""
 
 import re
 from pathlib import Path
@@ -33,8 +33,8 @@ def test_every_link_leads_to_a_file(page):
 
 
 def test_every_option_exists(page):
-    sources = [path for folder in PROGRAMS for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    known = "\n".join(path.read_text() for path in sources)
+    found = [path for folder in PROGRAMS for path in (ROOT / folder).rglob("*")]
+    known = "\n".join(path.read_text() for path in found if path.is_file() and path.suffix != ".pyc")
     options = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", prose(page)))
     assert [name for name in options if f'"{name}"' not in known and f"--{name}" not in known] == []
 
