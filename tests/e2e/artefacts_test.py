@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 from fake_backplane import ftl
-from whole import LONG, SANITIZED, artefact, digest_of, memory_peak, module, wait_for
+from harness import LONG, SANITIZED, artefact, digest_of, memory_peak, module, wait_for
 
 MAIN = b"#!/bin/sh\nexit 0\n"
 MEMORY_MAX = 64 << 20

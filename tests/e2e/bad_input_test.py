@@ -14,7 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 from fake_backplane import ftl, schema
-from whole import LONG, Backplane, artefact, digest_of, memory_peak, module
+from harness import LONG, Backplane, artefact, digest_of, memory_peak, module
 
 MAIN = b"#!/bin/sh\nexit 0\n"
 

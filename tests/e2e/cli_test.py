@@ -16,7 +16,7 @@ from pathlib import Path
 import grpc
 import pytest
 from fake_backplane import FAILED, LIVE, STARTING, STOPPED, FakeBackplane, ftl, schema, step
-from whole import FTL, SANITIZED
+from harness import FTL, SANITIZED
 
 BUILD = Path(os.environ.get("FTL_BUILD", Path(__file__).resolve().parents[2] / "build"))
 FTL = os.environ.get("FTL", str(BUILD / "ftl"))

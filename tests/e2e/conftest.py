@@ -12,7 +12,7 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 import grpc  # noqa: E402
 import pytest  # noqa: E402
-from whole import Backplane, FakeRunner  # noqa: E402
+from harness import Backplane, FakeRunner  # noqa: E402
 
 # A shell starts background jobs with SIGINT ignored, and their children inherit that. The processes under test must
 # have the default handler.

@@ -19,7 +19,7 @@ import grpc
 import pytest
 from fake_backplane import ftl
 from module_test import CFLAGS, LIBS
-from whole import FTL, LONG, Backplane, artefact, digest_of, module, processes_that_name, wait_for
+from harness import FTL, LONG, Backplane, artefact, digest_of, module, processes_that_name, wait_for
 
 POINTS = subprocess.run(
     [FTL, "serve"], env={**os.environ, "FTL_FAILPOINT": "list"}, capture_output=True, text=True, check=True

@@ -3,7 +3,7 @@
 
 import pytest
 from fake_backplane import ftl, schema
-from whole import LONG, artefact, digest_of, module, wait_for
+from harness import LONG, artefact, digest_of, module, wait_for
 
 MAIN = b"#!/bin/sh\nexit 0\n"
 FILES = {"main": MAIN, "lib/data.bin": bytes(range(256)) * 5000}

@@ -8,7 +8,7 @@ import threading
 import time
 
 from fake_backplane import ftl, ftl_grpc
-from whole import FTL, LONG, module, wait_for
+from harness import FTL, LONG, module, wait_for
 
 KIND = ftl.EventKind
 

@@ -7,7 +7,7 @@ import subprocess
 import grpc
 import pytest
 from fake_backplane import ftl, schema
-from whole import FTL, LONG, artefact, module
+from harness import FTL, LONG, artefact, module
 
 # A program that never becomes alive, so that its deployment stays STARTING.
 SLEEPS = b"#!/bin/sh\nexec sleep 1000\n"

@@ -4,7 +4,7 @@
 import subprocess
 
 import pytest
-from whole import FTL, LONG, module, wait_for
+from harness import FTL, LONG, module, wait_for
 
 
 def test_a_runner_counts_once_it_was_pinged_back(backplane, make_runner):
@@ -67,7 +67,7 @@ def test_an_unreachable_runner_is_refused(backplane, make_runner, refused):
 def test_a_runner_that_answers_a_ping_with_an_error_is_refused(backplane, make_runner, refused):
     runner = make_runner()
     runner.answers_pings = False
-    with refused("FAILED_PRECONDITION", runner.endpoint, "not in the mood"):
+    with refused("FAILED_PRECONDITION", runner.endpoint, "pings are off"):
         runner.register()
     assert backplane.runners() == []
 

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 from fake_backplane import schema
-from whole import LONG, module
+from harness import LONG, module
 
 PATH = "/xyz.block.ftl.v1.VerbService/Call"
 

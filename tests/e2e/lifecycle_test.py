@@ -10,7 +10,7 @@ import time
 
 import grpc
 import pytest
-from whole import FTL, LONG, Refused, module, wait_for
+from harness import FTL, LONG, Refused, module, wait_for
 from xyz.block.ftl.v1 import ftl_pb2 as ftl
 
 

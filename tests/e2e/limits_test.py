@@ -9,7 +9,7 @@ import struct
 import subprocess
 
 import pytest
-from whole import FTL, HERE, LONG, wait_for
+from harness import FTL, HERE, LONG, wait_for
 
 EXAMPLES = HERE.parents[1] / "examples"
 PING = b"POST /xyz.block.ftl.v1.VerbService/Ping HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"

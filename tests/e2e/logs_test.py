@@ -4,7 +4,7 @@
 import threading
 
 from fake_backplane import ftl
-from whole import LONG, module, wait_for
+from harness import LONG, module, wait_for
 
 
 def entry(message, module="echo", **fields):

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from whole import FTL, LONG
+from harness import FTL, LONG
 
 TIME = """module time {
   export data Zone { name String }

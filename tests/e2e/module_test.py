@@ -16,7 +16,7 @@ import pytest
 from fake_backplane import ftl, schema
 from runner_backplane import Artefact, Deployment
 from runner_test import BUILD, HERE, KEY, backplane, start, terminate  # noqa: F401
-from whole import SANITIZED
+from harness import SANITIZED
 
 ROOT = HERE.parents[1]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]

@@ -19,7 +19,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from whole import FTL, LONG, Backplane, module
+from harness import FTL, LONG, Backplane, module
 
 PACKAGE = "xyz.block.ftl.v1"
 PING = f"/{PACKAGE}.VerbService/Ping"

@@ -10,7 +10,7 @@ import threading
 import grpc
 import pytest
 from fake_backplane import ftl_grpc
-from whole import FTL, LONG, SANITIZED, memory_peak, module, wait_for
+from harness import FTL, LONG, SANITIZED, memory_peak, module, wait_for
 from xyz.block.ftl.v1 import ftl_pb2 as ftl
 
 ADDED, CHANGED = ftl.SCHEMA_CHANGE_ADDED, ftl.SCHEMA_CHANGE_CHANGED

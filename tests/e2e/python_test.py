@@ -10,7 +10,7 @@ import time
 
 import grpc
 import pytest
-from whole import FTL, HERE, LONG, Backplane
+from harness import FTL, HERE, LONG, Backplane
 
 EXAMPLES = HERE.parents[1] / "examples"
 ZOO = '''

@@ -8,7 +8,7 @@ import time
 import grpc
 import pytest
 from fake_backplane import ftl, schema
-from whole import LONG, Refused, module, wait_for
+from harness import LONG, Refused, module, wait_for
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import grpc
 import pytest
 from fake_backplane import ftl, ftl_grpc, schema
 from runner_backplane import Artefact, Deployment, RunnersBackplane
-from whole import SANITIZED, wait_for
+from harness import SANITIZED, wait_for
 
 HERE = Path(__file__).resolve().parent
 BUILD = Path(os.environ.get("FTL_BUILD", HERE.parents[1] / "build"))

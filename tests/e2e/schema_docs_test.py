@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from whole import FTL, LONG
+from harness import FTL, LONG
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "schema.md").read_text()

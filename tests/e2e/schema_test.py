@@ -11,7 +11,7 @@ import sys
 import grpc
 import pytest
 from fake_backplane import ftl, schema
-from whole import FTL, HERE, LONG, Backplane
+from harness import FTL, HERE, LONG, Backplane
 
 SHOP = HERE.parents[1] / "examples" / "shop"
 CART = '{"items":[{"sku":"mug","count":2},{"sku":"pan","count":1}]}'

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import grpc
 import pytest
 from fake_backplane import ftl, ftl_grpc
-from whole import BUILD, FTL, LONG, SANITIZED, FakeRunner, deploy_program, digest_of, module
+from harness import BUILD, FTL, LONG, SANITIZED, FakeRunner, deploy_program, digest_of, module
 
 SLOW_DISK = BUILD / "tests/e2e/slow_disk.so"
 DELAY_MS = 300

@@ -9,7 +9,7 @@ import threading
 import grpc
 import pytest
 from fake_backplane import ftl
-from whole import FTL, LONG, Refused, module, wait_for
+from harness import FTL, LONG, Refused, module, wait_for
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from fake_backplane import ftl
-from whole import LONG, SANITIZED, FakeRunner, memory_peak, module, wait_for
+from harness import LONG, SANITIZED, FakeRunner, memory_peak, module, wait_for
 
 
 def test_a_backplane_without_deployments(backplane):

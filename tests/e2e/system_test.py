@@ -15,7 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 from fake_backplane import ftl, schema
-from whole import (
+from harness import (
     FTL,
     HERE,
     LONG,

@@ -14,7 +14,7 @@ import time
 import grpc
 import pytest
 from fake_backplane import ftl, ftl_grpc, schema
-from whole import (
+from harness import (
     FTL,
     LONG,
     NO_LIMIT,

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from whole import BUILD, LONG, Backplane
+from harness import BUILD, LONG, Backplane
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FENCE = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

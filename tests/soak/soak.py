@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import grpc  # noqa: E402
 from fake_backplane import ftl, ftl_grpc, schema  # noqa: E402
-from whole import FTL, Backplane, artefact, module, processes_that_name  # noqa: E402
+from harness import FTL, Backplane, artefact, module, processes_that_name  # noqa: E402
 
 MODULES = ("front", "middle", "back")
 VERSIONS = 5  # of each module, so that there are deployments to roll back to

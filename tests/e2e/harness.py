@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Backplane, and peers of it that are not ours: grpcio as client, as Runner and as deployment."""
+"""A real Backplane, with clients, Runners and deployments on grpcio, which are independent of FTL's own gRPC code."""
 
 import hashlib
 import os
@@ -21,13 +21,13 @@ BUILD = Path(os.environ.get("FTL_BUILD", HERE.parents[1] / "build")).resolve()
 FTL = BUILD / "ftl"
 SANITIZED = b"__asan_" in FTL.read_bytes() or b"__tsan_" in FTL.read_bytes() or b"__ubsan_" in FTL.read_bytes()
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion|ASSERT")
-# Generous: a bound that is never to be met, and never to be waited for.
+# Seconds after which a test fails. No passing test waits so long.
 LONG = 60 if SANITIZED else 20
 NO_LIMIT = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
 
 def wait_for(condition, what, seconds=LONG):
-    """Waits until the condition holds, and answers what it answered."""
+    """Waits until the condition returns a true value. Returns that value."""
     end = time.monotonic() + seconds
     while True:
         found = condition()
@@ -58,7 +58,7 @@ def module(name="echo", verbs=("echo",), language="test", comments=(), calls=(),
 
 
 def processes_that_name(text):
-    """Processes whose command line has the text, as (pid, command line)."""
+    """Processes whose command line contains the text, as (pid, command line)."""
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -73,7 +73,7 @@ def processes_that_name(text):
 
 
 def memory_peak(pid):
-    """Bytes resident at most so far. Under ThreadSanitizer 0, as most of it is the sanitizer's."""
+    """The peak of resident bytes so far. Under ThreadSanitizer 0, as the sanitizer itself uses most of the memory."""
     if b"__tsan_" in Path(f"/proc/{pid}/exe").read_bytes():
         return 0
     return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()).group(1)) * 1024
@@ -92,7 +92,7 @@ class Backplane:
         self.channel = None
 
     def spawn(self, *more, bind=None, **popen):
-        """Starts a process, without waiting for anything of it."""
+        """Starts a process. Returns it at once, before it serves."""
         self.port_file = self.folder / "endpoint"
         self.port_file.unlink(missing_ok=True)
         command = [FTL, "serve", "--bind", bind or self.endpoint, "--data", self.data, "--port-file", self.port_file]
@@ -116,7 +116,7 @@ class Backplane:
         self.verbs = ftl_grpc.VerbServiceStub(self.channel)
 
     def new_channel(self):
-        # A pool of its own for each: grpcio shares connections else, and what broke with them.
+        # Each channel has its own pool: grpcio otherwise shares connections among channels, also broken ones.
         return grpc.insecure_channel(self.target, [*NO_LIMIT, ("grpc.use_local_subchannel_pool", 1)])
 
     def disconnect(self):
@@ -127,17 +127,17 @@ class Backplane:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    # --- ends
+    # --- the end of a Backplane
 
     def kill(self):
-        """As a power cut would."""
+        """Kills the process with SIGKILL, so that it cannot clean up."""
         self.disconnect()
         self.process.kill()
         self.process.wait()
         self.process = None
 
     def stop(self, timeout=LONG):
-        """Politely, and checks that it leaves nothing."""
+        """Stops the process with SIGTERM, and checks that no process or socket is left over."""
         if self.process is None:
             return
         self.disconnect()
@@ -160,18 +160,18 @@ class Backplane:
         return [str(path) for path in self.folder.rglob("*") if path.is_socket()]
 
     def clean_up(self):
-        """At the end of a test, however it ended."""
+        """Stops everything at the end of a test, passed or failed, and checks the log for reports of sanitizers."""
         try:
             self.stop()
         finally:
             for pid, _ in self.processes():
                 os.kill(pid, signal.SIGKILL)
-            # Shown when the test fails.
+            # pytest shows standard error when the test fails.
             sys.stderr.write(self.log()[-20_000:])
             found = REPORT.search(self.log())
             assert not found, self.log()[max(0, found.start() - 2000) :]
 
-    # --- the flow of creating a deployment
+    # --- creating a deployment
 
     def upload(self, content, piece=1 << 20):
         pieces = [content[at : at + piece] for at in range(0, len(content), piece)] or [b""]
@@ -191,7 +191,7 @@ class Backplane:
         return self.create(schema, artefacts, replicas).deployment_key
 
     def watch(self, key, timeout=LONG):
-        """The steps of a deployment, to the last."""
+        """All steps of a deployment, after its last one."""
         return list(self.rpc.WatchDeployment(ftl.WatchDeploymentRequest(deployment_key=key), timeout=timeout))
 
     def wait_live(self, key, timeout=LONG):
@@ -199,7 +199,7 @@ class Backplane:
         assert steps[-1].state == ftl.DEPLOYMENT_STATE_LIVE, steps
 
     def artefacts_of(self, key, have=()):
-        """{path: content} of a deployment, as it is streamed to Runners."""
+        """{path: content} of a deployment, from the stream that Runners read."""
         request = ftl.GetDeploymentArtefactsRequest(deployment_key=key, have_artefacts=have)
         contents = {}
         for response in self.rpc.GetDeploymentArtefacts(request, timeout=LONG):
@@ -223,7 +223,7 @@ class Backplane:
 
 
 class Refused(Exception):
-    """What a fake Runner's part of a call answers instead of a response."""
+    """Raised by a verb of a FakeRunner to answer with an error."""
 
     def __init__(self, code, text):
         super().__init__(text)
@@ -231,8 +231,8 @@ class Refused(Exception):
 
 
 class FakeRunner:
-    """A Runner and the deployment that it hosts, in one server. `verbs` maps a verb's name to a function of the
-    request and the context; what it returns is the body."""
+    """A Runner and its hosted deployment in one server. `verbs` maps the name of a verb to a function of the request
+    and the context that returns the body of the answer."""
 
     def __init__(self, backplane, language="test", key="", bind="127.0.0.1:0", verbs=None, claims=""):
         self.backplane = backplane
@@ -240,14 +240,14 @@ class FakeRunner:
         self.key = key
         self.claims = claims
         self.verbs = {"echo": lambda request, context: request.body, **(verbs or {})}
-        self.log = []  # of what it was asked, in order
+        self.log = []  # requests from and to it, in order
         self.lock = threading.Lock()
         self.deploys = queue.Queue()
         self.terminated = queue.Queue()
         self.calls = queue.Queue()
         self.answers_pings = True
-        self.brings_up = True  # fetches and reports what it is told to deploy
-        self.failure = ""  # that it reports
+        self.brings_up = True  # fetches each deployment and reports it alive
+        self.failure = ""  # reported in place of alive
         self.hosts = ""
         self.fetched = None
         self.registration = None
@@ -270,7 +270,7 @@ class FakeRunner:
         return ftl.RegisterRunnerRequest(**{**fields, **changes})
 
     def register(self, **changes):
-        """As a stream that is as long as the Runner's life. Returns once the Runner counts."""
+        """Registers by a stream that stays open for the life of the Runner. Returns once the Runner is accepted."""
         self.note("RegisterRunner")
         ended = threading.Event()
 
@@ -283,7 +283,7 @@ class FakeRunner:
         headers = dict(self.registration.initial_metadata())
         if "ftl-runner-key" not in headers:
             ended.set()
-            self.registration.result()  # raises what it was refused with
+            self.registration.result()  # raises the error of the refusal
         self.key = headers["ftl-runner-key"]
         return self
 
@@ -293,7 +293,7 @@ class FakeRunner:
         self.key = dict(answer.initial_metadata())["ftl-runner-key"]
         return self
 
-    # --- what a deployment takes
+    # --- starting a deployment
 
     def bring_up(self, key):
         rpc = self.backplane.rpc
@@ -316,10 +316,10 @@ class FakeRunner:
         request = ftl.DeployedRequest(deployment_key=key, runner_key=self.key, error=error, last_lines=lines)
         self.backplane.rpc.Deployed(request, timeout=LONG)
 
-    # --- ends
+    # --- the end of a Runner
 
     def die(self):
-        """At once: connections break, nothing answers."""
+        """Ends at once: connections break, and nothing answers."""
         self.gone.set()
         if self.registration is not None:
             self.registration.cancel()
@@ -336,7 +336,7 @@ class _RunnerService(ftl_grpc.RunnerServiceServicer):
     def Ping(self, request, context):
         self.runner.note("Ping")
         if not self.runner.answers_pings:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "not in the mood")
+            context.abort(grpc.StatusCode.UNAVAILABLE, "pings are off")
         return ftl.PingResponse()
 
     def Deploy(self, request, context):
@@ -377,7 +377,7 @@ class _VerbService(ftl_grpc.VerbServiceServicer):
         return answer if isinstance(answer, ftl.CallResponse) else ftl.CallResponse(body=answer)
 
 
-# --- a deployment on our own Runners
+# --- a deployment on Runners of the Platform
 
 PROGRAM = b"""#!/usr/bin/env python3
 import json, os, signal, sys, threading, time
@@ -425,7 +425,7 @@ def pid_that_answers(backplane, seconds=LONG):
 
 
 def call_when_up(backplane, name, seconds):
-    """Calls until it is answered."""
+    """Repeats the call until it has an answer, at most for so many seconds."""
     end = time.monotonic() + seconds
     while True:
         try:
