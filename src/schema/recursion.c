@@ -239,22 +239,22 @@ static const struct schema_decl *handed_on_to(const struct graph *graph, const s
 
 static void find_component(struct graph *graph, const struct schema_decl *data);
 
-struct step {
+struct edge_source {
 	struct graph *graph;
 	struct node *from;
 };
 
 static void follow(const struct schema_type *type, void *context) {
-	struct step *step = context;
-	const struct schema_decl *decl = handed_on_to(step->graph, type);
+	struct edge_source *source = context;
+	const struct schema_decl *decl = handed_on_to(source->graph, type);
 	if (decl == NULL)
 		return;
-	struct node *node = node_of(step->graph, decl);
+	struct node *node = node_of(source->graph, decl);
 	if (node->order == 0) {
-		find_component(step->graph, decl);
-		step->from->lowest = MIN(step->from->lowest, node->lowest);
+		find_component(source->graph, decl);
+		source->from->lowest = MIN(source->from->lowest, node->lowest);
 	} else if (node->on_stack) {
-		step->from->lowest = MIN(step->from->lowest, node->order);
+		source->from->lowest = MIN(source->from->lowest, node->order);
 	}
 }
 
@@ -264,7 +264,7 @@ static void find_component(struct graph *graph, const struct schema_decl *data) 
 	node->on_stack = true;
 	graph->stack[graph->stack_len++] = data;
 	for (size_t i = 0; i < data->data.field_count; i++)
-		schema_walk_type(&data->data.fields[i].type, follow, &(struct step){graph, node});
+		schema_walk_type(&data->data.fields[i].type, follow, &(struct edge_source){graph, node});
 	if (node->lowest != node->order)
 		return;
 	graph->last_component++;
