@@ -36,7 +36,7 @@ def test_calls_reach_a_deployment_only_once_it_is_alive(backplane, runner, refus
         backplane.call("echo.echo")
     assert runner.calls.empty()
     runner.bring_up(key)
-    # The answer to Deployed comes before the routing table has the deployment.
+    # Deployed is answered before the routing table has the deployment.
     backplane.wait_live(key)
     assert backplane.call("echo.echo", b"{}").body == b"{}"
 

@@ -151,7 +151,7 @@ def test_a_call_has_limited_memory(probe):
     assert code == "RESOURCE_EXHAUSTED" and "max-call-memory" in text
 
 
-def test_a_verb_has_some_stack(probe):
+def test_a_verb_may_use_much_stack(probe):
     assert probe.ask("useStack").result().body == b"{}"
 
 
@@ -202,12 +202,12 @@ def test_more_than_a_pipe_holds_is_printed_at_once(probe, backplane, verb):
     assert probe.ask("echo", b"1").result().body == b"1"
 
 
-def test_the_last_line_need_not_end(probe, backplane):
+def test_a_last_line_without_its_end_is_logged(probe, backplane):
     terminate(probe, 1000)
     assert backplane.wait_for_log("good bye").level == "info"
 
 
-def test_the_runners_own_log_is_apart(deploy, backplane):
+def test_the_log_of_the_runner_is_separate(deploy, backplane):
     runner = deploy("library", log_level="debug")
     runner.ask("print", b'"printed"').result()
     backplane.wait_for_log('"printed"')
@@ -471,7 +471,7 @@ def loading(runner, backplane, build, tmp_path, seconds):
 def test_a_library_that_loads_slowly(start, backplane, build, tmp_path):
     runner = start()
     loading(runner, backplane, build, tmp_path, 2)
-    # The Runner answers pings meanwhile.
+    # The Runner answers pings while the library loads.
     for _ in range(10):
         runner.control.Ping(ftl.PingRequest(), timeout=1)
         assert backplane.deployed.empty()
@@ -530,7 +530,7 @@ def test_versions(deploy, kind):
     assert "the module was built for version 9 of ftl/module.h, and this Runner knows versions 1 to 3" in told
 
 
-def test_a_module_deployed_as_another(deploy, kind):
+def test_a_module_deployed_under_another_name(deploy, kind):
     runner = deploy(kind, module="child")
     told = runner.report.error + "".join(runner.report.last_lines)
     assert "the module probe, and was deployed as child" in told

@@ -243,14 +243,14 @@ STREAMS = ["WatchDeployment", "StreamLogs", "StreamEvents", "PullSchema", "GetDe
 
 @pytest.mark.parametrize("method", STREAMS)
 @pytest.mark.parametrize("count", [0, 2])
-def test_a_method_that_takes_one_message_says_so(backplane, refused, method, count):
+def test_a_method_refuses_no_and_two_messages(backplane, refused, method, count):
     call = backplane.channel.stream_stream(f"/{PACKAGE}.BackplaneService/{method}")
     with refused("INVALID_ARGUMENT", "the request has no message" if count == 0 else "takes one message"):
         list(call(iter([b""] * count), timeout=LONG))
 
 
 @pytest.mark.parametrize("method", ["WatchDeployment", "GetDeploymentArtefacts"])
-def test_a_deployment_is_named(backplane, refused, method):
+def test_a_missing_deployment_key_is_refused(backplane, refused, method):
     with refused("INVALID_ARGUMENT", "deployment_key is missing"):
         list(backplane.channel.unary_stream(f"/{PACKAGE}.BackplaneService/{method}")(b"", timeout=LONG))
 

@@ -250,7 +250,7 @@ def test_a_backplane_that_was_stalled_loses_nothing(platform):
     platform.process.send_signal(signal.SIGCONT)
     assert {json.loads(call.result().body)["pid"] for call in [slow, *calls]} <= pids
     assert len(platform.runners("alive")) == 2
-    # A replica that seemed to be slow is ejected for a moment.
+    # A replica that seemed slow because of the stall is ejected for a moment.
     wait_for(lambda: {pid_that_answers(platform) for _ in range(30)} == pids, "both to take calls again")
 
 

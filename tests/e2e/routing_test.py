@@ -63,7 +63,7 @@ def call_raw(backplane, request, **settings):
     return backplane.verbs.Call(request, timeout=LONG, **settings)
 
 
-# --- what a call answers ----------------------------------------------------------------------------------------
+# --- the result of a call ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

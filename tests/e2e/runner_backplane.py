@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Backplane on grpcio for tests of Runners: it takes part in each flow, and misbehaves when a test tells it to."""
+"""A Backplane on grpcio for tests of Runners: it answers each of their requests, or fails as a test says."""
 
 import hashlib
 import queue
@@ -41,7 +41,7 @@ class Deployment:
             name=module, runtime=schema.ModuleRuntime(language="test", entry=entry, bind=bind)
         )
         self.artefacts = artefacts
-        self.stream = stream  # replaces what GetDeploymentArtefacts sends
+        self.stream = stream  # sent by GetDeploymentArtefacts in place of the artefacts
 
     def responses(self):
         if self.stream is not None:

@@ -149,7 +149,7 @@ def test_registers_with_its_key_language_and_endpoint(start, backplane):
     assert registration.endpoint.startswith("http://127.0.0.1:")
 
 
-def test_takes_over_the_key_that_it_is_given(runner, backplane):
+def test_uses_the_key_that_the_backplane_assigns(runner, backplane):
     backplane.add(child())
     assert runner.registration.runner_key == ""
     assert runner.deploy().runner_key == "run-test-1"
@@ -236,7 +236,7 @@ def test_answers_json_as_the_backplane_does(runner, backplane):
     assert base64.b64decode(answer["body"]) == b'{"a":1}'
 
 
-def test_tells_the_child_what_it_needs(runner, backplane):
+def test_the_environment_and_files_of_a_child(runner, backplane):
     files = [Artefact("main", CHILD, executable=True), Artefact("data/deep/file", b"x" * 3000), Artefact("empty", b"")]
     backplane.add(Deployment(KEY, "child", files))
     runner.deploy()
@@ -261,7 +261,7 @@ def test_a_child_may_serve_on_a_socket(runner, backplane):
     assert told["FTL_BIND"].startswith(f"unix:{told['FTL_WORKING_DIR']}/")
 
 
-def test_same_deployment_again_is_fine_and_another_is_not(runner, backplane):
+def test_the_same_deployment_again_is_accepted_and_another_refused(runner, backplane):
     backplane.add(child())
     runner.deploy()
     runner.control.Deploy(ftl.DeployRequest(deployment_key=KEY), timeout=2)
@@ -285,7 +285,7 @@ def test_calls_before_a_deployment_or_for_another_are_refused(runner, backplane)
     request = ftl.CallRequest(verb=schema.VerbRef(module="child", name="echo"))
     with pytest.raises(grpc.RpcError) as refused:
         runner.verbs.Call(request, timeout=2, metadata=(("ftl-deployment", "dpl-other-1"),))
-    # gRPC retries a refused stream by itself, and then reports it.
+    # grpcio retries a refused stream before it reports the error.
     assert refused.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     assert runner.verbs.Call(request, timeout=5).body == b""
 
@@ -375,7 +375,7 @@ exit 4
 """
 
 
-def test_early_exit_leaves_nothing_that_it_started(runner, backplane, tmp_path):
+def test_an_early_exit_ends_all_processes_that_the_child_started(runner, backplane, tmp_path):
     pids = tmp_path / "pids"
     pids.touch()
     backplane.add(script(ESCAPES.format(pids=pids)))
@@ -387,7 +387,7 @@ def test_early_exit_leaves_nothing_that_it_started(runner, backplane, tmp_path):
     assert list(runner.folder.iterdir()) == []
 
 
-def test_what_a_child_leaves_is_reaped_when_it_ends(runner, backplane):
+def test_orphans_of_a_child_are_reaped(runner, backplane):
     backplane.add(child())
     runner.deploy()
     runner.call("orphan").result()
@@ -480,7 +480,7 @@ def test_a_child_that_dies_during_a_call(runner, backplane):
     assert runner.deploy().error == ""
 
 
-def test_a_child_that_leaves_another_behind(runner, backplane):
+def test_a_child_that_exits_while_its_own_child_holds_the_connection(runner, backplane):
     backplane.add(child())
     runner.deploy()
     began = time.monotonic()
