@@ -135,7 +135,7 @@ static void pass(uint64_t ms) {
 
 /* --- tests -------------------------------------------------------------------------------------------------------- */
 
-static void what_is_found_reaches_the_control_side_at_the_beginning(void **state UNUSED) {
+static void runners_that_are_found_reach_the_control_side_at_the_beginning(void **state UNUSED) {
 	appear("rnr-a");
 	appear("rnr-b");
 	open_link();
@@ -147,7 +147,7 @@ static void what_is_found_reaches_the_control_side_at_the_beginning(void **state
 		    "rnr-b: left by the Backplane before; it may register again\n");
 }
 
-static void what_ends_before_the_beginning_was_never_there(void **state UNUSED) {
+static void a_runner_that_ends_before_the_beginning_is_not_told(void **state UNUSED) {
 	appear("rnr-a");
 	appear("rnr-b");
 	open_link();
@@ -235,8 +235,8 @@ static void a_transition_that_the_table_lacks_aborts(void **state UNUSED) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		STAGE_TEST(what_is_found_reaches_the_control_side_at_the_beginning),
-		STAGE_TEST(what_ends_before_the_beginning_was_never_there),
+		STAGE_TEST(runners_that_are_found_reach_the_control_side_at_the_beginning),
+		STAGE_TEST(a_runner_that_ends_before_the_beginning_is_not_told),
 		STAGE_TEST(events_reach_the_control_side_after_the_beginning),
 		STAGE_TEST(progress_is_an_event_of_the_runner),
 		STAGE_TEST(a_listing_that_fails_is_an_error),

@@ -22,7 +22,7 @@ static void an_http2_connection(void **state UNUSED) {
 	check_machine(move_h2, H2_STATE_COUNT, allowed, ARRAY_LEN(allowed));
 }
 
-static void what_http1_receives(void **state UNUSED) {
+static void the_receiving_side_of_http1(void **state UNUSED) {
 	static const struct transition allowed[] = {
 		{H1_HEAD, H1_BODY},
 		{H1_HEAD, H1_CHUNK_SIZE},
@@ -38,7 +38,7 @@ static void what_http1_receives(void **state UNUSED) {
 	check_machine(move_h1_receiving, H1_RECEIVING_COUNT, allowed, ARRAY_LEN(allowed));
 }
 
-static void what_http1_sends(void **state UNUSED) {
+static void the_sending_side_of_http1(void **state UNUSED) {
 	static const struct transition allowed[] = {
 		{H1_NO_HEAD, H1_HEAD_READY}, {H1_HEAD_READY, H1_SENDING_BODY}, {H1_SENDING_BODY, H1_SENDING_TRAILERS},
 		{H1_SENDING_BODY, H1_SENT},  {H1_SENDING_TRAILERS, H1_SENT},   {H1_SENT, H1_NO_HEAD},
@@ -57,8 +57,8 @@ static void the_life_of_an_http1_connection(void **state UNUSED) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_http2_connection),
-		cmocka_unit_test(what_http1_receives),
-		cmocka_unit_test(what_http1_sends),
+		cmocka_unit_test(the_receiving_side_of_http1),
+		cmocka_unit_test(the_sending_side_of_http1),
 		cmocka_unit_test(the_life_of_an_http1_connection),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static void reads_the_parts(void **state UNUSED) {
 	assert_ptr_equal(request.body.ptr, bytes.ptr + bytes.len - 2);
 }
 
-static void what_is_missing_is_empty(void **state UNUSED) {
+static void missing_fields_are_empty(void **state UNUSED) {
 	struct call_request request;
 	struct error err;
 	assert_int_equal(call_request_read(STR(""), &request, &err), 0);
@@ -62,7 +62,7 @@ static void refuses_what_is_malformed(void **state UNUSED) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_the_parts),
-		cmocka_unit_test(what_is_missing_is_empty),
+		cmocka_unit_test(missing_fields_are_empty),
 		cmocka_unit_test(refuses_what_is_malformed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,7 +178,7 @@ static void a_restart_finds_what_runs_and_nothing_else(void **state) {
 	assert_int_equal(watcher->exit_count, 0);
 }
 
-static void what_was_found_is_like_what_was_created(void **state) {
+static void a_found_runner_behaves_like_a_created_one(void **state) {
 	struct watcher *watcher = *state;
 	create_running(watcher, "rnr-a");
 	create_running(watcher, "rnr-b");
@@ -243,7 +243,7 @@ int platform_suite_run(const struct platform_suite *run) {
 		OPEN_TEST(closing_leaves_runners_running),
 		OPEN_TEST(closing_ends_what_is_being_destroyed),
 		OPEN_TEST(a_restart_finds_what_runs_and_nothing_else),
-		OPEN_TEST(what_was_found_is_like_what_was_created),
+		OPEN_TEST(a_found_runner_behaves_like_a_created_one),
 		TEST(a_platform_may_be_closed_before_it_is_started),
 		OPEN_TEST(a_platform_may_be_closed_while_it_lists),
 		OPEN_TEST(a_platform_may_be_closed_within_an_event),

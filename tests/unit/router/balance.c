@@ -54,7 +54,7 @@ static void the_busiest_gets_none(void **state UNUSED) {
 	route_module_unref(module);
 }
 
-static void one_that_refused_the_call_is_avoided_if_there_is_another(void **state UNUSED) {
+static void a_replica_that_refused_the_call_is_avoided_if_there_is_another(void **state UNUSED) {
 	struct route_module *module = make_module(2), *alone = make_module(1);
 	unsigned chosen[2];
 	draw(module, 0, START_MS, chosen);
@@ -93,7 +93,7 @@ static void the_only_other_one_is_taken_though_it_is_ejected(void **state UNUSED
 	route_module_unref(module);
 }
 
-static void one_that_is_stuck_is_seen_when_it_is_passed_over(void **state UNUSED) {
+static void a_hung_replica_is_ejected_when_the_other_is_chosen(void **state UNUSED) {
 	struct route_module *module = make_module(2);
 	unsigned chosen[2];
 	outlier_answered(module->outliers, 0, false, 1, START_MS);
@@ -110,10 +110,10 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replicas_that_are_as_busy_get_as_many_calls),
 		cmocka_unit_test(the_busiest_gets_none),
-		cmocka_unit_test(one_that_refused_the_call_is_avoided_if_there_is_another),
+		cmocka_unit_test(a_replica_that_refused_the_call_is_avoided_if_there_is_another),
 		cmocka_unit_test(an_ejected_one_is_passed_over_until_one_call_tries_it),
 		cmocka_unit_test(the_only_other_one_is_taken_though_it_is_ejected),
-		cmocka_unit_test(one_that_is_stuck_is_seen_when_it_is_passed_over),
+		cmocka_unit_test(a_hung_replica_is_ejected_when_the_other_is_chosen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,7 +91,7 @@ static void events_alone_are_written_when_told_to(void **state UNUSED) {
 	expect("");
 }
 
-static void who_waits_waits_for_events_too(void **state UNUSED) {
+static void a_waiter_waits_for_events_too(void **state UNUSED) {
 	struct write_behind_waiter first = {.stored = on_stored}, second = {.stored = on_stored},
 				   third = {.stored = on_stored};
 	assert_false(write_behind_wait(&write_behind, &first));
@@ -108,7 +108,7 @@ static void who_waits_waits_for_events_too(void **state UNUSED) {
 	assert_false(write_behind_wait(&write_behind, &third));
 }
 
-static void what_could_not_be_stored_is_written_again(void **state UNUSED) {
+static void changes_that_could_not_be_stored_are_written_again(void **state UNUSED) {
 	add_event(1, "one", "");
 	add_deployment("dpl-1");
 	expect("dpl-1 1\n");
@@ -169,8 +169,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		SAVES_TEST(events_go_along_with_the_next_save),
 		SAVES_TEST(events_alone_are_written_when_told_to),
-		SAVES_TEST(who_waits_waits_for_events_too),
-		SAVES_TEST(what_could_not_be_stored_is_written_again),
+		SAVES_TEST(a_waiter_waits_for_events_too),
+		SAVES_TEST(changes_that_could_not_be_stored_are_written_again),
 		SAVES_TEST(a_change_takes_along_events_that_wait_alone),
 		SAVES_TEST(the_oldest_go_when_too_many_wait),
 		SAVES_TEST(texts_are_cut_and_clean),
