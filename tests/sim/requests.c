@@ -34,23 +34,28 @@ static enum code handle_ping(struct sim *sim, struct sim_runner *runner, const s
 	return CODE_OK;
 }
 
+/* The answer reaches the Backplane that sent the request, and no other one that has started since. */
+static void send_answer(struct sim *sim, const struct event *arrival, enum code code) {
+	if (!sim->up)
+		return;
+	struct event *answer = sim_to_backplane(sim, sim_latency(sim), on_answer, arrival->subject);
+	answer->code = code;
+	answer->epoch = (uint32_t)arrival->number;
+}
+
 static void on_request(struct sim *sim, struct event *event) {
 	struct request *request = event->subject;
 	struct sim_runner *runner = sim->runners[event->other];
 	if (!runner->running) {
-		if (sim->up)
-			sim_to_backplane(sim, sim_latency(sim), on_answer, request)->code = CODE_UNAVAILABLE;
+		send_answer(sim, event, CODE_UNAVAILABLE);
 		return;
 	}
 	bool ghost = sim->options.plant == PLANT_GHOST_PONG && request->handle == handle_ping;
 	if (!ghost && (runner_is_cut(sim, runner) || !runner_is_up_for(sim, event, runner)))
 		return;
 	enum code code = request->handle(sim, runner, request);
-	if (sim->up && (ghost || !runner_is_cut(sim, runner))) {
-		struct event *back = sim_to_backplane(sim, sim_latency(sim), on_answer, request);
-		back->code = code;
-		back->epoch = (uint32_t)event->number;
-	}
+	if (ghost || !runner_is_cut(sim, runner))
+		send_answer(sim, event, code);
 }
 
 static void send_request(struct sim *sim, const struct runner *runner, uint64_t timeout_ms,
