@@ -40,6 +40,10 @@
 #define REASON_NO_EARLIER_DEPLOYMENT "NO_EARLIER_DEPLOYMENT" /* FailedPrecondition: nothing to roll back to */
 #define REASON_ENTRY_MISSING "ENTRY_MISSING" /* the entry is not among the artefacts */
 
+/* A connection. */
+#define REASON_TLS_FAILED "TLS_FAILED" /* the handshake: the other side may speak without TLS */
+#define REASON_CERTIFICATE_NOT_TRUSTED "CERTIFICATE_NOT_TRUSTED"
+
 /* A process that starts. */
 #define REASON_ADDRESS_IN_USE "ADDRESS_IN_USE"
 #define REASON_NOT_A_SOCKET "NOT_A_SOCKET" /* a file is where the socket would be */

@@ -178,7 +178,7 @@ static void explain(const struct client *client, const struct rpc_stream *rpc, s
 	if (strstr(err->msg, client->endpoint) == NULL)
 		error_wrap(err, "%s", client->endpoint);
 	size_t used = strlen(err->msg);
-	if (rpc->status == CODE_UNAVAILABLE && rpc_is_unprocessed(rpc))
+	if (rpc->status == CODE_UNAVAILABLE && rpc_is_unprocessed(rpc) && err->reason[0] == '\0')
 		snprintf(err->msg + used, sizeof err->msg - used, "; is \"ftl serve\" running there?");
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/tls.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,12 +39,11 @@ struct tls_session {
 /* --- certificates ------------------------------------------------------------------------------------------------- */
 
 static int fail(struct error *err, enum code code, const char *what, const char *file) {
-	unsigned long number = ERR_peek_last_error();
-	char why[256] = "it has no such content";
-	if (number != 0)
-		ERR_error_string_n(number, why, sizeof why);
+	const char *why = ERR_reason_error_string(ERR_peek_last_error());
 	ERR_clear_error();
-	return error_set(err, code, "%s %s: %s", what, file, why);
+	if (access(file, R_OK) < 0)
+		return error_set_errno(err, errno, "%s %s", what, file);
+	return error_set(err, code, "%s %s: %s", what, file, why != NULL ? why : "it has no such content");
 }
 
 /* In the order of the server's preference (RFC 7301): HTTP/2 before HTTP/1.1. */
@@ -243,6 +244,7 @@ static enum tls_result explain(struct tls_session *session, int result, struct e
 	enum code code = SSL_is_server(session->ssl) ? CODE_INVALID_ARGUMENT : CODE_UNAVAILABLE;
 	error_set(err, code, "TLS: %s%s%s", why, verified == X509_V_OK ? "" : ": ",
 		  verified == X509_V_OK ? "" : X509_verify_cert_error_string(verified));
+	error_set_reason(err, verified == X509_V_OK ? REASON_TLS_FAILED : REASON_CERTIFICATE_NOT_TRUSTED);
 	return TLS_BROKEN;
 }
 

@@ -81,6 +81,11 @@ static bool is_late(const struct rpc_stream *stream) {
 	return stream->deadline.at_ms != 0 && rpc_time_left_ms(stream) <= 1;
 }
 
+static void add_reason(struct rpc_stream *stream, const struct error *err) {
+	if (err->reason[0] != '\0')
+		rpc_add_detail(stream, STR(ERROR_INFO_TYPE), error_info_encode(&stream->http.arena, err->reason));
+}
+
 /* Determines the status of a client's call that was not cancelled. */
 static void determine_status(struct rpc_stream *stream, const struct error *why) {
 	if (rpc_has_ended(stream))
@@ -88,12 +93,14 @@ static void determine_status(struct rpc_stream *stream, const struct error *why)
 	stream->has_peer_status = stream->codec->read_status(stream);
 	if (stream->has_peer_status)
 		return;
-	if (why != NULL && why->code == CODE_CANCELLED && is_late(stream))
+	if (why != NULL && why->code == CODE_CANCELLED && is_late(stream)) {
 		rpc_set_status(stream, CODE_DEADLINE_EXCEEDED, str_from(deadline_text));
-	else if (why != NULL)
+	} else if (why != NULL) {
+		add_reason(stream, why);
 		rpc_set_status(stream, why->code, str_from(why->msg));
-	else
+	} else {
 		rpc_set_status(stream, CODE_INTERNAL, STR("the peer ended the call without a status"));
+	}
 }
 
 void rpc_stream_closed(struct rpc_stream *stream, const struct error *why) {
@@ -275,8 +282,7 @@ void rpc_finish(struct rpc_stream *stream, enum code status, const char *text) {
 
 void rpc_fail(struct rpc_stream *stream, const struct error *err) {
 	log_failure(LOG_DEBUG, err, "%.*s answers %s", STR_ARG(stream->http.path), code_name(err->code));
-	if (err->reason[0] != '\0')
-		rpc_add_detail(stream, STR(ERROR_INFO_TYPE), error_info_encode(&stream->http.arena, err->reason));
+	add_reason(stream, err);
 	rpc_finish(stream, err->code, err->msg);
 }
 

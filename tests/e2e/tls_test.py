@@ -78,6 +78,8 @@ def test_modules_call_each_other_behind_tls(serve, certificates):
     untrusted = ftl(endpoint, "ping")
     assert untrusted.returncode == 1
     assert "certificate verify failed" in untrusted.stderr
+    assert "running there" not in untrusted.stderr
+    assert "hint: --ca names the certificate to trust" in untrusted.stderr
     deployed = ftl(endpoint, "deploy", EXAMPLES / "time", EXAMPLES / "echo", ca=certificates / "ca.pem")
     assert deployed.returncode == 0, deployed.stderr
     answer = ftl(endpoint, "call", "echo.echo", '{"name":"Bob"}', "--ca", certificates / "ca.pem")

@@ -148,7 +148,7 @@ static int serve(struct cli *cli, struct backplane_options *backplane, struct se
 	if (platform_choose(given->platform, &platform, &err) < 0)
 		return cli_usage(cli, "--platform: %s", err.msg);
 	backplane->platform = &platform;
-	if (!endpoint_is_loopback(&endpoint))
+	if (!endpoint_is_loopback(&endpoint) && backplane->tls_client_ca == NULL)
 		output_warning(
 			"%s can be reached from other machines, and FTL does not authenticate callers yet: whoever "
 			"reaches it may deploy and run code here",
