@@ -420,6 +420,33 @@ def test_the_old_process_goes_on_when_the_new_one_fails(platform, step):
     still_works(platform)
 
 
+def test_a_process_that_connects_and_does_not_ask_is_refused(platform):
+    platform.start()
+    silent = Peer(platform)
+    assert silent.receive() == (REFUSED, "the other process did not ask within 2000 ms")
+    exits_with_0(take_over(platform))
+    still_works(platform)
+
+
+def test_the_time_of_the_handover_does_not_count_as_draining(make_backplane, monkeypatch):
+    monkeypatch.setenv("TEST_PYTHON_PATH", json.dumps(sys.path))
+    backplane = make_backplane("--orphan-timeout", "60s", "--drain-timeout", "2s")
+    backplane.start()
+    backplane.wait_live(deploy_program(backplane))
+    peer = Peer(backplane)
+    peer.send(ASK)
+    assert peer.receive()[0] == OFFER
+    time.sleep(2.3)  # the control thread stands still
+    call = backplane.call_future("echo.sleep")  # takes 1 s
+    time.sleep(0.2)
+    for kind in (READY, TAKEN):
+        peer.send(kind)
+    assert peer.receive()[0] == GO
+    assert "pid" in json.loads(call.result().body)
+    exits_with_0(backplane.process)
+    backplane.start()  # clears away what the peer left
+
+
 def test_requests_during_a_failed_takeover_are_answered(platform):
     platform.start()
     peer = Peer(platform)

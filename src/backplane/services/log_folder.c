@@ -39,14 +39,21 @@ int log_folder_open(const char *path, struct log_folder **ret_folder, struct err
 	return 0;
 }
 
-void log_folder_close(struct log_folder *folder) {
-	if (folder == NULL)
-		return;
+/* A module that publishes again has its file opened again. */
+static void close_files(struct log_folder *folder) {
 	struct log_file *file;
 	for (size_t cursor = 0; (file = map_next(&folder->files, &cursor)) != NULL;) {
 		close(file->fd);
 		free(file);
 	}
+	map_deinit(&folder->files);
+	map_init(&folder->files);
+}
+
+void log_folder_close(struct log_folder *folder) {
+	if (folder == NULL)
+		return;
+	close_files(folder);
 	map_deinit(&folder->files);
 	free(folder->path);
 	free(folder);
@@ -75,6 +82,8 @@ static struct log_file *open_file(struct log_folder *folder, struct str module, 
 	struct log_file *file = map_get(&folder->files, module);
 	if (file != NULL)
 		return file;
+	if (folder->files.len >= LOG_FOLDER_OPEN_MAX)
+		close_files(folder);
 	char *path = path_of(folder, module, "");
 	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	struct stat status;
@@ -130,8 +139,12 @@ int log_folder_append(struct log_folder *folder, struct str module, struct str l
 		if (file == NULL)
 			return -1;
 		struct str fitting = cut_lines(lines, file->size);
-		if (write_all(file, fitting, module, err) < 0)
+		if (write_all(file, fitting, module, err) < 0) {
+			/* A piece of a line would spoil the next one. */
+			if (ftruncate(file->fd, (off_t)file->size) < 0)
+				log_warn("could not cut the log of %.*s: %s", STR_ARG(module), strerror(errno));
 			return -1;
+		}
 		lines = str_from_offset(lines, fitting.len);
 		file->size += fitting.len;
 		if (file->size >= LOG_FOLDER_FILE_MAX)

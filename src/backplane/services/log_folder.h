@@ -11,6 +11,7 @@
 #include "base/str.h"
 
 #define LOG_FOLDER_FILE_MAX MIB(8)
+#define LOG_FOLDER_OPEN_MAX 64 /* files at once */
 enum { LOG_FOLDER_TAIL_MAX = 10000 };
 
 struct log_entry {

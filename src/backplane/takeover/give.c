@@ -16,6 +16,7 @@ enum {
 	QUIET_LOOKS = 3,
 	/* "max-takeover-pause": limit for the requests in progress to be answered. */
 	PAUSE_MAX_MS = 5000,
+	ASK_MAX_MS = 2000, /* ASKED */
 	READY_MAX_MS = 30000, /* limit for the other process to open the data and start */
 	TAKEN_MAX_MS = 5000,
 	REOPEN_MAX_MS = 10000, /* limit for a process that failed to release the data */
@@ -122,9 +123,17 @@ static void stop(struct giver *giver) {
 	loop_stop(&context->loop);
 }
 
+/* The limit of ASKED or of GONE. */
 static void on_limit(struct timer *timer) {
+	struct giver *giver = CONTAINER_OF(timer, struct giver, limit);
+	struct error err;
+	if (giver->state == GIVER_ASKED) {
+		error_set(&err, CODE_DEADLINE_EXCEEDED, "the other process did not ask within %d ms", ASK_MAX_MS);
+		refuse(giver, &err);
+		return;
+	}
 	log_warn("calls are still in progress after the drain-timeout; they are cut off");
-	stop(CONTAINER_OF(timer, struct giver, limit));
+	stop(giver);
 }
 
 static void on_clients_gone(void *owner) {
@@ -167,7 +176,8 @@ static void close_listener(struct giver *giver) {
 static void leave(struct giver *giver) {
 	struct backplane *backplane = giver->backplane;
 	struct context *context = &backplane->context;
-	log_info("process %ld has taken over; the calls in progress end here", takeover_packet_peer_pid(giver->asker));
+	/* HANDING blocked this thread: without this its time would count as time of draining. */
+	uv_update_time(&context->loop.uv);
 	giver_set_state(giver, GIVER_GONE);
 	context_set_state(context, BACKPLANE_LEAVING);
 	leave_workers(giver);
@@ -258,7 +268,7 @@ static bool reclaim(struct giver *giver) {
 	struct error lost;
 	if (reopen(giver, &lost) == 0)
 		return true;
-	log_failure(LOG_ERROR, &lost, "could not open the data folder again");
+	log_failure(LOG_ERROR, &lost, "could not open the data folder again; only the calls in progress are finished");
 	if (context_of(giver)->state == BACKPLANE_SERVING)
 		leave(giver);
 	return false;
@@ -268,10 +278,13 @@ static void hand_over(struct giver *giver) {
 	struct error err;
 	giver_set_state(giver, GIVER_HANDING);
 	data_close_store(&context_of(giver)->data);
-	if (exchange(giver, &err) == 0)
+	if (exchange(giver, &err) == 0) {
+		log_info("process %ld has taken over; the calls in progress end here",
+			 takeover_packet_peer_pid(giver->asker));
 		leave(giver);
-	else if (reclaim(giver))
+	} else if (reclaim(giver)) {
 		refuse(giver, &err);
+	}
 }
 
 /* --- PAUSING, CLOSING --------------------------------------------------------------------------------------------- */
@@ -386,6 +399,7 @@ static void on_asker(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
 		refuse(giver, &err);
 		return;
 	}
+	timer_stop(&context_of(giver)->loop, &giver->limit);
 	if (read_ask(giver, &err) < 0) {
 		refuse(giver, &err);
 		return;
@@ -409,6 +423,7 @@ static void on_connection(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 		return;
 	}
 	giver_set_state(giver, GIVER_ASKED);
+	timer_start(&context_of(giver)->loop, &giver->limit, ASK_MAX_MS);
 	giver->asker = fd;
 	uv_poll_init(&context_of(giver)->loop.uv, &giver->asker_poll, fd);
 	giver->asker_poll.data = giver;

@@ -50,7 +50,7 @@ struct giver {
 	unsigned pauses; /* calls of pause_workers that not all workers have confirmed */
 	int ends[TAKEOVER_FDS_MAX]; /* the connections that are not read while paused */
 	size_t end_count;
-	struct timer limit; /* GONE: drain-timeout */
+	struct timer limit; /* ASKED; GONE: drain-timeout */
 };
 
 void giver_init(struct giver *giver, struct backplane *backplane);

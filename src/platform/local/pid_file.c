@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,6 +26,12 @@ int pid_file_write(const char *folder, const char *key, pid_t pid, struct error 
 static bool read_file(const char *folder, const char *key, int *ret_pid, uint64_t *ret_ticks) {
 	char *path = run_folder_path(folder, key, RUN_PID_FILE), *text;
 	size_t len;
+	struct stat status;
+	/* Opening a FIFO of that name would wait for its writer. */
+	if (lstat(path, &status) < 0 || !S_ISREG(status.st_mode)) {
+		free(path);
+		return false;
+	}
 	int result = file_read(path, PID_FILE_MAX, &text, &len, NULL);
 	free(path);
 	if (result < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backplane/services/log_files.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -70,6 +71,29 @@ static void read_tail(struct fixture *fixture, struct log_files_tail *tail, cons
 	assert_int_equal(tails_read, 0);
 	while (tails_read == 0)
 		uv_run(&fixture->loop.uv, UV_RUN_ONCE);
+}
+
+static unsigned count_open_files(void) {
+	unsigned count = 0;
+	for (int fd = 0; fd < 1024; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void many_modules_share_a_few_open_files(void **state) {
+	struct fixture *fixture = *state;
+	char name[32];
+	unsigned before = count_open_files();
+	for (unsigned i = 0; i < 3 * LOG_FOLDER_OPEN_MAX; i++) {
+		snprintf(name, sizeof name, "module%u", i % (LOG_FOLDER_OPEN_MAX + 10));
+		add_number(fixture, name, i);
+	}
+	loop_run_out(&fixture->loop);
+	assert_in_range(count_open_files() - before, 1, LOG_FOLDER_OPEN_MAX + 2);
+	struct log_files_tail tail;
+	read_tail(fixture, &tail, "module0", 10);
+	assert_int_equal(tail.tail.count, 3);
+	log_tail_deinit(&tail.tail);
 }
 
 /* The messages are the numbers from first on. */
@@ -198,6 +222,7 @@ int main(void) {
 		TEST(a_tail_is_of_one_module_or_of_all),
 		TEST(drops_and_tells_of_lines_that_the_disk_is_too_slow_for),
 		TEST(drops_what_takes_too_many_bytes),
+		TEST(many_modules_share_a_few_open_files),
 		TEST(keeps_two_files_of_bounded_size_in_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

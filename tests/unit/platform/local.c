@@ -204,6 +204,9 @@ static void a_pid_that_is_another_process_now_is_not_taken_for_a_runner(void **s
 		 (unsigned long long)process_stat(getpid(), PROCESS_STAT_START_TIME) + 1);
 	write_file(watcher, "rnr-a.pid", text);
 	write_file(watcher, "rnr-b.pid", "nonsense");
+	char *fifo = mem_printf("%s/rnr-c.pid", watcher->run);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	free(fifo);
 	open_platform(watcher);
 	assert_int_equal(watcher->found_count, 0);
 	assert_true(is_empty(watcher));
