@@ -42,7 +42,7 @@ struct error {
 	 * goes over the wire as the reason of a google.rpc.ErrorInfo. People's next step is not in msg: whoever shows
 	 * the error to them derives it from the reason in the words of its own interface. */
 	char reason[ERROR_REASON_MAX];
-	const char *origin; /* "src/store/sqlite.c:120", the place that set the error; for debug logs */
+	const char *origin; /* "src/store/sqlite/sqlite.c:120", the place that set the error; for debug logs */
 	size_t path_len; /* length of the path at the start of msg, such as "request.items[3]"; 0: none */
 	char msg[ERROR_TEXT_MAX];
 };

@@ -43,13 +43,14 @@ static void complete_head(struct h1 *h1) {
 	struct buf *head = &h1->outgoing_head;
 	bool is_server = h1->http.is_server;
 	bool whole = stream->finished && stream->send_trailers.count == 0;
-	bool no_body = is_server && (stream->status == 204 || stream->status == 304);
+	bool is_head = is_server && str_eq(stream->method, STR("HEAD")); /* gets the length of the body, and no body */
+	bool no_body = is_head || (is_server && (stream->status == 204 || stream->status == 304));
 	h1->framing = no_body ? H1_WITHOUT_BODY : whole ? H1_BY_LENGTH : H1_BY_CHUNKS;
 	char length[24];
 	snprintf(length, sizeof length, "%zu", buf_len(&stream->unsent));
 	if (h1->framing == H1_BY_CHUNKS)
 		add_line(head, STR("transfer-encoding"), STR("chunked"));
-	else if (!no_body && (is_server || !str_eq(stream->method, STR("GET"))))
+	else if ((is_head && whole) || (!no_body && (is_server || !str_eq(stream->method, STR("GET")))))
 		add_line(head, STR("content-length"), str_from(length));
 	if (is_server && !h1->keep_alive)
 		add_line(head, STR("connection"), STR("close"));

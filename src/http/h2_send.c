@@ -158,7 +158,7 @@ void h2_submit_response(struct h2 *h2, struct http_stream *stream, unsigned stat
 	struct fields fields;
 	fields_init(&fields, 1, headers);
 	fields.items[0] = field(STR(":status"), str_new(digits, 3));
-	bool has_body = !stream->finished || buf_len(&stream->unsent) > 0;
+	bool has_body = !str_eq(stream->method, STR("HEAD")) && (!stream->finished || buf_len(&stream->unsent) > 0);
 	nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};
 	nghttp2_submit_response(h2->session, stream->id, fields.items, fields.count, has_body ? &body : NULL);
 	fields_deinit(&fields);

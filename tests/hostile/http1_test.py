@@ -47,6 +47,15 @@ def test_smuggling_shapes(server, head, body):
 GOOD = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
+def test_head_is_answered_without_a_body(server):
+    """A body would be read as the beginning of the next response."""
+    with server.connect() as connection:
+        connection.sendall(GOOD.replace(b"GET", b"HEAD") + GOOD.replace(b"Host: a", b"Host: a\r\nConnection: close"))
+        head, rest = read_all(connection).split(b"\r\n\r\n", 1)
+    assert re.search(rb"content-length: [1-9]", head), head
+    assert rest.startswith(b"HTTP/1.1 4"), rest
+
+
 @pytest.mark.parametrize("second, status", [
     (b"GET / HTTP/1.1\r\n\r\n", b"400"),
     (b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", b"505"),
