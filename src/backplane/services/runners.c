@@ -16,7 +16,7 @@
 enum {
 	REGISTRATION_MAX = 64 << 10, /* bytes of the request */
 	/* The connection of a Runner that dies breaks before the Platform reports the exit: waits for that report. */
-	CAUSE_WAIT_MS = 50,
+	CAUSE_WAIT_MS = 250,
 };
 
 #define TO(state) (1u << (state))

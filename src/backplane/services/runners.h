@@ -23,7 +23,7 @@ void runners_service_deinit(struct runners_service *service);
 void runners_service_add(struct runners_service *service, struct rpc_server *server);
 
 /*
- *   RECEIVING ──request──▶ CHECKING ──pinged──▶ ACCEPTED ──stream closes──▶ CLOSED ──exit reported, 50 ms──▶ freed
+ *   RECEIVING ──request──▶ CHECKING ──pinged──▶ ACCEPTED ──stream closes──▶ CLOSED ──exit reported, 250 ms─▶ freed
  *     │                     │  └──stream closes────┼─────────────────────────▲  │
  *     │ malformed           │ refused              │                            │
  *     └─────────▶ REFUSED ◀─┴──────────────────────┴────────────────────────────┘
