@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The main program of a C module that is a process of its own: serves VerbService on FTL_BIND until SIGTERM, and then
- * finishes the calls in progress. It sets no limit on that: the Runner kills it when they take too long.
+ * The main program of a C module that runs as a process: serves VerbService on FTL_BIND until SIGTERM, and then finishes
+ * the calls in progress. It has no limit for that: the Runner kills it when they take too long.
  *
  *   STARTING ──started──▶ SERVING ──SIGTERM──▶ FINISHING ──no calls──▶ STOPPING ──stopped──▶ STOPPED ──drained──▶ exit
  *      │ SIGTERM                                   ▲
@@ -23,7 +23,7 @@
 
 enum program_state {
 	PROGRAM_STARTING, /* the module's start runs */
-	PROGRAM_STARTING_TO_END, /* SIGTERM came meanwhile */
+	PROGRAM_STARTING_TO_END, /* SIGTERM came while the module's start runs */
 	PROGRAM_SERVING,
 	PROGRAM_FINISHING, /* takes no new calls */
 	PROGRAM_STOPPING, /* the module's stop runs */
@@ -38,13 +38,13 @@ struct program {
 	struct rpc_channel *backplane; /* NULL: FTL_ENDPOINT is not set */
 	struct module_host *module;
 	uv_signal_t signals[2];
-	bool is_drained; /* the last answer has left */
+	bool is_drained; /* the last response has been sent */
 	struct error failure;
 };
 
 /* --- logs --------------------------------------------------------------------------------------------------------- */
 
-/* One line on stdout, a JSON object, in one write. */
+/* Writes a JSON object as one line on stdout, in one write. */
 static void on_log(void *owner UNUSED, const struct module_log *said) {
 	char time[TIME_TEXT_MAX];
 	time_format(time, clock_wall_ms());
@@ -193,7 +193,7 @@ static int check_environment(struct endpoint *ret_bind, struct error *err) {
 static int connect_backplane(struct program *program, struct error *err) {
 	struct endpoint endpoint;
 	if (getenv("FTL_ENDPOINT") == NULL)
-		return 0; /* started by hand: only calls out need it */
+		return 0; /* started by hand: only calls to other modules need it */
 	if (read_endpoint("FTL_ENDPOINT", &endpoint, err) < 0)
 		return -1;
 	struct rpc_channel_options options = rpc_channel_options_default;
@@ -246,8 +246,8 @@ static int run(struct program *program, struct error *err) {
 		return -1;
 	loop_init(&program->loop);
 	struct rpc_server_options options = rpc_server_options_default;
-	options.http.header_bytes = HTTP_HEADER_BYTES_MAX; /* as many as a Runner accepts */
-	options.http.resets = HTTP_NEVER; /* the Runner resets calls that any client gave up */
+	options.http.header_bytes = HTTP_HEADER_BYTES_MAX; /* the limit of a Runner */
+	options.http.resets = HTTP_NEVER; /* the Runner resets the calls that its clients cancel, however many */
 	program->server = rpc_server_new(&program->loop, &options);
 	rpc_server_add(program->server, methods, ARRAY_LEN(methods), program);
 	int result = connect_backplane(program, err);
@@ -263,7 +263,7 @@ static int run(struct program *program, struct error *err) {
 FTL_EXPORT int main(void) {
 	static struct program program;
 	struct error err;
-	/* stdio would buffer whole blocks for a pipe, and a log is read while it is written. */
+	/* Line by line: stdio would buffer whole blocks for a pipe, and logs are read while they are written. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (run(&program, &err) == 0)
 		return EXIT_SUCCESS;

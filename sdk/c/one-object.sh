@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes one archive of several, with one object in which only main is visible:
+# Makes one archive of several archives. It contains one object, of which only main is visible:
 #   one-object.sh OUTPUT FOLDER yes|no COMPILER... -- ARCHIVE...
-# yes: keep what debuggers want to know; it makes every module that links with the archive four times as large.
+# yes: keep the debug information, which makes every module that links with the archive four times as large.
 set -eu
 output=$1
 folder=$2

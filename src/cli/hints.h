@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a person can do about an error, in the words of the command line. Servers send reasons (base/reasons.h) and
- * speak of no option and no command, as SDKs and web pages show their errors too.
+ * Hints for errors: what the user can do about them on the command line. Servers send reasons (base/reasons.h), and name
+ * no option and no command in their texts, as SDKs and web pages show these errors as well.
  */
 #pragma once
 

@@ -60,7 +60,7 @@ int upload_find_missing(struct cli *cli, struct files *files, struct error *err)
 		struct file *file = map_get(&by_digest, str_from(diffs->missing_digests[i]));
 		if (file == NULL)
 			result = error_set(err, CODE_INTERNAL,
-					   "the Backplane misses the content %.64s, which it was not asked for",
+					   "the Backplane lacks the content %.64s, about which it was not asked",
 					   diffs->missing_digests[i]);
 		else
 			file->missing = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settings that come from several places: flags beat the environment, that beats the module's ftl.toml, that beats the
- * person's config.toml.
+ * Settings from several sources, in order of precedence: flags, the environment, the module's ftl.toml, the user's
+ * config.toml.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ struct config_sources {
 	const char *flag; /* --endpoint; NULL: not given */
 	const char *environment; /* FTL_ENDPOINT; NULL or empty: not given */
 	const char *project; /* the "endpoint" of ftl.toml; NULL: none */
-	const char *file; /* the person's config.toml, which need not exist; NULL: not looked at */
+	const char *file; /* the user's config.toml, which need not exist; NULL: not read */
 };
 
 /* Where the Backplane is, in arena or borrowed from sources. */

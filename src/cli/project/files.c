@@ -49,7 +49,7 @@ static const char *join(const struct collector *collector, const char *path, con
 static int check_stays_inside(const struct collector *collector, const char *path, struct error *err) {
 	char *real = realpath(full_path(collector, path), NULL);
 	if (real == NULL)
-		return error_set_errno(err, errno, "could not find out where %s leads", full_path(collector, path));
+		return error_set_errno(err, errno, "could not resolve the path %s", full_path(collector, path));
 	size_t len = strlen(collector->real_folder);
 	bool inside = strcmp(collector->real_folder, "/") == 0 ||
 		      (strncmp(real, collector->real_folder, len) == 0 && real[len] == '/');

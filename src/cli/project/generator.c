@@ -140,7 +140,7 @@ static int write_c(struct others *others, const struct schema_module *module, st
 		result = write_changed(arena_printf(arena, "%s.c", path), buf_view(&source), &wrote_source, err);
 	if (result == 0)
 		progress_note("%s: %s.h and %s.c are %s", module->name, path, path,
-			      wrote_header || wrote_source ? "written" : "as they should be");
+			      wrote_header || wrote_source ? "written" : "up to date");
 	buf_deinit(&header);
 	buf_deinit(&source);
 	return result;

@@ -27,12 +27,12 @@ __all__ = [
 
 def main(*, threads: int = 32) -> None:
     """
-    Serves this program's verbs where FTL_BIND says, until SIGTERM; returns once the calls in progress are done.
+    Serves the verbs of this program on FTL_BIND until SIGTERM; returns once the calls in progress are done.
 
-    `threads` calls run at the same time, up to 1000 more wait for their turn, and what comes then is refused.
+    At most `threads` calls run at the same time and 1000 more wait; further calls are refused.
     """
     if is_reading():
         return
-    from ftl import _serve  # gRPC is slow to import, and reading a module's schema does without
+    from ftl import _serve  # gRPC is slow to import, and reading a schema does not need it
 
     _serve.run(threads)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m ftl schema FILE: the schema of the module that FILE is the program of."""
+"""python3 -m ftl schema FILE: prints the schema of the module whose program is FILE."""
 
 import argparse
 import contextlib
@@ -35,14 +35,14 @@ def schema_of(file: Path, module: str) -> str:
     from ftl._schema import schema_text
     from ftl._verbs import all_verbs, reading
 
-    # What the program prints is not the schema.
+    # Output of the program goes to stderr, so that stdout has only the schema.
     with contextlib.redirect_stdout(sys.stderr), reading():
         program = load(file)
     return schema_text(module, program, all_verbs())
 
 
 def load(file: Path) -> ModuleType:
-    """Imports a program by its path, as `python3 FILE` finds what stands beside it."""
+    """Imports a program by its path; like `python3 FILE`, it finds the modules beside the program."""
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if not file.is_file() or spec is None or spec.loader is None:
         raise Error("no such Python file")
@@ -54,7 +54,7 @@ def load(file: Path) -> ModuleType:
 
 
 def replace(output: Path, text: str) -> None:
-    """Whole or not at all; left alone when it is the same, so that nothing is built again for it."""
+    """Replaces a file atomically. A file with the same text stays untouched, so that no build runs again for it."""
     if output.is_file() and output.read_text() == text:
         return
     with tempfile.NamedTemporaryFile("w", dir=output.parent, prefix=f".{output.name}.", delete=False) as aside:

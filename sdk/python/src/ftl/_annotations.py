@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Annotations as FTL types."""
+"""Turns annotations into FTL types."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from ftl._types import (
 
 
 class Anything(Type):
-    """Any JSON; what is written is told by what it is."""
+    """Any JSON. The class of a Python value decides how it is written."""
 
     def name(self, module: str) -> str:
         return "Any"
@@ -78,7 +78,7 @@ _known: dict[tuple[Any, bool], Type] = {}
 
 
 def type_of(annotation: Any, strict: bool = True) -> Type:
-    """The type that an annotation stands for, one object for each."""
+    """The type that an annotation stands for; the same object each time."""
     if typing.get_origin(annotation) is Annotated:
         marks = (mark for mark in annotation.__metadata__ if isinstance(mark, VerbName))
         return next(marks, None) or type_of(annotation.__origin__, strict)
@@ -87,7 +87,7 @@ def type_of(annotation: Any, strict: bool = True) -> Type:
         if key not in _known:
             _known[key] = _type_of(None if annotation is type(None) else annotation, strict)
         return _known[key]
-    except TypeError:  # what is no type at all may have no hash either
+    except TypeError:  # the annotation is not hashable, so it is no type
         raise unusable(annotation) from None
 
 
@@ -181,7 +181,7 @@ def _check_members(annotation: Any, members: tuple[Any, ...]) -> None:
             )
 
 
-# What people write instead, and what fits.
+# Annotations that are often tried, and the one to use instead.
 _INSTEAD: tuple[tuple[tuple[Any, ...], str], ...] = (
     ((list, set, frozenset, tuple, collections.abc.Sequence, collections.abc.Iterable), "list[T], as in list[str]"),
     ((dict, collections.abc.Mapping, collections.abc.MutableMapping), "dict[K, V], as in dict[str, int]"),
@@ -204,7 +204,7 @@ def unusable(annotation: Any) -> UnusableTypeError:
 
 
 def shown(annotation: Any) -> str:
-    """As it is written, more or less."""
+    """An annotation for messages, about as it was written."""
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return annotation.__qualname__
     origin = typing.get_origin(annotation)
@@ -216,7 +216,7 @@ def shown(annotation: Any) -> str:
 
 
 def reachable(roots: Iterable[Type]) -> list[Declared]:
-    """What `roots` are made of and this module declares, each ahead of its own parts."""
+    """The types of this module in `roots` and in their parts; each comes before the types that it contains."""
     found: dict[Any, Declared] = {}
     seen: set[int] = set()
     waiting = [*roots][::-1]

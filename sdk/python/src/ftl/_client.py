@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls to verbs of other modules, by way of the Backplane."""
+"""Calls to verbs of other modules, through the Backplane."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The largest message either way; the Backplane has its own limit, and says so.
+# The largest request and response in bytes; the Backplane has a limit of its own.
 MESSAGE_MAX = 64 << 20
-# A restarted Backplane is found again within this time; gRPC by itself waits up to two minutes.
+# Longest pause before gRPC connects again to a Backplane that restarts; gRPC's default is two minutes.
 RECONNECT_MAX_MS = 1000
 
 
@@ -33,16 +33,17 @@ def call(verb: str, request: object = ..., response: None = ..., *, timeout: flo
 def call(verb: str, request: object, response: type[T], *, timeout: float | None = ...) -> T: ...
 def call(verb: str, request: object = None, response: type[T] | None = None, *, timeout: float | None = None) -> Any:
     """
-    Calls "module.verb" and waits for its answer: a `response` if one is given, else what its JSON holds.
+    Calls "module.verb" and waits for the answer. Returns a `response` if a class is given, else the parsed JSON.
 
-    `request` is a dataclass or a dict. `timeout` is in seconds; the call being answered lends its own deadline, and
-    its end cancels this call. Raises CallError when the verb failed, StatusError when it did not answer.
+    `request` is a dataclass or a dict. `timeout` is in seconds; the deadline of the call being answered applies as
+    well, and the end of that call cancels this one. Raises CallError when the verb failed, StatusError when it did not
+    answer.
     """
     return call_typed(verb, {} if request is None else request, Any, Any if response is None else response, timeout)
 
 
 def call_typed(verb: str, request: object, request_type: Any, response_type: Any, timeout: float | None) -> Any:
-    """For generated code, which knows the types of both; None is the type of what is nothing."""
+    """Called by generated code, which knows both types. None stands for Unit."""
     module, _, name = verb.partition(".")
     if not module or not name:
         raise ValueError(f'call of "{verb}": a verb is named "module.verb"')
@@ -57,7 +58,7 @@ def call_typed(verb: str, request: object, request_type: Any, response_type: Any
         raise ValueError(f"call of {verb}: {mismatch.within('request')}") from None
     answer = _exchange(verb, module, name, body, timeout)
     try:
-        # A module may learn to answer more without breaking those that call it.
+        # Not strict, so that a module may add fields to its response without breaking its callers.
         return read(type_of(response_type, strict=False), answer, "response")
     except Mismatch as mismatch:
         raise StatusError(verb, Code.INTERNAL, str(mismatch)) from None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The call that the running code answers: what calls out and log lines take from it."""
+"""The call that the running code answers. Calls to other modules and log lines take their context from it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-# What every call out carries on from the call that caused it.
+# Headers that a call to another module copies from the call that caused it.
 CARRIED = ("ftl-verb", "ftl-request-id", "traceparent", "tracestate")
 
-# Where async verbs run.
+# Name of the thread in which async verbs run.
 LOOP_THREAD = "ftl-loop"
 
 Header = tuple[str, str | bytes]
@@ -31,21 +31,21 @@ class Call:
 
     @property
     def request_id(self) -> str:
-        """The same for all calls that one outside call causes; empty when there is none."""
+        """The id that all calls caused by one request from outside share; empty when there is none."""
         return next((str(value) for key, value in self.headers if key == "ftl-request-id"), "")
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until the caller stops waiting; None: it waits for as long as it takes."""
+        """Seconds until the deadline; None: the call has no deadline."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     @property
     def cancelled(self) -> bool:
-        """Nobody waits for the answer any more: a verb that works for long looks here and gives up."""
+        """Whether the caller no longer waits for the answer. A verb that runs for long should check this and stop."""
         return self._ended
 
     def end(self) -> None:
-        """The call is answered, was cancelled, or its deadline passed: cancels the calls out that still run."""
+        """Called when the call is answered, cancelled, or past its deadline. Cancels its calls that still run."""
         with self._lock:
             self._ended = True
             calls_out = list(self._calls_out)
@@ -54,7 +54,7 @@ class Call:
 
     @contextmanager
     def calling_out(self, cancel: Callable[[], object]) -> Iterator[None]:
-        """Inside, the end of this call runs `cancel`; at once when it has ended already."""
+        """While the context is open, the end of this call runs `cancel`; at once if it has ended already."""
         with self._lock:
             self._calls_out.add(cancel)
             ended = self._ended
@@ -71,7 +71,7 @@ _current: ContextVar[Call | None] = ContextVar("ftl_call", default=None)
 
 
 def current() -> Call | None:
-    """The call that the running code answers; None outside of one, as in a thread that a verb started."""
+    """The call that the running code answers; None outside of a call, such as in a thread that a verb started."""
     return _current.get()
 
 

@@ -26,14 +26,14 @@ from ftl._json import (
 from ftl._nearest import near
 from ftl._types import Optional, Type, UnusableTypeError
 
-# How an annotation becomes a type: _annotations.type_of, which this file cannot import.
+# The function that turns an annotation into a type: _annotations.type_of, which this file cannot import.
 Resolve = Callable[[Any], Type]
 
 
 class Variant:
     """
-    A dataclass on this base has one field, `value`, and is a variant of an enum of types: of a value that is no
-    dataclass, or under another name.
+    Base class for a variant of an enum of types whose value is no dataclass, or whose name differs from the class.
+    The subclass is a dataclass with one field, `value`.
     """
 
     ftl_name: ClassVar[str]
@@ -45,19 +45,19 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class Name:
-    """Annotated[T, Name("class")]: what a field is called in the schema."""
+    """Annotated[T, Name("class")]: the name of a field in the schema."""
 
     name: str
 
 
 class Declared(Type):
-    """It has a name of its own in the schema; `python` is what it is in the program."""
+    """A type with a name in the schema; `python` is its counterpart in the program."""
 
     python: Any
     label: str
-    # Where one of another module is declared, "module.Name"; None: here.
+    # "module.Name" for a type of another module; None: declared here.
     home: str | None
-    # Where it may have been written.
+    # Names of the Python modules in which the declaration may stand.
     modules: list[str]
 
     def name(self, module: str) -> str:
@@ -65,27 +65,27 @@ class Declared(Type):
 
     @property
     def declaration(self) -> Declared:
-        """As it is declared, with type parameters instead of arguments."""
+        """The declared type, with type parameters in place of arguments."""
         return self
 
     @property
     def identity(self) -> Any:
-        """The same for all that have one declaration."""
+        """Equal for all types that share a declaration."""
         return self.python
 
     @abstractmethod
     def declared_parts(self) -> Iterator[Type]:
-        """The types that its declaration is made of."""
+        """The types in the declaration."""
 
 
 def home_of(python: Any) -> str | None:
-    """The name that generated code of another module gives a type: FTL_TYPES there has those that are exported."""
+    """The name of a type of another module, from FTL_TYPES of its generated code; None: it is declared here."""
     generated: dict[str, Any] = getattr(sys.modules.get(python.__module__), "FTL_TYPES", {})
     return next((name for name, known in generated.items() if known is python), None)
 
 
 class Param(Type):
-    """A type parameter in a declaration. No value is of it."""
+    """A type parameter in a declaration. It has no values."""
 
     def __init__(self, variable: typing.TypeVar) -> None:
         self.variable = variable
@@ -132,7 +132,7 @@ class Alias(Declared):
 
 
 class Enum(Declared):
-    """An enum of strings or of integers; its JSON is the value."""
+    """An enum of strings or of integers. In JSON it is the value of the member."""
 
     def __init__(self, python: type[enum.Enum], resolve: Resolve) -> None:
         self.python = python
@@ -166,13 +166,13 @@ class Field:
     attribute: str
     type: Type
     comment: str
-    # May be missing or null: the dataclass's default then, or None where it has none.
+    # May be missing or null in JSON; the dataclass's default applies then, or None if it has no default.
     optional: bool
     defaulted: bool
 
 
 class Data(Declared):
-    """A dataclass. Read strictly, a field that it lacks is refused; else it is passed over."""
+    """A dataclass. An unknown field is refused in strict mode, and ignored otherwise."""
 
     def __init__(self, python: type, arguments: tuple[Any, ...], resolve: Resolve, strict: bool) -> None:
         self.python = python
@@ -202,7 +202,7 @@ class Data(Declared):
 
     @cached_property
     def fields(self) -> dict[str, Field]:
-        """By their names in the schema. Resolved late, as a dataclass may hold itself."""
+        """The fields by their names in the schema. Resolved late, as a dataclass may contain itself."""
         hints = hints_of(self.python)
         fields = [self._field(f, hints[f.name]) for f in dataclasses.fields(self.python) if f.init]
         result = {field.name: field for field in fields}
@@ -280,12 +280,12 @@ class Data(Declared):
 def made(python: type, arguments: dict[str, Any]) -> Any:
     try:
         return python(**arguments)
-    except ValueError as error:  # from __post_init__: what the module itself checks
+    except ValueError as error:  # from the module's own checks in __post_init__
         raise Mismatch(str(error), code=INVALID_VALUE) from error
 
 
 class Sum(Declared):
-    """A union of classes, which is an enum of types. Its JSON tells the variant: {"name": …, "value": …}."""
+    """An enum of types: a union of classes. Its JSON names the variant: {"name": …, "value": …}."""
 
     def __init__(
         self, label: str, members: tuple[Any, ...], modules: list[str], resolve: Resolve, strict: bool
@@ -369,12 +369,12 @@ def variant_name(member: Any) -> str:
 
 
 def parameters(annotation: Any) -> tuple[Any, ...]:
-    """The type variables that are left in an annotation; a class's own are not."""
+    """The free type variables of an annotation; the parameters of a class itself are not free."""
     return () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
 
 
 def hints_of(annotated: Any) -> dict[str, Any]:
-    """The annotations of a function or a class, with those that are strings resolved."""
+    """The annotations of a function or a class; annotations that are strings are resolved."""
     seen_modules.setdefault(annotated.__module__)
     try:
         return typing.get_type_hints(annotated, include_extras=True)
@@ -383,9 +383,10 @@ def hints_of(annotated: Any) -> dict[str, Any]:
             f"{annotated.__qualname__}: {error}; its types are defined beside it, not inside a function"
         ) from None
     except (AttributeError, SyntaxError, TypeError) as error:
-        # Such as list[str] below a function with the name list.
+        # For example list[str] below a function with the name list.
         raise UnusableTypeError(f"{annotated.__qualname__}: its annotations cannot be read: {error}") from None
 
 
-# Where annotations were written, in order: an enum of types is named by what its union is assigned to.
+# Names of the modules that contain annotations, in order: the name of an enum of types is searched in them, among the
+# variables to which unions are assigned.
 seen_modules: dict[str, None] = {}

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a call to another module's verb can raise."""
+"""The errors that a call to another module's verb can raise."""
 
 from enum import StrEnum
 
 
 class Code(StrEnum):
-    """Why a call was not answered: gRPC's codes."""
+    """The codes of gRPC: why a call was not answered."""
 
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
@@ -26,11 +26,11 @@ class Code(StrEnum):
 
 
 class Error(Exception):
-    """Everything that this package raises on purpose."""
+    """Base class of all errors that this package raises."""
 
 
 class CallError(Error):
-    """The verb ran and failed; `message` is what it said."""
+    """The verb ran and failed; `message` is its error text."""
 
     def __init__(self, verb: str, message: str) -> None:
         super().__init__(f"{verb}: {message}")
@@ -39,7 +39,7 @@ class CallError(Error):
 
 
 class StatusError(Error):
-    """The verb did not answer; `code` tells why. Only Code.UNAVAILABLE is worth another try."""
+    """The verb did not answer; `code` says why. Retrying helps only for Code.UNAVAILABLE."""
 
     def __init__(self, verb: str, code: Code, message: str) -> None:
         super().__init__(f"{verb}: {code}: {message}")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-JSON text, and how an error speaks of a value in it.
+Reads and writes JSON text, and describes errors in it.
 
-An error carries the path to the value that is wrong. It is put together on the way up, so that a value that is
-right costs nothing for it.
+An error contains the path to the wrong value. The path is built while the error propagates, so that a correct value
+does not pay for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
-# How much of a peer's text an error repeats.
+# Number of characters of a peer's text that an error repeats.
 QUOTED_MAX = 60
 DEPTH_MAX = 100
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -24,8 +24,8 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"\\'))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
-# The reasons that a Mismatch has: the same in every language, as are the paths. tests/vectors/json_values.json has them
-# by example; the words of a problem are this SDK's own.
+# The codes of a Mismatch. Codes and paths are the same in every language, as tests/vectors/json_values.json shows by
+# example; the text of a problem is this SDK's own.
 NOT_JSON = "NOT_JSON"
 WRONG_TYPE = "WRONG_TYPE"
 INVALID_VALUE = "INVALID_VALUE"
@@ -46,7 +46,7 @@ class Mismatch(ValueError):  # noqa: N818 (it is not always an error)
         self.code = code
 
     def within(self, outer: str) -> Mismatch:
-        """The same, seen from a container: `outer` is a field, "[3]", or what the whole is called."""
+        """The same error with `outer` in front of its path: a field, "[3]", or the name of the whole value."""
         dot = "." if self.path and not self.path.startswith("[") else ""
         return Mismatch(self.problem, outer + dot + self.path, self.code)
 
@@ -55,7 +55,7 @@ class Mismatch(ValueError):  # noqa: N818 (it is not always an error)
 
 
 class Doubled(dict[str, Any]):
-    """An object in which a name comes twice: any JSON may have it, and no type but Any. `name` is the first such."""
+    """A JSON object with a duplicate key, which only Any accepts. `name` is the first duplicate key."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -64,7 +64,7 @@ class Doubled(dict[str, Any]):
 
 
 def single(value: Any, expected: str, step: Callable[[str], str]) -> dict[str, Any]:
-    """An object in which each name comes once."""
+    """Checks that a value is an object without duplicate keys."""
     if type(value) is Doubled:
         raise Mismatch("the name is there twice", step(value.name), DUPLICATE_KEY)
     if type(value) is not dict:
@@ -73,11 +73,11 @@ def single(value: Any, expected: str, step: Callable[[str], str]) -> dict[str, A
 
 
 def parse_json(body: bytes) -> Any:
-    """Strict where json is not: no NaN, no Infinity, no half of a character, no NUL, and no more than 100 deep."""
+    """Stricter than json: refuses NaN, Infinity, lone surrogates, NUL, and a nesting deeper than DEPTH_MAX."""
     try:
         value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
         if _SURROGATE.search(body):
-            write_json(value)  # refuses one that is not half of a pair
+            write_json(value)  # refuses lone surrogates
     except RecursionError:
         raise Mismatch(f"expected JSON, got one that is nested deeper than {DEPTH_MAX}", code=NOT_JSON) from None
     except ValueError as error:
@@ -91,9 +91,9 @@ def parse_json(body: bytes) -> Any:
 
 
 def depth(body: bytes) -> int:
-    """Of a text that is JSON."""
+    """The nesting depth of a valid JSON text."""
     brackets = body.translate(None, _NO_BRACKETS).replace(b'""', b"")
-    if b'"' in brackets or b"\\" in brackets:  # there are some in strings
+    if b'"' in brackets or b"\\" in brackets:  # strings may contain brackets, too
         brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
@@ -112,7 +112,7 @@ def _no_constant(text: str) -> Any:
 
 
 def kind(value: Any) -> str:
-    """What JSON calls a value."""
+    """The JSON type of a value, by name."""
     kinds = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
     return kinds.get(type(value), "null" if value is None else "object")
 

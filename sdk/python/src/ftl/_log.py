@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Python's logging as FTL's structured log: a JSON object per line on stdout."""
+"""Writes the records of logging as FTL's structured log: one JSON object per line on stdout."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from ftl._context import current
 
 _LEVELS = ((logging.ERROR, "error"), (logging.WARNING, "warn"), (logging.INFO, "info"))
-# What every record has; anything else on one came in by `extra=`.
+# The attributes of every record; any other attribute comes from `extra=`.
 _STANDARD = frozenset([*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"])
 
 
@@ -37,8 +37,8 @@ class JsonFormatter(logging.Formatter):
 
 class LineWriter(io.TextIOWrapper):
     """
-    stdout, a whole line at a time. print() writes a line in pieces, and many calls print at once: by itself that
-    gives lines with another's piece or a log line inside.
+    Writes whole lines to stdout. print() writes a line in pieces, and many calls print at the same time, so without
+    this class the pieces of different lines would mix.
     """
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
@@ -70,7 +70,7 @@ class LineWriter(io.TextIOWrapper):
             super().flush()
 
     def end_line(self) -> None:
-        """What the thread has begun becomes a line."""
+        """Ends the line that the calling thread has begun."""
         with self._lock:
             begun = self._begun.pop(threading.get_ident(), "")
             if begun:
@@ -91,7 +91,7 @@ class LineHandler(logging.Handler):
 
 
 def install() -> LineWriter:
-    """Takes over stdout. Leaves the logging of a module alone that has set up its own."""
+    """Replaces stdout. Sets up logging, unless the module has done so itself."""
     assert isinstance(sys.stdout, io.TextIOWrapper)
     out = LineWriter(sys.stdout)
     sys.stdout = out

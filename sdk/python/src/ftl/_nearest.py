@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The name that was probably meant."""
+"""Suggests the nearest known name for an unknown one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ WORD_MAX = 64
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """What a person may have meant by `name`, else what there is."""
-    from difflib import get_close_matches  # late: a module that is called right never needs it
+    """Asks whether the nearest of `names` was meant; lists `names` when none is near."""
+    from difflib import get_close_matches  # imported late, as few modules need it
 
     known = list(names)
     found = get_close_matches(name, known, 1, 0.65) if 1 < len(name) <= WORD_MAX else []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A module's schema, written from its types and verbs."""
+"""Writes the schema of a module from its types and verbs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ftl._declared import Alias, Data, Declared, Enum, Sum, is_variant
 from ftl._verbs import Verb, generated_name
 
 INDENT = "  "
-# `type X = …`, which Python has since 3.12.
+# `type X = …`, new in Python 3.12.
 TypeAlias: Any = getattr(ast, "TypeAlias", ())
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def schema_text(module: str, program: ModuleType, verbs: Mapping[str, Verb]) -> str:
-    """The schema of `module`, whose verbs `program` defines."""
+    """The schema text of `module`, whose verbs are defined in `program`."""
     exported = {declared.identity for declared in types_of(verb for verb in verbs.values() if verb.marked.export)}
     called = calls_in(program)
     lines = [*comment(program.__doc__, ""), f"module {module} {{"]
@@ -79,7 +79,7 @@ def body_lines(module: str, declared: Declared) -> Iterator[str]:
 
 
 def doc_of(declared: Declared) -> str | None:
-    """Its docstring; of what is no class, the string below the assignment."""
+    """The docstring of a class; for an alias or a union the string below its assignment."""
     if isinstance(declared, Data | Enum):
         return own_doc(declared.python)
     for module in declared.modules:
@@ -91,16 +91,16 @@ def doc_of(declared: Declared) -> str | None:
 
 def own_doc(python: type) -> str | None:
     doc = vars(python).get("__doc__") or ""
-    # What @dataclass makes up, and what Enum had before 3.13.
+    # @dataclass generates a docstring, and so did Enum before 3.13.
     made_up = doc.startswith(f"{python.__name__}(") or doc == "An enumeration."
     return None if made_up else doc
 
 
 def texts_in(holder: type | ModuleType | None) -> dict[str, str]:
-    """The strings that stand below assignments of a class or a module, by what is assigned to."""
+    """The strings below assignments in a class or a module, by the name of the variable."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(holder)))  # type: ignore[arg-type]
-    except (OSError, TypeError, SyntaxError):  # it was not written in a file
+    except (OSError, TypeError, SyntaxError):  # the source is not available
         return {}
     body = tree.body[0].body if isinstance(holder, type) and isinstance(tree.body[0], ast.ClassDef) else tree.body
     texts = {}
@@ -131,7 +131,7 @@ def comment(text: str | None, indent: str) -> Iterator[str]:
 
 
 def calls_in(program: ModuleType) -> dict[str, set[str]]:
-    """What each function of a program calls by ftl.call("module.verb", …), itself or by way of its other functions."""
+    """The verbs that each function of a program calls, itself or through other functions of the program."""
     tree = ast.parse(inspect.getsource(program))
     functions = {node.name: node for node in tree.body if isinstance(node, Function)}
     direct = {name: set(verbs_named(node)) | set(stubs_named(node, program)) for name, node in functions.items()}
@@ -140,7 +140,7 @@ def calls_in(program: ModuleType) -> dict[str, set[str]]:
 
 
 def verbs_named(function: Function) -> Iterator[str]:
-    """Those in ftl.call("module.verb", …), and in asyncio.to_thread(ftl.call, "module.verb", …)."""
+    """The verbs in ftl.call("module.verb", …), and in asyncio.to_thread(ftl.call, "module.verb", …)."""
     for node in ast.walk(function):
         if not isinstance(node, ast.Call):
             continue
@@ -155,8 +155,8 @@ def verbs_named(function: Function) -> Iterator[str]:
 
 def stubs_named(function: Function, program: ModuleType) -> Iterator[str]:
     """
-    What it names of modules that `ftl generate` wrote: cart.total, or total that was imported from there. Not only
-    where it is called: it may go to a thread.
+    The verbs whose generated functions a function names: cart.total, or total imported from cart. A name without a
+    call counts, as the function may be passed to a thread.
     """
     for node in ast.walk(function):
         match node:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The child process's side of FTL: VerbService on FTL_BIND, until SIGTERM."""
+"""The server of a module: VerbService on FTL_BIND, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ from ftl._verbs import Verb, all_verbs
 
 SERVICE = "xyz.block.ftl.v1.VerbService"
 THREADS_MAX = 1000
-# Calls that wait for a thread; what comes then is refused.
+# Limit of calls that wait for a thread; further calls are refused.
 WAITING_MAX = 1000
-# Calls that run or wait, for each connection; HTTP/2 itself holds back the rest.
+# Limit of calls on one connection that run or wait; HTTP/2 holds back further calls at the client.
 STREAMS_MAX = 1000
-# What a Runner takes, and what HTTP/2 counts beside it.
+# Bytes of headers: a Runner's limit of 48 KiB, and what HTTP/2 adds for each header when it counts.
 HEADERS_MAX = 64 << 10
-# A status travels as an HTTP/2 header, and peers refuse large ones.
+# Characters of a status text: it is sent as an HTTP/2 header, and peers refuse large headers.
 STATUS_MAX = 500
-# What gRPC gives as the time that is left when there is no deadline is past any real one.
+# Without a deadline gRPC returns a remaining time longer than this.
 NO_DEADLINE_S = 10 * 365 * 86400
 SERVER_OPTIONS = [
-    ("grpc.so_reuseport", 0),  # else two programs could share a port in silence
+    ("grpc.so_reuseport", 0),  # so that two programs cannot share a port unnoticed
     ("grpc.max_concurrent_streams", STREAMS_MAX),
     ("grpc.max_receive_message_length", MESSAGE_MAX),
-    # Below the first none is refused at random.
+    # Equal, as gRPC refuses metadata between the two limits at random.
     ("grpc.max_metadata_size", HEADERS_MAX),
     ("grpc.absolute_max_metadata_size", HEADERS_MAX),
-    # The Runner may ping as often as it likes.
+    # Accepts pings of the Runner at any rate.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 100),
     ("grpc.http2.max_ping_strikes", 0),
 ]
 
-# Frames of these files are no news to who wrote the verb.
+# Frames of these files are left out of logged tracebacks: the author of the verb does not need them.
 OWN_FOLDER = os.path.dirname(__file__)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -59,7 +59,7 @@ _logger = logging.getLogger("ftl")
 
 
 class CallPool(ThreadPoolExecutor):
-    """A thread for each call. Past WAITING_MAX calls run elsewhere, where they learn that they are too many."""
+    """Runs each call on a thread. Past WAITING_MAX waiting calls, further calls are refused on `refusing`."""
 
     def __init__(self, threads: int, refusing: ThreadPoolExecutor) -> None:
         super().__init__(threads, "ftl-call")
@@ -79,7 +79,7 @@ class CallPool(ThreadPoolExecutor):
 
     @property
     def is_full(self) -> bool:
-        """For the call that asks."""
+        """Whether the call on this thread is to be refused."""
         return getattr(self._local, "too_many", False)
 
     def _begin(self, function: Callable[..., Any], args: Any, options: Any) -> Any:
@@ -96,11 +96,11 @@ class CallPool(ThreadPoolExecutor):
 
 
 class Tasks:
-    """The event loop of async verbs, in a thread of its own. Each call has a thread too, which waits for its task."""
+    """The event loop of async verbs, on a thread of its own. The thread of each call waits for its task."""
 
     def __init__(self, threads: int) -> None:
         self._loop = asyncio.new_event_loop()
-        # Of asyncio.to_thread, in which they call others.
+        # The executor of asyncio.to_thread, in which async verbs call other verbs.
         self._loop.set_default_executor(ThreadPoolExecutor(threads, "ftl-async"))
         threading.Thread(target=self._loop.run_forever, name=LOOP_THREAD, daemon=True).start()
 
@@ -154,7 +154,7 @@ class VerbService:
         return verb
 
     def _answer(self, call: Call, verb: Verb, body: bytes) -> ftl_pb2.CallResponse:
-        """Runs the verb; Mismatch: the body is no request of it."""
+        """Runs the verb. Raises Mismatch when the body does not fit the type of the request."""
         try:
             request = read(verb.request, body, "request")
         except Mismatch:
@@ -178,12 +178,12 @@ class VerbService:
             problem = f"the verb returned what is not its response: {mismatch.within('response')}"
             _logger.error("%s", problem)
             return failed(problem)
-        except BaseException as error:  # of a __getattr__, or too deep
+        except BaseException as error:  # from a __getattr__, or nested too deeply
             return crashed(error)
 
 
 def crashed(error: BaseException) -> ftl_pb2.CallResponse:
-    """Whatever comes out of a verb is an answer, be it a call of sys.exit(): the module goes on."""
+    """Answers with any exception of a verb, even that of sys.exit(): the module continues to serve."""
     problem = f"{type(error).__name__}: {error}".removesuffix(": ")
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith(OWN_FOLDER):
@@ -249,8 +249,8 @@ def listen(server: grpc.Server, address: str) -> None:
 
 def watch_signals() -> int:
     """
-    A pipe into which each signal is written as it comes. A handler in Python runs late or never: not while its thread
-    waits for a lock, if the signal came just before that.
+    Returns a pipe into which each signal is written when it arrives. A handler in Python would run late or never: the
+    main thread may be waiting for a lock.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -268,7 +268,7 @@ def run(threads: int) -> None:
         address = bind_address()
         verbs = all_verbs()
         module = os.environ.get("FTL_MODULE") or os.path.splitext(os.path.basename(sys.argv[0]))[0]
-        # Ping and List have a thread of their own: a module that is busy is alive.
+        # Ping and List have a thread of their own, so that a busy module still answers them.
         control = ThreadPoolExecutor(1, "ftl-control")
         calls = CallPool(threads, control)
         server = make_server(VerbService(module, verbs, install(), calls), calls, control)
@@ -280,6 +280,6 @@ def run(threads: int) -> None:
     while os.read(asked, 1)[0] not in STOP_SIGNALS:
         pass
     for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)  # asked twice, it ends at once
-    # However long the calls in progress take: the Runner knows how long is too long.
+        signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
+    # No limit for the calls in progress: the Runner kills this process when they take too long.
     server.stop(threading.TIMEOUT_MAX).wait()

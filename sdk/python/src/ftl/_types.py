@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-FTL's own types: how each is named in a schema, read from JSON and written as JSON. _declared.py has those that a module
-declares.
+FTL's built-in types: their names in a schema, and their conversion from and to JSON. _declared.py has the types that a
+module declares.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ftl._json import (
 )
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
-# RFC 3339; datetime.fromisoformat alone takes more than that.
+# RFC 3339; datetime.fromisoformat accepts more than that.
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt]([01]\d|2[0-3]):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
@@ -41,7 +41,7 @@ class UnusableTypeError(Error):
 
 
 def read(typed: Type, body: bytes, root: str) -> Any:
-    """The value that `body`, a JSON text, holds; Mismatch, whose path begins with `root`, when there is none."""
+    """Parses `body` as a value of the type. A Mismatch has a path that begins with `root`."""
     try:
         return typed.decode(parse_json(body))
     except Mismatch as mismatch:
@@ -53,22 +53,22 @@ class Type(ABC):
 
     @abstractmethod
     def name(self, module: str) -> str:
-        """As a schema of `module` writes it."""
+        """The name of the type in the schema of `module`."""
 
     @abstractmethod
     def decode(self, value: Any) -> Any:
-        """From what the JSON parser gives."""
+        """Converts a value of the JSON parser to the Python value."""
 
     @abstractmethod
     def encode(self, value: Any) -> Any:
-        """To what the JSON writer takes."""
+        """Converts a Python value to a value for the JSON writer."""
 
     def parts(self) -> Iterator[Type]:
-        """The types that it is made of, as they are written."""
+        """The types that stand in the name of this type."""
         return iter(())
 
     def base(self) -> Type:
-        """What an alias stands for, or the type itself."""
+        """The type that an alias stands for; any other type itself."""
         return self
 
 
@@ -81,7 +81,7 @@ class Scalar(Type):
         return self._name
 
     def decode(self, value: Any) -> Any:
-        # Not isinstance: a bool is an int to it.
+        # isinstance would accept a bool as an int.
         if type(value) is not self._python:
             raise Mismatch(f"expected {self._name}, got {kind(value)}")
         return value
@@ -97,7 +97,7 @@ class String(Scalar):
         super().__init__("String", str)
 
     def encode(self, value: Any) -> Any:
-        # A member of a StrEnum and a str with more to it are texts too.
+        # Members of a StrEnum and values of other subclasses of str are strings as well.
         text = str.__str__(value) if isinstance(value, str) else super().encode(value)
         if "\0" in text:
             raise Mismatch("expected String, got one with a NUL in it")
@@ -168,7 +168,7 @@ class Bytes(Scalar):
 
 
 def base64_content(text: str) -> bytes | None:
-    """RFC 4648, section 4: padded, and without stray bits in the last digit."""
+    """Decodes base64 by RFC 4648, section 4; None when padding is missing or the last digit has stray bits."""
     try:
         content = base64.b64decode(text, validate=True)
     except ValueError:
@@ -196,13 +196,13 @@ class Time(Scalar):
             utc = value.astimezone(UTC)
         except OverflowError:
             raise Mismatch("expected Time, got one that is not between the years 1 and 9999 in UTC") from None
-        if offset % timedelta(minutes=1):  # RFC 3339 has no seconds in an offset
+        if offset % timedelta(minutes=1):  # an offset in RFC 3339 has no seconds
             value = utc
         return value.isoformat().replace("+00:00", "Z")
 
 
 def time_of(text: str) -> datetime | None:
-    """Between the years 1 and 9999 in UTC, to the microsecond; a leap second counts as the next one."""
+    """Parses a time between the years 1 and 9999 in UTC, to the microsecond; a leap second becomes the next second."""
     match = _TIME.fullmatch(text)
     if match is None:
         return None
@@ -218,7 +218,7 @@ def time_of(text: str) -> datetime | None:
 
 
 class Unit(Type):
-    """No value, where a verb takes or answers nothing."""
+    """The type of a verb's request or response that has no value."""
 
     def name(self, module: str) -> str:
         return "Unit"
@@ -242,7 +242,7 @@ class LenientUnit(Unit):
 
 
 class VerbName(Scalar):
-    """The name of a verb; `like` is one that could stand there."""
+    """The name of a verb. The verb `like` is an example of one that fits."""
 
     def __init__(self, like: str) -> None:
         super().__init__(f"verb {like}", str)
@@ -285,7 +285,7 @@ class Array(Type):
 
 
 class Map(Type):
-    """Its keys are of String, of Int or of an enum of values; JSON has them as texts."""
+    """A map with keys of String, Int or an enum of values. JSON writes every key as a string."""
 
     def __init__(self, key: Type, value: Type) -> None:
         self.key = key

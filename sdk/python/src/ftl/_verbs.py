@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs of this program: functions that @ftl.verb has seen."""
+"""The verbs of this program: the functions that are decorated with @ftl.verb."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Marked:
-    """A decorated function. Its types may be defined further down, so they are looked at later."""
+    """A decorated function. Its annotations are resolved later, as they may name types defined further down."""
 
     function: Callable[..., object]
     export: bool
@@ -38,11 +38,11 @@ class Verb:
     marked: Marked
     request: Type
     response: Type
-    # Its argument's name; empty: it takes none.
+    # The name of the argument; empty: the function has none.
     parameter: str
 
     def run(self, request: Any) -> object:
-        """What it returns; of an async function, what is to be awaited."""
+        """Calls the function; returns its result, or the coroutine of an async function."""
         return self.marked.function(request) if self.parameter else self.marked.function()
 
     @property
@@ -56,7 +56,7 @@ _reading = False
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Inside, a program is imported for what it declares, and its ftl.main() does nothing."""
+    """While the context is open, a program is imported for its declarations: its ftl.main() does nothing."""
     global _reading
     _reading = True
     try:
@@ -84,12 +84,12 @@ def verb(
     calls: Sequence[str | Callable[..., object]] = (),
 ) -> Any:
     """
-    Makes a function a verb: @ftl.verb, or @ftl.verb(calls=["echo.echo"]). It takes one value or none and returns one or
-    None; both are annotated, best with dataclasses: those can grow.
+    Makes a function a verb: @ftl.verb, or @ftl.verb(calls=["echo.echo"]). The function has at most one argument, and
+    returns a value or None. Both need annotations; dataclasses are best, as fields can be added to them later.
 
-    `calls` names verbs of other modules that it calls and that its text does not show, or has generated functions
-    of them: those in ftl.call("module.verb", …) are found. A verb that is not exported can be called from its own
-    module only. `name` is for what a function cannot be called well, such as list.
+    `calls` lists further verbs of other modules that the function calls, by name or by generated function. Verbs in
+    ftl.call("module.verb", …) are found without it. A verb that is not exported can be called from its own module
+    only. `name` is the name of the verb, for names that suit no function, such as list.
     """
     if function is None:
         return lambda later: _mark(later, name or later.__name__, export, calls)
@@ -111,13 +111,13 @@ def _called(name: str, called: str | Callable[..., object]) -> str:
 
 
 def generated_name(function: object) -> str | None:
-    """The verb that a function of generated code calls."""
+    """The name of the verb that a generated function calls."""
     verbs = getattr(function, "__globals__", {}).get("FTL_VERBS", {})
     return verbs.get(getattr(function, "__name__", None)) if inspect.isfunction(function) else None
 
 
 def all_verbs() -> dict[str, Verb]:
-    """The verbs with their types, once the whole program has been read."""
+    """The verbs with their types. Called after the whole program has been imported."""
     if not _marked:
         raise Error("no function of this program is decorated with @ftl.verb: write it above one")
     verbs = {name: _resolved(name, marked) for name, marked in _marked.items()}
