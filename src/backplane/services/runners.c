@@ -41,7 +41,7 @@ struct registration_stream {
 	struct rpc_stream *stream; /* NULL: closed */
 	struct buf received; /* RECEIVING: the request */
 	uint64_t id; /* of the registration at the control side, from CHECKING on */
-	bool managed;
+	char managed_key[KEY_MAX]; /* of a Runner of the Platform; empty: of another Runner */
 	bool half_closed; /* the client sends no more: it treats the method as unary */
 	struct timer cause; /* of CLOSED: CAUSE_WAIT_MS */
 };
@@ -118,6 +118,15 @@ void runners_service_report_closed(struct runners_service *service) {
 	}
 }
 
+/* A Runner that is back has ended before. Other Runners keep waiting for their causes. */
+static void report_closed_of(struct runners_service *service, const char *runner_key) {
+	LIST_FOREACH(link, &service->registrations) {
+		struct registration_stream *registration = LIST_ENTRY(link, struct registration_stream, link);
+		if (registration->stream == NULL && strcmp(registration->managed_key, runner_key) == 0)
+			end_registration(registration);
+	}
+}
+
 static void on_no_cause(struct timer *timer) {
 	end_registration(CONTAINER_OF(timer, struct registration_stream, cause));
 }
@@ -157,10 +166,11 @@ static void take_registration(struct registration_stream *registration) {
 		arena_deinit(&arena);
 		return;
 	}
-	runners_service_report_closed(service); /* a Runner that is back must have ended before it registers again */
+	report_closed_of(service, request->runner_key);
 	registration_stream_move(&registration->state, REGISTRATION_STREAM_CHECKING);
 	registration->id = ++service->last_id;
-	registration->managed = control_is_of_platform(&service->context->control, str_from(request->runner_key));
+	if (control_is_of_platform(&service->context->control, str_from(request->runner_key)))
+		snprintf(registration->managed_key, sizeof registration->managed_key, "%s", request->runner_key);
 	struct registration event = {
 		.id = registration->id,
 		.language = str_from(request->language),
@@ -210,7 +220,7 @@ static void on_closed(struct rpc_stream *stream) {
 	registration->half_closed = registration->half_closed && registration->state == REGISTRATION_STREAM_ACCEPTED;
 	if (is_known)
 		registration_stream_move(&registration->state, REGISTRATION_STREAM_CLOSED);
-	if (is_known && registration->managed && context->state != BACKPLANE_STOPPED)
+	if (is_known && registration->managed_key[0] != '\0' && context->state != BACKPLANE_STOPPED)
 		timer_start(&context->loop, &registration->cause, CAUSE_WAIT_MS);
 	else
 		end_registration(registration);
