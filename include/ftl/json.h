@@ -113,15 +113,41 @@ struct ftl_json_place {
 	size_t index;
 };
 
-/* A value for a message: quoted, and cut when it is long. */
+/* Writes the escape of a character (RFC 8259, section 7), at most 6 bytes. Returns the end of it. */
+static inline char *ftl_json_escape(char c, char *at) {
+	static const char letters[] = "\"\\bfnrt", meanings[] = "\"\\\b\f\n\r\t", hex[] = "0123456789abcdef";
+	const char *meaning = c != '\0' ? strchr(meanings, c) : NULL;
+	*at++ = '\\';
+	if (meaning != NULL) {
+		*at++ = letters[meaning - meanings];
+		return at;
+	}
+	memcpy(at, "u00", 3);
+	at[3] = hex[(unsigned char)c >> 4];
+	at[4] = hex[c & 15];
+	return at + 5;
+}
+
+/* A value for a message: quoted, escaped, and cut when it is long. */
 static inline const char *ftl_json_show(const char *value, size_t size, char text[FTL_JSON_VALUE_MAX + 8]) {
-	size_t cut = size < FTL_JSON_VALUE_MAX ? size : FTL_JSON_VALUE_MAX;
-	while (cut < size && cut > 0 && ((unsigned char)value[cut] & 0xC0) == 0x80)
-		cut--;
-	snprintf(text, FTL_JSON_VALUE_MAX + 8, "\"%.*s%s\"", (int)cut, value, cut < size ? "…" : "");
-	for (char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7F)
-			*c = '?';
+	char *at = text;
+	*at++ = '"';
+	for (size_t i = 0; i < size; i++) {
+		char escaped[6] = {value[i]}, *end = escaped + 1;
+		if ((unsigned char)value[i] < ' ' || value[i] == '"' || value[i] == '\\')
+			end = ftl_json_escape(value[i], escaped);
+		if ((at - text) + (end - escaped) <= FTL_JSON_VALUE_MAX + 1) {
+			memcpy(at, escaped, (size_t)(end - escaped));
+			at += end - escaped;
+			continue;
+		}
+		for (; ((unsigned char)value[i] & 0xC0) == 0x80 && at > text + 1; i--)
+			at--; /* not a part of a character */
+		memcpy(at, "…", sizeof "…" - 1);
+		at += sizeof "…" - 1;
+		break;
+	}
+	memcpy(at, "\"", 2);
 	return text;
 }
 

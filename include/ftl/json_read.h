@@ -837,13 +837,14 @@ static inline void ftl_json_show_key(const struct ftl_json_type *type, const voi
 	place->key_size = strlen(place->key);
 }
 
-/* Finds a key that occurs twice, by sorting them. */
+/* Refuses the first key in the text that occurred before it. Sorting brings equal keys together; a later entry has a
+ * higher address. */
 static inline int ftl_json_check_keys(struct ftl_json_reader *reader, const struct ftl_json_type *type, char *entries,
 				      size_t count, const struct ftl_json_place *place) {
 	int (*compare)(const void *, const void *) = type->key->kind == FTL_JSON_STRING ? ftl_json_compare_text_keys
 						     : type->key->kind == FTL_JSON_INT  ? ftl_json_compare_int_keys
 											: ftl_json_compare_enum_keys;
-	const char *few[32];
+	const char *few[32], *repeated = NULL;
 	const char **keys = few;
 	if (count > 32)
 		keys = (const char **)ftl_json_allocate(reader->memory, count * sizeof *keys);
@@ -852,45 +853,66 @@ static inline int ftl_json_check_keys(struct ftl_json_reader *reader, const stru
 	for (size_t i = 0; i < count; i++)
 		keys[i] = entries + i * type->entry_size;
 	qsort(keys, count, sizeof *keys, compare);
-	for (size_t i = 1; i < count; i++) {
-		if (compare(&keys[i - 1], &keys[i]) != 0)
-			continue;
-		char number[32];
-		struct ftl_json_place inner = {.outer = place, .key = number};
-		ftl_json_show_key(type->key, keys[i], number, &inner);
-		return ftl_json_refuse(reader, &inner, FTL_JSON_DUPLICATE_KEY, "the key is there twice");
+	for (size_t i = 0, end; i < count; i = end) {
+		const char *earliest = keys[i];
+		for (end = i + 1; end < count && compare(&earliest, &keys[end]) == 0; end++) {
+			const char *later = keys[end] > earliest ? keys[end] : earliest;
+			earliest = keys[end] < earliest ? keys[end] : earliest;
+			repeated = repeated == NULL || later < repeated ? later : repeated;
+		}
 	}
-	return 0;
+	if (repeated == NULL)
+		return 0;
+	char number[32];
+	struct ftl_json_place inner = {.outer = place, .key = number};
+	ftl_json_show_key(type->key, repeated, number, &inner);
+	return ftl_json_refuse(reader, &inner, FTL_JSON_DUPLICATE_KEY, "the key is there twice");
 }
 
-static inline int ftl_json_read_map(struct ftl_json_reader *reader, const struct ftl_json_type *type,
-				    struct ftl_json_list *map, const struct ftl_json_place *place) {
+/* Reads the entries up to the one that is refused. *count is the number of those whose key was read. */
+static inline int ftl_json_read_entries(struct ftl_json_reader *reader, const struct ftl_json_type *type,
+					char **entries, size_t *count, const struct ftl_json_place *place) {
 	struct ftl_json_place inner = {.outer = place};
-	size_t count = 0, capacity = 0, size;
-	char *entries = NULL;
+	size_t capacity = 0, size;
 	bool escaped;
 	int more;
-	if (*reader->at != '{')
-		return ftl_json_refuse_kind(reader, type->name, place);
-	if (ftl_json_enter(reader, place) < 0)
-		return -1;
-	for (; (more = ftl_json_next(reader, count == 0, '}', place)) > 0; count++) {
-		entries = ftl_json_grow(reader, entries, count, &capacity, type->entry_size);
-		if (entries == NULL)
+	while ((more = ftl_json_next(reader, *count == 0, '}', place)) > 0) {
+		char *grown = ftl_json_grow(reader, *entries, *count, &capacity, type->entry_size);
+		if (grown == NULL)
 			return ftl_json_refuse_memory(reader, place);
-		char *entry = entries + count * type->entry_size;
+		*entries = grown;
+		char *entry = grown + *count * type->entry_size;
 		if (ftl_json_take_key(reader, &inner.key, &inner.key_size, &escaped, place) < 0)
 			return -1;
 		const char *key = ftl_json_copy(reader, inner.key, inner.key_size, escaped, &size);
 		if (key == NULL)
 			return ftl_json_refuse_memory(reader, place);
-		if (ftl_json_read_key(reader, type->key, entry, key, size, place) < 0 ||
-		    ftl_json_read(reader, type->element, entry + type->value_at, &inner) < 0)
+		if (ftl_json_read_key(reader, type->key, entry, key, size, place) < 0)
+			return -1;
+		++*count;
+		inner.key = key;
+		inner.key_size = size;
+		if (ftl_json_read(reader, type->element, entry + type->value_at, &inner) < 0)
 			return -1;
 	}
+	return more;
+}
+
+static inline int ftl_json_read_map(struct ftl_json_reader *reader, const struct ftl_json_type *type,
+				    struct ftl_json_list *map, const struct ftl_json_place *place) {
+	char *entries = NULL;
+	size_t count = 0;
+	if (*reader->at != '{')
+		return ftl_json_refuse_kind(reader, type->name, place);
+	if (ftl_json_enter(reader, place) < 0)
+		return -1;
+	int result = ftl_json_read_entries(reader, type, &entries, &count, place);
 	map->items = entries;
 	map->count = count;
-	return more < 0 || count < 2 ? more : ftl_json_check_keys(reader, type, entries, count, place);
+	/* A key that occurs twice comes before what was refused after it, so it is the one to report. */
+	if (count > 1 && !reader->out_of_memory && ftl_json_check_keys(reader, type, entries, count, place) < 0)
+		return -1;
+	return result;
 }
 
 /* --- data and sums ------------------------------------------------------------------------------------------------ */

@@ -153,20 +153,6 @@ static inline int ftl_json_write_float(struct ftl_json_writer *writer, double va
 
 /* --- strings ------------------------------------------------------------------------------------------------------ */
 
-static inline void ftl_json_put_escaped(struct ftl_json_writer *writer, char c) {
-	static const char letters[] = "\"\\bfnrt", meanings[] = "\"\\\b\f\n\r\t", hex[] = "0123456789abcdef";
-	const char *meaning = strchr(meanings, c);
-	*writer->at++ = '\\';
-	if (meaning != NULL) {
-		*writer->at++ = letters[meaning - meanings];
-		return;
-	}
-	memcpy(writer->at, "u00", 3);
-	writer->at[3] = hex[(unsigned char)c >> 4];
-	writer->at[4] = hex[c & 15];
-	writer->at += 5;
-}
-
 static inline int ftl_json_write_text(struct ftl_json_writer *writer, const char *text, size_t size,
 				      const struct ftl_json_place *place) {
 	const char *end = text + size;
@@ -184,7 +170,7 @@ static inline int ftl_json_write_text(struct ftl_json_writer *writer, const char
 		text = special + 1;
 		if (ftl_json_room(writer, (size_t)(end - text) + 8, place) < 0)
 			return -1;
-		ftl_json_put_escaped(writer, *special);
+		writer->at = ftl_json_escape(*special, writer->at);
 	}
 	*writer->at++ = '"';
 	return 0;

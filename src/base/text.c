@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void append(struct buf *to, struct str bytes) {
 	int over = buf_append(to, bytes);
@@ -32,16 +33,14 @@ void text_repair(struct buf *to, struct str bytes) {
 
 /* RFC 8259 section 7: the quote, the backslash and what is below the space. */
 static void append_quoted(struct buf *to, struct str character) {
-	char escaped[8];
+	static const char letters[] = "\"\\bfnrt", meanings[] = "\"\\\b\f\n\r\t";
+	char escaped[8] = "";
 	unsigned char c = (unsigned char)character.ptr[0];
-	if (c == '"' || c == '\\')
-		snprintf(escaped, sizeof escaped, "\\%c", c);
-	else if (c == '\n')
-		snprintf(escaped, sizeof escaped, "\\n");
+	const char *meaning = c != '\0' ? strchr(meanings, c) : NULL;
+	if (meaning != NULL)
+		snprintf(escaped, sizeof escaped, "\\%c", letters[meaning - meanings]);
 	else if (c < 0x20)
 		snprintf(escaped, sizeof escaped, "\\u%04x", c);
-	else
-		escaped[0] = '\0';
 	append(to, escaped[0] != '\0' ? str_from(escaped) : character);
 }
 

@@ -3,22 +3,46 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/nearest.h"
 #include "base/reasons.h"
+#include "base/text.h"
 #include "schema/schema.h"
 
 enum { PATH_TEXT_MAX = 400 };
 
-const char *json_quote(struct str text, char ret_text[JSON_QUOTE_MAX]) {
-	size_t len = MIN(text.len, (size_t)JSON_VALUE_MAX);
+/* The length of text, or of its whole characters in its first max bytes. */
+static size_t cut(struct str text, size_t max) {
+	size_t len = MIN(text.len, max);
 	while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xC0) == 0x80)
 		len--;
-	snprintf(ret_text, JSON_QUOTE_MAX, "\"%.*s%s\"", (int)len, text.ptr, len < text.len ? "…" : "");
-	for (char *c = ret_text; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7F)
-			*c = '?';
+	return len;
+}
+
+const char *json_quote(struct str text, char ret_text[JSON_QUOTE_MAX]) {
+	struct buf quoted = BUF_INIT(JSON_VALUE_MAX * sizeof "\\u0000");
+	size_t len = cut(text, JSON_VALUE_MAX);
+	text_quote(&quoted, str_new(text.ptr, len));
+	while (buf_len(&quoted) > JSON_VALUE_MAX + strlen("\"\"")) {
+		len = cut(text, len - 1); /* escapes need more room than what they stand for */
+		buf_clear(&quoted);
+		text_quote(&quoted, str_new(text.ptr, len));
+	}
+	snprintf(ret_text, JSON_QUOTE_MAX, "%.*s%s\"", (int)buf_len(&quoted) - 1, buf_view(&quoted).ptr,
+		 len < text.len ? "…" : "");
+	buf_deinit(&quoted);
+	return ret_text;
+}
+
+static const char *quote_key(struct str raw, char ret_text[JSON_QUOTE_MAX]) {
+	char *plain = mem_alloc(raw.len + 1);
+	json_quote(str_new(plain, scan_unescape(raw, plain)), ret_text);
+	free(plain);
 	return ret_text;
 }
 
@@ -33,7 +57,7 @@ static void print_path(const struct json_source *source, const struct place *pla
 		else if (place->field != NULL)
 			snprintf(step, sizeof step, ".%s", place->field);
 		else if (place->key.ptr != NULL)
-			snprintf(step, sizeof step, "[%s]", json_quote(place->key, quoted));
+			snprintf(step, sizeof step, "[%s]", quote_key(place->key, quoted));
 		else
 			snprintf(step, sizeof step, "[%zu]", place->index);
 		size_t len = strlen(step);

@@ -29,7 +29,7 @@ struct json_source {
 struct place {
 	const struct place *outer;
 	const char *field; /* a field; NULL: key or index */
-	struct str key; /* key of a map; empty view: index */
+	struct str key; /* a map's key as the text has it, escapes included; empty view: index */
 	size_t index;
 };
 

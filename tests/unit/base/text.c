@@ -27,7 +27,7 @@ static void repairs(void **state UNUSED) {
 static void quotes(void **state UNUSED) {
 	assert_becomes(text_quote, STR(""), "\"\"");
 	assert_becomes(text_quote, STR("O\"Brien\\"), "\"O\\\"Brien\\\\\"");
-	assert_becomes(text_quote, STR("a\nb\tc\x01\0"), "\"a\\nb\\u0009c\\u0001\\u0000\"");
+	assert_becomes(text_quote, STR("a\nb\tc\x01\0"), "\"a\\nb\\tc\\u0001\\u0000\"");
 	assert_becomes(text_quote, STR("\x7F/\xE2\x80\xA8"), "\"\x7F/\xE2\x80\xA8\"");
 	assert_becomes(text_quote, STR("\xFF\xC3"), "\"" REPLACED REPLACED "\"");
 }

@@ -59,8 +59,12 @@ class Doubled(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        names = [name for name, _ in pairs]
-        self.name = next(name for index, name in enumerate(names) if name in names[:index])
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                self.name = name
+                break
+            seen.add(name)
 
 
 def single(value: Any, expected: str, step: Callable[[str], str]) -> dict[str, Any]:
