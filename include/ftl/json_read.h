@@ -866,7 +866,7 @@ static inline int ftl_json_check_keys(struct ftl_json_reader *reader, const stru
 	char number[32];
 	struct ftl_json_place inner = {.outer = place, .key = number};
 	ftl_json_show_key(type->key, repeated, number, &inner);
-	return ftl_json_refuse(reader, &inner, FTL_JSON_DUPLICATE_KEY, "the key is there twice");
+	return ftl_json_refuse(reader, &inner, FTL_JSON_DUPLICATE_KEY, "the key occurs twice");
 }
 
 /* Reads the entries up to the one that is refused. *count is the number of those whose key was read. */
@@ -989,7 +989,7 @@ static inline int ftl_json_read_data(struct ftl_json_reader *reader, const struc
 		const struct ftl_json_member *member = &type->members[index];
 		inner.field = member->name;
 		if ((seen[index / 64] >> index % 64 & 1) != 0)
-			return ftl_json_refuse(reader, &inner, FTL_JSON_DUPLICATE_KEY, "the field is there twice");
+			return ftl_json_refuse(reader, &inner, FTL_JSON_DUPLICATE_KEY, "the field occurs twice");
 		seen[index / 64] |= UINT64_C(1) << index % 64;
 		if (ftl_json_read(reader, member->type, value + member->at, &inner) < 0)
 			return -1;
@@ -1023,7 +1023,7 @@ static inline int ftl_json_read_sum_field(struct ftl_json_reader *reader, struct
 	ftl_json_enum *kind = (ftl_json_enum *)(void *)sum->value;
 	if (size == 4 && memcmp(key, "name", 4) == 0) {
 		if (*kind != 0)
-			return ftl_json_refuse(reader, &name, FTL_JSON_DUPLICATE_KEY, "the field is there twice");
+			return ftl_json_refuse(reader, &name, FTL_JSON_DUPLICATE_KEY, "the field occurs twice");
 		ftl_json_blanks(reader);
 		if (ftl_json_read_variant(reader, sum->type, kind, &name) < 0)
 			return -1;
@@ -1038,7 +1038,7 @@ static inline int ftl_json_read_sum_field(struct ftl_json_reader *reader, struct
 	}
 	if (size == 5 && memcmp(key, "value", 5) == 0) {
 		if (sum->has_value)
-			return ftl_json_refuse(reader, &value, FTL_JSON_DUPLICATE_KEY, "the field is there twice");
+			return ftl_json_refuse(reader, &value, FTL_JSON_DUPLICATE_KEY, "the field occurs twice");
 		sum->has_value = true;
 		if (*kind != 0)
 			return ftl_json_read_sum_value(reader, sum, &value);

@@ -34,7 +34,7 @@ static const char *const names[FAILPOINT_COUNT] = {
 	[FAILPOINT_ARTEFACT_ANSWERING] = "artefact-answering",
 	[FAILPOINT_FILE_SYNCED] = "file-synced",
 	[FAILPOINT_START_LOADED] = "start-loaded",
-	[FAILPOINT_CREATE_KEPT] = "create-kept",
+	[FAILPOINT_CREATE_WRITTEN] = "create-written",
 	[FAILPOINT_CREATE_APPLIED] = "create-applied",
 	[FAILPOINT_CREATE_ANSWERING] = "create-answering",
 	[FAILPOINT_RUNNER_CREATING] = "runner-creating",
@@ -56,7 +56,7 @@ static const char *const names[FAILPOINT_COUNT] = {
 	[FAILPOINT_ROLLBACK_ANSWERING] = "rollback-answering",
 	[FAILPOINT_KILL_APPLIED] = "kill-applied",
 	[FAILPOINT_KILL_ANSWERING] = "kill-answering",
-	[FAILPOINT_EVENTS_KEPT] = "events-kept",
+	[FAILPOINT_EVENTS_WRITTEN] = "events-written",
 };
 
 const char *failpoint_name(enum failpoint point) {

@@ -149,7 +149,7 @@ static int send_and_check(struct uploading *upload, int fd, const struct file *f
 		return -1;
 	if (cut_short || answer == NULL)
 		return error_set(err, CODE_INTERNAL,
-				 "the Backplane ended the upload of %s/%s in the middle, without an error",
+				 "the Backplane ended the upload of %s/%s before it was complete, and gave no error",
 				 upload->project->folder, file->path);
 	return check_answer(upload, file, (const Ftl__UploadArtefactResponse *)answer, err);
 }

@@ -67,7 +67,8 @@ static int refuse_path_in_use(const struct endpoint *endpoint, const struct sock
 	char process[SOCKET_OWNER_MAX];
 	struct stat status;
 	if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
-		error_set(err, CODE_ALREADY_EXISTS, "%s exists and is no socket; choose another path", endpoint->path);
+		error_set(err, CODE_ALREADY_EXISTS, "%s exists and is not a socket; choose another path",
+			  endpoint->path);
 		return error_set_reason(err, REASON_NOT_A_SOCKET);
 	}
 	return refuse_in_use(endpoint, socket_owner_of_path(address, process) ? process : NULL, err);

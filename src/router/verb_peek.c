@@ -73,7 +73,7 @@ static enum verb_peek_result read_ref(struct str bytes, struct verb_name *ret_ve
 	while (bytes.len > 0) {
 		struct field field;
 		if (take_field(&bytes, &field) != TAKEN || field.len > bytes.len)
-			return bad(err, "verb is malformed: it is no VerbRef");
+			return bad(err, "verb is malformed: it is not a VerbRef");
 		struct str value = str_new(bytes.ptr, (size_t)field.len);
 		bytes = str_from_offset(bytes, value.len);
 		if (field.wire == WIRE_BYTES && field.number == REF_NAME)
@@ -102,7 +102,7 @@ enum verb_peek_result verb_peek(struct str bytes, size_t size, struct verb_name 
 		enum take took = take_field(&rest, &field);
 		size_t at = bytes.len - rest.len;
 		if (took == MALFORMED || (took == CUT && bytes.len == size))
-			return bad(err, "the message is malformed: it is no CallRequest");
+			return bad(err, "the message is malformed: it is not a CallRequest");
 		if (took == CUT) {
 			*ret_need = bytes.len + 1;
 			return VERB_PEEK_MORE;

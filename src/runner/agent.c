@@ -107,7 +107,8 @@ int agent_check_key(const char *key, struct error *err) {
 			     c == '-';
 		if (!plain)
 			return error_set(err, CODE_INVALID_ARGUMENT,
-					 "\"%s\" is no deployment key: it may have letters, digits, '-' and '_'", key);
+					 "\"%s\" is not a deployment key: it may have letters, digits, '-' and '_'",
+					 key);
 	}
 	return 0;
 }

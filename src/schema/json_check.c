@@ -295,7 +295,7 @@ static int check_map(struct json_checker *checker, const struct schema_type *typ
 		if (check_key(checker, type->key, key, place) != 0)
 			return -1;
 		if (!add_key(checker, map, key))
-			return json_refuse(&checker->source, &inner, REASON_DUPLICATE_KEY, "the key is there twice");
+			return json_refuse(&checker->source, &inner, REASON_DUPLICATE_KEY, "the key occurs twice");
 		if (check_value(checker, type->element, scope, &inner) != 0)
 			return -1;
 	}
@@ -377,7 +377,7 @@ static int check_fields(struct json_checker *checker, const struct scope *scope,
 		}
 		struct place inner = {.outer = place, .field = data->data.fields[index].name};
 		if (!add_field(&seen, index))
-			return json_refuse(&checker->source, &inner, REASON_DUPLICATE_KEY, "the field is there twice");
+			return json_refuse(&checker->source, &inner, REASON_DUPLICATE_KEY, "the field occurs twice");
 		if (check_value(checker, &data->data.fields[index].type, scope, &inner) != 0)
 			return -1;
 		index++;
@@ -422,7 +422,7 @@ static int check_sum_name(struct json_checker *checker, struct sum *sum, const s
 	char values[JSON_LIST_MAX];
 	struct str text;
 	if (sum->variant != NULL)
-		return json_refuse(&checker->source, place, REASON_DUPLICATE_KEY, "the field is there twice");
+		return json_refuse(&checker->source, place, REASON_DUPLICATE_KEY, "the field occurs twice");
 	if (!comes(checker, SCAN_STRING))
 		return json_refuse_kind(&checker->source, json_list_values(sum->decl, values), place);
 	if (read_string(checker, sum->decl->name, place, &text) != 0)
@@ -434,7 +434,7 @@ static int check_sum_name(struct json_checker *checker, struct sum *sum, const s
 static int check_sum_value(struct json_checker *checker, struct sum *sum, const struct scope *scope,
 			   const struct place *place) {
 	if (sum->has_value)
-		return json_refuse(&checker->source, place, REASON_DUPLICATE_KEY, "the field is there twice");
+		return json_refuse(&checker->source, place, REASON_DUPLICATE_KEY, "the field occurs twice");
 	sum->has_value = true;
 	if (sum->variant != NULL)
 		return check_value(checker, sum->variant->type, scope, place);

@@ -207,8 +207,8 @@ static int parse_number(struct parser *parser, int64_t *ret_number) {
 		*ret_number = strtoll(digits, &end, 10);
 	}
 	if (end == digits || *end != '\0' || errno != 0)
-		return COMPLAIN(parser, NULL, "\"%.*s\" is no whole number of 64 bits", (int)MIN(text.len, (size_t)64),
-				text.ptr);
+		return COMPLAIN(parser, NULL, "\"%.*s\" is not a whole number of 64 bits",
+				(int)MIN(text.len, (size_t)64), text.ptr);
 	lex_next(&parser->lexer);
 	return 0;
 }

@@ -535,7 +535,7 @@ def test_a_socket_in_use_names_who_holds_it(tmp_path, make_backplane):
     first.start()
     assert_serves(first)
     (tmp_path / "file").write_text("precious")
-    fails(other, f"{tmp_path}/file exists and is no socket", bind=f"unix:{tmp_path}/file")
+    fails(other, f"{tmp_path}/file exists and is not a socket", bind=f"unix:{tmp_path}/file")
     assert (tmp_path / "file").read_text() == "precious"
 
 

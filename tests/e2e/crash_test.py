@@ -32,7 +32,7 @@ AGAIN = [
     "store-state-committed:2",
     "store-module-committing:2",
     "file-synced:2",
-    "create-kept:2",
+    "create-written:2",
     "runner-started:2",
     "runner-started:3",
     "replica-reported:2",

@@ -3,13 +3,13 @@
  * The checks, each with its name:
  *
  *   books            the records of the control side agree with each other
- *   whole-switch     a deployment takes over only when all its replicas are alive
+ *   switch-when-alive  a deployment takes over only when all its replicas are alive
  *   routes-alive     a route leads only to a replica that was reported alive
  *   one-active       the calls of a module go to one deployment
  *   drain-unrouted   no Runner is told to end while a worker may still send it calls
- *   told             each visible change of state has its event
+ *   events           each visible change of state has its event
  *   acknowledged     every acknowledged change is in the store from the answer on, with the events that led to it
- *   told-live        a deployment with a LIVE event has all its replicas alive and in the routes of each worker
+ *   live-event       a deployment with a LIVE event has all its replicas alive and in the routes of each worker
  *   calm             in a run without faults nothing fails
  *   backs-off        a Runner waits between two attempts to register
  *   orphaned         a Runner ends when no Backplane has accepted it within its limit
@@ -62,15 +62,15 @@ static void check_deployment(struct sim *sim, const struct deployment *deploymen
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
-void check_told_init(struct sim *sim) {
+void check_events_init(struct sim *sim) {
 	memset(sim->active_seen, 0, sizeof sim->active_seen);
-	map_init(&sim->told_runners);
-	map_init(&sim->told_deployments);
+	map_init(&sim->last_runner_events);
+	map_init(&sim->last_deployment_events);
 }
 
-void check_told_deinit(struct sim *sim) {
-	map_deinit(&sim->told_runners);
-	map_deinit(&sim->told_deployments);
+void check_events_deinit(struct sim *sim) {
+	map_deinit(&sim->last_runner_events);
+	map_deinit(&sim->last_deployment_events);
 }
 
 void check_event(struct sim *sim, const struct control_event *event) {
@@ -79,18 +79,18 @@ void check_event(struct sim *sim, const struct control_event *event) {
 	bool is_state = event->kind != EVENT_RUNNER_SILENT && event->kind != EVENT_DEPLOYMENT_BACKING_OFF &&
 			event->kind != EVENT_DEPLOYMENT_SCALED && event->kind != EVENT_DEPLOYMENT_REPLICA_FAILED;
 	if (is_end)
-		map_remove(&sim->told_runners, str_from(event->runner->key));
+		map_remove(&sim->last_runner_events, str_from(event->runner->key));
 	else if (is_state)
-		map_put(event->runner ? &sim->told_runners : &sim->told_deployments,
+		map_put(event->runner ? &sim->last_runner_events : &sim->last_deployment_events,
 			str_from(event->runner ? event->runner->key : event->deployment->key),
 			(void *)(uintptr_t)event->kind);
 }
 
-static enum event_kind last_told(const struct map *told, const char *key) {
-	return (enum event_kind)(uintptr_t)map_get(told, str_from(key));
+static enum event_kind last_event(const struct map *events, const char *key) {
+	return (enum event_kind)(uintptr_t)map_get(events, str_from(key));
 }
 
-static bool tells_of(enum event_kind kind, const struct deployment *deployment) {
+static bool fits(enum event_kind kind, const struct deployment *deployment) {
 	switch (deployment->phase) {
 	case PHASE_STARTING:
 	case PHASE_FAILING:
@@ -112,24 +112,24 @@ static bool tells_of(enum event_kind kind, const struct deployment *deployment) 
 	return false;
 }
 
-static void check_told(struct sim *sim) {
-	if (sim->told_runners.len != sim->control.books.runners.len)
-		sim_violate(sim, "told", "there are %zu Runners, and of %zu it was told",
-			    sim->control.books.runners.len, sim->told_runners.len);
+static void check_events(struct sim *sim) {
+	if (sim->last_runner_events.len != sim->control.books.runners.len)
+		sim_violate(sim, "events", "there are %zu Runners, and %zu have an event",
+			    sim->control.books.runners.len, sim->last_runner_events.len);
 	LIST_FOREACH(link, &sim->control.books.all_runners) {
 		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
-		if (last_told(&sim->told_runners, runner->key) != runner_state_event(runner->state))
-			sim_violate(sim, "told", "%s is %s, and it was not told", runner->key,
+		if (last_event(&sim->last_runner_events, runner->key) != runner_state_event(runner->state))
+			sim_violate(sim, "events", "%s is %s without an event that says so", runner->key,
 				    runner_state_name(runner->state));
 	}
 	for (size_t cursor = 0;;) {
 		const struct deployment *deployment = map_next(&sim->control.books.deployments, &cursor);
 		if (deployment == NULL)
 			return;
-		enum event_kind kind = last_told(&sim->told_deployments, deployment->key);
+		enum event_kind kind = last_event(&sim->last_deployment_events, deployment->key);
 		bool as_loaded = kind == 0 && deployment->loaded;
-		if (!as_loaded && !tells_of(kind, deployment))
-			sim_violate(sim, "told", "%s is %s, and it was not told", deployment->key,
+		if (!as_loaded && !fits(kind, deployment))
+			sim_violate(sim, "events", "%s is %s without an event that says so", deployment->key,
 				    deployment_state_name(deployment_state(deployment)));
 	}
 }
@@ -188,8 +188,8 @@ static void check_switch(struct sim *sim, const struct module *module) {
 	const struct deployment *active = module->active;
 	if (active != NULL && strcmp(active->key, seen) != 0 && !active->loaded &&
 	    active->alive < MAX(module->replicas, 1u))
-		sim_violate(sim, "whole-switch", "%s has taken over with %u of %u replicas", active->key, active->alive,
-			    module->replicas);
+		sim_violate(sim, "switch-when-alive", "%s has taken over with %u of %u replicas", active->key,
+			    active->alive, module->replicas);
 	snprintf(seen, KEY_MAX, "%s", active != NULL ? active->key : "");
 }
 
@@ -197,7 +197,7 @@ void check_step(struct sim *sim) {
 	if (!sim->up)
 		return;
 	check_all_silent(sim);
-	check_told(sim);
+	check_events(sim);
 	LIST_FOREACH(link, &sim->control.books.all_runners)
 		check_runner(sim, LIST_ENTRY(link, struct runner, in_control));
 	LIST_FOREACH(link, &sim->control.books.all_modules) {
@@ -220,7 +220,7 @@ void check_step(struct sim *sim) {
 void check_live(struct sim *sim, const struct deployment *deployment) {
 	unsigned replicas = deployment->module->replicas;
 	if (deployment->alive < replicas || replicas == 0)
-		sim_violate(sim, "told-live", "%s is told to be live with %u of %u replicas", deployment->key,
+		sim_violate(sim, "live-event", "%s is told to be live with %u of %u replicas", deployment->key,
 			    deployment->alive, replicas);
 	for (unsigned worker = 0; worker < WORKERS; worker++) {
 		const struct module_routes *routes = &sim->tables[worker].modules[module_of(deployment->module->name)];
@@ -228,7 +228,7 @@ void check_live(struct sim *sim, const struct deployment *deployment) {
 		for (size_t i = 0; i < routes->count; i++)
 			there += strcmp(routes->replicas[i].deployment, deployment->key) == 0;
 		if (there < replicas)
-			sim_violate(sim, "told-live", "%s is told to be live, and a worker routes to %zu of %u",
+			sim_violate(sim, "live-event", "%s is told to be live, and a worker routes to %zu of %u",
 				    deployment->key, there, replicas);
 	}
 }

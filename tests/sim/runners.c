@@ -507,7 +507,7 @@ static bool out_has_said_all(struct agent_effects *effects) {
 }
 
 static void out_exit(struct agent_effects *effects) {
-	sim_runner_kill(runner_of(effects)->sim, runner_of(effects), "it was told to");
+	sim_runner_kill(runner_of(effects)->sim, runner_of(effects), "the Backplane told it to");
 }
 
 static const struct agent_effects_ops ops = {

@@ -169,7 +169,7 @@ void sim_deinit(struct sim *sim) {
 		free(pop(sim));
 	free(sim->events);
 	if (sim->up) {
-		check_told_deinit(sim);
+		check_events_deinit(sim);
 		control_deinit(&sim->control);
 	}
 	store_deinit(sim);

@@ -50,7 +50,7 @@ enum plant {
 	PLANT_EARLY_DRAIN, /* routes without a draining Runner are reported published before the workers have them */
 	PLANT_EARLY_LIVE, /* routes to a starting deployment are reported published before the workers have them */
 	PLANT_MISCOUNT, /* a deployment counts one replica more than it has */
-	PLANT_UNTOLD, /* a change of state has no event */
+	PLANT_MISSING_EVENT, /* a change of state has no event */
 	/* Routes and calls. */
 	PLANT_STALE_ROUTES, /* a worker ignores a routing table */
 	PLANT_TWO_ACTIVE, /* routes of a module lead to two deployments */
@@ -218,7 +218,7 @@ struct sim {
 	bool module_was_live[MODULES];
 	uint64_t event_sequence;
 	bool flush_comes;
-	struct map told_runners, told_deployments; /* the kind of the last event of each, as a pointer */
+	struct map last_runner_events, last_deployment_events; /* the kind of the last event of each, as a pointer */
 	char active_seen[MODULES][KEY_MAX]; /* the deployment that took the calls after the last step */
 
 	/* The store. */
@@ -335,8 +335,8 @@ void faults_start(struct sim *sim);
 void faults_heal(struct sim *sim);
 
 /* check.c */
-void check_told_init(struct sim *sim);
-void check_told_deinit(struct sim *sim);
+void check_events_init(struct sim *sim);
+void check_events_deinit(struct sim *sim);
 void check_event(struct sim *sim, const struct control_event *event);
 void check_step(struct sim *sim);
 void check_store(struct sim *sim);

@@ -252,7 +252,7 @@ static void out_event(struct effects *effects, const struct control_event *event
 	}
 	take_down(sim, event);
 	plant_decision(sim, event);
-	if (sim->options.plant != PLANT_UNTOLD || !sim_chance(sim, 2))
+	if (sim->options.plant != PLANT_MISSING_EVENT || !sim_chance(sim, 2))
 		check_event(sim, event);
 }
 
@@ -299,7 +299,7 @@ void backplane_start(struct sim *sim) {
 	memset(sim->table_due_ms, 0, sizeof sim->table_due_ms);
 	store_open_again(sim);
 	sim->flush_comes = false;
-	check_told_init(sim);
+	check_events_init(sim);
 	control_init(&sim->control, &config, &sim->effects, sim->now_ms);
 	store_load(sim);
 	platform_list(sim, on_runner_found);
@@ -315,7 +315,7 @@ void backplane_crash(struct sim *sim) {
 	for (unsigned i = 0; i < sim->runner_count; i++)
 		runner_backplane_died(sim, sim->runners[i]);
 	calls_cut_off(sim);
-	check_told_deinit(sim);
+	check_events_deinit(sim);
 	store_crash(sim);
 	control_deinit(&sim->control);
 }

@@ -68,7 +68,7 @@ def test_what_is_optional_may_be_missing_or_null(child: Child) -> None:
         (b"", "request: expected JSON: Expecting value: line 1 column 1"),
         (b"\xff", "request: expected JSON: 'utf-8' codec can't decode byte 0xff"),
         (b"[" * 100000, "request: expected JSON, got one that is nested deeper than 100"),
-        (b'{"text":"a","text":"b"}', "request.text: the name is there twice"),
+        (b'{"text":"a","text":"b"}', "request.text: the key occurs twice"),
         ({"text": 5}, "request.text: expected String, got number"),
         ({"text": None}, "request.text: expected String, got null"),
         ({}, "request.text: the field is missing"),

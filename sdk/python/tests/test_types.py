@@ -66,13 +66,13 @@ CASES = [
 REFUSED = [
     (int, b"1" * 5000, "x: expected JSON: Exceeds the limit"),
     (Any, b"1" * 5000, "x: expected JSON: Exceeds the limit"),
-    (Mood, b'"hapy"', 'x: "hapy" is no Mood; did you mean "happy"?'),
+    (Mood, b'"hapy"', 'x: "hapy" is not a Mood; did you mean "happy"?'),
     (Level, b"true", "x: expected Int, got boolean"),
-    (Level, b"2", "x: 2 is no Level; there is 0, 1"),
+    (Level, b"2", "x: 2 is not a Level; there is 0, 1"),
     (list[Tree], b'[{"name":"","children":[{"name":1}]}]', "x[0].children[0].name: expected String, got number"),
     (Positive, b'{"value":0}', "x: the value is positive"),
     (list[Positive], b'[{"value":1},{"value":0}]', "x[1]: the value is positive"),
-    (Any, b"[Infinity]", "x: expected JSON: Infinity is no JSON number"),
+    (Any, b"[Infinity]", "x: expected JSON: Infinity is not a JSON number"),
 ]
 
 

@@ -276,7 +276,7 @@ static void creation_done(struct store_job *job) {
 		creation_fail(creation, &creation->err);
 		return;
 	}
-	failpoint(FAILPOINT_CREATE_KEPT);
+	failpoint(FAILPOINT_CREATE_WRITTEN);
 	creation_state_change(&creation->state, CREATION_APPLIED);
 	control_deployment_created(context_event(context), &creation->record, creation->replicas);
 	context_event_done(context);

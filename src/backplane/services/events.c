@@ -217,7 +217,7 @@ static void go_on(struct event_watcher *watcher) {
 }
 
 void events_service_stored(struct events_service *service, const struct event_record *last) {
-	failpoint(FAILPOINT_EVENTS_KEPT);
+	failpoint(FAILPOINT_EVENTS_WRITTEN);
 	service->stored = last->sequence;
 	LIST_FOREACH(link, &service->watchers) {
 		struct event_watcher *watcher = LIST_ENTRY(link, struct event_watcher, link);

@@ -164,7 +164,7 @@ static void take_fds(struct msghdr *message, struct takeover_packet *packet) {
 static int check_head(int fd, const struct packet_head *head, size_t size, struct error *err) {
 	if (size < sizeof *head || memcmp(head->magic, magic, sizeof magic) != 0)
 		return error_set(err, CODE_FAILED_PRECONDITION,
-				 "process %ld sent bytes that are no packet of a takeover",
+				 "process %ld sent bytes that are not a packet of a takeover",
 				 takeover_packet_peer_pid(fd));
 	if (head->version_first > TAKEOVER_VERSION || head->version_last < TAKEOVER_VERSION) {
 		error_set(

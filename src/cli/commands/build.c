@@ -24,7 +24,8 @@ static int build_one(struct cli *cli, struct schema_fit *fit, const char *folder
 		return -1;
 	bool builds = project.build != NULL || project.generate != NULL;
 	if (!builds)
-		progress_note("%s: %s says nothing to build", project.module, project.file);
+		progress_note("%s: %s has no build command, so there is nothing to build", project.module,
+			      project.file);
 	int64_t start_ms = (int64_t)clock_ms();
 	/* With -o json standard output is for JSON alone; the build command writes to standard error then. */
 	int output = cli->common->output == FORMAT_JSON ? STDERR_FILENO : STDOUT_FILENO;

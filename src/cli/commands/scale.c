@@ -16,7 +16,7 @@ static int run(struct cli *cli) {
 	const struct scale_options *given = cli->options;
 	uint64_t replicas;
 	if (!str_to_u64(str_from(cli->operands[1]), &replicas) || replicas > UINT32_MAX)
-		return cli_usage(cli, "\"%s\" is no number of replicas", cli->operands[1]);
+		return cli_usage(cli, "\"%s\" is not a number of replicas", cli->operands[1]);
 	Ftl__ScaleModuleRequest request = FTL__SCALE_MODULE_REQUEST__INIT;
 	request.module = cli->operands[0];
 	request.replicas = (uint32_t)replicas;

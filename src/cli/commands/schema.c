@@ -181,7 +181,7 @@ static int run(struct cli *cli) {
 	bool is_word = strcmp(word, "get") == 0 || strcmp(word, "diff") == 0;
 	size_t first = is_word && cli->operand_count > 0;
 	if (cli->operand_count > first + 1)
-		return cli_usage(cli, "\"%.80s\" is one too many", operands[first + 1]);
+		return cli_usage(cli, "\"%.80s\" is one argument too many", operands[first + 1]);
 	if (strcmp(word, "diff") == 0)
 		return diff(cli, operands[1]);
 	return get(cli, cli->operand_count > 0 ? operands[first] : NULL);

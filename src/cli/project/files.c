@@ -88,7 +88,7 @@ static int enter(const struct collector *collector, const char *path, const stru
 	if (path[0] != '\0' && check_stays_inside(collector, path, err) < 0)
 		return -1;
 	if (stat(full_path(collector, path), &status) < 0)
-		return error_set_errno(err, errno, "could not look at %s", full_path(collector, path));
+		return error_set_errno(err, errno, "could not read the attributes of %s", full_path(collector, path));
 	*ret_entered = (struct ancestor){above, status.st_dev, status.st_ino, above ? above->depth + 1 : 0};
 	if (ret_entered->depth > FILES_DEPTH_MAX)
 		return error_set(err, CODE_RESOURCE_EXHAUSTED, "%s: folders are nested deeper than %d",

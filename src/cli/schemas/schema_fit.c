@@ -65,7 +65,7 @@ static void warn_if_missing(const struct schema_ref *ref, void *context) {
 	struct look *look = context;
 	struct str name = str_from(ref->module);
 	if (map_get(&look->fit->modules, name) == NULL && map_put(&look->missing, name, look) == NULL)
-		output_warning("%s:%u:%u: there is no module \"%s\", so what is named of it is not checked",
+		output_warning("%s:%u:%u: there is no module \"%s\", so references to it are not checked",
 			       ref->pos.file, ref->pos.line, ref->pos.column, ref->module);
 }
 

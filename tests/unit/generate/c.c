@@ -357,7 +357,7 @@ static void finds_a_key_twice_among_many(void **state UNUSED) {
 	assert_int_equal(echo_run(&echo, echo_verb("v_map"), arena_printf(&arena, "%.*s}", STR_ARG(before))), 0);
 	char *twice = arena_printf(&arena, "%.*s,\"k17\":1}", STR_ARG(before));
 	assert_int_equal(echo_run(&echo, echo_verb("v_map"), twice), -1);
-	assert_string_equal(echo.failure, "request[\"k17\"]: the key is there twice");
+	assert_string_equal(echo.failure, "request[\"k17\"]: the key occurs twice");
 	buf_deinit(&buf);
 	echo_deinit(&echo);
 }

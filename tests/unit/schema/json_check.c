@@ -116,7 +116,7 @@ static void says_what_was_expected(void **state UNUSED) {
 		{"[Int]", "{}", "request: expected [Int], got object"},
 		{"[Int]", "[1 2]", "request: not JSON at line 1, column 4: expected ',' or ']'"},
 		{"[[Int]]", "[[], [true]]", "request[1][0]: expected Int, got boolean"},
-		{"{String: Int}", "{\"a\": 1, \"b\": 2, \"\\u0061\": 1}", "request[\"a\"]: the key is there twice"},
+		{"{String: Int}", "{\"a\": 1, \"b\": 2, \"\\u0061\": 1}", "request[\"a\"]: the key occurs twice"},
 		{"{String: Int}", "[]", "request: expected {String: Int}, got array"},
 		{"m.Ints", "{\"x\": true}", "request: expected a key that is an Int, got \"x\""},
 		{"m.Ints", "{\"01\": true}", "request: expected the key \"1\", got \"01\""},
@@ -126,7 +126,7 @@ static void says_what_was_expected(void **state UNUSED) {
 		{"m.Foreign", "{\"b\": {}}", "request: expected \"a\", got \"b\""},
 		{"m.Item", "{}", "request.name: expected String, but it is missing"},
 		{"m.Item", "{\"name\": \"x\", \"naem\": 1}", "request: unknown field \"naem\"; did you mean \"name\"?"},
-		{"m.Item", "{\"name\": \"x\", \"name\": \"x\"}", "request.name: the field is there twice"},
+		{"m.Item", "{\"name\": \"x\", \"name\": \"x\"}", "request.name: the field occurs twice"},
 		{"m.Item", "[]", "request: expected Item, got array"},
 		{"m.Box<m.Box<Int>>", "{\"value\": {\"value\": {}}}", "request.value.value: expected Int, got object"},
 		{"m.Level", "6", "request: expected -1 or 5, got 6"},
@@ -268,7 +268,7 @@ static void finds_a_key_twice_among_many(void **state UNUSED) {
 	const struct schema_type *type = &schema_find_verb(module, "v")->verb.request;
 	assert_int_equal(schema_check_json(&json, type, str_from(good), &err), 0);
 	assert_int_equal(schema_check_json(&json, type, str_from(bad), &err), -1);
-	assert_string_equal(err.msg, "request[\"k17\"]: the key is there twice");
+	assert_string_equal(err.msg, "request[\"k17\"]: the key occurs twice");
 	world_free(world);
 }
 
@@ -374,7 +374,7 @@ static void finds_among_many_members(void **state UNUSED) {
 	struct {
 		const char *more, *said;
 	} bad[] = {
-		{",\"f50\":null,\"f3\":\"v1\"}", "request.f3: the field is there twice"},
+		{",\"f50\":null,\"f3\":\"v1\"}", "request.f3: the field occurs twice"},
 		{",\"f100\":1}", "request: unknown field \"f100\"; did you mean \"f10\"?"},
 		{",\"f1\":true}", "request.f1: expected Int, got boolean"},
 	};

@@ -168,8 +168,8 @@ static const struct {
 	{"module a { enum E: Int { A } }",
 	 "t.ftl:1:26: variant \"A\" has no value\n    hint: a variant is written: Name = 1\n"},
 	{"module a { enum E: Int { A = 9223372036854775808 } }",
-	 "t.ftl:1:30: \"9223372036854775808\" is no whole number of 64 bits\n"},
-	{"module a { enum E: Int { A = 1x } }", "t.ftl:1:30: \"1x\" is no whole number of 64 bits\n"},
+	 "t.ftl:1:30: \"9223372036854775808\" is not a whole number of 64 bits\n"},
+	{"module a { enum E: Int { A = 1x } }", "t.ftl:1:30: \"1x\" is not a whole number of 64 bits\n"},
 	{"module a { enum E: String { A = 1 } }", "t.ftl:1:33: expected a string, found \"1\"\n"},
 	{"module a { enum E { A = 1 } }",
 	 "t.ftl:1:21: variant \"A\" has no type\n    hint: a variant is written: Name Type; one of values needs ': "

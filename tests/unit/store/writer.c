@@ -61,14 +61,14 @@ static const struct store_writer_events events = {
 	.recovered = on_recovered,
 };
 
-static void on_kept(struct write_behind_waiter *waiter UNUSED) {
+static void on_waiter_done(struct write_behind_waiter *waiter UNUSED) {
 	world.kept++;
 	loop_stop(&world.loop);
 }
 
 static int set_up(void **state UNUSED) {
 	struct error err;
-	world = (struct world){.flaky.ops = &flaky_ops, .waiter.stored = on_kept};
+	world = (struct world){.flaky.ops = &flaky_ops, .waiter.stored = on_waiter_done};
 	loop_init(&world.loop);
 	world.database = memory_database_new();
 	world.inner = memory_database_open(world.database);
@@ -116,7 +116,7 @@ static void add_event(uint64_t sequence) {
 										  .lines = ""});
 }
 
-static void run_until_kept(void) {
+static void run_until_stored(void) {
 	assert_true(write_behind_wait(&world.writer.write_behind, &world.waiter));
 	loop_run(&world.loop);
 	assert_int_equal(world.kept, 1);
@@ -136,7 +136,7 @@ static void stores_changes_with_their_events(void **state UNUSED) {
 	add_event(1);
 	add_event(2);
 	make_live("dpl-1");
-	run_until_kept();
+	run_until_stored();
 	assert_int_equal(world.commits, 1);
 	assert_int_equal(world.stored, 2);
 	assert_int_equal(state_of("dpl-1"), DEPLOYMENT_LIVE);
@@ -148,7 +148,7 @@ static void tries_again_until_the_store_works(void **state UNUSED) {
 	world.failures = 3;
 	error_set(&world.error, CODE_RESOURCE_EXHAUSTED, "the disk is full");
 	make_live("dpl-1");
-	run_until_kept();
+	run_until_stored();
 	assert_int_equal(world.commits, 4);
 	assert_int_equal(state_of("dpl-1"), DEPLOYMENT_LIVE);
 	assert_int_equal(world.troubled, 1);
@@ -190,7 +190,7 @@ static void another_user_of_the_store_can_report_trouble(void **state UNUSED) {
 	assert_int_equal(world.troubled, 1);
 	assert_non_null(store_writer_trouble(&world.writer));
 	make_live("dpl-1");
-	run_until_kept();
+	run_until_stored();
 	assert_int_equal(world.recovered, 1);
 }
 
@@ -199,7 +199,7 @@ static void drops_what_can_never_be_stored(void **state UNUSED) {
 	add_deployment("dpl-2");
 	make_live("dpl-1");
 	make_live("dpl-2");
-	run_until_kept();
+	run_until_stored();
 	assert_int_equal(world.commits, 2);
 	assert_int_equal(state_of("dpl-2"), DEPLOYMENT_LIVE);
 	assert_int_equal(world.troubled, 0);
@@ -225,7 +225,7 @@ static void once_stopped_a_failure_is_not_tried_again(void **state UNUSED) {
 	world.failures = 1;
 	error_set(&world.error, CODE_RESOURCE_EXHAUSTED, "the disk is full");
 	make_live("dpl-1");
-	run_until_kept();
+	run_until_stored();
 	assert_int_equal(world.commits, 1);
 	assert_int_equal(world.troubled, 0);
 	assert_int_equal(state_of("dpl-1"), DEPLOYMENT_STARTING);

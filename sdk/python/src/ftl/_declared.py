@@ -148,7 +148,7 @@ class Enum(Declared):
         member = self.members.get(self.value_type.decode(value))
         if member is None:
             known = near(str(value), map(str, self.members))
-            raise Mismatch(f"{quoted(value)} is no {self.label}; {known}", code=UNKNOWN_VARIANT)
+            raise Mismatch(f"{quoted(value)} is not a {self.label}; {known}", code=UNKNOWN_VARIANT)
         return member
 
     def encode(self, value: Any) -> Any:
@@ -338,7 +338,7 @@ class Sum(Declared):
             raise Mismatch(f"expected the name of a variant of {self.label}, got {kind(name)}", "name")
         if name not in self.variants:
             known = near(name, self.variants)
-            raise Mismatch(f"{quoted(name)} is no variant of {self.label}; {known}", "name", UNKNOWN_VARIANT)
+            raise Mismatch(f"{quoted(name)} is not a variant of {self.label}; {known}", "name", UNKNOWN_VARIANT)
         try:
             decoded = self.variants[name].decode(value["value"])
         except Mismatch as mismatch:

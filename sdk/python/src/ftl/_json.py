@@ -70,7 +70,7 @@ class Doubled(dict[str, Any]):
 def single(value: Any, expected: str, step: Callable[[str], str]) -> dict[str, Any]:
     """Checks that a value is an object without duplicate keys."""
     if type(value) is Doubled:
-        raise Mismatch("the name is there twice", step(value.name), DUPLICATE_KEY)
+        raise Mismatch("the key occurs twice", step(value.name), DUPLICATE_KEY)
     if type(value) is not dict:
         raise Mismatch(f"expected {expected}, got {kind(value)}")
     return value
@@ -112,7 +112,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON number")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def kind(value: Any) -> str:
