@@ -65,10 +65,12 @@ static bool is_empty(const struct watcher *watcher) {
 }
 
 static void run_until_named(struct watcher *watcher, const char *key) {
-	char *name = mem_printf("%s.pid", key);
+	char *name = mem_printf("%s.pid", key), *folder = mem_printf("%s.d", key);
 	watcher_create(watcher, key, "stays");
-	WATCHER_WAIT(watcher, exists(watcher, name) && find_runner(watcher->run, key) != 0);
+	/* The Runner makes its work folder itself. */
+	WATCHER_WAIT(watcher, exists(watcher, name) && find_runner(watcher->run, key) != 0 && exists(watcher, folder));
 	free(name);
+	free(folder);
 }
 
 /* --- what a Runner is given --------------------------------------------------------------------------------------- */

@@ -20,10 +20,10 @@ static struct world {
 	struct write_behind_waiter waiter;
 	uint64_t epoch;
 
-	/* On the queue's thread, while a write is under way. */
+	/* Used by the queue's thread while a write is under way. */
 	unsigned failures; /* commits that are still to fail */
 	struct error error; /* how */
-	unsigned commits;
+	_Atomic unsigned commits;
 
 	uint64_t stored; /* sequence of the last event */
 	unsigned troubled, recovered, kept;
