@@ -42,7 +42,12 @@
 
 /* A connection. */
 #define REASON_TLS_FAILED "TLS_FAILED" /* the handshake: the other side may speak without TLS */
-#define REASON_CERTIFICATE_NOT_TRUSTED "CERTIFICATE_NOT_TRUSTED"
+#define REASON_TLS_WANTED "TLS_WANTED" /* clear text was sent to a port that takes TLS only */
+#define REASON_CERTIFICATE_NOT_TRUSTED "CERTIFICATE_NOT_TRUSTED" /* no trusted authority has signed the peer's */
+#define REASON_CERTIFICATE_OTHER_NAME "CERTIFICATE_OTHER_NAME" /* the server's is for another host */
+#define REASON_CERTIFICATE_EXPIRED "CERTIFICATE_EXPIRED" /* or is not valid yet */
+#define REASON_CERTIFICATE_REFUSED "CERTIFICATE_REFUSED" /* the peer does not trust the one of this side */
+#define REASON_CLIENT_CERTIFICATE_WANTED "CLIENT_CERTIFICATE_WANTED" /* the client has shown none */
 
 /* A process that starts. */
 #define REASON_ADDRESS_IN_USE "ADDRESS_IN_USE"

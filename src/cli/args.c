@@ -22,7 +22,20 @@ static const struct args_option option_ca = {
 	.offset = offsetof(struct common_options, ca),
 	.value = "FILE",
 	.help = "authorities (PEM) to trust when it is at https:// (else FTL_CA,\n"
-		"else those of the system)",
+		"else \"ca\" in config.toml, else those of the system)",
+};
+static const struct args_option options_own_certificate[] = {
+	{.name = "cert",
+	 .kind = ARGS_TEXT,
+	 .offset = offsetof(struct common_options, cert),
+	 .value = "FILE",
+	 .help = "certificate and chain (PEM) to show at https:// (else FTL_CERT,\n"
+		 "else \"cert\" in config.toml)"},
+	{.name = "key",
+	 .kind = ARGS_TEXT,
+	 .offset = offsetof(struct common_options, key),
+	 .value = "FILE",
+	 .help = "its key (PEM) (else FTL_KEY, else \"key\" in config.toml)"},
 };
 static const struct args_option options_process[] = {
 	{.name = "busy-poll",
@@ -140,7 +153,8 @@ static const struct args_option option_help = {
 
 size_t args_options(const struct command *command, struct args_option ret_options[ARGS_OPTIONS_MAX]) {
 	size_t count = command->option_count;
-	ASSERT(count + 4 + ARRAY_LEN(options_process) + ARRAY_LEN(options_tls) + ARRAY_LEN(options_limits) <
+	ASSERT(count + 4 + ARRAY_LEN(options_own_certificate) + ARRAY_LEN(options_process) + ARRAY_LEN(options_tls) +
+		       ARRAY_LEN(options_limits) <
 	       ARGS_OPTIONS_MAX);
 	if (count > 0)
 		memcpy(ret_options, command->options, count * sizeof *ret_options);
@@ -155,9 +169,26 @@ size_t args_options(const struct command *command, struct args_option ret_option
 	if (command->common & COMMON_ENDPOINT) {
 		ret_options[count++] = option_endpoint;
 		ret_options[count++] = option_ca;
+		/* A Runner shows its clients and the Backplane the same certificate, that of options_tls. */
+		for (size_t i = 0; i < ARRAY_LEN(options_own_certificate) && (command->common & COMMON_TLS) == 0; i++)
+			ret_options[count++] = options_own_certificate[i];
 	}
 	ret_options[count++] = option_help;
 	return count;
+}
+
+bool args_common_takes_value(const char *word) {
+	static const struct command any = {.common = COMMON_ENDPOINT | COMMON_OUTPUT};
+	struct args_option options[ARGS_OPTIONS_MAX];
+	size_t count = args_options(&any, options);
+	for (size_t i = 0; i < count; i++) {
+		const struct args_option *option = &options[i];
+		bool is_name = strncmp(word, "--", 2) == 0 && strcmp(word + 2, option->name) == 0;
+		bool is_letter = option->letter != 0 && word[0] == '-' && word[1] == option->letter && word[2] == '\0';
+		if (is_name || is_letter)
+			return option->kind != ARGS_FLAG;
+	}
+	return false;
 }
 
 /* --- values ------------------------------------------------------------------------------------------------------- */

@@ -55,7 +55,7 @@ struct common_options {
 	bool help;
 	struct process_options process;
 	struct limit_options limits;
-	const char *endpoint, *ca; /* NULL: not given */
+	const char *endpoint, *ca, *cert, *key; /* NULL: not given */
 	const char *tls_cert, *tls_key, *tls_client_ca; /* NULL: not given */
 	enum output_format output;
 };
@@ -91,6 +91,9 @@ enum { ARGS_OPTIONS_MAX = 48 };
 
 /* All options of a command, the common ones last. Returns how many. */
 size_t args_options(const struct command *command, struct args_option ret_options[ARGS_OPTIONS_MAX]);
+
+/* Whether the word is a common option, as "--endpoint" or "-o", whose value is the next word. */
+bool args_common_takes_value(const char *word);
 
 /* Reads argv, of which argv[0] is the command's name. *ret_options is the command's struct of options in arena;
  * operands are moved to the end of argv, from *ret_first on. The error names the argument. With --help the number of

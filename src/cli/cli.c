@@ -47,12 +47,16 @@ static int read_project(struct cli *cli, const char **ret_endpoint, struct error
 	return 0;
 }
 
+static const char *user_config(struct cli *cli) {
+	return config_path("XDG_CONFIG_HOME", ".config", "config.toml", &cli->arena);
+}
+
 int cli_endpoint(struct cli *cli, const char *project_endpoint, const char **ret_endpoint, struct error *err) {
 	struct config_sources sources = {
 		.flag = cli->common->endpoint,
 		.environment = getenv("FTL_ENDPOINT"),
 		.project = project_endpoint,
-		.file = config_path("XDG_CONFIG_HOME", ".config", "config.toml", &cli->arena),
+		.file = user_config(cli),
 	};
 	bool settled = sources.flag != NULL || (sources.environment != NULL && sources.environment[0] != '\0');
 	if (!settled && project_endpoint == NULL && read_project(cli, &sources.project, err) < 0)
@@ -67,11 +71,35 @@ char *const *cli_folders(const struct cli *cli, size_t *ret_count) {
 	return cli->operand_count == 0 ? only_here : cli->operands;
 }
 
-const char *cli_ca(const struct cli *cli) {
-	const char *environment = getenv("FTL_CA");
-	if (cli->common->ca != NULL)
-		return cli->common->ca;
-	return environment != NULL && environment[0] != '\0' ? environment : NULL;
+static const char *variable(const char *name) {
+	const char *value = getenv(name);
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+int cli_trust(struct cli *cli, const char *endpoint, struct tls_options *ret_trust, struct error *err) {
+	const struct common_options *given = cli->common;
+	struct config_file file = {0};
+	const char *ca = given->ca != NULL ? given->ca : variable("FTL_CA");
+	struct tls_options trust = {.cert_file = given->cert, .key_file = given->key, .ca_file = ca};
+	if (trust.cert_file == NULL && trust.key_file == NULL) {
+		trust.cert_file = variable("FTL_CERT");
+		trust.key_file = variable("FTL_KEY");
+	}
+	bool has_own = trust.cert_file != NULL || trust.key_file != NULL;
+	bool is_tls = strncmp(endpoint, "https:", strlen("https:")) == 0;
+	if (is_tls && (ca == NULL || !has_own) && config_read(user_config(cli), &cli->arena, &file, err) < 0)
+		return -1;
+	trust.ca_file = ca != NULL ? ca : file.ca;
+	trust.cert_file = has_own ? trust.cert_file : file.cert;
+	trust.key_file = has_own ? trust.key_file : file.key;
+	if ((trust.cert_file == NULL) != (trust.key_file == NULL))
+		return error_set(
+			err, CODE_INVALID_ARGUMENT,
+			"a certificate and its key go together, and only the %s is given; name both by --cert and "
+			"--key, by FTL_CERT and FTL_KEY, or by \"cert\" and \"key\" in config.toml",
+			trust.cert_file != NULL ? "certificate" : "key");
+	*ret_trust = trust;
+	return 0;
 }
 
 /* A message in JSON is held whole while it is transcoded; past this size the process would not stay small. */
@@ -143,7 +171,10 @@ int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err
 		return 0;
 	client_close(cli->client);
 	cli->client = NULL;
-	return client_open(endpoint, cli_ca(cli), &cli->client, err);
+	struct tls_options trust;
+	if (cli_trust(cli, endpoint, &trust, err) < 0)
+		return -1;
+	return client_open(endpoint, &trust, &cli->client, err);
 }
 
 int cli_unary(struct cli *cli, const char *method, const ProtobufCMessage *request,

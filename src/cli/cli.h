@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "cli/args.h"
 #include "cli/client.h"
+#include "net/tls.h"
 #include "rpc/server.h"
 
 enum exit_code {
@@ -45,8 +46,9 @@ extern const struct command *const commands[];
 /* The folders that the operands name: "." when there are none. */
 char *const *cli_folders(const struct cli *cli, size_t *ret_count);
 
-/* The file of authorities to trust, or NULL: those of the system. */
-const char *cli_ca(const struct cli *cli);
+/* What is shown to an endpoint at https:// and which authorities are trusted: by the options, else the environment,
+ * else the user's config.toml, which is not read for another endpoint. Certificate and key come from the same place. */
+int cli_trust(struct cli *cli, const char *endpoint, struct tls_options *ret_trust, struct error *err);
 
 /* Checks the limits that were given (COMMON_LIMITS) and fills the options of a server with them, the rest with
  * defaults. Returns the exit code. header_bytes: the default of max-header-bytes, and its maximum. */

@@ -60,12 +60,11 @@ static void on_awake(struct timer *timer) {
 	loop_stop(&client->loop);
 }
 
-int client_open(const char *endpoint, const char *ca, struct client **ret_client, struct error *err) {
+int client_open(const char *endpoint, const struct tls_options *trust, struct client **ret_client, struct error *err) {
 	struct endpoint parsed;
 	if (endpoint_parse(str_from(endpoint), &parsed, err) < 0)
 		return -1;
-	const struct tls_options trust = {.ca_file = ca};
-	struct tls_config *tls = parsed.tls ? tls_config_new(false, &trust, err) : NULL;
+	struct tls_config *tls = parsed.tls ? tls_config_new(false, trust, err) : NULL;
 	if (parsed.tls && tls == NULL)
 		return -1;
 	struct client *client = mem_zalloc(sizeof *client);

@@ -11,9 +11,10 @@
 
 struct client;
 struct client_stream;
+struct tls_options;
 
-/* ca: a PEM file of the authorities to trust when the endpoint is https://; NULL: the system's. */
-int client_open(const char *endpoint, const char *ca, struct client **ret_client, struct error *err);
+/* trust: for an endpoint at https://; copied. */
+int client_open(const char *endpoint, const struct tls_options *trust, struct client **ret_client, struct error *err);
 void client_close(struct client *client); /* takes NULL */
 
 /* The text that client_open was given. */

@@ -92,9 +92,7 @@ static int run(const struct command *command, int argc, char **argv) {
 static int find_command(int argc, char **argv) {
 	int at = 1;
 	while (at < argc && argv[at][0] == '-' && argv[at][1] != '\0') {
-		bool has_value = strcmp(argv[at], "--endpoint") == 0 || strcmp(argv[at], "--ca") == 0 ||
-				 strcmp(argv[at], "-o") == 0 || strcmp(argv[at], "--output") == 0;
-		at += has_value ? 2 : 1;
+		at += args_common_takes_value(argv[at]) ? 2 : 1;
 	}
 	if (at >= argc)
 		return -1;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/reasons.h"
 #include "http/h2_send.h"
 #include "http/h2_session.h"
 
@@ -161,9 +162,28 @@ static void on_attached(struct timer *timer) {
 	on_transport_connected(CONTAINER_OF(timer, struct h2, attached)->http.transport, NULL);
 }
 
+/* A server that speaks TLS on this port sends an alert (record 21 of RFC 8446, version 3), one of HTTP/1 an answer in
+ * text. Both would be the length of a frame past every limit, so no HTTP/2 begins like this. */
+static bool refuse_other_protocol(struct h2 *h2, struct str bytes) {
+	struct error err;
+	if (str_starts_with(bytes, STR("\x15\x03"))) {
+		error_set(&err, CODE_UNAVAILABLE, "the peer speaks TLS, and this side spoke in clear text");
+		error_set_reason(&err, REASON_TLS_WANTED);
+	} else if (str_starts_with(bytes, STR("HTTP/1."))) {
+		error_set(&err, CODE_UNAVAILABLE, "the peer answers in HTTP/1, and HTTP/2 is spoken to it: %.*s",
+			  STR_ARG(str_cut(bytes, '\r', &(struct str){0})));
+	} else {
+		return false;
+	}
+	h2_close(&h2->http, &err);
+	return true;
+}
+
 static void on_transport_read(struct transport *transport, struct str bytes) {
 	struct h2 *h2 = transport->owner;
 	h2->http.progress_ms = loop_now_ms(h2->loop);
+	if (!h2->proven && !h2->http.is_server && refuse_other_protocol(h2, bytes))
+		return;
 	ssize_t taken = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.ptr, bytes.len);
 	if (h2->state == H2_CLOSING)
 		return;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/reasons.h"
 #include "http/h2_limits.h"
 
 /* --- frames ------------------------------------------------------------------------------------------------------- */
@@ -189,6 +190,17 @@ static void deliver_end(struct h2 *h2, const nghttp2_frame *frame) {
 	stream->events->end(stream);
 }
 
+/* A GOAWAY with an error number: what becomes of the streams that the peer does not take is told with its reason. */
+static void keep_why(struct h2 *h2, const nghttp2_goaway *goaway) {
+	enum { TEXT_MAX = 120 };
+	size_t len = MIN(goaway->opaque_data_len, (size_t)TEXT_MAX);
+	error_set(&h2->why, CODE_UNAVAILABLE, "the peer ended the connection (%s)%s%.*s",
+		  nghttp2_http2_strerror(goaway->error_code), len > 0 ? ": " : "", (int)len,
+		  len > 0 ? (const char *)goaway->opaque_data : "");
+	if (goaway->error_code == NGHTTP2_INADEQUATE_SECURITY)
+		error_set_reason(&h2->why, REASON_TLS_WANTED);
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
 	struct h2 *h2 = data;
 	switch (frame->hd.type) {
@@ -215,6 +227,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 			h2_send_goaway(h2);
 		return 0;
 	case NGHTTP2_GOAWAY:
+		if (!h2->http.is_server && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+			keep_why(h2, &frame->goaway);
 		h2->http.going_away = true;
 		h2->http.events->going_away(&h2->http);
 		return 0;
@@ -248,7 +262,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	stream->unprocessed = unsent || code == NGHTTP2_REFUSED_STREAM;
 	struct error why;
 	bool in_order = code == NGHTTP2_NO_ERROR && (stream->received_end || stream->finished);
-	if (unsent && code != NGHTTP2_CANCEL)
+	if (code == NGHTTP2_REFUSED_STREAM && !h2->http.is_server && h2->why.code != CODE_OK)
+		why = h2->why; /* of the GOAWAY that closed it */
+	else if (unsent && code != NGHTTP2_CANCEL)
 		error_set(&why, CODE_UNAVAILABLE, "the peer takes no more requests on this connection");
 	else if (!h2->http.is_server && stream->h2.headers_over)
 		error_set(&why, CODE_RESOURCE_EXHAUSTED,

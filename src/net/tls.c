@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/tls.h"
 
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/reasons.h"
+#include "net/tls_explain.h"
 
 enum { FILES = 3, LOOK_AGAIN_MS = 1000 };
 
@@ -32,19 +31,13 @@ struct tls_config {
 };
 
 struct tls_session {
+	struct tls_config *config; /* a reference */
+	const char *host;
 	SSL *ssl;
 	BIO *in, *out; /* belong to ssl */
 };
 
 /* --- certificates ------------------------------------------------------------------------------------------------- */
-
-static int fail(struct error *err, enum code code, const char *what, const char *file) {
-	const char *why = ERR_reason_error_string(ERR_peek_last_error());
-	ERR_clear_error();
-	if (access(file, R_OK) < 0)
-		return error_set_errno(err, errno, "%s %s", what, file);
-	return error_set(err, code, "%s %s: %s", what, file, why != NULL ? why : "it has no such content");
-}
 
 /* In the order of the server's preference (RFC 7301): HTTP/2 before HTTP/1.1. */
 static const unsigned char protocols[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
@@ -78,15 +71,15 @@ static int load_own(SSL_CTX *context, const char *cert_file, const char *key_fil
 	if (cert_file == NULL)
 		return 0;
 	if (SSL_CTX_use_certificate_chain_file(context, cert_file) != 1)
-		return fail(err, CODE_INVALID_ARGUMENT, "could not load the TLS certificate", cert_file);
+		return tls_explain_file("could not load the TLS certificate", cert_file, err);
 	if (SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1)
-		return fail(err, CODE_INVALID_ARGUMENT, "could not load the TLS key", key_file);
+		return tls_explain_file("could not load the TLS key", key_file, err);
 	return 0;
 }
 
 static int load_trust(SSL_CTX *context, bool is_server, const char *ca_file, struct error *err) {
 	if (ca_file != NULL && SSL_CTX_load_verify_locations(context, ca_file, NULL) != 1)
-		return fail(err, CODE_INVALID_ARGUMENT, "could not load the TLS authorities", ca_file);
+		return tls_explain_file("could not load the TLS authorities", ca_file, err);
 	if (is_server && ca_file != NULL) {
 		STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca_file);
 		if (names != NULL)
@@ -192,7 +185,9 @@ void tls_config_refresh(struct tls_config *config) {
 
 struct tls_session *tls_session_new(struct tls_config *config, const char *host) {
 	struct tls_session *session = mem_alloc(sizeof *session);
-	*session = (struct tls_session){.ssl = SSL_new(config->context),
+	*session = (struct tls_session){.config = tls_config_ref(config),
+					.host = host,
+					.ssl = SSL_new(config->context),
 					.in = BIO_new(BIO_s_mem()),
 					.out = BIO_new(BIO_s_mem())};
 	ASSERT(session->ssl != NULL && session->in != NULL && session->out != NULL);
@@ -216,6 +211,7 @@ void tls_session_free(struct tls_session *session) {
 	if (session == NULL)
 		return;
 	SSL_free(session->ssl);
+	tls_config_unref(session->config);
 	free(session);
 }
 
@@ -234,17 +230,10 @@ static enum tls_result explain(struct tls_session *session, int result, struct e
 	default:
 		break;
 	}
-	long verified = SSL_get_verify_result(session->ssl);
-	char why[256] = "the peer broke the protocol";
-	unsigned long number = ERR_peek_error();
-	if (number != 0)
-		ERR_error_string_n(number, why, sizeof why);
-	ERR_clear_error();
-	/* A client that breaks TLS is logged; a server with which no TLS is possible is as good as none. */
-	enum code code = SSL_is_server(session->ssl) ? CODE_INVALID_ARGUMENT : CODE_UNAVAILABLE;
-	error_set(err, code, "TLS: %s%s%s", why, verified == X509_V_OK ? "" : ": ",
-		  verified == X509_V_OK ? "" : X509_verify_cert_error_string(verified));
-	error_set_reason(err, verified == X509_V_OK ? REASON_TLS_FAILED : REASON_CERTIFICATE_NOT_TRUSTED);
+	const struct tls_side side = {.cert_file = session->config->files[0],
+				      .ca_file = session->config->files[2],
+				      .host = session->host};
+	tls_explain(session->ssl, &side, err);
 	return TLS_BROKEN;
 }
 

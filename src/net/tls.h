@@ -34,7 +34,7 @@ void tls_config_refresh(struct tls_config *config);
 
 struct tls_session;
 
-/* host: client only, the name or address that the peer's certificate must have. */
+/* host: client only, the name or address that the peer's certificate must have; borrowed while the session lives. */
 struct tls_session *tls_session_new(struct tls_config *config, const char *host);
 void tls_session_free(struct tls_session *session);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/reasons.h"
 #include "net/tls.h"
 
 /* Of TLS's own answers while the kernel takes nothing: a peer can ask for them and not read. */
@@ -210,15 +211,20 @@ static void on_alloc(uv_handle_t *handle, size_t suggested UNUSED, uv_buf_t *ret
 	*ret_buffer = uv_buf_init(transport->loop->read_buffer, LOOP_READ_SIZE);
 }
 
+static void ended_early(struct error *err) {
+	error_set(err, CODE_UNAVAILABLE,
+		  "TLS: the peer ended the connection during the handshake; it may not speak TLS on this port");
+	error_set_reason(err, REASON_TLS_FAILED);
+}
+
 static void end_with(struct transport *transport, const struct error *err) {
 	transport_stop_reading(transport);
 	bool was_handshaking = transport->state == TRANSPORT_HANDSHAKING;
 	transport_state_move(&transport->state, TRANSPORT_ENDED);
 	if (was_handshaking) {
 		struct error early;
-		if (err == NULL)
-			error_set(&early, CODE_UNAVAILABLE, "TLS: the peer ended the connection during the handshake");
-		transport->events->on_connected(transport, err ? err : &early);
+		ended_early(&early);
+		transport->events->on_connected(transport, err && err->reason[0] != '\0' ? err : &early);
 	} else {
 		transport->events->on_end(transport, err);
 	}
@@ -334,7 +340,7 @@ static bool continue_handshake(struct transport *transport) {
 	if (result == TLS_WANTS_MORE)
 		return false;
 	if (result == TLS_ENDED)
-		error_set(&err, CODE_UNAVAILABLE, "TLS: the peer ended the connection during the handshake");
+		ended_early(&err);
 	transport_state_move(&transport->state, result == TLS_DONE ? TRANSPORT_OPEN : TRANSPORT_ENDED);
 	if (result != TLS_DONE)
 		transport_stop_reading(transport);

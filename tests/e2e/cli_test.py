@@ -963,7 +963,10 @@ Options:
                                 else "endpoint" in ftl.toml or in ~/.config/ftl/config.toml,
                                 else http://127.0.0.1:8892)
       --ca FILE                 authorities (PEM) to trust when it is at https:// (else FTL_CA,
-                                else those of the system)
+                                else "ca" in config.toml, else those of the system)
+      --cert FILE               certificate and chain (PEM) to show at https:// (else FTL_CERT,
+                                else "cert" in config.toml)
+      --key FILE                its key (PEM) (else FTL_KEY, else "key" in config.toml)
   -h, --help                    this text
 """
 

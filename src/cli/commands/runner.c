@@ -63,14 +63,15 @@ static int run(struct cli *cli) {
 		.tls_cert = given->common.tls_cert,
 		.tls_key = given->common.tls_key,
 		.tls_client_ca = given->common.tls_client_ca,
-		.ca = cli_ca(cli),
 		.busy_poll_us = given->common.process.busy_poll_us,
 		.start_timeout_ms = given->common.process.start_timeout_ms,
 		.orphan_timeout_ms = given->common.process.orphan_timeout_ms,
 		.kill_timeout_ms = given->kill_timeout_ms,
 	};
-	if (cli_endpoint(cli, NULL, &runner.backplane, &err) < 0)
+	struct tls_options trust;
+	if (cli_endpoint(cli, NULL, &runner.backplane, &err) < 0 || cli_trust(cli, runner.backplane, &trust, &err) < 0)
 		return cli_fail(cli, &err);
+	runner.ca = trust.ca_file;
 	log_init(given->common.process.log_level, given->key != NULL ? given->key : "runner");
 	return runner_run(&runner, &err) < 0 ? cli_fail(cli, &err) : EXIT_DONE;
 }

@@ -9,14 +9,45 @@ static bool is_given(const char *text) {
 	return text != NULL && text[0] != '\0';
 }
 
-static int read_config_file(const char *path, struct arena *arena, const char **ret_endpoint, struct error *err) {
-	static const char *const keys[] = {"endpoint"};
+static const char *resolve(const char *file, const char *path, struct arena *arena) {
+	const char *home = getenv("HOME"), *slash = strrchr(file, '/');
+	if (strncmp(path, "~/", 2) == 0 && is_given(home))
+		return arena_printf(arena, "%s/%s", home, path + 2);
+	if (path[0] == '/' || slash == NULL)
+		return path;
+	return arena_printf(arena, "%.*s/%s", (int)(slash - file), file, path);
+}
+
+int config_read(const char *path, struct arena *arena, struct config_file *ret_file, struct error *err) {
+	static const char *const keys[] = {"endpoint", "ca", "cert", "key"};
+	struct config_file file = {0};
+	const char **const texts[] = {&file.endpoint, &file.ca, &file.cert, &file.key};
 	struct settings settings;
-	if (settings_open(&settings, path, keys, ARRAY_LEN(keys), arena, err) < 0)
-		return err->code == CODE_NOT_FOUND ? 0 : -1;
-	int result = settings_get_text(&settings, "endpoint", false, ret_endpoint, err);
+	int result = 0;
+	if (path == NULL || settings_open(&settings, path, keys, ARRAY_LEN(keys), arena, err) < 0) {
+		if (path != NULL && err->code != CODE_NOT_FOUND)
+			return -1;
+		*ret_file = file;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(keys) && result == 0; i++)
+		result = settings_get_text(&settings, keys[i], false, texts[i], err);
 	settings_close(&settings);
-	return result;
+	if (result < 0)
+		return -1;
+	for (size_t i = 1; i < ARRAY_LEN(keys); i++) /* all but the endpoint are paths */
+		if (*texts[i] != NULL)
+			*texts[i] = resolve(path, *texts[i], arena);
+	*ret_file = file;
+	return 0;
+}
+
+static int read_endpoint(const char *path, struct arena *arena, const char **ret_endpoint, struct error *err) {
+	struct config_file file;
+	if (config_read(path, arena, &file, err) < 0)
+		return -1;
+	*ret_endpoint = file.endpoint != NULL ? file.endpoint : *ret_endpoint;
+	return 0;
 }
 
 int config_endpoint(const struct config_sources *sources, struct arena *arena, const char **ret_endpoint,
@@ -28,7 +59,7 @@ int config_endpoint(const struct config_sources *sources, struct arena *arena, c
 		endpoint = sources->environment;
 	else if (is_given(sources->project))
 		endpoint = sources->project;
-	else if (sources->file != NULL && read_config_file(sources->file, arena, &endpoint, err) < 0)
+	else if (read_endpoint(sources->file, arena, &endpoint, err) < 0)
 		return -1;
 	*ret_endpoint = endpoint;
 	return 0;

@@ -17,6 +17,15 @@ struct config_sources {
 	const char *file; /* the user's config.toml, which need not exist; NULL: not read */
 };
 
+/* What the user's config.toml says; each NULL: it is not set. Paths are as they are to be opened: relative ones begin
+ * in the folder of the file, and "~/" is HOME. */
+struct config_file {
+	const char *endpoint, *ca, *cert, *key;
+};
+
+/* Reads the file into arena; path NULL, or a file that does not exist, sets nothing. */
+int config_read(const char *path, struct arena *arena, struct config_file *ret_file, struct error *err);
+
 /* Where the Backplane is, in arena or borrowed from sources. */
 int config_endpoint(const struct config_sources *sources, struct arena *arena, const char **ret_endpoint,
 		    struct error *err);

@@ -64,6 +64,23 @@ static void paths_follow_the_specification(void **state UNUSED) {
 	assert_null(config_path("XDG_CONFIG_HOME", ".config", "config.toml", &arena));
 }
 
+static void files_begin_in_the_folder_of_the_file(void **state UNUSED) {
+	struct error err;
+	struct config_file file;
+	setenv("HOME", "/home/bob", 1);
+	put("of/config.toml", "ca = 'ca.pem'\ncert = '~/mine.pem'\nkey = '/run/key.pem'\n");
+	assert_int_equal(config_read("of/config.toml", &arena, &file, &err), 0);
+	assert_null(file.endpoint);
+	assert_string_equal(file.ca, "of/ca.pem");
+	assert_string_equal(file.cert, "/home/bob/mine.pem");
+	assert_string_equal(file.key, "/run/key.pem");
+	assert_int_equal(config_read("none.toml", &arena, &file, &err), 0);
+	assert_null(file.ca);
+	put("of/config.toml", "cert = ''\n");
+	assert_int_equal(config_read("of/config.toml", &arena, &file, &err), -1);
+	assert_string_equal(err.msg, "of/config.toml:1:8: \"cert\" must be a string that is not empty");
+}
+
 static int free_arena(void **state UNUSED) {
 	arena_deinit(&arena);
 	return 0;
@@ -76,6 +93,7 @@ int main(void) {
 		FOLDER_TEST(the_file_need_not_exist_or_say_anything),
 		FOLDER_TEST(a_wrong_file_is_an_error_if_it_counts),
 		FOLDER_TEST(paths_follow_the_specification),
+		FOLDER_TEST(files_begin_in_the_folder_of_the_file),
 	};
 	arena_init(&arena, MIB(1));
 	return cmocka_run_group_tests(tests, NULL, free_arena);
