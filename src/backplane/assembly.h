@@ -14,6 +14,7 @@
 #include "backplane/services/services.h"
 #include "backplane/takeover/give.h"
 #include "backplane/workers.h"
+#include "net/stop_signals.h"
 
 struct offer;
 struct types;
@@ -32,7 +33,7 @@ struct backplane {
 	struct offer *offer; /* set while this process takes over from another; else NULL */
 	struct giver giver; /* hands this Backplane to the process that takes over */
 	struct {
-		uv_signal_t terminate, interrupt;
+		struct stop_signals signals;
 		struct timer limit; /* drain-timeout of DRAINING */
 	} stopping;
 };

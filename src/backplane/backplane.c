@@ -11,7 +11,6 @@
  */
 #include "backplane/backplane.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -97,18 +96,22 @@ static void begin_stop(struct backplane *backplane, const char *why) {
 		worker_drain(backplane->workers.items[i], drained);
 }
 
-/* A second signal cuts off the calls in progress. */
-static void on_signal(uv_signal_t *handle, int number) {
-	struct backplane *backplane = handle->data;
+/* A second order cuts off the calls in progress. */
+static void on_signal(struct stop_signals *signals, int number, bool is_order) {
+	struct backplane *backplane = CONTAINER_OF(signals, struct backplane, stopping.signals);
+	char text[STOP_SIGNAL_TEXT_MAX];
+	stop_signal_format(number, text);
 	switch (backplane->context.state) {
 	case BACKPLANE_SERVING:
-		begin_stop(backplane, strsignal(number));
+		begin_stop(backplane, text);
 		return;
 	case BACKPLANE_DRAINING:
-		end_runners(backplane);
+		if (is_order)
+			end_runners(backplane);
 		return;
 	case BACKPLANE_LEAVING:
-		loop_stop(&backplane->context.loop);
+		if (is_order)
+			loop_stop(&backplane->context.loop);
 		return;
 	case BACKPLANE_ENDING:
 	case BACKPLANE_STOPPED:
@@ -117,20 +120,9 @@ static void on_signal(uv_signal_t *handle, int number) {
 }
 
 static void watch_signals(struct backplane *backplane) {
-	struct loop *loop = &backplane->context.loop;
 	backplane->stopping.limit.fire = on_drain_limit;
-	uv_signal_init(&loop->uv, &backplane->stopping.terminate);
-	uv_signal_init(&loop->uv, &backplane->stopping.interrupt);
-	backplane->stopping.terminate.data = backplane->stopping.interrupt.data = backplane;
-	uv_signal_start(&backplane->stopping.terminate, on_signal, SIGTERM);
-	uv_signal_start(&backplane->stopping.interrupt, on_signal, SIGINT);
-}
-
-static void forget_signals(struct backplane *backplane) {
-	if (backplane->stopping.terminate.data == NULL)
-		return;
-	loop_close_signal(&backplane->stopping.terminate);
-	loop_close_signal(&backplane->stopping.interrupt);
+	backplane->stopping.signals.received = on_signal;
+	stop_signals_watch(&backplane->stopping.signals, &backplane->context.loop);
 }
 
 /* --- starting ----------------------------------------------------------------------------------------------------- */
@@ -296,7 +288,7 @@ static void stop_threads(struct backplane *backplane) {
 	control_server_stop(&backplane->server);
 	timer_stop(&context->loop, &backplane->stopping.limit);
 	timer_stop(&context->loop, &context->tick);
-	forget_signals(backplane);
+	stop_signals_close(&backplane->stopping.signals);
 }
 
 static void deinit(struct backplane *backplane) {

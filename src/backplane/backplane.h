@@ -38,6 +38,6 @@ struct backplane_options {
 	void *data;
 };
 
-/* Runs until SIGTERM or SIGINT, and returns when every process that it started has ended; or until another process has
- * taken over, which then manages the Runners. Returns 0, or -1 when the start failed. */
+/* Runs until a signal orders it to stop (net/stop_signals.h), and returns when every process that it started has ended;
+ * or until another process has taken over, which then manages the Runners. Returns 0, or -1 when the start failed. */
 int backplane_run(const struct backplane_options *options, struct error *err);

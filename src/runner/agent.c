@@ -48,9 +48,11 @@ static void stop(struct agent *agent, uint64_t grace_ms) {
 	finish_when_idle(agent);
 }
 
-void agent_signalled(struct agent *agent, const char *name) {
+void agent_signalled(struct agent *agent, const char *name, bool is_order) {
+	bool is_stopping = agent->state == AGENT_STOPPING;
 	agent_log(agent->effects, LOG_INFO, "stopping: %s", name);
-	stop(agent, agent->state == AGENT_STOPPING ? 0 : AGENT_STOP_GRACE_MS);
+	if (!is_stopping || is_order)
+		stop(agent, is_stopping ? 0 : AGENT_STOP_GRACE_MS);
 }
 
 /* --- registration ------------------------------------------------------------------------------------------------- */
@@ -69,8 +71,8 @@ void agent_accepted(struct agent *agent, struct str key) {
 	struct registrar *registrar = &agent->registrar;
 	if (registrar->state != REGISTRAR_OPENING || !registrar_accepted(registrar, agent->now_ms, key))
 		return;
-	agent_log(agent->effects, LOG_INFO, "%s for %s at %s, registered with %s", registrar->key,
-		  agent->options.language, agent->options.endpoint, agent->options.backplane);
+	agent_log(agent->effects, registrar->is_unstable ? LOG_DEBUG : LOG_INFO, "%s for %s at %s, registered with %s",
+		  registrar->key, agent->options.language, agent->options.endpoint, agent->options.backplane);
 	/* It came alive since the stream was opened: the report may have come before the Backplane counted on this
 	 * Runner. */
 	if (registrar->said_hosted[0] == '\0' && agent->hosting.state == HOSTING_ALIVE)

@@ -5,7 +5,7 @@
  * by struct agent_effects, time is passed in by agent_advance before each event, and randomness by an effect. So the
  * very same code runs in tests/sim.
  *
- *   SERVING ──SIGTERM, Terminate, refused, orphaned, a shared object's end──▶ STOPPING
+ *   SERVING ──a signal, Terminate, refused, orphaned, a shared object's end──▶ STOPPING
  *                                                                               │ nothing is hosted
  *   ENDED ◀──all is said, or it takes too long── FINISHING ◀────────────────────┘
  *
@@ -68,8 +68,9 @@ int agent_deploy(struct agent *agent, const char *deployment_key, uint64_t attem
 /* RunnerService.Terminate. deployment_key "": the Runner itself. */
 int agent_terminate(struct agent *agent, const char *deployment_key, uint64_t grace_ms, struct error *err);
 
-/* SIGTERM, SIGINT. The second one leaves calls in progress no time. */
-void agent_signalled(struct agent *agent, const char *name);
+/* A signal that ends the Runner. A second one that is an order (net/stop_signals.h) leaves calls in progress no time.
+ */
+void agent_signalled(struct agent *agent, const char *name, bool is_order);
 
 /* --- results of effects ------------------------------------------------------------------------------------------- */
 

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
+
 #define TO(state) (1u << (state))
 
 void registrar_move(struct registrar *registrar, enum registrar_state next) {
@@ -30,9 +32,8 @@ static void wait(struct registrar *registrar, uint64_t until_ms) {
 }
 
 /* Between half and all of the delay, so that Runners do not come back all at once. */
-static void wait_to_retry(struct registrar *registrar, uint64_t now_ms) {
-	registrar->delay_ms = MIN(MAX(registrar->delay_ms * 2, (uint64_t)REGISTRAR_RETRY_FIRST_MS),
-				  (uint64_t)REGISTRAR_RETRY_LAST_MS);
+static void wait_to_retry(struct registrar *registrar, uint64_t now_ms, uint64_t last_ms) {
+	registrar->delay_ms = MIN(MAX(registrar->delay_ms * 2, (uint64_t)REGISTRAR_RETRY_FIRST_MS), last_ms);
 	uint64_t half = registrar->delay_ms / 2;
 	wait(registrar, now_ms + half + registrar->effects->ops->random(registrar->effects) % (half + 1));
 }
@@ -42,10 +43,27 @@ void registrar_start(struct registrar *registrar, uint64_t now_ms) {
 	open_stream(registrar, now_ms);
 }
 
+/* A Backplane that restarts is away for a moment: a failure that lasts is a warning, and so that a line each attempt
+ * does not fill the log, the next warning comes later. */
+static void tell_trouble(struct registrar *registrar, uint64_t now_ms, const char *why) {
+	if (registrar->trouble_since_ms == 0) {
+		registrar->trouble_since_ms = now_ms;
+		registrar->tell_due_ms = now_ms + REGISTRAR_TELL_FIRST_MS;
+	}
+	bool is_due = registrar->tell_due_ms <= now_ms;
+	char lasted[TIME_TEXT_MAX];
+	duration_format(lasted, (int64_t)(now_ms - registrar->trouble_since_ms));
+	agent_log(registrar->effects, is_due ? LOG_WARN : LOG_DEBUG,
+		  "not registered with the Backplane for %s, and tries again: %s", lasted, why);
+	if (is_due)
+		registrar->tell_due_ms = now_ms + REGISTRAR_TELL_AGAIN_MS;
+}
+
 static void give_up_opening(struct registrar *registrar, uint64_t now_ms) {
-	registrar->effects->ops->drop_stream(registrar->effects,
-					     "the Backplane did not accept the registration in time");
-	wait_to_retry(registrar, now_ms);
+	static const char why[] = "the Backplane did not accept the registration in time";
+	registrar->effects->ops->drop_stream(registrar->effects, why);
+	tell_trouble(registrar, now_ms, why);
+	wait_to_retry(registrar, now_ms, REGISTRAR_RETRY_LAST_MS);
 }
 
 uint64_t registrar_due_ms(const struct registrar *registrar) {
@@ -74,14 +92,14 @@ bool registrar_accepted(struct registrar *registrar, uint64_t now_ms, struct str
 	if (has_changed) {
 		/* What came alive since would be reported; what ended cannot be taken back. */
 		registrar->effects->ops->drop_stream(registrar->effects, "what the Runner hosts has changed");
-		wait_to_retry(registrar, now_ms);
+		wait_to_retry(registrar, now_ms, REGISTRAR_RETRY_LAST_MS);
 		return false;
 	}
 	if (registrar->key[0] == '\0' && key.len > 0 && key.len < KEY_MAX)
 		snprintf(registrar->key, sizeof registrar->key, "%.*s", STR_ARG(key));
 	registrar_move(registrar, REGISTRAR_ACCEPTED);
 	registrar->was_accepted = true;
-	registrar->delay_ms = 0;
+	registrar->accepted_ms = now_ms;
 	registrar->orphan_due_ms = UINT64_MAX;
 	return true;
 }
@@ -95,14 +113,34 @@ static bool is_final(const struct registrar *registrar, enum code code) {
 	       code == CODE_UNAUTHENTICATED || code == CODE_UNIMPLEMENTED;
 }
 
+/* The delay goes on growing, as if the stream had not been accepted. */
+static void lost_at_once(struct registrar *registrar, uint64_t now_ms, const struct error *why) {
+	struct error err;
+	if (why != NULL)
+		error_set(&err, why->code, "it accepted the Runner and was lost at once: %s", why->msg);
+	else
+		error_set(&err, CODE_UNAVAILABLE,
+			  "it accepted the Runner, and it or a proxy before it ended the registration at once");
+	registrar->is_unstable = true;
+	tell_trouble(registrar, now_ms, err.msg);
+	wait_to_retry(registrar, now_ms, REGISTRAR_UNSTABLE_LAST_MS);
+}
+
 static void lost(struct registrar *registrar, uint64_t now_ms, const struct error *why) {
 	registrar->orphan_due_ms = now_ms + registrar->orphan_timeout_ms;
+	if (now_ms - registrar->accepted_ms < REGISTRAR_STABLE_MS) {
+		lost_at_once(registrar, now_ms, why);
+		return;
+	}
+	registrar->delay_ms = 0;
+	registrar->trouble_since_ms = 0;
+	registrar->is_unstable = false;
 	if (why == NULL) {
 		agent_log(registrar->effects, LOG_INFO, "another Backplane takes over");
 		wait(registrar, now_ms);
 	} else {
 		agent_log(registrar->effects, LOG_WARN, "lost the Backplane: %s", why->msg);
-		wait_to_retry(registrar, now_ms);
+		wait_to_retry(registrar, now_ms, REGISTRAR_RETRY_LAST_MS);
 	}
 }
 
@@ -115,9 +153,8 @@ bool registrar_stream_closed(struct registrar *registrar, uint64_t now_ms, const
 		registrar_move(registrar, REGISTRAR_ENDED);
 		return false;
 	} else {
-		agent_log(registrar->effects, LOG_DEBUG, "not registered: %s",
-			  why != NULL ? why->msg : "the stream was ended");
-		wait_to_retry(registrar, now_ms);
+		tell_trouble(registrar, now_ms, why != NULL ? why->msg : "the stream was ended");
+		wait_to_retry(registrar, now_ms, REGISTRAR_RETRY_LAST_MS);
 	}
 	return true;
 }

@@ -15,7 +15,9 @@
  *      ENDED ◀───────────────┘
  *
  * OPENING ends when a refusal is final; leaving ends OPENING and WAITING at once. A stream that ends in order though
- * the Runner did not leave tells that another Backplane takes over: the next one is opened without a delay.
+ * the Runner did not leave tells that another Backplane takes over: the next one is opened without a delay, if the
+ * stream was accepted for at least REGISTRAR_STABLE_MS. Each one that ends sooner, in order or not, is followed by a
+ * longer delay, so that no peer and no proxy that ends accepted streams at once can make the Runner spin.
  */
 #pragma once
 
@@ -27,6 +29,11 @@ enum {
 	REGISTRAR_OPENING_MAX_MS = 10000,
 	REGISTRAR_RETRY_FIRST_MS = BACKPLANE_RETRY_FIRST_MS,
 	REGISTRAR_RETRY_LAST_MS = BACKPLANE_RETRY_LAST_MS,
+	REGISTRAR_STABLE_MS = 1000,
+	REGISTRAR_UNSTABLE_LAST_MS = 4000, /* the last delay after streams that were accepted and ended sooner */
+	/* Why the Runner is not registered is a warning when that has lasted so long, and then each TELL_AGAIN. */
+	REGISTRAR_TELL_FIRST_MS = 1000,
+	REGISTRAR_TELL_AGAIN_MS = 30000,
 };
 
 enum registrar_state {
@@ -49,7 +56,11 @@ struct registrar {
 	char said_hosted[KEY_MAX]; /* with this stream */
 	uint64_t due_ms; /* OPENING: its limit; WAITING: the next attempt */
 	uint64_t orphan_due_ms; /* UINT64_MAX: a Backplane is there */
-	uint64_t delay_ms; /* the last one */
+	uint64_t delay_ms; /* the last one; 0: none since a stream was stable */
+	uint64_t accepted_ms; /* the last time */
+	uint64_t trouble_since_ms; /* the first failure since a stream was stable; 0: there was none */
+	uint64_t tell_due_ms; /* the next one is a warning from then on */
+	bool is_unstable; /* the last accepted stream ended too soon */
 	bool was_accepted; /* ever */
 };
 

@@ -6,7 +6,6 @@
 #include "runner/runner.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,9 +18,11 @@
 #include "runner/runner_process.h"
 #include "runner/runner_services.h"
 
-static void on_signal(uv_signal_t *handle, int number) {
-	struct runner_process *runner = handle->data;
-	agent_signalled(runner_begin_event(runner), sigdescr_np(number));
+static void on_signal(struct stop_signals *signals, int number, bool is_order) {
+	struct runner_process *runner = CONTAINER_OF(signals, struct runner_process, signals);
+	char text[STOP_SIGNAL_TEXT_MAX];
+	stop_signal_format(number, text);
+	agent_signalled(runner_begin_event(runner), text, is_order);
 	runner_end_event(runner);
 }
 
@@ -60,20 +61,6 @@ static int check_options(const struct runner_options *options, struct endpoint *
 		return error_set(err, CODE_INVALID_ARGUMENT, "the Runner's key has %zu bytes; at most %d are allowed",
 				 strlen(options->key), KEY_MAX - 1);
 	return 0;
-}
-
-static void catch_signals(struct runner_process *runner) {
-	static const int numbers[] = {SIGTERM, SIGINT};
-	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++) {
-		uv_signal_init(&runner->loop.uv, &runner->signals[i]);
-		runner->signals[i].data = runner;
-		uv_signal_start(&runner->signals[i], on_signal, numbers[i]);
-	}
-}
-
-static void ignore_signals(struct runner_process *runner) {
-	for (size_t i = 0; i < ARRAY_LEN(runner->signals); i++)
-		loop_close_signal(&runner->signals[i]);
 }
 
 static void start_agent(struct runner_process *runner) {
@@ -155,7 +142,8 @@ static int run(struct runner_process *runner, struct error *err) {
 	runner_add_services(runner);
 	/* Before any folder or socket is made: a signal that comes now is handled when the loop runs, so both are
 	 * removed. */
-	catch_signals(runner);
+	runner->signals.received = on_signal;
+	stop_signals_watch(&runner->signals, &runner->loop);
 	int result = make_work_folder(runner, err);
 	if (result == 0)
 		result = listener_open(&runner->listener, &runner->loop, &bind, on_accept, runner, err);
@@ -163,7 +151,7 @@ static int run(struct runner_process *runner, struct error *err) {
 		serve(runner, &backplane);
 		listener_close(&runner->listener);
 	}
-	ignore_signals(runner);
+	stop_signals_close(&runner->signals);
 	rpc_server_close(runner->server);
 	loop_run_out(&runner->loop);
 	if (result == 0)

@@ -24,7 +24,7 @@ struct runner_options {
 	uint64_t kill_timeout_ms; /* from SIGTERM to SIGKILL of a child; 10 s */
 };
 
-/* Runs until SIGTERM or SIGINT, until the Backplane terminates the Runner, or until there was no Backplane for
- * orphan_timeout_ms. All that it started has ended when it returns. Returns -1 when it could not begin, or when the
- * Backplane refused the Runner. */
+/* Runs until a signal orders it to stop (net/stop_signals.h), until the Backplane terminates the Runner, or until there
+ * was no Backplane for orphan_timeout_ms. All that it started has ended when it returns. Returns -1 when it could not
+ * begin, or when the Backplane refused the Runner. */
 int runner_run(const struct runner_options *options, struct error *err);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "net/listener.h"
+#include "net/stop_signals.h"
 #include "net/tls_files.h"
 #include "runner/agent.h"
 #include "runner/logs.h"
@@ -16,7 +17,7 @@ struct runner_process {
 	struct rpc_server *server;
 	struct types *types; /* so that people can ask a Runner in JSON */
 	struct tls_pair tls;
-	uv_signal_t signals[2];
+	struct stop_signals signals;
 	char endpoint[ENDPOINT_MAX]; /* its own */
 	char *work_folder;
 	bool made_work_folder;

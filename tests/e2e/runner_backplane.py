@@ -62,6 +62,7 @@ class RunnersBackplane(ftl_grpc.BackplaneServiceServicer, ftl_grpc.VerbServiceSe
         self.reads_logs = threading.Event()
         self.reads_logs.set()
         self.refuse = None  # (code, text) for the next registrations
+        self.ends_at_once = None  # "in order", "by an error": how the next registrations end once they are accepted
         self.pingable = True
         self.calls = []  # (metadata, request, context) of calls out
         self.answer = lambda request, context: ftl.CallResponse(body=b"{}")
@@ -96,6 +97,10 @@ class RunnersBackplane(ftl_grpc.BackplaneServiceServicer, ftl_grpc.VerbServiceSe
         key = request.runner_key or "run-test-1"
         context.send_initial_metadata((("ftl-runner-key", key),))
         self.registrations.put(request)
+        if self.ends_at_once == "in order":
+            return ftl.RegisterRunnerResponse()
+        if self.ends_at_once:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
         stopped = threading.Event()
         context.add_callback(stopped.set)
 

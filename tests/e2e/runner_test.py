@@ -180,6 +180,34 @@ def test_tries_again_after_an_error_that_may_pass(start, backplane):
     runner.wait_registered()
 
 
+def test_says_why_it_is_not_registered(start, backplane):
+    backplane.refuse = (grpc.StatusCode.UNAVAILABLE, "starting")
+    runner = start()
+    wait_for(lambda: "not registered with the Backplane" in runner.text(), "the reason", 5)
+    assert ": starting" in runner.text()
+    time.sleep(1)
+    assert runner.text().count("not registered") == 1
+    backplane.refuse = None
+    runner.wait_registered()
+
+
+@pytest.mark.parametrize("ending", ["in order", "by an error"])
+def test_backs_off_when_registrations_end_at_once(start, backplane, ending):
+    backplane.ends_at_once = ending
+    runner = start()
+    runner.wait_registered()
+    began = time.monotonic()
+    while time.monotonic() < began + 4:
+        time.sleep(0.1)
+    # Delays of 50, 100, 200, 400, 800, 1600 ms and so on, each of them halved at most.
+    assert 4 <= backplane.registrations.qsize() + 1 <= 9
+    assert "at once" in runner.text()
+    assert len(runner.said) < 10
+    backplane.ends_at_once = None
+    backplane.registrations.queue.clear()
+    runner.wait_registered()
+
+
 def test_registers_again_with_its_deployment(runner, backplane):
     backplane.add(child())
     runner.deploy()
@@ -702,6 +730,17 @@ def test_a_second_signal_does_not_wait(runner, backplane):
     wait_gone(pid, 15)
     assert runner.wait_exit() == 0
     slow.cancel()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1, signal.SIGRTMIN])
+def test_each_signal_that_ends_a_process_ends_the_child_too(runner, backplane, number):
+    backplane.add(child())
+    runner.deploy()
+    pid = child_pid(runner)
+    runner.process.send_signal(number)
+    assert runner.wait_exit() == 0
+    assert not is_running(pid)
+    assert "stopping: SIG" in runner.text()
 
 
 def test_the_child_dies_with_a_killed_runner(start, backplane):

@@ -154,6 +154,20 @@ void runner_forgotten(struct sim *sim, struct sim_runner *runner) {
 	event->code = CODE_UNAVAILABLE;
 }
 
+/* At times a proxy on the way ends, in order, each registration that was accepted within some seconds. */
+static void end_at_once(struct sim *sim, struct sim_runner *runner) {
+	enum { PERCENT = 2, WINDOW_MS = 3000 };
+	if (sim->calm || sim->healed || runner->registration == 0)
+		return;
+	if (sim->now_ms >= runner->proxy_until_ms && sim_chance(sim, PERCENT))
+		runner->proxy_until_ms = sim->now_ms + WINDOW_MS;
+	if (sim->now_ms >= runner->proxy_until_ms)
+		return;
+	if (reaches_backplane(sim, runner))
+		tell_stream_broke(sim, runner, false);
+	runner_stream_closed(sim, runner, runner->registration, CODE_OK, sim_latency(sim));
+}
+
 static void on_accepted(struct sim *sim, struct event *event) {
 	struct sim_runner *runner = event->subject;
 	if (runner_is_cut(sim, runner)) {
@@ -166,6 +180,7 @@ static void on_accepted(struct sim *sim, struct event *event) {
 	if (runner->agent.registrar.state == REGISTRAR_ACCEPTED)
 		runner->orphan_since_ms = 0;
 	sim_runner_end(sim, runner);
+	end_at_once(sim, runner);
 }
 
 void runner_accepted(struct sim *sim, struct sim_runner *runner, uint64_t registration) {

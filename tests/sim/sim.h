@@ -129,6 +129,7 @@ struct sim_runner {
 	char key[KEY_MAX], endpoint[KEY_MAX], language[LANGUAGE_MAX];
 	bool managed, running;
 	uint64_t hung_until_ms, cut_until_ms, silent_since_ms;
+	uint64_t proxy_until_ms; /* accepted registrations are ended at once */
 	uint64_t record, record_since_ms; /* serial of the Backplane's record, and when the checks first saw it */
 
 	/* The real state machines, and the state of their simulated effects. */

@@ -237,8 +237,10 @@ const struct command command_serve = {
 	.operands = "",
 	.examples = "ftl serve\nftl serve --bind http://127.0.0.1:0 --data /tmp/ftl --port-file /tmp/ftl.endpoint\n"
 		    "ftl serve --takeover",
-	.notes = "Runs until SIGTERM or SIGINT, then stops everything that it started; or until another Backplane is\n"
-		 "started with --takeover, which keeps everything running.",
+	.notes =
+		"Runs until a signal that ends a process by default, such as SIGTERM, SIGINT, or SIGHUP of a terminal that\n"
+		"closes; then stops everything that it started. nohup keeps it running when its terminal closes. Or until\n"
+		"another Backplane is started with --takeover, which keeps everything running.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct serve_options),

@@ -18,6 +18,8 @@ struct stage {
 	bool sent_fault;
 	uint64_t sent_attempt;
 	char done[256]; /* since the last look */
+	unsigned warnings; /* that were logged */
+	char warning[256]; /* the last */
 };
 
 static struct stage *stage_of(struct agent_effects *effects) {
@@ -34,7 +36,12 @@ static uint64_t out_random(struct agent_effects *effects) {
 	return stage_of(effects)->random;
 }
 
-static void out_log(struct agent_effects *effects UNUSED, enum log_level level UNUSED, const char *text UNUSED) {
+static void out_log(struct agent_effects *effects, enum log_level level, const char *text) {
+	struct stage *stage = stage_of(effects);
+	if (level != LOG_WARN)
+		return;
+	stage->warnings++;
+	snprintf(stage->warning, sizeof stage->warning, "%s", text);
 }
 
 static void out_open_stream(struct agent_effects *effects, const struct registrar *registrar) {
@@ -246,8 +253,55 @@ static void registers_at_once_with_a_successor(void **state) {
 	struct stage *stage = *state;
 	be_accepted(stage);
 	bring_up(stage);
+	agent_advance(&stage->agent, stage->agent.now_ms + REGISTRAR_STABLE_MS);
 	agent_stream_closed(&stage->agent, NULL);
 	expect(stage, "open dpl-1");
+}
+
+/* A proxy or a peer accepts each registration and ends it at once, in order or not. */
+static void backs_off_when_accepted_streams_end_at_once(void **state) {
+	struct stage *stage = *state;
+	static const uint64_t delays_ms[] = {50, 100, 200, 400, 800, 1600, 3200, 4000, 4000};
+	for (size_t i = 0; i < ARRAY_LEN(delays_ms); i++) {
+		expect(stage, "open");
+		agent_accepted(&stage->agent, STR("rnr-1"));
+		expect(stage, "");
+		stage->random = delays_ms[i] / 2;
+		if (i % 3 == 2)
+			close_stream(stage, CODE_UNAVAILABLE);
+		else
+			agent_stream_closed(&stage->agent, NULL);
+		expect(stage, "");
+		assert_int_equal(wait_until_due(stage), delays_ms[i]);
+	}
+	/* Of nine failures within 10 s the first that came after a second is told, and no other. */
+	assert_int_equal(stage->warnings, 1);
+	assert_non_null(strstr(stage->warning, "at once"));
+	expect(stage, "open");
+	agent_accepted(&stage->agent, STR("rnr-1"));
+	agent_advance(&stage->agent, stage->agent.now_ms + REGISTRAR_STABLE_MS);
+	agent_stream_closed(&stage->agent, NULL);
+	expect(stage, "open"); /* a stable one ends the back-off */
+}
+
+static void tells_why_it_is_not_registered(void **state) {
+	struct stage *stage = *state;
+	uint64_t begin_ms = stage->agent.now_ms, told_ms[2] = {0};
+	stage->agent.registrar.orphan_due_ms = UINT64_MAX;
+	while (stage->agent.now_ms - begin_ms < 40000) {
+		unsigned before = stage->warnings;
+		expect(stage, "open");
+		close_stream(stage, CODE_UNAVAILABLE);
+		if (stage->warnings > before && stage->warnings <= ARRAY_LEN(told_ms))
+			told_ms[stage->warnings - 1] = stage->agent.now_ms - begin_ms;
+		expect(stage, "");
+		wait_until_due(stage);
+	}
+	assert_int_equal(stage->warnings, 2);
+	assert_non_null(strstr(stage->warning, "because"));
+	assert_in_range(told_ms[0], REGISTRAR_TELL_FIRST_MS, REGISTRAR_TELL_FIRST_MS + REGISTRAR_RETRY_LAST_MS);
+	assert_in_range(told_ms[1] - told_ms[0], REGISTRAR_TELL_AGAIN_MS,
+			REGISTRAR_TELL_AGAIN_MS + REGISTRAR_RETRY_LAST_MS);
 }
 
 static void says_again_what_came_alive_meanwhile(void **state) {
@@ -420,11 +474,24 @@ static void a_second_signal_leaves_calls_no_time(void **state) {
 	be_accepted(stage);
 	bring_up(stage);
 	stage->calls = 1;
-	agent_signalled(&stage->agent, "Terminated");
+	agent_signalled(&stage->agent, "SIGTERM (Terminated)", true);
 	expect(stage, "leave");
 	assert_int_equal(stage->due_ms, stage->agent.now_ms + AGENT_STOP_GRACE_MS);
-	agent_signalled(&stage->agent, "Terminated");
+	agent_signalled(&stage->agent, "SIGTERM (Terminated)", true);
 	expect(stage, "stop");
+}
+
+/* A terminal that closes may send SIGHUP twice. */
+static void a_second_signal_that_is_no_order_changes_nothing(void **state) {
+	struct stage *stage = *state;
+	be_accepted(stage);
+	bring_up(stage);
+	stage->calls = 1;
+	agent_signalled(&stage->agent, "SIGHUP (Hangup)", false);
+	expect(stage, "leave");
+	agent_signalled(&stage->agent, "SIGHUP (Hangup)", false);
+	expect(stage, "");
+	assert_int_equal(stage->due_ms, stage->agent.now_ms + AGENT_STOP_GRACE_MS);
 }
 
 static void a_shared_object_ends_the_runner_too(void **state) {
@@ -573,6 +640,8 @@ int main(void) {
 		TEST(backs_off_up_to_the_last_delay),
 		TEST(gives_up_a_stream_that_is_not_answered),
 		TEST(registers_at_once_with_a_successor),
+		TEST(backs_off_when_accepted_streams_end_at_once),
+		TEST(tells_why_it_is_not_registered),
 		TEST(says_again_what_came_alive_meanwhile),
 		TEST(takes_back_what_ended_meanwhile),
 		TEST(ends_when_the_refusal_is_final),
@@ -586,6 +655,7 @@ int main(void) {
 		TEST(stops_when_the_last_call_is_answered),
 		TEST(terminate_of_the_runner_ends_all),
 		TEST(a_second_signal_leaves_calls_no_time),
+		TEST(a_second_signal_that_is_no_order_changes_nothing),
 		TEST(a_shared_object_ends_the_runner_too),
 		TEST(the_last_words_have_a_limit),
 		TEST(a_report_is_repeated_until_it_is_taken),
