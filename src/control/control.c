@@ -48,6 +48,9 @@ void control_load(struct control *control, const struct deployment_record *recor
 	struct module *module = deployment->module;
 	module->replicas = wanted->replicas;
 	module->next_replicas = wanted->next_replicas;
+	module->active_wall_ms = wanted->active_ms;
+	module->active_origin = wanted->active_origin;
+	module->next_origin = wanted->next_origin;
 	deployment->loaded = true;
 	if (active)
 		module->active = deployment;
@@ -104,13 +107,15 @@ void control_begin(struct control *control, uint64_t now_ms) {
 /* --- what clients wish -------------------------------------------------------------------------------------------- */
 
 /* The active deployment is wanted again, perhaps in another number of replicas. */
-static void want_active(struct control *control, struct module *module) {
+static void want_active(struct control *control, struct module *module, enum event_kind kind) {
 	module->next = NULL;
-	if (deployment_gather(control, module->active))
+	bool is_live = deployment_gather(control, module->active);
+	deployment_tell(control, module->active, kind, "wanted again; it is the active one already");
+	if (is_live)
 		deployment_tell(control, module->active, EVENT_DEPLOYMENT_LIVE, "is live already");
 }
 
-static void want(struct control *control, const struct deployment_record *record, uint32_t replicas,
+static void want(struct control *control, const struct deployment_record *record, uint32_t replicas, uint64_t origin,
 		 enum event_kind kind) {
 	struct module *module = module_find_or_add(control, record->module);
 	free(module->failure);
@@ -121,8 +126,9 @@ static void want(struct control *control, const struct deployment_record *record
 	wanted_deploy(&row, deployment->key, replicas);
 	module->replicas = row.replicas;
 	module->next_replicas = row.next_replicas;
+	module->next_origin = deployment == module->active ? 0 : origin;
 	if (deployment == module->active)
-		want_active(control, module);
+		want_active(control, module, kind);
 	else if (deployment != before)
 		deployment_start(control, deployment, kind);
 	deployment_save(control, deployment, module);
@@ -132,12 +138,12 @@ static void want(struct control *control, const struct deployment_record *record
 }
 
 void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas) {
-	want(control, record, replicas, EVENT_DEPLOYMENT_CREATED);
+	want(control, record, replicas, 0, EVENT_DEPLOYMENT_CREATED);
 	control_reconcile(control);
 }
 
-void control_rolled_back(struct control *control, const struct deployment_record *record) {
-	want(control, record, 0, EVENT_DEPLOYMENT_ROLLED_BACK);
+void control_rolled_back(struct control *control, const struct deployment_record *record, uint64_t origin) {
+	want(control, record, 0, origin, EVENT_DEPLOYMENT_ROLLED_BACK);
 	control_reconcile(control);
 }
 
@@ -149,8 +155,11 @@ void control_kill(struct control *control, struct str name, char ret_key[KEY_MAX
 	struct deployment *active = module->active, *next = module->next;
 	snprintf(ret_key, KEY_MAX, "%s", active ? active->key : next->key);
 	module->active = NULL;
+	module->active_wall_ms = 0;
+	module->active_origin = 0;
 	module->next = NULL;
 	module->next_replicas = 0;
+	module->next_origin = 0;
 	deployment_save(control, NULL, module);
 	module_mark_dirty(control, module);
 	if (next != NULL)

@@ -46,8 +46,8 @@ void control_begin(struct control *control, uint64_t now_ms);
 
 /* A deployment is in the store and wanted, whether new or not. replicas 0: none were named. */
 void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas);
-/* An earlier deployment of its module is wanted again. */
-void control_rolled_back(struct control *control, const struct deployment_record *record);
+/* An earlier deployment of its module is wanted again. origin: of the life that it returns to; 0: it had none. */
+void control_rolled_back(struct control *control, const struct deployment_record *record, uint64_t origin);
 /* The module is to run no deployment any more. ret_key is the deployment that ends, or empty. */
 void control_kill(struct control *control, struct str module, char ret_key[KEY_MAX]);
 /* The module is to run in so many replicas; 0 stops them and keeps the module. NotFound: there is no such module.

@@ -183,6 +183,7 @@ void deployment_fail(struct control *control, struct deployment *deployment, con
 	ASSERT(deployment == module->next);
 	module->next = NULL;
 	module->next_replicas = 0;
+	module->next_origin = 0;
 	free(module->failure);
 	module->failure = mem_printf("%s failed: %s", deployment->key, cause->why);
 	deployment_set_phase(control, deployment, PHASE_FAILED);
@@ -215,6 +216,9 @@ void deployment_take_over(struct control *control, struct module *module) {
 	module->replicas = deployment_wanted(deployment);
 	module->next_replicas = 0;
 	module->active = deployment;
+	module->active_wall_ms = control->effects->ops->wall_ms(control->effects);
+	module->active_origin = module->next_origin;
+	module->next_origin = 0;
 	module->next = NULL;
 	deployment->failures = 0;
 	deployment_set_phase(control, deployment, PHASE_GATHERING);

@@ -66,7 +66,10 @@ struct module_record module_row(const struct module *module) {
 				      .active_key = module->active ? module->active->key : "",
 				      .next_key = module->next ? module->next->key : "",
 				      .replicas = module->replicas,
-				      .next_replicas = module->next_replicas};
+				      .next_replicas = module->next_replicas,
+				      .active_ms = module->active_wall_ms,
+				      .active_origin = module->active_origin,
+				      .next_origin = module->next_origin};
 }
 
 struct module *module_find_or_add(struct control *control, const char *name) {

@@ -147,6 +147,8 @@ struct module {
 	struct deployment *next; /* is being brought up to replace it */
 	unsigned replicas; /* of the active one; of the next one too while next_replicas is 0 */
 	unsigned next_replicas; /* of the next one alone, so that nothing changes if it fails */
+	int64_t active_wall_ms; /* when the active one took over; 0: there is none */
+	uint64_t active_origin, next_origin; /* struct history_entry; 0: no rollback brought it */
 	char *failure; /* why the last deployment failed; NULL: it did not */
 	struct ended failed; /* the last that failed, unless a deployment was wanted since */
 	struct ended stopped; /* the last that was stopped */

@@ -9,7 +9,7 @@
 
 struct memory_deployment {
 	struct deployment_record record;
-	uint64_t changed; /* sequence of the change that wrote the row last */
+	uint64_t created, changed; /* sequences of the changes that added the row, and that wrote it last */
 };
 
 struct memory_module {
@@ -17,11 +17,19 @@ struct memory_module {
 	uint64_t changed;
 };
 
+struct memory_life {
+	struct history_entry entry; /* without the deployment */
+	const char *module;
+	struct memory_deployment *deployment;
+};
+
 struct memory_database {
 	struct memory_deployment **deployments; /* oldest first */
 	size_t deployment_count;
 	struct memory_module **modules; /* by name */
 	size_t module_count;
+	struct memory_life *lives; /* oldest first */
+	size_t life_count;
 	struct event_record *events; /* by sequence */
 	size_t event_count;
 	uint64_t epoch, sequence;
@@ -147,7 +155,7 @@ static int add(struct memory_database *database, const struct deployment_record 
 		free_deployment(deployment);
 		return -1;
 	}
-	deployment->changed = ++database->sequence;
+	deployment->changed = deployment->created = ++database->sequence;
 	if (find_module(database, record->module) == NULL)
 		add_module(database, record->module);
 	database->deployments = mem_realloc(database->deployments,
@@ -209,12 +217,45 @@ static void set_deployment(struct memory_database *database, const struct store_
 	deployment->changed = database->sequence;
 }
 
+static void drop_old_lives(struct memory_database *database, const char *module) {
+	size_t kept = 0, at = database->life_count;
+	while (at > 0 && (strcmp(database->lives[at - 1].module, module) != 0 || ++kept <= HISTORY_MAX))
+		at--;
+	if (at == 0)
+		return;
+	memmove(&database->lives[at - 1], &database->lives[at], (database->life_count - at) * sizeof *database->lives);
+	database->life_count--;
+}
+
+static void begin_life(struct memory_database *database, const struct memory_module *module,
+		       const struct module_record *record) {
+	const struct module_record *before = &module->record;
+	bool same = strcmp(before->active_key, record->active_key) == 0 && before->active_ms == record->active_ms;
+	if (record->active_key[0] == '\0' || same)
+		return;
+	uint64_t life = database->sequence;
+	database->lives = mem_realloc(database->lives, (database->life_count + 1) * sizeof *database->lives);
+	database->lives[database->life_count++] = (struct memory_life){
+		.entry = {.life = life,
+			  .origin = record->active_origin != 0 ? record->active_origin : life,
+			  .begin_ms = record->active_ms},
+		.module = before->name,
+		.deployment = find_deployment(database, record->active_key),
+	};
+	drop_old_lives(database, before->name);
+}
+
 static void set_module(struct memory_database *database, const struct module_record *record) {
 	struct memory_module *module = find_module(database, record->name);
-	replace_text(&module->record.active_key, record->active_key);
-	replace_text(&module->record.next_key, record->next_key);
-	module->record.replicas = record->replicas;
-	module->record.next_replicas = record->next_replicas;
+	begin_life(database, module, record);
+	const char *name = module->record.name, *active = mem_strdup(record->active_key),
+		   *next = mem_strdup(record->next_key);
+	free((char *)module->record.active_key);
+	free((char *)module->record.next_key);
+	module->record = *record;
+	module->record.name = name;
+	module->record.active_key = active;
+	module->record.next_key = next;
 	module->changed = database->sequence;
 }
 
@@ -342,21 +383,45 @@ static int get_deployment(struct store *store, const char *key, struct arena *ar
 	return 0;
 }
 
-static int list_deployments(struct store *store, const char *module, size_t limit, struct arena *arena,
-			    struct deployment_record **ret_records, size_t *ret_count, struct error *err) {
+static bool was_active(const struct memory_database *database, const struct memory_deployment *deployment) {
+	for (size_t i = 0; i < database->life_count; i++)
+		if (database->lives[i].deployment == deployment)
+			return true;
+	return false;
+}
+
+/* Newest first: merges the lives with the deployments that never were active. */
+static size_t collect_history(const struct memory_database *database, const char *module, struct copier *copier,
+			      struct history_entry *entries) {
+	size_t count = 0, lives = database->life_count, deployments = database->deployment_count;
+	while (lives > 0 || deployments > 0) {
+		const struct memory_life *life = lives > 0 ? &database->lives[lives - 1] : NULL;
+		const struct memory_deployment *deployment =
+			deployments > 0 ? database->deployments[deployments - 1] : NULL;
+		bool is_life = life != NULL && (deployment == NULL || life->entry.life > deployment->created);
+		const struct deployment_record *record = is_life ? &life->deployment->record : &deployment->record;
+		lives -= is_life;
+		deployments -= !is_life;
+		if (strcmp(record->module, module) != 0 || (!is_life && was_active(database, deployment)))
+			continue;
+		entries[count] = is_life ? life->entry : (struct history_entry){.begin_ms = record->created_ms};
+		entries[count++].deployment = read_deployment(copier, record);
+	}
+	return count;
+}
+
+static int list_history(struct store *store, const char *module, size_t limit, struct arena *arena,
+			struct history_entry **ret_entries, size_t *ret_count, size_t *ret_total, struct error *err) {
 	const struct memory_database *database = database_of(store);
 	struct copier copier = {.arena = arena};
-	size_t max = MIN(limit, database->deployment_count), count = 0;
-	struct deployment_record *records = copier_alloc(&copier, (max + 1) * sizeof *records);
-	for (size_t i = database->deployment_count; records != NULL && i > 0 && count < max; i--) {
-		const struct deployment_record *record = &database->deployments[i - 1]->record;
-		if (strcmp(record->module, module) == 0)
-			records[count++] = read_deployment(&copier, record);
-	}
+	size_t max = database->life_count + database->deployment_count;
+	struct history_entry *entries = copier_alloc(&copier, (max + 1) * sizeof *entries);
+	size_t total = entries != NULL ? collect_history(database, module, &copier, entries) : 0;
 	if (copier_check(&copier, err) < 0)
 		return -1;
-	*ret_records = records;
-	*ret_count = count;
+	*ret_entries = entries;
+	*ret_count = MIN(total, limit);
+	*ret_total = total;
 	return 0;
 }
 
@@ -483,6 +548,7 @@ void memory_database_free(struct memory_database *database) {
 		free_event(&database->events[i]);
 	free(database->deployments);
 	free(database->modules);
+	free(database->lives);
 	free(database->events);
 	free(database);
 }
@@ -501,7 +567,7 @@ static const struct store_ops ops = {
 	.add_deployment = add_deployment,
 	.commit = commit,
 	.get_deployment = get_deployment,
-	.list_deployments = list_deployments,
+	.list_history = list_history,
 	.list_events = list_events,
 	.watch = watch,
 	.close = close_store,

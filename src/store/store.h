@@ -56,6 +56,21 @@ struct module_record {
 	const char *next_key; /* the deployment that is being brought up to replace the active one */
 	uint32_t replicas;
 	uint32_t next_replicas; /* of the next deployment; 0: the same as replicas */
+	int64_t active_ms; /* wall clock: when the active deployment took over; 0: there is none */
+	uint64_t active_origin, next_origin; /* struct history_entry */
+};
+
+/*
+ * One line of a module's history: a life, which is a time in which a deployment was the active one, or a deployment
+ * that never was active. A row of a module whose active_key or active_ms differs from the stored one begins a life.
+ */
+struct history_entry {
+	uint64_t life; /* later lives have larger ones; 0: the deployment never was active */
+	/* The life at which a rollback from this one begins to look back. It is the life itself, and after a rollback
+	 * the life that the rollback returned to. */
+	uint64_t origin;
+	int64_t begin_ms; /* wall clock: when it became active; life 0: when it was created */
+	struct deployment_record deployment; /* without schema and artefacts; as it is now, also for an earlier life */
 };
 
 /* What happened. The numbers are those of EventKind in proto/. */
@@ -84,6 +99,9 @@ enum event_kind {
 	EVENT_DEPLOYMENT_SCALED = 37,
 	EVENT_DEPLOYMENT_REPLICA_FAILED = 38,
 };
+
+/* The store keeps this many of the newest lives of each module. */
+enum { HISTORY_MAX = 1000 };
 
 enum {
 	EVENTS_MAX = 10000, /* the store keeps this many of the newest */
@@ -159,9 +177,11 @@ struct store_ops {
 	int (*get_deployment)(struct store *store, const char *key, struct arena *arena,
 			      struct deployment_record *ret_record, struct error *err);
 
-	/* The deployments of a module, newest first, without schema and artefacts, at most limit. */
-	int (*list_deployments)(struct store *store, const char *module, size_t limit, struct arena *arena,
-				struct deployment_record **ret_records, size_t *ret_count, struct error *err);
+	/* The history of a module in arena, newest first, at most limit entries. *ret_total counts all that are
+	 * kept. */
+	int (*list_history)(struct store *store, const char *module, size_t limit, struct arena *arena,
+			    struct history_entry **ret_entries, size_t *ret_count, size_t *ret_total,
+			    struct error *err);
 
 	/* Oldest first, in arena. */
 	int (*list_events)(struct store *store, const struct event_query *query, struct arena *arena,

@@ -46,14 +46,14 @@ def test_a_rollback_must_fit_what_is_deployed_now(sleepers):
         (key,) = [one.key for one in deployments if one.module == "catalog" and one.state == ftl.DEPLOYMENT_STATE_STARTING]
         return key
 
-    sleepers(name="catalog", verbs=["find"]).result()
+    first = sleepers(name="catalog", verbs=["find"]).result().deployment_key
     key = sleepers(name="catalog", verbs=["find", "list"]).result().deployment_key
     sleepers(name="cart", verbs=["total"], calls=calls("list")).result()
-    refused = rollback("catalog")
+    refused = rollback("catalog", first)
     assert refused.returncode == 1
     assert "cart.total calls catalog.list" in refused.stderr and "--allow-breaking" in refused.stderr
     assert key_of_catalog() == key
-    forced = rollback("--allow-breaking", "catalog")
+    forced = rollback("--allow-breaking", "catalog", first)
     assert forced.returncode == 0 and "takes over" in forced.stdout
     assert key_of_catalog() != key
     # Returning to the newer deployment removes nothing that another module uses.

@@ -115,6 +115,100 @@ def test_roll_back_step_by_step_and_to_a_key(backplane, three, refused):
         backplane.rpc.RollbackModule(ftl.RollbackModuleRequest(module="ecco"))
 
 
+# --- history: the order in which deployments were live
+
+
+def history(backplane, limit=0):
+    """(key, whether it was live, whether it is active) of each entry, newest first."""
+    response = backplane.rpc.ListDeployments(ftl.ListDeploymentsRequest(module="echo", limit=limit))
+    return [(one.key, one.live_ms > 0, one.active) for one in response.deployments]
+
+
+def rollback(backplane, key=""):
+    request = ftl.RollbackModuleRequest(module="echo", deployment_key=key)
+    return backplane.rpc.RollbackModule(request).deployment_key
+
+
+def test_a_rollback_goes_to_what_was_live_before(backplane, three, refused):
+    """The first deployment is deployed again after the third: before it the third was live, not nothing."""
+    first, second, third = three
+    again = backplane.create(module(comments=["one"]))
+    assert (again.deployment_key, again.existed, again.active) == (first, True, False)
+    backplane.wait_live(first)
+    assert history(backplane) == [(first, True, True), (third, True, False), (second, True, False), (first, True, False)]
+    wait_for(lambda: backplane.runners("idle"), "an idle Runner")
+    assert rollback(backplane) == third
+    backplane.wait_live(third)
+    wait_for(lambda: backplane.runners("idle"), "an idle Runner")
+    backplane.kill()
+    backplane.start()
+    assert rollback(backplane) == second  # further back, and not forth again
+    assert history(backplane)[0] == (third, True, True)
+    assert len(history(backplane, 2)) == 2
+    with refused("INVALID_ARGUMENT", "1001", "1000"):
+        history(backplane, 1001)
+
+
+def test_what_never_was_live_is_passed_over(backplane, make_runner):
+    runners = [make_runner().register() for _ in range(2)]
+    first = backplane.deploy(module(comments=["one"]))
+    backplane.wait_live(first)
+    for runner in runners:
+        runner.brings_up = False
+    second = backplane.deploy(module(comments=["two"]))
+    # While one is being brought up, a rollback takes it back.
+    assert rollback(backplane) == first
+    backplane.wait_live(first)
+    third = backplane.deploy(module(comments=["three"]))
+    assert history(backplane) == [(third, False, False), (second, False, False), (first, True, True)]
+    for runner in runners:
+        runner.brings_up = True
+    make_runner().register()
+    backplane.wait_live(third)
+    wait_for(lambda: backplane.runners("idle"), "an idle Runner")
+    assert rollback(backplane) == first
+    backplane.wait_live(first)
+
+
+def test_a_killed_module_rolls_back_to_what_was_live_last(backplane, three):
+    backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
+    assert rollback(backplane) == three[2]
+
+
+# --- a wait is for what was asked, and not for what was before
+
+
+def test_a_deployment_wanted_again_while_it_ends_is_awaited(backplane, make_runner):
+    runner = make_runner().register()
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    runner.brings_up = False
+    backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
+    again = backplane.create(module())
+    assert (again.deployment_key, again.existed, again.active) == (key, True, False)
+    steps = backplane.rpc.WatchDeployment(ftl.WatchDeploymentRequest(deployment_key=key), timeout=LONG)
+    first = next(steps)
+    assert (first.state, first.text) == (ftl.DEPLOYMENT_STATE_STARTING, "created")
+    runner.bring_up(key)
+    assert [one.state for one in steps][-1] == ftl.DEPLOYMENT_STATE_LIVE
+    assert backplane.call("echo.echo").body == b"{}"
+
+
+def test_a_wait_shows_no_steps_of_an_earlier_life(backplane, make_runner):
+    runner = make_runner().register()
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    for _ in range(5):
+        runner.report(key, error="it crashed")
+        wait_for(lambda: alive(backplane) == [1], "the replica to come back")
+    make_runner().register()
+    backplane.rpc.ScaleModule(ftl.ScaleModuleRequest(module="echo", replicas=2))
+    shown = [step.text for step in backplane.watch(key)]
+    assert shown[0] == "scaled to 2" and not [text for text in shown if "crashed" in text]
+    assert backplane.create(module()).active
+    assert [step.text for step in backplane.watch(key)] == ["wanted again; it is the active one already", "is live already"]
+
+
 def test_a_rollback_that_was_answered_survives_a_crash(backplane, three):
     second = three[1]
     backplane.rpc.RollbackModule(ftl.RollbackModuleRequest(module="echo", deployment_key=second))

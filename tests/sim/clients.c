@@ -59,7 +59,7 @@ void op_apply(struct sim *sim, struct op *op) {
 		control_deployment_created(&sim->control, &record, op->replicas);
 		break;
 	case OP_ROLLBACK:
-		control_rolled_back(&sim->control, &record);
+		control_rolled_back(&sim->control, &record, 0);
 		break;
 	case OP_KILL:
 		control_kill(&sim->control, name, key);

@@ -46,7 +46,7 @@ struct creation {
 	/* STORING */
 	struct schema_pending pending;
 	struct store_job job;
-	bool existed, failed;
+	bool existed, active, failed;
 	struct error err;
 	/* APPLIED */
 	struct write_behind_waiter waiter;
@@ -243,6 +243,7 @@ static void creation_answer(struct write_behind_waiter *waiter) {
 	ftl__create_deployment_response__init(&response);
 	response.deployment_key = creation->key;
 	response.existed = creation->existed;
+	response.active = creation->active;
 	creation_state_change(&creation->state, CREATION_ANSWERED);
 	rpc_unary_reply(creation->unary, &response.base);
 	creation_free(creation);
@@ -278,6 +279,8 @@ static void creation_done(struct store_job *job) {
 	}
 	failpoint(FAILPOINT_CREATE_WRITTEN);
 	creation_state_change(&creation->state, CREATION_APPLIED);
+	const struct module *module = control_module(&context->control, str_from(creation->record.module));
+	creation->active = module != NULL && module->active != NULL && strcmp(module->active->key, creation->key) == 0;
 	control_deployment_created(context_event(context), &creation->record, creation->replicas);
 	context_event_done(context);
 	failpoint(FAILPOINT_CREATE_APPLIED);

@@ -11,13 +11,14 @@
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/reasons.h"
+#include "control/history.h"
 #include "control/schema_gate.h"
 #include "ftl.pb-c.h"
 #include "router/route.h"
 #include "rpc/unary.h"
 
-/* Number of a module's newest deployments that are listed, and searched for an earlier one. */
-enum { HISTORY_MAX = 100 };
+/* Number of a module's newest entries that are listed when a request names none. */
+enum { LISTED = 100 };
 
 /* --- ScaleModule -------------------------------------------------------------------------------------------------- */
 
@@ -77,8 +78,9 @@ struct rollback {
 	struct arena arena; /* holds the record */
 	struct deployment_record record;
 	char *module;
-	char active[KEY_MAX]; /* the active deployment, else the one that is to become active; may be empty */
+	char current[KEY_MAX]; /* the active deployment, else the one that is to become active; may be empty */
 	char key[KEY_MAX];
+	uint64_t origin;
 	bool allow_breaking;
 	bool failed;
 	struct error err;
@@ -90,30 +92,29 @@ static void rollback_free(struct rollback *rollback) {
 	free(rollback);
 }
 
+/* Sets the key, unless the request names one, and the origin. */
 static int find_earlier(struct rollback *rollback, struct store *store, struct error *err) {
-	struct deployment_record *records;
-	size_t count, at = 0;
-	if (store->ops->list_deployments(store, rollback->module, HISTORY_MAX, &rollback->arena, &records, &count,
-					 err) < 0)
+	struct history_entry *entries;
+	size_t count, total;
+	if (store->ops->list_history(store, rollback->module, HISTORY_MAX, &rollback->arena, &entries, &count, &total,
+				     err) < 0)
 		return -1;
-	while (at < count && rollback->active[0] != '\0' && strcmp(records[at].key, rollback->active) != 0)
-		at++;
-	if (rollback->active[0] != '\0')
-		at++;
-	while (at < count && records[at].state == DEPLOYMENT_FAILED)
-		at++;
-	if (at >= count) {
+	const struct history_entry *life = rollback->key[0] != '\0'
+						   ? history_find_life(entries, count, rollback->key)
+						   : history_find_earlier(entries, count, rollback->current);
+	rollback->origin = life != NULL ? life->origin : 0;
+	if (rollback->key[0] == '\0' && life == NULL) {
 		error_set(err, CODE_FAILED_PRECONDITION, "there is no earlier deployment of %s", rollback->module);
 		return error_set_reason(err, REASON_NO_EARLIER_DEPLOYMENT);
 	}
-	snprintf(rollback->key, sizeof rollback->key, "%s", records[at].key);
+	if (life != NULL)
+		snprintf(rollback->key, sizeof rollback->key, "%s", life->deployment.key);
 	return 0;
 }
 
 static int read_earlier(struct rollback *rollback, struct store *store, struct error *err) {
-	if (rollback->key[0] == '\0' && find_earlier(rollback, store, err) < 0)
-		return -1;
-	if (store->ops->get_deployment(store, rollback->key, &rollback->arena, &rollback->record, err) < 0)
+	if (find_earlier(rollback, store, err) < 0 ||
+	    store->ops->get_deployment(store, rollback->key, &rollback->arena, &rollback->record, err) < 0)
 		return -1;
 	if (strcmp(rollback->record.module, rollback->module) != 0)
 		return error_set(err, CODE_INVALID_ARGUMENT, "%s is a deployment of %s and not of %s", rollback->key,
@@ -147,7 +148,7 @@ static void rollback_done(struct store_job *job) {
 		rollback_free(rollback);
 		return;
 	}
-	control_rolled_back(context_event(context), &rollback->record);
+	control_rolled_back(context_event(context), &rollback->record, rollback->origin);
 	context_event_done(context);
 	failpoint(FAILPOINT_ROLLBACK_APPLIED);
 	if (!write_behind_wait(&context->data.writer.write_behind, &rollback->waiter))
@@ -174,9 +175,10 @@ static void on_rollback(struct rpc_unary *unary, const ProtobufCMessage *message
 	rollback->module = mem_strdup(request->module);
 	rollback->allow_breaking = request->allow_breaking;
 	arena_init(&rollback->arena, MIB(256));
-	const struct deployment *now = module->active ? module->active : module->next;
-	snprintf(rollback->active, sizeof rollback->active, "%s", now ? now->key : "");
-	snprintf(rollback->key, sizeof rollback->key, "%s", request->deployment_key);
+	const struct deployment *current = module->active ? module->active : module->next;
+	bool takes_back = module->active != NULL && module->next != NULL && request->deployment_key[0] == '\0';
+	snprintf(rollback->current, sizeof rollback->current, "%s", current ? current->key : "");
+	snprintf(rollback->key, sizeof rollback->key, "%s", takes_back ? current->key : request->deployment_key);
 	store_queue_add(&context->data.queue, &rollback->job);
 }
 
@@ -186,8 +188,8 @@ struct listing {
 	struct store_job job;
 	struct rpc_unary *unary;
 	struct arena arena;
-	struct deployment_record *records;
-	size_t count, limit;
+	struct history_entry *entries;
+	size_t count, limit, total;
 	char *module;
 	char active[KEY_MAX];
 	bool failed;
@@ -196,25 +198,38 @@ struct listing {
 
 static void listing_work(struct store_job *job, struct store *store) {
 	struct listing *listing = CONTAINER_OF(job, struct listing, job);
-	listing->failed = store->ops->list_deployments(store, listing->module, listing->limit, &listing->arena,
-						       &listing->records, &listing->count, &listing->err) < 0;
+	listing->failed =
+		store->ops->list_history(store, listing->module, listing->limit, &listing->arena, &listing->entries,
+					 &listing->count, &listing->total, &listing->err) < 0;
+}
+
+/* The state of a deployment is that of its newest life. */
+static void show_entry(struct listing *listing, const struct history_entry *entry,
+		       Ftl__ListDeploymentsResponse__Deployment *shown) {
+	const struct deployment_record *record = &entry->deployment;
+	const struct history_entry *next = NULL;
+	if (entry->life != 0 && history_find_life(listing->entries, listing->count, record->key) != entry)
+		next = history_find_next(listing->entries, listing->count, entry);
+	ftl__list_deployments_response__deployment__init(shown);
+	shown->key = (char *)record->key;
+	shown->language = (char *)record->language;
+	shown->state = (Ftl__DeploymentState)(next != NULL ? DEPLOYMENT_STOPPED : record->state);
+	shown->detail = next == NULL ? (char *)record->detail
+				     : arena_printf(&listing->arena, "followed by %s", next->deployment.key);
+	shown->created_ms = record->created_ms;
+	shown->live_ms = entry->life != 0 ? entry->begin_ms : 0;
+	shown->active = next == NULL && strcmp(record->key, listing->active) == 0;
 }
 
 static void listing_reply(struct listing *listing) {
 	struct arena *arena = &listing->arena;
 	Ftl__ListDeploymentsResponse response;
 	ftl__list_deployments_response__init(&response);
+	response.total = (uint32_t)listing->total;
 	response.deployments = arena_alloc(arena, (listing->count + 1) * sizeof *response.deployments);
 	for (; response.n_deployments < listing->count; response.n_deployments++) {
-		const struct deployment_record *record = &listing->records[response.n_deployments];
 		Ftl__ListDeploymentsResponse__Deployment *shown = arena_alloc(arena, sizeof *shown);
-		ftl__list_deployments_response__deployment__init(shown);
-		shown->key = (char *)record->key;
-		shown->language = (char *)record->language;
-		shown->state = (Ftl__DeploymentState)record->state;
-		shown->detail = (char *)record->detail;
-		shown->created_ms = record->created_ms;
-		shown->active = strcmp(record->key, listing->active) == 0;
+		show_entry(listing, &listing->entries[response.n_deployments], shown);
 		response.deployments[response.n_deployments] = shown;
 	}
 	rpc_unary_reply(listing->unary, &response.base);
@@ -236,15 +251,19 @@ static void on_list(struct rpc_unary *unary, const ProtobufCMessage *message) {
 	const Ftl__ListDeploymentsRequest *request = (const Ftl__ListDeploymentsRequest *)message;
 	const struct module *module = control_module(&context->control, str_from(request->module));
 	struct error err;
-	if (module == NULL) {
-		route_table_no_module(context->routes, str_from(request->module), &err);
+	if (module == NULL || request->limit > HISTORY_MAX) {
+		if (module == NULL)
+			route_table_no_module(context->routes, str_from(request->module), &err);
+		else
+			error_set(&err, CODE_INVALID_ARGUMENT, "limit is %u; at most %d are listed", request->limit,
+				  HISTORY_MAX);
 		rpc_unary_fail(unary, &err);
 		return;
 	}
 	struct listing *listing = mem_zalloc(sizeof *listing);
 	listing->job = (struct store_job){.work = listing_work, .done = listing_done};
 	listing->unary = unary;
-	listing->limit = request->limit > 0 ? MIN(request->limit, (uint32_t)HISTORY_MAX) : HISTORY_MAX;
+	listing->limit = request->limit > 0 ? request->limit : LISTED;
 	listing->module = mem_strdup(request->module);
 	arena_init(&listing->arena, MIB(16));
 	snprintf(listing->active, sizeof listing->active, "%s", module->active ? module->active->key : "");

@@ -15,8 +15,9 @@
 
 enum {
 	REGISTRATION_MAX = 64 << 10, /* bytes of the request */
-	/* The connection of a Runner that dies breaks before the Platform reports the exit: waits for that report. */
-	CAUSE_WAIT_MS = 250,
+	/* The connection of a Runner that dies breaks before the Platform reports the exit: waits for that report, which
+	 * takes long while the machine is overloaded. */
+	CAUSE_WAIT_MS = 1000,
 };
 
 #define TO(state) (1u << (state))

@@ -75,9 +75,6 @@ static struct history *find_or_add_history(struct watch_service *service, const 
 }
 
 static struct step *add_step(struct history *history, struct str packed, enum deployment_state state) {
-	/* The deployment starts again: drops the steps that led to its end. */
-	if (history->count > 0 && is_last(history->steps[history->count - 1].state) && state == DEPLOYMENT_STARTING)
-		clear(history);
 	if (history->count == STEPS_MAX) {
 		free((char *)history->steps[0].packed.ptr);
 		memmove(&history->steps[0], &history->steps[1], (STEPS_MAX - 1) * sizeof history->steps[0]);
@@ -122,6 +119,13 @@ static enum deployment_state state_shown(const struct deployment *deployment) {
 	return is_coming ? DEPLOYMENT_STARTING : deployment_state(deployment);
 }
 
+/* Somebody wants the deployment, or another number of its replicas: a wait is for what follows, so that the steps
+ * before, which may have led to another end, are not for it. */
+static bool is_wish(const struct control_event *event) {
+	return event->kind == EVENT_DEPLOYMENT_CREATED || event->kind == EVENT_DEPLOYMENT_ROLLED_BACK ||
+	       event->kind == EVENT_DEPLOYMENT_SCALED;
+}
+
 /* An event of a Runner is a step if it tells how far the start of a replica is, or why a replica failed. */
 static bool is_step(const struct control_event *event) {
 	return event->deployment != NULL &&
@@ -139,6 +143,8 @@ void watch_service_event(struct watch_service *service, const struct control_eve
 		cause.why = arena_printf(&arena, "%s: %s", event->runner->key, cause.why);
 	struct str packed = pack_step(&arena, state_shown(deployment), &cause);
 	struct history *history = find_or_add_history(service, deployment->key);
+	if (is_wish(event))
+		clear(history);
 	const struct step *step = add_step(history, packed, state_shown(deployment));
 	list_remove(&history->link);
 	list_append(&service->histories, &history->link);

@@ -57,7 +57,7 @@ struct deploy {
 	struct schema_module *schema;
 	struct files files;
 	const char *key;
-	bool existed;
+	bool existed, was_active;
 	uint64_t start_ms;
 };
 
@@ -171,6 +171,7 @@ static int create(struct deploy *deploy, struct error *err) {
 	const Ftl__CreateDeploymentResponse *created = (const Ftl__CreateDeploymentResponse *)response;
 	deploy->key = created->deployment_key;
 	deploy->existed = created->existed;
+	deploy->was_active = created->active;
 	return 0;
 }
 
@@ -181,9 +182,10 @@ static void report(struct deploy *deploy, bool live) {
 	unsigned replicas = live ? watch_count_alive(deploy->cli, deploy->key) : 0;
 	progress_clear();
 	if (deploy->options->common.output == FORMAT_JSON) {
-		output_json(json_pack("{s:s, s:s, s:s, s:b, s:i, s:I}", "module", deploy->project.module,
+		output_json(json_pack("{s:s, s:s, s:s, s:b, s:b, s:i, s:I}", "module", deploy->project.module,
 				      "deployment_key", deploy->key, "state", live ? "live" : "created", "existed",
-				      deploy->existed, "replicas", (int)replicas, "took_ms", (json_int_t)took_ms),
+				      deploy->existed, "unchanged", deploy->was_active, "replicas", (int)replicas,
+				      "took_ms", (json_int_t)took_ms),
 			    JSON_ONE_LINE);
 		return;
 	}
@@ -191,7 +193,7 @@ static void report(struct deploy *deploy, bool live) {
 	duration_format(took, (int64_t)took_ms);
 	const char *state = live ? "is live" : "was created";
 	if (deploy->existed)
-		state = live ? "is live, unchanged" : "existed already";
+		state = !live ? "existed already" : deploy->was_active ? "is live, unchanged" : "is live again";
 	printf("%s: ", deploy->project.module);
 	output_text(stdout, str_from(deploy->key));
 	printf(" %s (", state);

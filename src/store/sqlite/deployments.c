@@ -173,13 +173,38 @@ static int list(struct database *db, sqlite3_stmt *statement, struct arena *aren
 	return 0;
 }
 
-int deployment_rows_list_of_module(struct store *store, const char *module, size_t limit, struct arena *arena,
-				   struct deployment_record **ret_records, size_t *ret_count, struct error *err) {
+static void read_entry(struct row *row, struct history_entry *ret_entry) {
+	ret_entry->life = (uint64_t)sqlite3_column_int64(row->statement, 8);
+	ret_entry->origin = (uint64_t)sqlite3_column_int64(row->statement, 9);
+	ret_entry->begin_ms = sqlite3_column_int64(row->statement, 10);
+	read_deployment(row, &ret_entry->deployment);
+}
+
+int deployment_rows_list_history(struct store *store, const char *module, size_t limit, struct arena *arena,
+				 struct history_entry **ret_entries, size_t *ret_count, size_t *ret_total,
+				 struct error *err) {
 	struct database *db = database_of(store);
-	sqlite3_stmt *statement = db->statements[LIST_DEPLOYMENTS];
-	bind_text(statement, 1, module);
-	bind_number(statement, 2, (int64_t)MIN(limit, (size_t)INT64_MAX));
-	return list(db, statement, arena, ret_records, ret_count, err);
+	struct row row = {.statement = db->statements[LIST_HISTORY], .arena = arena};
+	struct history_entry *entries = NULL;
+	size_t count = 0, total = 0;
+	int result;
+	bind_text(row.statement, 1, module);
+	bind_number(row.statement, 2, (int64_t)MIN(limit, (size_t)INT64_MAX));
+	while ((result = database_step(db, row.statement, err)) == 1) {
+		total = (size_t)sqlite3_column_int64(row.statement, 11);
+		entries = row_grow(&row, entries, count, sizeof *entries);
+		if (entries != NULL)
+			read_entry(&row, &entries[count++]);
+		if ((result = row_check(&row, db, err)) < 0)
+			break;
+	}
+	statement_reset(row.statement);
+	if (result < 0)
+		return -1;
+	*ret_entries = entries;
+	*ret_count = count;
+	*ret_total = total;
+	return 0;
 }
 
 int deployment_rows_list(struct database *db, enum statement which, uint64_t after, struct arena *arena,

@@ -55,6 +55,28 @@ static const char *const migrations[] = {
 	"ALTER TABLE modules ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE deployments ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;"
 	"CREATE INDEX deployments_by_change ON deployments(changed);",
+	/* created: the sequence of the change that added the row. lives: when which deployment was the active one; id
+	 * is the sequence of the change that began it. Each deployment that may have been active gets one, in the order
+	 * of creation, and the active one the last. */
+	"ALTER TABLE deployments ADD COLUMN created INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE deployments SET created = id;"
+	"UPDATE store SET sequence = sequence + 2 * (SELECT coalesce(max(id), 0) FROM deployments);"
+	"ALTER TABLE modules ADD COLUMN active_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE modules ADD COLUMN active_origin INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE modules ADD COLUMN next_origin INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE lives ("
+	" id INTEGER PRIMARY KEY,"
+	" module TEXT NOT NULL REFERENCES modules(name),"
+	" deployment TEXT NOT NULL REFERENCES deployments(key),"
+	" begin_ms INTEGER NOT NULL,"
+	" origin INTEGER NOT NULL" /* 0: the life itself */
+	") STRICT;"
+	"CREATE INDEX lives_by_module ON lives(module, id);"
+	"CREATE INDEX lives_by_deployment ON lives(deployment);"
+	"INSERT INTO lives (id, module, deployment, begin_ms, origin)"
+	" SELECT d.id + iif(d.key IS m.active_key, (SELECT max(id) FROM deployments), 0), d.module, d.key, d.created_ms, 0"
+	" FROM deployments d JOIN modules m ON m.name = d.module WHERE d.key IS m.active_key"
+	" OR (d.state IN (2, 3, 4) AND d.key IS NOT m.next_key AND d.detail <> 'replaced before it was up');",
 };
 
 enum { VERSION = ARRAY_LEN(migrations) };

@@ -18,7 +18,11 @@ int module_rows_list(struct database *db, enum statement which, uint64_t after, 
 						       .next_key = row_text(&row, 2),
 						       .replicas = (uint32_t)sqlite3_column_int64(row.statement, 3),
 						       .next_replicas =
-							       (uint32_t)sqlite3_column_int64(row.statement, 4)};
+							       (uint32_t)sqlite3_column_int64(row.statement, 4),
+						       .active_ms = sqlite3_column_int64(row.statement, 5),
+						       .active_origin =
+							       (uint64_t)sqlite3_column_int64(row.statement, 6),
+						       .next_origin = (uint64_t)sqlite3_column_int64(row.statement, 7)};
 		if ((result = row_check(&row, db, err)) < 0)
 			break;
 	}
@@ -30,14 +34,35 @@ int module_rows_list(struct database *db, enum statement which, uint64_t after, 
 	return 0;
 }
 
+static int begin_life(struct database *db, const struct module_record *module, uint64_t sequence, struct error *err) {
+	sqlite3_stmt *statement = db->statements[BEGIN_LIFE];
+	bind_text(statement, 1, module->name);
+	bind_text(statement, 2, module->active_key);
+	bind_number(statement, 3, module->active_ms);
+	bind_number(statement, 4, (int64_t)module->active_origin);
+	bind_number(statement, 5, (int64_t)sequence);
+	if (database_run(db, BEGIN_LIFE, err) < 0)
+		return -1;
+	if (sqlite3_changes(db->handle) == 0)
+		return 0;
+	bind_text(db->statements[DROP_LIVES], 1, module->name);
+	bind_number(db->statements[DROP_LIVES], 2, HISTORY_MAX);
+	return database_run(db, DROP_LIVES, err);
+}
+
 int module_rows_set(struct database *db, const struct module_record *module, uint64_t sequence, struct error *err) {
 	sqlite3_stmt *statement = db->statements[SET_MODULE];
+	if (begin_life(db, module, sequence, err) < 0)
+		return -1;
 	bind_text(statement, 1, module->name);
 	bind_text(statement, 2, module->active_key);
 	bind_text(statement, 3, module->next_key);
 	bind_number(statement, 4, module->replicas);
 	bind_number(statement, 5, module->next_replicas);
-	bind_number(statement, 6, (int64_t)sequence);
+	bind_number(statement, 6, module->active_ms);
+	bind_number(statement, 7, (int64_t)module->active_origin);
+	bind_number(statement, 8, (int64_t)module->next_origin);
+	bind_number(statement, 9, (int64_t)sequence);
 	if (database_run(db, SET_MODULE, err) < 0)
 		return -1;
 	return sqlite3_changes(db->handle) == 1 ? 0 : store_set_no_module(module->name, err);

@@ -72,7 +72,7 @@ static void wish(struct world *world) {
 	struct error err;
 	switch (below(world, 4)) {
 	case 0:
-		control_rolled_back(&world->control, &record);
+		control_rolled_back(&world->control, &record, 0);
 		break;
 	case 1:
 		control_scale(&world->control, str_from(record.module), below(world, 4), &err);

@@ -137,8 +137,8 @@ static void refuses_a_newer_version(void **state) {
 	store->ops->close(store);
 	execute(place, "PRAGMA user_version = 99");
 	assert_refused(place, CODE_FAILED_PRECONDITION, "has version 99, made by a newer FTL");
-	assert_refused(place, CODE_FAILED_PRECONDITION, "(" FTL_VERSION ") knows it up to version 4:");
-	execute(place, "PRAGMA user_version = 4");
+	assert_refused(place, CODE_FAILED_PRECONDITION, "(" FTL_VERSION ") knows it up to version 5:");
+	execute(place, "PRAGMA user_version = 5");
 	store = open_store(place);
 	struct arena arena = ARENA_INIT(KIB(64));
 	struct deployment_record record;
@@ -186,8 +186,8 @@ static void assert_events(struct store *store, struct arena *arena, size_t expec
 	assert_int_equal(count, expected);
 }
 
-/* A change is stored and seen by followers, so all that version 4 added is there. */
-static void assert_version_4(struct store *store, struct arena *arena, const char *key) {
+/* A change is stored and seen by followers, so what later versions added is there. */
+static void assert_up_to_date(struct store *store, struct arena *arena, const char *key) {
 	const struct event_record event = {.sequence = 39,
 					   .kind = EVENT_BACKPLANE_STARTED,
 					   .module = "",
@@ -220,7 +220,7 @@ static void brings_version_3_up_to_date(void **state) {
 	struct store *store = open_store(place);
 	assert_rows_of_version_3(store, &arena);
 	assert_events(store, &arena, 2);
-	assert_version_4(store, &arena, "dpl-echo-5ej75t8t3xr80");
+	assert_up_to_date(store, &arena, "dpl-echo-5ej75t8t3xr80");
 	assert_events(store, &arena, 3);
 	store->ops->close(store);
 	store = open_store(place);
@@ -240,7 +240,41 @@ static void brings_version_1_up_to_date(void **state) {
 	struct store *store = open_store(place);
 	assert_rows_of_version_3(store, &arena);
 	assert_events(store, &arena, 0);
-	assert_version_4(store, &arena, "dpl-time-4fdsb6xcbn7g4");
+	assert_up_to_date(store, &arena, "dpl-time-4fdsb6xcbn7g4");
+	store->ops->close(store);
+	arena_deinit(&arena);
+	free(old);
+}
+
+/* Version 5 has lives. After a rollback from the newest, an older one is active. */
+static void gives_lives_to_what_may_have_been_active(void **state) {
+	static const struct {
+		const char *key;
+		bool was_active;
+	} expected[] = {{"dpl-time-4fdsb6xcbn7g4", true}, {"dpl-time-newer", true}, {"dpl-time-d96b0hpy8ppfp", false}};
+	struct place *place = *state;
+	struct arena arena = ARENA_INIT(KIB(64));
+	char *old = read_fixture("version_3.sql");
+	execute(place, old);
+	execute(place,
+		"INSERT INTO deployments SELECT 4, 'dpl-time-newer', module, language, randomblob(32), created_ms + 1,"
+		" 4, 'replaced by dpl-time-4fdsb6xcbn7g4', schema FROM deployments WHERE id = 3;"
+		"UPDATE deployments SET state = 2, detail = '' WHERE id = 3;"
+		"UPDATE modules SET active_key = 'dpl-time-4fdsb6xcbn7g4' WHERE name = 'time'");
+	struct store *store = open_store(place);
+	struct history_entry *entries;
+	size_t count, total;
+	struct error err;
+	assert_int_equal(store->ops->list_history(store, "time", 10, &arena, &entries, &count, &total, &err), 0);
+	assert_int_equal(count, ARRAY_LEN(expected));
+	for (size_t i = 0; i < count; i++) {
+		assert_string_equal(entries[i].deployment.key, expected[i].key);
+		assert_int_equal(entries[i].life != 0, expected[i].was_active);
+		assert_int_equal(entries[i].begin_ms, entries[i].deployment.created_ms);
+	}
+	assert_int_equal(store->ops->list_history(store, "echo", 10, &arena, &entries, &count, &total, &err), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(entries[0].life, 0);
 	store->ops->close(store);
 	arena_deinit(&arena);
 	free(old);
@@ -275,13 +309,14 @@ static void says_when_a_table_is_damaged(void **state) {
 	assert_int_equal(store_sqlite_open(place->path, &store, &err), 0);
 	struct arena arena = ARENA_INIT(KIB(64));
 	struct store_rows rows;
-	struct deployment_record *records, record;
-	size_t count;
+	struct history_entry *entries;
+	struct deployment_record record;
+	size_t count, total;
 	assert_int_equal(store->ops->acquire(store, &epoch, &err), -1);
 	assert_int_equal(err.code, CODE_DATA_LOSS);
 	assert_int_equal(store->ops->load(store, &arena, &rows, &err), -1);
 	assert_int_equal(err.code, CODE_DATA_LOSS);
-	assert_int_equal(store->ops->list_deployments(store, "echo", 10, &arena, &records, &count, &err), -1);
+	assert_int_equal(store->ops->list_history(store, "echo", 10, &arena, &entries, &count, &total, &err), -1);
 	assert_int_equal(err.code, CODE_DATA_LOSS);
 	assert_int_equal(store->ops->get_deployment(store, "dpl-echo-1", &arena, &record, &err), -1);
 	assert_int_equal(err.code, CODE_DATA_LOSS);
@@ -337,11 +372,11 @@ static void assert_only_the_third(const struct place *place) {
 	struct store *store = open_store(place);
 	struct arena arena = ARENA_INIT(KIB(64));
 	struct error err;
-	struct deployment_record *records;
-	size_t count;
-	assert_int_equal(store->ops->list_deployments(store, "echo", 10, &arena, &records, &count, &err), 0);
+	struct history_entry *entries;
+	size_t count, total;
+	assert_int_equal(store->ops->list_history(store, "echo", 10, &arena, &entries, &count, &total, &err), 0);
 	assert_int_equal(count, 1);
-	assert_string_equal(records[0].key, "dpl-echo-3");
+	assert_string_equal(entries[0].deployment.key, "dpl-echo-3");
 	arena_deinit(&arena);
 	store->ops->close(store);
 }
@@ -377,6 +412,7 @@ int main(void) {
 		TEST(refuses_a_newer_version),
 		TEST(brings_version_3_up_to_date),
 		TEST(brings_version_1_up_to_date),
+		TEST(gives_lives_to_what_may_have_been_active),
 		TEST(says_when_the_database_is_damaged),
 		TEST(says_when_a_table_is_damaged),
 		TEST(says_when_a_table_is_missing),

@@ -226,10 +226,10 @@ static void assert_kept(struct fixture *fixture, int round, int last) {
 	struct module_record *all;
 	assert_int_equal(fixture_modules(fixture, &all), 1);
 	int made = 0;
-	struct deployment_record *deployments;
-	size_t count = fixture_list(fixture, "echo", SIZE_MAX, &deployments);
+	struct history_entry *entries;
+	size_t total, count = fixture_history(fixture, "echo", SIZE_MAX, &entries, &total);
 	for (size_t i = 0; i < count; i++) {
-		struct deployment_record record = fixture_get(fixture, deployments[i].key);
+		struct deployment_record record = fixture_get(fixture, entries[i].deployment.key);
 		assert_int_equal(record.artefact_count, 2);
 		int of_round, index;
 		assert_int_equal(sscanf(record.key, "dpl-%d-%d", &of_round, &index), 2);
@@ -269,7 +269,88 @@ static void keeps_what_it_answered_when_killed(void **state) {
 	fixture_open(fixture);
 }
 
+/* --- history ------------------------------------------------------------------------------------------------------ */
+
+static void activate(struct fixture *fixture, const char *key, int64_t active_ms, uint64_t origin) {
+	const struct module_record module = {.name = "echo",
+					     .active_key = key,
+					     .next_key = "",
+					     .replicas = 1,
+					     .active_ms = active_ms,
+					     .active_origin = origin};
+	fixture_set(fixture, NULL, 0, NULL, &module);
+}
+
+static void assert_history(struct fixture *fixture, size_t limit, size_t expected_total, const char *expected) {
+	struct history_entry *entries;
+	size_t total, count = fixture_history(fixture, "echo", limit, &entries, &total);
+	char found[256] = "";
+	for (size_t i = 0; i < count; i++)
+		snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s%s", i > 0 ? " " : "",
+			 entries[i].deployment.key, entries[i].life != 0 ? "*" : "");
+	assert_string_equal(found, expected);
+	assert_int_equal(total, expected_total);
+}
+
+static void a_life_begins_when_another_deployment_or_another_time_is_active(void **state) {
+	struct fixture *fixture = *state;
+	fixture_add(fixture, make_record("a", "echo", "first"), "a");
+	activate(fixture, "a", 100, 0);
+	fixture_add(fixture, make_record("b", "echo", "second"), "b");
+	fixture_add(fixture, make_record("c", "echo", "third"), "c");
+	assert_history(fixture, 10, 3, "c b a*");
+	activate(fixture, "b", 90, 0); /* a clock that runs backwards */
+	activate(fixture, "b", 90, 0);
+	assert_history(fixture, 10, 3, "b* c a*");
+	activate(fixture, "a", 300, 0);
+	activate(fixture, "", 0, 0);
+	activate(fixture, "a", 400, 0);
+	activate(fixture, "a", 500, 0);
+	assert_history(fixture, 10, 6, "a* a* a* b* c a*");
+	assert_history(fixture, 2, 6, "a* a*");
+	fixture_close(fixture);
+	fixture_open(fixture);
+	assert_history(fixture, 10, 6, "a* a* a* b* c a*");
+}
+
+static void a_life_tells_when_it_began_and_where_it_stands(void **state) {
+	struct fixture *fixture = *state;
+	struct history_entry *entries;
+	size_t total;
+	fixture_add(fixture, make_record("a", "echo", "first"), "a");
+	activate(fixture, "a", 100, 0);
+	assert_int_equal(fixture_history(fixture, "echo", 1, &entries, &total), 1);
+	uint64_t first = entries[0].life;
+	assert_int_equal(entries[0].origin, first);
+	assert_int_equal(entries[0].begin_ms, 100);
+	activate(fixture, "a", 200, first);
+	assert_int_equal(fixture_history(fixture, "echo", 2, &entries, &total), 2);
+	assert_true(entries[0].life > first);
+	assert_int_equal(entries[0].origin, first);
+	assert_int_equal(entries[1].life, first);
+}
+
+static void keeps_the_newest_lives_of_each_module(void **state) {
+	struct fixture *fixture = *state;
+	struct history_entry *entries;
+	size_t total;
+	fixture_add(fixture, make_record("other", "other", "other"), "other");
+	fixture_set(fixture, NULL, 0, NULL,
+		    &(struct module_record){.name = "other", .active_key = "other", .next_key = "", .active_ms = 1});
+	fixture_add(fixture, make_record("a", "echo", "first"), "a");
+	for (int64_t i = 1; i <= HISTORY_MAX + 5; i++)
+		activate(fixture, "a", i, 0);
+	assert_int_equal(fixture_history(fixture, "echo", SIZE_MAX, &entries, &total), HISTORY_MAX);
+	assert_int_equal(total, HISTORY_MAX);
+	assert_int_equal(entries[0].begin_ms, HISTORY_MAX + 5);
+	assert_int_equal(entries[HISTORY_MAX - 1].begin_ms, 6);
+	assert_int_equal(fixture_history(fixture, "other", SIZE_MAX, &entries, &total), 1);
+}
+
 static const struct CMUnitTest tests[] = {
+	TEST(a_life_begins_when_another_deployment_or_another_time_is_active),
+	TEST(a_life_tells_when_it_began_and_where_it_stands),
+	TEST(keeps_the_newest_lives_of_each_module),
 	TEST(every_epoch_is_larger_than_the_one_before),
 	TEST(tells_whether_an_epoch_is_the_newest),
 	TEST(a_stale_writer_is_refused_and_changes_nothing),

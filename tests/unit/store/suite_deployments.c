@@ -9,9 +9,10 @@
 static void begins_empty(void **state) {
 	struct fixture *fixture = *state;
 	struct module_record *all;
-	struct deployment_record *deployments;
+	struct history_entry *entries;
+	size_t total;
 	assert_int_equal(fixture_modules(fixture, &all), 0);
-	assert_int_equal(fixture_list(fixture, "echo", 10, &deployments), 0);
+	assert_int_equal(fixture_history(fixture, "echo", 10, &entries, &total), 0);
 	assert_missing(fixture, "dpl-echo-0");
 }
 
@@ -101,8 +102,9 @@ static void finds_the_same_identity_again(void **state) {
 	assert_true(fixture_add(fixture, make_record("dpl-echo-3", "echo", "first"), "dpl-echo-1"));
 	assert_true(fixture_add(fixture, make_record("dpl-echo-4", "echo", "second"), "dpl-echo-2"));
 	assert_missing(fixture, "dpl-echo-3");
-	struct deployment_record *deployments;
-	assert_int_equal(fixture_list(fixture, "echo", 10, &deployments), 2);
+	struct history_entry *entries;
+	size_t total;
+	assert_int_equal(fixture_history(fixture, "echo", 10, &entries, &total), 2);
 	assert_int_equal(fixture_load(fixture).sequence, before.sequence);
 }
 
@@ -178,19 +180,21 @@ static void lists_deployments_newest_first(void **state) {
 		record.created_ms = 1000 - i; /* a clock that runs backwards */
 		fixture_add(fixture, record, key);
 	}
-	struct deployment_record *deployments;
-	assert_int_equal(fixture_list(fixture, "odd", SIZE_MAX, &deployments), 5);
+	struct history_entry *entries;
+	size_t total;
+	assert_int_equal(fixture_history(fixture, "odd", SIZE_MAX, &entries, &total), 5);
 	for (int i = 0; i < 5; i++) {
 		struct deployment_record record =
 			fixture_get(fixture, arena_printf(&fixture->arena, "dpl-%d", 9 - 2 * i));
-		assert_same(&deployments[i], &record);
-		assert_int_equal(deployments[i].schema.len, 0);
-		assert_int_equal(deployments[i].artefact_count, 0);
+		assert_same(&entries[i].deployment, &record);
+		assert_int_equal(entries[i].deployment.schema.len, 0);
+		assert_int_equal(entries[i].deployment.artefact_count, 0);
 	}
-	assert_int_equal(fixture_list(fixture, "even", 2, &deployments), 2);
-	assert_string_equal(deployments[0].key, "dpl-8");
-	assert_string_equal(deployments[1].key, "dpl-6");
-	assert_int_equal(fixture_list(fixture, "even", 0, &deployments), 0);
+	assert_int_equal(fixture_history(fixture, "even", 2, &entries, &total), 2);
+	assert_string_equal(entries[0].deployment.key, "dpl-8");
+	assert_string_equal(entries[1].deployment.key, "dpl-6");
+	assert_int_equal(total, 5);
+	assert_int_equal(fixture_history(fixture, "even", 0, &entries, &total), 0);
 }
 
 static void refuses_two_artefacts_at_one_path(void **state) {
@@ -226,9 +230,9 @@ static void stays_within_the_arena(void **state) {
 	record.artefacts = artefacts;
 	record.artefact_count = ARRAY_LEN(artefacts);
 	fixture_add(fixture, record, "dpl-echo-1");
-	struct deployment_record *deployments;
+	struct history_entry *entries;
 	struct store_rows rows;
-	size_t count, failed = 0;
+	size_t count, total, failed = 0;
 	struct error err;
 	/* Small enough to fail at each allocation in turn. */
 	for (size_t max = 0; max < 20000; max += 16) {
@@ -243,8 +247,8 @@ static void stays_within_the_arena(void **state) {
 	struct arena none = ARENA_INIT(0);
 	assert_int_equal(fixture->store->ops->load(fixture->store, &none, &rows, &err), -1);
 	assert_int_equal(err.code, CODE_RESOURCE_EXHAUSTED);
-	assert_int_equal(fixture->store->ops->list_deployments(fixture->store, "echo", 1, &none, &deployments, &count,
-							       &err),
+	assert_int_equal(fixture->store->ops->list_history(fixture->store, "echo", 1, &none, &entries, &count, &total,
+							   &err),
 			 -1);
 	assert_int_equal(err.code, CODE_RESOURCE_EXHAUSTED);
 	record = fixture_get(fixture, "dpl-echo-1");

@@ -106,11 +106,12 @@ void fixture_set(struct fixture *fixture, const char *key, enum deployment_state
 		fail_msg("%s", err.msg);
 }
 
-size_t fixture_list(struct fixture *fixture, const char *module, size_t limit, struct deployment_record **ret_records) {
+size_t fixture_history(struct fixture *fixture, const char *module, size_t limit, struct history_entry **ret_entries,
+		       size_t *ret_total) {
 	size_t count;
 	struct error err;
-	if (fixture->store->ops->list_deployments(fixture->store, module, limit, &fixture->arena, ret_records, &count,
-						  &err) < 0)
+	if (fixture->store->ops->list_history(fixture->store, module, limit, &fixture->arena, ret_entries, &count,
+					      ret_total, &err) < 0)
 		fail_msg("%s", err.msg);
 	return count;
 }

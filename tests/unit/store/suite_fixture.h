@@ -35,7 +35,9 @@ struct deployment_record make_record(const char *key, const char *module, const 
 bool fixture_add(struct fixture *fixture, struct deployment_record record, const char *expected_key);
 
 struct deployment_record fixture_get(struct fixture *fixture, const char *key);
-size_t fixture_list(struct fixture *fixture, const char *module, size_t limit, struct deployment_record **ret_records);
+/* Returns how many entries were listed. */
+size_t fixture_history(struct fixture *fixture, const char *module, size_t limit, struct history_entry **ret_entries,
+		       size_t *ret_total);
 struct store_rows fixture_load(struct fixture *fixture);
 size_t fixture_modules(struct fixture *fixture, struct module_record **ret_modules);
 
