@@ -30,6 +30,8 @@ static int load_wanted(const struct recovery *recovery, const struct module_reco
 	if (key[0] != '\0') {
 		result = recovery->store->ops->get_deployment(recovery->store, key, &arena, &record, err);
 		if (result == 0)
+			result = recovery->store->ops->get_needs(recovery->store, &arena, &record, err);
+		if (result == 0)
 			control_load(recovery->control, &record, module, active);
 	}
 	arena_deinit(&arena);

@@ -208,7 +208,7 @@ void deployment_release(struct control *control, struct deployment *deployment) 
 	}
 	list_remove(&deployment->in_ending);
 	map_remove(&control->books.deployments, str_from(deployment->key));
-	deployment_free(deployment);
+	deployment_free(control, deployment);
 }
 
 void deployment_take_over(struct control *control, struct module *module) {

@@ -124,6 +124,44 @@ uint64_t routes_drafted_version(const struct control *control) {
 
 /* --- deployments -------------------------------------------------------------------------------------------------- */
 
+/* Shared by the needs of all deployments that were checked against one, which may have ended long ago. */
+struct needed_schema {
+	struct packed_schema *schema;
+	size_t users;
+};
+
+static struct packed_schema *schema_of(struct control *control, const char *key, struct str bytes) {
+	const struct deployment *deployment = map_get(&control->books.deployments, str_from(key));
+	const struct needed_schema *needed = map_get(&control->books.needed, str_from(key));
+	if (deployment != NULL)
+		return packed_schema_ref(deployment->schema);
+	return needed != NULL ? packed_schema_ref(needed->schema) : packed_schema_new(bytes);
+}
+
+static void need_init(struct control *control, struct need *need, const struct need_record *record) {
+	struct needed_schema *needed = map_get(&control->books.needed, str_from(record->key));
+	if (needed == NULL) {
+		needed = mem_zalloc(sizeof *needed);
+		needed->schema = schema_of(control, record->key, record->schema);
+		map_put(&control->books.needed, str_from(record->key), needed);
+	}
+	needed->users++;
+	need->module = mem_strdup(record->module);
+	snprintf(need->key, sizeof need->key, "%s", record->key);
+	need->schema = packed_schema_ref(needed->schema);
+}
+
+static void need_deinit(struct control *control, struct need *need) {
+	struct needed_schema *needed = map_get(&control->books.needed, str_from(need->key));
+	if (--needed->users == 0) {
+		map_remove(&control->books.needed, str_from(need->key));
+		packed_schema_unref(needed->schema);
+		free(needed);
+	}
+	packed_schema_unref(need->schema);
+	free(need->module);
+}
+
 struct deployment *deployment_find_or_add(struct control *control, const struct deployment_record *record) {
 	struct deployment *deployment = map_get(&control->books.deployments, str_from(record->key));
 	if (deployment != NULL)
@@ -131,7 +169,11 @@ struct deployment *deployment_find_or_add(struct control *control, const struct 
 	deployment = mem_zalloc(sizeof *deployment);
 	snprintf(deployment->key, sizeof deployment->key, "%s", record->key);
 	snprintf(deployment->language, sizeof deployment->language, "%s", record->language);
-	deployment->schema = packed_schema_new(record->schema);
+	deployment->schema = schema_of(control, record->key, record->schema);
+	deployment->need_count = record->need_count;
+	deployment->needs = mem_zalloc(MAX(record->need_count, (size_t)1) * sizeof *deployment->needs);
+	for (size_t i = 0; i < record->need_count; i++)
+		need_init(control, &deployment->needs[i], &record->needs[i]);
 	deployment->detail = mem_strdup("");
 	deployment->module = module_find_or_add(control, record->module);
 	list_init(&deployment->runners);
@@ -141,7 +183,10 @@ struct deployment *deployment_find_or_add(struct control *control, const struct 
 	return deployment;
 }
 
-void deployment_free(struct deployment *deployment) {
+void deployment_free(struct control *control, struct deployment *deployment) {
+	for (size_t i = 0; i < deployment->need_count; i++)
+		need_deinit(control, &deployment->needs[i]);
+	free(deployment->needs);
 	packed_schema_unref(deployment->schema);
 	free(deployment->detail);
 	free(deployment->first_failure);
@@ -172,6 +217,7 @@ void control_init(struct control *control, const struct control_config *config, 
 	control->time.adopt_until_ms = now_ms + config->adopt_timeout_ms;
 	map_init(&control->books.runners);
 	map_init(&control->books.deployments);
+	map_init(&control->books.needed);
 	map_init(&control->books.modules);
 	map_init(&control->books.languages);
 	map_init(&control->books.platform_keys);
@@ -203,7 +249,7 @@ void control_deinit(struct control *control) {
 		struct deployment *deployment = map_next(&control->books.deployments, &cursor);
 		if (deployment == NULL)
 			break;
-		deployment_free(deployment);
+		deployment_free(control, deployment);
 	}
 	LIST_FOREACH(link, &control->books.all_modules)
 		module_free(LIST_ENTRY(link, struct module, in_control));
@@ -218,6 +264,7 @@ void control_deinit(struct control *control) {
 	heap_deinit(&control->time.due_runners);
 	map_deinit(&control->books.runners);
 	map_deinit(&control->books.deployments);
+	map_deinit(&control->books.needed);
 	map_deinit(&control->books.modules);
 	map_deinit(&control->books.languages);
 	map_deinit(&control->books.platform_keys);

@@ -107,11 +107,20 @@ enum deployment_phase {
 
 enum { PHASE_COUNT = 9 };
 
+/* The schema of another module that a deployment was checked against when it was created. */
+struct need {
+	char *module;
+	char key[KEY_MAX]; /* of the deployment that had it */
+	struct packed_schema *schema;
+};
+
 struct deployment {
 	char key[KEY_MAX];
 	struct module *module;
 	char language[LANGUAGE_MAX];
 	struct packed_schema *schema;
+	struct need *needs; /* one for each module that its schema names, as far as they are known */
+	size_t need_count;
 	bool loaded; /* at the start: Runners of the Backplane before may host it */
 
 	enum deployment_phase phase;
@@ -214,6 +223,7 @@ struct control {
 	/* Maps find a record; lists walk them in an order that a second run repeats. */
 	struct {
 		struct map runners, deployments, modules, languages; /* by key, key, name, name */
+		struct map needed; /* struct needed_schema by the key of its deployment, while a need has it */
 		/* Keys of Runners that the Platform was asked for or found, until it tells their end. */
 		struct map platform_keys;
 		struct list all_runners, all_modules, all_languages;
@@ -253,7 +263,7 @@ struct module *module_find_or_add(struct control *control, const char *name);
 struct language *language_find_or_add(struct control *control, const char *name);
 /* A new one is PHASE_NEW. */
 struct deployment *deployment_find_or_add(struct control *control, const struct deployment_record *record);
-void deployment_free(struct deployment *deployment);
+void deployment_free(struct control *control, struct deployment *deployment);
 
 void ended_set(struct ended *ended, const char *key, const char *language, enum deployment_state state,
 	       const char *detail, int64_t since_wall_ms);

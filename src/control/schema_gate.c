@@ -23,6 +23,7 @@
 /* A schema that calls may meet: of a deployment that is active, next, or being stored. */
 struct version {
 	const char *name;
+	const struct deployment *deployment; /* NULL: it is being stored */
 	struct str packed;
 	const struct schema_module *module; /* unpacked; NULL: so far it does not matter */
 	size_t number; /* among the versions of its module, from 0 */
@@ -37,13 +38,25 @@ struct gate {
 	struct map last; /* the last version of each module */
 	struct version *waiting; /* unpacked, while the versions that their types need are not */
 	struct map modules; /* the unpacked version of each module that the round compares with */
+	struct list callers; /* of the round, in the order of the versions */
+};
+
+/* Callers that were checked against the same version of the module. */
+struct callers {
+	struct list link;
+	const char *key; /* of the deployment that had the version; "": that which runs now */
+	const struct schema_module *base; /* the version */
+	struct map modules; /* the callers */
 };
 
 /* --- versions ----------------------------------------------------------------------------------------------------- */
 
-static void add_version(struct gate *gate, const char *name, struct str packed) {
+static void add_version(struct gate *gate, const char *name, const struct deployment *deployment, struct str packed) {
 	struct version *version = &gate->versions[gate->count++];
-	*version = (struct version){.name = name, .packed = packed, .before = map_get(&gate->last, str_from(name))};
+	*version = (struct version){.name = name,
+				    .deployment = deployment,
+				    .packed = packed,
+				    .before = map_get(&gate->last, str_from(name))};
 	version->number = version->before ? version->before->number + 1 : 0;
 	map_put(&gate->last, str_from(name), version);
 	gate->rounds = MAX(gate->rounds, version->number + 1);
@@ -51,7 +64,7 @@ static void add_version(struct gate *gate, const char *name, struct str packed) 
 
 static void add_deployment(struct gate *gate, const struct deployment *deployment) {
 	if (deployment != NULL)
-		add_version(gate, deployment->module->name, packed_schema_bytes(deployment->schema));
+		add_version(gate, deployment->module->name, deployment, packed_schema_bytes(deployment->schema));
 }
 
 static size_t list_length(const struct list *list) {
@@ -71,7 +84,7 @@ static void list_versions(struct gate *gate, const struct control *control, cons
 	}
 	LIST_FOREACH(link, pending) {
 		const struct schema_pending *coming = LIST_ENTRY(link, struct schema_pending, link);
-		add_version(gate, coming->module, coming->schema);
+		add_version(gate, coming->module, NULL, coming->schema);
 	}
 }
 
@@ -139,14 +152,68 @@ static void unpack_callers(struct gate *gate, const char *name) {
 }
 
 /* Each round compares with the next version of every module that has more than one, so that each version has its turn.
- * Of the module itself it stays the first, as its callers were built for that. */
+ * Of the module itself it stays the first: callers whose needs are not known were most likely built for that. */
 static void choose_versions(struct gate *gate, const struct schema_module *own, size_t round) {
 	for (size_t i = 0; i < gate->count; i++) {
 		const struct version *version = &gate->versions[i];
 		size_t last = strcmp(version->name, own->name) == 0 ? 0 : round;
 		if (version->module != NULL && version->number <= last)
-			map_put(&gate->modules, str_from(version->module->name), (void *)version->module);
+			map_put(&gate->modules, str_from(version->name), (void *)version);
 	}
+}
+
+/* The modules of the round, by name, in a new map. */
+static struct map chosen_modules(const struct gate *gate) {
+	struct map modules;
+	map_init(&modules);
+	size_t cursor = 0;
+	for (const struct version *version; (version = map_next(&gate->modules, &cursor)) != NULL;)
+		map_put(&modules, str_from(version->name), (void *)version->module);
+	return modules;
+}
+
+/* --- callers ------------------------------------------------------------------------------------------------------ */
+
+static const struct need *find_need(const struct deployment *caller, const char *module) {
+	for (size_t i = 0; caller != NULL && i < caller->need_count; i++)
+		if (strcmp(caller->needs[i].module, module) == 0)
+			return &caller->needs[i];
+	return NULL;
+}
+
+static struct callers *callers_of(struct gate *gate, const char *key) {
+	LIST_FOREACH(link, &gate->callers) {
+		struct callers *callers = LIST_ENTRY(link, struct callers, link);
+		if (strcmp(callers->key, key) == 0)
+			return callers;
+	}
+	struct callers *callers = arena_alloc(&gate->arena, sizeof *callers);
+	*callers = (struct callers){.key = key};
+	map_init(&callers->modules);
+	list_append(&gate->callers, &callers->link);
+	return callers;
+}
+
+/* By what each was checked against. first: the version of the module that runs now; NULL: none does. */
+static void group_callers(struct gate *gate, const struct schema_module *own, const struct schema_module *first) {
+	list_init(&gate->callers);
+	for (size_t i = 0; i < gate->count; i++) {
+		const struct version *version = &gate->versions[i];
+		const struct need *need = find_need(version->deployment, own->name);
+		bool is_chosen = map_get(&gate->modules, str_from(version->name)) == version;
+		if (!is_chosen || strcmp(version->name, own->name) == 0 || (need == NULL && first == NULL))
+			continue;
+		struct callers *callers = callers_of(gate, need != NULL ? need->key : "");
+		if (callers->base == NULL)
+			callers->base = need != NULL ? unpack(gate, packed_schema_bytes(need->schema)) : first;
+		map_put(&callers->modules, str_from(version->name), (void *)version->module);
+	}
+}
+
+static void forget_callers(struct gate *gate) {
+	LIST_FOREACH(link, &gate->callers)
+		map_deinit(&LIST_ENTRY(link, struct callers, link)->modules);
+	list_init(&gate->callers);
 }
 
 /* --- checks ------------------------------------------------------------------------------------------------------- */
@@ -162,66 +229,184 @@ static int check_references(const struct gate *gate, const struct schema_module 
 			    struct error *err) {
 	struct schema_diagnostics diagnostics;
 	schema_diagnostics_init(&diagnostics);
-	int result = schema_check_references(module, &gate->modules, &diagnostics);
+	struct map modules = chosen_modules(gate);
+	int result = schema_check_references(module, &modules, &diagnostics);
 	if (result < 0)
 		refuse(&diagnostics, REASON_SCHEMA_MISFIT,
 		       round == 0 ? "the schema does not fit what is deployed"
 				  : "the schema does not fit what is being deployed just now",
 		       err);
+	map_deinit(&modules);
 	schema_diagnostics_deinit(&diagnostics);
 	return result;
 }
 
-static int check_callers(struct gate *gate, const struct schema_module *module, size_t round, struct error *err) {
-	const struct schema_module *before = map_get(&gate->modules, str_from(module->name));
-	struct schema_diagnostics diagnostics;
+/* What a change from base to module would break. */
+static int find_broken(struct gate *gate, const struct schema_module *base, const struct schema_module *module,
+		       const struct map *callers, struct schema_diagnostics *diagnostics) {
 	struct schema_comparison comparison;
-	if (before == NULL)
-		return 0;
+	schema_compare(base, module, &gate->arena, &comparison);
+	return schema_check_callers(&comparison, callers, diagnostics);
+}
+
+static bool has_all(const struct schema_diagnostics *known, const struct schema_diagnostics *found) {
+	for (size_t i = 0; i < found->count; i++) {
+		size_t j = 0;
+		while (j < known->count && strcmp(known->items[j].message, found->items[i].message) != 0)
+			j++;
+		if (j == known->count)
+			return false;
+	}
+	return found->left_out == 0;
+}
+
+/* Whether the version that runs now breaks the callers in the same ways. */
+static bool is_broken_already(struct gate *gate, const struct callers *callers, const struct schema_module *first,
+			      const struct schema_diagnostics *found) {
+	if (first == NULL || first == callers->base)
+		return false;
+	struct schema_diagnostics known;
+	schema_diagnostics_init(&known);
+	bool is = find_broken(gate, callers->base, first, &callers->modules, &known) < 0 && has_all(&known, found);
+	schema_diagnostics_deinit(&known);
+	return is;
+}
+
+/* Adds what is newly broken of these callers to those of others. */
+static int check_group(struct gate *gate, const struct callers *callers, const struct schema_module *module,
+		       const struct schema_module *first, struct schema_diagnostics *all) {
+	struct schema_diagnostics found;
+	schema_diagnostics_init(&found);
+	bool breaks = find_broken(gate, callers->base, module, &callers->modules, &found) < 0 &&
+		      !is_broken_already(gate, callers, first, &found);
+	for (size_t i = 0; breaks && i < found.count; i++)
+		schema_diagnose(all, found.items[i].pos, found.items[i].hint, "%s", found.items[i].message);
+	all->left_out += breaks ? found.left_out : 0;
+	schema_diagnostics_deinit(&found);
+	return breaks ? -1 : 0;
+}
+
+static int check_callers(struct gate *gate, const struct schema_module *module, size_t round, struct error *err) {
+	const struct version *own = map_get(&gate->modules, str_from(module->name));
+	const struct schema_module *first = own != NULL ? own->module : NULL;
+	struct schema_diagnostics diagnostics;
 	schema_diagnostics_init(&diagnostics);
-	schema_compare(before, module, &gate->arena, &comparison);
-	int result = schema_check_callers(&comparison, &gate->modules, &diagnostics);
+	group_callers(gate, module, first);
+	int result = 0;
+	LIST_FOREACH(link, &gate->callers)
+		if (check_group(gate, LIST_ENTRY(link, struct callers, link), module, first, &diagnostics) < 0)
+			result = -1;
 	if (result < 0)
 		refuse(&diagnostics, REASON_BREAKS_CALLERS,
 		       round == 0 ? "the change breaks modules that are deployed"
 				  : "the change breaks modules that are being deployed just now",
 		       err);
+	forget_callers(gate);
 	schema_diagnostics_deinit(&diagnostics);
 	return result;
 }
 
-int schema_gate_check(const struct control *control, const struct list *pending, const struct schema_module *module,
-		      struct error *err) {
-	struct gate gate = {.rounds = 1};
-	struct buf packed = BUF_INIT(SIZE_MAX / 2);
-	arena_init(&gate.arena, SIZE_MAX);
-	map_init(&gate.last);
-	map_init(&gate.modules);
-	int result = schema_canonical(module, &packed);
-	ASSERT(result == 0);
-	/* The schema as it will be stored, so that what is exported is decided as for the others. */
-	const struct schema_module *now = unpack(&gate, buf_view(&packed));
-	list_versions(&gate, control, pending);
-	unpack_needed(&gate, now);
-	unpack_callers(&gate, now->name);
-	for (size_t round = 0; round < gate.rounds && result == 0; round++) {
-		choose_versions(&gate, now, round);
-		result = check_references(&gate, now, round, err);
-		if (result == 0)
-			result = check_callers(&gate, now, round, err);
+/* The module as a caller: what it was checked against must not have changed to its harm. */
+static int check_needs(struct gate *gate, const struct schema_module *module, const struct need_record *needs,
+		       size_t count, struct error *err) {
+	struct schema_diagnostics diagnostics;
+	struct map caller;
+	schema_diagnostics_init(&diagnostics);
+	map_init(&caller);
+	map_put(&caller, str_from(module->name), (void *)module);
+	int result = 0;
+	for (size_t i = 0; i < count && result == 0; i++) {
+		const struct version *version = map_get(&gate->modules, str_from(needs[i].module));
+		if (version != NULL)
+			result = find_broken(gate, unpack(gate, needs[i].schema), version->module, &caller,
+					     &diagnostics);
 	}
-	buf_deinit(&packed);
-	map_deinit(&gate.last);
-	map_deinit(&gate.modules);
-	arena_deinit(&gate.arena);
+	if (result < 0)
+		refuse(&diagnostics, REASON_SCHEMA_MISFIT, "the deployment does not fit what changed since it was made",
+		       err);
+	map_deinit(&caller);
+	schema_diagnostics_deinit(&diagnostics);
 	return result;
 }
 
-int schema_gate_check_packed(const struct control *control, const struct list *pending, struct str packed,
-			     struct error *err) {
-	struct gate gate = {0};
-	arena_init(&gate.arena, SIZE_MAX);
-	int result = schema_gate_check(control, pending, unpack(&gate, packed), err);
-	arena_deinit(&gate.arena);
+static int gate_check(struct gate *gate, const struct schema_module *now, const struct deployment_record *record,
+		      struct error *err) {
+	unpack_needed(gate, now);
+	unpack_callers(gate, now->name);
+	for (size_t round = 0; round < gate->rounds; round++) {
+		choose_versions(gate, now, round);
+		if (check_references(gate, now, round, err) < 0 || check_callers(gate, now, round, err) < 0 ||
+		    (record != NULL && check_needs(gate, now, record->needs, record->need_count, err) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+static void gate_init(struct gate *gate, const struct control *control, const struct list *pending) {
+	*gate = (struct gate){.rounds = 1};
+	arena_init(&gate->arena, SIZE_MAX);
+	map_init(&gate->last);
+	map_init(&gate->modules);
+	list_init(&gate->callers);
+	list_versions(gate, control, pending);
+}
+
+static void gate_deinit(struct gate *gate) {
+	map_deinit(&gate->last);
+	map_deinit(&gate->modules);
+	arena_deinit(&gate->arena);
+}
+
+int schema_gate_check(const struct control *control, const struct list *pending, const struct schema_module *module,
+		      struct error *err) {
+	struct gate gate;
+	struct buf packed = BUF_INIT(SIZE_MAX / 2);
+	gate_init(&gate, control, pending);
+	int result = schema_canonical(module, &packed);
+	ASSERT(result == 0);
+	/* The schema as it will be stored, so that what is exported is decided as for the others. */
+	result = gate_check(&gate, unpack(&gate, buf_view(&packed)), NULL, err);
+	buf_deinit(&packed);
+	gate_deinit(&gate);
 	return result;
+}
+
+int schema_gate_check_again(const struct control *control, const struct list *pending,
+			    const struct deployment_record *record, struct error *err) {
+	struct gate gate;
+	gate_init(&gate, control, pending);
+	int result = gate_check(&gate, unpack(&gate, record->schema), record, err);
+	gate_deinit(&gate);
+	return result;
+}
+
+/* --- what a new deployment is checked against --------------------------------------------------------------------- */
+
+struct lister {
+	const struct control *control;
+	struct map found; /* struct deployment by the name of its module */
+};
+
+static void find_needed(const struct schema_ref *ref, void *context) {
+	struct lister *lister = context;
+	const struct module *module = map_get(&lister->control->books.modules, str_from(ref->module));
+	const struct deployment *deployment = module == NULL ? NULL : module->active ? module->active : module->next;
+	if (deployment != NULL)
+		map_put(&lister->found, str_from(module->name), (void *)deployment);
+}
+
+void schema_gate_list_needs(const struct control *control, const struct schema_module *module, struct arena *arena,
+			    struct need_record **ret_needs, size_t *ret_count) {
+	struct lister lister = {.control = control};
+	map_init(&lister.found);
+	schema_walk_foreign(module, find_needed, &lister);
+	struct need_record *needs = arena_alloc(arena, (lister.found.len + 1) * sizeof *needs);
+	size_t count = 0, cursor = 0;
+	for (const struct deployment *found; (found = map_next(&lister.found, &cursor)) != NULL; count++)
+		needs[count] = (struct need_record){.module = found->module->name,
+						    .key = found->key,
+						    .schema = packed_schema_bytes(found->schema)};
+	map_deinit(&lister.found);
+	*ret_needs = needs;
+	*ret_count = count;
 }

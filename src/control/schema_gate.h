@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/str.h"
+#include "store/store.h"
 
 struct control;
 struct schema_module;
@@ -21,6 +22,12 @@ struct schema_pending {
 };
 
 /*
+ * Each deployment keeps the schemas of other modules that it was checked against when it was created. A change breaks a
+ * caller when it takes away what the caller relies on in that schema, whatever its module ran since: a version that
+ * broke the caller is no excuse for the next one, and going back to what the caller was built for is no change. Of a
+ * caller whose needs are not known, the version of the module that runs now counts. What breaks a caller already, as
+ * after --allow-breaking, is not blamed on the next deployment.
+ *
  * module passed schema_check. FailedPrecondition: SCHEMA_MISFIT with the name that is not there, or BREAKS_CALLERS with
  * the caller's verb and the change that breaks it.
  *
@@ -31,6 +38,12 @@ struct schema_pending {
 int schema_gate_check(const struct control *control, const struct list *pending, const struct schema_module *module,
 		      struct error *err);
 
-/* The same for the schema of an earlier deployment. */
-int schema_gate_check_packed(const struct control *control, const struct list *pending, struct str packed,
-			     struct error *err);
+/* The same for an earlier deployment, which must fit as a caller as well: SCHEMA_MISFIT when a module changed what the
+ * deployment relies on since it was created. */
+int schema_gate_check_again(const struct control *control, const struct list *pending,
+			    const struct deployment_record *record, struct error *err);
+
+/* What a new deployment was checked against: of each module that it names the active deployment, else the next one.
+ * The records are in arena; key and schema are borrowed. */
+void schema_gate_list_needs(const struct control *control, const struct schema_module *module, struct arena *arena,
+			    struct need_record **ret_needs, size_t *ret_count);

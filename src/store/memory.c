@@ -115,11 +115,29 @@ static struct artefact_record *copy_artefacts(const struct deployment_record *re
 	return copies;
 }
 
+static int compare_needs(const void *a, const void *b) {
+	return strcmp(((const struct need_record *)a)->module, ((const struct need_record *)b)->module);
+}
+
+static struct need_record *copy_needs(const struct deployment_record *record) {
+	struct need_record *copies = mem_alloc((record->need_count + 1) * sizeof *copies);
+	for (size_t i = 0; i < record->need_count; i++)
+		copies[i] = (struct need_record){.module = mem_strdup(record->needs[i].module),
+						 .key = mem_strdup(record->needs[i].key)};
+	qsort(copies, record->need_count, sizeof *copies, compare_needs);
+	return copies;
+}
+
 static void free_deployment(struct memory_deployment *deployment) {
 	struct deployment_record *record = &deployment->record;
 	for (size_t i = 0; i < record->artefact_count; i++)
 		free((char *)record->artefacts[i].path.ptr);
 	free((void *)record->artefacts);
+	for (size_t i = 0; i < record->need_count; i++) {
+		free((char *)record->needs[i].module);
+		free((char *)record->needs[i].key);
+	}
+	free((void *)record->needs);
 	free((char *)record->schema.ptr);
 	free((char *)record->key);
 	free((char *)record->module);
@@ -137,6 +155,7 @@ static struct memory_deployment *copy_deployment(const struct deployment_record 
 	deployment->record.detail = mem_strdup(record->detail != NULL ? record->detail : "");
 	deployment->record.schema = copy_bytes(record->schema);
 	deployment->record.artefacts = copy_artefacts(record);
+	deployment->record.needs = copy_needs(record);
 	return deployment;
 }
 
@@ -383,6 +402,26 @@ static int get_deployment(struct store *store, const char *key, struct arena *ar
 	return 0;
 }
 
+static int get_needs(struct store *store, struct arena *arena, struct deployment_record *record, struct error *err) {
+	const struct memory_deployment *found = find_deployment(database_of(store), record->key);
+	struct copier copier = {.arena = arena};
+	size_t max = found != NULL ? found->record.need_count : 0, count = 0;
+	struct need_record *needs = copier_alloc(&copier, (max + 1) * sizeof *needs);
+	for (size_t i = 0; needs != NULL && i < max; i++) {
+		const struct need_record *need = &found->record.needs[i];
+		const struct memory_deployment *needed = find_deployment(database_of(store), need->key);
+		if (needed != NULL)
+			needs[count++] = (struct need_record){copier_text(&copier, need->module),
+							      copier_text(&copier, need->key),
+							      copier_bytes(&copier, needed->record.schema)};
+	}
+	if (copier_check(&copier, err) < 0)
+		return -1;
+	record->needs = needs;
+	record->need_count = count;
+	return 0;
+}
+
 static bool was_active(const struct memory_database *database, const struct memory_deployment *deployment) {
 	for (size_t i = 0; i < database->life_count; i++)
 		if (database->lives[i].deployment == deployment)
@@ -567,6 +606,7 @@ static const struct store_ops ops = {
 	.add_deployment = add_deployment,
 	.commit = commit,
 	.get_deployment = get_deployment,
+	.get_needs = get_needs,
 	.list_history = list_history,
 	.list_events = list_events,
 	.watch = watch,

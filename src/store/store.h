@@ -36,6 +36,13 @@ struct artefact_record {
 	bool executable;
 };
 
+/* A deployment of another module that a deployment was checked against when it was created. */
+struct need_record {
+	const char *module;
+	const char *key;
+	struct str schema; /* of that deployment; not read by add_deployment */
+};
+
 struct deployment_record {
 	const char *key;
 	const char *module;
@@ -47,6 +54,9 @@ struct deployment_record {
 	int64_t created_ms;
 	enum deployment_state state;
 	const char *detail; /* the reason for the state; may be empty */
+	/* Filled by get_needs alone, and by the caller of add_deployment. One for each module that it names. */
+	const struct need_record *needs;
+	size_t need_count;
 };
 
 /* What is wanted of a module. A key is empty where there is no deployment. */
@@ -176,6 +186,10 @@ struct store_ops {
 	/* NotFound names the key. The record is allocated in arena. */
 	int (*get_deployment)(struct store *store, const char *key, struct arena *arena,
 			      struct deployment_record *ret_record, struct error *err);
+
+	/* Sets needs and need_count of a record, by module, in arena. Those whose deployment has no row are left out.
+	 */
+	int (*get_needs)(struct store *store, struct arena *arena, struct deployment_record *record, struct error *err);
 
 	/* The history of a module in arena, newest first, at most limit entries. *ret_total counts all that are
 	 * kept. */

@@ -61,6 +61,56 @@ def test_a_rollback_must_fit_what_is_deployed_now(sleepers):
     assert key_of_catalog() == key
 
 
+def create(backplane, schema, forced=False):
+    request = ftl.CreateDeploymentRequest(
+        schema=schema, artefacts=[artefact("main", SLEEPS, executable=True)], allow_breaking=forced
+    )
+    return backplane.rpc.CreateDeployment(request, timeout=LONG)
+
+
+def catalog(*needed):
+    """A catalog whose verb find takes a text and the needed fields."""
+    made = module("catalog", verbs=["find"], language="c")
+    fields = [schema.Field(name=name, type=schema.Type(string=schema.String())) for name in needed]
+    made.decls[0].data.fields.extend(fields)
+    return made
+
+
+CART = module("cart", verbs=["total"], language="c", calls=calls("find"))
+
+
+def test_callers_keep_the_needs_that_they_were_deployed_with(sleepers, refused):
+    """Killing a module frees it of no caller; going back to what callers were built for is never refused."""
+    backplane = sleepers.backplane
+    first = create(backplane, catalog()).deployment_key
+    create(backplane, CART)
+    for restart in (False, True):
+        backplane.rpc.KillModule(ftl.KillModuleRequest(module="catalog"))
+        if restart:
+            backplane.kill()
+            backplane.start()
+        with refused("FAILED_PRECONDITION", "cart.total calls catalog.find", "shop", reason="BREAKS_CALLERS"):
+            create(backplane, catalog("shop"))
+        create(backplane, catalog("shop"), forced=True)
+        assert create(backplane, catalog()).deployment_key == first
+        backplane.rpc.RollbackModule(ftl.RollbackModuleRequest(module="catalog", deployment_key=first))
+
+
+def test_a_caller_that_comes_back_must_fit_what_changed(sleepers, refused):
+    """It was built for what was deployed at its time, so its schema alone does not tell whether it fits."""
+    backplane = sleepers.backplane
+    create(backplane, catalog())
+    key = create(backplane, CART).deployment_key
+    backplane.rpc.KillModule(ftl.KillModuleRequest(module="cart"))
+    create(backplane, catalog("shop"))
+    with refused("FAILED_PRECONDITION", "cart.total calls catalog.find", "shop", reason="SCHEMA_MISFIT"):
+        create(backplane, CART)
+    with refused("FAILED_PRECONDITION", "cart.total calls catalog.find", "shop", reason="SCHEMA_MISFIT"):
+        backplane.rpc.RollbackModule(ftl.RollbackModuleRequest(module="cart", deployment_key=key))
+    assert not [one for one in backplane.status().deployments if one.key == key and one.state == ftl.DEPLOYMENT_STATE_STARTING]
+    assert create(backplane, CART, forced=True).deployment_key == key
+
+
 def test_one_of_two_simultaneous_deployments_that_do_not_fit_is_refused(sleepers):
     """Each of the two fits the active schemas, but they do not fit each other: exactly one is refused."""
     for round in range(6):

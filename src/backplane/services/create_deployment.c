@@ -26,6 +26,7 @@
 #include "pb/pb.h"
 #include "rpc/unary.h"
 #include "schema/check.h"
+#include "schema/packed.h"
 #include "schema/proto.h"
 
 struct creation {
@@ -45,6 +46,8 @@ struct creation {
 	bool allow_breaking;
 	/* STORING */
 	struct schema_pending pending;
+	struct packed_schema **needed; /* references, which hold the schemas of record.needs */
+	size_t needed_count;
 	struct store_job job;
 	bool existed, active, failed;
 	struct error err;
@@ -226,6 +229,8 @@ static int read_creation(struct creation *creation, const Ftl__CreateDeploymentR
 /* --- answering ---------------------------------------------------------------------------------------------------- */
 
 static void creation_free(struct creation *creation) {
+	for (size_t i = 0; i < creation->needed_count; i++)
+		packed_schema_unref(creation->needed[i]);
 	arena_deinit(&creation->arena);
 	free(creation);
 }
@@ -251,13 +256,42 @@ static void creation_answer(struct write_behind_waiter *waiter) {
 
 /* --- STORING ------------------------------------------------------------------------------------------------------ */
 
+/* What is deployed now may end before the deployment is stored. */
+static void hold_needs(struct creation *creation) {
+	const struct control *control = &creation->context->control;
+	struct need_record *needs;
+	size_t count;
+	schema_gate_list_needs(control, creation->module, &creation->arena, &needs, &count);
+	creation->needed = arena_alloc(&creation->arena, (count + 1) * sizeof *creation->needed);
+	for (size_t i = 0; i < count; i++) {
+		const struct deployment *deployment = control_deployment(control, str_from(needs[i].key));
+		needs[i].key = arena_strdup(&creation->arena, str_from(needs[i].key));
+		creation->needed[creation->needed_count++] = packed_schema_ref(deployment->schema);
+	}
+	creation->record.needs = needs;
+	creation->record.need_count = count;
+}
+
+/* A deployment that existed has the needs that it was created with. */
 static void creation_work(struct store_job *job, struct store *store) {
 	struct creation *creation = CONTAINER_OF(job, struct creation, job);
 	char key[KEY_MAX];
 	creation->failed = store->ops->add_deployment(store, creation->context->data.writer.epoch, &creation->record,
 						      key, &creation->existed, &creation->err) < 0;
-	if (!creation->failed)
-		snprintf(creation->key, sizeof creation->key, "%s", key);
+	if (creation->failed)
+		return;
+	snprintf(creation->key, sizeof creation->key, "%s", key);
+	if (creation->existed)
+		creation->failed =
+			store->ops->get_needs(store, &creation->arena, &creation->record, &creation->err) < 0;
+}
+
+/* One that existed was built for what was deployed at its time. */
+static int check_existed(struct creation *creation) {
+	struct context *context = creation->context;
+	if (!creation->existed || creation->allow_breaking)
+		return 0;
+	return schema_gate_check_again(&context->control, &context->pending, &creation->record, &creation->err);
 }
 
 /* Whether the store failed; false: it works, and refused this deployment. */
@@ -278,6 +312,10 @@ static void creation_done(struct store_job *job) {
 		return;
 	}
 	failpoint(FAILPOINT_CREATE_WRITTEN);
+	if (check_existed(creation) < 0) {
+		creation_fail(creation, &creation->err);
+		return;
+	}
 	creation_state_change(&creation->state, CREATION_APPLIED);
 	const struct module *module = control_module(&context->control, str_from(creation->record.module));
 	creation->active = module != NULL && module->active != NULL && strcmp(module->active->key, creation->key) == 0;
@@ -297,6 +335,7 @@ static void creation_store(struct creation *creation) {
 		return;
 	}
 	creation_state_change(&creation->state, CREATION_STORING);
+	hold_needs(creation);
 	/* The schema gate checks further deployments against this one, which the control side does not have yet. */
 	list_append(&context->pending, &creation->pending.link);
 	store_queue_add(&context->data.queue, &creation->job);

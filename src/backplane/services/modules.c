@@ -114,7 +114,8 @@ static int find_earlier(struct rollback *rollback, struct store *store, struct e
 
 static int read_earlier(struct rollback *rollback, struct store *store, struct error *err) {
 	if (find_earlier(rollback, store, err) < 0 ||
-	    store->ops->get_deployment(store, rollback->key, &rollback->arena, &rollback->record, err) < 0)
+	    store->ops->get_deployment(store, rollback->key, &rollback->arena, &rollback->record, err) < 0 ||
+	    store->ops->get_needs(store, &rollback->arena, &rollback->record, err) < 0)
 		return -1;
 	if (strcmp(rollback->record.module, rollback->module) != 0)
 		return error_set(err, CODE_INVALID_ARGUMENT, "%s is a deployment of %s and not of %s", rollback->key,
@@ -141,8 +142,8 @@ static void rollback_done(struct store_job *job) {
 	struct rollback *rollback = CONTAINER_OF(job, struct rollback, job);
 	struct context *context = rollback->context;
 	if (!rollback->failed && !rollback->allow_breaking)
-		rollback->failed = schema_gate_check_packed(&context->control, &context->pending,
-							    rollback->record.schema, &rollback->err) < 0;
+		rollback->failed = schema_gate_check_again(&context->control, &context->pending, &rollback->record,
+							   &rollback->err) < 0;
 	if (rollback->failed) {
 		rpc_unary_fail(rollback->unary, &rollback->err);
 		rollback_free(rollback);

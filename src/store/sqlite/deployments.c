@@ -22,8 +22,21 @@ static int find_identity(struct database *db, const struct digest *identity, cha
 	return result;
 }
 
-static int add_artefacts(struct database *db, const struct deployment_record *record, struct error *err) {
-	int64_t deployment = sqlite3_last_insert_rowid(db->handle);
+static int add_needs(struct database *db, int64_t deployment, const struct deployment_record *record,
+		     struct error *err) {
+	sqlite3_stmt *statement = db->statements[ADD_NEED];
+	for (size_t i = 0; i < record->need_count; i++) {
+		bind_number(statement, 1, deployment);
+		bind_text(statement, 2, record->needs[i].module);
+		bind_text(statement, 3, record->needs[i].key);
+		if (database_run(db, ADD_NEED, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_artefacts(struct database *db, int64_t deployment, const struct deployment_record *record,
+			 struct error *err) {
 	sqlite3_stmt *statement = db->statements[ADD_ARTEFACT];
 	for (size_t i = 0; i < record->artefact_count; i++) {
 		const struct artefact_record *artefact = &record->artefacts[i];
@@ -63,7 +76,10 @@ static int add(struct database *db, const struct deployment_record *record, stru
 		return database_set_error(db, SQLITE_TOOBIG, err);
 	}
 	bind_number(statement, 9, (int64_t)sequence);
-	return database_run(db, ADD_DEPLOYMENT, err) < 0 ? -1 : add_artefacts(db, record, err);
+	if (database_run(db, ADD_DEPLOYMENT, err) < 0)
+		return -1;
+	int64_t deployment = sqlite3_last_insert_rowid(db->handle);
+	return add_needs(db, deployment, record, err) < 0 ? -1 : add_artefacts(db, deployment, record, err);
 }
 
 static int find_or_add(struct database *db, const struct deployment_record *record, char ret_key[KEY_MAX],
@@ -148,6 +164,29 @@ int deployment_rows_get(struct store *store, const char *key, struct arena *aren
 	if (found < 0 || row_check(&row, db, err) < 0 || read_artefacts(db, id, arena, &record, err) < 0)
 		return -1;
 	*ret_record = record;
+	return 0;
+}
+
+int deployment_rows_get_needs(struct store *store, struct arena *arena, struct deployment_record *record,
+			      struct error *err) {
+	struct database *db = database_of(store);
+	struct row row = {.statement = db->statements[GET_NEEDS], .arena = arena};
+	struct need_record *needs = NULL;
+	size_t count = 0;
+	int result;
+	bind_text(row.statement, 1, record->key);
+	while ((result = database_step(db, row.statement, err)) == 1) {
+		needs = row_grow(&row, needs, count, sizeof *needs);
+		if (needs != NULL)
+			needs[count++] = (struct need_record){row_text(&row, 0), row_text(&row, 1), row_bytes(&row, 2)};
+		if ((result = row_check(&row, db, err)) < 0)
+			break;
+	}
+	statement_reset(row.statement);
+	if (result < 0)
+		return -1;
+	record->needs = needs;
+	record->need_count = count;
 	return 0;
 }
 

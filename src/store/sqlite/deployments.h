@@ -11,6 +11,8 @@ int deployment_rows_add(struct store *store, uint64_t epoch, const struct deploy
 			char ret_key[KEY_MAX], bool *ret_existed, struct error *err);
 int deployment_rows_get(struct store *store, const char *key, struct arena *arena, struct deployment_record *ret_record,
 			struct error *err);
+int deployment_rows_get_needs(struct store *store, struct arena *arena, struct deployment_record *record,
+			      struct error *err);
 int deployment_rows_list_history(struct store *store, const char *module, size_t limit, struct arena *arena,
 				 struct history_entry **ret_entries, size_t *ret_count, size_t *ret_total,
 				 struct error *err);

@@ -76,7 +76,14 @@ static const char *const migrations[] = {
 	"INSERT INTO lives (id, module, deployment, begin_ms, origin)"
 	" SELECT d.id + iif(d.key IS m.active_key, (SELECT max(id) FROM deployments), 0), d.module, d.key, d.created_ms, 0"
 	" FROM deployments d JOIN modules m ON m.name = d.module WHERE d.key IS m.active_key"
-	" OR (d.state IN (2, 3, 4) AND d.key IS NOT m.next_key AND d.detail <> 'replaced before it was up');",
+	" OR (d.state IN (2, 3, 4) AND d.key IS NOT m.next_key AND d.detail <> 'replaced before it was up');"
+	/* needs: the deployments of other modules that one was checked against. */
+	"CREATE TABLE deployment_needs ("
+	" deployment INTEGER NOT NULL REFERENCES deployments(id),"
+	" module TEXT NOT NULL,"
+	" needed TEXT NOT NULL," /* the key of a deployment */
+	" PRIMARY KEY (deployment, module)"
+	") STRICT, WITHOUT ROWID;",
 };
 
 enum { VERSION = ARRAY_LEN(migrations) };

@@ -118,6 +118,7 @@ static const struct store_ops ops = {
 	.add_deployment = deployment_rows_add,
 	.commit = commit,
 	.get_deployment = deployment_rows_get,
+	.get_needs = deployment_rows_get_needs,
 	.list_history = deployment_rows_list_history,
 	.list_events = event_rows_list,
 	.watch = watch,

@@ -23,9 +23,13 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 		" created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
 	[ADD_ARTEFACT] =
 		"INSERT INTO deployment_artefacts (deployment, path, digest, executable) VALUES (?1, ?2, ?3, ?4)",
+	[ADD_NEED] = "INSERT INTO deployment_needs (deployment, module, needed) VALUES (?1, ?2, ?3)",
 	[GET_DEPLOYMENT] = "SELECT " DEPLOYMENT_COLUMNS ", schema FROM deployments WHERE key = ?1",
 	[GET_ARTEFACTS] =
 		"SELECT path, digest, executable FROM deployment_artefacts WHERE deployment = ?1 ORDER BY path",
+	[GET_NEEDS] =
+		"SELECT n.module, d.key, d.schema FROM deployments o JOIN deployment_needs n ON n.deployment = o.id"
+		" JOIN deployments d ON d.key = n.needed WHERE o.key = ?1 ORDER BY n.module",
 	[SET_STATE] = "UPDATE deployments SET state = ?2, detail = ?3, changed = ?4 WHERE key = ?1",
 	[SET_MODULE] = "UPDATE modules SET active_key = nullif(?2, ''), next_key = nullif(?3, ''), replicas = ?4,"
 		       " next_replicas = ?5, active_ms = ?6, active_origin = ?7, next_origin = ?8, changed = ?9"

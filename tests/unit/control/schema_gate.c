@@ -70,36 +70,36 @@ static struct str pack(struct stage *stage, const char *text) {
 	return pb_pack((const ProtobufCMessage *)schema_to_proto(check_good(stage->world, text), arena), arena);
 }
 
-/* Its life in the books is the control side's; here it only stands in them. */
-static struct module *in_books(struct stage *stage, const char *name) {
-	struct module *module = map_get(&stage->control.books.modules, str_from(name));
-	if (module != NULL)
-		return module;
-	module = mem_zalloc(sizeof *module);
-	module->name = mem_strdup(name);
-	list_append(&stage->control.books.all_modules, &module->in_control);
-	map_put(&stage->control.books.modules, str_from(name), module);
-	return module;
-}
-
-static struct deployment *deploy(struct stage *stage, struct module *module, const char *text) {
-	struct deployment *deployment = mem_zalloc(sizeof *deployment);
-	deployment->module = module;
-	deployment->schema = packed_schema_new(pack(stage, text));
-	/* Deployments are freed with the books, by whatever key. */
-	snprintf(deployment->key, sizeof deployment->key, "dpl-%zu", stage->control.books.deployments.len);
-	map_put(&stage->control.books.deployments, str_from(deployment->key), deployment);
-	return deployment;
+/* Its life in the books is the control side's; here it only stands in them. It was checked against what stands there.
+ */
+static struct deployment *deploy(struct stage *stage, const char *name, const char *text) {
+	char key[KEY_MAX];
+	snprintf(key, sizeof key, "dpl-%zu", stage->control.books.deployments.len);
+	struct need_record *needs;
+	size_t count;
+	schema_gate_list_needs(&stage->control, check_good(stage->world, text), &stage->world->arena, &needs, &count);
+	const struct deployment_record record = {.key = key,
+						 .module = name,
+						 .language = "c",
+						 .schema = pack(stage, text),
+						 .needs = needs,
+						 .need_count = count};
+	return deployment_find_or_add(&stage->control, &record);
 }
 
 static void activate(struct stage *stage, const char *name, const char *text) {
-	struct module *module = in_books(stage, name);
-	module->active = deploy(stage, module, text);
+	struct deployment *deployment = deploy(stage, name, text);
+	deployment->module->active = deployment;
 }
 
 static void bring_up(struct stage *stage, const char *name, const char *text) {
-	struct module *module = in_books(stage, name);
-	module->next = deploy(stage, module, text);
+	struct deployment *deployment = deploy(stage, name, text);
+	deployment->module->next = deployment;
+}
+
+static void kill_module(struct stage *stage, const char *name) {
+	struct module *module = map_get(&stage->control.books.modules, str_from(name));
+	module->active = module->next = NULL;
 }
 
 static void keep(struct stage *stage, const char *name, const char *text) {
@@ -111,12 +111,14 @@ static void keep(struct stage *stage, const char *name, const char *text) {
 static void passes(struct stage *stage, const char *text) {
 	if (schema_gate_check(&stage->control, &stage->pending, check_good(stage->world, text), &stage->err) != 0)
 		fail_msg("%s", stage->err.msg);
-	assert_int_equal(schema_gate_check_packed(&stage->control, &stage->pending, pack(stage, text), &stage->err), 0);
+	const struct deployment_record record = {.schema = pack(stage, text)};
+	assert_int_equal(schema_gate_check_again(&stage->control, &stage->pending, &record, &stage->err), 0);
 }
 
 static void is_refused(struct stage *stage, const char *text, const char *why) {
 	const struct control *control = &stage->control;
-	assert_int_equal(schema_gate_check_packed(control, &stage->pending, pack(stage, text), &stage->err), -1);
+	const struct deployment_record record = {.schema = pack(stage, text)};
+	assert_int_equal(schema_gate_check_again(control, &stage->pending, &record, &stage->err), -1);
 	assert_int_equal(schema_gate_check(control, &stage->pending, check_good(stage->world, text), &stage->err), -1);
 	assert_int_equal(stage->err.code, CODE_FAILED_PRECONDITION);
 	bool is_misfit = strstr(stage->err.msg, "does not fit") != NULL;
@@ -238,6 +240,79 @@ static void test_what_was_there_is_not_blamed_on_others(void **state) {
 	passes(stage, "module other { export verb find(Unit) Int +calls catalog.find\n}");
 }
 
+/* --- what callers were deployed with ------------------------------------------------------------------------------ */
+
+static const char cart_broken[] = "cart.total calls catalog.find: Request.shop";
+
+static void test_killing_a_module_does_not_free_it_of_its_callers(void **state) {
+	struct stage *stage = *state;
+	activate(stage, "catalog", catalog);
+	activate(stage, "cart", cart);
+	kill_module(stage, "catalog");
+	is_refused(stage, catalog_asks_more, cart_broken);
+	passes(stage, catalog);
+	passes(stage, catalog_says_more);
+}
+
+static void test_a_repair_is_never_refused(void **state) {
+	struct stage *stage = *state;
+	activate(stage, "catalog", catalog);
+	activate(stage, "cart", cart);
+	activate(stage, "catalog", catalog_asks_more); /* by --allow-breaking */
+	passes(stage, catalog);
+	passes(stage, catalog_says_more);
+	bring_up(stage, "catalog", catalog);
+	is_refused(stage, "module catalog { export data Product { name String } }", "cart.total calls catalog.find");
+}
+
+static void test_what_is_broken_already_is_not_blamed_on_the_next(void **state) {
+	struct stage *stage = *state;
+	activate(stage, "catalog", catalog);
+	activate(stage, "cart", cart);
+	activate(stage, "catalog", catalog_asks_more);
+	passes(stage, catalog_asks_more);
+	is_refused(stage, "module catalog { export data Product { name String } }", "find is gone");
+	kill_module(stage, "catalog");
+	is_refused(stage, catalog_asks_more, cart_broken);
+}
+
+static void test_each_caller_has_needs_of_its_own(void **state) {
+	struct stage *stage = *state;
+	activate(stage, "catalog", catalog);
+	activate(stage, "cart", cart);
+	activate(stage, "catalog", catalog_asks_more);
+	activate(stage, "shop", "module shop { export verb buy(Unit) Int +calls catalog.find\n}");
+	is_refused(stage, catalog, "shop.buy calls catalog.find: Request.shop");
+	assert_null(strstr(stage->err.msg, "cart"));
+	is_refused(stage, "module catalog { export verb list(Unit) Int }",
+		   "cart.total calls catalog.find: find is gone");
+	assert_non_null(strstr(stage->err.msg, "shop.buy calls catalog.find: find is gone"));
+	/* A new deployment of the caller has the needs of its time. */
+	activate(stage, "cart", cart);
+	passes(stage, catalog_asks_more);
+}
+
+/* It was built for a catalog that is no more. */
+static void test_an_earlier_deployment_must_fit_as_a_caller(void **state) {
+	struct stage *stage = *state;
+	activate(stage, "catalog", catalog);
+	struct deployment_record record = {.schema = pack(stage, cart)};
+	struct need_record *needs;
+	schema_gate_list_needs(&stage->control, check_good(stage->world, cart), &stage->world->arena, &needs,
+			       &record.need_count);
+	record.needs = needs;
+	assert_int_equal(record.need_count, 1);
+	assert_string_equal(record.needs[0].module, "catalog");
+	needs[0].schema = pack(stage, catalog);
+	activate(stage, "catalog", catalog_says_more);
+	assert_int_equal(schema_gate_check_again(&stage->control, &stage->pending, &record, &stage->err), 0);
+	activate(stage, "catalog", catalog_asks_more);
+	assert_int_equal(schema_gate_check_again(&stage->control, &stage->pending, &record, &stage->err), -1);
+	assert_string_equal(stage->err.reason, "SCHEMA_MISFIT");
+	assert_non_null(strstr(stage->err.msg, cart_broken));
+	passes(stage, cart); /* built anew */
+}
+
 /* Whom the callee calls in turn is of no matter: a deployment would take as long as the system is large. */
 static void test_calls_of_others_are_not_followed(void **state) {
 	struct stage *stage = *state;
@@ -280,6 +355,11 @@ int main(void) {
 		CASE(test_what_is_being_kept_counts_as_well),
 		CASE(test_a_first_deployment_is_seen_while_it_is_kept),
 		CASE(test_what_was_there_is_not_blamed_on_others),
+		CASE(test_killing_a_module_does_not_free_it_of_its_callers),
+		CASE(test_a_repair_is_never_refused),
+		CASE(test_what_is_broken_already_is_not_blamed_on_the_next),
+		CASE(test_each_caller_has_needs_of_its_own),
+		CASE(test_an_earlier_deployment_must_fit_as_a_caller),
 #undef CASE
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

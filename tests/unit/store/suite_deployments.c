@@ -73,6 +73,37 @@ static void gives_back_what_it_was_given(void **state) {
 	}
 }
 
+static void gives_back_what_a_deployment_needs(void **state) {
+	static const struct need_record needs[] = {{.module = "time", .key = "dpl-time-1"},
+						   {.module = "echo", .key = "dpl-echo-1"},
+						   {.module = "gone", .key = "dpl-gone-1"}};
+	struct fixture *fixture = *state;
+	struct deployment_record record = make_record("dpl-shop-1", "shop", "first");
+	struct error err;
+	fixture_add(fixture, make_record("dpl-time-1", "time", "a"), "dpl-time-1");
+	fixture_add(fixture, make_record("dpl-echo-1", "echo", "b"), "dpl-echo-1");
+	record.needs = needs;
+	record.need_count = ARRAY_LEN(needs);
+	fixture_add(fixture, record, "dpl-shop-1");
+	fixture_close(fixture);
+	fixture_open(fixture);
+	record = fixture_get(fixture, "dpl-shop-1");
+	assert_int_equal(record.need_count, 0);
+	assert_int_equal(fixture->store->ops->get_needs(fixture->store, &fixture->arena, &record, &err), 0);
+	assert_int_equal(record.need_count, 2);
+	assert_string_equal(record.needs[0].module, "echo");
+	assert_string_equal(record.needs[0].key, "dpl-echo-1");
+	assert_true(str_eq(record.needs[0].schema, fixture_get(fixture, "dpl-echo-1").schema));
+	assert_string_equal(record.needs[1].module, "time");
+	record = fixture_get(fixture, "dpl-time-1");
+	assert_int_equal(fixture->store->ops->get_needs(fixture->store, &fixture->arena, &record, &err), 0);
+	assert_int_equal(record.need_count, 0);
+	struct arena none = ARENA_INIT(0);
+	record = fixture_get(fixture, "dpl-shop-1");
+	assert_int_equal(fixture->store->ops->get_needs(fixture->store, &none, &record, &err), -1);
+	assert_int_equal(err.code, CODE_RESOURCE_EXHAUSTED);
+}
+
 static void takes_many_artefacts_and_a_large_schema(void **state) {
 	struct fixture *fixture = *state;
 	enum { COUNT = 3000, SCHEMA_SIZE = 1 << 20 };
@@ -258,6 +289,7 @@ static void stays_within_the_arena(void **state) {
 static const struct CMUnitTest tests[] = {
 	TEST(begins_empty),
 	TEST(gives_back_what_it_was_given),
+	TEST(gives_back_what_a_deployment_needs),
 	TEST(takes_many_artefacts_and_a_large_schema),
 	TEST(finds_the_same_identity_again),
 	TEST(adding_a_deployment_changes_no_module),
