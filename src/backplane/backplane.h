@@ -21,6 +21,7 @@ struct backplane_options {
 	unsigned warm; /* idle Runners kept for each language in use; 1 */
 	uint64_t start_timeout_ms; /* passed to Runners; 30 s */
 	uint64_t orphan_timeout_ms; /* passed to Runners; 2 min */
+	uint64_t child_ping_ms; /* passed to Runners; 2 s */
 	uint64_t drain_timeout_ms; /* limit for a replaced deployment to finish its calls; 30 s */
 	/* PEM files; NULL: none. With a certificate the port accepts TLS; when bind is https:// or a client_ca is
 	 * given, it accepts TLS only, and the Backplane's own Runners and their modules connect to a socket in the data

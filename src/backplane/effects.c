@@ -75,9 +75,13 @@ static struct runner_call *runner_call_new(struct context *context, const struct
 	return call;
 }
 
-static void on_pinged(void *owner, const ProtobufCMessage *response UNUSED, const struct error *err) {
+static void on_pinged(void *owner, const ProtobufCMessage *response, const struct error *err) {
 	struct runner_call *call = owner;
-	control_pinged(context_event(call->context), call->runner_key, call->serial, err);
+	struct control *control = context_event(call->context);
+	if (err == NULL)
+		control_runner_trouble(control, call->runner_key, call->serial,
+				       ((const Ftl__PingResponse *)response)->trouble);
+	control_pinged(control, call->runner_key, call->serial, err);
 	context_event_done(call->context);
 	free(call);
 }

@@ -17,20 +17,34 @@ int process_read(pid_t pid, const char *file, size_t max, char **ret_bytes, size
 	return file_read(path, max, ret_bytes, ret_len, NULL);
 }
 
-uint64_t process_stat(pid_t pid, int field) {
-	char *text;
+/* The text from the field on, in *ret_text, which is the caller's to free; NULL: the process is gone. */
+static const char *read_stat(pid_t pid, int field, char **ret_text) {
 	size_t len;
-	if (process_read(pid, "stat", STAT_MAX, &text, &len) < 0)
-		return 0;
-	uint64_t number = 0;
+	*ret_text = NULL;
+	if (process_read(pid, "stat", STAT_MAX, ret_text, &len) < 0)
+		return NULL;
 	/* The process name, field 2, may contain anything; the last bracket ends it. */
-	char *at = strrchr(text, ')');
+	const char *at = strrchr(*ret_text, ')');
 	for (int i = 2; at != NULL && i < field; i++)
 		at = strchr(at + 1, ' ');
-	if (at != NULL)
-		number = strtoull(at + 1, NULL, 10);
+	return at != NULL ? at + 1 : NULL;
+}
+
+uint64_t process_stat(pid_t pid, int field) {
+	char *text;
+	const char *at = read_stat(pid, field, &text);
+	uint64_t number = at != NULL ? strtoull(at, NULL, 10) : 0;
 	free(text);
 	return number;
+}
+
+char process_state(pid_t pid) {
+	enum { STATE = 3 };
+	char *text;
+	const char *at = read_stat(pid, STATE, &text);
+	char state = at != NULL ? *at : '\0';
+	free(text);
+	return state;
 }
 
 static bool is_of_our_user(pid_t pid) {
@@ -49,4 +63,21 @@ void process_for_each(process_function *each, void *data) {
 	}
 	if (folder != NULL)
 		closedir(folder);
+}
+
+struct session_search {
+	pid_t session;
+	bool found;
+};
+
+static void look(void *data, pid_t pid) {
+	struct session_search *search = data;
+	search->found = search->found || (process_state(pid) == 'T' &&
+					  process_stat(pid, PROCESS_STAT_SESSION) == (uint64_t)search->session);
+}
+
+bool process_session_is_stopped(pid_t session) {
+	struct session_search search = {.session = session};
+	process_for_each(look, &search);
+	return search.found;
 }

@@ -58,6 +58,13 @@ static const struct args_option options_process[] = {
 	 .value = "DURATION",
 	 .standard = "2m",
 	 .help = "a Runner that has no Backplane for this long stops itself"},
+	{.name = "child-ping",
+	 .kind = ARGS_DURATION,
+	 .offset = offsetof(struct common_options, process.child_ping_ms),
+	 .value = "DURATION",
+	 .standard = "2s",
+	 .help = "a Runner pings its child so often; a child that misses three\n"
+		 "in a row is replaced, unless calls keep it busy; 0s: never"},
 	{.name = "log-level",
 	 .kind = ARGS_LEVEL,
 	 .offset = offsetof(struct common_options, process.log_level),

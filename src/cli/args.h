@@ -43,10 +43,10 @@ struct limit_options {
 	uint64_t header_ms, stall_ms, idle_ms;
 };
 
-/* What `ftl serve` and `ftl runner` have in common. A Backplane passes the first three on to its Runners. */
+/* What `ftl serve` and `ftl runner` have in common. A Backplane passes all but the last on to its Runners. */
 struct process_options {
 	unsigned busy_poll_us;
-	uint64_t start_timeout_ms, orphan_timeout_ms;
+	uint64_t start_timeout_ms, orphan_timeout_ms, child_ping_ms;
 	enum log_level log_level;
 };
 

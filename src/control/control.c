@@ -228,6 +228,12 @@ void control_runner_exited(struct control *control, const char *runner_key, cons
 	control_reconcile(control);
 }
 
+void control_runner_trouble(struct control *control, const char *runner_key, uint64_t serial, const char *trouble) {
+	struct runner *runner = runner_find(control, runner_key);
+	if (runner != NULL && runner->serial == serial)
+		liveness_set_trouble(control, runner, trouble);
+}
+
 void control_pinged(struct control *control, const char *runner_key, uint64_t serial, const struct error *err) {
 	struct runner *runner = runner_find(control, runner_key);
 	if (runner == NULL || runner->serial != serial)

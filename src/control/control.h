@@ -63,6 +63,9 @@ void control_runner_progress(struct control *control, const char *runner_key, co
 /* The Platform has the Runner no longer, or could not make it. Told once for each that it was asked for or found. */
 void control_runner_exited(struct control *control, const char *runner_key, const struct cause *cause);
 
+/* A Runner said, in its answer to a ping, why calls of what it hosts may go unanswered; "": it knows no reason. */
+void control_runner_trouble(struct control *control, const char *runner_key, uint64_t serial, const char *trouble);
+
 /* Answers. serial: of the record of the Runner that was pinged, or told to deploy. err NULL: it succeeded. */
 void control_pinged(struct control *control, const char *runner_key, uint64_t serial, const struct error *err);
 void control_deploy_answered(struct control *control, const char *runner_key, uint64_t serial, uint64_t attempt,

@@ -136,9 +136,9 @@ static uint64_t limit_ms(const struct control *control, enum deployment_phase ph
 void deployment_set_phase(struct control *control, struct deployment *deployment, enum deployment_phase phase) {
 	ASSERT(allowed[deployment->phase] & TO(phase));
 	if (deployment->phase == PHASE_FAILING) {
-		free(deployment->first_failure);
-		deployment->first_failure = NULL;
-		deployment->replicas_failed = 0;
+		free(deployment->failing.first);
+		deployment->failing.first = NULL;
+		deployment->failing.replicas = 0;
 	}
 	deployment->phase = phase;
 	deployment->due_ms = limit_ms(control, phase);
@@ -264,7 +264,14 @@ static uint64_t backoff_ms(const struct control *control, unsigned failures) {
 	return failures == 0 ? 0 : MIN(control->config.retry_max_ms, (uint64_t)100 << MIN(failures - 1, 10u));
 }
 
+static void note_failure(struct deployment *deployment, const char *why) {
+	char *copy = mem_strdup(why);
+	free(deployment->last_failure);
+	deployment->last_failure = copy;
+}
+
 static void retry_later(struct control *control, struct deployment *deployment, const struct cause *cause) {
+	note_failure(deployment, cause->why);
 	uint64_t delay_ms = backoff_ms(control, deployment->failures);
 	deployment->retry_due_ms = control->time.now_ms + delay_ms;
 	char text[EVENT_TEXT_MAX];
@@ -288,8 +295,8 @@ static bool conclude_failing(struct control *control, struct deployment *deploym
 	if (control->time.now_ms < deployment->due_ms && is_any_replica_on_its_way(deployment))
 		return true;
 	char why[EVENT_TEXT_MAX];
-	snprintf(why, sizeof why, "%u of %u replicas did not come up; the first said: %s", deployment->replicas_failed,
-		 deployment_wanted(deployment), deployment->first_failure);
+	snprintf(why, sizeof why, "%u of %u replicas did not come up; the first said: %s", deployment->failing.replicas,
+		 deployment_wanted(deployment), deployment->failing.first);
 	deployment_fail(control, deployment, &(struct cause){.why = why});
 	return true;
 }
@@ -307,6 +314,7 @@ void deployment_replica_up(struct control *control, struct deployment *deploymen
 void deployment_replica_failed(struct control *control, struct deployment *deployment, const struct runner *runner,
 			       const struct cause *said) {
 	deployment->failures++;
+	note_failure(deployment, said->why);
 	if (deployment->phase == PHASE_STARTING && !is_any_replica_on_its_way(deployment)) {
 		deployment_fail(control, deployment, said);
 		return;
@@ -318,9 +326,9 @@ void deployment_replica_failed(struct control *control, struct deployment *deplo
 	control->effects->ops->event(control->effects, &event);
 	if (deployment->phase == PHASE_STARTING) {
 		deployment_set_phase(control, deployment, PHASE_FAILING);
-		deployment->first_failure = mem_strdup(said->why);
+		deployment->failing.first = mem_strdup(said->why);
 	}
-	deployment->replicas_failed++;
+	deployment->failing.replicas++;
 	conclude_failing(control, deployment);
 }
 

@@ -258,6 +258,18 @@ static void count_ping(struct control *control, struct runner *runner, const str
 	runner_reschedule(control, runner);
 }
 
+void liveness_set_trouble(struct control *control, struct runner *runner, const char *trouble) {
+	struct liveness *liveness = &runner->liveness;
+	bool was_known = liveness->trouble[0] != '\0', is_known = trouble[0] != '\0';
+	if (runner->state != RUNNER_ALIVE)
+		return;
+	snprintf(liveness->trouble, sizeof liveness->trouble, "%s", trouble);
+	if (is_known && !was_known)
+		runner_tell(control, runner, EVENT_RUNNER_SILENT, 0, liveness->trouble);
+	else if (was_known && !is_known)
+		runner_tell(control, runner, EVENT_RUNNER_ALIVE, 0, "its child answers pings again");
+}
+
 void liveness_pinged(struct control *control, struct runner *runner, const struct error *err) {
 	/* The timeout fired late, so this process was stalled; do not count it as missed. */
 	bool late = err != NULL &&

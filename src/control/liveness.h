@@ -29,6 +29,9 @@ void liveness_register(struct control *control, const struct registration *regis
 /* half_closed: by its client's half close, after which pings alone tell whether the Runner lives. */
 void liveness_stream_ended(struct control *control, struct runner *runner, bool half_closed);
 
+/* Why calls of what it hosts may go unanswered; "": no reason is known. */
+void liveness_set_trouble(struct control *control, struct runner *runner, const char *trouble);
+
 void liveness_ping(struct control *control, struct runner *runner);
 /* err NULL: the Runner answered. It may be gone afterwards. */
 void liveness_pinged(struct control *control, struct runner *runner, const struct error *err);

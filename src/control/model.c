@@ -189,7 +189,8 @@ void deployment_free(struct control *control, struct deployment *deployment) {
 	free(deployment->needs);
 	packed_schema_unref(deployment->schema);
 	free(deployment->detail);
-	free(deployment->first_failure);
+	free(deployment->last_failure);
+	free(deployment->failing.first);
 	free(deployment);
 }
 

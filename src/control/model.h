@@ -58,6 +58,7 @@ struct liveness {
 	uint64_t ping_due_ms; /* PING_WAITING; UINT64_MAX: none is due */
 	uint64_t ping_sent_ms;
 	unsigned pings_missed; /* in a row */
+	char trouble[160]; /* ALIVE: why calls of what it hosts may go unanswered, as it says; "": it knows no reason */
 };
 
 struct runner {
@@ -133,8 +134,11 @@ struct deployment {
 	unsigned alive; /* of them */
 	unsigned failures; /* in a row */
 	uint64_t retry_due_ms; /* no new attempt before */
-	unsigned replicas_failed; /* FAILING */
-	char *first_failure; /* FAILING: what the first of those said; else NULL */
+	char *last_failure; /* why a replica failed or was lost the last time; NULL: none was */
+	struct { /* FAILING; else zero */
+		unsigned replicas; /* that failed */
+		char *first; /* what the first of those said */
+	} failing;
 	uint64_t fetch_us, start_us; /* of the replica that came up last */
 
 	struct list in_ending; /* control->marks.ending: DRAINING, STOPPED, FAILED */

@@ -67,3 +67,41 @@ const char *control_module_problem(const struct control *control, const struct m
 		return say(text, REASON_SCALED_TO_ZERO, "it is scaled to 0");
 	return say_what_it_waits_for(control, deployment, text);
 }
+
+static bool has_young_replica(const struct control *control, const struct deployment *deployment) {
+	LIST_FOREACH(link, &deployment->runners) {
+		const struct runner *runner = LIST_ENTRY(link, struct runner, in_deployment);
+		if (runner->state == RUNNER_ALIVE &&
+		    control->time.now_ms - runner->alive_since_ms < control->config.stable_ms)
+			return true;
+	}
+	return false;
+}
+
+static const char *times(const struct deployment *deployment, char ret_text[24]) {
+	snprintf(ret_text, 24, "%u time%s", deployment->failures, deployment->failures == 1 ? "" : "s");
+	return ret_text;
+}
+
+bool control_module_is_unstable(const struct control *control, const struct module *module, char *ret_text,
+				size_t size) {
+	const struct deployment *active = module->active;
+	char count[24];
+	if (active == NULL || module->replicas == 0 || active->alive < module->replicas || active->failures == 0 ||
+	    active->last_failure == NULL || !has_young_replica(control, active))
+		return false;
+	snprintf(ret_text, size,
+		 "%s has all %u replicas alive, but one was started again just now: %s failed %s in a row: %s",
+		 module->name, module->replicas, active->key, times(active, count), active->last_failure);
+	return true;
+}
+
+bool control_module_comes_up_badly(const struct module *module, char *ret_text, size_t size) {
+	const struct deployment *next = module->next;
+	char count[24];
+	if (next == NULL || next->failures == 0 || next->last_failure == NULL)
+		return false;
+	snprintf(ret_text, size, "%s: %s is being brought up, and failed %s in a row: %s", module->name, next->key,
+		 times(next, count), next->last_failure);
+	return true;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is told to callers of a module of which nothing is alive.
+ * What is told to callers of a module of which nothing is alive, and to people of one that is not as it should be.
  */
 #pragma once
 
@@ -12,3 +12,11 @@ bool control_module_is_awaited(const struct control *control, const struct modul
 /* Why no call reaches the module just now, in plain words. Returns the reason, one of base/reasons.h. */
 const char *control_module_problem(const struct control *control, const struct module *module, char *ret_text,
 				   size_t size);
+
+/* Whether replicas of the active deployment fail again and again, though just now all are alive: the text says how
+ * often and why. */
+bool control_module_is_unstable(const struct control *control, const struct module *module, char *ret_text,
+				size_t size);
+
+/* The same for the next deployment, which is brought up again after failures. */
+bool control_module_comes_up_badly(const struct module *module, char *ret_text, size_t size);

@@ -166,6 +166,7 @@ static void detach(struct control *control, struct runner *runner) {
 	list_remove(&runner->in_deployment);
 	runner->deployment = NULL;
 	runner->attempt = 0;
+	runner->liveness.trouble[0] = '\0';
 	module_mark_unreconciled(control, deployment->module);
 }
 

@@ -75,6 +75,7 @@ struct runner_settings {
 	const char *program; /* path of the ftl binary, for Platforms on this machine */
 	unsigned busy_poll_us; /* --busy-poll */
 	uint64_t start_timeout_ms, orphan_timeout_ms; /* --start-timeout, --orphan-timeout */
+	uint64_t child_ping_ms; /* --child-ping */
 };
 
 /* Borrowed during open, except loop, events and owner, which outlive the platform. */

@@ -32,6 +32,8 @@ struct host_ops {
 	void (*list)(struct host *host, struct rpc_stream *stream);
 	void (*stop)(struct host *host);
 	size_t (*calls)(const struct host *host);
+	/* Why calls may go unanswered, as the host sees it; "": it sees no reason. NULL: it never does. */
+	const char *(*trouble)(const struct host *host);
 };
 
 struct host_options {
@@ -48,6 +50,7 @@ struct host_options {
 	struct logs *logs;
 	uint64_t start_timeout_ms;
 	uint64_t kill_timeout_ms;
+	uint64_t child_ping_ms; /* between two pings of a child that is alive; 0: none */
 	const struct host_events *events;
 	void *owner;
 };
@@ -64,6 +67,10 @@ struct host {
 /* Calls in progress. */
 static inline size_t host_calls(const struct host *host) {
 	return host->ops->calls(host);
+}
+
+static inline const char *host_trouble(const struct host *host) {
+	return host->ops->trouble != NULL ? host->ops->trouble(host) : "";
 }
 
 /* Ends the host, whatever calls are in progress. `ended` follows. A second call does nothing. */

@@ -10,10 +10,13 @@
 
 #include "base/clock.h"
 #include "base/line_splitter.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "base/process.h"
 #include "ftl.pb-c.h"
 #include "rpc/relay.h"
 #include "runner/child.h"
+#include "runner/child_ping.h"
 
 enum {
 	PROBE_FIRST_MS = 1, /* between two Pings: an eighth of the time since the start, but within these two */
@@ -30,6 +33,8 @@ struct process_host {
 	struct rpc_unary_call *ping; /* in progress */
 	size_t calls; /* in progress */
 	struct timer probe; /* the next Ping */
+	struct child_ping pinging; /* since it is alive */
+	char trouble[128]; /* BUSY; else "" */
 	struct timer limit; /* of the start-up, of the stop, and then of what is left after the exit */
 	uint64_t started_ms;
 	char bind[ENDPOINT_MAX];
@@ -158,12 +163,79 @@ static void on_start_limit(struct timer *timer) {
 static void become_alive(struct process_host *process) {
 	process_host_move(&process->state, PROCESS_ALIVE);
 	timer_stop(process->host.options.loop, &process->limit);
+	if (process->pinging.every_ms > 0)
+		timer_start(process->host.options.loop, &process->probe, process->pinging.every_ms);
 	process->host.options.events->alive(&process->host);
+}
+
+/* --- while it is alive -------------------------------------------------------------------------------------------- */
+
+static void on_hung(struct process_host *process, bool is_stopped) {
+	char every[TIME_TEXT_MAX];
+	duration_format(every, (int64_t)process->pinging.every_ms);
+	error_set(&process->why, CODE_UNAVAILABLE, "%s hung, and was killed: it %s and missed %u pings, one each %s",
+		  process->host.options.entry, is_stopped ? "was stopped by a signal" : "had no call to answer",
+		  process->pinging.missed, every);
+	stop_child(process, SIGKILL);
+}
+
+static void tell_busy(struct process_host *process) {
+	const struct host_options *options = &process->host.options;
+	bool is_first = process->trouble[0] == '\0';
+	snprintf(process->trouble, sizeof process->trouble,
+		 "%s does not answer pings; it may be busy, as %zu call%s in progress there", options->entry,
+		 process->calls, process->calls == 1 ? " is" : "s are");
+	if (is_first)
+		log_warn("%s: %s", options->deployment_key, process->trouble);
+}
+
+static void on_missed(struct process_host *process, uint64_t now_ms) {
+	/* The process that serves may be a child of the entry, which is a shell script then. */
+	bool is_stopped = process->pinging.missed + 1 >= CHILD_PINGS_MISSED_MAX &&
+			  process_session_is_stopped(child_pid(process->child));
+	switch (child_ping_missed(&process->pinging, now_ms, process->calls, is_stopped)) {
+	case CHILD_ANSWERING:
+		break;
+	case CHILD_BUSY:
+		tell_busy(process);
+		break;
+	case CHILD_HUNG:
+		on_hung(process, is_stopped);
+		break;
+	}
+}
+
+static void on_answered(struct process_host *process) {
+	if (!child_ping_answered(&process->pinging))
+		return;
+	process->trouble[0] = '\0';
+	log_info("%s: %s answers pings again", process->host.options.deployment_key, process->host.options.entry);
+}
+
+/* Whatever status the child gives, it has answered. */
+static bool is_missed(const struct error *err) {
+	return err != NULL && (err->code == CODE_DEADLINE_EXCEEDED || err->code == CODE_UNAVAILABLE);
+}
+
+static void on_alive_pinged(struct process_host *process, const struct error *err) {
+	struct loop *loop = process->host.options.loop;
+	uint64_t now_ms = loop_now_ms(loop);
+	if (!is_missed(err))
+		on_answered(process);
+	else if (!child_ping_is_late(&process->pinging, now_ms))
+		on_missed(process, now_ms);
+	uint64_t due_ms = child_ping_due_ms(&process->pinging);
+	if (process->state == PROCESS_ALIVE)
+		timer_start(loop, &process->probe, due_ms > now_ms ? due_ms - now_ms : 0);
 }
 
 static void on_pinged(void *owner, const ProtobufCMessage *message, const struct error *err) {
 	struct process_host *process = owner;
 	process->ping = NULL;
+	if (process->state == PROCESS_ALIVE) {
+		on_alive_pinged(process, err);
+		return;
+	}
 	if (process->state != PROCESS_PROBING) {
 		end_if_done(process);
 		return;
@@ -183,10 +255,12 @@ static void on_pinged(void *owner, const ProtobufCMessage *message, const struct
 static void on_probe(struct timer *timer) {
 	struct process_host *process = CONTAINER_OF(timer, struct process_host, probe);
 	Ftl__PingRequest request = FTL__PING_REQUEST__INIT;
+	bool is_alive = process->state == PROCESS_ALIVE;
+	child_ping_sent(&process->pinging, loop_now_ms(process->host.options.loop));
 	process->ping = rpc_unary_call(process->channel,
 				       &(struct rpc_unary_options){
 					       .path = "/xyz.block.ftl.v1.VerbService/Ping",
-					       .timeout_ms = PROBE_TIMEOUT_MS,
+					       .timeout_ms = is_alive ? process->pinging.every_ms : PROBE_TIMEOUT_MS,
 					       .response = &ftl__ping_response__descriptor,
 					       .done = on_pinged,
 					       .owner = process,
@@ -198,6 +272,8 @@ static void on_probe(struct timer *timer) {
 
 static void on_call_done(struct relay *relay) {
 	struct process_host *process = relay_owner(relay);
+	if (relay_status(relay) == CODE_CANCELLED || relay_status(relay) == CODE_DEADLINE_EXCEEDED)
+		child_ping_abandoned(&process->pinging, loop_now_ms(process->host.options.loop));
 	if (--process->calls > 0)
 		return;
 	if (process->state == PROCESS_EXITED)
@@ -208,7 +284,7 @@ static void on_call_done(struct relay *relay) {
 
 static void process_call(struct host *host, struct rpc_stream *stream) {
 	struct process_host *process = process_of(host);
-	if (process->state == PROCESS_EXITED) {
+	if (process->state == PROCESS_EXITED || process->state == PROCESS_STOPPING) {
 		rpc_refuse(stream);
 		return;
 	}
@@ -221,8 +297,17 @@ static size_t process_calls(const struct host *host) {
 	return CONTAINER_OF(host, const struct process_host, host)->calls;
 }
 
+static const char *process_trouble(const struct host *host) {
+	return CONTAINER_OF(host, const struct process_host, host)->trouble;
+}
+
 static const struct host_ops process_ops = {
-	.call = process_call, .list = process_call, .stop = process_stop, .calls = process_calls};
+	.call = process_call,
+	.list = process_call,
+	.stop = process_stop,
+	.calls = process_calls,
+	.trouble = process_trouble,
+};
 
 /* --- the start ---------------------------------------------------------------------------------------------------- */
 
@@ -300,6 +385,7 @@ struct host *host_process_start(const struct host_options *options, struct error
 	struct process_host *process = mem_zalloc(sizeof *process);
 	*process = (struct process_host){
 		.probe.fire = on_probe,
+		.pinging.every_ms = options->child_ping_ms,
 		.started_ms = loop_now_ms(options->loop),
 		.limit.fire = on_start_limit,
 	};

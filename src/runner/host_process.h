@@ -3,7 +3,7 @@
  * A deployment as a child process that serves VerbService on FTL_BIND.
  *
  *   PROBING ──Ping answered──▶ ALIVE
- *      │ start-up limit, stop    │ stop
+ *      │ start-up limit, stop    │ stop, the child hangs (child_ping.h)
  *      ▼                         ▼
  *   STOPPING ◀───────────────────┘
  *      every state ──the child exits──▶ EXITED ──its last call is answered──▶ ended

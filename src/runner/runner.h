@@ -22,6 +22,7 @@ struct runner_options {
 	uint64_t start_timeout_ms; /* until a child answers Ping; 30 s */
 	uint64_t orphan_timeout_ms; /* without a Backplane for this long the Runner stops itself; 2 min */
 	uint64_t kill_timeout_ms; /* from SIGTERM to SIGKILL of a child; 10 s */
+	uint64_t child_ping_ms; /* between two pings of a child that is alive (child_ping.h); 0: none; 2 s */
 };
 
 /* Runs until a signal orders it to stop (net/stop_signals.h), until the Backplane terminates the Runner, or until there

@@ -208,6 +208,7 @@ static void out_fetch(struct agent_effects *effects, const struct hosting *hosti
 								.logs = &runner->logs,
 								.start_timeout_ms = runner->options->start_timeout_ms,
 								.kill_timeout_ms = runner->options->kill_timeout_ms,
+								.child_ping_ms = runner->options->child_ping_ms,
 								.events = &workload_events,
 								.owner = runner,
 							});

@@ -8,7 +8,10 @@
 #include "runner/runner_process.h"
 
 static void on_runner_ping(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {
+	const struct runner_process *runner = unary->service;
 	Ftl__PingResponse response = FTL__PING_RESPONSE__INIT;
+	if (runner->workload != NULL)
+		response.trouble = (char *)workload_trouble(runner->workload);
 	rpc_unary_reply(unary, &response.base);
 }
 

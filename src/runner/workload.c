@@ -146,6 +146,7 @@ static int start(struct workload *workload, struct error *err) {
 		.logs = options->logs,
 		.start_timeout_ms = options->start_timeout_ms,
 		.kill_timeout_ms = options->kill_timeout_ms,
+		.child_ping_ms = options->child_ping_ms,
 		.events = &host_events,
 		.owner = workload,
 	};
@@ -211,4 +212,8 @@ void workload_list(struct workload *workload, struct rpc_stream *stream) {
 
 size_t workload_calls(const struct workload *workload) {
 	return workload->host == NULL ? 0 : host_calls(workload->host);
+}
+
+const char *workload_trouble(const struct workload *workload) {
+	return workload->host == NULL ? "" : host_trouble(workload->host);
 }

@@ -34,6 +34,7 @@ struct workload_options {
 	struct logs *logs;
 	uint64_t start_timeout_ms;
 	uint64_t kill_timeout_ms;
+	uint64_t child_ping_ms;
 	const struct workload_events *events;
 	void *owner;
 };
@@ -48,3 +49,6 @@ void workload_remove(struct workload *workload);
 void workload_call(struct workload *workload, struct rpc_stream *stream);
 void workload_list(struct workload *workload, struct rpc_stream *stream);
 size_t workload_calls(const struct workload *workload);
+
+/* Why calls may go unanswered; "": no reason is known. */
+const char *workload_trouble(const struct workload *workload);

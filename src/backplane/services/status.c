@@ -40,6 +40,7 @@ static Ftl__StatusResponse__Runner *describe_runner(const struct status_service 
 	shown->calls = route_builder_calls(service->routes, runner);
 	route_builder_outlier_text(service->routes, runner, left_out);
 	shown->left_out = arena_strdup(arena, str_from(left_out));
+	shown->trouble = (char *)(runner->state == RUNNER_ALIVE ? runner->liveness.trouble : "");
 	return shown;
 }
 
@@ -108,8 +109,8 @@ static void add_deployments(const struct control *control, Ftl__StatusResponse *
 	qsort(response->deployments, response->n_deployments, sizeof *response->deployments, compare_deployments);
 }
 
-/* Adds the replicas that are ejected (router/outlier.h). */
-static void add_left_out(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
+/* Adds the replicas that are ejected (router/outlier.h), and those of which their Runner knows a trouble. */
+static void add_replicas(const struct control *control, Ftl__StatusResponse *response, struct arena *arena) {
 	for (size_t i = 0; i < response->n_runners; i++) {
 		const Ftl__StatusResponse__Runner *runner = response->runners[i];
 		const struct deployment *deployment = control_deployment(control, str_from(runner->deployment_key));
@@ -117,12 +118,33 @@ static void add_left_out(const struct control *control, Ftl__StatusResponse *res
 			response->problems[response->n_problems++] =
 				arena_printf(arena, "%s: its replica on %s is %s", deployment->module->name,
 					     runner->key, runner->left_out);
+		if (runner->trouble[0] != '\0' && deployment != NULL)
+			response->problems[response->n_problems++] =
+				arena_printf(arena, "%s: its replica on %s may be down: %s", deployment->module->name,
+					     runner->key, runner->trouble);
 	}
+}
+
+static void add_module(const struct control *control, const struct module *module, Ftl__StatusResponse *response,
+		       struct arena *arena) {
+	bool should_run = module->active != NULL && module->replicas > 0;
+	bool lacks_replicas = should_run && module->active->alive < module->replicas;
+	char text[ERROR_TEXT_MAX];
+	if (lacks_replicas || (!should_run && module->failure != NULL)) {
+		control_module_problem(control, module, text, sizeof text);
+		response->problems[response->n_problems++] =
+			arena_printf(arena, "%s has %u of %u replicas alive: %s", module->name,
+				     module->active ? module->active->alive : 0, module->replicas, text);
+	}
+	if (control_module_is_unstable(control, module, text, sizeof text))
+		response->problems[response->n_problems++] = arena_strdup(arena, str_from(text));
+	if (control_module_comes_up_badly(module, text, sizeof text))
+		response->problems[response->n_problems++] = arena_strdup(arena, str_from(text));
 }
 
 static void add_problems(const struct context *context, Ftl__StatusResponse *response, struct arena *arena) {
 	const struct control *control = &context->control;
-	size_t room = control->books.modules.len + control->books.languages.len + control->books.runners.len;
+	size_t room = 2 * control->books.modules.len + control->books.languages.len + 2 * control->books.runners.len;
 	response->problems = arena_alloc(arena, (room + 1) * sizeof *response->problems);
 	char *of_store = store_writer_problem(&context->data.writer, arena);
 	if (of_store != NULL)
@@ -134,19 +156,9 @@ static void add_problems(const struct context *context, Ftl__StatusResponse *res
 				arena_printf(arena, "Runners for %s cannot be had: the last one %s", language->name,
 					     language->problem);
 	}
-	LIST_FOREACH(link, &control->books.all_modules) {
-		const struct module *module = LIST_ENTRY(link, struct module, in_control);
-		bool should_run = module->active != NULL && module->replicas > 0;
-		if ((should_run && module->active->alive >= module->replicas) ||
-		    (!should_run && module->failure == NULL))
-			continue;
-		char text[ERROR_TEXT_MAX];
-		control_module_problem(control, module, text, sizeof text);
-		response->problems[response->n_problems++] =
-			arena_printf(arena, "%s has %u of %u replicas alive: %s", module->name,
-				     module->active ? module->active->alive : 0, module->replicas, text);
-	}
-	add_left_out(control, response, arena);
+	LIST_FOREACH(link, &control->books.all_modules)
+		add_module(control, LIST_ENTRY(link, struct module, in_control), response, arena);
+	add_replicas(control, response, arena);
 }
 
 static void on_status(struct rpc_unary *unary, const ProtobufCMessage *request UNUSED) {

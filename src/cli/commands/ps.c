@@ -47,8 +47,9 @@ static const char *start_text(struct arena *arena, const Ftl__StatusResponse__De
 }
 
 static const char *state_text(struct arena *arena, const Ftl__StatusResponse__Runner *runner) {
-	return runner->left_out[0] != '\0' ? arena_printf(arena, "%s, %s", runner->state, runner->left_out)
-					   : runner->state;
+	if (runner->left_out[0] != '\0')
+		return arena_printf(arena, "%s, %s", runner->state, runner->left_out);
+	return runner->trouble[0] != '\0' ? arena_printf(arena, "%s, misses pings", runner->state) : runner->state;
 }
 
 /* Adds a row for one Runner of a deployment; runner NULL: the deployment has none. */
@@ -65,7 +66,7 @@ static void add_row(struct table *table, struct arena *arena, const Ftl__StatusR
 		{arena_strdup(arena, str_from(age)), STYLE_PLAIN},
 		{runner ? runner->key : "-", STYLE_PLAIN},
 		{runner ? state_text(arena, runner) : "-",
-		 runner && runner->left_out[0] != '\0' ? STYLE_YELLOW : STYLE_PLAIN},
+		 runner && (runner->left_out[0] != '\0' || runner->trouble[0] != '\0') ? STYLE_YELLOW : STYLE_PLAIN},
 		{runner ? arena_printf(arena, "%llu", (unsigned long long)runner->calls) : "-", STYLE_PLAIN},
 		{start_text(arena, deployment), STYLE_PLAIN},
 	};

@@ -67,6 +67,7 @@ static int run(struct cli *cli) {
 		.start_timeout_ms = given->common.process.start_timeout_ms,
 		.orphan_timeout_ms = given->common.process.orphan_timeout_ms,
 		.kill_timeout_ms = given->kill_timeout_ms,
+		.child_ping_ms = given->common.process.child_ping_ms,
 	};
 	struct tls_options trust;
 	if (cli_endpoint(cli, NULL, &runner.backplane, &err) < 0 || cli_trust(cli, runner.backplane, &trust, &err) < 0)

@@ -207,6 +207,7 @@ static int run(struct cli *cli) {
 		.warm = given->warm,
 		.start_timeout_ms = given->common.process.start_timeout_ms,
 		.orphan_timeout_ms = given->common.process.orphan_timeout_ms,
+		.child_ping_ms = given->common.process.child_ping_ms,
 		.drain_timeout_ms = given->drain_timeout_ms,
 		.tls_cert = given->common.tls_cert,
 		.tls_key = given->common.tls_key,

@@ -18,7 +18,7 @@
 #include "platform/local/pid_file.h"
 #include "platform/local/run_folder.h"
 
-enum { LAST_WORDS_MAX = 256 << 10, ARGUMENTS_MAX = 24 };
+enum { LAST_WORDS_MAX = 256 << 10, ARGUMENTS_MAX = 26 };
 
 #define TO(state) (1u << (state))
 
@@ -209,7 +209,7 @@ struct command_line {
 	const char *arguments[ARGUMENTS_MAX];
 	size_t count;
 	char *bind, *work_folder;
-	char start_timeout[32], orphan_timeout[32], busy_poll[16];
+	char start_timeout[32], orphan_timeout[32], child_ping[32], busy_poll[16];
 };
 
 static void add_option(struct command_line *line, const char *name, const char *value) {
@@ -233,6 +233,7 @@ static void command_line_init(struct command_line *line, const char *folder, con
 				      .work_folder = run_folder_path(folder, spec->key, RUN_WORK_FOLDER)};
 	snprintf(line->start_timeout, sizeof line->start_timeout, "%" PRIu64 "ms", settings->start_timeout_ms);
 	snprintf(line->orphan_timeout, sizeof line->orphan_timeout, "%" PRIu64 "ms", settings->orphan_timeout_ms);
+	snprintf(line->child_ping, sizeof line->child_ping, "%" PRIu64 "ms", settings->child_ping_ms);
 	snprintf(line->busy_poll, sizeof line->busy_poll, "%u", settings->busy_poll_us);
 	add_option(line, settings->program, "runner");
 	add_option(line, "--endpoint", spec->backplane);
@@ -242,6 +243,7 @@ static void command_line_init(struct command_line *line, const char *folder, con
 	add_option(line, "--work-folder", line->work_folder);
 	add_option(line, "--start-timeout", line->start_timeout);
 	add_option(line, "--orphan-timeout", line->orphan_timeout);
+	add_option(line, "--child-ping", line->child_ping);
 	add_option(line, "--busy-poll", line->busy_poll);
 	if (spec->ca != NULL)
 		add_option(line, "--ca", spec->ca);

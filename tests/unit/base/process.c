@@ -64,11 +64,40 @@ static void every_process_is_visited_once(void **state UNUSED) {
 	assert_int_equal(search.found, 1);
 }
 
+static char state_of(pid_t pid, char wanted) {
+	for (int turns = 0; turns < 1000 && process_state(pid) != wanted; turns++)
+		usleep(1000);
+	return process_state(pid);
+}
+
+static void a_stopped_process_of_a_session_is_found(void **state UNUSED) {
+	pid_t leader = fork();
+	if (leader == 0) {
+		setsid();
+		start_sleeper();
+		start_sleeper();
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(state_of(leader, 'S'), 'S');
+	assert_false(process_session_is_stopped(leader));
+	kill(leader, SIGSTOP);
+	assert_int_equal(state_of(leader, 'T'), 'T');
+	assert_true(process_session_is_stopped(leader));
+	kill(leader, SIGCONT);
+	assert_int_equal(state_of(leader, 'S'), 'S');
+	assert_false(process_session_is_stopped(leader));
+	kill(-leader, SIGKILL);
+	waitpid(leader, NULL, 0);
+	assert_int_equal(process_state(leader), 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_read_whatever_the_name_is),
 		cmocka_unit_test(files_are_read_up_to_a_limit),
 		cmocka_unit_test(every_process_is_visited_once),
+		cmocka_unit_test(a_stopped_process_of_a_session_is_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,9 +21,10 @@ static void writes_every_field(void **state UNUSED) {
 	runner.since_ms = -5;
 	runner.managed = 1;
 	runner.calls = UINT64_MAX;
-	assert_json(&runner.base,
-		    "{\"key\":\"rnr-1\",\"language\":\"\",\"endpoint\":\"\",\"state\":\"\",\"deployment_key\":\"\","
-		    "\"since_ms\":-5,\"managed\":true,\"calls\":9223372036854775807,\"left_out\":\"\"}");
+	assert_json(
+		&runner.base,
+		"{\"key\":\"rnr-1\",\"language\":\"\",\"endpoint\":\"\",\"state\":\"\",\"deployment_key\":\"\","
+		"\"since_ms\":-5,\"managed\":true,\"calls\":9223372036854775807,\"left_out\":\"\",\"trouble\":\"\"}");
 }
 
 static void writes_lists_and_enums(void **state UNUSED) {

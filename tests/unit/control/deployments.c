@@ -376,6 +376,41 @@ static void callers_are_told_why_nothing_is_alive(void **state UNUSED) {
 	assert_string_equal(err.reason, "STOPPED");
 }
 
+static void replicas_that_fail_again_and_again_are_a_problem(void **state UNUSED) {
+	char text[256];
+	const struct control *control = &stage->control;
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	report("one", "dpl-1", "");
+	publish();
+	const struct module *module = control_module(control, STR("echo"));
+	assert_false(control_module_is_unstable(control, module, text, sizeof text));
+	report("one", "dpl-1", "exited with status 3");
+	/* A problem of another kind: nothing is alive. */
+	assert_false(control_module_is_unstable(control, module, text, sizeof text));
+	pass(100);
+	report("one", "dpl-1", "");
+	publish();
+	assert_true(control_module_is_unstable(control, module, text, sizeof text));
+	assert_string_equal(text,
+			    "echo has all 1 replicas alive, but one was started again just now: dpl-1 failed 1 time "
+			    "in a row: exited with status 3");
+	pass(control_config_default.stable_ms);
+	assert_false(control_module_is_unstable(control, module, text, sizeof text));
+}
+
+static void a_deployment_that_comes_up_badly_is_a_problem(void **state UNUSED) {
+	char text[256];
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	const struct module *module = control_module(&stage->control, STR("echo"));
+	assert_false(control_module_comes_up_badly(module, text, sizeof text));
+	control_runner_exited(&stage->control, "one", &(struct cause){.why = "was killed"});
+	assert_true(control_module_comes_up_badly(module, text, sizeof text));
+	assert_string_equal(text,
+			    "echo: dpl-1 is being brought up, and failed 1 time in a row: the Runner one was killed");
+}
+
 static void callers_are_told_why_a_deployment_failed(void **state UNUSED) {
 	bring_runner(1, "one");
 	deploy("dpl-1", "echo", 1);
@@ -410,6 +445,8 @@ int main(void) {
 		STAGE_TEST(events_tell_when_the_next_attempt_is),
 		STAGE_TEST(callers_are_told_why_nothing_is_alive),
 		STAGE_TEST(callers_are_told_why_a_deployment_failed),
+		STAGE_TEST(replicas_that_fail_again_and_again_are_a_problem),
+		STAGE_TEST(a_deployment_that_comes_up_badly_is_a_problem),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -354,6 +354,27 @@ static void strange_reports_change_nothing(void **state UNUSED) {
 	assert_int_equal(alive_of("dpl-1"), 1);
 }
 
+static void tells_once_what_troubles_a_runner(void **state UNUSED) {
+	bring_runner(1, "one");
+	deploy("dpl-1", "echo", 1);
+	const struct runner *runner = map_get(&stage->control.books.runners, STR("one"));
+	control_runner_trouble(&stage->control, "one", runner->serial, "main misses pings"); /* it hosts nothing yet */
+	assert_string_equal(runner->liveness.trouble, "");
+	report("one", "dpl-1", "");
+	buf_clear(&stage->told);
+	control_runner_trouble(&stage->control, "one", runner->serial, "main misses pings");
+	control_runner_trouble(&stage->control, "one", runner->serial, "main misses more pings");
+	control_runner_trouble(&stage->control, "one", runner->serial + 1, "");
+	expect_told("16 one dpl-1: main misses pings\n");
+	assert_string_equal(runner->liveness.trouble, "main misses more pings");
+	control_runner_trouble(&stage->control, "one", runner->serial, "");
+	control_runner_trouble(&stage->control, "one", runner->serial, "");
+	expect_told("14 one dpl-1: its child answers pings again\n");
+	control_runner_trouble(&stage->control, "one", runner->serial, "main misses pings");
+	report("one", "dpl-1", "main hung, and was killed");
+	assert_string_equal(runner->liveness.trouble, "");
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		STAGE_TEST(refuses_a_runner_that_cannot_be_pinged),
@@ -377,6 +398,7 @@ int main(void) {
 		STAGE_TEST(ignores_reports_on_earlier_attempts),
 		STAGE_TEST(tells_of_every_change_of_a_runner),
 		STAGE_TEST(strange_reports_change_nothing),
+		STAGE_TEST(tells_once_what_troubles_a_runner),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

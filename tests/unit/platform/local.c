@@ -98,6 +98,7 @@ static void a_runner_is_given_what_the_spec_says(void **state) {
 	expect_argument(arguments, "--bind", bind);
 	expect_argument(arguments, "--start-timeout", "30000ms");
 	expect_argument(arguments, "--orphan-timeout", "120000ms");
+	expect_argument(arguments, "--child-ping", "2000ms");
 	free(bind);
 	free(arguments);
 }

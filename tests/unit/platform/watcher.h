@@ -104,7 +104,8 @@ static inline void watcher_open(struct watcher *watcher, const struct platform_d
 								    .folder = watcher->run,
 								    .runner = {.program = program,
 									       .start_timeout_ms = 30000,
-									       .orphan_timeout_ms = 120000},
+									       .orphan_timeout_ms = 120000,
+									       .child_ping_ms = 2000},
 								    .events = &events,
 								    .owner = watcher},
 					  &err);
