@@ -6,6 +6,7 @@
  *  h1_receive.c     requests, headers, bodies, ends
  *  h1_send.c        heads and bodies
  *  h1_head.c        reads the head of a message
+ *  h1_half_closed.c the client has ended its side
  *  h1_connection.c  the struct, its states and ends
  *
  * Output is pulled once a turn, as much as fits one buffer; while the kernel takes nothing, nothing more is produced.
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "http/h1_half_closed.h"
 #include "http/h1_receive.h"
 #include "http/h1_send.h"
 
@@ -162,12 +164,16 @@ static void on_transport_read(struct transport *transport, struct str bytes) {
 static void on_transport_end(struct transport *transport, const struct error *err) {
 	struct h1 *h1 = transport->owner;
 	struct error lost;
+	if (err == NULL && h1->http.is_server) {
+		h1_take_end(h1);
+		return;
+	}
 	if (err == NULL && h1->body == H1_BODY_UNTIL_CLOSE && h1->receiving == H1_BODY && h1->stream != NULL) {
 		h1_end_received(h1);
 		h1_close(&h1->http, NULL);
 		return;
 	}
-	if (err == NULL && (h1->stream != NULL || h1->http.head_ms != 0))
+	if (err == NULL && h1->stream != NULL)
 		error_set(&lost, CODE_UNAVAILABLE, "the peer closed the connection");
 	h1_close(&h1->http, err ? err : h1->stream ? &lost : NULL);
 }
@@ -211,6 +217,7 @@ static struct h1 *h1_new(struct loop *loop, const struct http_limits *limits,
 	h1->keep_alive = true;
 	list_init(&h1->http.streams);
 	flushable_init(&h1->flushable, flush);
+	h1_half_closed_init(h1);
 	/* At most an incomplete head waits, and the read that came after it. */
 	buf_init(&h1->pending, LOOP_READ_SIZE * 2 + limits->header_bytes);
 	buf_init(&h1->outgoing_head, OUTGOING_HEAD_MAX);

@@ -67,8 +67,10 @@ void h1_begin_head(struct h1 *h1) {
 }
 
 void h1_finish(struct h1 *h1) {
-	if (h1->life != H1_FINISHING)
-		h1_life_move(&h1->life, H1_FINISHING);
+	/* When its last bytes leave it is marked dirty again. A flush that did so would be repeated within the turn. */
+	if (h1->life == H1_FINISHING)
+		return;
+	h1_life_move(&h1->life, H1_FINISHING);
 	h1_mark_dirty(h1);
 }
 
@@ -97,6 +99,7 @@ void h1_close(struct http_connection *connection, const struct error *why) {
 	connection->going_away = true;
 	h1->why = why ? *why : (struct error){.code = CODE_OK};
 	flushable_deinit(&h1->flushable);
+	timer_stop(h1->loop, &h1->half_closed.look);
 	if (!transport_is_closed(connection->transport))
 		transport_close(connection->transport);
 }

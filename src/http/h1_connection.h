@@ -91,6 +91,14 @@ struct h1 {
 	enum h1_sending sending;
 	enum h1_framing framing;
 	struct buf outgoing_head; /* also the trailers */
+
+	/* Server: the client has ended its side, and its last request is being answered. h1_half_closed.c. */
+	struct {
+		struct timer look;
+		uint64_t since_ms;
+		uint64_t next_byte_ms;
+		unsigned early; /* bytes sent ahead of what they belong to */
+	} half_closed;
 };
 
 static inline struct h1 *h1_of(struct http_connection *connection) {

@@ -19,16 +19,16 @@ static bool can_answer(const struct h1 *h1) {
 	return h1->http.is_server && waits && !transport_is_backed_up(h1->http.transport);
 }
 
-/* Ends the connection over what the peer sent. A server answers first, if status is not 0. */
-static void refuse(struct h1 *h1, unsigned status, const struct error *err) {
+/* http_status 0: no answer, because the peer does not speak HTTP. */
+void h1_refuse(struct h1 *h1, unsigned http_status, const struct error *err) {
 	struct error why = *err;
-	if (status != 0 && can_answer(h1)) {
+	if (http_status != 0 && can_answer(h1)) {
 		char answer[ERROR_TEXT_MAX + 256];
 		int len = snprintf(
 			answer, sizeof answer,
 			"HTTP/1.1 %u Refused\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n"
 			"content-length: %zu\r\n\r\n%s\n",
-			status, strlen(err->msg) + 1, err->msg);
+			http_status, strlen(err->msg) + 1, err->msg);
 		transport_write(h1->http.transport, str_new(answer, (size_t)len));
 		transport_linger(h1->http.transport);
 	}
@@ -38,7 +38,7 @@ static void refuse(struct h1 *h1, unsigned status, const struct error *err) {
 static void refuse_with(struct h1 *h1, unsigned status, enum code code, const char *text) {
 	struct error err;
 	error_set(&err, code, "%s", text);
-	refuse(h1, status, &err);
+	h1_refuse(h1, status, &err);
 }
 
 static bool is_too_large(const struct h1 *h1, struct str head) {
@@ -54,7 +54,7 @@ static void refuse_too_large(struct h1 *h1) {
 	error_set(&err, CODE_RESOURCE_EXHAUSTED,
 		  "the headers are too large; max-header-bytes is %u, with %d for each line", h1->limits.header_bytes,
 		  HTTP_HEADER_COST);
-	refuse(h1, 431, &err);
+	h1_refuse(h1, 431, &err);
 }
 
 /* A message without a body stays in H1_HEAD until its events have been called. */
@@ -98,7 +98,7 @@ static int read_request(struct h1 *h1, struct str bytes, struct h1_head *ret_hea
 	http_request_head_init(&request);
 	if (h1_read_request(bytes, &request.arena, ret_head, &status, &err) < 0) {
 		http_request_head_deinit(&request);
-		refuse(h1, status, &err);
+		h1_refuse(h1, status, &err);
 		return -1;
 	}
 	request.method = ret_head->method;
@@ -145,7 +145,7 @@ static void take_response(struct h1 *h1, struct str bytes) {
 	int failed = h1_read_response(bytes, interim ? &h1->scratch : &stream->arena, &head, &err);
 	arena_deinit(&h1->scratch);
 	if (failed) {
-		refuse(h1, 0, &err);
+		h1_refuse(h1, 0, &err);
 		return;
 	}
 	if (interim)
@@ -243,7 +243,7 @@ static size_t take_trailers(struct h1 *h1, struct str bytes) {
 	int failed = h1_read_trailers(str_new(bytes.ptr, size), arena, into, &err);
 	arena_deinit(&h1->scratch);
 	if (failed)
-		refuse(h1, 400, &err);
+		h1_refuse(h1, 400, &err);
 	else
 		h1_end_received(h1);
 	return size;

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+static const char version[H1_EARLY_MAX + 1] = "HTTP/1.1 ";
+
 static void add_line(struct buf *head, struct str name, struct str value) {
 	/* A value with a line break would become a header of its own (response splitting): it is left out. */
 	if (memchr(value.ptr ? value.ptr : "", '\n', value.len) != NULL ||
@@ -31,8 +33,9 @@ void h1_put_request(struct h1 *h1, const struct http_headers *headers) {
 
 void h1_put_response(struct h1 *h1, unsigned status, const struct http_headers *headers) {
 	/* The reason phrase is for people; clients look at the number. */
-	int over = buf_printf(&h1->outgoing_head, "HTTP/1.1 %u %s\r\n", status, status < 400 ? "OK" : "Error");
+	int over = buf_printf(&h1->outgoing_head, "%s%u %s\r\n", version, status, status < 400 ? "OK" : "Error");
 	ASSERT(over == 0);
+	buf_consume(&h1->outgoing_head, h1->half_closed.early);
 	add_lines(&h1->outgoing_head, headers);
 	h1_sending_move(&h1->sending, H1_HEAD_READY);
 }
@@ -109,6 +112,23 @@ static void put_body(struct h1 *h1, struct h1_output *output) {
 	case H1_WITHOUT_BODY:
 		buf_clear(unsent);
 		break;
+	}
+}
+
+static bool is_between_chunks(const struct h1 *h1) {
+	return h1->sending == H1_SENDING_BODY && h1->framing == H1_BY_CHUNKS && buf_len(&h1->outgoing_head) == 0 &&
+	       buf_len(&h1->stream->unsent) == 0 && !h1->stream->finished;
+}
+
+void h1_send_early(struct h1 *h1) {
+	unsigned *early = &h1->half_closed.early;
+	if (h1->stream == NULL || *early == H1_EARLY_MAX || transport_is_backed_up(h1->http.transport))
+		return;
+	if (h1->sending == H1_NO_HEAD)
+		transport_write(h1->http.transport, str_new(version + (*early)++, 1));
+	else if (is_between_chunks(h1)) {
+		transport_write(h1->http.transport, STR("0"));
+		(*early)++;
 	}
 }
 

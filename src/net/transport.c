@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 /* Of TLS's own answers while the kernel takes nothing: a peer can ask for them and not read. */
 enum { TLS_OUTGOING_MAX = 256 << 10 };
 enum { LINGER_MS = 1000, LINGER_BYTES_MAX = 1 << 20 };
+enum { KEEP_ALIVE_SECONDS = 5 };
 
 #define TO(state) (1u << (state))
 
@@ -257,7 +259,7 @@ static void on_uv_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
 }
 
 void transport_start_reading(struct transport *transport) {
-	if (transport_is_closed(transport) || transport->reading)
+	if (transport->state >= TRANSPORT_ENDED || transport->reading)
 		return;
 	transport->reading = true;
 	uv_read_start(&transport->uv.stream, on_alloc, on_uv_read);
@@ -393,6 +395,19 @@ static void end_output(struct transport *transport) {
 		write_tls(transport);
 	}
 	flushable_deinit(&transport->resume);
+}
+
+void transport_keep_alive(struct transport *transport) {
+	if (transport->uv.stream.type == UV_TCP)
+		uv_tcp_keepalive(&transport->uv.tcp, 1, KEEP_ALIVE_SECONDS);
+}
+
+bool transport_is_gone(const struct transport *transport) {
+	uv_os_fd_t fd;
+	if (uv_fileno((const uv_handle_t *)&transport->uv.stream, &fd) != 0)
+		return true;
+	struct pollfd look = {.fd = fd}; /* no event is asked for: errors and the end of both sides always count */
+	return poll(&look, 1, 0) > 0;
 }
 
 void transport_close(struct transport *transport) {

@@ -21,7 +21,8 @@ struct transport_events {
 	/* Client: connected, or why not. Also when the handshake that transport_start_tls began is over. */
 	void (*on_connected)(struct transport *transport, const struct error *err);
 	void (*on_read)(struct transport *transport, struct str bytes);
-	/* The peer ended its side (err NULL) or the connection broke. Nothing is read after this. */
+	/* The peer ended its side (err NULL), and the owner may still write; or the connection broke. Nothing is read
+	 * after this. */
 	void (*on_end)(struct transport *transport, const struct error *err);
 	void (*on_drained)(struct transport *transport);
 	void (*on_closed)(struct transport *transport);
@@ -33,8 +34,8 @@ struct transport_events {
  *  server   OPEN ──transport_start_tls──▶ HANDSHAKING ──▶ OPEN
  *
  * ENDED follows the first three: the connection could not be made, the handshake failed, the peer has ended its side,
- * or the connection broke. That has been reported, and the owner is to close. LINGERING follows OPEN, HANDSHAKING and
- * ENDED, and CLOSING every other state.
+ * or the connection broke. That has been reported, and the owner is to close; after the end of the peer's side it may
+ * finish what it writes first. LINGERING follows OPEN, HANDSHAKING and ENDED, and CLOSING every other state.
  */
 enum transport_state {
 	TRANSPORT_CONNECTING, /* client: also looking up the name, and between two of its addresses */
@@ -117,6 +118,14 @@ static inline bool transport_is_closed(const struct transport *transport) {
 static inline bool transport_is_backed_up(const struct transport *transport) {
 	return buf_len(&transport->unsent) > 0;
 }
+
+/* The peer has ended its side, and the owner still has an answer to write: the kernel asks from now on, while there is
+ * nothing to send, whether the peer's end still exists. */
+void transport_keep_alive(struct transport *transport);
+
+/* Whether the kernel has noticed that the connection is gone. A TCP peer that has closed its socket says the same as
+ * one that has ended only its side, until it is sent something. */
+bool transport_is_gone(const struct transport *transport);
 
 void transport_close(struct transport *transport);
 

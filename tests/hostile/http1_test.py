@@ -227,6 +227,35 @@ def test_half_closed_tls_is_closed(tls_server):
         connection.close()
 
 
+def test_half_closed_tls_is_answered(tls_server):
+    """A client sends its close_notify after the request, and then reads the answer, which comes later."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = tls_context().wrap_bio(incoming, outgoing)
+    body = b'{"responseDefinition":{"responseDelayMs":1500,"responseData":"aGk="}}'
+    head = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (PATH, len(body))
+
+    def run(step):
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                connection.sendall(outgoing.read())
+                incoming.write(connection.recv(65536))
+
+    with tls_server.connect() as connection:
+        run(tls.do_handshake)
+        tls.write(head + body)
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.unwrap()  # sends the close_notify, and would wait for the server's
+        connection.sendall(outgoing.read())
+        answer = b""
+        with pytest.raises(ssl.SSLZeroReturnError):
+            while True:
+                answer += run(lambda: tls.read(65536))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"}")
+    assert b"aGk=" in answer and b"connection: close" in answer
+
+
 def test_old_tls_is_refused(tls_server):
     context = tls_context()
     context.minimum_version = ssl.TLSVersion.TLSv1

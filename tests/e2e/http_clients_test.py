@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP as other people's clients send it: bytes on a socket, and no library that could set them right."""
+
+import base64
+import json
+import re
+import socket
+import threading
+import time
+
+import pytest
+from harness import LONG, module, wait_for
+
+CALL = "/xyz.block.ftl.v1.VerbService/Call"
+PING = "/xyz.block.ftl.v1.BackplaneService/Ping"
+
+
+def connect(backplane):
+    if backplane.endpoint.startswith("unix:"):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(LONG)
+        connection.connect(backplane.endpoint.removeprefix("unix:"))
+        return connection
+    host, port = backplane.target.rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=LONG)
+
+
+def post(path, body, *headers, kind="application/json", version="HTTP/1.1"):
+    head = [f"POST {path} {version}", "Host: a", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
+    return ("\r\n".join(head) + "\r\n\r\n").encode() + body
+
+
+def call_of(name, body=b'{"text":"x"}'):
+    module_name, verb = name.split(".")
+    text = base64.b64encode(body).decode()
+    return json.dumps({"verb": {"module": module_name, "name": verb}, "body": text}).encode()
+
+
+def read_all(connection):
+    received = b""
+    try:
+        while piece := connection.recv(65536):
+            received += piece
+    except ConnectionError:
+        pass
+    return received
+
+
+def answers_in(received):
+    """[(status, headers, body)] of responses that tell their length or come in chunks; no byte may be left over."""
+    found = []
+    while received:
+        head, received = received.split(b"\r\n\r\n", 1)
+        first, *lines = head.decode().split("\r\n")
+        status = int(re.fullmatch(r"HTTP/1\.1 (\d{3}) \w+", first)[1])
+        headers = dict(line.split(": ", 1) for line in lines)
+        body = b""
+        if headers.get("transfer-encoding") == "chunked":
+            while True:
+                size, received = received.split(b"\r\n", 1)
+                piece, received = received[: int(size, 16)], received[int(size, 16) :]
+                assert received.startswith(b"\r\n")
+                received = received[2:]
+                if not piece:
+                    break
+                body += piece
+        else:
+            length = int(headers["content-length"])
+            body, received = received[:length], received[length:]
+            assert len(body) == length
+        found.append((status, headers, body))
+    return found
+
+
+def body_of(answer):
+    status, _, body = answer
+    assert status == 200, answer
+    return base64.b64decode(json.loads(body)["body"])
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def either(request, make_backplane, tmp_path):
+    """A Backplane on TCP, and one on a UNIX socket."""
+    if request.param == "tcp":
+        return make_backplane("--warm", "0").start()
+    return make_backplane("--warm", "0", bind=f"unix:{tmp_path}/b.sock").start()
+
+
+@pytest.fixture
+def host(make_runner):
+    """Deploys a module with these verbs on a Runner of its own."""
+
+    def host(backplane, name, **verbs):
+        make_runner(backplane=backplane, language=name, verbs=verbs).register()
+        backplane.wait_live(backplane.deploy(module(name, verbs=list(verbs), language=name)))
+
+    return host
+
+
+class Gate:
+    """A verb that waits for the test, and says whether its caller has given it up."""
+
+    def __init__(self):
+        self.began, self.go_on, self.given_up = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, request, context):
+        context.add_callback(lambda: None if self.go_on.is_set() else self.given_up.set())
+        self.began.set()
+        wait_for(lambda: self.go_on.is_set() or self.given_up.is_set(), "the test")
+        return request.body
+
+
+# --- half-closed connections
+
+
+@pytest.mark.parametrize("headers", [[], ["Connection: close"]])
+def test_a_client_that_ends_its_side_is_answered(either, host, headers):
+    """The call runs on, however long it takes; nothing of the answer is lost or doubled."""
+    gate = Gate()
+    host(either, "slow", wait=gate)
+    with connect(either) as connection:
+        connection.sendall(post(CALL, call_of("slow.wait"), *headers))
+        connection.shutdown(socket.SHUT_WR)
+        assert gate.began.wait(LONG)
+        time.sleep(1.5)  # the server has looked twice whether the client is still there
+        assert not gate.given_up.is_set()
+        gate.go_on.set()
+        (answer,) = answers_in(read_all(connection))
+    assert body_of(answer) == b'{"text":"x"}'
+    assert answer[1]["connection"] == "close"
+
+
+def test_requests_in_a_pipeline_are_all_answered_before_the_close(either, host):
+    host(either, "echo", echo=lambda request, context: request.body)
+    bodies = [b'{"text":"%d"}' % number for number in range(20)]
+    requests = b"".join(post(CALL, call_of("echo.echo", body)) for body in bodies)
+    with connect(either) as connection:
+        connection.sendall(requests)
+        connection.shutdown(socket.SHUT_WR)
+        answers = answers_in(read_all(connection))
+    assert [body_of(answer) for answer in answers] == bodies
+
+
+def test_an_answer_that_waits_for_its_reader_is_not_lost(either, host):
+    """The client ends its side while most of a large answer still waits for room in the kernel."""
+    large = b'{"text":"' + b"x" * (6 << 20) + b'"}'
+    host(either, "echo", large=lambda request, context: large)
+    with connect(either) as connection:
+        connection.sendall(post(CALL, call_of("echo.large"), "Connection: close"))
+        received = connection.recv(1000)
+        time.sleep(0.3)
+        connection.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
+        (answer,) = answers_in(received + read_all(connection))
+    assert body_of(answer) == large
+
+
+def test_clients_that_do_not_read_a_last_answer_hold_up_nobody(make_backplane, host, tmp_path):
+    """Answers of many sizes, so that the last piece of some is what the kernel has no room for."""
+    either = make_backplane("--warm", "0", bind=f"unix:{tmp_path}/b.sock").start()
+    host(either, "echo", large=lambda request, context: b"x" * int(json.loads(request.body)["text"]))
+    sizes = range(64 << 10, 400 << 10, 16 << 10)
+    waiting = []
+    for size in sizes:
+        waiting.append(connect(either))
+        waiting[-1].sendall(post(CALL, call_of("echo.large", b'{"text":"%d"}' % size), "Connection: close"))
+    time.sleep(1)
+    for _ in range(8):  # on each thread
+        with connect(either) as connection:
+            connection.sendall(post(CALL, call_of("echo.large", b'{"text":"3"}'), "Connection: close"))
+            assert body_of(answers_in(read_all(connection))[0]) == b"xxx"
+    for size, connection in zip(sizes, waiting, strict=True):
+        (answer,) = answers_in(read_all(connection))
+        assert body_of(answer) == b"x" * size
+        connection.close()
+
+
+def test_chunks_and_a_stream_to_a_half_closed_client(either):
+    """A request in chunks is complete with its last chunk, and the pieces of a stream go on as long as it lasts."""
+    message = b"{}"
+    body = b"\0\0\0\0\2" + message
+    with connect(either) as connection:
+        head = b"POST /xyz.block.ftl.v1.BackplaneService/WatchEvents HTTP/1.1\r\nHost: a\r\n" \
+               b"Content-Type: application/connect+json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+        connection.shutdown(socket.SHUT_WR)
+        time.sleep(1.5)
+        either.stop()
+        ((status, _, body),) = answers_in(read_all(connection))
+    assert status == 200
+    assert body.endswith(b"}") and b'"error"' in body
+
+
+def abort_by_close(connection):
+    connection.close()
+
+
+def abort_half_closed(connection):
+    connection.shutdown(socket.SHUT_WR)
+    time.sleep(0.6)
+    connection.close()
+
+
+@pytest.mark.parametrize("abort", [abort_by_close, abort_half_closed])
+def test_a_client_that_is_gone_still_gives_up_its_call(either, host, abort):
+    gate = Gate()
+    host(either, "slow", wait=gate)
+    connection = connect(either)
+    connection.sendall(post(CALL, call_of("slow.wait")))
+    assert gate.began.wait(LONG)
+    start = time.monotonic()
+    abort(connection)
+    assert gate.given_up.wait(LONG)
+    assert time.monotonic() - start < 8
+
+
+@pytest.mark.parametrize(
+    "request_, words",
+    [
+        (post(CALL, call_of("echo.echo"))[:-5], b"in the middle of a request's body"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"request's body"),
+        (b"POST / HTTP/1.1\r\nHost:", b"in the middle of a request's head"),
+    ],
+)
+def test_half_a_request_does_not_run(either, make_runner, request_, words):
+    runner = make_runner(backplane=either).register()
+    either.wait_live(either.deploy(module()))
+    with connect(either) as connection:
+        connection.sendall(request_)
+        connection.shutdown(socket.SHUT_WR)
+        ((status, headers, body),) = answers_in(read_all(connection))
+    assert status == 400 and headers["connection"] == "close"
+    assert words in body
+    assert runner.calls.empty()
+    assert "closed the connection" not in either.log()
