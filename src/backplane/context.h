@@ -17,8 +17,6 @@
 #include "net/endpoint.h"
 #include "net/loop.h"
 
-enum { REPLICAS_MAX = 100 /* limit of one module */ };
-
 enum backplane_state {
 	BACKPLANE_SERVING,
 	BACKPLANE_DRAINING, /* accepts no new calls; finishes those in progress */

@@ -13,6 +13,7 @@
 #define REASON_NO_SUCH_VERB "NO_SUCH_VERB" /* NotFound */
 #define REASON_CALL_NOT_DECLARED "CALL_NOT_DECLARED" /* PermissionDenied: the caller's schema does not name the verb */
 #define REASON_CALL_LOOP "CALL_LOOP" /* FailedPrecondition: the verb is among those that led to the call */
+#define REASON_CALL_LOST "CALL_LOST" /* Unavailable: the connection broke while the verb may have run */
 #define REASON_CALL_TOO_DEEP "CALL_TOO_DEEP" /* FailedPrecondition: max-call-depth */
 
 /* A value that does not fit its type: InvalidArgument, and the error has the path to the value (error.path_len). The

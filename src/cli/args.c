@@ -2,6 +2,7 @@
 #include "cli/args.h"
 
 #include <getopt.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/nearest.h"
@@ -200,11 +201,13 @@ bool args_common_takes_value(const char *word) {
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
 
-enum { COUNT_MAX = 100000 };
+static unsigned count_max(const struct args_option *option) {
+	return option->max > 0 ? option->max : ARGS_COUNT_MAX;
+}
 
-static bool parse_count(const char *text, uint64_t min, unsigned *ret_count) {
+static bool parse_count(const char *text, uint64_t min, uint64_t max, unsigned *ret_count) {
 	uint64_t number;
-	if (!str_to_u64(str_from(text), &number) || number < min || number > COUNT_MAX)
+	if (!str_to_u64(str_from(text), &number) || number < min || number > max)
 		return false;
 	*ret_count = (unsigned)number;
 	return true;
@@ -244,9 +247,9 @@ static bool set_value(const struct args_option *option, void *options, const cha
 	case ARGS_SIZE:
 		return size_parse(text, where);
 	case ARGS_COUNT:
-		return parse_count(text, 0, where);
+		return parse_count(text, 0, count_max(option), where);
 	case ARGS_COUNT_FROM_1:
-		return parse_count(text, 1, where);
+		return parse_count(text, 1, count_max(option), where);
 	case ARGS_FORMAT:
 		return parse_format(text, where);
 	case ARGS_LEVEL:
@@ -255,8 +258,10 @@ static bool set_value(const struct args_option *option, void *options, const cha
 	return false;
 }
 
-static const char *expected(enum args_kind kind) {
-	switch (kind) {
+enum { EXPECTED_MAX = 64 };
+
+static const char *expected(const struct args_option *option, char text[EXPECTED_MAX]) {
+	switch (option->kind) {
 	case ARGS_FLAG:
 		return "no value";
 	case ARGS_TEXT:
@@ -268,9 +273,10 @@ static const char *expected(enum args_kind kind) {
 	case ARGS_SIZE:
 		return "a size such as 64MiB or 1MB";
 	case ARGS_COUNT:
-		return "a number from 0 to 100000";
 	case ARGS_COUNT_FROM_1:
-		return "a number from 1 to 100000";
+		snprintf(text, EXPECTED_MAX, "a number from %d to %u", option->kind == ARGS_COUNT_FROM_1,
+			 count_max(option));
+		return text;
 	case ARGS_FORMAT:
 		return "\"table\" or \"json\"";
 	case ARGS_LEVEL:
@@ -344,15 +350,50 @@ static int parse_options(const struct args_parser *parser, int argc, char **argv
 		if (got == '?')
 			return refuse_unknown(parser, argv[optind - 1], err);
 		const struct args_option *option = find(parser, got == ':' ? optopt : got);
+		char text[EXPECTED_MAX];
 		ASSERT(option != NULL);
 		if (got == ':')
 			return error_set(err, CODE_INVALID_ARGUMENT, "--%s needs a value: %s", option->name,
-					 expected(option->kind));
+					 expected(option, text));
 		if (!set_value(option, options, optarg))
 			return error_set(err, CODE_INVALID_ARGUMENT, "--%s is \"%s\"; it must be %s", option->name,
-					 optarg, expected(option->kind));
+					 optarg, expected(option, text));
 	}
 	return 0;
+}
+
+/* Whether the word is an option whose value is the next word: "--replicas", "-n", "-vn". */
+static bool wants_value(const struct args_parser *parser, const char *word) {
+	size_t len = strlen(word);
+	if (len < 2 || word[0] != '-')
+		return false;
+	for (size_t i = 0; i < parser->count; i++) {
+		const struct args_option *option = &parser->options[i];
+		bool is_named = word[1] == '-' ? strcmp(word + 2, option->name) == 0 : word[len - 1] == option->letter;
+		if (is_named && option->kind != ARGS_FLAG)
+			return true;
+	}
+	return false;
+}
+
+static bool is_negative_number(const char *word) {
+	return word[0] == '-' && strspn(word + 1 + (word[1] == '.'), "0123456789") > 0;
+}
+
+/* getopt would read the digits of a negative number as options, so a mark is put before each that is an operand, and
+ * taken away from the operands afterwards. */
+enum { NUMBER_MARK = '\x01' };
+
+static void mark_numbers(const struct args_parser *parser, int argc, char **argv, struct arena *arena) {
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (is_negative_number(argv[i]) && !wants_value(parser, argv[i - 1]))
+			argv[i] = arena_printf(arena, "%c%s", NUMBER_MARK, argv[i]);
+}
+
+static void unmark_numbers(int count, char **operands) {
+	for (int i = 0; i < count; i++)
+		if (operands[i][0] == NUMBER_MARK && is_negative_number(operands[i] + 1))
+			operands[i]++;
 }
 
 static int check_operands(const struct command *command, int count, char **operands, struct error *err) {
@@ -376,8 +417,10 @@ int args_parse(const struct command *command, int argc, char **argv, struct aren
 		bool valid = standard == NULL || set_value(&parser.options[i], options, standard);
 		ASSERT(valid);
 	}
+	mark_numbers(&parser, argc, argv, arena);
 	if (parse_options(&parser, argc, argv, options, err) < 0)
 		return -1;
+	unmark_numbers(argc - optind, argv + optind);
 	struct common_options *common = options;
 	if (!common->help && check_operands(command, argc - optind, argv + optind, err) < 0)
 		return -1;

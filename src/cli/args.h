@@ -30,10 +30,11 @@ struct args_option {
 	size_t offset; /* in the command's own struct of options */
 	const char *value; /* what help calls its value; NULL for a flag */
 	const char *standard; /* the default, as one would write it; NULL: 0, false or NULL */
+	unsigned max; /* of a count; 0: ARGS_COUNT_MAX */
 	const char *help;
 };
 
-enum { ARGS_LIST_MAX = 32 };
+enum { ARGS_LIST_MAX = 32, ARGS_COUNT_MAX = 100000 };
 
 /* Limits that a server sets for its clients. docs/rpc.md has names, meanings and defaults. */
 struct limit_options {
@@ -96,7 +97,7 @@ size_t args_options(const struct command *command, struct args_option ret_option
 bool args_common_takes_value(const char *word);
 
 /* Reads argv, of which argv[0] is the command's name. *ret_options is the command's struct of options in arena;
- * operands are moved to the end of argv, from *ret_first on. The error names the argument. With --help the number of
- * operands is not looked at. */
+ * operands are moved to the end of argv, from *ret_first on. "-5" and "-.5" are operands, as no option is a digit. The
+ * error names the argument. With --help the number of operands is not looked at. */
 int args_parse(const struct command *command, int argc, char **argv, struct arena *arena, void **ret_options,
 	       int *ret_first, struct error *err);

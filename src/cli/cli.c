@@ -23,6 +23,7 @@ int cli_fail(struct cli *cli, const struct error *err) {
 		return EXIT_INTERRUPTED;
 	}
 	const char *hint = hint_for(err, module_of(cli), &cli->arena);
+	hint = hint != NULL ? hint : cli->hint;
 	output_error("%s%s%s", err->msg, hint != NULL ? "\nhint: " : "", hint != NULL ? hint : "");
 	return EXIT_FAILED;
 }

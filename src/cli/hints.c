@@ -11,6 +11,7 @@ static const struct {
 	{REASON_NO_SUCH_VERB, "ftl schema ", " shows its verbs"},
 	{REASON_SCALED_TO_ZERO, "ftl scale ", " 1 starts it"},
 	{REASON_STOPPED, "ftl deploy starts it again", NULL},
+	{REASON_CALL_LOST, "ftl events ", " shows what happened"},
 	{REASON_FAILED, "ftl events ", " shows what happened"},
 	{REASON_BACKING_OFF, "ftl events ", " shows what happened"},
 	{REASON_NO_EARLIER_DEPLOYMENT, "ftl history ", " shows all deployments"},

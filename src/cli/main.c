@@ -142,7 +142,8 @@ int main(int argc, char **argv) {
 	signal(SIGXFSZ, SIG_IGN);
 	if (find_command(argc, argv) < 0) {
 		char name[] = "version", *only_name[] = {name, NULL};
-		if (has_argument(argc, argv, "--version"))
+		if (has_argument(argc, argv, "--version") || has_argument(argc, argv, "-v") ||
+		    has_argument(argc, argv, "-V"))
 			return run(&command_version, 1, only_name);
 		if (argc > 1 && !has_argument(argc, argv, "--help") && !has_argument(argc, argv, "-h")) {
 			output_error("a command is missing beside \"%.80s\"\nsee: ftl help", argv[1]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/output.h"
 
+#include <float.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -59,8 +60,37 @@ void output_lines(FILE *file, const char *prefix, struct str text) {
 	}
 }
 
+/* The digits that a number needs, from 15, which all decimal fractions of people fit into, to 17, which every double
+ * does. */
+static int digits_of(double number) {
+	char text[32];
+	for (int digits = DBL_DIG; digits < DBL_DECIMAL_DIG; digits++) {
+		snprintf(text, sizeof text, "%.*g", digits, number);
+		if (strtod(text, NULL) == number)
+			return digits;
+	}
+	return DBL_DECIMAL_DIG;
+}
+
+/* The most digits that a number in value needs: jansson has one precision for all. */
+static int digits_within(const json_t *value) {
+	const char *name;
+	json_t *item;
+	size_t i;
+	int digits = json_is_real(value) ? digits_of(json_real_value(value)) : DBL_DIG;
+	if (json_is_object(value))
+		json_object_foreach((json_t *)value, name, item) digits = MAX(digits, digits_within(item));
+	else
+		json_array_foreach(value, i, item) digits = MAX(digits, digits_within(item));
+	return digits;
+}
+
+void output_json_value(FILE *file, const json_t *value, size_t flags) {
+	json_dumpf(value, file, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits_within(value)) | flags);
+}
+
 void output_json(json_t *value, enum json_shape shape) {
-	json_dumpf(value, stdout, JSON_ENCODE_ANY | (shape == JSON_MANY_LINES ? JSON_INDENT(2) : 0));
+	output_json_value(stdout, value, shape == JSON_MANY_LINES ? JSON_INDENT(2) : 0);
 	putc('\n', stdout);
 	json_decref(value);
 }
@@ -93,6 +123,13 @@ void output_warning(const char *format, ...) {
 	va_list args;
 	va_start(args, format);
 	say(STYLE_YELLOW, "warning: ", format, args);
+	va_end(args);
+}
+
+void output_nothing(const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	say(STYLE_DIM, "", format, args);
 	va_end(args);
 }
 

@@ -25,6 +25,9 @@ void output_text(FILE *file, struct str text);
 /* Writes each line of text after prefix, as output_text does. */
 void output_lines(FILE *file, const char *prefix, struct str text);
 
+/* Writes a JSON value. Its numbers have as few digits as tell them apart: 0.1, and not 0.10000000000000001. */
+void output_json_value(FILE *file, const json_t *value, size_t flags);
+
 /* Writes a JSON value and a newline; takes the reference. JSON_MANY_LINES indents it for people. */
 enum json_shape { JSON_ONE_LINE, JSON_MANY_LINES };
 void output_json(json_t *value, enum json_shape shape);
@@ -32,6 +35,9 @@ void output_json(json_t *value, enum json_shape shape);
 /* "error: TEXT" and "warning: TEXT" on standard error. */
 void output_error(const char *format, ...) PRINTF_LIKE(1, 2);
 void output_warning(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* Says on standard error that there is nothing to show, on a terminal or not, as an empty answer could be a fault. */
+void output_nothing(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* --- progress, on standard error, if that is a terminal ----------------------------------------------------------- */
 

@@ -15,7 +15,7 @@
 
 struct packed_schema;
 
-enum { LANGUAGE_MAX = 64 };
+enum { LANGUAGE_MAX = 64, REPLICAS_MAX = 100 /* of one module */ };
 
 /* --- Runners ------------------------------------------------------------------------------------------------------ */
 

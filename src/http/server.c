@@ -222,51 +222,21 @@ static const struct http_connection_events connection_events = {
 };
 
 #define TLS_WANTED_TEXT "this port takes TLS only; use https://"
-#define TLS_WANTED_BYTES (sizeof TLS_WANTED_TEXT - 1)
 
 /* Tells a peer that speaks in clear text why it is refused: in HTTP/1.1 by an answer, in HTTP/2 by an empty SETTINGS
- * and a GOAWAY with INADEQUATE_SECURITY (RFC 9113 section 7) and a text. Nothing of what it sent is looked at. */
+ * and a GOAWAY with INADEQUATE_SECURITY (12, RFC 9113 section 7) and a text. Nothing of what it sent is looked at. */
 static void refuse_clear_text(struct transport *transport, unsigned version) {
-	enum { INADEQUATE_SECURITY = 0xC };
-	static const char frames[] = {0,
-				      0,
-				      0,
-				      4,
-				      0,
-				      0,
-				      0,
-				      0,
-				      0, /* SETTINGS */
-				      0,
-				      0,
-				      8 + TLS_WANTED_BYTES,
-				      7,
-				      0,
-				      0,
-				      0,
-				      0,
-				      0, /* GOAWAY */
-				      0,
-				      0,
-				      0,
-				      0,
-				      0,
-				      0,
-				      0,
-				      INADEQUATE_SECURITY};
+	enum { GOAWAY_BYTES = 0x2E };
+	_Static_assert(GOAWAY_BYTES == 8 + sizeof TLS_WANTED_TEXT - 1, "the length in the frame below");
+	static const struct str goaway = STR_INIT("\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+						  "\x00\x00\x2E\x07\x00\x00\x00\x00\x00"
+						  "\x00\x00\x00\x00\x00\x00\x00\x0C" TLS_WANTED_TEXT);
 	char answer[256];
-	int len = 0;
-	if (version == 2) {
-		memcpy(answer, frames, sizeof frames);
-		memcpy(answer + sizeof frames, TLS_WANTED_TEXT, TLS_WANTED_BYTES);
-		len = (int)(sizeof frames + TLS_WANTED_BYTES);
-	} else {
-		len = snprintf(answer, sizeof answer,
-			       "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n"
-			       "content-length: %zu\r\n\r\n%s\n",
-			       TLS_WANTED_BYTES + 1, TLS_WANTED_TEXT);
-	}
-	transport_write(transport, str_new(answer, (size_t)len));
+	int len = snprintf(answer, sizeof answer,
+			   "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n"
+			   "content-length: %zu\r\n\r\n%s\n",
+			   sizeof TLS_WANTED_TEXT, TLS_WANTED_TEXT);
+	transport_write(transport, version == 2 ? goaway : str_new(answer, (size_t)len));
 	transport_linger(transport);
 }
 

@@ -107,11 +107,14 @@ void verb_stats_read(const struct verb_stats *stats, struct verb_summary *ret_su
 	*ret_summary = sum;
 }
 
-/* The middle of the bucket that it falls into. */
+/* The middle of the bucket that it falls into; the longest call, which is known, for shares that only that one fills.
+ */
 uint64_t verb_summary_percentile(const struct verb_summary *summary, double share) {
 	uint64_t total = 0, seen = 0;
 	for (size_t i = 0; i < VERB_BUCKETS; i++)
 		total += summary->buckets[i];
+	if (total > 0 && share * (double)total > (double)(total - 1))
+		return summary->max_us;
 	for (size_t i = 0; total > 0 && i < VERB_BUCKETS; i++) {
 		seen += summary->buckets[i];
 		if ((double)seen < share * (double)total || summary->buckets[i] == 0)

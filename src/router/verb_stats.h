@@ -6,7 +6,8 @@
  * and without instructions that lock. A reader on any thread adds up the counts of all workers at any time, and may see
  * a call in one number and not yet in another.
  *
- * Times are in microseconds, in buckets of a quarter of a power of two: a percentile is off by an eighth at most.
+ * Times are in microseconds, in buckets of a quarter of a power of two: a percentile is off by an eighth at most. The
+ * longest time is exact, and so is each percentile of a single call.
  */
 #pragma once
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
+#include "base/reasons.h"
 
 struct relay {
 	enum relay_state state;
@@ -268,11 +269,13 @@ static void pass_status(struct relay *relay, const struct rpc_stream *to) {
 		answer_ok(relay);
 		return;
 	}
-	if (rpc_has_ended(to) || to->has_peer_status)
+	if (rpc_has_ended(to) || to->has_peer_status) {
 		error_set(&err, to->status, "%.*s", STR_ARG(to->status_text));
-	else
+	} else {
 		error_set(&err, CODE_UNAVAILABLE, "%s was lost during the call, which may have run: %.*s",
 			  relay->options.peer, STR_ARG(to->status_text));
+		error_set_reason(&err, REASON_CALL_LOST);
+	}
 	answer_error(relay, &err);
 }
 

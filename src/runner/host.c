@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/host.h"
 
+#include "runner/log_line.h"
+
 void host_init(struct host *host, const struct host_ops *ops, const struct host_options *options) {
 	*host = (struct host){.ops = ops, .options = *options};
 	pthread_mutex_init(&host->shared.lock, NULL);
@@ -12,9 +14,11 @@ void host_deinit(struct host *host) {
 }
 
 void host_keep_line(struct host *host, struct str line) {
+	struct arena arena = ARENA_INIT(LOG_LINE_ARENA_MAX);
 	pthread_mutex_lock(&host->shared.lock);
-	last_lines_add(&host->shared.lines, line);
+	last_lines_add(&host->shared.lines, log_line_show(line, &arena));
 	pthread_mutex_unlock(&host->shared.lock);
+	arena_deinit(&arena);
 }
 
 static void take_line(struct host *host, enum log_level level, struct str line) {

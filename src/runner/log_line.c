@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "base/timestamp.h"
 
 /* RFC 3339; some loggers write a blank before the time of day. */
@@ -88,4 +89,43 @@ void log_line_read(struct str text, int64_t now_ms, enum log_level level, struct
 	*ret_line = (struct log_line){.time_ms = now_ms, .level = level, .attributes = ""};
 	if (text.len == 0 || !read_object(text, arena, ret_line))
 		ret_line->message = arena_strdup(arena, text);
+}
+
+static int show_attribute(struct buf *shown, const char *name, const json_t *value) {
+	const char *string = json_string_value(value);
+	char *text =
+		string == NULL ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+	int over = buf_printf(shown, " %s=%s", name, string != NULL ? string : text != NULL ? text : "?");
+	free(text);
+	return over;
+}
+
+/* As many as have room. */
+static void show_attributes(struct buf *shown, const char *attributes) {
+	json_t *object = json_loads(attributes, 0, NULL);
+	const char *name;
+	json_t *value;
+	json_object_foreach(object, name, value) {
+		if (show_attribute(shown, name, value) < 0)
+			break;
+	}
+	json_decref(object);
+}
+
+struct str log_line_show(struct str text, struct arena *arena) {
+	enum { SHOWN_MAX = 4 << 10 };
+	const enum log_level unsaid = (enum log_level) - 1;
+	struct log_line line = {.level = unsaid, .attributes = ""};
+	if (text.len == 0 || text.len > SHOWN_MAX || !read_object(text, arena, &line))
+		return text;
+	struct buf shown = BUF_INIT(2 * SHOWN_MAX);
+	bool says_level = line.level != unsaid;
+	/* Unescaped JSON is no longer than the line, so these have room. */
+	int over = buf_printf(&shown, "%s%s%s", says_level ? log_level_name(line.level) : "", says_level ? ": " : "",
+			      line.message);
+	ASSERT(over == 0);
+	show_attributes(&shown, line.attributes);
+	struct str copy = arena_copy(arena, buf_view(&shown));
+	buf_deinit(&shown);
+	return copy;
 }

@@ -19,4 +19,8 @@ struct log_line {
 void log_line_read(struct str line, int64_t now_ms, enum log_level level, struct arena *arena,
 		   struct log_line *ret_line);
 
+/* The line as people read it: a JSON object as "LEVEL: MESSAGE NAME=VALUE…", any other line as it is. In arena or
+ * borrowed from line. */
+struct str log_line_show(struct str line, struct arena *arena);
+
 #define LOG_LINE_ARENA_MAX KIB(256)

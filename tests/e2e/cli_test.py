@@ -112,6 +112,35 @@ def test_call_says_where_the_json_is_wrong(run, fake):
     assert fake.requests == []
 
 
+@pytest.mark.parametrize(("operand", "hint"), [
+    ("Bob", "the request is JSON; for a String: ftl call hello.hello '\"Bob\"'"),
+    ("it's", "the request is JSON; for a String: ftl call hello.hello '\"it'\\''s\"'"),
+    ("{name:Bob}", "put the JSON between single quotes, as the shell takes double quotes away: '{\"name\":\"Bob\"}'"),
+    ("[Bob]", "put the JSON between single quotes, as the shell takes double quotes away: '{\"name\":\"Bob\"}'"),
+])
+def test_call_says_how_to_write_a_request(run, fake, operand, hint):
+    result = run("call", "hello.hello", operand)
+    assert result.code == 2
+    assert result.err.splitlines()[1:] == [f"hint: {hint}", "see: ftl help call"]
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(("operands", "written"), [([], '"…"'), (["5"], '"5"'), (["-5"], '"-5"'), (['{"name":"Bob"}'], None)])
+def test_call_says_how_to_write_a_string(run, fake, operands, written):
+    verb = schema.Verb(name="hello", export=True, request_type=schema.Type(string={}), response_type=schema.Type(string={}))
+    fake.modules = [schema.Module(name="hello", decls=[schema.Decl(verb=verb)])]
+    result = run("call", "hello.hello", *operands)
+    assert result.code == 1 and fake.requested("Call") == []
+    assert "expected String" in result.err
+    assert written is None or f"hint: the verb takes a String: ftl call hello.hello '{written}'\n" in result.err
+
+
+@pytest.mark.parametrize("number", ["-5", "-0.5", "-1e9"])
+def test_call_takes_a_negative_number(run, fake, number):
+    assert run("call", "m.v", number) == Result(0, f"{number}\n", "")
+    assert run("call", "m.v", "-t", "5s", number, "-v").out == f"{number}\n"
+
+
 def test_call_says_that_the_verb_failed(run, fake):
     fake.call = lambda request: ftl.CallResponse(error=ftl.CallResponse.Error(message="no such\x1b[31m name"))
     assert run("call", "echo.echo") == Result(1, "", "error: no such?[31m name\n")
@@ -213,6 +242,7 @@ def test_ping_is_ready(run, fake):
     answer = json.loads(run("ping", "-o", "json").out)
     assert answer["endpoint"] == fake.endpoint
     assert answer["took_ms"] > 0
+    assert all(re.fullmatch(r'.*"took_ms": [0-9]+\.[0-9]{1,3}}\n', run("ping", "-o", "json").out) for _ in range(5))
 
 
 def test_ping_says_why_it_is_not_ready(run, fake):
@@ -411,8 +441,19 @@ def test_deploy_stops_at_the_first_that_fails(run, fake, module):
     result = run("deploy", "echo", "nowhere", "echo")
     assert result.code == 1
     assert result.out.startswith("echo: dpl-echo-")
-    assert result.err == "error: there is no nowhere/ftl.toml, so this is not a module's folder; see: ftl help ftl.toml\n"
+    assert result.err == "error: could not find the folder nowhere: No such file or directory\n"
     assert len(fake.requested("CreateDeployment")) == 1
+
+
+def test_a_folder_that_is_no_module_is_named(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    for command in ("deploy", "build", "generate"):
+        assert run(command, "empty").err == (
+            "error: there is no empty/ftl.toml, so empty is not a module's folder; see: ftl help ftl.toml\n")
+        assert run(command, "file").err == "error: file is a file; name the folder of the module\n"
+        assert run(command).err == (
+            f"error: there is no ftl.toml, so {tmp_path} is not a module's folder; see: ftl help ftl.toml\n")
 
 
 def test_deploy_shows_the_last_lines_of_what_failed(run, fake, module):
@@ -740,9 +781,13 @@ def test_ps_answers_json(run, busy):
     assert time_["runners"] == []
 
 
-def test_ps_is_quiet_when_nothing_runs(run, fake):
-    assert run("ps") == Result(0, "", "")
+def test_an_empty_answer_is_said_on_standard_error(run, fake):
+    """Not on standard output, which a script counts."""
+    assert run("ps") == Result(0, "", "nothing runs; deploy something: ftl deploy DIR\n")
     assert json.loads(run("ps", "-o", "json").out) == []
+    fake.stats = ftl.CallStatsResponse(since_ms=int(time.time() * 1000) - 300_000)
+    assert run("stats") == Result(0, "", "nothing was called in the 5 min since the Backplane started\n")
+    assert run("stats", "-o", "json").err == ""
 
 
 def test_status_shows_everything(run, busy):
@@ -832,6 +877,13 @@ def test_logs_prints_lines(run, fake):
     assert (request.module, request.tail, request.follow) == ("echo", 5, False)
 
 
+def test_numbers_have_no_more_digits_than_they_need(run, fake):
+    fake.logs = lambda request: iter([entry(attributes='{"a":0.1,"b":[0.758],"c":0.30000000000000004,"d":1e300}')])
+    assert run("logs").out.endswith(" echo hello a=0.1 b=[0.758] c=0.30000000000000004 d=1e300\n")
+    fake.logs = lambda request: iter([entry(attributes='{"a":0.1,"b":[0.758]}')])
+    assert '"attributes": {"a": 0.1, "b": [0.758]}' in run("logs", "-o", "json").out
+
+
 def test_logs_answers_json(run, fake):
     fake.logs = lambda request: iter([entry(attributes='{"n":3}'), entry(message="again")])
     first, second = [json.loads(line) for line in run("logs", "-o", "json").out.splitlines()]
@@ -870,6 +922,25 @@ def test_logs_ends_when_its_output_is_closed(start, fake):
     process.stdout.close()
     assert process.wait(timeout=10) == 1
     assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(("path", "error"), [
+    ("none/endpoint", "none/endpoint cannot be written in the folder none: No such file or directory"),
+    ("folder", "folder is a folder; name a file"),
+])
+def test_a_port_file_that_cannot_be_written_fails_the_start(run, tmp_path, path, error):
+    (tmp_path / "folder").mkdir()
+    result = run("serve", "--bind", "http://127.0.0.1:0", "--data", "data", "--port-file", path)
+    assert result == Result(1, "", f"error: --port-file: {error}\n")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_port_file_that_becomes_unwritable_ends_the_backplane(run, tmp_path):
+    """Its temporary file beside it is a folder, which only shows once the Backplane is ready."""
+    result = run("serve", "--bind", "http://127.0.0.1:0", "--data", "data", "--port-file", "x" * 255)
+    assert result.code == 1
+    assert "FTL serves on" not in result.err
+    assert "error: --port-file: " in result.err and "File name too long" in result.err
 
 
 # --- ftl serve --------------------------------------------------------------------------------------------------
@@ -973,7 +1044,7 @@ Options:
 
 def test_version(run):
     assert re.fullmatch(r"ftl \d+\.\d+\.\d+\n", run("version").out)
-    assert run("--version").out == run("version").out
+    assert run("--version").out == run("-v").out == run("-V").out == run("version").out
     assert json.loads(run("version", "-o", "json").out)["version"] in run("version").out
 
 
@@ -993,8 +1064,13 @@ def test_version(run):
         (["call"], "an argument is missing: MODULE.VERB [JSON | - | @FILE]\nsee: ftl help call"),
         (["call", "a.b", "{}", "c"], '"c" is one argument too many\nsee: ftl help call'),
         (["ps", "-o", "yaml"], '--output is "yaml"; it must be "table" or "json"\nsee: ftl help ps'),
-        (["deploy", "-n", "-1"], '--replicas is "-1"; it must be a number from 1 to 100000\nsee: ftl help deploy'),
-        (["deploy", "-n", "0"], '--replicas is "0"; it must be a number from 1 to 100000\nsee: ftl help deploy'),
+        (["deploy", "-n", "-1"], '--replicas is "-1"; it must be a number from 1 to 100\nsee: ftl help deploy'),
+        (["deploy", "-n", "101"], '--replicas is "101"; it must be a number from 1 to 100\nsee: ftl help deploy'),
+        (["scale", "m", "-1"], 'N is "-1"; it must be a number of replicas from 0 to 100\nsee: ftl help scale'),
+        (["scale", "m", "101"], 'N is "101"; it must be a number of replicas from 0 to 100\nsee: ftl help scale'),
+        (["scale", "m", "two"], 'N is "two"; it must be a number of replicas from 0 to 100\nsee: ftl help scale'),
+        (["call", "a.b", "-5", "-x"], "there is no option -x\nsee: ftl help call"),
+        (["deploy", "-n", "0"], '--replicas is "0"; it must be a number from 1 to 100\nsee: ftl help deploy'),
         (["logs", "-n", "-1"], '--tail is "-1"; it must be a number from 0 to 100000\nsee: ftl help logs'),
         (["--bogus"], 'a command is missing beside "--bogus"\nsee: ftl help'),
         (["--endpoint", "http://127.0.0.1:1"], 'a command is missing beside "--endpoint"\nsee: ftl help'),

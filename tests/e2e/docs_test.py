@@ -2,6 +2,8 @@
 """README.md, CONTRIBUTING.md and docs name files, links and options; each exists. ARCHITECTURE.md has its own test."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,14 @@ def test_the_layers_of_rpc_are_files():
         folder = names[0].split("/")[0]
         for name in names:
             assert list((ROOT / "src" / folder).glob(f"{name.split('/')[-1]}.[ch]")), f"{folder}/{name}"
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "script").iterdir() if path.is_file()))
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_every_script_explains_itself(script, word, tmp_path):
+    """At once: nothing is installed or built, as no program that could is within reach."""
+    for name in ("sed", "dirname", "date", "python3", "env", "ls"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    done = subprocess.run([ROOT / "script" / script, word], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"script/{script}" in done.stdout or "usage:" in done.stdout

@@ -55,6 +55,7 @@ class FakeBackplane:
         self.killed = self.key
         self.modules = []
         self.logs = lambda request: iter([])
+        self.stats = ftl.CallStatsResponse()
         self.spoil_upload = False
         self.before_diffs = lambda: None
         self.stopping = threading.Event()
@@ -107,6 +108,10 @@ class _Verbs(ftl_grpc.VerbServiceServicer):
 class _Backplane(ftl_grpc.BackplaneServiceServicer):
     def __init__(self, fake):
         self.fake = fake
+
+    def CallStats(self, request, context):
+        self.fake.enter("CallStats", request, context)
+        return self.fake.stats
 
     def Ping(self, request, context):
         self.fake.enter("Ping", request, context)

@@ -255,6 +255,51 @@ def test_each_replica_that_does_not_come_up_says_why(backplane, tmp_path):
     assert len({tuple(event.last_lines) for event in told}) == 3
 
 
+def test_lines_in_json_are_shown_as_people_read_them(backplane, tmp_path):
+    """Those that a module printed before it failed, in the output of deploy and in events."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "ftl.toml").write_text('module = "broken"\nlanguage = "sh"\ndeploy = ["main"]\n')
+    (folder / "broken.ftl").write_text("module broken {\n  export verb ask(Unit) Unit\n}\n")
+    (folder / "main").write_text("#!/bin/sh\necho '{\"level\":\"error\",\"msg\":\"no database\",\"host\":\"db\"}' >&2\nexit 3\n")
+    (folder / "main").chmod(0o755)
+    failed = ftl_run(backplane, "deploy", str(folder))
+    assert "  | error: no database host=db\n" in failed.stderr and "{" not in failed.stderr
+    events = ftl_run(backplane, "events", "broken").stdout
+    assert "  | error: no database host=db\n" in events and "{" not in events
+
+
+CRASHES = """#!/usr/bin/env python3
+import os
+
+import ftl
+
+
+@ftl.verb
+def crash() -> None:
+    os._exit(7)
+
+
+if __name__ == "__main__":
+    ftl.main()
+"""
+
+
+def test_a_crash_during_a_call_has_a_hint(backplane, tmp_path):
+    folder = tmp_path / "frail"
+    folder.mkdir()
+    (folder / "ftl.toml").write_text(
+        'module = "frail"\nlanguage = "python"\nbuild = "python3 -m ftl schema frail.py -o frail.ftl"\n'
+        'deploy = ["frail.py"]\nentry = "frail.py"\n')
+    (folder / "frail.py").write_text(CRASHES)
+    (folder / "frail.py").chmod(0o755)
+    deployed = ftl_run(backplane, "deploy", str(folder))
+    assert deployed.returncode == 0, deployed.stderr
+    lost = ftl_run(backplane, "call", "frail.crash")
+    assert lost.returncode == 1 and "was lost during the call" in lost.stderr
+    assert lost.stderr.endswith("hint: ftl events frail shows what happened\n")
+
+
 @pytest.fixture
 def hand_started(backplane, tmp_path):
     """Starts processes of `ftl runner` as a person would, each with a given key."""

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "base/path.h"
+#include "base/reasons.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/schemas/schemas.h"
@@ -62,6 +64,53 @@ static int check_json(struct str body, struct error *err) {
 	static const struct schema_type any = {.kind = SCHEMA_ANY};
 	const struct schema_json json = {.root = "the request"};
 	return schema_check_json(&json, &any, body, err);
+}
+
+/* --- how to write it ---------------------------------------------------------------------------------------------- */
+
+enum { QUOTED_MAX = 80 };
+
+/* The word as one types it into a shell: in single quotes, and those within it as '\\''. */
+static const char *shell_quote(struct arena *arena, const char *word) {
+	const char *text = "'";
+	for (struct str rest = str_from(word); rest.ptr != NULL;) {
+		struct str part = str_cut(rest, '\'', &rest);
+		text = arena_printf(arena, "%s%.*s%s", text, STR_ARG(part), rest.ptr != NULL ? "'\\''" : "'");
+	}
+	return text;
+}
+
+/* How the operand is written as a String: "ftl call hello.hello '"Bob"'". NULL: it is too long to be repeated. */
+static const char *as_string(struct cli *cli, const char *operand) {
+	if (strlen(operand) > QUOTED_MAX)
+		return NULL;
+	json_t *string = json_string(operand);
+	char *text = string != NULL ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+	const char *command = text != NULL ? arena_printf(&cli->arena, "ftl call %.*s %s", VERB_MAX, cli->operands[0],
+							  shell_quote(&cli->arena, text))
+					   : NULL;
+	free(text);
+	json_decref(string);
+	return command;
+}
+
+/* What to do about an operand that is not JSON: most are a String without its quotes, or an object whose quotes the
+ * shell took. */
+static const char *json_hint(struct cli *cli) {
+	const char *operand = cli->operands[1];
+	if (operand == NULL || strcmp(operand, "-") == 0 || operand[0] == '@')
+		return NULL;
+	if (operand[0] == '{' || operand[0] == '[')
+		return "put the JSON between single quotes, as the shell takes double quotes away: '{\"name\":\"Bob\"}'";
+	const char *command = as_string(cli, operand);
+	return command != NULL ? arena_printf(&cli->arena, "the request is JSON; for a String: %s", command) : NULL;
+}
+
+/* What to do about a request that is no value of the verb's type, which is a String. */
+static const char *string_hint(struct cli *cli) {
+	const char *operand = cli->operands[1];
+	const char *command = as_string(cli, operand != NULL ? operand : "…");
+	return command != NULL ? arena_printf(&cli->arena, "the verb takes a String: %s", command) : NULL;
 }
 
 /* --- the answer --------------------------------------------------------------------------------------------------- */
@@ -185,7 +234,11 @@ static int check_request(struct cli *cli, const Schema__VerbRef *verb, struct st
 		return -1;
 	const struct schema_decl *decl = module ? schema_find_verb(module, verb->name) : NULL;
 	const struct schema_json json = {.module = module, .root = "request"};
-	return decl == NULL ? 0 : schema_check_json(&json, &decl->verb.request, body, err);
+	if (decl == NULL || schema_check_json(&json, &decl->verb.request, body, err) == 0)
+		return 0;
+	if (decl->verb.request.kind == SCHEMA_STRING && strcmp(err->reason, REASON_WRONG_TYPE) == 0)
+		cli->hint = string_hint(cli);
+	return -1;
 }
 
 static int connect_and_call(struct cli *cli, struct str body) {
@@ -218,7 +271,13 @@ static int run(struct cli *cli) {
 	if (read_body(cli->operands[1], &bytes, &len, &err) < 0)
 		return cli_fail(cli, &err);
 	struct str body = str_new(bytes, len);
-	int code = check_json(body, &err) < 0 ? cli_usage(cli, "%s", err.msg) : connect_and_call(cli, body);
+	int code;
+	if (check_json(body, &err) < 0) {
+		const char *hint = json_hint(cli);
+		code = cli_usage(cli, "%s%s%s", err.msg, hint != NULL ? "\nhint: " : "", hint != NULL ? hint : "");
+	} else {
+		code = connect_and_call(cli, body);
+	}
 	free(bytes);
 	return code;
 }

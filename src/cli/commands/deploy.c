@@ -18,6 +18,7 @@
 #include "cli/schemas/schemas.h"
 #include "cli/upload.h"
 #include "cli/watch.h"
+#include "control/model.h"
 #include "ftl.pb-c.h"
 #include "schema/proto.h"
 
@@ -34,6 +35,7 @@ static const struct args_option options[] = {
 	 .kind = ARGS_COUNT_FROM_1,
 	 .offset = offsetof(struct deploy_options, replicas),
 	 .value = "N",
+	 .max = REPLICAS_MAX,
 	 .help = "replicas to run (default: as many as now, 1 for a new module)"},
 	{.name = "no-build",
 	 .kind = ARGS_FLAG,

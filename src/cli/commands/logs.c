@@ -42,7 +42,7 @@ static void print_attribute(const char *name, const json_t *value) {
 	if (text != NULL && text[0] != '\0' && strpbrk(text, " \"=\t\n\r") == NULL)
 		output_text(stdout, str_from(text));
 	else
-		json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
+		output_json_value(stdout, value, JSON_COMPACT);
 }
 
 static void print_attributes(const char *attributes) {

@@ -97,7 +97,7 @@ static void print_table(struct cli *cli, const Ftl__StatusResponse *status, bool
 	if (shown > 0)
 		table_print(&table);
 	else
-		progress_note("nothing runs; deploy something: ftl deploy DIR");
+		output_nothing("nothing runs; deploy something: ftl deploy DIR");
 }
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */

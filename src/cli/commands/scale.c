@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/watch.h"
+#include "control/model.h"
 #include "ftl.pb-c.h"
 
 struct scale_options {
@@ -15,8 +16,9 @@ static const struct args_option options[] = {WATCH_OPTIONS(struct scale_options)
 static int run(struct cli *cli) {
 	const struct scale_options *given = cli->options;
 	uint64_t replicas;
-	if (!str_to_u64(str_from(cli->operands[1]), &replicas) || replicas > UINT32_MAX)
-		return cli_usage(cli, "\"%s\" is not a number of replicas", cli->operands[1]);
+	if (!str_to_u64(str_from(cli->operands[1]), &replicas) || replicas > REPLICAS_MAX)
+		return cli_usage(cli, "N is \"%s\"; it must be a number of replicas from 0 to %d", cli->operands[1],
+				 REPLICAS_MAX);
 	Ftl__ScaleModuleRequest request = FTL__SCALE_MODULE_REQUEST__INIT;
 	request.module = cli->operands[0];
 	request.replicas = (uint32_t)replicas;

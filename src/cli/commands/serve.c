@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backplane/backplane.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/path.h"
 #include "cli/cli.h"
 #include "cli/output.h"
@@ -24,6 +29,7 @@ struct serve_options {
 	const char *ca;
 	const char *allow_origin[ARGS_LIST_MAX + 1];
 	uint64_t artefact_max;
+	struct error unwritten; /* why the port file could not be written; CODE_OK: it was, or is not wanted */
 };
 
 #define OPTION(member) offsetof(struct serve_options, member)
@@ -111,10 +117,13 @@ static void on_taken_over(void *data) {
 }
 
 static void on_ready(void *data, const char *endpoint) {
-	const struct serve_options *given = data;
-	struct error err;
-	if (given->port_file != NULL && file_write_whole(given->port_file, str_from(endpoint), 0644, &err) < 0)
-		log_failure(LOG_ERROR, &err, "could not write the port file");
+	struct serve_options *given = data;
+	if (given->port_file != NULL &&
+	    file_write_whole(given->port_file, str_from(endpoint), 0644, &given->unwritten) < 0) {
+		/* Whoever waits for the file would wait for ever: stops in order, and fails. */
+		raise(SIGTERM);
+		return;
+	}
 	fprintf(stderr, "FTL serves on %s\n", endpoint);
 }
 
@@ -139,6 +148,26 @@ static int check_origins(struct cli *cli, const struct serve_options *given) {
 	return EXIT_DONE;
 }
 
+/* Finds a port file that cannot be written before anything is started. A file of an earlier run goes, as it would look
+ * like readiness to a script. */
+static int prepare_port_file(const char *path, struct error *err) {
+	char *folder = path == NULL ? NULL : mem_strdup(path);
+	if (path == NULL)
+		return 0;
+	struct stat status;
+	const char *parent = dirname(folder);
+	int result = 0;
+	if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		result = error_set(err, CODE_INVALID_ARGUMENT, "--port-file: %s is a folder; name a file", path);
+	else if (access(parent, W_OK | X_OK) < 0)
+		result =
+			error_set_errno(err, errno, "--port-file: %s cannot be written in the folder %s", path, parent);
+	else
+		unlink(path);
+	free(folder);
+	return result;
+}
+
 static int serve(struct cli *cli, struct backplane_options *backplane, struct serve_options *given) {
 	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
 	struct error err;
@@ -153,14 +182,19 @@ static int serve(struct cli *cli, struct backplane_options *backplane, struct se
 			"%s can be reached from other machines, and FTL does not authenticate callers yet: whoever "
 			"reaches it may deploy and run code here",
 			backplane->bind);
-	/* A port file of an earlier run would look like readiness to a script. */
-	if (given->port_file != NULL)
-		unlink(given->port_file);
+	if (prepare_port_file(given->port_file, &err) < 0) {
+		platform_choice_deinit(&platform);
+		return cli_fail(cli, &err);
+	}
 	log_init(given->common.process.log_level, "backplane");
 	int result = backplane_run(backplane, &err);
 	platform_choice_deinit(&platform);
 	if (given->port_file != NULL)
 		unlink(given->port_file);
+	if (result == 0 && given->unwritten.code != CODE_OK) {
+		err = given->unwritten;
+		result = error_wrap(&err, "--port-file");
+	}
 	return result < 0 ? cli_fail(cli, &err) : EXIT_DONE;
 }
 

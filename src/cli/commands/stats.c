@@ -95,7 +95,7 @@ static void print_table(struct cli *cli, const Ftl__CallStatsResponse *stats, bo
 	if (shown > 0)
 		table_print(&table);
 	else
-		progress_note("nothing was called in the %s since the Backplane started", since);
+		output_nothing("nothing was called in the %s since the Backplane started", since);
 }
 
 static void print_json(const Ftl__CallStatsResponse *stats, bool all) {

@@ -1,8 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/project/project.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "cli/project/settings.h"
 #include "schema/schema.h"
+
+/* Why the folder has no ftl.toml that can be read. */
+static int refuse_folder(const char *folder, const char *file, struct error *err) {
+	struct stat status;
+	char here[PATH_MAX];
+	const char *named = strcmp(folder, ".") == 0 && getcwd(here, sizeof here) != NULL ? here : folder;
+	if (stat(folder, &status) < 0)
+		return error_set_errno(err, errno, "could not find the folder %s", folder);
+	if (!S_ISDIR(status.st_mode))
+		return error_set(err, CODE_INVALID_ARGUMENT, "%s is a file; name the folder of the module", folder);
+	return error_set(err, CODE_NOT_FOUND, "there is no %s, so %s is not a module's folder; see: ftl help ftl.toml",
+			 file, named);
+}
 
 static int read_settings(const struct settings *settings, struct project *project, struct error *err) {
 	const struct {
@@ -51,11 +69,8 @@ int project_read(const char *folder, struct arena *arena, struct project *ret_pr
 	project.file = here ? "ftl.toml" : arena_printf(arena, "%s/ftl.toml", folder);
 	struct settings settings;
 	if (settings_open(&settings, project.file, keys, ARRAY_LEN(keys), arena, err) < 0) {
-		if (err->code == CODE_NOT_FOUND)
-			error_set(err, CODE_NOT_FOUND,
-				  "there is no %s, so this is not a module's folder; see: ftl help ftl.toml",
-				  project.file);
-		return -1;
+		struct stat status;
+		return stat(project.file, &status) < 0 ? refuse_folder(folder, project.file, err) : -1;
 	}
 	int result = read_settings(&settings, &project, err);
 	settings_close(&settings);

@@ -110,6 +110,20 @@ static void a_double_dash_ends_options(void **state UNUSED) {
 	assert_string_equal(first_operand, "-");
 }
 
+static void a_negative_number_is_an_operand(void **state UNUSED) {
+	assert_string_equal(parse("test -5"), "");
+	assert_string_equal(first_operand, "-5");
+	assert_string_equal(parse("test -f -.5e3"), "");
+	assert_true(options.flag);
+	assert_string_equal(first_operand, "-.5e3");
+	/* Not where an option wants a value, and not after "--", which changes no word. */
+	assert_string_equal(parse("test a -fs -1"), "--size is \"-1\"; it must be a size such as 64MiB or 1MB");
+	assert_string_equal(parse("test -- -5"), "");
+	assert_string_equal(first_operand, "-5");
+	assert_string_equal(parse("test a -x5"), "there is no option -x");
+	assert_string_equal(parse("test a -.x"), "there is no option -.");
+}
+
 static void help_wants_no_operands(void **state UNUSED) {
 	assert_string_equal(parse("test --help"), "");
 	assert_true(options.common.help);
@@ -147,6 +161,7 @@ int main(void) {
 		cmocka_unit_test(reads_every_kind),
 		cmocka_unit_test(a_list_keeps_all_that_is_given),
 		cmocka_unit_test(a_double_dash_ends_options),
+		cmocka_unit_test(a_negative_number_is_an_operand),
 		cmocka_unit_test(help_wants_no_operands),
 		cmocka_unit_test(names_what_is_wrong),
 	};

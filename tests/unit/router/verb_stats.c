@@ -68,6 +68,20 @@ static void test_percentiles(void **state UNUSED) {
 	verb_stats_unref(stats);
 }
 
+static void test_the_percentiles_of_few_calls(void **state UNUSED) {
+	struct verb_stats *stats = verb_stats_new(1);
+	struct verb_summary sum;
+	end(stats, 0, CODE_OK, false, 19700);
+	verb_stats_read(stats, &sum);
+	assert_int_equal(verb_summary_percentile(&sum, 0.5), 19700);
+	assert_int_equal(verb_summary_percentile(&sum, 0.99), 19700);
+	end(stats, 0, CODE_OK, false, 100);
+	verb_stats_read(stats, &sum);
+	assert_in_range(verb_summary_percentile(&sum, 0.5), 88, 112);
+	assert_int_equal(verb_summary_percentile(&sum, 0.9), 19700);
+	verb_stats_unref(stats);
+}
+
 enum { TURNS = 20000, WORKERS = 4 };
 
 struct writer {
@@ -157,6 +171,7 @@ int main(void) {
 		cmocka_unit_test(test_a_bucket_reaches_an_eighth_from_its_middle_at_most),
 		cmocka_unit_test(test_counts_of_all_workers_are_summed),
 		cmocka_unit_test(test_percentiles),
+		cmocka_unit_test(test_the_percentiles_of_few_calls),
 		cmocka_unit_test(test_a_concurrent_reader_sees_no_more_ends_than_begins),
 		cmocka_unit_test(test_a_verb_keeps_its_counts_when_its_module_is_replaced),
 		cmocka_unit_test(test_a_module_that_names_no_verbs_has_one_count),

@@ -4,6 +4,7 @@
 
 #include "cmocka_test.h"
 
+#include "base/buf.h"
 #include "base/memory.h"
 #include "runner/log_line.h"
 
@@ -57,10 +58,44 @@ static void reads_times(void **state UNUSED) {
 	}
 }
 
+static void shows_an_object_as_people_read_it(void **state UNUSED) {
+	static const struct {
+		const char *line, *shown;
+	} cases[] = {
+		{"plain {\"a\":1}", "plain {\"a\":1}"},
+		{"{\"level\":\"error\",\"msg\":\"boom\",\"n\":0.1,\"who\":\"Bob\"}", "error: boom n=0.1 who=Bob"},
+		{"{\"message\":\"hi\",\"o\":{\"p\":[1]}}", "hi o={\"p\":[1]}"},
+		{"{not json", "{not json"},
+		{"{}", ""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct arena arena = ARENA_INIT(LOG_LINE_ARENA_MAX);
+		struct str shown = log_line_show(str_from(cases[i].line), &arena);
+		assert_string_equal(arena_strdup(&arena, shown), cases[i].shown);
+		arena_deinit(&arena);
+	}
+}
+
+/* A line with as many attributes as fit must not pass the arena, which would end the Runner. */
+static void shows_many_attributes_within_its_limit(void **state UNUSED) {
+	struct buf line = BUF_INIT(MIB(1));
+	assert_int_equal(buf_append(&line, STR("{\"msg\":\"m\"")), 0);
+	for (int i = 0; buf_len(&line) < 4000; i++)
+		assert_int_equal(buf_printf(&line, ",\"%d\":1e300", i), 0);
+	assert_int_equal(buf_append(&line, STR("}")), 0);
+	struct arena arena = ARENA_INIT(LOG_LINE_ARENA_MAX);
+	struct str shown = log_line_show(buf_view(&line), &arena);
+	assert_in_range(shown.len, 1000, 8192);
+	arena_deinit(&arena);
+	buf_deinit(&line);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_time_level_message_and_attributes),
 		cmocka_unit_test(reads_times),
+		cmocka_unit_test(shows_an_object_as_people_read_it),
+		cmocka_unit_test(shows_many_attributes_within_its_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

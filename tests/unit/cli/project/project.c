@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include <sys/stat.h>
+
 #include "cmocka_test.h"
 
 #include "cli/project/project.h"
@@ -78,7 +80,11 @@ static void says_that_there_is_none(void **state UNUSED) {
 	struct error err;
 	assert_int_equal(project_read("nowhere", &arena, &project, &err), -1);
 	assert_int_equal(err.code, CODE_NOT_FOUND);
-	assert_non_null(strstr(err.msg, "there is no nowhere/ftl.toml"));
+	assert_string_equal(err.msg, "could not find the folder nowhere: No such file or directory");
+	assert_int_equal(mkdir("empty", 0700), 0);
+	assert_int_equal(project_read("empty", &arena, &project, &err), -1);
+	assert_int_equal(err.code, CODE_NOT_FOUND);
+	assert_non_null(strstr(err.msg, "there is no empty/ftl.toml, so empty is not a module's folder"));
 }
 
 static int free_arena(void **state UNUSED) {
