@@ -160,6 +160,11 @@ void deployment_set_detail(struct control *control, struct deployment *deploymen
 }
 
 void deployment_start(struct control *control, struct deployment *deployment, enum event_kind kind) {
+	struct language *language = language_find_or_add(control, deployment->language);
+	language->failures = 0; /* who deploys does not want to wait for the end of a back-off */
+	language->retry_due_ms = 0;
+	deployment->started_at_serial = control->books.serial;
+	deployment->runners_failed = 0;
 	deployment->module->next = deployment;
 	list_remove(&deployment->in_ending);
 	deployment->failures = 0;
@@ -358,7 +363,11 @@ void deployment_tick(struct control *control, struct deployment *deployment) {
 		deployment->due_ms = limit_ms(control, deployment->phase);
 		return;
 	}
-	char why[128];
-	snprintf(why, sizeof why, "it was not up within %" PRIu64 " ms", control->config.deploy_timeout_ms);
+	const struct language *language = language_find_or_add(control, deployment->language);
+	bool lacks_runner = deployment_assigned(deployment) == 0 && language->problem[0] != '\0';
+	char why[512];
+	snprintf(why, sizeof why, "it was not up within %" PRIu64 " ms%s%s%s%s", control->config.deploy_timeout_ms,
+		 lacks_runner ? ": no Runner for the language " : "", lacks_runner ? language->name : "",
+		 lacks_runner ? " could be had: " : "", lacks_runner ? language->problem : "");
 	deployment_fail(control, deployment, &(struct cause){.why = why});
 }

@@ -67,6 +67,7 @@ struct runner {
 	char language[LANGUAGE_MAX]; /* empty: FOUND, and ENDING since then */
 	char *endpoint; /* NULL: it has not registered */
 	bool managed; /* the Platform has it and can end it; else a person started it */
+	bool asked; /* this Backplane asked the Platform for it */
 
 	enum runner_state state;
 	uint64_t changes; /* of its state, so far */
@@ -128,6 +129,8 @@ struct deployment {
 	char *detail; /* why it is in this phase */
 	int64_t since_wall_ms; /* of the detail */
 	uint64_t due_ms; /* STARTING, FAILING: limit of the phase; else 0 */
+	uint64_t started_at_serial; /* STARTING: Runners with larger ones were asked for while it waited */
+	unsigned runners_failed; /* STARTING: of those, so many never counted */
 	uint64_t ready_version; /* ROUTING */
 
 	struct list runners;
@@ -173,7 +176,7 @@ struct module {
 /* The Platform's side of a language. */
 struct language {
 	char name[LANGUAGE_MAX];
-	unsigned failures; /* of the Platform, or of Runners before they counted, in a row */
+	unsigned failures; /* of Runners that were asked for and never counted, in a row */
 	uint64_t retry_due_ms; /* no new Runner is asked for before */
 	char problem[256]; /* why Runners cannot be had; empty: they can */
 	struct list deployments; /* some replicas of each are to run */
@@ -197,7 +200,7 @@ struct control_config {
 	uint64_t kill_timeout_ms; /* after that, until the Platform kills it */
 	uint64_t idle_timeout_ms; /* a surplus Runner is ended when it was idle for so long */
 	uint64_t adopt_timeout_ms; /* after the start: Runners of the Backplane before may still register */
-	unsigned attempts_max; /* Runners that a new deployment may lose before it fails */
+	unsigned attempts_max; /* Runners that a new deployment may lose, or never get, before it fails */
 	uint64_t retry_max_ms; /* between two attempts, however many failed before */
 	uint64_t stable_ms; /* a replica that was alive for so long begins its count of failures anew */
 };

@@ -176,17 +176,16 @@ static uint64_t language_delay_ms(const struct control *control, const struct la
 	return MIN(control->config.retry_max_ms, (uint64_t)100 << MIN(language->failures, 10u));
 }
 
-/* A Runner that never counted shows that its language may be broken: the next one is asked for later, and after
- * attempts_max of them deployments that have no Runner fail. */
-static void count_against(struct control *control, struct language *language, const char *why) {
+/* A Runner that was asked for and never counted shows that its language may be broken: the next one is asked for later.
+ * A deployment that has no Runner fails after attempts_max of those that were asked for while it waited. */
+static void count_against(struct control *control, struct language *language, uint64_t serial, const char *why) {
 	snprintf(language->problem, sizeof language->problem, "%s", why);
 	language->retry_due_ms = control->time.now_ms + language_delay_ms(control, language);
 	language->failures++;
-	if (language->failures < control->config.attempts_max)
-		return;
 	LIST_FOREACH(link, &control->marks.unreconciled) {
 		struct deployment *next = LIST_ENTRY(link, struct module, in_unreconciled)->next;
-		if (next == NULL || strcmp(next->language, language->name) != 0 || deployment_assigned(next) > 0)
+		if (next == NULL || strcmp(next->language, language->name) != 0 || deployment_assigned(next) > 0 ||
+		    serial <= next->started_at_serial || ++next->runners_failed < control->config.attempts_max)
 			continue;
 		char text[512];
 		snprintf(text, sizeof text, "no Runner for the language %s could be had: %s", language->name, why);
@@ -196,8 +195,10 @@ static void count_against(struct control *control, struct language *language, co
 
 /* NULL: the loss speaks of this Runner alone. */
 static struct language *language_concerned(struct control *control, const struct runner *runner) {
-	bool counted = runner->state != RUNNER_CREATING && (runner->state != RUNNER_PROBING || !runner->managed);
-	return counted || control->state >= CONTROL_STOPPING ? NULL : language_find_or_add(control, runner->language);
+	bool counted = runner->state != RUNNER_CREATING && runner->state != RUNNER_PROBING;
+	return counted || !runner->asked || control->state >= CONTROL_STOPPING
+		       ? NULL
+		       : language_find_or_add(control, runner->language);
 }
 
 static void take_out(struct control *control, struct runner *runner, enum event_kind kind, const struct cause *cause) {
@@ -208,7 +209,7 @@ static void take_out(struct control *control, struct runner *runner, enum event_
 	runner_tell(control, runner, kind, language != NULL ? language_delay_ms(control, language) : 0, cause->why);
 	detach(control, runner);
 	if (language != NULL)
-		count_against(control, language, cause->why);
+		count_against(control, language, runner->serial, cause->why);
 	runner_remove(control, runner);
 	if (deployment != NULL)
 		deployment_replica_lost(control, deployment, &(struct cause){text, cause->lines, cause->line_count});
@@ -308,6 +309,7 @@ void runner_create(struct control *control, const char *language) {
 	key_make(key, "rnr", language, control->effects->ops->random(control->effects));
 	struct runner *runner =
 		runner_add(control, key, language, true, RUNNER_CREATING, control->config.create_timeout_ms);
+	runner->asked = true;
 	runner_tell(control, runner, EVENT_RUNNER_CREATING, 0, "asked of the Platform");
 	runner_add_platform_key(control, key);
 	control->effects->ops->create(control->effects, key, language);

@@ -165,6 +165,61 @@ static void fails_when_no_runner_can_be_had(void **state UNUSED) {
 	assert_non_null(strstr(problem, "dpl-1 failed: no Runner"));
 }
 
+static const char *created_key(void) {
+	const char *key = "none";
+	LIST_FOREACH(link, &stage->control.books.all_runners) {
+		const struct runner *runner = LIST_ENTRY(link, struct runner, in_control);
+		key = runner->state == RUNNER_CREATING ? runner->key : key;
+	}
+	return key;
+}
+
+static void lose_created(unsigned count) {
+	for (unsigned i = 0; i < count; i++) {
+		control_runner_exited(&stage->control, created_key(), &(struct cause){.why = "exited"});
+		pass(1000);
+	}
+}
+
+static bool has_failed(const char *key) {
+	char line[64];
+	snprintf(line, sizeof line, "save %s failed", key);
+	return strstr(log_text(), line) != NULL;
+}
+
+/* Runners that an earlier Backplane left may be broken for reasons of their own. */
+static void runners_that_were_left_do_not_count_against_a_deployment(void **state UNUSED) {
+	struct error err;
+	char key[KEY_MAX];
+	deploy("dpl-1", "echo", 1);
+	error_set(&err, CODE_UNAVAILABLE, "the socket is gone");
+	for (uint64_t i = 0; i < 5; i++) {
+		snprintf(key, sizeof key, "rnr-left-%u", (unsigned)i);
+		control_found(&stage->control, key);
+		register_runner(i + 1, key, key, "");
+		pinged(key, &err);
+	}
+	lose_created(2);
+	assert_false(has_failed("dpl-1"));
+	lose_created(1);
+	assert_true(has_failed("dpl-1"));
+}
+
+static void a_deployment_has_attempts_of_its_own(void **state UNUSED) {
+	deploy("dpl-1", "echo", 1);
+	lose_created(2);
+	deploy("dpl-2", "time", 1);
+	pass(1000);
+	lose_created(1);
+	assert_true(has_failed("dpl-1"));
+	assert_false(has_failed("dpl-2"));
+	pass(1000);
+	lose_created(1); /* asked for before dpl-2 was there */
+	assert_false(has_failed("dpl-2"));
+	lose_created(2);
+	assert_true(has_failed("dpl-2"));
+}
+
 static void a_killed_deployment_can_be_deployed_again(void **state UNUSED) {
 	bring_runner(1, "one");
 	deploy("dpl-1", "echo", 1);
@@ -435,6 +490,8 @@ int main(void) {
 		STAGE_TEST(a_lost_runner_ends_the_wait_for_other_replicas),
 		STAGE_TEST(the_delay_before_a_replacement_grows),
 		STAGE_TEST(fails_when_no_runner_can_be_had),
+		STAGE_TEST(runners_that_were_left_do_not_count_against_a_deployment),
+		STAGE_TEST(a_deployment_has_attempts_of_its_own),
 		STAGE_TEST(a_killed_deployment_can_be_deployed_again),
 		STAGE_TEST(only_unreconciled_modules_are_looked_at),
 		STAGE_TEST(is_live_when_all_replicas_are_routed),
