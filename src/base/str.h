@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/macros.h"
 
@@ -44,6 +45,15 @@ static inline bool str_starts_with(struct str text, struct str prefix) {
 
 static inline bool str_ends_with(struct str text, struct str suffix) {
 	return text.len >= suffix.len && memcmp(text.ptr + text.len - suffix.len, suffix.ptr, suffix.len) == 0;
+}
+
+/* The same without regard to the case of ASCII letters, as names of protocols are compared. */
+static inline bool str_eq_nocase(struct str a, struct str b) {
+	return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool str_starts_with_nocase(struct str text, struct str prefix) {
+	return text.len >= prefix.len && str_eq_nocase((struct str){text.ptr, prefix.len}, prefix);
 }
 
 /* What is left of text from offset on. */

@@ -49,10 +49,6 @@ static void lower(struct str text) {
 			bytes[i] |= 0x20;
 }
 
-static bool equals_ignoring_case(struct str a, struct str b) {
-	return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
-}
-
 /* Cuts a line off the front. It ends in CR LF, and contains neither CR nor LF. */
 static int take_line(struct str *rest, struct str *ret_line, struct error *err) {
 	const char *end = memchr(rest->ptr, '\n', rest->len);
@@ -92,7 +88,7 @@ static bool lists(const struct http_headers *headers, struct str name, struct st
 	for (size_t i = 0; i < headers->count; i++) {
 		struct str rest = headers->items[i].value;
 		while (str_eq(headers->items[i].name, name) && rest.len > 0)
-			if (equals_ignoring_case(trim_blanks(str_cut(rest, ',', &rest)), word))
+			if (str_eq_nocase(trim_blanks(str_cut(rest, ',', &rest)), word))
 				return true;
 	}
 	return false;
@@ -115,7 +111,7 @@ static int find_body(struct h1_head *head, enum h1_body otherwise, struct error 
 			err, CODE_INVALID_ARGUMENT,
 			"the message has %zu Content-Length and %zu Transfer-Encoding; one of either is allowed",
 			lengths, codings);
-	if (codings == 1 && !equals_ignoring_case(http_headers_get(headers, STR("transfer-encoding")), STR("chunked")))
+	if (codings == 1 && !str_eq_nocase(http_headers_get(headers, STR("transfer-encoding")), STR("chunked")))
 		return error_set(err, CODE_INVALID_ARGUMENT, "the only Transfer-Encoding that is known is \"chunked\"");
 	if (lengths == 1 && !str_to_u64(http_headers_get(headers, STR("content-length")), &head->length))
 		return error_set(err, CODE_INVALID_ARGUMENT, "the Content-Length is not a decimal number");
@@ -126,21 +122,27 @@ static int find_body(struct h1_head *head, enum h1_body otherwise, struct error 
 	return 0;
 }
 
-/* "http://HOST/PATH" is "/PATH": a server must take both (RFC 9112 section 3.2.2). */
-static struct str path_of(struct str target) {
-	if (!str_starts_with(target, STR("http://")) && !str_starts_with(target, STR("https://")))
+/* "http://HOST/PATH" is "/PATH": a server must take both (RFC 9112 section 3.2.2). Without a path it is "/", with the
+ * query if there is one. */
+static struct str path_of(struct str target, struct arena *arena) {
+	if (!str_starts_with_nocase(target, STR("http://")) && !str_starts_with_nocase(target, STR("https://")))
 		return target;
 	const char *slashes = memmem(target.ptr, target.len, "://", 3);
 	struct str after = str_from_offset(target, (size_t)(slashes - target.ptr) + 3);
-	const char *path = memchr(after.ptr, '/', after.len);
-	return path ? str_from_offset(after, (size_t)(path - after.ptr)) : STR("/");
+	size_t host = 0;
+	while (host < after.len && after.ptr[host] != '/' && after.ptr[host] != '?')
+		host++;
+	struct str path = str_from_offset(after, host);
+	if (path.len > 0 && path.ptr[0] == '/')
+		return path;
+	return str_from(arena_printf(arena, "/%.*s", STR_ARG(path)));
 }
 
 static int read_request_line(struct str line, struct arena *arena, struct h1_head *head, unsigned *ret_http_status,
 			     struct error *err) {
 	struct str rest, version;
 	head->method = arena_copy(arena, str_cut(line, ' ', &rest));
-	head->target = path_of(arena_copy(arena, str_cut(rest, ' ', &version)));
+	head->target = path_of(arena_copy(arena, str_cut(rest, ' ', &version)), arena);
 	if (!is_token(head->method) || head->target.len == 0 || version.len != 8 || !has_no_blank(version) ||
 	    !has_no_blank(head->target) || !str_starts_with(version, STR("HTTP/"))) {
 		*ret_http_status = 0; /* the peer does not speak HTTP, so no answer in HTTP is sent */

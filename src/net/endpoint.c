@@ -63,11 +63,11 @@ static int parse_tcp(struct str text, struct str authority, bool tls, struct end
 
 int endpoint_parse(struct str text, struct endpoint *ret_endpoint, struct error *err) {
 	static const struct str http = STR_INIT("http://"), https = STR_INIT("https://"), unix_path = STR_INIT("unix:");
-	if (str_starts_with(text, unix_path))
+	if (str_starts_with_nocase(text, unix_path))
 		return parse_unix(text, str_from_offset(text, unix_path.len), ret_endpoint, err);
-	if (str_starts_with(text, http))
+	if (str_starts_with_nocase(text, http))
 		return parse_tcp(text, str_from_offset(text, http.len), false, ret_endpoint, err);
-	if (str_starts_with(text, https))
+	if (str_starts_with_nocase(text, https))
 		return parse_tcp(text, str_from_offset(text, https.len), true, ret_endpoint, err);
 	return refuse(text, "its scheme is unknown", err);
 }

@@ -311,7 +311,7 @@ static void split_trailers(struct rpc_stream *stream) {
 static void plain_receive_headers(struct rpc_stream *stream) {
 	struct error err;
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
-	bool is_proto = str_starts_with(type, STR("application/proto"));
+	bool is_proto = str_starts_with_nocase(type, STR("application/proto"));
 	split_trailers(stream);
 	if (stream->http.status != 200) {
 		transcode_keep_body(stream->transcoder);

@@ -8,21 +8,48 @@ static struct str shown(struct str text) {
 }
 
 bool content_is_type(struct str type, struct str wanted) {
-	if (!str_starts_with(type, wanted))
+	if (!str_starts_with_nocase(type, wanted))
 		return false;
 	struct str rest = str_from_offset(type, wanted.len);
-	if (str_starts_with(rest, STR("+proto")) && memchr(wanted.ptr, '+', wanted.len) == NULL)
+	if (str_starts_with_nocase(rest, STR("+proto")) && memchr(wanted.ptr, '+', wanted.len) == NULL)
 		rest = str_from_offset(rest, 6);
 	rest = str_trim(rest);
 	return rest.len == 0 || rest.ptr[0] == ';';
 }
 
 bool content_read_encoding(struct str name, bool *ret_gzip) {
-	bool gzip = str_eq(name, STR("gzip"));
-	if (!gzip && name.len > 0 && !str_eq(name, STR("identity")))
+	bool gzip = str_eq_nocase(name, STR("gzip"));
+	if (!gzip && name.len > 0 && !str_eq_nocase(name, STR("identity")))
 		return false;
 	*ret_gzip = gzip;
 	return true;
+}
+
+/* "q=0" excludes an encoding. */
+static bool has_weight_zero(struct str parameters) {
+	while (parameters.len > 0) {
+		struct str value, name = str_trim(str_cut(str_cut(parameters, ';', &parameters), '=', &value));
+		value = str_trim(value);
+		if (!str_eq_nocase(name, STR("q")))
+			continue;
+		size_t zeros = 0;
+		while (zeros < value.len && (value.ptr[zeros] == '0' || value.ptr[zeros] == '.'))
+			zeros++;
+		return value.len > 0 && zeros == value.len;
+	}
+	return false;
+}
+
+bool content_accepts_gzip(struct str list) {
+	bool others = false;
+	while (list.len > 0) {
+		struct str parameters, name = str_trim(str_cut(str_cut(list, ',', &list), ';', &parameters));
+		if (str_eq_nocase(name, STR("gzip")))
+			return !has_weight_zero(parameters);
+		if (str_eq(name, STR("*")))
+			others = !has_weight_zero(parameters);
+	}
+	return others;
 }
 
 enum code content_code_from_http(unsigned status) {
@@ -49,7 +76,7 @@ int content_check_type(const struct rpc_stream *stream, struct str wanted, struc
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
 	if (content_is_type(type, wanted))
 		return 0;
-	return error_set(err, str_starts_with(type, family) ? CODE_INTERNAL : CODE_UNKNOWN,
+	return error_set(err, str_starts_with_nocase(type, family) ? CODE_INTERNAL : CODE_UNKNOWN,
 			 "the peer answered with content of type \"%.*s\", which is not %.*s", STR_ARG(shown(type)),
 			 STR_ARG(wanted));
 }

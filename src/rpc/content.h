@@ -6,11 +6,15 @@
 
 #include "rpc/rpc.h"
 
-/* Whether type is wanted, "wanted+proto" or either with parameters; for a wanted with "+json", just that. */
+/* Whether type is wanted, "wanted+proto" or either with parameters; for a wanted with "+json", just that. Media types
+ * have no case (RFC 9110 section 8.3.1). */
 bool content_is_type(struct str type, struct str wanted);
 
-/* Reads the name of an encoding: gzip, identity, or empty for none. False: another one. */
+/* Reads the name of an encoding, which has no case: gzip, identity, or empty for none. False: another one. */
 bool content_read_encoding(struct str name, bool *ret_gzip);
+
+/* Whether a list as in Accept-Encoding takes gzip (RFC 9110 section 12.5.3). */
+bool content_accepts_gzip(struct str list);
 
 /* The code of a response that is not the protocol's (gRPC's http-grpc-status-mapping document; Connect's is the same).
  */

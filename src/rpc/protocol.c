@@ -72,7 +72,7 @@ static const char *accept_header(const struct rpc_codec *codec) {
 /* A response is compressed if the request was, and the client accepts it. */
 static bool may_answer_gzip(const struct rpc_stream *stream, const struct rpc_codec *codec) {
 	struct str accepted = http_headers_get(&stream->http.received, str_from(accept_header(codec)));
-	return accepted.ptr == NULL || memmem(accepted.ptr, accepted.len, "gzip", 4) != NULL;
+	return accepted.ptr == NULL || content_accepts_gzip(accepted);
 }
 
 static int read_timeout(struct rpc_stream *stream, struct error *err) {
@@ -135,6 +135,19 @@ static unsigned choose_get(struct rpc_stream *stream, const struct types *types,
 	return 0;
 }
 
+bool protocol_drop_query(struct rpc_stream *stream) {
+	struct str query;
+	stream->http.path = str_cut(stream->http.path, '?', &query);
+	return query.ptr != NULL;
+}
+
+static const struct type_method *find_method(struct rpc_stream *stream, const struct types *types) {
+	const struct type_method *method = types_method(types, stream->http.path);
+	if (method == NULL && types != NULL && protocol_drop_query(stream))
+		method = types_method(types, stream->http.path);
+	return method;
+}
+
 unsigned protocol_choose(struct rpc_stream *stream, const struct types *types, struct error *err) {
 	if (str_eq(stream->http.method, STR("GET")))
 		return choose_get(stream, types, err);
@@ -151,7 +164,7 @@ unsigned protocol_choose(struct rpc_stream *stream, const struct types *types, s
 		return 415;
 	}
 	/* JSON needs the types. */
-	stream->type = types_method(types, stream->http.path);
+	stream->type = find_method(stream, types);
 	if (form->json && stream->type == NULL && types == NULL) {
 		error_set(err, CODE_UNIMPLEMENTED,
 			  "this server knows no JSON; the content type must be one of protobuf");

@@ -12,6 +12,10 @@
  * is CODE_OK. */
 unsigned protocol_choose(struct rpc_stream *stream, const struct types *types, struct error *err);
 
+/* Server: cuts off the query, which is no part of a method's name; false: there is none. Called where no method has the
+ * whole path as its name, so that a call without a query costs nothing by it. */
+bool protocol_drop_query(struct rpc_stream *stream);
+
 enum rpc_protocol { RPC_GRPC, RPC_GRPC_WEB, RPC_CONNECT };
 
 struct protocol_options {

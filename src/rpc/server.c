@@ -81,6 +81,8 @@ static struct http_stream *on_new_stream(void *owner, const struct http_request_
 
 static void start_method(struct rpc_server *server, struct rpc_stream *stream) {
 	const struct added_method *added = map_get(&server->methods, stream->http.path);
+	if (added == NULL && protocol_drop_query(stream))
+		added = map_get(&server->methods, stream->http.path);
 	if (added != NULL) {
 		stream->method = added->method;
 		stream->service = added->service;

@@ -2,13 +2,16 @@
 """HTTP as other people's clients send it: bytes on a socket, and no library that could set them right."""
 
 import base64
+import gzip
 import json
 import re
 import socket
 import threading
 import time
 
+import grpc
 import pytest
+from fake_backplane import ftl, schema
 from harness import LONG, module, wait_for
 
 CALL = "/xyz.block.ftl.v1.VerbService/Call"
@@ -233,3 +236,83 @@ def test_half_a_request_does_not_run(either, make_runner, request_, words):
     assert words in body
     assert runner.calls.empty()
     assert "closed the connection" not in either.log()
+
+
+# --- a query after the path of a method
+
+
+def serve_echo(backplane, make_runner):
+    make_runner(backplane=backplane).register()
+    backplane.wait_live(backplane.deploy(module()))
+
+
+def ask(backplane, request_):
+    with connect(backplane) as connection:
+        connection.sendall(request_)
+        connection.shutdown(socket.SHUT_WR)
+        (answer,) = answers_in(read_all(connection))
+    return answer
+
+
+@pytest.mark.parametrize("query", ["?x=1", "?", "?a=b&c=/d?e", "?connect=v1"])
+def test_a_query_is_no_part_of_a_methods_name(backplane, make_runner, query):
+    serve_echo(backplane, make_runner)
+    assert body_of(ask(backplane, post(CALL + query, call_of("echo.echo")))) == b'{"text":"x"}'
+    assert ask(backplane, post(PING + query, b"{}"))[0] == 200  # the control side's
+    request_ = ftl.CallRequest(verb=schema.VerbRef(module="echo", name="echo"), body=b"{}").SerializeToString()
+    web = post(CALL + query, b"\0" + len(request_).to_bytes(4, "big") + request_, kind="application/grpc-web")
+    assert b"grpc-status:0" in ask(backplane, web)[2].replace(b" ", b"")
+    grpc_call = backplane.channel.unary_unary(CALL + query)
+    assert ftl.CallResponse.FromString(grpc_call(request_, timeout=LONG)).body == b"{}"
+
+
+def test_an_unknown_method_is_named_without_its_query(backplane):
+    status, _, body = ask(backplane, post(CALL + "er?secret=1", b"{}"))
+    assert status == 501
+    assert b"VerbService/Caller here" in body and b"secret" not in body
+    with pytest.raises(grpc.RpcError) as caught:
+        backplane.channel.unary_unary("/nobody/Nothing?secret=1")(b"", timeout=LONG)
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    assert "/nobody/Nothing here" in caught.value.details()
+
+
+# --- names without case
+
+
+@pytest.mark.parametrize(
+    "kind", ["Application/JSON", "APPLICATION/JSON; Charset=UTF-8", "application/Json", "Application/Proto"]
+)
+def test_media_types_have_no_case(backplane, make_runner, kind):
+    serve_echo(backplane, make_runner)
+    request_ = ftl.CallRequest(verb=schema.VerbRef(module="echo", name="echo"), body=b'{"text":"x"}')
+    is_json = "json" in kind.lower()
+    answer = ask(backplane, post(CALL, call_of("echo.echo") if is_json else request_.SerializeToString(), kind=kind))
+    assert answer[0] == 200, answer
+    body = body_of(answer) if is_json else ftl.CallResponse.FromString(answer[2]).body
+    assert body == b'{"text":"x"}'
+    assert answer[1]["content-type"] == ("application/json" if is_json else "application/proto")
+
+
+@pytest.mark.parametrize("kind", ["Application/gRPC-Web+Proto", "application/GRPC-WEB", "Application/Connect+Proto"])
+def test_media_types_of_streams_have_no_case(backplane, kind):
+    """Frames of either protocol; the answer ends with a frame of trailers, or of JSON."""
+    path = "/grpc.health.v1.Health/Check" if "web" in kind.lower() else "/grpc.health.v1.Health/Watch"
+    with connect(backplane) as connection:
+        connection.sendall(post(path, b"\0\0\0\0\0", kind=kind))
+        received = b""
+        while b"\0\0\0\0\2\x08\x01" not in received:  # SERVING
+            piece = connection.recv(65536)
+            assert piece, received
+            received += piece
+    assert received.startswith(b"HTTP/1.1 200")
+
+
+def test_encodings_have_no_case(backplane, make_runner):
+    serve_echo(backplane, make_runner)
+    body = gzip.compress(call_of("echo.echo", b'{"text":"' + b"x" * 5000 + b'"}'))
+    for accepted, coded in [("GZip", True), ("br, gzip;q=1", True), ("gzip;q=0, identity", False)]:
+        answer = ask(backplane, post(CALL, body, "Content-Encoding: GZIP", f"Accept-Encoding: {accepted}"))
+        assert answer[0] == 200, answer
+        assert (answer[1].get("content-encoding") == "gzip") == coded
+        text = gzip.decompress(answer[2]) if coded else answer[2]
+        assert len(base64.b64decode(json.loads(text)["body"])) == 5011

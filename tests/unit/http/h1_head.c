@@ -35,13 +35,19 @@ static void reads_a_request(void **state UNUSED) {
 }
 
 static void takes_the_path_of_an_absolute_url(void **state UNUSED) {
-	struct h1_head head;
-	struct error err;
-	unsigned status;
-	assert_int_equal(h1_read_request(STR("GET http://h/x HTTP/1.1\r\nHost: h\r\n\r\n"), &arena, &head, &status,
-					 &err),
-			 0);
-	assert_true(str_eq_c(head.target, "/x"));
+	static const char *const cases[][2] = {{"http://h/x", "/x"},
+					       {"HTTPS://h:1/x?y", "/x?y"},
+					       {"http://h", "/"},
+					       {"http://h?a=/b", "/?a=/b"},
+					       {"/http://h/x", "/http://h/x"}};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct h1_head head;
+		struct error err;
+		unsigned status;
+		const char *text = arena_printf(&arena, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", cases[i][0]);
+		assert_int_equal(h1_read_request(str_from(text), &arena, &head, &status, &err), 0);
+		assert_true(str_eq_c(head.target, cases[i][1]));
+	}
 }
 
 static void refuses_ambiguous_messages(void **state UNUSED) {
