@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/startup.h"
 #include "base/text.h"
 #include "ftl.pb-c.h"
 #include "module/backplane_retry.h"
@@ -205,7 +206,6 @@ static int connect_backplane(struct program *program, struct error *err) {
 
 static void catch_signals(struct program *program) {
 	static const int numbers[ARRAY_LEN(program->signals)] = {SIGTERM, SIGINT};
-	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		uv_signal_init(&program->loop.uv, &program->signals[i]);
 		program->signals[i].data = program;
@@ -232,10 +232,11 @@ static int serve(struct program *program, const struct endpoint *bind, struct er
 		.owner = program,
 	});
 	loop_run(&program->loop);
+	/* Ends the threads of verbs, which hear signals, before the signals are closed. */
+	module_host_free(program->module);
 	for (size_t i = 0; i < ARRAY_LEN(program->signals); i++)
 		loop_close_signal(&program->signals[i]);
 	listener_close(&program->listener);
-	module_host_free(program->module);
 	*err = program->failure;
 	return program->failure.code == CODE_OK ? 0 : -1;
 }
@@ -263,6 +264,8 @@ static int run(struct program *program, struct error *err) {
 FTL_EXPORT int main(void) {
 	static struct program program;
 	struct error err;
+	startup_hold_streams();
+	startup_catch_write_signals();
 	/* Line by line: stdio would buffer whole blocks for a pipe, and logs are read while they are written. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (run(&program, &err) == 0)

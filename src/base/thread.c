@@ -21,6 +21,12 @@ void thread_restore_signals(const sigset_t *before) {
 	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
+void thread_unblock_signals(void) {
+	sigset_t none;
+	sigemptyset(&none);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
 void thread_set_fault_stack(char memory[THREAD_FAULT_STACK_SIZE]) {
 	stack_t there;
 	if (sigaltstack(NULL, &there) != 0 || !(there.ss_flags & SS_DISABLE))

@@ -19,6 +19,10 @@ int thread_start(pthread_t *ret_thread, size_t stack_size, thread_function *run,
 void thread_block_signals(sigset_t *ret_before);
 void thread_restore_signals(const sigset_t *before);
 
+/* For a thread that runs the code of a module: a program that this code starts inherits what is blocked, and would then
+ * hear no SIGTERM. A signal that is sent to the process still goes to the main thread, which Linux prefers. */
+void thread_unblock_signals(void);
+
 /* What a handler of faults runs on, in this thread, should the fault be that the stack is used up. At the beginning of
  * the thread's own it costs nothing until then. */
 enum { THREAD_FAULT_STACK_SIZE = 32 << 10 };

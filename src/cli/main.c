@@ -20,12 +20,10 @@
  *   schemas/     schemas.c loads them, schema_diff.c and schema_fit.c compare them, schema_follow.c prints changes
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/nearest.h"
+#include "base/startup.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 
@@ -125,21 +123,9 @@ static bool has_argument(int argc, char **argv, const char *argument) {
 	return false;
 }
 
-/* A closed standard stream would lend its number to the next file or socket, and log lines would be written into that.
- * Opens /dev/null in the wrong direction in its place, so that using the stream goes on failing. */
-static void hold_standard_streams(void) {
-	static const int modes[] = {[STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDONLY};
-	for (int fd = 0; fd < (int)ARRAY_LEN(modes); fd++) {
-		bool closed = fcntl(fd, F_GETFD) < 0;
-		int held UNUSED = closed ? open("/dev/null", modes[fd]) : fd;
-	}
-}
-
 int main(int argc, char **argv) {
-	hold_standard_streams();
-	/* write() reports a closed pipe and a file at its size limit as errors instead. */
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	startup_hold_streams();
+	startup_catch_write_signals();
 	if (find_command(argc, argv) < 0) {
 		char name[] = "version", *only_name[] = {name, NULL};
 		if (has_argument(argc, argv, "--version") || has_argument(argc, argv, "-v") ||

@@ -66,6 +66,7 @@ static void *run_thread(void *data) {
 	struct verb_pool *pool = data;
 	char fault_stack[THREAD_FAULT_STACK_SIZE];
 	thread_set_fault_stack(fault_stack);
+	thread_unblock_signals();
 	pthread_mutex_lock(&pool->shared.lock);
 	for (struct verb_job *job; (job = wait_for_job(pool)) != NULL;) {
 		pthread_mutex_unlock(&pool->shared.lock);

@@ -138,7 +138,8 @@ _Noreturn static void become_program(const struct child_options *options, const 
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	int nothing = open("/dev/null", O_RDONLY);
+	/* Closes itself, as the standard streams of this process are open and it is none of them. */
+	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	char *arguments[] = {(char *)options->program, NULL};
 	if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(outputs[CHILD_STDOUT], STDOUT_FILENO) >= 0 &&
 	    dup2(outputs[CHILD_STDERR], STDERR_FILENO) >= 0 && chdir(options->folder) == 0)

@@ -229,6 +229,7 @@ static void *run_loading(void *data) {
 	struct library_host *library = data;
 	char fault_stack[THREAD_FAULT_STACK_SIZE];
 	thread_set_fault_stack(fault_stack);
+	thread_unblock_signals();
 	library->loading.module = load_module(&library->host.options, &library->loading.err);
 	if (library->loading.module == NULL)
 		error_wrap(&library->loading.err, "%s", library->host.options.entry);

@@ -3,20 +3,22 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 from random import Random
 
 import grpc
 import pytest
-from fake_backplane import ftl, schema
+from fake_backplane import ftl, ftl_grpc, schema
 from runner_backplane import Artefact, Deployment
 from runner_test import BUILD, HERE, KEY, backplane, start, terminate  # noqa: F401
-from harness import SANITIZED
+from harness import LONG, SANITIZED
 
 ROOT = HERE.parents[1]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -551,6 +553,43 @@ def test_a_library_without_the_constant(start, backplane, build, tmp_path):
     runner.wait_registered()
     backplane.add(Deployment(KEY, "probe", [Artefact("probe.so", build("library", source=source))], entry="probe.so"))
     assert "exports no constant ftl_module" in runner.deploy().error
+
+
+# --- programs that a verb starts
+
+
+@pytest.mark.parametrize("verb", ["runProgram", "runProgramDirectly"])
+def test_a_program_that_a_verb_starts_has_signals_and_files_as_usual(probe, verb):
+    def printed_by(command):
+        return json.loads(probe.ask(verb, {"command": command}).result().body)
+
+    status = printed_by("cat /proc/self/status")
+    for name in ("SigBlk", "SigIgn"):
+        # glibc's popen() ignores two signals that glibc alone uses, 32 and 33.
+        assert int(re.search(rf"{name}:\s+(\w+)", status).group(1), 16) & 0x7FFFFFFF == 0, status
+    # A program that writes into a closed pipe is ended by SIGPIPE, and one that is told to end, ends.
+    assert printed_by("sh -c 'yes; echo $? >&2' 2>&1 | head -n 1; sh -c 'kill -TERM $$; echo deaf'") == "y\n"
+    # Nothing of the Runner's is open: its sockets, pipes and files.
+    assert printed_by("ls /proc/self/fd").split() == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_a_program_with_closed_streams_prints_into_no_socket(build, tmp_path, closed):
+    main = tmp_path / "main"
+    main.write_bytes(build("process"))
+    main.chmod(0o700)
+    environment = {**os.environ, "FTL_BIND": f"unix:{tmp_path}/s", "FTL_MODULE": "probe"}
+    shell = " ".join(["exec", str(main), *(f"{number}>&-" for number in closed)])
+    process = subprocess.Popen(["sh", "-c", shell], env=environment)
+    with grpc.insecure_channel(environment["FTL_BIND"]) as channel:
+        verbs = ftl_grpc.VerbServiceStub(channel)
+        for _ in range(2):
+            request = ftl.CallRequest(verb=schema.VerbRef(module="probe", name="print"), body=b'{"text":"x"}')
+            verbs.Call(request, timeout=LONG, wait_for_ready=True)
+        opened = {int(path.name): os.readlink(path) for path in Path(f"/proc/{process.pid}/fd").iterdir()}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LONG) == 0
+    assert all(opened[number] == "/dev/null" for number in closed), opened
 
 
 # --- by hand

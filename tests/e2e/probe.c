@@ -31,6 +31,17 @@ static int greet(struct ftl_context *ftl) {
 	return ftl_reply(ftl, ftl_format(ftl, "{\"message\":%s}", ftl_quote(ftl, ftl_format(ftl, "Hello, %s!", name))));
 }
 
+/* Starts a program, and answers with what it prints. */
+static int run_program(struct ftl_context *ftl) {
+	FILE *program = popen(ftl_get_string(ftl, ftl->request, "command"), "r");
+	char *printed = ftl_alloc(ftl, 4096);
+	if (program == NULL)
+		return ftl_fail(ftl, "popen");
+	printed[fread(printed, 1, 4095, program)] = '\0';
+	pclose(program);
+	return ftl_reply(ftl, ftl_quote(ftl, printed));
+}
+
 static int fail(struct ftl_context *ftl) {
 	return ftl_fail(ftl, "no luck with %s\xFF", "this");
 }
@@ -198,6 +209,8 @@ static const struct ftl_verb verbs[] = {
 	{.name = "echo", .run = echo},
 	{.name = "echoDirectly", .run = echo, .flags = FTL_VERB_NONBLOCKING},
 	{.name = "greet", .run = greet},
+	{.name = "runProgram", .run = run_program},
+	{.name = "runProgramDirectly", .run = run_program, .flags = FTL_VERB_NONBLOCKING},
 	{.name = "fail", .run = fail},
 	{.name = "failDirectly", .run = fail, .flags = FTL_VERB_NONBLOCKING},
 	{.name = "sayNothing", .run = say_nothing},
