@@ -35,6 +35,7 @@ enum ftl_json_kind {
 	FTL_JSON_OPTIONAL, /* bool present, then the element at value_at */
 	FTL_JSON_POINTER, /* to an element; NULL: absent */
 	FTL_JSON_BOX, /* to an element that must be present */
+	FTL_JSON_ANY_PART, /* a value within Any: checked, and not kept */
 };
 
 struct ftl_json_type {

@@ -246,11 +246,11 @@ static inline bool ftl_json_to_double_fast(const char *at, const char *end, doub
 	return true;
 }
 
-static inline int ftl_json_read_float(struct ftl_json_reader *reader, double *value,
+static inline int ftl_json_read_float(struct ftl_json_reader *reader, const char *expected, double *value,
 				      const struct ftl_json_place *place) {
 	bool whole;
 	const char *start = reader->at;
-	if (ftl_json_take_number(reader, "Float", &whole, place) < 0)
+	if (ftl_json_take_number(reader, expected, &whole, place) < 0)
 		return -1;
 	if (ftl_json_to_double_fast(start, reader->at, value))
 		return 0;
@@ -259,7 +259,8 @@ static inline int ftl_json_read_float(struct ftl_json_reader *reader, double *va
 		return ftl_json_refuse_memory(reader, place);
 	int size = (int)(reader->at - start < FTL_JSON_VALUE_MAX ? reader->at - start : FTL_JSON_VALUE_MAX);
 	if (*value - *value != 0)
-		return ftl_json_refuse(reader, place, FTL_JSON_INVALID_VALUE, "expected Float, got %.*s, which is too large", size, start);
+		return ftl_json_refuse(reader, place, FTL_JSON_INVALID_VALUE,
+				       "expected %s, got %.*s, which is too large", expected, size, start);
 	return 0;
 }
 
@@ -610,7 +611,7 @@ static inline int ftl_json_skip_members(struct ftl_json_reader *reader, const st
 	return more;
 }
 
-/* Skips a value of any kind. */
+/* Skips a value of any kind, as that of a field that the schema lacks. */
 static inline int ftl_json_skip(struct ftl_json_reader *reader, const struct ftl_json_place *place) {
 	const char *raw;
 	size_t size = 0;
@@ -630,16 +631,6 @@ static inline int ftl_json_skip(struct ftl_json_reader *reader, const struct ftl
 	default:
 		return ftl_json_take_number(reader, "Any", &flag, place);
 	}
-}
-
-static inline int ftl_json_read_any(struct ftl_json_reader *reader, struct ftl_any *value,
-				    const struct ftl_json_place *place) {
-	const char *start = reader->at;
-	size_t size = 0;
-	if (ftl_json_skip(reader, place) < 0)
-		return -1;
-	value->json = ftl_json_copy(reader, start, (size_t)(reader->at - start), false, &size);
-	return value->json != NULL ? 0 : ftl_json_refuse_memory(reader, place);
 }
 
 /* Room for one more item after count of them. Returns NULL when memory is used up. */
@@ -915,6 +906,54 @@ static inline int ftl_json_read_map(struct ftl_json_reader *reader, const struct
 	return result;
 }
 
+/* --- any JSON ----------------------------------------------------------------------------------------------------- */
+
+static inline int ftl_json_check_elements(struct ftl_json_reader *reader, const struct ftl_json_place *place) {
+	static const struct ftl_json_type part = {.kind = FTL_JSON_ANY_PART};
+	struct ftl_json_place inner = {.outer = place};
+	int more;
+	if (ftl_json_enter(reader, place) < 0)
+		return -1;
+	for (; (more = ftl_json_next(reader, inner.index == 0, ']', place)) > 0; inner.index++)
+		if (ftl_json_read(reader, &part, NULL, &inner) < 0)
+			return -1;
+	return more;
+}
+
+/* Of the members only the keys are kept, to find one that comes twice. */
+static inline int ftl_json_check_members(struct ftl_json_reader *reader, const struct ftl_json_place *place) {
+	static const struct ftl_json_type key = {.kind = FTL_JSON_STRING}, part = {.kind = FTL_JSON_ANY_PART};
+	static const struct ftl_json_type object = {.kind = FTL_JSON_MAP,
+						    .name = "Any",
+						    .element = &part,
+						    .key = &key,
+						    .entry_size = sizeof(const char *)};
+	struct ftl_json_list keys;
+	return ftl_json_read_map(reader, &object, &keys, place);
+}
+
+/* Skips JSON that every language reads alike: no key twice in an object, and no number that a Float cannot hold. */
+static inline int ftl_json_check_any(struct ftl_json_reader *reader, const struct ftl_json_place *place) {
+	double number;
+	if (*reader->at == '[')
+		return ftl_json_check_elements(reader, place);
+	if (*reader->at == '{')
+		return ftl_json_check_members(reader, place);
+	if (*reader->at == '-' || ftl_json_is_digit(*reader->at))
+		return ftl_json_read_float(reader, "Any", &number, place);
+	return ftl_json_skip(reader, place);
+}
+
+static inline int ftl_json_read_any(struct ftl_json_reader *reader, struct ftl_any *value,
+				    const struct ftl_json_place *place) {
+	const char *start = reader->at;
+	size_t size = 0;
+	if (ftl_json_check_any(reader, place) < 0)
+		return -1;
+	value->json = ftl_json_copy(reader, start, (size_t)(reader->at - start), false, &size);
+	return value->json != NULL ? 0 : ftl_json_refuse_memory(reader, place);
+}
+
 /* --- data and sums ------------------------------------------------------------------------------------------------ */
 
 static inline int ftl_json_refuse_field(struct ftl_json_reader *reader, const struct ftl_json_type *type,
@@ -1123,7 +1162,7 @@ static inline int ftl_json_read(struct ftl_json_reader *reader, const struct ftl
 	case FTL_JSON_INT:
 		return ftl_json_read_int(reader, "Int", (int64_t *)value, place);
 	case FTL_JSON_FLOAT:
-		return ftl_json_read_float(reader, (double *)value, place);
+		return ftl_json_read_float(reader, "Float", (double *)value, place);
 	case FTL_JSON_STRING:
 		return ftl_json_read_string(reader, (const char **)value, place);
 	case FTL_JSON_BYTES:
@@ -1134,6 +1173,8 @@ static inline int ftl_json_read(struct ftl_json_reader *reader, const struct ftl
 		return ftl_json_read_time(reader, (struct ftl_time *)value, place);
 	case FTL_JSON_ANY:
 		return ftl_json_read_any(reader, (struct ftl_any *)value, place);
+	case FTL_JSON_ANY_PART:
+		return ftl_json_check_any(reader, place);
 	case FTL_JSON_UNIT:
 		return ftl_json_read_unit(reader, place);
 	case FTL_JSON_VERB:

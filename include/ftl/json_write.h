@@ -281,7 +281,8 @@ static inline int ftl_json_write_any(struct ftl_json_writer *writer, const struc
 	size_t size = strlen(value->json);
 	reader.text = reader.at = value->json;
 	reader.end = value->json + size;
-	int failed = ftl_json_is_text(value->json, size) ? ftl_json_skip(&reader, NULL)
+	ftl_json_blanks(&reader);
+	int failed = ftl_json_is_text(value->json, size) ? ftl_json_check_any(&reader, NULL)
 							 : ftl_json_refuse_syntax(&reader, NULL, "not UTF-8");
 	if (!failed) {
 		ftl_json_blanks(&reader);
@@ -471,6 +472,7 @@ static inline int ftl_json_write(struct ftl_json_writer *writer, const struct ft
 	case FTL_JSON_NULLABLE:
 	case FTL_JSON_OPTIONAL:
 	case FTL_JSON_POINTER:
+	case FTL_JSON_ANY_PART: /* in no value that is written */
 		break;
 	}
 	if (ftl_json_is_absent(type, value))

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/reasons.h"
 #include "base/timestamp.h"
+#include "schema/json_keys.h"
 #include "schema/json_refuse.h"
 #include "schema/print.h"
 
@@ -24,19 +25,12 @@ struct scope {
 	const struct scope *outer;
 };
 
-/* The keys of all maps so far, as 64-bit hashes of map and key under a random seed. A collision would report a false
- * duplicate; it is less likely than a hardware fault. */
-struct key_set {
-	uint64_t *hashes; /* 0: free slot */
-	size_t len, capacity;
-};
-
 struct json_checker {
 	const struct schema_json *json;
 	struct json_source source;
 	struct buf scratch; /* the last unescaped string */
-	struct key_set keys;
-	uint64_t maps; /* maps entered so far */
+	struct json_keys keys;
+	uint64_t objects; /* maps, and objects within Any, entered so far */
 };
 
 static int check_value(struct json_checker *checker, const struct schema_type *type, const struct scope *scope,
@@ -99,15 +93,15 @@ static double to_double(struct str digits) {
 	return value;
 }
 
-static int check_float(struct json_checker *checker, const struct place *place) {
+static int check_float(struct json_checker *checker, const char *expected, const struct place *place) {
 	struct str digits;
-	if (read_number(checker, "Float", place, &digits) != 0)
+	if (read_number(checker, expected, place, &digits) != 0)
 		return -1;
 	double value = to_double(digits);
 	digits.len = MIN(digits.len, (size_t)JSON_VALUE_MAX);
 	if (value - value != 0)
 		return json_refuse(&checker->source, place, REASON_INVALID_VALUE,
-				   "expected Float, got %.*s, which is too large", STR_ARG(digits));
+				   "expected %s, got %.*s, which is too large", expected, STR_ARG(digits));
 	return 0;
 }
 
@@ -146,8 +140,54 @@ static int check_boolean(struct json_checker *checker, const struct place *place
 	return scan_boolean(&checker->source.scanner, &value) ? 0 : json_refuse_syntax(&checker->source, place);
 }
 
-static int check_any(struct json_checker *checker, const struct place *place) {
+/* Takes the value of a field that the schema lacks. */
+static int skip_value(struct json_checker *checker, const struct place *place) {
 	return scan_skip(&checker->source.scanner) ? 0 : json_refuse_syntax(&checker->source, place);
+}
+
+static int check_any(struct json_checker *checker, const struct place *place);
+
+static int check_any_elements(struct json_checker *checker, const struct place *place) {
+	struct place inner = {.outer = place};
+	if (!scan_enter(&checker->source.scanner))
+		return json_refuse_syntax(&checker->source, place);
+	for (; scan_next(&checker->source.scanner, inner.index); inner.index++)
+		if (check_any(checker, &inner) != 0)
+			return -1;
+	return checker->source.scanner.problem ? json_refuse_syntax(&checker->source, place) : 0;
+}
+
+static int check_any_members(struct json_checker *checker, const struct place *place) {
+	struct place inner = {.outer = place};
+	uint64_t object = ++checker->objects;
+	bool escaped;
+	if (!scan_enter(&checker->source.scanner))
+		return json_refuse_syntax(&checker->source, place);
+	for (size_t i = 0; scan_next_key(&checker->source.scanner, i, &inner.key, &escaped); i++) {
+		if (!json_keys_add(&checker->keys, object, plain(checker, inner.key, escaped)))
+			return json_refuse(&checker->source, &inner, REASON_DUPLICATE_KEY, "the key occurs twice");
+		if (check_any(checker, &inner) != 0)
+			return -1;
+	}
+	return checker->source.scanner.problem ? json_refuse_syntax(&checker->source, place) : 0;
+}
+
+/* Any JSON that every language reads alike: no key twice in an object, and no number that a Float cannot hold. */
+static int check_any(struct json_checker *checker, const struct place *place) {
+	switch (scan_peek(&checker->source.scanner)) {
+	case SCAN_ARRAY:
+		return check_any_elements(checker, place);
+	case SCAN_OBJECT:
+		return check_any_members(checker, place);
+	case SCAN_NUMBER:
+		return check_float(checker, "Any", place);
+	case SCAN_NULL:
+	case SCAN_BOOLEAN:
+	case SCAN_STRING:
+	case SCAN_INVALID:
+		break;
+	}
+	return skip_value(checker, place);
 }
 
 static int check_verb_name(struct json_checker *checker, const struct schema_type *type, const struct place *place) {
@@ -175,36 +215,6 @@ static int check_array(struct json_checker *checker, const struct schema_type *t
 		if (check_value(checker, type->element, scope, &inner) != 0)
 			return -1;
 	return checker->source.scanner.problem ? json_refuse_syntax(&checker->source, place) : 0;
-}
-
-static bool put_hash(struct key_set *set, uint64_t hash) {
-	for (size_t i = hash & (set->capacity - 1);; i = (i + 1) & (set->capacity - 1)) {
-		if (set->hashes[i] == hash)
-			return false;
-		if (set->hashes[i] == 0) {
-			set->hashes[i] = hash;
-			return true;
-		}
-	}
-}
-
-/* Adds a key of a map; false: a duplicate. */
-static bool add_key(struct json_checker *checker, uint64_t map, struct str key) {
-	struct key_set *set = &checker->keys;
-	if (set->len * 2 >= set->capacity) {
-		struct key_set old = *set;
-		set->capacity = MAX(old.capacity * 2, (size_t)64);
-		set->hashes = mem_zalloc(set->capacity * sizeof *set->hashes);
-		for (size_t i = 0; i < old.capacity; i++)
-			if (old.hashes[i] != 0)
-				(void)put_hash(set, old.hashes[i]);
-		free(old.hashes);
-	}
-	uint64_t parts[] = {map, str_hash(key)};
-	uint64_t hash = str_hash(str_new(parts, sizeof parts));
-	bool is_new = put_hash(set, hash == 0 ? 1 : hash);
-	set->len += is_new;
-	return is_new;
 }
 
 static const struct schema_module *find_module(const struct json_checker *checker, const char *name) {
@@ -287,14 +297,14 @@ static int check_map(struct json_checker *checker, const struct schema_type *typ
 		return json_refuse_kind(&checker->source, schema_type_text(type, expected), place);
 	if (!scan_enter(&checker->source.scanner))
 		return json_refuse_syntax(&checker->source, place);
-	uint64_t map = ++checker->maps;
+	uint64_t map = ++checker->objects;
 	struct place inner = {.outer = place};
 	bool escaped;
 	for (size_t i = 0; scan_next_key(&checker->source.scanner, i, &inner.key, &escaped); i++) {
 		struct str key = plain(checker, inner.key, escaped);
 		if (check_key(checker, type->key, key, place) != 0)
 			return -1;
-		if (!add_key(checker, map, key))
+		if (!json_keys_add(&checker->keys, map, key))
 			return json_refuse(&checker->source, &inner, REASON_DUPLICATE_KEY, "the key occurs twice");
 		if (check_value(checker, type->element, scope, &inner) != 0)
 			return -1;
@@ -371,7 +381,7 @@ static int check_fields(struct json_checker *checker, const struct scope *scope,
 		if (index == count && !checker->json->skip_unknown)
 			return json_refuse_field(&checker->source, data, name, place);
 		if (index == count) {
-			if (check_any(checker, place) != 0)
+			if (skip_value(checker, place) != 0)
 				return -1;
 			continue;
 		}
@@ -404,7 +414,7 @@ static int check_unit(struct json_checker *checker, const struct place *place) {
 	for (size_t i = 0; scan_next_key(&checker->source.scanner, i, &raw, &escaped); i++) {
 		if (!checker->json->skip_unknown)
 			return json_refuse_field(&checker->source, NULL, plain(checker, raw, escaped), place);
-		if (check_any(checker, place) != 0)
+		if (skip_value(checker, place) != 0)
 			return -1;
 	}
 	return checker->source.scanner.problem ? json_refuse_syntax(&checker->source, place) : 0;
@@ -439,7 +449,7 @@ static int check_sum_value(struct json_checker *checker, struct sum *sum, const 
 	if (sum->variant != NULL)
 		return check_value(checker, sum->variant->type, scope, place);
 	sum->before_value = checker->source.scanner;
-	return check_any(checker, place);
+	return skip_value(checker, place);
 }
 
 static int check_sum_field(struct json_checker *checker, struct sum *sum, const struct scope *scope, struct str key,
@@ -461,7 +471,7 @@ static int check_sum_field(struct json_checker *checker, struct sum *sum, const 
 	if (str_eq(key, STR("value")))
 		return check_sum_value(checker, sum, scope, &value);
 	if (checker->json->skip_unknown)
-		return check_any(checker, place);
+		return skip_value(checker, place);
 	char quoted[JSON_QUOTE_MAX];
 	return json_refuse(&checker->source, place, REASON_UNKNOWN_FIELD,
 			   "unknown field %s; a %s has \"name\" and \"value\"", json_quote(key, quoted),
@@ -533,7 +543,7 @@ static int check_value(struct json_checker *checker, const struct schema_type *t
 	case SCHEMA_INT:
 		return check_int(checker, "Int", place, &number);
 	case SCHEMA_FLOAT:
-		return check_float(checker, place);
+		return check_float(checker, "Float", place);
 	case SCHEMA_STRING:
 		return check_string(checker, place);
 	case SCHEMA_BYTES:
@@ -569,7 +579,7 @@ int schema_check_json(const struct schema_json *json, const struct schema_type *
 	int result = check_value(&checker, type, &scope, NULL);
 	if (result == 0 && !scan_finish(&checker.source.scanner))
 		result = json_refuse_syntax(&checker.source, NULL);
-	free(checker.keys.hashes);
+	json_keys_deinit(&checker.keys);
 	buf_deinit(&checker.scratch);
 	return result;
 }

@@ -164,7 +164,11 @@ static const struct {
 	{"v_bytes", "\"AA=A\"", "!"},
 	{"v_bytes", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.AAA\"", "!"},
 	{"v_bytes", "[]", "!"},
-	{"v_any", "{\"a\": [1, {\"a\": null, \"a\": 1e999}]}", NULL},
+	{"v_any", "{\"a\": [1, {\"a\": null, \"b\": 1e300}]}", NULL},
+	{"v_any", "{\"a\": [1, {\"a\": null, \"a\": 1}]}", "!"},
+	{"v_any", "{\"a\": {\"\\u0062\": 1, \"b\": 2, \"b\": 1e999}}", "!"},
+	{"v_any", "{\"a\": 1e999, \"b\": 2, \"b\": 1}", "!"},
+	{"v_any", "[{}, {\"a\": 1, \"b\": 2, \"c\": -1e999}]", "!"},
 	{"v_any", "null", NULL},
 	{"v_any", "[1", "!"},
 	{"v_any", "[1,]", "!"},
@@ -402,6 +406,26 @@ static void refuses_answers_that_the_schema_does_not_know(void **state UNUSED) {
 	echo_deinit(&echo);
 }
 
+static void refuses_to_write_what_is_no_any(void **state UNUSED) {
+	static const struct {
+		const char *request, *said;
+	} wrong[] = {
+		{"0", "m.writes: response: expected Any[\"a\"][\"b\"]: the key occurs twice"},
+		{"1", "m.writes: response: expected Any[1]: expected Any, got 1e400, which is too large"},
+		{"2", "m.writes: response: expected Any: not JSON at line 1, column 3: it ends too early"},
+		{"3", "m.writes: response: expected Any: not JSON at line 1, column 4: something follows the value"},
+	};
+	struct echo echo;
+	echo_init(&echo);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		assert_int_equal(echo_run(&echo, echo_verb("writes"), wrong[i].request), -1);
+		assert_string_equal(echo.failure, wrong[i].said);
+	}
+	assert_int_equal(echo_run(&echo, echo_verb("writes"), "4"), 0);
+	assert_string_equal(echo.reply, " [1] ");
+	echo_deinit(&echo);
+}
+
 static void calls_with_types(void **state UNUSED) {
 	struct echo echo;
 	echo_init(&echo);
@@ -484,6 +508,7 @@ int main(void) {
 		cmocka_unit_test(finds_a_key_twice_among_many),
 		cmocka_unit_test(says_that_memory_is_used_up),
 		cmocka_unit_test(refuses_answers_that_the_schema_does_not_know),
+		cmocka_unit_test(refuses_to_write_what_is_no_any),
 		cmocka_unit_test(calls_with_types),
 		cmocka_unit_test(hooks_and_flags_come_from_metadata),
 		cmocka_unit_test(says_what_it_cannot_do),

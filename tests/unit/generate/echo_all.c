@@ -93,6 +93,14 @@ int m_asks(struct ftl_context *ftl, int64_t request, struct m_Item *response) {
 	return 0;
 }
 
+/* Answers with a text that is no Any. */
+int m_writes(struct ftl_context *ftl, int64_t request, struct ftl_any *response) {
+	static const char *const texts[] = {" {\"a\": {\"b\": 1, \"b\": 2}}", "[0, 1e400]", "[1", "{} x", " [1] "};
+	(void)ftl;
+	response->json = texts[request];
+	return 0;
+}
+
 int m_asks_again(struct ftl_context *ftl, struct m_list_of_Int *response) {
 	if (call_other_nothing(ftl) < 0)
 		return -1;

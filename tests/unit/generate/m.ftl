@@ -76,5 +76,6 @@ module m {
   verb asks(Int) Item
       +calls other.ask, other.nothing, m.v_item
   verb asks_again(Unit) [Int]
+  verb writes(Int) Any
       +calls other.plain, other.ask
 }

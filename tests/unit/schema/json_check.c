@@ -94,6 +94,8 @@ static void gives_the_code_and_the_path_that_every_language_gives(void **state U
 	world_free(world);
 }
 
+#define TEN "[0][0][0][0][0][0][0][0][0][0]"
+
 /* The words are C's own. Of several faults the first in the text is told. */
 static void says_what_was_expected(void **state UNUSED) {
 	static const char *const cases[][3] = {
@@ -157,7 +159,10 @@ static void says_what_was_expected(void **state UNUSED) {
 		{"String", "\"a", "request: not JSON at line 1, column 3: it ends within a string"},
 		{"Any",
 		 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
-		 "request: not JSON at line 1, column 101: it is nested deeper than 100"},
+		 "request" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+		 ": not JSON at line 1, column 101: it is nested deeper than 100"},
+		{"Any", "{\"a\": [0, {\"b\": 1, \"\\u0062\": 2}]}", "request[\"a\"][1][\"b\"]: the key occurs twice"},
+		{"Any", "[1e400]", "request[0]: expected Any, got 1e400, which is too large"},
 		{"{String: Int}", "{\"a\": 1,}", "request: not JSON at line 1, column 9: expected a key in \""},
 		{"{String: Int}", "{\"a\" 1}", "request: not JSON at line 1, column 6: expected ':'"},
 		{"m.Item", "{\"price\": [], \"name\": 1}", "request.price: expected Float, got array"},

@@ -474,7 +474,7 @@ static void put_value(struct maker *maker, const struct schema_type *type, const
 		[SCHEMA_BOOL] = {"true", "false", " true "},
 		[SCHEMA_TIME] = {"\"2026-01-02T03:04:05Z\"", "\"0001-01-01T00:00:00.5Z\"",
 				 "\"2024-02-29T23:59:60+01:00\""},
-		[SCHEMA_ANY] = {"null", "[[], {}]", "{\"a\": {\"a\": 1e999}}"},
+		[SCHEMA_ANY] = {"null", "[[], {}]", "{\"a\": {\"a\": 1e99}}"},
 		[SCHEMA_UNIT] = {"{}", "{ }", " {\n} "},
 	};
 	if (type->kind <= SCHEMA_UNIT)

@@ -7,6 +7,7 @@ import collections.abc
 import dataclasses
 import decimal
 import enum
+import math
 import sys
 import types
 import typing
@@ -17,7 +18,7 @@ from functools import partial
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union
 
 from ftl._declared import Alias, Data, Declared, Enum, Param, Sum, is_variant, parameters, seen_modules
-from ftl._json import Mismatch
+from ftl._json import INVALID_VALUE, Mismatch, key_step, single
 from ftl._types import (
     Array,
     Bytes,
@@ -39,16 +40,36 @@ from ftl._types import (
 
 
 class Anything(Type):
-    """Any JSON. The class of a Python value decides how it is written."""
+    """
+    Any JSON that every language reads alike: no key twice in an object, and no number that a Float cannot hold. The
+    class of a Python value decides how it is written.
+    """
 
     def name(self, module: str) -> str:
         return "Any"
 
     def decode(self, value: Any) -> Any:
+        match value:
+            case dict():
+                return dict(entries(single(value, "an object", key_step), self.decode))
+            case list():
+                return elements(value, self.decode)
+            case float() | int():
+                self._check_number(value)
         return value
+
+    @staticmethod
+    def _check_number(value: float) -> None:
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:  # an int
+            finite = False
+        if not finite:
+            raise Mismatch("expected Any, got a number that is too large", code=INVALID_VALUE)
 
     def encode(self, value: Any) -> Any:
         if value is None or type(value) in (bool, int):
+            self._check_number(value or 0)
             return value
         if isinstance(value, str) and not isinstance(value, enum.Enum):
             return _PLAIN[str].encode(value)
