@@ -227,7 +227,7 @@ __attribute__((format(printf, 3, 4))) static inline void ftl_log(struct ftl_cont
 								 const char *format, ...) {
 	va_list args;
 	va_start(args, format);
-	ftl->host->log(ftl, level, format, args);
+	(ftl->host->log)(ftl, level, format, args); /* <tgmath.h> makes log(…) a macro */
 	va_end(args);
 }
 

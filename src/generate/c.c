@@ -32,7 +32,7 @@ static int add_own_verbs(struct c_types *types, struct c_module *module, struct 
 	while ((decl = schema_next_verb(schema, decl)) != NULL) {
 		struct c_verb *verb = &module->own.items[module->own.count++];
 		*verb = (struct c_verb){.decl = decl, .module = schema->name};
-		verb->function = arena_printf(&types->arena, "%s_%s", schema->name, decl->name);
+		verb->function = c_types_global(types, arena_printf(&types->arena, "%s_%s", schema->name, decl->name));
 		if (add_verb(types, schema, verb, err) < 0)
 			return -1;
 	}
@@ -105,7 +105,7 @@ static int add_hook(struct c_types *types, const struct schema_module *module, c
 	for (size_t i = 0; i < module->metadata.count; i++) {
 		if (strcmp(module->metadata.items[i].name, name) != 0)
 			continue;
-		*ret_function = arena_printf(&types->arena, "%s_%s", module->name, name);
+		*ret_function = c_types_global(types, arena_printf(&types->arena, "%s_%s", module->name, name));
 		return c_types_claim(types, *ret_function, arena_printf(&types->arena, "+%s of %s", name, module->name),
 				     err);
 	}

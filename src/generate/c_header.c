@@ -89,7 +89,7 @@ static void put_constants(const struct c_type *type, struct text *out) {
 	for (size_t i = 0; i < type->member_count; i++) {
 		const struct c_member *member = &type->members[i];
 		put_comment(member->comments, "\t", out);
-		text_printf(out, "\t%s_%s%s,\n", type->tag, member->name, i == 0 ? " = 1" : "");
+		text_printf(out, "\t%s%s,\n", member->constant, i == 0 ? " = 1" : "");
 	}
 }
 

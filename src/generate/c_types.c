@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "generate/c_words.h"
 #include "schema/print.h"
 
 static int resolve(struct c_types *types, const struct c_scope *scope, const struct schema_type *type,
@@ -35,32 +36,16 @@ int c_types_claim(struct c_types *types, const char *name, const char *what, str
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
 
-/* Whether a member cannot have this name: keywords of C, macros of its usual headers and of gcc. */
-static bool is_taken_word(const char *name) {
-	static const char *const words[] = {
-		"auto",     "break",        "case",          "char",    "const",     "continue",
-		"default",  "do",           "double",        "else",    "enum",      "extern",
-		"float",    "for",          "goto",          "if",      "inline",    "int",
-		"long",     "register",     "restrict",      "return",  "short",     "signed",
-		"sizeof",   "static",       "struct",        "switch",  "typedef",   "union",
-		"unsigned", "void",         "volatile",      "while",   "bool",      "true",
-		"false",    "asm",          "typeof",        "unix",    "linux",     "i386",
-		"errno",    "stdin",        "stdout",        "stderr",  "NULL",      "EOF",
-		"assert",   "signbit",      "offsetof",      "nullptr", "constexpr", "alignas",
-		"alignof",  "thread_local", "static_assert", "class",   "new",       "delete",
-		"this",     "template",     "private",       "public",  "protected", "virtual",
-		"operator", "namespace",    "try",           "catch",   "throw",     "using",
-		"friend",
-	};
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (strcmp(words[i], name) == 0)
-			return true;
-	return false;
+const char *c_types_global(struct c_types *types, const char *name) {
+	return c_words_has(name) ? arena_printf(&types->arena, "%s_", name) : name;
 }
 
-/* A free name for member number count. */
+/* A free name for member number count. An underscore after "_SIZE_T" would make another macro of the compiler of it. */
 static const char *member_name(struct c_types *types, const struct c_member *members, size_t count, const char *name) {
-	const char *c_name = is_taken_word(name) ? arena_printf(&types->arena, "%s_", name) : name;
+	bool reserved = name[0] == '_';
+	const char *c_name = !c_words_has(name) ? name
+						: arena_printf(&types->arena, "%s%s%s", reserved ? "m" : "", name,
+							       reserved ? "" : "_");
 	for (size_t i = 0; i < count;) {
 		bool same = strcmp(members[i].c_name, c_name) == 0;
 		if (same)
@@ -100,7 +85,7 @@ static int intern(struct c_types *types, const char *key, enum c_kind kind, stru
 /* Names a type that becomes a struct of the generated module. */
 static int name_struct(struct c_types *types, struct c_type *type, const char *word, struct error *err) {
 	type->word = word;
-	type->tag = arena_printf(&types->arena, "%s_%s", own_name(types), word);
+	type->tag = c_types_global(types, arena_printf(&types->arena, "%s_%s", own_name(types), word));
 	type->c = arena_printf(&types->arena, "struct %s", type->tag);
 	return c_types_claim(types, type->c, type->key, err);
 }
@@ -285,9 +270,10 @@ static int add_variants(struct c_types *types, struct c_type *type, const struct
 					    .comments = &variant->comments,
 					    .text = variant->text,
 					    .number = variant->number};
-		const char *constant = arena_printf(&types->arena, "%s_%s", type->tag, variant->name);
+		member->constant =
+			c_types_global(types, arena_printf(&types->arena, "%s_%s", type->tag, variant->name));
 		const char *what = arena_printf(&types->arena, "%s of %s", variant->name, type->key);
-		if (c_types_claim(types, constant, what, err) < 0)
+		if (c_types_claim(types, member->constant, what, err) < 0)
 			return -1;
 		/* "kind" is taken by the discriminator. */
 		const char *name = strcmp(variant->name, "kind") == 0 ? "kind_" : variant->name;
@@ -336,7 +322,7 @@ static int resolve_decl(struct c_types *types, const struct c_scope *inner, size
 	bool own = strcmp(inner->module->name, own_name(types)) == 0;
 	type->decl = decl;
 	type->word = word;
-	type->tag = own ? arena_printf(&types->arena, "%s_%s", own_name(types), word) : word;
+	type->tag = c_types_global(types, own ? arena_printf(&types->arena, "%s_%s", own_name(types), word) : word);
 	const char *kind_word = decl->kind == SCHEMA_ENUM ? "enum " : decl->kind == SCHEMA_ALIAS ? "" : "struct ";
 	type->c = arena_printf(&types->arena, "%s%s", kind_word, type->tag);
 	if (c_types_claim(types, type->c, key, err) < 0)

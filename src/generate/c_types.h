@@ -34,7 +34,8 @@ enum c_kind {
 
 struct c_member {
 	const char *name;      /* in the schema */
-	const char *c_name; /* the member of a struct or union; for an enum the constant */
+	const char *c_name; /* the member of a struct or union */
+	const char *constant; /* of a variant */
 	const char *type_text; /* of a field, in schema syntax */
 	const struct schema_comments *comments;
 	struct c_type *type; /* NULL: a value of an enum */
@@ -94,6 +95,9 @@ const struct c_type *c_type_base(const struct c_type *type);
 
 /* Whether the type is a struct, which is passed by pointer. */
 bool c_type_is_struct(const struct c_type *type);
+
+/* The name, or another one where C gives the name a meaning. */
+const char *c_types_global(struct c_types *types, const char *name);
 
 /* Reserves a global name; -1: the name is taken, or belongs to FTL. */
 int c_types_claim(struct c_types *types, const char *name, const char *what, struct error *err);
