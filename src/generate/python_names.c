@@ -159,6 +159,16 @@ static void add_params(struct python_names *names) {
 	}
 }
 
+/* Adds the exported types that no exported verb names: a caller may use them in types of its own. */
+static void add_exported_types(struct python_names *names, const struct schema_module *module) {
+	for (size_t i = 0; i < module->decl_count; i++) {
+		const struct schema_decl *decl = &module->decls[i];
+		const char *key = arena_printf(&names->arena, "%s.%s", module->name, decl->name);
+		if (decl->exported && decl->kind != SCHEMA_VERB && map_get(&names->by_key, str_from(key)) == NULL)
+			add(names, module, decl, key);
+	}
+}
+
 int python_names_collect(struct python_names *names, struct error *err) {
 	const struct schema_module *module = names->options->module;
 	const struct schema_decl *verb = NULL;
@@ -169,6 +179,7 @@ int python_names_collect(struct python_names *names, struct error *err) {
 			return -1;
 		add(names, module, verb, arena_printf(&names->arena, "%s.%s", module->name, verb->name));
 	}
+	add_exported_types(names, module);
 	for (struct python_name *name = names->first; name != NULL; name = name->next)
 		if (name->decl->kind != SCHEMA_VERB && add_parts(names, name->module, name->decl, err) < 0)
 			return -1;
