@@ -274,3 +274,65 @@ def test_an_invalid_value_is_refused_with_the_same_path_everywhere(folder):
             backplane.call("zoo.same", body.encode())
         assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert raised.value.details().startswith(f"request.items[0]{path}: ")
+
+
+CALLER = """
+#!/usr/bin/env python3
+import ftl
+
+@ftl.verb
+def relay(verb: str) -> str:
+    return str(ftl.call(verb, {}))
+
+if __name__ == "__main__":
+    ftl.main()
+"""
+
+
+def test_a_call_that_the_schema_lacks_names_what_one_edits(folder):
+    """The schema is made from the code, so the advice is not to add a line to it."""
+    write(folder[0], "caller", CALLER, "")
+    run(folder, "deploy", "zoo", "caller")
+    said = run(folder, "call", "caller.relay", '"zoo.turn"', code=1)
+    assert "caller.relay may not call zoo.turn, as its schema does not declare the call" in said
+    assert 'add it to the decorator, @ftl.verb(calls=["zoo.turn"])' in said
+    assert "+calls" not in said
+
+
+def test_a_program_without_main_is_not_deployed_and_says_why(folder):
+    write(folder[0], "short", CALLER.split("if __name__")[0], "")
+    said = run(folder, "deploy", "short", code=1)
+    assert "short.py has ended without ftl.main(), which serves its verbs" in said
+    assert 'if __name__ == "__main__":' in said
+
+
+EVENTS = """
+#!/usr/bin/env python3
+import ftl
+from ftl_modules import news
+
+@ftl.verb
+def read(story: news.Story) -> news.Headline | None:
+    return story.headline
+
+if __name__ == "__main__":
+    ftl.main()
+"""
+
+
+def test_stubs_have_exported_types_that_no_verb_uses(folder):
+    place = folder[0]
+    write(place, "reader", EVENTS, ', "ftl_modules/*.py"]\ngenerate = "python"\nuses = ["news"')
+    (place / "reader" / "schemas").mkdir()
+    (place / "reader" / "schemas" / "news.ftl").write_text(
+        "module news {\n  export data Story { headline Headline?  by Author }\n  export typealias Headline String\n"
+        "  export enum Kind: Int { Local = 1 }\n  export data Box<T> { of T }\n  data Author { name String }\n"
+        "  data Hidden { x Int }\n}\n"
+    )
+    run(folder, "generate", "reader")
+    stubs = (place / "reader" / "ftl_modules" / "news.py").read_text()
+    for name in ("class Story:", "class Kind(enum.Enum):", "class Box(Generic[T]):", "Headline: TypeAlias", "class Author:"):
+        assert name in stubs
+    assert "Hidden" not in stubs
+    run(folder, "build", "reader")
+    assert "verb read(news.Story) String?" in (place / "reader" / "reader.ftl").read_text()

@@ -28,11 +28,23 @@ Metadata = Sequence[tuple[str, str]]
 class Child:
     """A module's program, run and called as a Runner does."""
 
-    def __init__(self, program: Path, bind: str, endpoint: str, module: str = "sample") -> None:
+    def __init__(
+        self,
+        program: Path,
+        bind: str,
+        endpoint: str,
+        module: str = "sample",
+        streams_closed: Sequence[int] = (),
+    ) -> None:
         self.module = module
         environment = {**os.environ, "FTL_BIND": bind, "FTL_ENDPOINT": endpoint, "FTL_MODULE": module}
+        closed = "".join(f" {number}>&-" for number in streams_closed)
         self.process = subprocess.Popen(
-            [sys.executable, str(program)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            ["sh", "-c", f'exec "$@"{closed}', "sh", sys.executable, str(program)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self.address = bind.removeprefix("http://")
         self.channel = grpc.insecure_channel(self.address, [("grpc.max_reconnect_backoff_ms", 100)])

@@ -2,10 +2,14 @@
 """What a module writes."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from conftest import free_port
 from peers import Backplane, Child, answer_of
 
 
@@ -77,3 +81,55 @@ def test_a_module_may_bring_its_own_logging(start: Callable[..., Child]) -> None
     child.call("begin")
     child.call("begin")
     assert child.stop() == ("no line end\n" * 2, "mine: called\n" * 2)
+
+
+PRINTS = """
+import io, logging, sys, ftl
+{before}
+@ftl.verb
+def speak(text: str) -> str:
+    print("plain", text)
+    logging.getLogger().warning("structured %s", text)
+    return {answer}
+ftl.main()
+"""
+
+
+def test_a_module_answers_when_its_output_is_closed(tmp_path: Path) -> None:
+    """As with `./main.py >&-`: its first socket would get the number of standard output."""
+    program = tmp_path / "sample.py"
+    program.write_text(PRINTS.format(before="", answer="text"))
+    bind = f"http://127.0.0.1:{free_port()}"
+    child = Child(program, bind, "", streams_closed=(0, 1))
+    try:
+        assert child.call("speak", "one") == "one"
+        assert child.call("speak", "two") == "two"
+        files = Path(f"/proc/{child.process.pid}/fd")
+        assert [os.readlink(files / number) for number in ("0", "1")] == ["/dev/null", "/dev/null"]
+        assert child.stop() == ("", "")
+    finally:
+        child.kill()
+
+
+def test_a_module_answers_when_nobody_reads_its_output(start: Callable[..., Child]) -> None:
+    child = start(PRINTS.format(before="", answer="text"))
+    assert child.process.stdout is not None
+    child.process.stdout.close()
+    for text in ("one", "two" * 10000, "three"):
+        assert child.call("speak", text) == text
+    child.process.send_signal(signal.SIGTERM)
+    assert child.process.wait(20) == 0
+    assert child.process.stderr is not None
+    assert child.process.stderr.read() == ""
+
+
+def test_a_module_may_put_an_output_of_its_own_in_place(start: Callable[..., Child]) -> None:
+    child = start(PRINTS.format(before="sys.stdout = own = io.StringIO()", answer="own.getvalue()"))
+    said = child.call("speak", "Zoë" * 3000)
+    assert said.startswith("plain Zoë")
+    assert json.loads(said.splitlines()[1])["message"] == "structured " + "Zoë" * 3000
+
+
+def test_a_module_may_close_its_output(start: Callable[..., Child]) -> None:
+    child = start(PRINTS.format(before="sys.stdout.close()", answer="text"))
+    assert child.call("speak", "one") == "one"

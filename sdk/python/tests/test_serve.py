@@ -258,3 +258,50 @@ def test_a_port_in_use_is_refused() -> None:
         run = subprocess.run(START, env=environment, capture_output=True, text=True, timeout=20, check=False)
     assert run.returncode == 1
     assert "it may be in use" in run.stderr
+
+
+FORGETS = """
+import ftl
+@ftl.verb
+def greet(name: str) -> str:
+    return name
+{end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "bind", "code", "said"),
+    [
+        ("", "http://127.0.0.1:1", 0, "ftl: forgets.py has ended without ftl.main(), which serves its verbs. "),
+        ("", None, 0, ""),  # by hand
+        ("1 / 0", "http://127.0.0.1:1", 1, "Traceback "),
+        ("raise SystemExit(5)", "http://127.0.0.1:1", 5, "ftl: forgets.py has ended without ftl.main()"),
+    ],
+)
+def test_a_program_without_main_says_what_is_missing(
+    tmp_path: Path, end: str, bind: str | None, code: int, said: str
+) -> None:
+    program = tmp_path / "forgets.py"
+    program.write_text(FORGETS.format(end=end))
+    environment = {**os.environ, **({"FTL_BIND": bind} if bind else {})}
+    command = [sys.executable, str(program)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    assert run.returncode == code
+    assert run.stderr.startswith(said)
+    assert ("ftl.main()" in run.stderr) == said.startswith("ftl:")
+
+
+def test_a_schema_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    program = tmp_path / "forgets.py"
+    program.write_text(FORGETS.format(end=""))
+    for closed, problem in (
+        ("", ""),
+        (">/dev/full", "the schema could not be written: "),
+        (">&-", "standard output is closed"),
+    ):
+        shell = f'exec "$0" -m ftl schema "$1" {closed}'
+        command = ["sh", "-c", shell, sys.executable, str(program)]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        assert (run.returncode != 0) == bool(problem), run.stderr
+        assert problem in run.stderr
+        assert "Traceback" not in run.stderr

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write FTL modules in Python: decorate a function with @ftl.verb, end the file with ftl.main()."""
 
+from ftl import _start
 from ftl._client import call, call_typed
 from ftl._context import Call, current
 from ftl._declared import Name, Variant
@@ -33,6 +34,7 @@ def main(*, threads: int = 32) -> None:
     """
     if is_reading():
         return
+    _start.began()
     from ftl import _serve  # gRPC is slow to import, and reading a schema does not need it
 
     _serve.run(threads)

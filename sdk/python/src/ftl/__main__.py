@@ -25,10 +25,15 @@ def main() -> None:
         text = schema_of(arguments.file, arguments.module or arguments.file.stem)
     except Error as error:
         sys.exit(f"{arguments.file}: {error}")
-    if arguments.output is None:
-        sys.stdout.write(text)
-    else:
-        replace(arguments.output, text)
+    try:
+        if arguments.output is not None:
+            replace(arguments.output, text)
+        elif sys.stdout is not None:
+            print(text, end="", flush=True)
+        else:
+            raise OSError("standard output is closed; -o writes it into a file")
+    except OSError as error:
+        sys.exit(f"{arguments.file}: the schema could not be written: {error}")
 
 
 def schema_of(file: Path, module: str) -> str:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ftl._annotations import type_of
-from ftl._context import LOOP_THREAD, current
+from ftl._context import LOOP_THREAD, Call, current
 from ftl._errors import CallError, Code, Error, StatusError
 from ftl._json import Mismatch, write_json
 from ftl._types import read
@@ -79,10 +79,22 @@ def _exchange(verb: str, module: str, name: str, body: bytes, timeout: float | N
     except grpc.FutureCancelledError:
         raise StatusError(verb, Code.CANCELLED, "the call that caused it has ended") from None
     except grpc.RpcError as error:
-        raise StatusError(verb, Code[error.code().name], error.details() or "") from None
+        problem = undeclared(caller, verb, error) or error.details() or ""
+        raise StatusError(verb, Code[error.code().name], problem) from None
     if response.WhichOneof("response") == "error":
         raise CallError(verb, response.error.message)
     return response.body
+
+
+def undeclared(caller: Call | None, verb: str, error: grpc.RpcError) -> str | None:
+    """What to do when the schema lacks a call. The Backplane's advice names the schema, which is made from the code."""
+    details = [datum.value for datum in error.trailing_metadata() or () if datum.key == "grpc-status-details-bin"]
+    if caller is None or not any(b"CALL_NOT_DECLARED" in value for value in details if isinstance(value, bytes)):
+        return None
+    return (
+        f"{caller.verb} may not call {verb}, as its schema does not declare the call. The schema is made from the "
+        f'code, in which the call was not seen: add it to the decorator, @ftl.verb(calls=["{verb}"])'
+    )
 
 
 @cache

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the records of logging as FTL's structured log: one JSON object per line on stdout."""
 
+import codecs
 import io
 import json
 import logging
+import os
 import sys
 import threading
 from datetime import UTC, datetime
+from typing import BinaryIO, TextIO, cast
 
 from ftl._context import current
 
@@ -38,12 +41,12 @@ class JsonFormatter(logging.Formatter):
 class LineWriter(io.TextIOWrapper):
     """
     Writes whole lines to stdout. print() writes a line in pieces, and many calls print at the same time, so without
-    this class the pieces of different lines would mix.
+    this class the pieces of different lines would mix. Lines that nobody can read are dropped: a module answers calls
+    without its log, too.
     """
 
-    def __init__(self, stream: io.TextIOWrapper) -> None:
-        stream.flush()
-        super().__init__(stream.buffer, encoding="utf-8", errors="backslashreplace")
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__(bytes_of(stream), encoding="utf-8", errors="backslashreplace")
         self._lock = threading.RLock()
         self._begun: dict[int, str] = {}
 
@@ -61,13 +64,29 @@ class LineWriter(io.TextIOWrapper):
 
     def write_line(self, line: str) -> None:
         with self._lock:
-            super().write(line + "\n")
-            super().flush()
+            self._put(line + "\n")
 
     def flush(self) -> None:
         with self._lock:
-            super().write(self._begun.pop(threading.get_ident(), ""))
+            self._put(self._begun.pop(threading.get_ident(), ""))
+
+    def _put(self, text: str) -> None:
+        try:
+            super().write(text)
             super().flush()
+        except (OSError, ValueError):  # its reader has gone, or the module has closed it
+            if not self.closed:
+                self._write_nowhere()
+
+    def _write_nowhere(self) -> None:
+        """Makes room for what is buffered, which would fail again when the program ends."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, self.fileno())
+        except (OSError, ValueError):  # it is no file
+            pass
+        finally:
+            os.close(nowhere)
 
     def end_line(self) -> None:
         """Ends the line that the calling thread has begun."""
@@ -75,6 +94,36 @@ class LineWriter(io.TextIOWrapper):
             begun = self._begun.pop(threading.get_ident(), "")
             if begun:
                 self.write_line(begun)
+
+
+class IntoText(io.RawIOBase):
+    """The bytes for a stream of text, such as a StringIO that a module has put in place of stdout."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: object) -> int:
+        data = bytes(cast(bytes, content))
+        self._stream.write(self._decoder.decode(data))
+        return len(data)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def bytes_of(stream: TextIO | None) -> BinaryIO:
+    """Where the bytes of a stream go. Python has None in place of a stream that was closed when the program began."""
+    try:
+        if stream is not None:
+            stream.flush()
+            return stream.buffer if hasattr(stream, "buffer") else cast(BinaryIO, io.BufferedWriter(IntoText(stream)))
+    except (OSError, ValueError):  # closed since
+        pass
+    return open(os.devnull, "wb")
 
 
 class LineHandler(logging.Handler):
@@ -92,7 +141,6 @@ class LineHandler(logging.Handler):
 
 def install() -> LineWriter:
     """Replaces stdout. Sets up logging, unless the module has done so itself."""
-    assert isinstance(sys.stdout, io.TextIOWrapper)
     out = LineWriter(sys.stdout)
     sys.stdout = out
     root = logging.getLogger()

@@ -69,6 +69,10 @@ def is_reading() -> bool:
     return _reading
 
 
+def has_verbs() -> bool:
+    return bool(_marked)
+
+
 @overload
 def verb(function: Function, /) -> Function: ...
 @overload
