@@ -260,6 +260,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	nghttp2_session_set_stream_user_data(session, id, NULL);
 	bool unsent = !h2->http.is_server && !stream->h2.sent;
 	stream->unprocessed = unsent || code == NGHTTP2_REFUSED_STREAM;
+	stream->ended_alone = !h2->http.is_server && h2->state == H2_OPEN && h2->why.code == CODE_OK;
 	struct error why;
 	bool in_order = code == NGHTTP2_NO_ERROR && (stream->received_end || stream->finished);
 	if (code == NGHTTP2_REFUSED_STREAM && !h2->http.is_server && h2->why.code != CODE_OK)

@@ -140,6 +140,8 @@ struct http_stream {
 	bool received_end; /* the peer has ended its side */
 	bool finished; /* the owner has ended its side */
 	bool unprocessed; /* in `closed`: the peer did not begin to work on it, so it may be sent again elsewhere */
+	bool ended_alone; /* client, in `closed`: the peer ended this stream, in order or not, and the connection stays
+			   */
 	bool keeping; /* client: what is written is kept as well, to be sent again */
 	struct {
 		bool deferred; /* it asked for more body than there was, and is to be told of more */

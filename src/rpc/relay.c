@@ -271,6 +271,11 @@ static void pass_status(struct relay *relay, const struct rpc_stream *to) {
 	}
 	if (rpc_has_ended(to) || to->has_peer_status) {
 		error_set(&err, to->status, "%.*s", STR_ARG(to->status_text));
+	} else if (to->http.ended_alone) {
+		/* As servers do whose handler panicked. They live on, so the failure is the call's. */
+		error_set(&err, to->status == CODE_CANCELLED ? CODE_UNAVAILABLE : CODE_INTERNAL,
+			  "%s broke off the call, which may have run, without a status: %.*s", relay->options.peer,
+			  STR_ARG(to->status_text));
 	} else {
 		error_set(&err, CODE_UNAVAILABLE, "%s was lost during the call, which may have run: %.*s",
 			  relay->options.peer, STR_ARG(to->status_text));

@@ -508,6 +508,29 @@ def test_a_child_that_dies_during_a_call(runner, backplane):
     assert runner.deploy().error == ""
 
 
+PANICKING = (HERE / "panicking_child.py").read_bytes().replace(b"#!/usr/bin/env python3", f"#!{sys.executable}".encode(), 1)
+
+
+# INTERNAL_ERROR is what Go's net/http sends when a handler panics; CANCEL and a response without a status are its siblings.
+@pytest.mark.parametrize(
+    "how, code, text",
+    [("reset 2", "INTERNAL", "INTERNAL_ERROR"), ("reset 8", "UNAVAILABLE", "CANCEL"), ("end", "INTERNAL", "without a status")],
+)
+def test_a_child_that_breaks_off_a_call_and_lives_on(runner, backplane, how, code, text):
+    backplane.add(Deployment(KEY, "child", [Artefact("main", PANICKING, executable=True)]))
+    runner.deploy()
+    for _ in range(2):
+        with pytest.raises(grpc.RpcError) as failed:
+            runner.call("panic", json.dumps(how).encode()).result()
+        assert failed.value.code() == grpc.StatusCode[code]
+        said = failed.value.details()
+        assert f"the deployment {KEY} of child broke off the call, which may have run" in said
+        assert text in said
+        assert "was lost" not in said
+        runner.call("echo", b"1").result()
+    assert backplane.deployed.empty()
+
+
 def test_a_child_that_exits_while_its_own_child_holds_the_connection(runner, backplane):
     backplane.add(child())
     runner.deploy()
