@@ -13,6 +13,7 @@
 #include "backplane/route_builder.h"
 #include "backplane/services/services.h"
 #include "backplane/takeover/give.h"
+#include "backplane/waiting.h"
 #include "backplane/workers.h"
 #include "net/stop_signals.h"
 
@@ -35,5 +36,6 @@ struct backplane {
 	struct {
 		struct stop_signals signals;
 		struct timer limit; /* drain-timeout of DRAINING */
+		struct waiting waiting;
 	} stopping;
 };

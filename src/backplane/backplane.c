@@ -70,6 +70,7 @@ static void end_runners(struct backplane *backplane) {
 	context_set_state(context, BACKPLANE_ENDING);
 	timer_stop(&context->loop, &backplane->stopping.limit);
 	ports_close(&backplane->ports);
+	waiting_start(&backplane->stopping.waiting, context, &backplane->routes);
 	control_shut_down(context_event(context));
 	context_event_done(context);
 }
@@ -91,6 +92,7 @@ static void begin_stop(struct backplane *backplane, const char *why) {
 	context_set_state(context, BACKPLANE_DRAINING);
 	giver_stop(&backplane->giver);
 	timer_start(&context->loop, &backplane->stopping.limit, context->options->drain_timeout_ms);
+	waiting_start(&backplane->stopping.waiting, context, &backplane->routes);
 	struct countdown *drained = countdown_new(&context->loop, backplane->workers.count, on_drained, backplane);
 	for (size_t i = 0; i < backplane->workers.count; i++)
 		worker_drain(backplane->workers.items[i], drained);
@@ -287,6 +289,7 @@ static void stop_threads(struct backplane *backplane) {
 	runners_service_report_closed(&backplane->services.runners);
 	control_server_stop(&backplane->server);
 	timer_stop(&context->loop, &backplane->stopping.limit);
+	waiting_stop(&backplane->stopping.waiting);
 	timer_stop(&context->loop, &context->tick);
 	stop_signals_close(&backplane->stopping.signals);
 }

@@ -53,6 +53,9 @@ void agent_signalled(struct agent *agent, const char *name, bool is_order) {
 	agent_log(agent->effects, LOG_INFO, "stopping: %s", name);
 	if (!is_stopping || is_order)
 		stop(agent, is_stopping ? 0 : AGENT_STOP_GRACE_MS);
+	if (!is_stopping && agent->hosting.state == HOSTING_DRAINING)
+		agent_log(agent->effects, LOG_INFO, "waiting for %zu calls in progress of %s, at most %d s",
+			  agent->effects->ops->calls(agent->effects), agent->hosting.key, AGENT_STOP_GRACE_MS / 1000);
 }
 
 /* --- registration ------------------------------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@ enum {
 	PROBE_FIRST_MS = 1, /* between two Pings: an eighth of the time since the start, but within these two */
 	PROBE_LAST_MS = 50,
 	PROBE_TIMEOUT_MS = 1000, /* of one Ping */
+	SLOW_STOP_MS = 1000, /* after SIGTERM, until it is told who is waited for */
 	LEFTOVER_MS = 500, /* after the exit, for calls in progress to find their connections broken */
 };
 
@@ -134,9 +135,19 @@ static void on_kill_limit(struct timer *timer) {
 	child_signal(process->child, SIGKILL);
 }
 
+static void on_slow_stop(struct timer *timer) {
+	const struct process_host *process = CONTAINER_OF(timer, struct process_host, probe);
+	const struct host_options *options = &process->host.options;
+	char limit[TIME_TEXT_MAX];
+	duration_format(limit, (int64_t)options->kill_timeout_ms);
+	log_info("waiting for %s of %s, process %d, which has not ended after SIGTERM; it is killed %s after that",
+		 options->entry, options->module, (int)child_pid(process->child), limit);
+}
+
 static void stop_child(struct process_host *process, int number) {
 	process_host_move(&process->state, PROCESS_STOPPING);
-	timer_stop(process->host.options.loop, &process->probe);
+	process->probe.fire = on_slow_stop;
+	timer_start(process->host.options.loop, &process->probe, SLOW_STOP_MS);
 	child_signal(process->child, number);
 	process->limit.fire = on_kill_limit;
 	timer_start(process->host.options.loop, &process->limit, process->host.options.kill_timeout_ms);

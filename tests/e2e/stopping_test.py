@@ -2,11 +2,13 @@
 """What ends `ftl serve` and `ftl runner`, and what they leave behind: nothing."""
 
 import json
+import re
 import signal
 import sys
+import time
 
 import pytest
-from harness import deploy_program, is_running, pid_that_answers, wait_for
+from harness import PROGRAM, deploy_program, is_running, module, pid_that_answers, wait_for
 
 
 @pytest.fixture
@@ -43,6 +45,37 @@ def test_a_second_sighup_does_not_cut_calls_off(platform):
     platform.disconnect()
     platform.process = None
     assert process.wait(20) == 0
+
+
+STUBBORN = PROGRAM.replace(b"lambda *_: stop.set()", b"signal.SIG_IGN").replace(b"time.sleep(1)", b"time.sleep(4)")
+
+
+def test_a_slow_stop_says_for_whom_it_waits(platform):
+    platform.start()
+    platform.wait_live(platform.deploy(module("slow", ["echo", "sleep"], "python"), {"main": STUBBORN}))
+    child = int(json.loads(platform.call("slow.echo").body)["pid"])
+    call = platform.call_future("slow.sleep")
+    (runner,) = wait_for(lambda: [one for one in platform.runners("alive") if one.calls == 1], "the call")
+    begin = time.monotonic()
+    platform.process.send_signal(signal.SIGTERM)
+    assert b"pid" in call.result().body
+    platform.disconnect()
+    process, platform.process = platform.process, None
+    assert process.wait(30) == 0
+    assert time.monotonic() - begin < 20
+    lines = [line.split("backplane: ", 1)[-1] for line in platform.log().splitlines() if "waiting for" in line]
+    text = "\n".join(lines)
+    assert f"waiting for 1 call in progress, at most 10 s in all: slow on {runner.key}" in text
+    assert re.search(f"waiting for \\d Runners? to end, at most [\\d.]+ s: .*slow on {runner.key}", text), text
+    assert f"waiting for main of slow, process {child}, which has not ended after SIGTERM; it is killed 10 s after that" in text
+    assert len(lines) < 10
+
+
+def test_a_fast_stop_says_nothing_of_waiting(platform):
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    platform.stop()
+    assert "waiting for" not in platform.log()
 
 
 def test_nohup_is_respected(platform):

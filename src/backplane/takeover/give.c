@@ -188,6 +188,7 @@ static void leave(struct giver *giver) {
 	ports_abandon(&backplane->ports);
 	close_ends(giver);
 	timer_start(&context->loop, &giver->limit, context->options->drain_timeout_ms);
+	waiting_start(&backplane->stopping.waiting, context, &backplane->routes);
 	close_listener(giver);
 	close_asker(giver);
 	if (context->options->taken_over != NULL)
