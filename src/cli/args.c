@@ -122,6 +122,20 @@ static const struct args_option options_limits[] = {
 	 .value = "N",
 	 .standard = "20000",
 	 .help = "connections at a time in one thread"},
+	{.name = "max-resets",
+	 .kind = ARGS_TEXT,
+	 .offset = offsetof(struct common_options, limits.resets),
+	 .value = "N",
+	 .help = "calls that a client gives up in a second before their deadlines,\n"
+		 "on one connection, beyond as many as are answered; or none\n"
+		 "(default 1000; of a Runner none, as a Backplane passes on what\n"
+		 "its clients do)"},
+	{.name = "max-control-frames",
+	 .kind = ARGS_TEXT,
+	 .offset = offsetof(struct common_options, limits.control_frames),
+	 .value = "N",
+	 .help = "HTTP/2 frames in a second, on one connection, that carry nothing\n"
+		 "and answer nothing; or none (default 500)"},
 	{.name = "header-timeout",
 	 .kind = ARGS_DURATION,
 	 .offset = offsetof(struct common_options, limits.header_ms),

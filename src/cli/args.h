@@ -41,6 +41,7 @@ struct limit_options {
 	uint64_t message_bytes, held_bytes;
 	uint64_t header_bytes; /* 0: not given */
 	unsigned streams, connections;
+	const char *resets, *control_frames; /* a number, or "none"; NULL: not given */
 	uint64_t header_ms, stall_ms, idle_ms;
 };
 

@@ -132,6 +132,19 @@ static int check_counts(const struct cli *cli) {
 	return EXIT_DONE;
 }
 
+/* A number of frames in a second, or "none". */
+static int read_frames(const struct cli *cli, const char *name, const char *text, uint32_t *ret_frames) {
+	uint64_t frames = 0;
+	if (text == NULL)
+		return EXIT_DONE; /* the default stays */
+	bool is_none = strcmp(text, "none") == 0;
+	if (!is_none && (!str_to_u64(str_from(text), &frames) || frames == 0 || frames >= HTTP_NEVER))
+		return cli_usage(cli, "--%s is \"%s\"; it must be a number from 1 to %u, or none", name, text,
+				 HTTP_NEVER - 1);
+	*ret_frames = is_none ? HTTP_NEVER : (uint32_t)frames;
+	return EXIT_DONE;
+}
+
 static int read_time(const struct cli *cli, const char *name, uint64_t ms, uint32_t *ret_ms) {
 	if (ms == 0 || ms > LIMIT_MS_MAX)
 		return cli_usage(cli, "--%s is %llu ms; it must be from 1ms to 24h", name, (unsigned long long)ms);
@@ -147,6 +160,10 @@ int cli_limits(const struct cli *cli, size_t header_bytes, size_t header_bytes_m
 	int code = check_sizes(cli, header_bytes, header_bytes_max);
 	if (code == EXIT_DONE)
 		code = check_counts(cli);
+	if (code == EXIT_DONE)
+		code = read_frames(cli, "max-resets", limits->resets, &server.http.resets);
+	if (code == EXIT_DONE)
+		code = read_frames(cli, "max-control-frames", limits->control_frames, &server.http.control_frames);
 	if (code == EXIT_DONE)
 		code = read_time(cli, "header-timeout", limits->header_ms, &server.http.header_ms);
 	if (code == EXIT_DONE)

@@ -92,8 +92,10 @@ static void h2_consume(struct http_stream *stream, size_t size) {
 
 static void h2_reset(struct http_stream *stream, bool refused) {
 	struct h2 *h2 = h2_of_stream(stream);
-	nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id,
-				  refused ? NGHTTP2_REFUSED_STREAM : NGHTTP2_CANCEL);
+	if (refused)
+		h2_refuse_stream(h2, stream->id);
+	else
+		nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
 	h2_mark_dirty(h2);
 }
 

@@ -40,11 +40,13 @@ void h2_state_move(enum h2_state *state, enum h2_state next);
 /* A block of headers; those of one connection never interleave (RFC 9113 section 4.3). */
 enum h2_block { H2_BLOCK_NONE, H2_BLOCK_REQUEST, H2_BLOCK_RESPONSE, H2_BLOCK_TRAILERS };
 
-/* What a peer may cause in a second. */
+/* What a peer may cause in a second beyond what this side's own traffic has paid for (h2_limits.h). */
 struct h2_budget {
 	uint64_t since_ms;
-	unsigned spent;
+	uint64_t spent; /* in 1/H2_WHOLE_FRAME */
+	uint64_t paid; /* control frames; resets: in 1/H2_WHOLE_FRAME */
 };
+enum { H2_WHOLE_FRAME = 1000 };
 
 struct h2 {
 	struct http_connection http;

@@ -10,6 +10,7 @@
 
 #include "base/reasons.h"
 #include "http/h2_limits.h"
+#include "http/h2_send.h"
 
 /* --- frames ------------------------------------------------------------------------------------------------------- */
 
@@ -36,10 +37,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
 			h2_terminate(h2, NGHTTP2_PROTOCOL_ERROR, CODE_INVALID_ARGUMENT,
 				     "it opened a stream with a lower number than the last");
 		return 0;
-	case NGHTTP2_WINDOW_UPDATE:
-		return 0;
 	case NGHTTP2_RST_STREAM:
-		h2_charge_reset(h2);
+		h2_charge_peer_reset(h2, h2_find_stream(h2, header->stream_id));
 		return 0;
 	default:
 		break;
@@ -60,7 +59,7 @@ static void begin_request_block(struct h2 *h2, int32_t id) {
 	if (h2->state >= H2_GOAWAY_SENT) {
 		/* nghttp2 takes requests until the GOAWAY has left. The peer will read in it that this one was not
 		 * taken, and send it again elsewhere, so it must not run here. */
-		nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+		h2_refuse_stream(h2, id);
 		return;
 	}
 	h2->last_id = id;
@@ -160,7 +159,7 @@ static void deliver_request(struct h2 *h2, int32_t id) {
 	struct http_stream *stream = h2->http.events->new_stream(&h2->http, &h2->block.request);
 	if (stream == NULL) {
 		http_request_head_deinit(&h2->block.request);
-		nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+		h2_refuse_stream(h2, id);
 		return;
 	}
 	stream->id = id;

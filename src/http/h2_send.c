@@ -85,7 +85,9 @@ static int send_body(nghttp2_session *session UNUSED, nghttp2_frame *frame UNUSE
 	h2->output_len += FRAME_HEADER_SIZE + len;
 	stream->progress_ms = loop_now_ms(h2->loop);
 	buf_consume(&stream->unsent, len);
+	h2_pay_control_frames(h2, len / H2_PAID_BYTES);
 	if (buf_len(&stream->unsent) == 0) {
+		h2_pay_control_frames(h2, H2_PAID_BY_DATA);
 		http_stream_sent_all(stream);
 		stream->events->writable(stream);
 	}
@@ -104,29 +106,66 @@ static ssize_t send_frame(nghttp2_session *session UNUSED, const uint8_t *bytes,
 	return (ssize_t)take;
 }
 
+/* --- what has been sent ------------------------------------------------------------------------------------------- */
+
+static void on_goaway_sent(struct h2 *h2, uint32_t code) {
+	if (code == NGHTTP2_NO_ERROR || h2->state == H2_TERMINATED || h2->state == H2_CLOSING)
+		return;
+	h2_state_move(&h2->state, H2_TERMINATED);
+	error_set(&h2->why, h2_breach_code(h2), "it broke the rules of HTTP/2 (%s)%s%s", nghttp2_http2_strerror(code),
+		  h2->invalid[0] ? ": " : "", h2->invalid);
+}
+
+/* A peer can also make this side reset streams, by frames that are wrong for them ("MadeYouReset"). */
+static void on_reset_sent(struct h2 *h2, uint32_t code) {
+	if (code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL)
+		h2_charge_caused_reset(h2);
+}
+
 /* A server that has ended its response before the request has ended asks the client to stop sending it
  * (RFC 9113 section 8.1). */
-static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *data) {
-	struct h2 *h2 = data;
-	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
-	    h2->state != H2_TERMINATED && h2->state != H2_CLOSING) {
-		h2_state_move(&h2->state, H2_TERMINATED);
-		error_set(&h2->why, h2_breach_code(h2), "it broke the rules of HTTP/2 (%s)%s%s",
-			  nghttp2_http2_strerror(frame->goaway.error_code), h2->invalid[0] ? ": " : "", h2->invalid);
-	}
-	/* A peer can also make this side reset streams, by frames that are wrong for them ("MadeYouReset"). */
-	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
-	    frame->rst_stream.error_code != NGHTTP2_CANCEL)
-		h2_charge_reset(h2);
-	bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
-		    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
-	if (h2->http.is_server ? !ends : frame->hd.type != NGHTTP2_HEADERS)
-		return 0;
-	struct http_stream *stream = h2_find_stream(h2, frame->hd.stream_id);
-	if (stream != NULL && !h2->http.is_server)
+static void on_response_sent(struct h2 *h2, int32_t id) {
+	struct http_stream *stream = h2_find_stream(h2, id);
+	h2_pay_reset(h2);
+	if (stream == NULL)
+		return;
+	stream->h2.sent = true;
+	if (!stream->received_end)
+		nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+}
+
+static void on_request_headers_sent(struct h2 *h2, int32_t id) {
+	struct http_stream *stream = h2_find_stream(h2, id);
+	if (stream != NULL)
 		stream->h2.sent = true;
-	else if (stream != NULL && !stream->received_end)
-		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+}
+
+static int on_frame_sent(nghttp2_session *session UNUSED, const nghttp2_frame *frame, void *data) {
+	struct h2 *h2 = data;
+	switch (frame->hd.type) {
+	case NGHTTP2_HEADERS:
+		h2_pay_control_frames(h2, H2_PAID_BY_HEADERS);
+		if (!h2->http.is_server)
+			on_request_headers_sent(h2, frame->hd.stream_id);
+		break;
+	case NGHTTP2_DATA:
+		break;
+	case NGHTTP2_GOAWAY:
+		on_goaway_sent(h2, frame->goaway.error_code);
+		return 0;
+	case NGHTTP2_RST_STREAM:
+		on_reset_sent(h2, frame->rst_stream.error_code);
+		return 0;
+	case NGHTTP2_PING:
+	case NGHTTP2_SETTINGS:
+		if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
+			h2_pay_control_frames(h2, 1);
+		return 0;
+	default:
+		return 0;
+	}
+	if (h2->http.is_server && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		on_response_sent(h2, frame->hd.stream_id);
 	return 0;
 }
 
@@ -162,6 +201,11 @@ void h2_submit_response(struct h2 *h2, struct http_stream *stream, unsigned stat
 	nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};
 	nghttp2_submit_response(h2->session, stream->id, fields.items, fields.count, has_body ? &body : NULL);
 	fields_deinit(&fields);
+}
+
+void h2_refuse_stream(struct h2 *h2, int32_t id) {
+	h2_pay_reset(h2); /* this side's choice, and no fault of the peer */
+	nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
 }
 
 /* --- the end of a turn -------------------------------------------------------------------------------------------- */

@@ -25,12 +25,16 @@ struct http_limits {
 	uint32_t window; /* "stream-window": bytes that a peer may send ahead on a stream; 256 KiB */
 	uint32_t header_bytes; /* "max-header-bytes": names and values of one header block; 16 KiB */
 	/* 0 is the default, HTTP_NEVER no limit, as for a peer that passes on the calls of many others. */
-	uint32_t control_frames; /* "max-control-frames": SETTINGS, PING, PRIORITY, empty DATA, …, a second; 500 */
+	/* "max-control-frames": SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA, …, in one second, beyond those
+	 * that this side's own frames pay for; 500 */
+	uint32_t control_frames;
 	/* HTTP/2 clients: requests on one connection before a new one replaces it, as HTTP/2 has 2^30 streams. 0 is the
 	 * default. */
 	uint32_t requests; /* "max-requests"; 1,000,000,000 */
 	/* Servers only. */
-	uint32_t resets; /* "max-resets": streams that are reset, by either side, in one second; 1,000 */
+	/* "max-resets": streams that are reset, by either side, in one second, beyond one for each that was answered;
+	 * not those whose deadline has passed; 1,000 */
+	uint32_t resets;
 	uint32_t header_ms; /* "header-timeout": from the first byte of a connection or request to its headers; 10 s */
 	uint32_t stall_ms; /* "stall-timeout": without progress in a message, or in reading an answer; 60 s */
 	uint32_t idle_ms; /* "idle-timeout": a connection without requests; 10 min */
@@ -145,11 +149,15 @@ struct http_stream {
 	bool keeping; /* client: what is written is kept as well, to be sent again */
 	struct {
 		bool deferred; /* it asked for more body than there was, and is to be told of more */
-		bool sent; /* client: the request's headers have left */
+		bool sent; /* client: the request's headers have left; server: the whole response has */
 		bool headers_over; /* client: the response's headers passed max-header-bytes, so the stream is reset */
 	} h2;
 
 	/* Server only. */
+	struct {
+		uint64_t at_ms; /* by loop_now_ms: the owner has ended the response by then; 0: it may last */
+		uint64_t in_ms; /* the time from the request to at_ms */
+	} due;
 	bool has_origin; /* a web page sent the request: its response needs cors_add_headers */
 	const struct http_route *route; /* server.h: whose request it is; NULL: answered by the server itself */
 	const struct http_plain_answer *plain; /* plain.h: sent once the request has ended; NULL: none */

@@ -269,7 +269,8 @@ static void pass_status(struct relay *relay, const struct rpc_stream *to) {
 		answer_ok(relay);
 		return;
 	}
-	if (rpc_has_ended(to) || to->has_peer_status) {
+	/* A peer that resets the call at its deadline sends no status (rpc.c). */
+	if (rpc_has_ended(to) || to->has_peer_status || to->status == CODE_DEADLINE_EXCEEDED) {
 		error_set(&err, to->status, "%.*s", STR_ARG(to->status_text));
 	} else if (to->http.ended_alone) {
 		/* As servers do whose handler panicked. They live on, so the failure is the call's. */

@@ -144,6 +144,8 @@ void rpc_stream_free(struct rpc_stream *stream) {
 
 void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms) {
 	stream->deadline.at_ms = loop_now_ms(stream->loop) + timeout_ms;
+	stream->http.due.at_ms = stream->deadline.at_ms;
+	stream->http.due.in_ms = timeout_ms;
 	timer_start(stream->loop, &stream->deadline.timer, timeout_ms);
 }
 

@@ -134,7 +134,6 @@ static int run(struct runner_process *runner, struct error *err) {
 	if (types_new(&ftl_descriptors, 1, &runner->types, err) < 0)
 		return -1;
 	server.types = runner->types;
-	server.http.resets = HTTP_NEVER; /* the Backplane resets calls that any of its clients gave up */
 	bind.tls = server.tls_only;
 	loop_init(&runner->loop);
 	loop_set_busy_poll(&runner->loop, runner->options->busy_poll_us);

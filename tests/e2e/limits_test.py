@@ -146,6 +146,8 @@ def test_timeouts(make_port):
     ("--max-header-bytes", "49KiB", "50176; it must be from 4KiB to "),
     ("--max-streams", "0", "0; it must be at least 1"),
     ("--max-connections", "0", "0; it must be at least 1"),
+    ("--max-resets", "0", '"0"; it must be a number from 1 to 4294967294, or none'),
+    ("--max-control-frames", "many", '"many"; it must be a number from 1 to 4294967294, or none'),
     ("--header-timeout", "0s", "0 ms; it must be from 1ms to 24h"),
     ("--stall-timeout", "0s", "0 ms; it must be from 1ms to 24h"),
     ("--idle-timeout", "25h", "90000000 ms; it must be from 1ms to 24h"),

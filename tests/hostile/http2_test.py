@@ -14,6 +14,15 @@ ENHANCE_YOUR_CALM = 11
 MEMORY_MIB = 64  # the most that the server may take during an attack
 
 
+def large_request(stream):
+    """A request of Unary for an answer of 20,000 bytes."""
+    data = b"x" * 20000
+    definition = b"\x12" + bytes([0x80 | len(data) & 127, len(data) >> 7 & 127 | 0x80, len(data) >> 14]) + data
+    size = len(definition)
+    body = envelope(b"\x0a" + bytes([0x80 | size & 127, size >> 7 & 127 | 0x80, size >> 14]) + definition)
+    return frame(DATA, 0, stream, body[:16000]) + frame(DATA, END_STREAM, stream, body[16000:])
+
+
 def rapid_reset():
     """CVE-2023-44487."""
     for first in range(1, 200001, 200):
@@ -25,6 +34,13 @@ def made_you_reset():
     """CVE-2025-8671 ("MadeYouReset"): a window that is too large makes the server reset the stream."""
     for first in range(1, 200001, 200):
         yield b"".join(frame(HEADERS, END_HEADERS, stream, request_headers()) + frame(WINDOW_UPDATE, 0, stream, b"\x7f\xff\xff\xff")
+                       for stream in range(first, first + 200, 2))
+
+
+def made_you_reset_by_length():
+    """The same by a body that is longer than the request says."""
+    for first in range(1, 200001, 200):
+        yield b"".join(request(stream, 0, literal("content-length", "1")) + frame(DATA, END_STREAM, stream, b"xx")
                        for stream in range(first, first + 200, 2))
 
 
@@ -66,6 +82,40 @@ def padding_flood():
         yield frame(DATA, PADDED, 1, b"\0") * 100
 
 
+def window_flood():
+    for _ in range(1000):
+        yield frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\1") * 100
+
+
+def window_dribble():
+    """CVE-2019-9511: a large answer that the client takes byte by byte, with a frame for each byte."""
+    yield frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
+    yield frame(HEADERS, END_HEADERS, 1, request_headers("Unary")) + large_request(1)
+    for _ in range(1000):
+        yield frame(WINDOW_UPDATE, 0, 1, b"\0\0\0\1") * 10
+
+
+def reset_of_nothing_flood():
+    """Resets of a stream that is over."""
+    yield frame(HEADERS, END_HEADERS, 1, request_headers("Unary"))
+    yield frame(DATA, END_STREAM, 1, envelope(b""))
+    for _ in range(1000):
+        yield frame(RST_STREAM, 0, 1, struct.pack(">I", 8)) * 100
+
+
+def acknowledgement_flood():
+    """Answers to PINGs that were never sent."""
+    for _ in range(1000):
+        yield frame(PING, ACK, 0, b"12345678") * 100
+
+
+def rapid_reset_with_deadlines():
+    """A deadline in the future excuses no reset."""
+    for first in range(1, 200001, 200):
+        yield b"".join(frame(HEADERS, END_HEADERS, stream, request_headers() + literal("grpc-timeout", "10S")) +
+                       frame(RST_STREAM, 0, stream, struct.pack(">I", 8)) for stream in range(first, first + 200, 2))
+
+
 def empty_continuation_flood():
     """CVE-2024-27316 with empty frames."""
     yield frame(HEADERS, 0, 1, request_headers())
@@ -75,7 +125,8 @@ def empty_continuation_flood():
 
 @pytest.mark.parametrize("flood, reason", [
     (rapid_reset, "max-resets is 1000"),
-    (made_you_reset, "max-resets is 1000"),
+    (made_you_reset, "max-control-frames is 500"),
+    (made_you_reset_by_length, "max-resets is 1000"),
     (settings_flood, "max-control-frames is 500"),
     (ping_flood, "max-control-frames is 500"),
     (empty_frame_flood, "max-control-frames is 500"),
@@ -83,6 +134,11 @@ def empty_continuation_flood():
     (priority_update_flood, "max-control-frames is 500"),
     (unknown_frame_flood, "max-control-frames is 500"),
     (padding_flood, "max-control-frames is 500"),
+    (window_flood, "max-control-frames is 500"),
+    (window_dribble, "max-control-frames is 500"),
+    (reset_of_nothing_flood, "max-control-frames is 500"),
+    (acknowledgement_flood, "max-control-frames is 500"),
+    (rapid_reset_with_deadlines, "max-resets is 1000"),
     (empty_continuation_flood, ""),
 ])
 def test_floods_end_with_a_reason(server, flood, reason):
@@ -169,16 +225,9 @@ def test_hpack_bomb(server):
 
 def test_zero_window_stall(server):
     """The client takes no answers: streams without progress for stall-timeout are closed."""
-    from peers import SERVICE
-    data = b"x" * 20000
-    definition = b"\x12" + bytes([0x80 | len(data) & 127, len(data) >> 7 & 127 | 0x80, len(data) >> 14]) + data
-    size = len(definition)
-    message = b"\x0a" + bytes([0x80 | size & 127, size >> 7 & 127 | 0x80, size >> 14]) + definition
     with server.connect_h2(struct.pack(">HI", 4, 0)) as connection:
         for stream in range(1, 101, 2):
-            connection.sendall(frame(HEADERS, END_HEADERS, stream, request_headers("Unary")))
-            body = envelope(message)
-            connection.sendall(frame(DATA, 0, stream, body[:16000]) + frame(DATA, END_STREAM, stream, body[16000:]))
+            connection.sendall(frame(HEADERS, END_HEADERS, stream, request_headers("Unary")) + large_request(stream))
         read_all(connection)
     assert server.reasons("does not read its answer; stall-timeout") == 1
     assert server.peak_mib() < MEMORY_MIB

@@ -54,6 +54,8 @@ static int run(struct cli *cli) {
 	int wrong = cli_limits(cli, HTTP_HEADER_BYTES_MAX, HTTP_HEADER_BYTES_MAX, &limits);
 	if (wrong != EXIT_DONE)
 		return wrong;
+	if (given->common.limits.resets == NULL)
+		limits.http.resets = HTTP_NEVER; /* the Backplane resets calls that any of its clients gave up */
 	struct runner_options runner = {
 		.bind = given->bind,
 		.limits = limits,
