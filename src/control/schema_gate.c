@@ -241,11 +241,24 @@ static int check_references(const struct gate *gate, const struct schema_module 
 	return result;
 }
 
+/* The version of another module that the round compares with, or else the last one. The base may name modules that the
+ * new schema does not, which are unpacked when they are asked for. */
+static const struct schema_module *find_other(void *owner, const char *name) {
+	struct gate *gate = owner;
+	struct version *version = map_get(&gate->modules, str_from(name));
+	if (version == NULL)
+		version = map_get(&gate->last, str_from(name));
+	if (version != NULL && version->module == NULL)
+		version->module = unpack(gate, version->packed);
+	return version != NULL ? version->module : NULL;
+}
+
 /* What a change from base to module would break. */
 static int find_broken(struct gate *gate, const struct schema_module *base, const struct schema_module *module,
 		       const struct map *callers, struct schema_diagnostics *diagnostics) {
 	struct schema_comparison comparison;
-	schema_compare(base, module, &gate->arena, &comparison);
+	const struct schema_others others = {.find = find_other, .owner = gate};
+	schema_compare(base, module, &others, &gate->arena, &comparison);
 	return schema_check_callers(&comparison, callers, diagnostics);
 }
 

@@ -10,21 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/map.h"
 #include "base/memory.h"
+#include "schema/compare_types.h"
 #include "schema/grow.h"
 #include "schema/print.h"
 #include "schema/reach.h"
-
-/* Members of types that one comparison examines in depth. Types past this limit count as different. */
-enum { DEEP_MEMBERS_MAX = 500000 };
-
-struct difference {
-	bool narrows, widens;
-};
-
-static const struct difference same = {false, false}, both = {true, true}, narrower = {true, false},
-			       wider = {false, true};
 
 struct comparer {
 	struct arena *arena;
@@ -35,22 +25,8 @@ struct comparer {
 	/* New declarations that exported verbs used before and still use, in requests and in responses; NULL until the
 	 * first difference. */
 	bool *in_request, *in_response;
-	size_t deep_members; /* examined so far */
-	/* Pairs of declarations reachable from one pair of types; each pair is compared once. */
-	struct map seen;
-	struct pair *waiting; /* pairs in seen that are not compared yet */
-	struct map known; /* results: const struct difference by the first pair */
+	struct type_comparer types;
 };
-
-/* An old and a new declaration with different names. */
-struct pair {
-	const struct schema_decl *old_decl, *new_decl;
-	struct pair *next;
-};
-
-static struct difference join(struct difference a, struct difference b) {
-	return (struct difference){a.narrows || b.narrows, a.widens || b.widens};
-}
 
 static void add(struct comparer *comparer, struct schema_change change) {
 	struct schema_comparison *result = comparer->result;
@@ -119,221 +95,16 @@ static void add_difference(struct comparer *comparer, const char *part, struct s
 	add(comparer, change);
 }
 
+static struct difference compare_types(struct comparer *comparer, const struct schema_type *old_type,
+				       const struct schema_type *new_type) {
+	return type_comparer_compare(&comparer->types, comparer->old_decl, comparer->new_decl, old_type, new_type);
+}
+
 static const char *was_and_is(struct comparer *comparer, const struct schema_type *old_type,
 			      const struct schema_type *new_type) {
 	char was[SCHEMA_TYPE_TEXT_MAX], is[SCHEMA_TYPE_TEXT_MAX];
 	return arena_printf(comparer->arena, "was %s, is now %s", schema_type_text(old_type, was),
 			    schema_type_text(new_type, is));
-}
-
-static struct difference compare_types(struct comparer *comparer, const struct schema_type *old_type,
-				       const struct schema_type *new_type);
-
-static size_t param_index(const struct schema_decl *data, const char *name) {
-	size_t i = 0;
-	while (i < data->data.param_count && strcmp(data->data.params[i].name, name) != 0)
-		i++;
-	return i;
-}
-
-/* The same name, or the type parameter in the same place. */
-static bool is_same_ref(const struct comparer *comparer, const struct schema_type *old_type,
-			const struct schema_type *new_type) {
-	if (old_type->kind != new_type->kind || (old_type->kind != SCHEMA_REF && old_type->kind != SCHEMA_VERB_REF))
-		return false;
-	if (strcmp(old_type->ref.module, new_type->ref.module) != 0)
-		return false;
-	if (old_type->ref.module[0] == '\0')
-		return param_index(comparer->old_decl, old_type->ref.name) ==
-		       param_index(comparer->new_decl, new_type->ref.name);
-	return strcmp(old_type->ref.name, new_type->ref.name) == 0;
-}
-
-/* A generic value only contains values of its arguments, so it narrows and widens as they do. */
-static struct difference compare_args(struct comparer *comparer, const struct schema_type *old_type,
-				      const struct schema_type *new_type) {
-	struct difference result = same;
-	if (old_type->arg_count != new_type->arg_count)
-		return both;
-	for (size_t i = 0; i < old_type->arg_count; i++)
-		result = join(result, compare_types(comparer, &old_type->args[i], &new_type->args[i]));
-	return result;
-}
-
-static bool is_optional(const struct schema_module *module, const struct schema_type *type) {
-	return schema_resolve(module, type)->kind == SCHEMA_OPTIONAL;
-}
-
-static struct difference added_field(const struct comparer *comparer, const struct schema_field *field) {
-	return is_optional(comparer->new_module, &field->type) ? same : narrower;
-}
-
-/* A sender of a removed field is refused, as the field is unknown now. A receiver misses it if it was not optional. */
-static struct difference removed_field(const struct comparer *comparer, const struct schema_field *field) {
-	return is_optional(comparer->old_module, &field->type) ? narrower : both;
-}
-
-static struct difference compare_data(struct comparer *comparer, const struct schema_decl *old_data,
-				      const struct schema_decl *new_data) {
-	struct difference result = same;
-	for (size_t i = 0; i < old_data->data.field_count; i++) {
-		const struct schema_field *old_field = &old_data->data.fields[i];
-		const struct schema_field *new_field = schema_find_field(new_data, str_from(old_field->name));
-		result = join(result, new_field ? compare_types(comparer, &old_field->type, &new_field->type)
-						: removed_field(comparer, old_field));
-	}
-	for (size_t i = 0; i < new_data->data.field_count; i++)
-		if (schema_find_field(old_data, str_from(new_data->data.fields[i].name)) == NULL)
-			result = join(result, added_field(comparer, &new_data->data.fields[i]));
-	return result;
-}
-
-static bool is_same_kind(const struct schema_decl *old_decl, const struct schema_decl *new_decl) {
-	return old_decl->kind == new_decl->kind &&
-	       (old_decl->kind != SCHEMA_ENUM || old_decl->enumeration.of_int == new_decl->enumeration.of_int);
-}
-
-static struct difference compare_enums(struct comparer *comparer, const struct schema_decl *old_enum,
-				       const struct schema_decl *new_enum) {
-	struct difference result = same;
-	for (size_t i = 0; i < old_enum->enumeration.variant_count; i++) {
-		const struct schema_variant *old_variant = &old_enum->enumeration.variants[i];
-		const struct schema_variant *new_variant = schema_same_variant(new_enum, old_variant);
-		if (new_variant == NULL)
-			result.narrows = true;
-		else if (new_variant->type != NULL)
-			result = join(result, compare_types(comparer, old_variant->type, new_variant->type));
-	}
-	for (size_t i = 0; i < new_enum->enumeration.variant_count; i++)
-		result.widens |= schema_same_variant(old_enum, &new_enum->enumeration.variants[i]) == NULL;
-	return result;
-}
-
-static size_t count_members(const struct schema_decl *decl) {
-	return decl->kind == SCHEMA_DATA ? decl->data.field_count : decl->enumeration.variant_count;
-}
-
-/* Queues the pair for compare_waiting. Comparing it here would recurse as deep as a peer's schema is nested. A pair
- * that is queued already adds nothing. */
-static struct difference compare_later(struct comparer *comparer, const struct schema_decl *old_decl,
-				       const struct schema_decl *new_decl) {
-	const struct schema_decl *key[2] = {old_decl, new_decl};
-	if (!is_same_kind(old_decl, new_decl))
-		return both;
-	if (map_put(&comparer->seen, str_new(key, sizeof key), comparer) != NULL)
-		return same;
-	struct pair *pair = mem_alloc(sizeof *pair);
-	*pair = (struct pair){old_decl, new_decl, comparer->waiting};
-	comparer->waiting = pair;
-	return same;
-}
-
-static struct difference compare_pair(struct comparer *comparer, const struct pair *pair) {
-	const struct schema_decl *key[2] = {pair->old_decl, pair->new_decl};
-	const struct difference *known = map_get(&comparer->known, str_new(key, sizeof key));
-	if (known != NULL)
-		return *known;
-	comparer->deep_members += count_members(pair->old_decl) + count_members(pair->new_decl) + 1;
-	if (comparer->deep_members > DEEP_MEMBERS_MAX)
-		return both;
-	return pair->old_decl->kind == SCHEMA_DATA ? compare_data(comparer, pair->old_decl, pair->new_decl)
-						   : compare_enums(comparer, pair->old_decl, pair->new_decl);
-}
-
-static struct difference compare_waiting(struct comparer *comparer, struct difference result) {
-	for (struct pair *pair; (pair = comparer->waiting) != NULL; free(pair)) {
-		comparer->waiting = pair->next;
-		/* Both narrower and wider already: further pairs cannot change the result. */
-		if (!result.narrows || !result.widens)
-			result = join(result, compare_pair(comparer, pair));
-	}
-	return result;
-}
-
-static struct difference compare_refs(struct comparer *comparer, const struct schema_type *old_type,
-				      const struct schema_type *new_type) {
-	const struct schema_decl *old_decl = schema_target(comparer->old_module, old_type);
-	const struct schema_decl *new_decl = schema_target(comparer->new_module, new_type);
-	if (old_decl == NULL || new_decl == NULL || old_type->arg_count > 0 || new_type->arg_count > 0)
-		return both;
-	return compare_later(comparer, old_decl, new_decl);
-}
-
-/* Whether all values of type are written as JSON strings (or whole numbers). */
-static bool is_written_as(const struct schema_module *module, const struct schema_type *type,
-			  enum schema_type_kind plain) {
-	const struct schema_decl *decl = schema_target(module, type);
-	if (decl != NULL && decl->kind == SCHEMA_ENUM)
-		return plain == (decl->enumeration.of_int ? SCHEMA_INT : SCHEMA_STRING);
-	return plain == SCHEMA_STRING &&
-	       (type->kind == SCHEMA_TIME || type->kind == SCHEMA_BYTES || type->kind == SCHEMA_VERB_REF);
-}
-
-static struct difference compare_kinds(struct comparer *comparer, const struct schema_type *old_type,
-				       const struct schema_type *new_type) {
-	if (new_type->kind == SCHEMA_ANY)
-		return wider;
-	if (old_type->kind == SCHEMA_ANY)
-		return narrower;
-	if (new_type->kind == SCHEMA_OPTIONAL)
-		return join(wider, compare_types(comparer, old_type, new_type->element));
-	if (old_type->kind == SCHEMA_OPTIONAL)
-		return join(narrower, compare_types(comparer, old_type->element, new_type));
-	if (is_written_as(comparer->old_module, old_type, new_type->kind))
-		return wider;
-	if (is_written_as(comparer->new_module, new_type, old_type->kind))
-		return narrower;
-	return both;
-}
-
-static struct difference compare_types(struct comparer *comparer, const struct schema_type *old_type,
-				       const struct schema_type *new_type) {
-	if (is_same_ref(comparer, old_type, new_type))
-		return compare_args(comparer, old_type, new_type);
-	old_type = schema_resolve(comparer->old_module, old_type);
-	new_type = schema_resolve(comparer->new_module, new_type);
-	if (is_same_ref(comparer, old_type, new_type))
-		return compare_args(comparer, old_type, new_type);
-	if (old_type->kind != new_type->kind)
-		return compare_kinds(comparer, old_type, new_type);
-	switch (old_type->kind) {
-	case SCHEMA_INT:
-	case SCHEMA_FLOAT:
-	case SCHEMA_STRING:
-	case SCHEMA_BYTES:
-	case SCHEMA_BOOL:
-	case SCHEMA_TIME:
-	case SCHEMA_ANY:
-	case SCHEMA_UNIT:
-		return same;
-	case SCHEMA_OPTIONAL:
-	case SCHEMA_ARRAY:
-		return compare_types(comparer, old_type->element, new_type->element);
-	case SCHEMA_MAP:
-		return join(compare_types(comparer, old_type->key, new_type->key),
-			    compare_types(comparer, old_type->element, new_type->element));
-	case SCHEMA_REF:
-		return compare_refs(comparer, old_type, new_type);
-	case SCHEMA_VERB_REF:
-		return both;
-	}
-	return both;
-}
-
-/* Starts a comparison with no pairs seen. The result covers all pairs that the first one leads to, so it is kept for
- * that pair alone: the same pair comes again when a type that many fields have was replaced. */
-static struct difference compare_anew(struct comparer *comparer, const struct schema_type *old_type,
-				      const struct schema_type *new_type) {
-	map_deinit(&comparer->seen);
-	struct difference result = compare_types(comparer, old_type, new_type);
-	const struct pair *first = comparer->waiting;
-	if (first == NULL || first->next != NULL)
-		return compare_waiting(comparer, result);
-	const struct schema_decl *key[2] = {first->old_decl, first->new_decl};
-	struct difference *deep = arena_alloc(comparer->arena, sizeof *deep);
-	*deep = compare_waiting(comparer, same);
-	map_put(&comparer->known, str_new(key, sizeof key), deep);
-	return join(result, *deep);
 }
 
 /* Whether both types are written alike; a change of the text alone is a safe change. */
@@ -354,7 +125,7 @@ static bool is_same_type(const struct schema_type *old_type, const struct schema
 static void report_type(struct comparer *comparer, const char *part, struct schema_pos pos,
 			const struct schema_type *old_type, const struct schema_type *new_type) {
 	if (!is_same_type(old_type, new_type))
-		add_difference(comparer, part, pos, compare_anew(comparer, old_type, new_type),
+		add_difference(comparer, part, pos, compare_types(comparer, old_type, new_type),
 			       was_and_is(comparer, old_type, new_type));
 }
 
@@ -389,8 +160,8 @@ static void report_fields(struct comparer *comparer) {
 		const struct schema_field *old_field = &old_data->data.fields[i];
 		const struct schema_field *new_field = schema_find_field(new_data, str_from(old_field->name));
 		if (new_field == NULL) {
-			add_difference(comparer, old_field->name, old_field->pos, removed_field(comparer, old_field),
-				       "is gone");
+			add_difference(comparer, old_field->name, old_field->pos,
+				       type_comparer_removed(&comparer->types, old_field), "is gone");
 			continue;
 		}
 		report_type(comparer, new_field->name, new_field->pos, &old_field->type, &new_field->type);
@@ -398,7 +169,7 @@ static void report_fields(struct comparer *comparer) {
 	}
 	for (size_t i = 0; i < new_data->data.field_count; i++) {
 		const struct schema_field *field = &new_data->data.fields[i];
-		struct difference difference = added_field(comparer, field);
+		struct difference difference = type_comparer_added(&comparer->types, field);
 		if (schema_find_field(old_data, str_from(field->name)) == NULL)
 			add_difference(comparer, field->name, field->pos, difference,
 				       difference.narrows ? "is new and required" : "is new and optional");
@@ -408,7 +179,7 @@ static void report_fields(struct comparer *comparer) {
 static void report_data(struct comparer *comparer) {
 	const struct schema_decl *old_data = comparer->old_decl, *new_data = comparer->new_decl;
 	if (old_data->data.param_count != new_data->data.param_count)
-		add_difference(comparer, NULL, new_data->pos, both,
+		add_difference(comparer, NULL, new_data->pos, difference_both,
 			       arena_printf(comparer->arena, "had %zu type parameters, has %zu now",
 					    old_data->data.param_count, new_data->data.param_count));
 	report_fields(comparer);
@@ -420,19 +191,19 @@ static void report_variants(struct comparer *comparer) {
 		const struct schema_variant *old_variant = &old_enum->enumeration.variants[i];
 		const struct schema_variant *new_variant = schema_same_variant(new_enum, old_variant);
 		if (new_variant == NULL)
-			add_difference(comparer, old_variant->name, old_variant->pos, narrower,
+			add_difference(comparer, old_variant->name, old_variant->pos, difference_narrower,
 				       old_variant->type ? "is gone" : "is gone, or has another value");
 		else if (new_variant->type != NULL)
 			report_type(comparer, new_variant->name, new_variant->pos, old_variant->type,
 				    new_variant->type);
 		else if (strcmp(old_variant->name, new_variant->name) != 0)
-			add_difference(comparer, new_variant->name, new_variant->pos, same,
+			add_difference(comparer, new_variant->name, new_variant->pos, difference_none,
 				       arena_printf(comparer->arena, "was called %s", old_variant->name));
 	}
 	for (size_t i = 0; i < new_enum->enumeration.variant_count; i++) {
 		const struct schema_variant *variant = &new_enum->enumeration.variants[i];
 		if (schema_same_variant(old_enum, variant) == NULL)
-			add_difference(comparer, variant->name, variant->pos, wider, "is new");
+			add_difference(comparer, variant->name, variant->pos, difference_wider, "is new");
 	}
 }
 
@@ -440,7 +211,7 @@ static void report_verb_type(struct comparer *comparer, const char *part, const 
 			     const struct schema_type *new_type, bool is_request) {
 	if (is_same_type(old_type, new_type))
 		return;
-	struct difference difference = compare_anew(comparer, old_type, new_type);
+	struct difference difference = compare_types(comparer, old_type, new_type);
 	struct schema_change change = new_change(comparer, part, " ", new_type->ref.pos);
 	change.text = was_and_is(comparer, old_type, new_type);
 	change.breaks_verb = is_request ? difference.narrows : difference.widens;
@@ -516,7 +287,7 @@ static void report_other_kind(struct comparer *comparer) {
 		return;
 	}
 	report_export(comparer);
-	add_difference(comparer, NULL, new_decl->pos, both,
+	add_difference(comparer, NULL, new_decl->pos, difference_both,
 		       arena_printf(comparer->arena, "was %s, is now %s", kind_text(old_decl), kind_text(new_decl)));
 }
 
@@ -532,7 +303,7 @@ static void report_all(struct comparer *comparer) {
 		comparer->new_decl = schema_find_decl(comparer->new_module, comparer->old_decl->name);
 		if (comparer->new_decl == NULL)
 			report_gone(comparer);
-		else if (!is_same_kind(comparer->old_decl, comparer->new_decl))
+		else if (!type_is_same_kind(comparer->old_decl, comparer->new_decl))
 			report_other_kind(comparer);
 		else
 			report_decl(comparer);
@@ -561,8 +332,8 @@ static const struct schema_change *sort_changes(struct comparer *comparer) {
 	return sorted;
 }
 
-void schema_compare(const struct schema_module *old_module, const struct schema_module *new_module, struct arena *arena,
-		    struct schema_comparison *ret_comparison) {
+void schema_compare(const struct schema_module *old_module, const struct schema_module *new_module,
+		    const struct schema_others *others, struct arena *arena, struct schema_comparison *ret_comparison) {
 	*ret_comparison = (struct schema_comparison){.old_module = old_module, .new_module = new_module};
 	struct comparer comparer = {
 		.arena = arena,
@@ -570,14 +341,12 @@ void schema_compare(const struct schema_module *old_module, const struct schema_
 		.old_module = old_module,
 		.new_module = new_module,
 	};
-	map_init(&comparer.seen);
-	map_init(&comparer.known);
+	type_comparer_init(&comparer.types, old_module, new_module, others);
 	report_all(&comparer);
 	ret_comparison->changes = sort_changes(&comparer);
 	free(comparer.in_request);
 	free(comparer.in_response);
-	map_deinit(&comparer.seen);
-	map_deinit(&comparer.known);
+	type_comparer_deinit(&comparer.types);
 }
 
 const char *schema_change_effect(const struct schema_change *change) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The changes between two schemas of a module, and whom they break. docs/schema.md has the table of rules.
+ * The changes between two schemas of a module, and whom they break. docs/schema.md has the table of rules. The
+ * structure of types decides, and their names do not.
  *
  * A change of a type narrows it when the new type refuses some value of the old one, and widens it when a reader of the
  * old type does not understand some value of the new one. Narrowing breaks senders and stored data; widening breaks
@@ -33,10 +34,16 @@ struct schema_comparison {
 	bool breaks_callers, breaks_data; /* whether any change does, including those left out */
 };
 
-/* Both modules were checked and have the same name. The comparison is in arena, which needs SCHEMA_ARENA_MAX free
- * bytes. */
-void schema_compare(const struct schema_module *old_module, const struct schema_module *new_module, struct arena *arena,
-		    struct schema_comparison *ret_comparison);
+/* Where the other modules are, whose types may take the place of the module's own. */
+struct schema_others {
+	const struct schema_module *(*find)(void *owner, const char *name); /* NULL: there is no such module */
+	void *owner;
+};
+
+/* Both modules were checked and have the same name. others may be NULL: then a type of another module is only like
+ * itself. The comparison is in arena, which needs SCHEMA_ARENA_MAX free bytes. */
+void schema_compare(const struct schema_module *old_module, const struct schema_module *new_module,
+		    const struct schema_others *others, struct arena *arena, struct schema_comparison *ret_comparison);
 
 /* "unsafe for callers, stored data", … or "safe"; never NULL. */
 const char *schema_change_effect(const struct schema_change *change);

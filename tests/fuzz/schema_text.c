@@ -48,7 +48,7 @@ static void use(struct schema_module *module, struct arena *arena, struct buf *b
 	map_init(&modules);
 	(void)map_put(&modules, str_from(module->name), module);
 	(void)!schema_check_references(module, &modules, &diagnostics);
-	schema_compare(module, module, arena, &comparison);
+	schema_compare(module, module, NULL, arena, &comparison);
 	ASSERT(comparison.count == 0);
 	const struct schema_module *described = module;
 	const struct schema_openapi options = {.described = &described,

@@ -10,6 +10,10 @@
 #include "schema/callers.h"
 #include "schema/references.h"
 
+static const struct schema_module *find_other(void *owner, const char *name) {
+	return map_get(owner, str_from(name));
+}
+
 static void compare(struct cli *cli, struct schema_diff *diff) {
 	const struct schema_module *before = map_get(&diff->modules, str_from(diff->module->name));
 	/* The result is in the diagnostics. */
@@ -17,7 +21,8 @@ static void compare(struct cli *cli, struct schema_diff *diff) {
 	diff->existed = before != NULL;
 	if (!diff->existed)
 		return;
-	schema_compare(before, diff->module, &cli->arena, &diff->comparison);
+	const struct schema_others others = {.find = find_other, .owner = &diff->modules};
+	schema_compare(before, diff->module, &others, &cli->arena, &diff->comparison);
 	(void)!schema_check_callers(&diff->comparison, &diff->modules, &diff->broken);
 }
 

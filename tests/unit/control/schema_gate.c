@@ -163,6 +163,21 @@ static void test_callers_must_not_break(void **state) {
 	passes(stage, catalog_asks_more);
 }
 
+static void test_the_structure_of_types_decides(void **state) {
+	struct stage *stage = *state;
+	activate(stage, "euro",
+		 "module euro { export data Price { amount Int  of Coin? }  export data Coin { size Int } }");
+	activate(stage, "money",
+		 "module money { export data Sum { of Piece?  amount Int }  export data Piece { size Int }  "
+		 "export data Exact { amount Float } }");
+	activate(stage, "catalog", "module catalog { export verb find(Unit) euro.Price }");
+	activate(stage, "cart", "module cart { export verb total(Unit) Int +calls catalog.find\n}");
+	/* What the new schema names no longer is looked at, too. */
+	passes(stage, "module catalog { export verb find(Unit) money.Sum }");
+	is_refused(stage, "module catalog { export verb find(Unit) money.Exact }",
+		   "cart.total calls catalog.find: find response was euro.Price, is now money.Exact");
+}
+
 static void test_types_of_third_modules_are_followed(void **state) {
 	struct stage *stage = *state;
 	activate(stage, "money", "module money { export data Price { amount Int } }");
@@ -347,6 +362,7 @@ int main(void) {
 		CASE(test_what_is_named_must_be_there),
 		CASE(test_what_is_named_must_be_exported),
 		CASE(test_callers_must_not_break),
+		CASE(test_the_structure_of_types_decides),
 		CASE(test_types_of_third_modules_are_followed),
 		CASE(test_calls_of_others_are_not_followed),
 		CASE(test_types_are_followed_all_the_way),

@@ -127,7 +127,7 @@ static void names_who_is_hurt(void **state UNUSED) {
 		struct schema_comparison comparison;
 		const struct schema_module *after =
 			check_good(world, arena_printf(&world->arena, "module echo { %s }", changes[i].text));
-		schema_compare(before, after, &world->arena, &comparison);
+		schema_compare(before, after, NULL, &world->arena, &comparison);
 		world->diagnostics.count = 0;
 		int result = schema_check_callers(&comparison, &modules, &world->diagnostics);
 		assert_int_equal(result, changes[i].said[0] == '\0' ? 0 : -1);
@@ -174,7 +174,7 @@ static void names_who_takes_a_type_that_narrows(void **state UNUSED) {
 				&world->arena,
 				"module money { %s export enum Currency: String { Euro = \"EUR\"  Dollar = \"USD\" } }",
 				uses[i].after));
-		schema_compare(check_good(world, before), after, &world->arena, &comparison);
+		schema_compare(check_good(world, before), after, NULL, &world->arena, &comparison);
 		int result = schema_check_callers(&comparison, &modules, &world->diagnostics);
 		assert_int_equal(result, uses[i].said[0] == '\0' ? 0 : -1);
 		buf_clear(&world->buf);
@@ -211,7 +211,7 @@ static void bears_many_calls(void **state UNUSED) {
 	map_init(&modules);
 	map_put(&modules, STR("caller"), check_good(world, buf_text(&world->buf)));
 	struct schema_comparison comparison;
-	schema_compare(versions[0], versions[1], &world->arena, &comparison);
+	schema_compare(versions[0], versions[1], NULL, &world->arena, &comparison);
 	assert_int_equal(schema_check_callers(&comparison, &modules, &world->diagnostics), -1);
 	assert_string_equal(world->diagnostics.items[0].message,
 			    "caller.c calls m.v0: D.f0 was Int, is now String");
