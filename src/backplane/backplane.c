@@ -220,6 +220,8 @@ static void begin(struct backplane *backplane) {
 	control_begin(&context->control, loop_now_ms(&context->loop));
 	context_event(context);
 	context_event_done(context);
+	for (size_t i = 0; i < backplane->workers.count; i++)
+		worker_begin(backplane->workers.items[i]);
 	if (backplane->offer == NULL)
 		return;
 	takeover_serve(backplane->offer, &backplane->workers);

@@ -68,7 +68,12 @@ void h1_sending_move(enum h1_sending *state, enum h1_sending next);
 void h1_life_move(enum h1_life *state, enum h1_life next);
 
 /* How the end of the body that is sent is told. */
-enum h1_framing { H1_BY_LENGTH, H1_BY_CHUNKS, H1_WITHOUT_BODY };
+enum h1_framing {
+	H1_BY_LENGTH,
+	H1_BY_CHUNKS,
+	H1_UNTIL_CLOSE, /* to a client of HTTP/1.0; there are no trailers */
+	H1_WITHOUT_BODY,
+};
 
 struct h1 {
 	struct http_connection http;
@@ -79,6 +84,7 @@ struct h1 {
 	enum h1_life life;
 	/* Whether another exchange may follow this one. Independent of `life`: the peer decides it for each. */
 	bool keep_alive;
+	bool is_http10; /* server: the request in progress */
 	struct error why; /* of the close; CODE_OK: in order */
 
 	enum h1_receiving receiving;

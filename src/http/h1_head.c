@@ -148,14 +148,25 @@ static int read_request_line(struct str line, struct arena *arena, struct h1_hea
 		*ret_http_status = 0; /* the peer does not speak HTTP, so no answer in HTTP is sent */
 		return error_set(err, CODE_INVALID_ARGUMENT, "the first line is not METHOD PATH HTTP/1.1");
 	}
-	if (!str_eq(version, STR("HTTP/1.1"))) {
+	head->is_http10 = str_eq(version, STR("HTTP/1.0"));
+	if (!head->is_http10 && !str_eq(version, STR("HTTP/1.1"))) {
 		*ret_http_status = 505;
-		return error_set(err, CODE_INVALID_ARGUMENT, "the request is %.*s; HTTP/1.1 and HTTP/2 are served here",
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "the request is %.*s; HTTP/1.0, HTTP/1.1 and HTTP/2 are served here",
 				 STR_ARG(version));
 	}
 	if (head->target.ptr[0] != '/' && !str_eq(head->target, STR("*")))
 		return error_set(err, CODE_INVALID_ARGUMENT, "the path of the request does not begin with /");
 	return 0;
+}
+
+/* HTTP/1.0 keeps a connection only when both sides say so (RFC 9112 section 9.3), and knows no 100 Continue. */
+static void read_persistence(struct h1_head *head) {
+	const struct http_headers *headers = &head->headers;
+	struct str connection = STR("connection");
+	head->close = lists(headers, connection, STR("close")) ||
+		      (head->is_http10 && !lists(headers, connection, STR("keep-alive")));
+	head->expects_continue = !head->is_http10 && lists(headers, STR("expect"), STR("100-continue"));
 }
 
 int h1_read_request(struct str head, struct arena *arena, struct h1_head *ret_head, unsigned *ret_http_status,
@@ -166,12 +177,13 @@ int h1_read_request(struct str head, struct arena *arena, struct h1_head *ret_he
 	if (take_line(&head, &line, err) < 0 || read_request_line(line, arena, &result, ret_http_status, err) < 0 ||
 	    read_fields(head, arena, &result.headers, err) < 0 || find_body(&result, H1_BODY_NONE, err) < 0)
 		return -1;
-	if (count_of(&result.headers, STR("host")) != 1)
-		return error_set(err, CODE_INVALID_ARGUMENT, "a request has one Host, and this one has %zu",
-				 count_of(&result.headers, STR("host")));
+	if (result.is_http10 && result.body == H1_BODY_CHUNKED)
+		return error_set(err, CODE_INVALID_ARGUMENT, "HTTP/1.0 has no Transfer-Encoding");
+	size_t hosts = count_of(&result.headers, STR("host"));
+	if (hosts > 1 || (hosts == 0 && !result.is_http10))
+		return error_set(err, CODE_INVALID_ARGUMENT, "a request has one Host, and this one has %zu", hosts);
 	result.host = http_headers_get(&result.headers, STR("host"));
-	result.close = lists(&result.headers, STR("connection"), STR("close"));
-	result.expects_continue = lists(&result.headers, STR("expect"), STR("100-continue"));
+	read_persistence(&result);
 	*ret_head = result;
 	return 0;
 }

@@ -17,6 +17,7 @@ struct h1_head {
 	struct str host; /* requests */
 	enum h1_body body;
 	uint64_t length; /* H1_BODY_LENGTH */
+	bool is_http10; /* requests: the client knows neither chunks nor interim responses */
 	bool close; /* the last message on this connection */
 	bool expects_continue;
 };

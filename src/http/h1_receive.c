@@ -124,6 +124,7 @@ static void take_request(struct h1 *h1, struct str bytes) {
 	http_stream_take_head(stream, &request);
 	h1_attach_stream(h1, stream);
 	h1->keep_alive = !head.close && h1->life == H1_OPEN;
+	h1->is_http10 = head.is_http10;
 	begin_body(h1, &head);
 	if (head.expects_continue && head.body != H1_BODY_NONE && !transport_is_backed_up(h1->http.transport))
 		transport_write(h1->http.transport, STR("HTTP/1.1 100 Continue\r\n\r\n"));

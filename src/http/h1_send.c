@@ -40,6 +40,19 @@ void h1_put_response(struct h1 *h1, unsigned status, const struct http_headers *
 	h1_sending_move(&h1->sending, H1_HEAD_READY);
 }
 
+static bool tells_length(const struct h1 *h1, bool whole, bool is_head) {
+	switch (h1->framing) {
+	case H1_BY_LENGTH:
+		return h1->http.is_server || !str_eq(h1->stream->method, STR("GET"));
+	case H1_WITHOUT_BODY:
+		return is_head && whole;
+	case H1_BY_CHUNKS:
+	case H1_UNTIL_CLOSE:
+		break;
+	}
+	return false;
+}
+
 /* Adds the header that tells the end of the body: its length, if all of it has been written by now. */
 static void complete_head(struct h1 *h1) {
 	struct http_stream *stream = h1->stream;
@@ -48,15 +61,19 @@ static void complete_head(struct h1 *h1) {
 	bool whole = stream->finished && stream->send_trailers.count == 0;
 	bool is_head = is_server && str_eq(stream->method, STR("HEAD")); /* gets the length of the body, and no body */
 	bool no_body = is_head || (is_server && (stream->status == 204 || stream->status == 304));
-	h1->framing = no_body ? H1_WITHOUT_BODY : whole ? H1_BY_LENGTH : H1_BY_CHUNKS;
+	h1->framing = no_body ? H1_WITHOUT_BODY : whole ? H1_BY_LENGTH : h1->is_http10 ? H1_UNTIL_CLOSE : H1_BY_CHUNKS;
+	if (h1->framing == H1_UNTIL_CLOSE)
+		h1->keep_alive = false;
 	char length[24];
 	snprintf(length, sizeof length, "%zu", buf_len(&stream->unsent));
 	if (h1->framing == H1_BY_CHUNKS)
 		add_line(head, STR("transfer-encoding"), STR("chunked"));
-	else if ((is_head && whole) || (!no_body && (is_server || !str_eq(stream->method, STR("GET")))))
+	else if (tells_length(h1, whole, is_head))
 		add_line(head, STR("content-length"), str_from(length));
 	if (is_server && !h1->keep_alive)
 		add_line(head, STR("connection"), STR("close"));
+	else if (h1->is_http10)
+		add_line(head, STR("connection"), STR("keep-alive"));
 	int over = buf_append(head, STR("\r\n"));
 	ASSERT(over == 0);
 	h1_sending_move(&h1->sending, H1_SENDING_BODY);
@@ -104,6 +121,7 @@ static void put_body(struct h1 *h1, struct h1_output *output) {
 	struct buf *unsent = &h1->stream->unsent;
 	switch (h1->framing) {
 	case H1_BY_LENGTH:
+	case H1_UNTIL_CLOSE:
 		put_from(output, unsent);
 		break;
 	case H1_BY_CHUNKS:

@@ -15,6 +15,7 @@
 
 void worker_check(enum worker_state from, enum worker_state to) {
 	static const unsigned allowed[] = {
+		[WORKER_STARTING] = 1u << WORKER_SERVING | 1u << WORKER_DRAINING | 1u << WORKER_LEAVING,
 		[WORKER_SERVING] = 1u << WORKER_DRAINING | 1u << WORKER_LEAVING,
 		/* A signal came while another process was about to take over. */
 		[WORKER_DRAINING] = 1u << WORKER_LEAVING,
@@ -26,6 +27,35 @@ void worker_check(enum worker_state from, enum worker_state to) {
 static void set_state(struct worker *worker, enum worker_state state) {
 	worker_check(worker->state, state);
 	worker->state = state;
+}
+
+static bool awaits_routes(const struct worker *worker) {
+	for (size_t cursor = 0;;) {
+		const struct route_module *module = route_table_next(worker->routes, &cursor);
+		if (module == NULL || module->awaited)
+			return module != NULL;
+	}
+}
+
+static void serve_if_started(struct worker *worker) {
+	if (worker->state == WORKER_STARTING && !awaits_routes(worker))
+		set_state(worker, WORKER_SERVING);
+}
+
+/* http_probes.not_ready */
+static const char *not_ready(void *owner) {
+	const struct worker *worker = owner;
+	switch (worker->state) {
+	case WORKER_STARTING:
+		return "starting: modules that were live before do not take calls yet\n";
+	case WORKER_SERVING:
+		return NULL;
+	case WORKER_DRAINING:
+		return "stopping: only calls in progress are served\n";
+	case WORKER_LEAVING:
+		return "another process has taken over\n";
+	}
+	return NULL;
 }
 
 static void report_idle(struct worker *worker) {
@@ -93,10 +123,21 @@ void worker_accept(struct worker *worker, int fd, bool trusted) {
 	post(worker, run_accept, &(struct order){.fd = fd, .trusted = trusted});
 }
 
+static void run_begin(struct task *task) {
+	struct order *order = CONTAINER_OF(task, struct order, task);
+	serve_if_started(order->worker);
+	free(order);
+}
+
+void worker_begin(struct worker *worker) {
+	post(worker, run_begin, &(struct order){0});
+}
+
 static void run_set_routes(struct task *task) {
 	struct order *order = CONTAINER_OF(task, struct order, task);
 	route_table_unref(order->worker->routes);
 	order->worker->routes = order->routes;
+	serve_if_started(order->worker);
 	countdown_report(order->report);
 	tell_routes_changed(order->worker);
 	free(order);
@@ -240,6 +281,8 @@ static void start_server(struct worker *worker, const struct worker_options *opt
 		rpc_server_add(worker->server, options->methods[i].items, options->methods[i].count, worker);
 	if (options->fallback != NULL)
 		rpc_server_set_fallback(worker->server, options->fallback, worker);
+	worker->probes = (struct http_probes){.not_ready = not_ready, .owner = worker};
+	http_probes_add(rpc_server_http(worker->server), &worker->probes);
 	worker->health = rpc_health_new(worker->server);
 	set_health(worker, true);
 	worker->reflection = rpc_reflection_new(worker->server, options->server.types);

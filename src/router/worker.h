@@ -3,13 +3,14 @@
  * A thread that carries calls: its own loop, its own connections to clients and Runners, and the current routing table.
  * It never waits for a disk or a database. What is not a call goes to the control side through control_link.h.
  *
- *   SERVING ──drain──▶ DRAINING
- *      │                  │ leave
- *      └──────leave───────┴─────▶ LEAVING
+ *   STARTING ──(routes)──▶ SERVING ──drain──▶ DRAINING
+ *      │                      │                  │ leave
+ *      └──────leave───────────┴──────leave───────┴─────▶ LEAVING
  *
- * SERVING   takes calls.
- * DRAINING  the Backplane stops: new calls are refused, but for those that calls in progress make.
- * LEAVING   another process has taken over: clients are sent there, and what they still ask here is passed on to it.
+ * STARTING  takes calls, and waits for the routes of modules that were live when the Backplane ended last. It drains
+ * too. SERVING   takes calls. DRAINING  the Backplane stops: new calls are refused, but for those that calls in
+ * progress make. LEAVING   another process has taken over: clients are sent there, and what they still ask here is
+ * passed on to it.
  *
  * The worker knows no method: VerbService, and what the control side has workers do, come with the options.
  */
@@ -19,6 +20,7 @@
 #include <sys/socket.h>
 
 #include "base/map.h"
+#include "http/probes.h"
 #include "net/tls_files.h"
 #include "router/call_observer.h"
 #include "router/control_link.h"
@@ -29,7 +31,7 @@
 
 enum { WORKER_METHOD_SETS_MAX = 4 };
 
-enum worker_state { WORKER_SERVING, WORKER_DRAINING, WORKER_LEAVING };
+enum worker_state { WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING, WORKER_LEAVING };
 
 struct worker {
 	size_t index; /* among those of its Backplane, from 0 */
@@ -39,6 +41,7 @@ struct worker {
 	struct rpc_server *server;
 	struct tls_pair tls; /* its own: what OpenSSL keeps of a configuration is not shared between threads */
 	struct rpc_health *health;
+	struct http_probes probes;
 	struct rpc_reflection *reflection;
 	struct route_table *routes; /* a reference */
 	struct map channels; /* struct rpc_channel by endpoint text, of Runners */
@@ -88,6 +91,8 @@ void worker_stop(struct worker *worker);
 
 /* Takes a connected socket. */
 void worker_accept(struct worker *worker, int fd, bool trusted);
+/* The control side has begun, and has handed over its first routes if there are any. */
+void worker_begin(struct worker *worker);
 /* Takes the caller's reference to routes; reports when calls go by them. */
 void worker_set_routes(struct worker *worker, struct route_table *routes, struct countdown *in_use);
 /* Closes connections to a Runner that is gone. */

@@ -2,6 +2,7 @@
 /* The process of a Runner: what its files share. It runs on one loop. */
 #pragma once
 
+#include "http/probes.h"
 #include "net/listener.h"
 #include "net/stop_signals.h"
 #include "net/tls_files.h"
@@ -15,6 +16,7 @@ struct runner_process {
 	struct loop loop;
 	struct listener listener;
 	struct rpc_server *server;
+	struct http_probes probes;
 	struct types *types; /* so that people can ask a Runner in JSON */
 	struct tls_pair tls;
 	struct stop_signals signals;

@@ -88,6 +88,14 @@ static const struct rpc_method methods[] = {
 	{.path = "/xyz.block.ftl.v1.VerbService/List", .start = start_list},
 };
 
+/* http_probes.not_ready */
+static const char *not_ready(void *owner) {
+	const struct runner_process *runner = owner;
+	return runner->agent.registrar.state == REGISTRAR_ACCEPTED ? NULL : "not registered with a Backplane\n";
+}
+
 void runner_add_services(struct runner_process *runner) {
 	rpc_server_add(runner->server, methods, ARRAY_LEN(methods), runner);
+	runner->probes = (struct http_probes){.not_ready = not_ready, .owner = runner};
+	http_probes_add(rpc_server_http(runner->server), &runner->probes);
 }

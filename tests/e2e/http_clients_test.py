@@ -6,13 +6,14 @@ import gzip
 import json
 import re
 import socket
+import subprocess
 import threading
 import time
 
 import grpc
 import pytest
 from fake_backplane import ftl, schema
-from harness import LONG, module, wait_for
+from harness import FTL, LONG, module, wait_for
 
 CALL = "/xyz.block.ftl.v1.VerbService/Call"
 PING = "/xyz.block.ftl.v1.BackplaneService/Ping"
@@ -178,20 +179,59 @@ def test_clients_that_do_not_read_a_last_answer_hold_up_nobody(make_backplane, h
         connection.close()
 
 
+STREAM = "/xyz.block.ftl.v1.BackplaneService/StreamEvents"
+
+
+def frames_in(body):
+    """[(flags, JSON)] of a stream of Connect, which may end within a frame."""
+    found = []
+    while len(body) >= 5 + (size := int.from_bytes(body[1:5], "big")):
+        found.append((body[0], json.loads(body[5 : 5 + size])))
+        body = body[5 + size :]
+    return found
+
+
+def unchunk(received):
+    """The body in chunks so far, which may end within a chunk."""
+    body = b""
+    while b"\r\n" in received:
+        size, rest = received.split(b"\r\n", 1)
+        body += rest[: int(size, 16)]
+        received = rest[int(size, 16) + 2 :]
+    return body
+
+
+def read_until(connection, text):
+    received = b""
+    while text not in received:
+        piece = connection.recv(65536)
+        assert piece, received
+        received += piece
+    return received
+
+
+def check_events(body):
+    """The stream has what happened before its request, and what happened after."""
+    frames = frames_in(body)
+    kinds = [event["event"]["kind"] for _, event in frames]
+    assert {flags for flags, _ in frames} == {0}
+    assert kinds[0] == "EVENT_KIND_BACKPLANE_STARTED" and "EVENT_KIND_DEPLOYMENT_CREATED" in kinds, kinds
+
+
 def test_chunks_and_a_stream_to_a_half_closed_client(either):
     """A request in chunks is complete with its last chunk, and the pieces of a stream go on as long as it lasts."""
-    message = b"{}"
-    body = b"\0\0\0\0\2" + message
+    message = b'{"tail":100,"follow":true}'
+    body = b"\0" + len(message).to_bytes(4, "big") + message
     with connect(either) as connection:
-        head = b"POST /xyz.block.ftl.v1.BackplaneService/WatchEvents HTTP/1.1\r\nHost: a\r\n" \
-               b"Content-Type: application/connect+json\r\nTransfer-Encoding: chunked\r\n\r\n"
-        connection.sendall(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+        head = f"POST {STREAM} HTTP/1.1\r\nHost: a\r\nContent-Type: application/connect+json\r\n".encode()
+        connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
         connection.shutdown(socket.SHUT_WR)
-        time.sleep(1.5)
-        either.stop()
-        ((status, _, body),) = answers_in(read_all(connection))
-    assert status == 200
-    assert body.endswith(b"}") and b'"error"' in body
+        time.sleep(1.5)  # the server has looked twice whether the client is still there
+        either.deploy(module())
+        head, chunks = read_until(connection, b"DEPLOYMENT_CREATED").split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 200")
+    assert re.search(rb"\r\n0+[1-9a-f][0-9a-f]*\r\n", chunks), "no zero was sent ahead of a size"
+    check_events(unchunk(chunks))
 
 
 def abort_by_close(connection):
@@ -316,3 +356,167 @@ def test_encodings_have_no_case(backplane, make_runner):
         assert (answer[1].get("content-encoding") == "gzip") == coded
         text = gzip.decompress(answer[2]) if coded else answer[2]
         assert len(base64.b64decode(json.loads(text)["body"])) == 5011
+
+
+# --- HTTP/1.0, and questions of load balancers
+
+
+def http10(method, path, *headers, body=b""):
+    lines = [f"{method} {path} HTTP/1.0", *headers, *([f"Content-Length: {len(body)}"] if body else [])]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+def frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def ask_h2(backplane, method, path):
+    """(status, body) over HTTP/2 with prior knowledge."""
+    fields = {":method": method, ":scheme": "http", ":authority": "a", ":path": path}
+    block = b"".join(b"\0" + bytes([len(k)]) + k.encode() + bytes([len(v)]) + v.encode() for k, v in fields.items())
+    body, status = b"", None
+    with connect(backplane) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(1, 5, 1, block))
+        received = connection.makefile("rb")
+        while head := received.read(9):
+            kind, flags, payload = head[3], head[4], received.read(int.from_bytes(head[:3], "big"))
+            if kind == 1:  # HEADERS: the status is a number of the static table, or a literal of name 8
+                at = payload[0]
+                status = {0x88: 200, 0x89: 204, 0x8C: 400, 0x8D: 404}.get(at)
+                if status is None:
+                    size, text = payload[1] & 127, payload[2:]
+                    digits = text[:size] if payload[1] < 128 else HUFFMAN_DIGITS.get(text[:size], b"0")
+                    status = int(digits)
+            body += payload if kind == 0 else b""
+            if kind in (0, 1) and flags & 1:
+                break
+    return status, body
+
+
+HUFFMAN_DIGITS = {bytes.fromhex("6c1f"): b"503", bytes.fromhex("680d7f"): b"405"}
+
+
+def ask_h1(backplane, method, path, version):
+    host = ["Host: a"] if version == "HTTP/1.1" else []
+    with connect(backplane) as connection:
+        connection.sendall(
+            ("\r\n".join([f"{method} {path} {version}", *host, "Connection: close"]) + "\r\n\r\n").encode()
+        )
+        head, body = read_all(connection).split(b"\r\n\r\n", 1)
+    assert b"connection: close" in head
+    return int(head.split()[1]), body
+
+
+VERSIONS = {
+    "1.0": lambda backplane, *asked: ask_h1(backplane, *asked, "HTTP/1.0"),
+    "1.1": lambda backplane, *asked: ask_h1(backplane, *asked, "HTTP/1.1"),
+    "2": ask_h2,
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/healthz?verbose"])
+def test_a_load_balancer_asks_in_every_version(backplane, path, version):
+    ask_version = VERSIONS[version]
+    assert ask_version(backplane, "GET", path) == (200, b"ok\n")
+    assert ask_version(backplane, "HEAD", path) == (200, b"")
+    assert ask_version(backplane, "DELETE", path)[0] == 405
+    assert ask_version(backplane, "GET", path.replace("z", "zz"))[0] in (404, 405)
+
+
+def test_a_backplane_that_stops_is_alive_and_not_ready(backplane, make_runner):
+    gate = Gate()
+    make_runner(backplane=backplane, verbs={"echo": gate}).register()
+    backplane.wait_live(backplane.deploy(module()))
+    call = backplane.call_future("echo.echo")
+    assert gate.began.wait(LONG)
+    backplane.process.terminate()
+    for ask_version in VERSIONS.values():
+        wait_for(lambda: ask_version(backplane, "GET", "/readyz")[0] == 503, "the drain")  # noqa: B023
+        assert b"stopping" in ask_version(backplane, "GET", "/readyz")[1]
+        assert ask_version(backplane, "GET", "/healthz") == (200, b"ok\n")
+    gate.go_on.set()
+    assert call.result().body == b"{}"
+
+
+def test_a_restarted_backplane_is_ready_when_its_routes_are_back(make_backplane, make_runner):
+    """Not before what was live takes calls again; a module that does not come back holds that up for seconds only."""
+    backplane = make_backplane("--warm", "0", "--drain-timeout", "1s").start()
+    first = make_runner(backplane=backplane).register()
+    backplane.wait_live(backplane.deploy(module()))
+    backplane.kill()
+    backplane.start()
+    status, why = ask_h1(backplane, "GET", "/readyz", "HTTP/1.1")
+    assert (status, why) == (503, b"starting: modules that were live before do not take calls yet\n")
+    assert ask_h1(backplane, "GET", "/healthz", "HTTP/1.1") == (200, b"ok\n")
+    first.register(deployment_key=first.hosts)
+    wait_for(lambda: ask_h1(backplane, "GET", "/readyz", "HTTP/1.0")[0] == 200, "the routes")
+    assert backplane.call("echo.echo").body == b"{}"
+    first.die()
+    backplane.kill()
+    backplane.start()  # the module has no entry that the Platform's Runners could start
+    assert ask_h2(backplane, "GET", "/readyz")[0] == 503
+    wait_for(lambda: ask_h2(backplane, "GET", "/readyz")[0] == 200, "the attempts")
+
+
+def test_a_runner_is_asked_too(backplane, tmp_path):
+    runner = subprocess.Popen(
+        [
+            FTL,
+            "runner",
+            "--endpoint",
+            backplane.endpoint,
+            "--language",
+            "test",
+            "--bind",
+            f"unix:{tmp_path}/r.sock",
+            "--key",
+            "rnr-mine",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        backplane_like = type("Runner", (), {"endpoint": f"unix:{tmp_path}/r.sock"})
+        wait_for(lambda: (tmp_path / "r.sock").exists(), "the socket")
+        for ask_version in VERSIONS.values():
+            assert ask_version(backplane_like, "GET", "/healthz") == (200, b"ok\n")
+            wait_for(lambda: ask_version(backplane_like, "GET", "/readyz") == (200, b"ok\n"), "ready")  # noqa: B023
+        backplane.kill()
+        wait_for(lambda: ask_h1(backplane_like, "GET", "/readyz", "HTTP/1.0")[0] == 503, "the loss")
+        assert ask_h1(backplane_like, "GET", "/healthz", "HTTP/1.0") == (200, b"ok\n")
+    finally:
+        runner.kill()
+        runner.wait()
+
+
+def test_calls_over_http10(backplane, make_runner):
+    """Without a Host, and on a connection that is kept when the client asks for it."""
+    serve_echo(backplane, make_runner)
+    kind = "Content-Type: application/json"
+    request_ = http10("POST", CALL, kind, body=call_of("echo.echo"))
+    with connect(backplane) as connection:
+        connection.sendall(request_)
+        (answer,) = answers_in(read_all(connection))
+    assert body_of(answer) == b'{"text":"x"}'
+    assert answer[1]["connection"] == "close"
+    keep = http10("POST", CALL, kind, "Connection: Keep-Alive", body=call_of("echo.echo"))
+    with connect(backplane) as connection:
+        connection.sendall(keep + keep + request_)
+        answers = answers_in(read_all(connection))
+    assert [body_of(answer) for answer in answers] == [b'{"text":"x"}'] * 3
+    assert [answer[1]["connection"] for answer in answers] == ["keep-alive", "keep-alive", "close"]
+
+
+def test_a_stream_over_http10_lasts_until_the_close(backplane):
+    """A client of HTTP/1.0 knows no chunks: the end of the connection is the end of the body."""
+    message = b'{"tail":100,"follow":true}'
+    headers = ["Connection: keep-alive", "Content-Type: application/connect+json"]
+    with connect(backplane) as connection:
+        connection.sendall(http10("POST", STREAM, *headers, body=b"\0" + len(message).to_bytes(4, "big") + message))
+        backplane.deploy(module())
+        received = read_until(connection, b"DEPLOYMENT_CREATED")
+        backplane.kill()
+        head, body = (received + read_all(connection)).split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 200") and b"connection: close" in head
+    assert b"transfer-encoding" not in head and b"content-length" not in head
+    check_events(body)

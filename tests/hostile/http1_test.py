@@ -58,7 +58,7 @@ def test_head_is_answered_without_a_body(server):
 
 @pytest.mark.parametrize("second, status", [
     (b"GET / HTTP/1.1\r\n\r\n", b"400"),
-    (b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", b"505"),
+    (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", b"505"),
     (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 20000 + b"\r\n\r\n", b"431"),
 ])
 def test_a_later_request_is_refused_with_its_status(server, second, status):

@@ -50,6 +50,28 @@ static void takes_the_path_of_an_absolute_url(void **state UNUSED) {
 	}
 }
 
+static void a_client_of_http10_says_that_it_keeps_the_connection(void **state UNUSED) {
+	static const struct {
+		const char *text;
+		bool is_http10, close, expects_continue;
+	} cases[] = {
+		{"GET / HTTP/1.0\r\n\r\n", true, true, false},
+		{"GET / HTTP/1.0\r\nHost: a\r\nConnection: Keep-Alive\r\n\r\n", true, false, false},
+		{"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", true, true, false},
+		{"POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", true, true, false},
+		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-Continue\r\n\r\n", false, false, true},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct h1_head head;
+		struct error err;
+		unsigned status;
+		assert_int_equal(h1_read_request(str_from(cases[i].text), &arena, &head, &status, &err), 0);
+		assert_int_equal(head.is_http10, cases[i].is_http10);
+		assert_int_equal(head.close, cases[i].close);
+		assert_int_equal(head.expects_continue, cases[i].expects_continue);
+	}
+}
+
 static void refuses_ambiguous_messages(void **state UNUSED) {
 	static const char *const shapes[] = {
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
@@ -72,7 +94,10 @@ static void refuses_ambiguous_messages(void **state UNUSED) {
 	};
 	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
 		assert_int_equal(refused(shapes[i]), 400);
-	assert_int_equal(refused("POST / HTTP/1.0\r\nHost: a\r\n\r\n"), 505);
+	assert_int_equal(refused("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
+	assert_int_equal(refused("POST / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"), 400);
+	assert_int_equal(refused("POST / HTTP/1.2\r\nHost: a\r\n\r\n"), 505);
+	assert_int_equal(refused("POST / HTTP/2.0\r\nHost: a\r\n\r\n"), 505);
 	assert_int_equal(refused("hello\r\n\r\n"), 0);
 	assert_int_equal(refused("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
 }
@@ -103,6 +128,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(reads_a_request, tear_down),
 		cmocka_unit_test_teardown(takes_the_path_of_an_absolute_url, tear_down),
+		cmocka_unit_test_teardown(a_client_of_http10_says_that_it_keeps_the_connection, tear_down),
 		cmocka_unit_test_teardown(refuses_ambiguous_messages, tear_down),
 		cmocka_unit_test_teardown(reads_chunk_sizes_strictly, tear_down),
 		cmocka_unit_test_teardown(reads_responses, tear_down),

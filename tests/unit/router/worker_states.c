@@ -16,13 +16,14 @@ static void check_link(void *states) {
 }
 
 static void a_worker_that_drains_or_leaves_does_not_serve_again(void **state UNUSED) {
-	static enum worker_state missing[][2] = {{WORKER_DRAINING, WORKER_SERVING},
-						 {WORKER_DRAINING, WORKER_DRAINING},
-						 {WORKER_LEAVING, WORKER_SERVING},
-						 {WORKER_LEAVING, WORKER_DRAINING},
-						 {WORKER_LEAVING, WORKER_LEAVING}};
+	static enum worker_state missing[][2] = {{WORKER_SERVING, WORKER_STARTING},  {WORKER_DRAINING, WORKER_SERVING},
+						 {WORKER_DRAINING, WORKER_DRAINING}, {WORKER_LEAVING, WORKER_SERVING},
+						 {WORKER_LEAVING, WORKER_DRAINING},  {WORKER_LEAVING, WORKER_LEAVING}};
 	for (size_t i = 0; i < ARRAY_LEN(missing); i++)
 		assert_dies(check_worker, missing[i]);
+	worker_check(WORKER_STARTING, WORKER_SERVING);
+	worker_check(WORKER_STARTING, WORKER_DRAINING);
+	worker_check(WORKER_STARTING, WORKER_LEAVING);
 	worker_check(WORKER_SERVING, WORKER_DRAINING);
 	worker_check(WORKER_SERVING, WORKER_LEAVING);
 	worker_check(WORKER_DRAINING, WORKER_LEAVING);
