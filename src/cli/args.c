@@ -163,7 +163,8 @@ static const struct args_option option_output = {
 	.offset = offsetof(struct common_options, output),
 	.value = "FORMAT",
 	.standard = "table",
-	.help = "\"table\" for people or \"json\" for programs",
+	.help = "\"table\", which fits the terminal, \"wide\" with all columns, or\n"
+		"\"json\" for programs, also of errors",
 };
 static const struct args_option option_help = {
 	.name = "help",
@@ -228,11 +229,14 @@ static bool parse_count(const char *text, uint64_t min, uint64_t max, unsigned *
 }
 
 static bool parse_format(const char *text, enum output_format *ret_format) {
-	bool json = strcmp(text, "json") == 0;
-	if (!json && strcmp(text, "table") != 0)
-		return false;
-	*ret_format = json ? FORMAT_JSON : FORMAT_TABLE;
-	return true;
+	static const char *const names[] = {[FORMAT_TABLE] = "table", [FORMAT_WIDE] = "wide", [FORMAT_JSON] = "json"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret_format = (enum output_format)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 static bool add_to_list(const char **list, const char *text) {
@@ -292,7 +296,7 @@ static const char *expected(const struct args_option *option, char text[EXPECTED
 			 count_max(option));
 		return text;
 	case ARGS_FORMAT:
-		return "\"table\" or \"json\"";
+		return "\"table\", \"wide\" or \"json\"";
 	case ARGS_LEVEL:
 		return "\"debug\", \"info\", \"warn\" or \"error\"";
 	}

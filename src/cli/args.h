@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 
-enum output_format { FORMAT_TABLE, FORMAT_JSON };
+enum output_format { FORMAT_TABLE, FORMAT_WIDE, FORMAT_JSON };
 
 enum args_kind {
 	ARGS_FLAG, /* bool */
@@ -77,6 +77,7 @@ struct cli;
 
 struct command {
 	const char *name;
+	const char *const *aliases; /* other names, NULL at the end; NULL: none */
 	const char *summary; /* half a line */
 	const char *operands; /* "MODULE.VERB [JSON]"; "": none */
 	size_t operands_min, operands_max; /* ARGS_OPERANDS_ANY: no maximum */

@@ -24,7 +24,7 @@ int cli_fail(struct cli *cli, const struct error *err) {
 	}
 	const char *hint = hint_for(err, module_of(cli), &cli->arena);
 	hint = hint != NULL ? hint : cli->hint;
-	output_error("%s%s%s", err->msg, hint != NULL ? "\nhint: " : "", hint != NULL ? hint : "");
+	output_failure(code_name(err->code), err->reason, hint, err->msg);
 	return EXIT_FAILED;
 }
 
@@ -34,7 +34,7 @@ int cli_usage(const struct cli *cli, const char *format, ...) {
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	output_error("%s\nsee: ftl help %s", text, cli->command->name);
+	output_misuse(text, cli->command->name);
 	return EXIT_USAGE;
 }
 

@@ -34,11 +34,12 @@ struct cli {
 /* Deadline of calls that the Backplane answers from memory. */
 enum { CLI_TIMEOUT_MS = 30000 };
 
-extern const struct command command_build, command_call, command_deploy, command_events, command_generate,
-	command_history, command_kill, command_logs, command_ping, command_ps, command_rollback, command_runner,
-	command_scale, command_schema, command_serve, command_stats, command_status, command_version;
+extern const struct command command_build, command_call, command_completion, command_deploy, command_describe,
+	command_events, command_generate, command_history, command_kill, command_logs, command_ping, command_ps,
+	command_restart, command_rollback, command_runner, command_scale, command_schema, command_serve, command_stats,
+	command_status, command_version;
 
-/* The command of that name; NULL: there is none. "help" is no command in this table. */
+/* The command of that name or alias; NULL: there is none. "help" is no command in this table. */
 const struct command *command_find(const char *name);
 
 /* All of them in the order of help, NULL at the end. */

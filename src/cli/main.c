@@ -7,7 +7,8 @@
  *   cli.c        one run of a command: its Backplane, its limits, how it fails
  *   hints.c      what to do about an error, by its reason
  *   client.c     blocking calls over the rpc layer
- *   output.c     text, colour, progress, tables
+ *   output.c     text, colour, progress, JSON
+ *   table.c      tables that fit the terminal
  *   json.c       messages of the wire contract as JSON
  *   upload.c     a module's files to the Backplane
  *   watch.c      waits until a deployment is live
@@ -17,7 +18,8 @@
  *   project/     a module's folder: project.c reads ftl.toml (settings.c over toml.cpp, which is toml++ for C),
  *                config.c finds the endpoint, files.c expands "deploy", toolchain.c finds the C SDK,
  *                generator.c writes typed code, builder.c runs the build command
- *   schemas/     schemas.c loads them, schema_diff.c and schema_fit.c compare them, schema_follow.c prints changes
+ *   schemas/     schemas.c loads them, schema_diff.c and schema_fit.c compare them, schema_follow.c prints changes,
+ *                callers.c finds who calls a module
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,24 +30,44 @@
 #include "cli/output.h"
 
 const struct command *const commands[] = {
-	&command_serve,    &command_generate, &command_build, &command_deploy, &command_call,    &command_ps,
-	&command_status,   &command_stats,    &command_schema, &command_logs,  &command_events,  &command_history,
-	&command_scale,    &command_rollback, &command_kill,   &command_ping,  &command_runner,  &command_version,
-	NULL,
+	&command_serve,   &command_generate,
+	&command_build,   &command_deploy,
+	&command_call,    &command_ps,
+	&command_status,  &command_describe,
+	&command_stats,   &command_schema,
+	&command_logs,    &command_events,
+	&command_history, &command_scale,
+	&command_restart, &command_rollback,
+	&command_kill,    &command_ping,
+	&command_runner,  &command_completion,
+	&command_version, NULL,
 };
+
+static bool has_alias(const struct command *command, const char *name) {
+	for (const char *const *alias = command->aliases; alias != NULL && *alias != NULL; alias++)
+		if (strcmp(*alias, name) == 0)
+			return true;
+	return false;
+}
 
 const struct command *command_find(const char *name) {
 	for (size_t i = 0; commands[i] != NULL; i++)
-		if (strcmp(commands[i]->name, name) == 0)
+		if (strcmp(commands[i]->name, name) == 0 || has_alias(commands[i], name))
 			return commands[i];
 	return NULL;
+}
+
+static void offer_names(struct nearest *nearest, const struct command *command) {
+	nearest_offer(nearest, command->name);
+	for (const char *const *alias = command->aliases; alias != NULL && *alias != NULL; alias++)
+		nearest_offer(nearest, *alias);
 }
 
 static int refuse_command(const char *name) {
 	struct nearest nearest;
 	nearest_init(&nearest, str_from(name));
 	for (size_t i = 0; commands[i] != NULL; i++)
-		nearest_offer(&nearest, commands[i]->name);
+		offer_names(&nearest, commands[i]);
 	nearest_offer(&nearest, "help");
 	char hint[NEAREST_HINT_MAX];
 	const char *meant = nearest_hint(&nearest, hint);
@@ -123,9 +145,22 @@ static bool has_argument(int argc, char **argv, const char *argument) {
 	return false;
 }
 
+/* Whether JSON is asked for, also by arguments that are wrong otherwise: "-o json", "-ojson", "--output=json". */
+static bool wants_json(int argc, char **argv) {
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		bool is_next = (strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0) && i + 1 < argc;
+		if (strcmp(argv[i], "-ojson") == 0 || strcmp(argv[i], "--output=json") == 0 ||
+		    (is_next && strcmp(argv[i + 1], "json") == 0))
+			return true;
+	}
+	return false;
+}
+
 int main(int argc, char **argv) {
 	startup_hold_streams();
 	startup_catch_write_signals();
+	if (wants_json(argc, argv))
+		output_errors_as_json();
 	if (find_command(argc, argv) < 0) {
 		char name[] = "version", *only_name[] = {name, NULL};
 		if (has_argument(argc, argv, "--version") || has_argument(argc, argv, "-v") ||

@@ -4,7 +4,10 @@
 #include <float.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/error.h"
 
 static bool progress_shown; /* the cursor is at the end of a progress line, which the next output replaces */
 
@@ -90,17 +93,141 @@ void output_json_value(FILE *file, const json_t *value, size_t flags) {
 }
 
 void output_json(json_t *value, enum json_shape shape) {
-	output_json_value(stdout, value, shape == JSON_MANY_LINES ? JSON_INDENT(2) : 0);
+	bool indents = shape == JSON_MANY_LINES || (shape == JSON_ONE_LINE && output_is_terminal(stdout));
+	output_json_value(stdout, value, indents ? JSON_INDENT(2) : 0);
 	putc('\n', stdout);
 	json_decref(value);
 }
 
+static void begin_line(size_t depth) {
+	enum { DEPTH_SHOWN_MAX = 40 };
+	printf("\n%*s", (int)(2 * MIN(depth, (size_t)DEPTH_SHOWN_MAX)), "");
+}
+
+static bool is_blank(char byte) {
+	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+static size_t blanks_before(struct str text) {
+	size_t len = 0;
+	while (len < text.len && is_blank(text.ptr[len]))
+		len++;
+	return len;
+}
+
+/* The length of the string that text begins with, with its quotes. */
+static size_t string_length(struct str text) {
+	for (size_t i = 1; i < text.len; i++) {
+		if (text.ptr[i] == '"')
+			return i + 1;
+		i += text.ptr[i] == '\\';
+	}
+	return text.len;
+}
+
+/* Copies tokens as they are written; only the blanks between them are new. */
+static void indent_json(struct str text) {
+	size_t depth = 0;
+	while ((text = str_from_offset(text, blanks_before(text))).len > 0) {
+		char mark = text.ptr[0];
+		struct str token = str_new(text.ptr, mark == '"' ? string_length(text) : 1);
+		text = str_from_offset(text, token.len);
+		size_t blanks = blanks_before(text);
+		bool is_empty = blanks < text.len &&
+				((mark == '{' && text.ptr[blanks] == '}') || (mark == '[' && text.ptr[blanks] == ']'));
+		if ((mark == '}' || mark == ']') && depth > 0)
+			begin_line(--depth);
+		output_text(stdout, token);
+		if (is_empty) {
+			putchar(text.ptr[blanks]);
+			text = str_from_offset(text, blanks + 1);
+		} else if (mark == '{' || mark == '[') {
+			begin_line(++depth);
+		} else if (mark == ',') {
+			begin_line(depth);
+		} else if (mark == ':') {
+			putchar(' ');
+		}
+	}
+}
+
+void output_json_text(struct str text) {
+	if (output_is_terminal(stdout))
+		indent_json(text);
+	else
+		fwrite(text.ptr, 1, text.len, stdout);
+	putchar('\n');
+}
+
+void output_time(char ret_text[TIME_TEXT_MAX], int64_t wall_ms, bool utc) {
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm parts;
+	char date[24], zone[8];
+	if (utc || !output_is_terminal(stdout)) {
+		time_format(ret_text, wall_ms);
+		return;
+	}
+	localtime_r(&seconds, &parts);
+	strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S", &parts);
+	strftime(zone, sizeof zone, "%z", &parts); /* "+0100" */
+	snprintf(ret_text, TIME_TEXT_MAX, "%.19s.%03u%.3s:%.2s", date, (unsigned)(wall_ms % 1000) % 1000, zone,
+		 zone + 3);
+}
+
 /* --- standard error ----------------------------------------------------------------------------------------------- */
+
+static bool errors_are_json;
+
+void output_errors_as_json(void) {
+	errors_are_json = true;
+}
+
+static void set_text(json_t *object, const char *name, const char *text) {
+	if (text != NULL && text[0] != '\0')
+		json_object_set_new(object, name, json_string(text));
+}
+
+static void say_json(json_t *object) {
+	progress_clear();
+	output_json_value(stderr, object, 0);
+	putc('\n', stderr);
+	json_decref(object);
+}
+
+void output_failure(const char *code, const char *reason, const char *hint, const char *text) {
+	if (errors_are_json) {
+		json_t *object = json_object();
+		set_text(object, "error", text);
+		set_text(object, "code", code);
+		set_text(object, "reason", reason);
+		set_text(object, "hint", hint);
+		say_json(object);
+		return;
+	}
+	output_error("%s%s%s", text, hint != NULL ? "\nhint: " : "", hint != NULL ? hint : "");
+}
+
+void output_misuse(const char *text, const char *command) {
+	char see[64];
+	snprintf(see, sizeof see, "see: ftl help %.40s", command);
+	if (errors_are_json)
+		output_failure(code_name(CODE_INVALID_ARGUMENT), NULL, see, text);
+	else
+		output_error("%s\n%s", text, see);
+}
 
 static void say(enum style style, const char *word, const char *format, va_list args) {
 	char text[4096];
 	vsnprintf(text, sizeof text, format, args);
 	progress_clear();
+	if (errors_are_json && word[0] != '\0') {
+		char name[16];
+		snprintf(name, sizeof name, "%.*s", (int)strcspn(word, ":"), word);
+		json_t *object = json_object();
+		set_text(object, name, text);
+		say_json(object);
+		return;
+	}
 	output_style(stderr, style);
 	fputs(word, stderr);
 	output_style(stderr, STYLE_PLAIN);
@@ -164,62 +291,4 @@ void progress_clear(void) {
 	if (progress_shown)
 		fputs("\r\033[K", stderr);
 	progress_shown = false;
-}
-
-/* --- tables ------------------------------------------------------------------------------------------------------- */
-
-struct table_row {
-	struct table_row *next;
-	struct table_cell cells[TABLE_COLUMNS_MAX];
-};
-
-void table_init(struct table *table, struct arena *arena, const char *const *titles, size_t columns) {
-	ASSERT(columns <= TABLE_COLUMNS_MAX);
-	*table = (struct table){.arena = arena, .columns = columns};
-	struct table_cell cells[TABLE_COLUMNS_MAX];
-	for (size_t i = 0; i < columns; i++)
-		cells[i] = (struct table_cell){titles[i], STYLE_BOLD};
-	table_add(table, cells);
-}
-
-void table_add(struct table *table, const struct table_cell *cells) {
-	struct table_row *row = arena_alloc(table->arena, sizeof *row);
-	row->next = NULL;
-	memcpy(row->cells, cells, table->columns * sizeof *cells);
-	if (table->last != NULL)
-		table->last->next = row;
-	else
-		table->first = row;
-	table->last = row;
-}
-
-/* Counts UTF-8 characters, as a detail may be in any language. */
-static size_t width(const char *text) {
-	size_t characters = 0;
-	for (; *text != '\0'; text++)
-		characters += ((unsigned char)*text & 0xC0) != 0x80;
-	return characters;
-}
-
-static void print_row(const struct table_row *row, const size_t *widths, size_t columns) {
-	for (size_t i = 0; i < columns; i++) {
-		const struct table_cell *cell = &row->cells[i];
-		if (cell->style != STYLE_PLAIN)
-			output_style(stdout, cell->style);
-		output_text(stdout, str_from(cell->text));
-		if (cell->style != STYLE_PLAIN)
-			output_style(stdout, STYLE_PLAIN);
-		if (i + 1 < columns)
-			printf("%*s", (int)(widths[i] - width(cell->text) + 2), "");
-	}
-	putc('\n', stdout);
-}
-
-void table_print(const struct table *table) {
-	size_t widths[TABLE_COLUMNS_MAX] = {0};
-	for (const struct table_row *row = table->first; row != NULL; row = row->next)
-		for (size_t i = 0; i < table->columns; i++)
-			widths[i] = MAX(widths[i], width(row->cells[i].text));
-	for (const struct table_row *row = table->first; row != NULL; row = row->next)
-		print_row(row, widths, table->columns);
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/status.h"
 
+#include "base/nearest.h"
+#include "base/reasons.h"
+#include "cli/json.h"
+
 int status_get(struct cli *cli, const Ftl__StatusResponse **ret_status, struct error *err) {
 	const Ftl__StatusRequest request = FTL__STATUS_REQUEST__INIT;
 	const ProtobufCMessage *response;
@@ -10,4 +14,29 @@ int status_get(struct cli *cli, const Ftl__StatusResponse **ret_status, struct e
 		return -1;
 	*ret_status = (const Ftl__StatusResponse *)response;
 	return 0;
+}
+
+json_t *status_deployment_to_json(const Ftl__StatusResponse *status,
+				  const Ftl__StatusResponse__Deployment *deployment) {
+	json_t *object = json_from_message(&deployment->base), *runners = json_array();
+	for (size_t i = 0; i < status->n_runners; i++)
+		if (strcmp(status->runners[i]->deployment_key, deployment->key) == 0)
+			json_array_append_new(runners, json_from_message(&status->runners[i]->base));
+	json_object_set_new(object, "runners", runners);
+	return object;
+}
+
+int status_check_module(struct cli *cli, const Ftl__StatusResponse *status, const char *module, struct error *err) {
+	struct nearest nearest;
+	nearest_init(&nearest, str_from(module));
+	for (size_t i = 0; i < status->n_deployments; i++) {
+		if (strcmp(status->deployments[i]->module, module) == 0)
+			return 0;
+		nearest_offer(&nearest, arena_strdup(&cli->arena, str_from(status->deployments[i]->module)));
+	}
+	char hint[NEAREST_HINT_MAX];
+	const char *meant = nearest_hint(&nearest, hint);
+	error_set(err, CODE_NOT_FOUND, "there is no module \"%.80s\"%s%s", module, meant ? "; " : "",
+		  meant ? meant : "");
+	return error_set_reason(err, REASON_NO_SUCH_MODULE);
 }

@@ -4,8 +4,16 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "cli/cli.h"
 #include "ftl.pb-c.h"
+
+/* The deployment with its Runners inside. */
+json_t *status_deployment_to_json(const Ftl__StatusResponse *status, const Ftl__StatusResponse__Deployment *deployment);
+
+/* NotFound: no deployment of the module is known; the error names the module that was probably meant. */
+int status_check_module(struct cli *cli, const Ftl__StatusResponse *status, const char *module, struct error *err);
 
 /* Connects to the Backplane and asks for it; the answer is in the arena of cli. */
 int status_get(struct cli *cli, const Ftl__StatusResponse **ret_status, struct error *err);

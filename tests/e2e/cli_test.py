@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line, as a user meets it: what it prints, where, and the code it exits with."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import pty
 import re
+import shutil
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 from dataclasses import dataclass
@@ -399,7 +405,8 @@ def test_deploy_answers_json(run, fake, module):
     result = json.loads(run("deploy", "echo", "-o", "json").out)
     took = result.pop("took_ms")
     assert took >= 0
-    assert result == {"module": "echo", "deployment_key": fake.key, "state": "live", "existed": False, "replicas": 0}
+    assert result == {"module": "echo", "deployment_key": fake.key, "state": "live", "existed": False, "unchanged": False,
+                      "replicas": 0}
 
 
 def test_deploy_does_not_wait(run, fake, module):
@@ -781,6 +788,145 @@ def test_ps_answers_json(run, busy):
     assert time_["runners"] == []
 
 
+@pytest.fixture
+def on_terminal(environment, fake, tmp_path):
+    """Runs ftl on a pseudo terminal of some columns, with what a person types. Returns (exit code, what is shown)."""
+
+    def on_terminal(*arguments, columns=80, typed="", stop=None):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(tmp_path)
+            os.execve(FTL, [FTL, *arguments], {**environment, "FTL_ENDPOINT": fake.endpoint, "NO_COLOR": "1", "TERM": "xterm"})
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        os.write(terminal, typed.encode())
+        shown = b""
+        with contextlib.suppress(OSError):  # of a terminal that nobody has open any more
+            while piece := os.read(terminal, 65536):
+                shown += piece
+                if stop is not None and stop(shown.decode(errors="replace")):
+                    os.kill(pid, signal.SIGINT)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(terminal)
+        return code, shown.decode().replace("\r\n", "\n")
+
+    return on_terminal
+
+
+def test_ps_fits_the_terminal(run, on_terminal, busy):
+    busy.status.deployments[2].detail = "main exited with status 3 before it answered Ping\nTraceback:\n  of many lines"
+    code, narrow = on_terminal("ps", columns=80)
+    assert code == 0 and max(len(line) for line in narrow.splitlines()) <= 80
+    assert "DEPLOYMENT" not in narrow and "echo" in narrow and "main exited" in narrow and "…" in narrow
+    assert len(narrow.splitlines()) == 4
+    code, wide = on_terminal("ps", "-o", "wide", columns=80)
+    assert "DEPLOYMENT" in wide and "before it answered Ping…" in wide
+    assert "dpl-echo-1" in run("ps").out and "before it answered Ping…" in run("ps").out
+    assert max(len(line) for line in on_terminal("status", columns=60)[1].splitlines()) <= 60
+    busy.status.deployments[0].module = "é" * 40  # characters count, not bytes
+    assert max(len(line) for line in on_terminal("ps", columns=60)[1].splitlines()) <= 60
+
+
+def test_ps_of_one_module(run, busy):
+    assert [line[0] for line in columns(run("ps", "echo").out)] == ["MODULE", "echo"]
+    assert run("ls", "echo").out == run("ps", "echo").out
+    assert [one["module"] for one in json.loads(run("ps", "time", "-o", "json").out)] == ["time"]
+    assert run("ps", "gone") == Result(0, "", "nothing of gone runs; ftl deploy starts it\n")
+    assert run("ps", "ecko") == Result(1, "", 'error: there is no module "ecko"; did you mean "echo"?\n'
+                                              "hint: ftl ps shows the modules that are deployed\n")
+
+
+def test_ps_watches_until_interrupted(start, on_terminal, busy):
+    code, shown = on_terminal("ps", "--watch", stop=lambda shown: shown.count("MODULE") == 2)
+    assert code == 130 and shown.count("\x1b[H\x1b[2J") == 2
+    process = start("ps", "echo", "-w", "-o", "json")
+    lines = [json.loads(process.stdout.readline()) for _ in range(2)]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+    assert [line[0]["alive"] for line in lines] == [1, 1]
+
+
+def test_answers_are_indented_on_a_terminal(run, on_terminal, fake):
+    body = '{"a" : [1, 2.50,{}],"b":"x{,}\\"y", "c":[ ],"d":12345678901234567890}'
+    assert on_terminal("call", "echo.echo", body)[1] == (
+        '{\n  "a": [\n    1,\n    2.50,\n    {}\n  ],\n  "b": "x{,}\\"y",\n  "c": [],\n  "d": 12345678901234567890\n}\n')
+    assert run("call", "echo.echo", body).out == body + "\n"
+    assert on_terminal("version", "-o", "json")[1].startswith('{\n  "version": ')
+
+
+def test_errors_are_json_where_answers_are(run, fake):
+    fake.fail["Call"] = (grpc.StatusCode.UNAVAILABLE, "echo is \"starting\"")
+    for format_ in (["-o", "json"], ["-ojson"], ["--output=json"], ["--output", "json"]):
+        failed = run("call", "echo.echo", *format_)
+        assert (failed.code, failed.out) == (1, "")
+        assert json.loads(failed.err) == {"error": 'echo is "starting"', "code": "Unavailable"}
+    misused = run("ps", "--bogus", "-o", "json")
+    assert (misused.code, json.loads(misused.err)) == (
+        2, {"error": "there is no option --bogus", "code": "InvalidArgument", "hint": "see: ftl help ps"})
+    fake.logs = lambda request: iter([ftl.StreamLogsResponse(dropped=7)])
+    assert json.loads(run("logs", "-o", "json").err) == {
+        "warning": "7 lines were dropped here, as they were not read fast enough"}
+
+
+def test_kill_asks_when_others_call_the_module(run, on_terminal, fake):
+    calls = schema.Metadata(calls=schema.MetadataCalls(calls=[schema.VerbRef(module="echo", name="echo")]))
+    unit = schema.Type(unit={})
+    verb = schema.Verb(name="greet", request_type=unit, response_type=unit, metadata=[calls])
+    echo = schema.Verb(name="echo", export=True, request_type=unit, response_type=unit)
+    fake.modules = [schema.Module(name="greeter", decls=[schema.Decl(verb=verb)]),
+                    schema.Module(name="echo", decls=[schema.Decl(verb=echo)])]
+    for command in (["kill", "echo"], ["stop", "echo"], ["rm", "echo"], ["scale", "echo", "0"]):
+        code, shown = on_terminal(*command, typed="n\n")
+        assert code == 1 and "greeter calls echo, and would fail; stop it all the same? [y/N] " in shown
+        assert "error: echo goes on as before" in shown
+    assert fake.requested("KillModule") == fake.requested("ScaleModule") == []
+    assert "is ending" in on_terminal("delete", "echo", typed="y\n")[1]
+    for command in (["kill", "echo", "--yes"], ["kill", "greeter"]):  # nobody calls greeter
+        code, shown = on_terminal(*command)
+        assert code == 0 and "[y/N]" not in shown
+    assert run("kill", "echo").code == 0  # nobody is there to be asked
+    assert len(fake.requested("KillModule")) == 4
+
+
+def complete(run, *words):
+    result = run("completion", "words", "--", *words)
+    assert (result.code, result.err) == (0, "")
+    return [line.split("\t")[0] for line in result.out.splitlines()]
+
+
+def test_completion_knows_commands_options_modules_and_verbs(run, busy):
+    assert complete(run, "de") == ["deploy", "describe", "delete"]
+    assert complete(run, "help", "hi") == ["history"]
+    assert set(complete(run, "")) == {*COMMANDS, "help", "ls", "stop", "rm", "delete"}
+    assert complete(run, "deploy", "--no") == ["--no-build", "--no-wait"]
+    assert complete(run, "-o", "ps", "-o", "") == complete(run, "ps", "--output", "") == ["table", "wide", "json"]
+    assert complete(run, "serve", "--log-level", "") == ["debug", "info", "warn", "error"]
+    assert complete(run, "serve", "--data", "") == [":folders"] == complete(run, "deploy", "x", "")
+    assert complete(run, "serve", "--tls-cert", "") == [":files"]
+    assert complete(run, "kill", "") == ["echo", "time", "old", "gone"]
+    assert complete(run, "kill", "echo", "") == []
+    assert complete(run, "call", "e") == ["echo.echo"]
+    assert complete(run, "schema", "") == ["get", "diff", "openapi"]
+    assert complete(run, "schema", "get", "t") == ["time"] == complete(run, "schema", "openapi", "echo", "t")
+    assert complete(run, "schema", "diff", "") == [":folders"]
+    assert complete(run, "completion", "") == ["bash", "zsh", "fish"]
+    assert complete(run, "--endpoint", "http://127.0.0.1:1", "kill", "") == []  # no Backplane is no error
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_in_a_shell(run, busy, environment, tmp_path, shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    (tmp_path / "script").write_text(run("completion", shell).out)
+    ask = {
+        "bash": 'source ./script; COMP_WORDS=(ftl kill e); COMP_CWORD=2; _ftl; printf "%s\\n" "${COMPREPLY[@]}"',
+        "zsh": 'compdef() { :; }; _describe() { print -l ${found%%:*}; }; source ./script; words=(ftl kill e); CURRENT=3; _ftl',
+        "fish": 'source ./script; complete -C "ftl kill e" | string split -f1 \\t',
+    }[shell]
+    found = subprocess.run([shell, "-c", ask], cwd=tmp_path, capture_output=True, text=True, timeout=20,
+                           env={**environment, "FTL_ENDPOINT": busy.endpoint, "PATH": f"{BUILD}:{environment['PATH']}"})
+    assert (found.stdout, found.stderr) == ("echo\n", "")
+
+
 def test_an_empty_answer_is_said_on_standard_error(run, fake):
     """Not on standard output, which a script counts."""
     assert run("ps") == Result(0, "", "nothing runs; deploy something: ftl deploy DIR\n")
@@ -992,7 +1138,8 @@ def test_serve_says_that_the_port_is_taken(run, fake, tmp_path):
 # --- help and wrong usage ---------------------------------------------------------------------------------------
 
 COMMANDS = (
-    "serve generate build deploy call ps status stats schema logs events history scale rollback kill ping runner version"
+    "serve generate build deploy call ps status describe stats schema logs events history scale restart rollback kill ping "
+    "runner completion version"
 ).split()
 
 
@@ -1028,8 +1175,14 @@ def test_help_of_a_command(run):
 Usage:
   ftl kill [OPTION…] MODULE
 
+Also: ftl stop, ftl rm, ftl delete
+
+Asks on a terminal when other modules call it, by the +calls of their schemas.
+
 Options:
-  -o, --output FORMAT           "table" for people or "json" for programs (default table)
+  -y, --yes                     do not ask, although other modules call it
+  -o, --output FORMAT           "table", which fits the terminal, "wide" with all columns, or
+                                "json" for programs, also of errors (default table)
       --endpoint URL            the Backplane: http[s]://HOST:PORT or unix:PATH (else FTL_ENDPOINT,
                                 else "endpoint" in ftl.toml or in ~/.config/ftl/config.toml,
                                 else http://127.0.0.1:8892)
@@ -1063,7 +1216,7 @@ def test_version(run):
         (["call", "a.b", "--verbose=1"], "--verbose takes no value\nsee: ftl help call"),
         (["call"], "an argument is missing: MODULE.VERB [JSON | - | @FILE]\nsee: ftl help call"),
         (["call", "a.b", "{}", "c"], '"c" is one argument too many\nsee: ftl help call'),
-        (["ps", "-o", "yaml"], '--output is "yaml"; it must be "table" or "json"\nsee: ftl help ps'),
+        (["ps", "-o", "yaml"], '--output is "yaml"; it must be "table", "wide" or "json"\nsee: ftl help ps'),
         (["deploy", "-n", "-1"], '--replicas is "-1"; it must be a number from 1 to 100\nsee: ftl help deploy'),
         (["deploy", "-n", "101"], '--replicas is "101"; it must be a number from 1 to 100\nsee: ftl help deploy'),
         (["scale", "m", "-1"], 'N is "-1"; it must be a number of replicas from 0 to 100\nsee: ftl help scale'),

@@ -134,7 +134,7 @@ class _Backplane(ftl_grpc.BackplaneServiceServicer):
 
     def CreateDeployment(self, request, context):
         self.fake.enter("CreateDeployment", request, context)
-        return ftl.CreateDeploymentResponse(deployment_key=self.fake.key, existed=self.fake.existed)
+        return ftl.CreateDeploymentResponse(deployment_key=self.fake.key, existed=self.fake.existed, active=self.fake.existed)
 
     def WatchDeployment(self, request, context):
         self.fake.enter("WatchDeployment", request, context)

@@ -300,6 +300,85 @@ def test_a_crash_during_a_call_has_a_hint(backplane, tmp_path):
     assert lost.stderr.endswith("hint: ftl events frail shows what happened\n")
 
 
+def test_a_restart_replaces_every_replica_and_finishes_calls(backplane, tmp_path):
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    (folder / "ftl.toml").write_text(
+        'module = "slow"\nlanguage = "python"\nbuild = "python3 -m ftl schema slow.py -o slow.ftl"\n'
+        'deploy = ["slow.py"]\nentry = "slow.py"\n')
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "slow.py").chmod(0o755)
+    deployed = ftl_run(backplane, "deploy", str(folder), "--replicas", "2")
+    assert deployed.returncode == 0, deployed.stderr
+    before = {call_slow(backplane, 0) for _ in range(20)}
+    answers = []
+    caller = threading.Thread(target=lambda: answers.append(call_slow(backplane, 1500)))
+    caller.start()
+    time.sleep(0.5)
+    restarted = ftl_run(backplane, "restart", "slow")
+    assert restarted.returncode == 0, restarted.stderr
+    assert restarted.stdout.endswith(" is live (2 replicas)\n")
+    after = {call_slow(backplane, 0) for _ in range(20)}
+    caller.join()
+    assert len(before) == len(after) == 2 and not before & after
+    assert answers[0] in before  # the call in progress finished where it began
+    ftl_run(backplane, "kill", "slow")
+    stopped = ftl_run(backplane, "restart", "slow")
+    assert stopped.returncode == 1 and "nothing of slow runs that could be restarted" in stopped.stderr
+    unknown = ftl_run(backplane, "restart", "slaw")
+    assert 'there is no module "slaw"; did you mean "slow"?' in unknown.stderr
+
+
+def call_slow(backplane, ms):
+    return json.loads(ftl_run(backplane, "call", "slow.wait", json.dumps({"ms": ms})).stdout)["pid"]
+
+
+SLOW = """#!/usr/bin/env python3
+import os
+import time
+from dataclasses import dataclass
+
+import ftl
+
+
+@dataclass
+class Wait:
+    ms: int
+
+
+@dataclass
+class Waited:
+    pid: int
+
+
+@ftl.verb
+def wait(request: Wait) -> Waited:
+    time.sleep(request.ms / 1000)
+    return Waited(pid=os.getpid())
+
+
+if __name__ == "__main__":
+    ftl.main()
+"""
+
+
+def test_describe_tells_all_of_a_module(backplane, make_runner):
+    make_runner().register()
+    backplane.wait_live(backplane.deploy(module()))
+    backplane.call("echo.echo")
+    told = ftl_run(backplane, "describe", "echo")
+    assert (told.returncode, told.stderr) == (0, "")
+    for part in ("echo, called by no other module\n", "\nDeployments\n  dpl-echo-", "1 of 1 replicas alive", " alive for ",
+                 "\nCalls since the Backplane started\n  echo 1, half of them within", "\nHistory\n * dpl-echo-", "\nEvents\n",
+                 " created\n", "\nSchema\nmodule echo {"):
+        assert part in told.stdout, (part, told.stdout)
+    answer = json.loads(ftl_run(backplane, "describe", "echo", "-o", "json").stdout)
+    assert sorted(answer) == ["called_by", "deployments", "events", "history", "module", "schema", "stats"]
+    assert answer["deployments"][0]["runners"][0]["state"] == "alive"
+    unknown = ftl_run(backplane, "describe", "ecko")
+    assert unknown.returncode == 1 and "ecko" in unknown.stderr
+
+
 @pytest.fixture
 def hand_started(backplane, tmp_path):
     """Starts processes of `ftl runner` as a person would, each with a given key."""

@@ -130,8 +130,7 @@ static void print_headers(const struct client_stream *stream) {
 static int print_answer(const Ftl__CallResponse *answer, struct error *err) {
 	switch (answer->response_case) {
 	case FTL__CALL_RESPONSE__RESPONSE_BODY:
-		fwrite(answer->body.data, 1, answer->body.len, stdout);
-		putchar('\n');
+		output_json_text(str_new((const char *)answer->body.data, answer->body.len));
 		return 0;
 	case FTL__CALL_RESPONSE__RESPONSE_ERROR:
 		return error_set(err, CODE_UNKNOWN, "%s", answer->error->message);

@@ -146,7 +146,7 @@ static int print_event(struct cli *cli, const ProtobufCMessage *message, void *s
 	if (event == NULL)
 		return 0;
 	if (cli->common->output == FORMAT_JSON)
-		output_json(json_from_message(&event->base), JSON_ONE_LINE);
+		output_json(json_from_message(&event->base), JSON_RECORD);
 	else
 		print_line(event);
 	return 0;

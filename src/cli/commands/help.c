@@ -27,8 +27,8 @@ void help_print(void) {
 	putchar('\n');
 	print_title("Commands:");
 	for (size_t i = 0; commands[i] != NULL; i++)
-		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
-	puts("  help      explain a command: ftl help COMMAND, or ftl COMMAND --help");
+		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	puts("  help       explain a command: ftl help COMMAND, or ftl COMMAND --help");
 	puts("\nftl help ftl.toml explains the file in a module's folder.");
 	puts("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unsafe (ftl schema diff), 130 interrupted.");
 }
@@ -86,6 +86,13 @@ static void print_options(const struct args_option *options, size_t count) {
 	}
 }
 
+static void print_aliases(const struct command *command) {
+	fputs("Also: ", stdout);
+	for (const char *const *alias = command->aliases; *alias != NULL; alias++)
+		printf("%sftl %s", alias == command->aliases ? "" : ", ", *alias);
+	puts("\n");
+}
+
 void help_print_command(const struct command *command) {
 	struct args_option options[ARGS_OPTIONS_MAX];
 	size_t count = args_options(command, options);
@@ -94,6 +101,8 @@ void help_print_command(const struct command *command) {
 	putchar('\n');
 	print_title("Usage:");
 	printf("  ftl %s [OPTION…]%s%s\n\n", command->name, command->operands[0] != '\0' ? " " : "", command->operands);
+	if (command->aliases != NULL)
+		print_aliases(command);
 	if (command->notes != NULL) {
 		print_indented(command->notes, 0);
 		putchar('\n');

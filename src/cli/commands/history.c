@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/table.h"
 #include "ftl.pb-c.h"
 
 enum { LIMIT_MAX = 1000 };
@@ -25,9 +26,11 @@ static const struct args_option options[] = {
 };
 
 static void print_table(struct cli *cli, const Ftl__ListDeploymentsResponse *list) {
-	static const char *const titles[] = {"", "DEPLOYMENT", "STATE", "AGE", "WHY"};
+	static const struct table_column columns[] = {
+		{"", 0, 0}, {"DEPLOYMENT", 0, 0}, {"STATE", 0, 0}, {"AGE", 0, 0}, {"WHY", 0, 12},
+	};
 	struct table table;
-	table_init(&table, &cli->arena, titles, ARRAY_LEN(titles));
+	table_init(&table, &cli->arena, columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < list->n_deployments; i++) {
 		const Ftl__ListDeploymentsResponse__Deployment *deployment = list->deployments[i];
 		char age[TIME_TEXT_MAX], word[ENUM_WORD_MAX];
@@ -43,7 +46,7 @@ static void print_table(struct cli *cli, const Ftl__ListDeploymentsResponse *lis
 		};
 		table_add(&table, cells);
 	}
-	table_print(&table);
+	table_print(&table, cli->common->output == FORMAT_WIDE);
 }
 
 static void print_json(const Ftl__ListDeploymentsResponse *list) {
@@ -88,8 +91,8 @@ const struct command command_history = {
 	.operands_max = 1,
 	.examples = "ftl history echo\nftl rollback echo $(ftl history echo -o json | jq -r '.[2].key')",
 	.notes =
-		"Each time in which a deployment was live has a line; * marks the one that takes the calls. A deployment that\n"
-		"was live twice has two lines. Deployments that never were live stand where they were created.",
+		"Each time in which a deployment was live has a line; * marks the one that takes the calls. A deployment\n"
+		"that was live twice has two lines. Deployments that never were live stand where they were created.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct history_options),

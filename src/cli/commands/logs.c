@@ -96,7 +96,7 @@ static void print_json(const Ftl__LogEntry *entry) {
 	json_t *attributes = json_loads(entry->attributes, 0, NULL);
 	if (attributes != NULL)
 		json_object_set_new(object, "attributes", attributes);
-	output_json(object, JSON_ONE_LINE);
+	output_json(object, JSON_RECORD);
 }
 
 /* --- the command -------------------------------------------------------------------------------------------------- */

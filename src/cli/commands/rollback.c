@@ -46,10 +46,10 @@ const struct command command_rollback = {
 	.operands_max = 2,
 	.examples = "ftl rollback echo\nftl history echo",
 	.notes =
-		"Without a DEPLOYMENT: the one that was live before (see: ftl history), and one further back each time. While\n"
-		"a deployment is being brought up, that one is taken back instead. Nothing is uploaded. Calls go to the\n"
-		"deployment that runs now until the earlier one is live; if it does not come up, the present one goes on\n"
-		"serving. The schema of the earlier one must fit what is deployed now.",
+		"Without a DEPLOYMENT: the one that was live before (see: ftl history), and one further back each time.\n"
+		"While a deployment is being brought up, that one is taken back instead. Nothing is uploaded. Calls go to\n"
+		"the deployment that runs now until the earlier one is live; if it does not come up, the present one goes\n"
+		"on serving. The schema of the earlier one must fit what is deployed now.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct rollback_options),

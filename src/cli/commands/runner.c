@@ -85,8 +85,8 @@ const struct command command_runner = {
 	.operands = "",
 	.examples = "ftl runner --language python\nftl runner --language c --endpoint http://10.0.0.1:8892",
 	.notes =
-		"Registers with the Backplane and hosts deployments until the Backplane ends it, or until a signal that ends\n"
-		"a process by default, such as SIGTERM, SIGINT, or SIGHUP of a terminal that closes.",
+		"Registers with the Backplane and hosts deployments until the Backplane ends it, or until a signal that\n"
+		"ends a process by default, such as SIGTERM, SIGINT, or SIGHUP of a terminal that closes.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct run_options),

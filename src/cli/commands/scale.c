@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "cli/schemas/callers.h"
 #include "cli/watch.h"
 #include "control/model.h"
 #include "ftl.pb-c.h"
 
 struct scale_options {
 	struct common_options common;
-	bool no_wait, verbose;
+	bool no_wait, verbose, yes;
 	uint64_t timeout_ms;
 };
 
-static const struct args_option options[] = {WATCH_OPTIONS(struct scale_options)};
+static const struct args_option options[] = {WATCH_OPTIONS(struct scale_options), CALLERS_OPTION(struct scale_options)};
 
 static int run(struct cli *cli) {
 	const struct scale_options *given = cli->options;
@@ -24,8 +25,11 @@ static int run(struct cli *cli) {
 	request.replicas = (uint32_t)replicas;
 	const ProtobufCMessage *response;
 	struct error err;
-	if (cli_connect(cli, NULL, &err) < 0 ||
-	    cli_unary(cli, "ScaleModule", &request.base, &ftl__scale_module_response__descriptor, &response, &err) < 0)
+	if (cli_connect(cli, NULL, &err) < 0)
+		return cli_fail(cli, &err);
+	if (replicas == 0 && callers_confirm(cli, request.module, "stop", given->yes, &err) < 0)
+		return cli_fail(cli, &err);
+	if (cli_unary(cli, "ScaleModule", &request.base, &ftl__scale_module_response__descriptor, &response, &err) < 0)
 		return cli_fail(cli, &err);
 	const struct watch watch = {.module = request.module,
 				    .key = ((const Ftl__ScaleModuleResponse *)response)->deployment_key,
@@ -47,7 +51,9 @@ const struct command command_scale = {
 	.operands_min = 2,
 	.operands_max = 2,
 	.examples = "ftl scale echo 3\nftl scale echo 0",
-	.notes = "0 stops the module but keeps it: calls fail until it is scaled up again.",
+	.notes =
+		"0 stops the module but keeps it: calls fail until it is scaled up again. Asks on a terminal first when\n"
+		"other modules call it.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct scale_options),

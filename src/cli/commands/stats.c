@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/table.h"
 #include "ftl.pb-c.h"
 
 struct stats_options {
@@ -80,11 +81,14 @@ static void add_row(struct table *table, struct arena *arena, const Ftl__CallSta
 }
 
 static void print_table(struct cli *cli, const Ftl__CallStatsResponse *stats, bool all) {
-	static const char *const titles[] = {"VERB", "CALLS", "NOW", "FAILED", "P50", "P90", "P99", "MAX", "FAILURES"};
+	static const struct table_column columns[] = {
+		{"VERB", 0, 16}, {"CALLS", 0, 0}, {"NOW", 4, 0}, {"FAILED", 0, 0},    {"P50", 0, 0},
+		{"P90", 3, 0},   {"P99", 0, 0},   {"MAX", 2, 0}, {"FAILURES", 1, 12},
+	};
 	struct table table;
 	size_t shown = 0;
 	char since[TIME_TEXT_MAX];
-	table_init(&table, &cli->arena, titles, ARRAY_LEN(titles));
+	table_init(&table, &cli->arena, columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < stats->n_verbs; i++) {
 		if (!all && !was_called(stats->verbs[i]))
 			continue;
@@ -93,7 +97,7 @@ static void print_table(struct cli *cli, const Ftl__CallStatsResponse *stats, bo
 	}
 	duration_format(since, clock_wall_ms() - stats->since_ms);
 	if (shown > 0)
-		table_print(&table);
+		table_print(&table, cli->common->output == FORMAT_WIDE);
 	else
 		output_nothing("nothing was called in the %s since the Backplane started", since);
 }

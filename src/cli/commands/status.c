@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/table.h"
 
 static const char *age(struct arena *arena, int64_t since_ms) {
 	char text[TIME_TEXT_MAX];
@@ -13,10 +14,14 @@ static const char *age(struct arena *arena, int64_t since_ms) {
 	return arena_strdup(arena, str_from(text));
 }
 
-static void print_deployments(struct arena *arena, const Ftl__StatusResponse *status) {
-	static const char *const titles[] = {"MODULE", "DEPLOYMENT", "LANGUAGE", "STATE", "ALIVE", "SINCE", "DETAIL"};
+static void print_deployments(struct cli *cli, const Ftl__StatusResponse *status) {
+	static const struct table_column columns[] = {
+		{"MODULE", 0, 8}, {"DEPLOYMENT", 3, 0}, {"LANGUAGE", 2, 0}, {"STATE", 0, 0},
+		{"ALIVE", 0, 0},  {"SINCE", 1, 0},      {"DETAIL", 0, 16},
+	};
+	struct arena *arena = &cli->arena;
 	struct table table;
-	table_init(&table, arena, titles, ARRAY_LEN(titles));
+	table_init(&table, arena, columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < status->n_deployments; i++) {
 		const Ftl__StatusResponse__Deployment *deployment = status->deployments[i];
 		char word[ENUM_WORD_MAX];
@@ -34,15 +39,18 @@ static void print_deployments(struct arena *arena, const Ftl__StatusResponse *st
 	}
 	if (status->n_deployments > 0) {
 		putchar('\n');
-		table_print(&table);
+		table_print(&table, cli->common->output == FORMAT_WIDE);
 	}
 }
 
-static void print_runners(struct arena *arena, const Ftl__StatusResponse *status) {
-	static const char *const titles[] = {"RUNNER",    "LANGUAGE",   "STATE",    "SINCE",
-					     "CALLS NOW", "STARTED BY", "ENDPOINT", "DEPLOYMENT"};
+static void print_runners(struct cli *cli, const Ftl__StatusResponse *status) {
+	static const struct table_column columns[] = {
+		{"RUNNER", 0, 0},    {"LANGUAGE", 2, 0},   {"STATE", 0, 0},     {"SINCE", 1, 0},
+		{"CALLS NOW", 3, 0}, {"STARTED BY", 4, 0}, {"ENDPOINT", 5, 12}, {"DEPLOYMENT", 0, 12},
+	};
+	struct arena *arena = &cli->arena;
 	struct table table;
-	table_init(&table, arena, titles, ARRAY_LEN(titles));
+	table_init(&table, arena, columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < status->n_runners; i++) {
 		const Ftl__StatusResponse__Runner *runner = status->runners[i];
 		const struct table_cell cells[] = {
@@ -59,7 +67,7 @@ static void print_runners(struct arena *arena, const Ftl__StatusResponse *status
 	}
 	if (status->n_runners > 0) {
 		putchar('\n');
-		table_print(&table);
+		table_print(&table, cli->common->output == FORMAT_WIDE);
 	}
 }
 
@@ -91,8 +99,8 @@ static int run(struct cli *cli) {
 	fputs(" at ", stdout);
 	output_text(stdout, str_from(status->endpoint));
 	printf(", up %s\n", age(&cli->arena, status->started_ms));
-	print_deployments(&cli->arena, status);
-	print_runners(&cli->arena, status);
+	print_deployments(cli, status);
+	print_runners(cli, status);
 	print_problems(status);
 	return EXIT_DONE;
 }

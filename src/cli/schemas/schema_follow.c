@@ -37,7 +37,7 @@ static void print_json(const Ftl__PullSchemaResponse *news) {
 		json_object_set_new(line, "module", json_string(news->module));
 	if (news->schema != NULL)
 		json_object_set_new(line, "schema", json_from_message(&news->schema->base));
-	output_json(line, JSON_ONE_LINE);
+	output_json(line, JSON_RECORD);
 }
 
 struct schema_follower {
