@@ -114,7 +114,7 @@ def test_call_passes_large_bodies(run):
 def test_call_says_where_the_json_is_wrong(run, fake):
     result = run("call", "echo.echo", '{"name":}')
     assert result.code == 2
-    assert result.err.startswith("error: the request: not JSON at line 1, column 9: ")
+    assert result.err.startswith('error: the request["name"]: not JSON at line 1, column 9: ')
     assert fake.requests == []
 
 
