@@ -141,7 +141,8 @@ static int open_data(struct backplane *backplane, struct error *err) {
 	struct data *data = &backplane->context.data;
 	if (data_find_folder(data, options->data_folder, err) < 0)
 		return -1;
-	if (options->takeover && takeover_ask(data->folder, options->bind, &backplane->offer, err) < 0)
+	bool tls_only = options->tls_client_ca != NULL;
+	if (options->takeover && takeover_ask(data->folder, options->bind, tls_only, &backplane->offer, err) < 0)
 		return -1;
 	if (data_open(data, err) < 0)
 		return -1;

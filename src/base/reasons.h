@@ -64,6 +64,7 @@
 #define REASON_NOTHING_TO_TAKE_OVER "NOTHING_TO_TAKE_OVER" /* no Backplane runs on the data folder */
 #define REASON_TAKEOVER_OTHER_VERSION "TAKEOVER_OTHER_VERSION"
 #define REASON_TAKEOVER_OTHER_ADDRESS "TAKEOVER_OTHER_ADDRESS"
+#define REASON_TAKEOVER_TLS_ONLY "TAKEOVER_TLS_ONLY"
 
 /* The store. */
 #define REASON_STALE_EPOCH "STALE_EPOCH" /* FailedPrecondition: another Backplane leads by now */

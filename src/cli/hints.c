@@ -35,6 +35,8 @@ static const struct {
 	{REASON_NOTHING_TO_TAKE_OVER, "start without --takeover", NULL},
 	{REASON_TAKEOVER_OTHER_VERSION, "stop the Backplane that runs, and start without --takeover", NULL},
 	{REASON_TAKEOVER_OTHER_ADDRESS, "a takeover keeps the address: leave --bind out", NULL},
+	{REASON_TAKEOVER_TLS_ONLY,
+	 "leave --tls-client-ca and https:// out, or stop the Backplane that runs, and start without --takeover", NULL},
 };
 
 const char *hint_for(const struct error *err, const char *module, struct arena *arena) {

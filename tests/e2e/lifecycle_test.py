@@ -36,6 +36,16 @@ def test_scale_up_and_down_loses_no_call(backplane, make_runner):
         assert all(future.result().body == b"{}" for future in futures)
 
 
+def test_a_scaling_that_succeeds_shows_no_old_failures(backplane, runner):
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    for _ in range(3):
+        runner.report(key, error="exited with status 3", lines=[f"at frame {number}" for number in range(12)])
+        wait_for(lambda: alive(backplane) == [1], "the replica")
+    done = ftl_run(backplane, "scale", "echo", "1")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"echo: {key} is live (1 replica)\n", "")
+
+
 def test_a_deployment_scaled_to_0_is_stopped_but_kept(backplane, runner, make_runner, refused):
     key = backplane.deploy(module())
     backplane.wait_live(key)

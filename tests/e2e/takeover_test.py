@@ -364,6 +364,26 @@ def test_another_address_is_refused(platform):
     platform.status()
 
 
+@pytest.mark.parametrize("how", ["client ca", "https"])
+def test_tls_only_after_clear_text_is_refused(platform, tmp_path, how):
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    make_certificates(tmp_path)
+    options = ["--tls-cert", tmp_path / "own.pem", "--tls-key", tmp_path / "own.key"]
+    if how == "https":
+        options += ["--bind", platform.endpoint.replace("http:", "https:")]
+    else:
+        options += ["--tls-client-ca", tmp_path / "ca.pem"]
+    answer = run_serve("--takeover", "--data", platform.data, *options)
+    assert answer.returncode == 1
+    assert f"takes clear text on {platform.endpoint}" in answer.stderr and "--tls-client-ca" in answer.stderr
+    assert pid_that_answers(platform) == pid
+    # With a certificate alone the port takes both.
+    exits_with_0(take_over(platform, *options[:4]))
+    assert pid_that_answers(platform) == pid
+
+
 class Peer:
     """The new process's end of the handover, without a Backplane behind it."""
 
@@ -416,6 +436,38 @@ def test_the_old_process_goes_on_when_the_new_one_fails(platform, step):
         load.wait_for_more()
         assert pid_that_answers(platform) == pid
         still_works(platform)
+    exits_with_0(take_over(platform))
+    still_works(platform)
+
+
+HANGING = """
+import fcntl, os, socket, struct, sys, time
+magic, folder, way = bytes.fromhex(sys.argv[1]), sys.argv[2], sys.argv[3]
+peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+peer.connect(folder + "/takeover.sock")
+peer.send(magic + struct.pack("=III", 1, 1, 1))  # ASK
+peer.recv(1 << 17)
+lock = open(folder + "/lock", "r+")
+fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+if way == "closed":
+    peer.close()
+else:
+    peer.send(magic + struct.pack("=III", 1, 1, 4))  # READY
+    peer.recv(1 << 17)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("way", ["silent after GO", "closed"])
+def test_a_new_process_that_hangs_with_the_data_open_is_killed(platform, way):
+    platform.start()
+    platform.wait_live(deploy_program(platform))
+    pid = pid_that_answers(platform)
+    hanging = subprocess.Popen([sys.executable, "-c", HANGING, MAGIC.hex(), str(platform.data), way])
+    assert hanging.wait(LONG) == -signal.SIGKILL
+    still_works(platform)
+    assert pid_that_answers(platform) != pid  # of the deployment that still_works has deployed
+    assert f"process {hanging.pid}, which asked to take over, hangs with the data folder open" in platform.log()
     exits_with_0(take_over(platform))
     still_works(platform)
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backplane/takeover/give.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "backplane/assembly.h"
@@ -10,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/reasons.h"
 
 enum {
 	LOOK_MS = 5,
@@ -21,6 +24,7 @@ enum {
 	TAKEN_MAX_MS = 5000,
 	REOPEN_MAX_MS = 10000, /* limit for a process that failed to release the data */
 	REOPEN_EVERY_MS = 20,
+	REOPEN_KILL_MS = 5000, /* for a process that has closed the connection; a silent one has had its time */
 };
 
 #define TO(state) (1u << (state))
@@ -83,7 +87,9 @@ static void close_ends(struct giver *giver) {
 static void on_asker_closed(uv_handle_t *handle) {
 	struct giver *giver = handle->data;
 	close(giver->asker);
-	giver->asker = -1;
+	if (giver->asker_process >= 0)
+		close(giver->asker_process);
+	giver->asker = giver->asker_process = -1;
 	if (giver->state == GIVER_DISMISSING)
 		giver_set_state(giver, GIVER_IDLE);
 }
@@ -253,21 +259,36 @@ static int exchange(struct giver *giver, struct error *err) {
 	return failed ? -1 : 0;
 }
 
+/* The other process has the data open and does not go on: without this no process would serve. */
+static void kill_asker(const struct giver *giver) {
+	log_warn("process %ld, which asked to take over, hangs with the data folder open; it is killed",
+		 takeover_packet_peer_pid(giver->asker));
+	syscall(SYS_pidfd_send_signal, giver->asker_process, SIGKILL, NULL, 0);
+}
+
 /* Opens the data again. Its lock decides which process has it: after GO the other process may have opened it. */
-static int reopen(struct giver *giver, struct error *err) {
-	uint64_t until_ms = clock_ms() + REOPEN_MAX_MS;
+static int reopen(struct giver *giver, uint64_t kill_after_ms, struct error *err) {
+	uint64_t begin_ms = clock_ms();
+	bool is_killed = giver->asker_process < 0;
 	while (data_open(&context_of(giver)->data, err) < 0) {
-		if (clock_ms() >= until_ms)
+		uint64_t gone_ms = clock_ms() - begin_ms;
+		if (gone_ms >= REOPEN_MAX_MS)
 			return -1;
+		if (!is_killed && gone_ms >= kill_after_ms && strcmp(err->reason, REASON_DATA_FOLDER_IN_USE) == 0) {
+			kill_asker(giver);
+			is_killed = true;
+		}
 		usleep(REOPEN_EVERY_MS * 1000);
 	}
 	return 0;
 }
 
-/* Returns whether this process has the data again. If not, it leaves, and only finishes the calls in progress. */
-static bool reclaim(struct giver *giver) {
+/* Returns whether this process has the data again. If not, it leaves, and only finishes the calls in progress. why: how
+ * the handover failed; NULL: the data has not been given away. */
+static bool reclaim(struct giver *giver, const struct error *why) {
+	bool is_silent = why != NULL && why->code == CODE_DEADLINE_EXCEEDED;
 	struct error lost;
-	if (reopen(giver, &lost) == 0)
+	if (reopen(giver, is_silent ? 0 : REOPEN_KILL_MS, &lost) == 0)
 		return true;
 	log_failure(LOG_ERROR, &lost, "could not open the data folder again; only the calls in progress are finished");
 	if (context_of(giver)->state == BACKPLANE_SERVING)
@@ -283,7 +304,7 @@ static void hand_over(struct giver *giver) {
 		log_info("process %ld has taken over; the calls in progress end here",
 			 takeover_packet_peer_pid(giver->asker));
 		leave(giver);
-	} else if (reclaim(giver)) {
+	} else if (reclaim(giver, &err)) {
 		refuse(giver, &err);
 	}
 }
@@ -351,7 +372,7 @@ static void on_artefacts_closed(void *owner) {
 	bool serves = check_serving(giver, &err) == 0;
 	if (serves && is_quiet(giver))
 		hand_over(giver);
-	else if (reclaim(giver) && serves)
+	else if (reclaim(giver, NULL) && serves)
 		pause_again(giver);
 	else if (!serves)
 		refuse(giver, &err);
@@ -426,6 +447,7 @@ static void on_connection(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 	giver_set_state(giver, GIVER_ASKED);
 	timer_start(&context_of(giver)->loop, &giver->limit, ASK_MAX_MS);
 	giver->asker = fd;
+	giver->asker_process = (int)syscall(SYS_pidfd_open, (pid_t)takeover_packet_peer_pid(fd), 0);
 	uv_poll_init(&context_of(giver)->loop.uv, &giver->asker_poll, fd);
 	giver->asker_poll.data = giver;
 	uv_poll_start(&giver->asker_poll, UV_READABLE, on_asker);
@@ -444,6 +466,7 @@ void giver_init(struct giver *giver, struct backplane *backplane) {
 		.backplane = backplane,
 		.listener = -1,
 		.asker = -1,
+		.asker_process = -1,
 		.look.fire = on_look,
 		.limit.fire = on_limit,
 	};

@@ -13,7 +13,7 @@
  * CLOSING    The artefacts are being closed, which takes turns of the loop.
  * HANDING    The store is closed, and this thread blocks while the other process opens the data and starts. So nothing
  *            changes meanwhile, and nothing has to be undone if the other process fails: this one opens the data again
- *            and reads the connections that waited.
+ *            and reads the connections that waited. One that hangs with the data open is killed for that.
  * GONE       The other process listens on the same sockets. Clients are told to connect there, and requests that still
  *            arrive here are forwarded. The Runners' registrations end, so that Runners register there at once; calls
  *            in progress end here. Reached from CLOSING, too, if this process cannot open the data again.
@@ -44,6 +44,7 @@ struct giver {
 	uv_poll_t poll; /* of listener */
 	int asker; /* the connection of the other process; -1: none */
 	uv_poll_t asker_poll;
+	int asker_process; /* pidfd, so that no other process is meant; -1: none */
 	struct timer look; /* PAUSING: the next look whether the Backplane is quiet */
 	uint64_t since_ms; /* when PAUSING began */
 	unsigned quiet; /* looks in a row that found no request in progress */

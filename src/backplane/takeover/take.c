@@ -14,11 +14,25 @@ enum {
 	GO_MAX_MS = 15000,
 };
 
+/* Runners, and modules that call others, know the address as clear text. */
+static int check_clear_text(const struct endpoint *there, bool tls_only, struct error *err) {
+	char text[ENDPOINT_MAX];
+	if (!tls_only || there->tls)
+		return 0;
+	endpoint_format(there, text);
+	error_set(
+		err, CODE_INVALID_ARGUMENT,
+		"a takeover keeps the address: the Backplane that runs takes clear text on %s, where its Runners look for "
+		"the next one, and this one would take TLS only",
+		text);
+	return error_set_reason(err, REASON_TAKEOVER_TLS_ONLY);
+}
+
 /* A takeover keeps the address, so bind must name that address or be NULL. */
-static int check_bind(const struct endpoint *there, const char *bind, struct error *err) {
+static int check_bind(const struct endpoint *there, const char *bind, bool tls_only, struct error *err) {
 	struct endpoint wanted;
 	if (bind == NULL)
-		return 0;
+		return check_clear_text(there, tls_only, err);
 	if (endpoint_parse(str_from(bind), &wanted, err) < 0)
 		return -1;
 	bool same = wanted.kind == there->kind &&
@@ -26,7 +40,7 @@ static int check_bind(const struct endpoint *there, const char *bind, struct err
 						  : strcmp(wanted.host, there->host) == 0 &&
 							    (wanted.port == 0 || wanted.port == there->port));
 	if (same)
-		return 0;
+		return check_clear_text(there, tls_only || wanted.tls, err);
 	char text[ENDPOINT_MAX];
 	endpoint_format(there, text);
 	error_set(err, CODE_INVALID_ARGUMENT,
@@ -34,22 +48,23 @@ static int check_bind(const struct endpoint *there, const char *bind, struct err
 	return error_set_reason(err, REASON_TAKEOVER_OTHER_ADDRESS);
 }
 
-static int receive_offer(struct offer *offer, const char *bind, struct arena *arena, struct error *err) {
+static int receive_offer(struct offer *offer, const char *bind, bool tls_only, struct arena *arena, struct error *err) {
 	struct takeover_packet packet;
 	if (takeover_packet_send(offer->talk, TAKEOVER_ASK, NULL, NULL, 0, err) < 0 ||
 	    takeover_packet_expect(offer->talk, OFFER_MAX_MS, TAKEOVER_OFFER, arena, &packet, err) < 0 ||
 	    offer_read(offer, &packet, err) < 0)
 		return -1;
-	return check_bind(&offer->endpoint, bind, err);
+	return check_bind(&offer->endpoint, bind, tls_only, err);
 }
 
-int takeover_ask(const char *data_folder, const char *bind, struct offer **ret_offer, struct error *err) {
+int takeover_ask(const char *data_folder, const char *bind, bool tls_only, struct offer **ret_offer,
+		 struct error *err) {
 	int talk;
 	if (takeover_packet_connect(data_folder, &talk, err) < 0)
 		return -1;
 	*ret_offer = offer_new(talk);
 	struct arena arena = ARENA_INIT(2 * (size_t)TAKEOVER_TEXT_MAX);
-	int result = receive_offer(*ret_offer, bind, &arena, err);
+	int result = receive_offer(*ret_offer, bind, tls_only, &arena, err);
 	arena_deinit(&arena);
 	return result;
 }
