@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from google.protobuf import descriptor_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
+PROTO = ROOT / "proto"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FOLDERS = ("src/", "sdk/", "tests/", "script/", "bench/", "include/", "proto/", "docs/", "examples/")
 PROGRAMS = ("src/cli", "script", "bench", "tests/sim", "tests/soak")
@@ -60,3 +62,20 @@ def test_every_script_explains_itself(script, word, tmp_path):
     done = subprocess.run([ROOT / "script" / script, word], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"script/{script}" in done.stdout or "usage:" in done.stdout
+
+
+def test_the_contract_names_packages_for_go_and_java(tmp_path):
+    """protoc itself has the generator for Java; that for Go is a plugin, which reads the option."""
+    files = [str(path.relative_to(PROTO)) for path in sorted(PROTO.rglob("*.proto"))]
+    assert len(files) == 2
+    (tmp_path / "java").mkdir()
+    command = ["protoc", f"-I{PROTO}", f"--java_out={tmp_path / 'java'}", f"--descriptor_set_out={tmp_path / 'set'}", *files]
+    subprocess.run(command, check=True)
+    for name in ("CallRequest", "schema/VerbRef"):
+        source = (tmp_path / "java" / "xyz/block/ftl/v1" / f"{name}.java").read_text()
+        assert f"package {'.'.join(['xyz.block.ftl.v1', *name.split('/')[:-1]])};" in source
+    found = descriptor_pb2.FileDescriptorSet.FromString((tmp_path / "set").read_bytes())
+    assert {file.name: file.options.go_package for file in found.file} == {
+        "xyz/block/ftl/v1/ftl.proto": "ftl.block.xyz/v1;ftlv1",
+        "xyz/block/ftl/v1/schema/schema.proto": "ftl.block.xyz/v1/schema;schema",
+    }

@@ -336,3 +336,50 @@ def test_stubs_have_exported_types_that_no_verb_uses(folder):
     assert "Hidden" not in stubs
     run(folder, "build", "reader")
     assert "verb read(news.Story) String?" in (place / "reader" / "reader.ftl").read_text()
+
+
+KEEPS = """
+#!/usr/bin/env python3
+import os
+from pathlib import Path
+
+import ftl
+
+@ftl.verb
+def visits() -> list[int]:
+    counts = []
+    for folder in (Path(), Path(os.environ["FTL_WORKING_DIR"])):
+        with (folder / "visits").open("a") as file:
+            file.write("x")
+        counts.append((folder / "visits").stat().st_size)
+    return counts
+
+@ftl.verb
+def crash() -> None:
+    os.abort()
+
+if __name__ == "__main__":
+    ftl.main()
+"""
+
+
+def test_what_a_module_writes_into_its_folders_is_gone_with_the_replica(folder):
+    """As docs/without-an-sdk.md and docs/lifecycle.md say."""
+
+    def visits():
+        return json.loads(run(folder, "call", "diary.visits"))
+
+    write(folder[0], "diary", KEEPS, "")
+    run(folder, "deploy", "diary")
+    assert [visits(), visits()] == [[1, 1], [2, 2]]
+    run(folder, "call", "diary.crash", code=1)
+    assert visits() == [1, 1]
+    run(folder, "scale", "diary", "0")
+    run(folder, "scale", "diary", "1")
+    assert visits() == [1, 1]
+    program = folder[0] / "diary" / "diary.py"
+    program.write_text(program.read_text() + "# another version\n")
+    run(folder, "deploy", "diary")
+    assert [visits(), visits()] == [[1, 1], [2, 2]]
+    run(folder, "rollback", "diary")
+    assert visits() == [1, 1]
