@@ -7,7 +7,8 @@
 #include "base/error.h"
 #include "base/str.h"
 
-enum { ARTEFACT_PATH_MAX = 1024 };
+/* Bytes of a path of an artefact, and artefacts of one deployment. */
+enum { ARTEFACT_PATH_MAX = 1024, ARTEFACTS_MAX = 10000 };
 
 /* Checks that a path stays within its folder: relative, at most ARTEFACT_PATH_MAX bytes of UTF-8, no empty component,
  * no

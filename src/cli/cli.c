@@ -23,7 +23,7 @@ int cli_fail(struct cli *cli, const struct error *err) {
 		return EXIT_INTERRUPTED;
 	}
 	const char *hint = hint_for(err, module_of(cli), &cli->arena);
-	hint = hint != NULL ? hint : cli->hint;
+	hint = cli->hint != NULL ? cli->hint : hint;
 	output_failure(code_name(err->code), err->reason, hint, err->msg);
 	return EXIT_FAILED;
 }

@@ -25,7 +25,7 @@ struct cli {
 	size_t operand_count;
 	struct arena arena; /* until the command ends */
 	struct client *client; /* opened by cli_connect; NULL before */
-	const char *hint; /* of the next failure, for a reason that has none of its own; NULL: none */
+	const char *hint; /* of the next failure, in place of that of its reason; NULL: none */
 	bool interrupted; /* SIGINT ended a child process, such as a build */
 };
 

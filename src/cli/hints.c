@@ -16,7 +16,9 @@ static const struct {
 	{REASON_BACKING_OFF, "ftl events ", " shows what happened"},
 	{REASON_NO_EARLIER_DEPLOYMENT, "ftl history ", " shows all deployments"},
 	{REASON_BREAKS_CALLERS, "--allow-breaking makes the change all the same", NULL},
-	{REASON_SCHEMA_MISFIT, "deploy the module that it names first; --allow-breaking deploys this one all the same",
+	{REASON_SCHEMA_MISFIT,
+	 "deploy the module that it names first, or both in one command; if each needs the other, --allow-breaking deploys one of them "
+	 "all the same",
 	 NULL},
 	{REASON_ENTRY_MISSING, "name the entry in ftl.toml: entry = \"…\"", NULL},
 	{REASON_TLS_FAILED, "an endpoint without TLS begins with http://", NULL},

@@ -51,6 +51,16 @@ static int ask(struct cli *cli, struct files *files, struct map *by_digest,
 	return 0;
 }
 
+int upload_limit(struct cli *cli, uint64_t *ret_max, struct error *err) {
+	const Ftl__GetArtefactDiffsRequest request = FTL__GET_ARTEFACT_DIFFS_REQUEST__INIT;
+	const ProtobufCMessage *response;
+	if (cli_unary(cli, "GetArtefactDiffs", &request.base, &ftl__get_artefact_diffs_response__descriptor, &response,
+		      err) < 0)
+		return -1;
+	*ret_max = ((const Ftl__GetArtefactDiffsResponse *)response)->max_artefact_bytes;
+	return 0;
+}
+
 int upload_find_missing(struct cli *cli, struct files *files, struct error *err) {
 	const Ftl__GetArtefactDiffsResponse *diffs;
 	struct map by_digest;
@@ -146,7 +156,7 @@ static int send_and_check(struct uploading *upload, int fd, const struct file *f
 	client_half_close(stream);
 	const ProtobufCMessage *answer = NULL;
 	if (client_receive(stream, &answer, err) < 0)
-		return -1;
+		return error_wrap(err, "could not upload %s/%s", upload->project->folder, file->path);
 	if (cut_short || answer == NULL)
 		return error_set(err, CODE_INTERNAL,
 				 "the Backplane ended the upload of %s/%s before it was complete, and gave no error",

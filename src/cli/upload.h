@@ -12,6 +12,9 @@
 int upload_hash(const struct project *project, struct files *files, struct error *err);
 
 /* Asks the Backplane which contents it lacks and marks those files as missing. */
+/* The largest file that the Backplane takes; 0: it does not tell. */
+int upload_limit(struct cli *cli, uint64_t *ret_max, struct error *err);
+
 int upload_find_missing(struct cli *cli, struct files *files, struct error *err);
 
 /* Sends the files that are marked as missing. A file that has changed since it was hashed is an error that names it. */

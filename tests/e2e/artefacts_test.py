@@ -2,13 +2,15 @@
 """Uploads and downloads of artefacts take constant memory, and each content is verified by its digest."""
 
 import hashlib
+import os
+import subprocess
 import threading
 from pathlib import Path
 
 import grpc
 import pytest
 from fake_backplane import ftl
-from harness import LONG, SANITIZED, artefact, digest_of, memory_peak, module, wait_for
+from harness import FTL, LONG, SANITIZED, artefact, digest_of, memory_peak, module, wait_for
 
 MAIN = b"#!/bin/sh\nexit 0\n"
 MEMORY_MAX = 64 << 20
@@ -140,6 +142,25 @@ def test_content_that_changed_on_disk_is_quarantined_and_uploaded_again(backplan
     backplane.upload(content)
     assert missing(backplane, digest_of(content)) == []
     assert backplane.artefacts_of(key)["data"] == content
+
+
+def test_the_command_line_knows_the_limit_of_a_file(make_backplane, tmp_path):
+    backplane = make_backplane("--max-artefact", "1MiB").start()
+    folder = tmp_path / "big"
+    folder.mkdir()
+    (folder / "ftl.toml").write_text('module = "big"\nlanguage = "sh"\ndeploy = ["main", "data"]\n')
+    (folder / "big.ftl").write_text("module big {\n  export verb ask(Unit) Unit\n}\n")
+    (folder / "main").write_text("#!/bin/sh\n")
+    (folder / "main").chmod(0o755)
+    (folder / "data").write_bytes(b"x" * (1 << 20))
+    environment = {"PATH": os.environ["PATH"], "FTL_ENDPOINT": backplane.endpoint}
+    deploy = [FTL, "deploy", "--dry-run", str(folder)]
+    assert subprocess.run(deploy, env=environment, capture_output=True).returncode == 0
+    (folder / "data").write_bytes(b"x" * ((1 << 20) + 1))
+    refused = subprocess.run(deploy, env=environment, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "big/data has 1048577 bytes; the Backplane takes files of at most 1048576" in refused.stderr
+
 
 
 def test_content_that_is_missing_on_disk_is_named(backplane, runner, refused):

@@ -427,7 +427,7 @@ def test_deploy_dry_run_changes_nothing(run, fake, module):
         "present  main (10 bytes, executable)\n"
         "echo: would upload 1 of 2 files, 2 KB\n"
     )
-    assert [name for name, _ in fake.requests] == ["GetArtefactDiffs", "GetSchema"]
+    assert [name for name, _ in fake.requests] == ["GetArtefactDiffs", "GetArtefactDiffs", "GetSchema"]
     plan = json.loads(run("deploy", "echo", "--dry-run", "-o", "json").out)
     assert [(file["path"], file["missing"]) for file in plan["files"]] == [("data.txt", True), ("main", False)]
 
@@ -444,12 +444,139 @@ def test_deploy_does_not_build_if_told(run, fake, module):
     assert run("deploy", "echo", "--no-build").code == 0
 
 
-def test_deploy_stops_at_the_first_that_fails(run, fake, module):
+def test_deploy_goes_on_behind_one_that_fails(run, fake, module):
     result = run("deploy", "echo", "nowhere", "echo")
     assert result.code == 1
-    assert result.out.startswith("echo: dpl-echo-")
-    assert result.err == "error: could not find the folder nowhere: No such file or directory\n"
-    assert len(fake.requested("CreateDeployment")) == 1
+    assert result.out.count("echo: dpl-echo-") == 2
+    assert result.err == ("error: could not find the folder nowhere: No such file or directory\n"
+                          "deployed: echo, echo\nfailed: nowhere\n")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Writes modules of a schema each: name → the body of its schema."""
+    def folders(**schemas):
+        for name, body in schemas.items():
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            (folder / "ftl.toml").write_text(f'module = "{name}"\nlanguage = "c"\ndeploy = ["main"]\n')
+            (folder / f"{name}.ftl").write_text(f"module {name} {{\n{body}}}\n")
+            (folder / "main").write_text("#!/bin/sh\n")
+            (folder / "main").chmod(0o755)
+    return folders
+
+
+def created(fake):
+    return [request.schema.name for request in fake.requested("CreateDeployment")]
+
+
+ITEM = "  export data Item {\n  }\n  export verb get(Unit) Unit\n"
+
+
+def test_deploy_orders_by_types_and_calls(run, fake, folders):
+    folders(shop="  export data Order {\n    of cart.Item\n  }\n  verb buy(Unit) Unit\n    +calls bill.get\n", cart=ITEM, bill=ITEM)
+    result = run("deploy", "shop", "bill", "cart")
+    assert (result.code, result.err, created(fake)) == (0, "", ["bill", "cart", "shop"])
+
+
+def test_deploy_knows_the_order_only_after_a_build(run, fake, folders, tmp_path):
+    folders(cart=ITEM, shop="")
+    (tmp_path / "shop" / "shop.ftl").unlink()
+    toml = tmp_path / "shop" / "ftl.toml"
+    text = "module shop {\\n  verb buy(Unit) Unit\\n    +calls cart.get\\n}\\n"
+    toml.write_text(toml.read_text() + f"""build = "echo built >>log; printf '{text}' >shop.ftl"\n""")
+    assert run("deploy", "shop", "cart").code == 0
+    assert created(fake) == ["cart", "shop"]
+    assert (tmp_path / "shop" / "log").read_text() == "built\n"  # and built once
+    toml.write_text(toml.read_text() + 'uses = ["cart"]\n')
+    fake.requests.clear()
+    assert run("deploy", "shop", "cart").code == 0
+    assert created(fake) == ["cart", "shop"]
+
+
+def test_deploy_says_what_it_leaves_undone(run, fake, folders):
+    folders(cart="  broken\n", shop="  verb buy(Unit) Unit\n    +calls cart.get\n", till="  verb pay(Unit) Unit\n    +calls shop.buy\n",
+            bill=ITEM)
+    result = run("deploy", "till", "shop", "cart", "bill")
+    assert (result.code, created(fake)) == (1, ["bill"])
+    assert result.err.endswith("error: cart/cart.ftl has 1 error\n"
+                               "error: till is left undone, as it needs shop\n"
+                               "error: shop is left undone, as it needs cart\n"
+                               "deployed: bill\nfailed: cart\nleft undone: till, shop\n")
+    answer = run("deploy", "till", "shop", "cart", "bill", "-o", "json")
+    assert json.loads(answer.out)["module"] == "bill"
+    assert {"error": "shop is left undone, as it needs cart"} in [
+        json.loads(line) for line in answer.err.splitlines() if line.startswith("{")]
+
+
+def test_deploy_says_how_a_circle_is_cut(run, fake, folders):
+    folders(shop="  export data Order {\n    of cart.Item\n  }\n  export verb buy(Unit) Unit\n",
+            cart="  export data Item {\n  }\n  export verb get(Unit) Unit\n    +calls shop.buy\n")
+    result = run("deploy", "shop", "cart")
+    assert (result.code, created(fake)) == (0, ["shop", "cart"])  # as both may be deployed already
+    fake.reasons["CreateDeployment"] = (grpc.StatusCode.FAILED_PRECONDITION, "there is no module cart", "SCHEMA_MISFIT")
+    refused = run("deploy", "shop", "cart")
+    assert refused.code == 1
+    assert ("hint: shop and cart need each other, so neither can be first; deploy shop once with --allow-breaking and then all of "
+            "them, or move the types that both use into a module of their own\n") in refused.err
+    assert "left undone: cart\n" in refused.err
+    alone = run("deploy", "shop")
+    assert "if each needs the other, --allow-breaking deploys one of them all the same" in alone.err
+
+
+def test_a_file_that_is_too_large_is_named_before_anything_is_read(run, fake, module, tmp_path):
+    fake.max_artefact_bytes = 1 << 20
+    with (tmp_path / "echo" / "data.txt").open("wb") as file:
+        file.truncate(5 << 30)  # takes no room on the disk, and minutes to be hashed
+    (tmp_path / "echo" / "ftl.toml").write_text('module = "echo"\nlanguage = "c"\ndeploy = ["main", "*.txt"]\n')
+    began = time.monotonic()
+    result = run("deploy", "echo", "--no-build")
+    assert result.code == 1 and time.monotonic() - began < 5
+    assert result.err == ("error: echo/data.txt has 5368709120 bytes; the Backplane takes files of at most 1048576, which is its "
+                          'max-artefact; leave the file out of "deploy", or cut it into several\n')
+    assert fake.requested("UploadArtefact") == []
+
+
+def test_more_files_than_a_deployment_may_have_are_refused_unread(run, fake, module, tmp_path):
+    (tmp_path / "echo" / "many").mkdir()
+    for number in range(10_001):
+        (tmp_path / "echo" / "many" / str(number)).touch()
+    (tmp_path / "echo" / "ftl.toml").write_text('module = "echo"\nlanguage = "c"\ndeploy = ["main", "many"]\n')
+    result = run("deploy", "echo", "--no-build")
+    assert result == Result(1, "", 'error: echo: "deploy" stands for more than 10000 files; name fewer, or pack them into one\n')
+    (tmp_path / "echo" / "many" / "0").unlink()
+    (tmp_path / "echo" / "many" / "1").unlink()
+    assert run("deploy", "echo", "--no-build", timeout=60).code == 0
+
+
+@pytest.mark.parametrize(("name", "says"), [
+    (b"bad\xffname", "echo/bad\\xFFname: a path of 8 bytes is not UTF-8 text"),
+    ("é\n".encode(), "echo/é\\x0A: a path of 3 bytes is not UTF-8 text, or has a control character"),
+    (b"a\\b", "echo/a\\b: a path of 3 bytes is not UTF-8 text, or has a control character or a backslash"),
+])
+def test_a_file_whose_name_cannot_be_deployed_is_named(run, fake, module, tmp_path, name, says):
+    with open(os.path.join(os.fsencode(tmp_path), b"echo", name), "wb"):
+        pass
+    (tmp_path / "echo" / "ftl.toml").write_text('module = "echo"\nlanguage = "c"\ndeploy = ["."]\n')
+    result = run("deploy", "echo", "--no-build")
+    assert result.code == 1 and says in result.err, result.err
+
+
+def test_an_entry_that_is_not_executable_is_named_before_the_upload(run, fake, module, tmp_path):
+    (tmp_path / "echo" / "main").chmod(0o644)
+    result = run("deploy", "echo", "--no-build")
+    assert result == Result(1, "", "error: echo/ftl.toml: the entry main is not executable; chmod +x echo/main\n")
+
+
+def test_an_upload_that_fails_names_the_file(run, fake, module):
+    fake.fail["UploadArtefact"] = (grpc.StatusCode.RESOURCE_EXHAUSTED, "the disk is full")
+    assert "error: could not upload echo/" in run("deploy", "echo", "--no-build").err
+
+
+def test_nothing_is_built_when_no_backplane_answers(run, module, tmp_path):
+    (tmp_path / "echo" / "ftl.toml").write_text('module = "echo"\nlanguage = "c"\nbuild = "touch built"\ndeploy = ["main"]\n')
+    assert "could not connect to" in run("deploy", "echo", "--endpoint", "http://127.0.0.1:1").err
+    assert not (tmp_path / "echo" / "built").exists()
 
 
 def test_a_folder_that_is_no_module_is_named(run, tmp_path):
@@ -525,8 +652,9 @@ def test_deploy_fails_where_the_backplane_fails(run, fake, module, method):
     fake.fail[method] = (grpc.StatusCode.RESOURCE_EXHAUSTED, "the disk is full")
     result = run("deploy", "echo")
     assert (result.code, result.out) == (1, "")
-    watched = "echo: dpl-echo-0123456789abc could not be watched until it is live: "
-    assert result.err == f"error: {watched if method == 'WatchDeployment' else ''}the disk is full\n"
+    before = {"WatchDeployment": "echo: dpl-echo-0123456789abc could not be watched until it is live: ",
+              "UploadArtefact": "could not upload echo/main: "}
+    assert result.err == f"error: {before.get(method, '')}the disk is full\n"
 
 
 def test_deploy_notices_a_file_that_changes(run, fake, module):
@@ -587,8 +715,8 @@ def test_deploy_uses_constant_memory(start, fake, module):
         ({"bind": '"tcp"'}, 'echo/ftl.toml: bind is "tcp"; it must be "http" or "unix"'),
         ({"entry": '"mian"'}, 'echo/ftl.toml: the entry "mian" is not among the files of "deploy"; did you mean "main"?'),
         ({"deploy": '["main", "dist/*"]'}, 'echo: "dist/*" in "deploy" stands for no file; was it built?'),
-        ({"deploy": '["../x"]'}, 'the path "../x" has the part ".."; empty parts, "." and ".." are not allowed'),
-        ({"deploy": '["/etc"]'}, 'the path "/etc" is absolute; give it relative to the module\'s folder'),
+        ({"deploy": '["../x"]'}, 'echo: "deploy": the path "../x" has the part ".."; empty parts, "." and ".." are not allowed'),
+        ({"deploy": '["/etc"]'}, 'echo: "deploy": the path "/etc" is absolute; give it relative to the module\'s folder'),
         ({"schema": '"no.ftl"'}, "there is no schema of echo: could not open echo/no.ftl: No such file or directory"),
         ({"build": '"exit 3"'}, "echo/ftl.toml: the build command exited with 3: exit 3"),
         ({"build": '"kill -9 $$"'}, "echo/ftl.toml: the build command was ended by signal 9 (Killed): kill -9 $$"),
@@ -597,7 +725,7 @@ def test_deploy_uses_constant_memory(start, fake, module):
 def test_deploy_says_what_is_wrong_with_the_settings(run, fake, module, settings, error):
     module.set(**settings)
     assert run("deploy", "echo") == Result(1, "", f"error: {error}\n")
-    assert fake.requests == []
+    assert fake.requested("UploadArtefact") == fake.requested("CreateDeployment") == []
 
 
 def test_deploy_says_where_the_toml_is_invalid(run, module):

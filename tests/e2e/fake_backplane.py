@@ -36,6 +36,18 @@ def step(state, text, last_lines=()):
     return ftl.WatchDeploymentResponse(time_ms=int(time.time() * 1000), state=state, text=text, last_lines=last_lines)
 
 
+def _field(number, value):
+    assert len(value) < 128
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def _details(status, text, reason):
+    """A google.rpc.Status with an ErrorInfo."""
+    info = _field(1, reason.encode()) + _field(2, b"ftl.block.xyz")
+    detail = _field(1, b"type.googleapis.com/google.rpc.ErrorInfo") + _field(2, info)
+    return bytes([1 << 3, status.value[0]]) + _field(2, text.encode()) + _field(3, detail)
+
+
 class FakeBackplane:
     """Records its requests. `fail` maps a method to the (status, text) that it fails with."""
 
@@ -44,6 +56,8 @@ class FakeBackplane:
         self.time_remaining = {}  # of the last request of each method
         self.pieces = []  # sizes of the messages of each upload
         self.fail = {}
+        self.reasons = {}  # maps a method to the (status, text, reason) that it fails with
+        self.max_artefact_bytes = 0
         self.artefacts = {}  # digest: content
         self.not_ready = ""
         self.call = lambda request: ftl.CallResponse(body=request.body)
@@ -88,6 +102,10 @@ class FakeBackplane:
         context.send_initial_metadata((("ftl-request-id", "req-1"),))
         if method in self.fail:
             context.abort(*self.fail[method])
+        if method in self.reasons:
+            status, text, reason = self.reasons[method]
+            context.set_trailing_metadata((("grpc-status-details-bin", _details(status, text, reason)),))
+            context.abort(status, text)
 
 
 class _Verbs(ftl_grpc.VerbServiceServicer):
@@ -119,9 +137,10 @@ class _Backplane(ftl_grpc.BackplaneServiceServicer):
 
     def GetArtefactDiffs(self, request, context):
         self.fake.enter("GetArtefactDiffs", request, context)
-        self.fake.before_diffs()
+        if request.client_digests:
+            self.fake.before_diffs()
         missing = [digest for digest in request.client_digests if digest not in self.fake.artefacts]
-        return ftl.GetArtefactDiffsResponse(missing_digests=missing)
+        return ftl.GetArtefactDiffsResponse(missing_digests=missing, max_artefact_bytes=self.fake.max_artefact_bytes)
 
     def UploadArtefact(self, requests, context):
         self.fake.enter("UploadArtefact", None, context)

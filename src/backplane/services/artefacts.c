@@ -16,6 +16,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "ftl.pb-c.h"
 #include "pb/pb.h"
 #include "router/worker.h"
@@ -24,7 +25,6 @@
 #define UPLOAD_PATH "/xyz.block.ftl.v1.BackplaneService/UploadArtefact"
 
 enum {
-	ARTEFACTS_MAX = 10000, /* of one deployment, or in one GetArtefactDiffs */
 	UPLOAD_PIECE = 256 << 10, /* bytes of one write */
 	/* Bytes that may wait for the disk before the sender has to wait; a window of the stream comes on top. */
 	UPLOAD_AHEAD = 512 << 10,
@@ -41,6 +41,7 @@ struct diff {
 	const Ftl__GetArtefactDiffsRequest *request; /* belongs to unary */
 	struct digest *digests;
 	bool *have;
+	uint64_t max_bytes; /* of one artefact */
 };
 
 int artefacts_check_count(size_t count, struct error *err) {
@@ -62,6 +63,7 @@ static void diff_reply(const struct diff *diff) {
 	Ftl__DeploymentArtefact *artefacts = mem_alloc((count + 1) * sizeof *artefacts);
 	Ftl__GetArtefactDiffsResponse response;
 	ftl__get_artefact_diffs_response__init(&response);
+	response.max_artefact_bytes = diff->max_bytes;
 	response.missing_digests = mem_alloc((count + 1) * sizeof *response.missing_digests);
 	response.client_artefacts = mem_alloc((count + 1) * sizeof(Ftl__DeploymentArtefact *));
 	for (size_t i = 0; i < count; i++) {
@@ -104,6 +106,7 @@ static void on_get_diffs(struct rpc_unary *unary, const ProtobufCMessage *messag
 	struct context *context = unary->service;
 	struct diff *diff = mem_zalloc(sizeof *diff);
 	diff->unary = unary;
+	diff->max_bytes = context->options->artefact_max;
 	diff->request = (const Ftl__GetArtefactDiffsRequest *)message;
 	diff->op.loop = unary->loop;
 	diff->op.done = on_diff_known;

@@ -9,11 +9,13 @@
 
 #include "base/clock.h"
 #include "base/nearest.h"
+#include "base/reasons.h"
 #include "base/size.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/project/builder.h"
+#include "cli/project/order.h"
 #include "cli/schemas/schema_diff.h"
 #include "cli/schemas/schemas.h"
 #include "cli/upload.h"
@@ -54,10 +56,12 @@ static const struct args_option options[] = {
 
 struct deploy {
 	struct cli *cli;
+	const char *folder;
 	const struct deploy_options *options;
 	struct project project;
 	struct schema_module *schema;
 	struct files files;
+	uint64_t file_max; /* bytes; 0: unknown */
 	const char *key;
 	bool existed, was_active;
 	uint64_t start_ms;
@@ -90,6 +94,16 @@ static int check_entry(const struct deploy *deploy, struct error *err) {
 			 project->file, project->entry, meant ? "; " : "", meant ? meant : "");
 }
 
+/* Anything but a shared object is executed by the Runner. */
+static int check_executable(const struct deploy *deploy, struct error *err) {
+	const struct project *project = &deploy->project;
+	const struct file *entry = files_find(&deploy->files, project->entry);
+	if (entry->executable || str_ends_with(str_from(project->entry), STR(".so")))
+		return 0;
+	return error_set(err, CODE_INVALID_ARGUMENT, "%s: the entry %s is not executable; chmod +x %s/%s",
+			 project->file, project->entry, project->folder, project->entry);
+}
+
 static int prepare(struct deploy *deploy, struct error *err) {
 	const struct project *project = &deploy->project;
 	struct cli *cli = deploy->cli;
@@ -102,7 +116,8 @@ static int prepare(struct deploy *deploy, struct error *err) {
 	struct files *files = &deploy->files;
 	if (files_collect(project->folder, project->deploy, project->deploy_count, &cli->arena, files, err) < 0)
 		return -1;
-	if (check_entry(deploy, err) < 0)
+	if (check_entry(deploy, err) < 0 || files_check(project->folder, files, deploy->file_max, err) < 0 ||
+	    check_executable(deploy, err) < 0)
 		return -1;
 	return upload_hash(project, &deploy->files, err);
 }
@@ -204,50 +219,183 @@ static void report(struct deploy *deploy, bool live) {
 	printf("%s)\n", took);
 }
 
-/* --- the command -------------------------------------------------------------------------------------------------- */
+/* --- one module --------------------------------------------------------------------------------------------------- */
 
-static int deploy_folder(struct cli *cli, const char *folder, struct error *err) {
-	struct deploy deploy = {.cli = cli, .options = cli->options};
-	if (project_read(folder, &cli->arena, &deploy.project, err) < 0 || check_project(&deploy.project, err) < 0)
-		return -1;
-	if (prepare(&deploy, err) < 0 || cli_connect(cli, deploy.project.endpoint, err) < 0)
-		return -1;
-	if (upload_find_missing(cli, &deploy.files, err) < 0)
-		return -1;
-	if (deploy.options->dry_run) {
-		struct schema_diff *diff;
-		if (schema_diff_make(cli, deploy.project.endpoint, deploy.schema, &diff, err) < 0)
-			return -1;
-		progress_clear();
-		print_plan(&deploy, diff);
-		schema_diff_free(diff);
-		return 0;
-	}
-	if (upload_missing(cli, &deploy.project, &deploy.files, err) < 0 || create(&deploy, err) < 0)
-		return -1;
-	bool live = !deploy.options->no_wait;
-	const struct watch watch = {.module = deploy.project.module,
-				    .key = deploy.key,
-				    .timeout_ms = deploy.options->timeout_ms,
-				    .verbose = deploy.options->verbose};
-	if (live && watch_until_live(cli, &watch, err) < 0)
-		return -1;
-	report(&deploy, live);
-	fflush(stdout);
-	/* Without a client SIGINT ends the process by its default action, as it should during the next build. */
+/* Without a client SIGINT ends the process by its default action, as it should during a build. */
+static void disconnect(struct cli *cli) {
 	client_close(cli->client);
 	cli->client = NULL;
+}
+
+static int read_folder(struct deploy *deploy, const char *folder, struct error *err) {
+	struct cli *cli = deploy->cli;
+
+	if (project_read(folder, &cli->arena, &deploy->project, err) < 0 || check_project(&deploy->project, err) < 0)
+		return -1;
 	return 0;
 }
 
-static int run(struct cli *cli) {
+/* Nothing is built for a Backplane that does not answer, or read that it would refuse. */
+static int build(struct deploy *deploy, struct error *err) {
+	struct cli *cli = deploy->cli;
+	if (cli_connect(cli, deploy->project.endpoint, err) < 0 || upload_limit(cli, &deploy->file_max, err) < 0)
+		return -1;
+	disconnect(cli);
+	return prepare(deploy, err);
+}
+
+static int show_plan(struct deploy *deploy, struct error *err) {
+	struct schema_diff *diff;
+	if (schema_diff_make(deploy->cli, deploy->project.endpoint, deploy->schema, &diff, err) < 0)
+		return -1;
+	progress_clear();
+	print_plan(deploy, diff);
+	schema_diff_free(diff);
+	return 0;
+}
+
+static int deploy_built(struct deploy *deploy, struct error *err) {
+	struct cli *cli = deploy->cli;
+	if (cli_connect(cli, deploy->project.endpoint, err) < 0 || upload_find_missing(cli, &deploy->files, err) < 0)
+		return -1;
+	if (deploy->options->dry_run)
+		return show_plan(deploy, err);
+	if (upload_missing(cli, &deploy->project, &deploy->files, err) < 0 || create(deploy, err) < 0)
+		return -1;
+	bool live = !deploy->options->no_wait;
+	const struct watch watch = {.module = deploy->project.module,
+				    .key = deploy->key,
+				    .timeout_ms = deploy->options->timeout_ms,
+				    .verbose = deploy->options->verbose};
+	if (live && watch_until_live(cli, &watch, err) < 0)
+		return -1;
+	report(deploy, live);
+	fflush(stdout);
+	disconnect(cli);
+	return 0;
+}
+
+/* --- several modules ---------------------------------------------------------------------------------------------- */
+
+/* The modules of one run; both arrays have an entry for each folder. */
+struct deploy_batch {
+	struct cli *cli;
 	size_t count;
-	char *const *folders = cli_folders(cli, &count);
+	struct deploy *deploys;
+	struct order_item *items;
+};
+
+/* What a module needs as far as it can be known before the build: what ftl.toml says, and the schema that is there, if
+ * it can be read. */
+static void guess_needs(struct deploy_batch *batch, size_t i) {
+	const struct project *project = &batch->deploys[i].project;
+	struct arena *arena = &batch->cli->arena;
+	struct schema_module *module;
+	struct order_item *item = &batch->items[i];
+	item->module = project->module;
+	if (schema_read_quietly(batch->cli, project, &module) == 0)
+		order_needs(module, arena, item);
+	const char **needs = arena_alloc(arena, (item->need_count + project->use_count + 1) * sizeof *needs);
+	for (size_t j = 0; j < item->need_count; j++)
+		needs[j] = item->needs[j];
+	for (size_t j = 0; j < project->use_count; j++)
+		needs[item->need_count++] = project->uses[j];
+	item->needs = needs;
+}
+
+/* Says how a circle is cut, of which the item is one. */
+static void hint_at_circle(struct deploy_batch *batch, const struct order_item *item, const struct error *err) {
+	if (item->needed == NULL || strcmp(err->reason, REASON_SCHEMA_MISFIT) != 0)
+		return;
+	batch->cli->hint = arena_printf(
+		&batch->cli->arena,
+		"%s and %s need each other, so neither can be first; deploy %s once with --allow-breaking and then all of "
+		"them, or move the types that both use into a module of their own",
+		item->module, item->needed, item->module);
+}
+
+/* Returns the exit code of the failure. */
+static int fail(struct deploy_batch *batch, struct order_item *item, const struct error *err) {
+	hint_at_circle(batch, item, err);
+	int code = cli_fail(batch->cli, err);
+	batch->cli->hint = NULL;
+	disconnect(batch->cli);
+	order_state_move(&item->state, ORDER_FAILED);
+	return code;
+}
+
+/* Builds the module, and deploys it unless its schema says that another one of this run goes first. */
+static int go_on_with(struct deploy_batch *batch, size_t i, struct error *err) {
+	struct deploy *deploy = &batch->deploys[i];
+	struct order_item *item = &batch->items[i];
+	if (deploy->schema == NULL) {
+		if (build(deploy, err) < 0)
+			return -1;
+		order_needs(deploy->schema, &batch->cli->arena, item);
+		item->needed = NULL;
+		return 0;
+	}
+	if (deploy_built(deploy, err) < 0)
+		return -1;
+	order_state_move(&item->state, ORDER_DONE);
+	return 0;
+}
+
+static void list_modules(struct deploy_batch *batch, enum order_state state, const char *title) {
+	const char *names = "";
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->items[i].state == state)
+			names = arena_printf(&batch->cli->arena, "%s%s%s", names, names[0] != '\0' ? ", " : "",
+					     batch->deploys[i].project.module != NULL ? batch->deploys[i].project.module
+										      : batch->deploys[i].folder);
+	if (names[0] != '\0')
+		output_nothing("%s: %s", title, names);
+}
+
+/* One error for each that was left undone, and where people read, the modules by how they ended. */
+static void sum_up(struct deploy_batch *batch) {
+	bool all_done = true;
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct order_item *item = &batch->items[i];
+		all_done &= item->state == ORDER_DONE;
+		if (item->state == ORDER_LEFT)
+			output_error("%s is left undone, as it needs %s", item->module, item->needed);
+		else if (item->state == ORDER_WAITING)
+			output_error("%s is left undone", batch->deploys[i].folder);
+	}
+	if (all_done || batch->count < 2 || batch->cli->common->output == FORMAT_JSON)
+		return;
+	list_modules(batch, ORDER_DONE, batch->deploys[0].options->dry_run ? "could be deployed" : "deployed");
+	list_modules(batch, ORDER_FAILED, "failed");
+	list_modules(batch, ORDER_LEFT, "left undone");
+	list_modules(batch, ORDER_WAITING, "left undone");
+}
+
+static int deploy_all(struct deploy_batch *batch) {
 	struct error err;
-	for (size_t i = 0; i < count; i++)
-		if (deploy_folder(cli, folders[i], &err) < 0)
-			return cli_fail(cli, &err);
-	return EXIT_DONE;
+	int code = EXIT_DONE, next;
+	for (size_t i = 0; i < batch->count; i++) {
+		if (read_folder(&batch->deploys[i], batch->deploys[i].folder, &err) == 0)
+			guess_needs(batch, i);
+		else
+			code = fail(batch, &batch->items[i], &err);
+	}
+	while (code != EXIT_INTERRUPTED && (next = order_next(batch->items, batch->count)) >= 0)
+		if (go_on_with(batch, (size_t)next, &err) < 0)
+			code = fail(batch, &batch->items[next], &err);
+	sum_up(batch);
+	return code;
+}
+
+static int run(struct cli *cli) {
+	struct deploy_batch batch = {.cli = cli};
+	char *const *folders = cli_folders(cli, &batch.count);
+	batch.deploys = arena_alloc(&cli->arena, batch.count * sizeof *batch.deploys);
+	batch.items = arena_alloc(&cli->arena, batch.count * sizeof *batch.items);
+	memset(batch.items, 0, batch.count * sizeof *batch.items);
+	for (size_t i = 0; i < batch.count; i++)
+		batch.deploys[i] = (struct deploy){.cli = cli, .options = cli->options, .folder = folders[i]};
+	return deploy_all(&batch);
 }
 
 const struct command command_deploy = {
@@ -259,8 +407,9 @@ const struct command command_deploy = {
 		    "ftl deploy examples/time examples/echo\n"
 		    "ftl deploy --replicas 3 --timeout 2m greeter",
 	.notes =
-		"Deploys the module of DIR/ftl.toml (default \".\"), several in the order given. Calls go to the\n"
-		"deployment that runs now until the new one is live; if the new one does not come up, it goes on serving.",
+		"Deploys the module of DIR/ftl.toml (default \".\"); of several each after those that its schema names. If\n"
+		"one fails, those that need it are left undone, and the others are deployed. Calls go to the deployment\n"
+		"that runs now until the new one is live; if the new one does not come up, it goes on serving.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct deploy_options),

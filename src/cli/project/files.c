@@ -61,17 +61,31 @@ static int check_stays_inside(const struct collector *collector, const char *pat
 	return inside ? 0 : -1;
 }
 
+/* The path with bytes that are no printable ASCII or UTF-8 as "\\xFF", to be named in an error. */
+static const char *visible(struct arena *arena, const char *path) {
+	bool is_text = str_is_text(str_from(path));
+	const char *shown = "";
+	for (const char *at = path; *at != '\0'; at++) {
+		unsigned char byte = (unsigned char)*at;
+		bool plain = byte >= 0x20 && byte != 0x7F && (byte < 0x80 || is_text);
+		shown = arena_printf(arena, plain ? "%s%c" : "%s\\x%02X", shown, byte);
+	}
+	return shown;
+}
+
 static int add_file(struct collector *collector, const char *path, struct error *err) {
-	if (path_check_relative(str_from(path), err) < 0 || check_stays_inside(collector, path, err) < 0)
+	if (path_check_relative(str_from(path), err) < 0)
+		return error_wrap(err, "%s/%s", collector->folder, visible(collector->arena, path));
+	if (check_stays_inside(collector, path, err) < 0)
 		return -1;
 	collector->matched++;
 	if (map_put(&collector->seen, str_from(path), collector) != NULL)
 		return 0;
 	struct files *files = &collector->files;
-	if (files->count == FILES_MAX)
+	if (files->count == ARTEFACTS_MAX)
 		return error_set(err, CODE_RESOURCE_EXHAUSTED,
 				 "%s: \"deploy\" stands for more than %d files; name fewer, or pack them into one",
-				 collector->folder, FILES_MAX);
+				 collector->folder, ARTEFACTS_MAX);
 	if (files->count == collector->capacity) {
 		collector->capacity = MAX(collector->capacity * 2, (size_t)64);
 		files->items = mem_realloc(files->items, collector->capacity * sizeof *files->items);
@@ -248,7 +262,9 @@ static int collect(struct collector *collector, const char *text, struct error *
 	if (str_eq(pattern, STR("."))) {
 		if (add_all(collector, "", NULL, err) < 0)
 			return -1;
-	} else if (path_check_relative(pattern, err) < 0 || expand(collector, "", pattern, false, NULL, err) < 0) {
+	} else if (path_check_relative(pattern, err) < 0) {
+		return error_wrap(err, "%s: \"deploy\"", collector->folder);
+	} else if (expand(collector, "", pattern, false, NULL, err) < 0) {
 		return -1;
 	}
 	if (collector->matched == 0)
@@ -293,6 +309,30 @@ int files_open(const char *folder, const struct file *file, int *ret_fd, struct 
 	if (fd < 0)
 		return -1;
 	*ret_fd = fd;
+	return 0;
+}
+
+int files_check(const char *folder, struct files *files, uint64_t max, struct error *err) {
+	for (size_t i = 0; i < files->count; i++) {
+		struct file *file = &files->items[i];
+		struct stat status;
+		int fd;
+		if (files_open(folder, file, &fd, err) < 0)
+			return -1;
+		int failed = fstat(fd, &status);
+		close(fd);
+		if (failed < 0)
+			return error_set_errno(err, errno, "could not read the attributes of %s/%s", folder,
+					       file->path);
+		file->size = (uint64_t)status.st_size;
+		file->executable = (status.st_mode & 0111) != 0;
+		if (max > 0 && file->size > max)
+			return error_set(
+				err, CODE_RESOURCE_EXHAUSTED,
+				"%s/%s has %llu bytes; the Backplane takes files of at most %llu, which is its max-artefact; "
+				"leave the file out of \"deploy\", or cut it into several",
+				folder, file->path, (unsigned long long)file->size, (unsigned long long)max);
+	}
 	return 0;
 }
 

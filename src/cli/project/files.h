@@ -13,7 +13,6 @@
 #include "store/digest.h"
 
 enum {
-	FILES_MAX = 20000, /* of one module */
 	FILES_DEPTH_MAX = 64, /* folders in folders */
 	FILES_CHUNK = 256 << 10, /* bytes that are read at a time */
 };
@@ -34,6 +33,10 @@ struct files {
 /* Expands the patterns, in arena. A pattern without a match is an error. Digests and sizes stay unset. */
 int files_collect(const char *folder, const char *const *patterns, size_t count, struct arena *arena,
 		  struct files *ret_files, struct error *err);
+
+/* Looks at all files before one is read: sets sizes and executable bits, and finds a file that cannot be read or has
+ * more than max bytes; 0: no maximum. */
+int files_check(const char *folder, struct files *files, uint64_t max, struct error *err);
 
 /* Reads a file and sets its digest, size and executable bit. */
 int files_hash(const char *folder, struct file *file, struct error *err);

@@ -54,6 +54,24 @@ int schema_read_file(struct cli *cli, const char *path, struct schema_module **r
 	return result;
 }
 
+int schema_read_quietly(struct cli *cli, const struct project *project, struct schema_module **ret_module) {
+	const char *path = project_path(&cli->arena, project, project->schema);
+	struct schema_diagnostics diagnostics;
+	struct schema_module *module;
+	struct error ignored;
+	char *text;
+	size_t len;
+	if (file_read(path, SCHEMA_TEXT_MAX, &text, &len, &ignored) < 0)
+		return -1;
+	schema_diagnostics_init(&diagnostics);
+	int result = schema_parse(str_new(text, len), path, &cli->arena, &module, &diagnostics);
+	schema_diagnostics_deinit(&diagnostics);
+	free(text);
+	if (result == 0)
+		*ret_module = module;
+	return result;
+}
+
 int schema_check_file_references(const struct schema_module *module, const struct map *modules, const char *path,
 				 struct error *err) {
 	struct schema_diagnostics diagnostics;

@@ -19,6 +19,9 @@ int schema_read_file(struct cli *cli, const char *path, struct schema_module **r
 int schema_read_own(struct cli *cli, const struct project *project, struct schema_module **ret_module,
 		    struct error *err);
 
+/* Reads the schema of a module's folder, as schema_read_own does, without a word about what is wrong with it. */
+int schema_read_quietly(struct cli *cli, const struct project *project, struct schema_module **ret_module);
+
 /* Warns of metadata whose name is nearly one of FTL's: other names are allowed, but that is probably a typo. */
 void schema_warn_of_metadata(const struct schema_module *module);
 

@@ -60,8 +60,10 @@ static void expands_patterns(void **state UNUSED) {
 		{"main/x", ".: \"main/x\" in \"deploy\" stands for no file; was it built?"},
 		{"*.rs", ".: \"*.rs\" in \"deploy\" stands for no file; was it built?"},
 		{"**/none", ".: \"**/none\" in \"deploy\" stands for no file; was it built?"},
-		{"../x", "the path \"../x\" has the part \"..\"; empty parts, \".\" and \"..\" are not allowed"},
-		{"/etc/passwd", "the path \"/etc/passwd\" is absolute; give it relative to the module's folder"},
+		{"../x",
+		 ".: \"deploy\": the path \"../x\" has the part \"..\"; empty parts, \".\" and \"..\" are not allowed"},
+		{"/etc/passwd",
+		 ".: \"deploy\": the path \"/etc/passwd\" is absolute; give it relative to the module's folder"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_string_equal(expand(cases[i].pattern), cases[i].files);
