@@ -9,7 +9,8 @@ enum {
 	/* "max-call-depth": calls that wait for each other. */
 	CHAIN_MAX = 64,
 	CHAIN_TEXT_MAX = ERROR_TEXT_MAX - 200,
-	REQUEST_ID_SIZE = 20,
+	REQUEST_ID_KEY_DIGITS = 6,
+	REQUEST_ID_HASH_DIGITS = 10,
 	TRACE_SIZE = 55,
 };
 
@@ -76,27 +77,34 @@ int call_headers_check_chain(const struct http_headers *received, const char *ve
 
 /* --- headers for the Runner --------------------------------------------------------------------------------------- */
 
-/* Sixteen hexadecimal digits. printf would cost as much as all else that routing does. */
-static void put_hex(char *at, uint64_t number) {
-	for (size_t i = 16; i-- > 0; number >>= 4)
-		at[i] = "0123456789abcdef"[number & 15];
+/* The lowest hexadecimal digits of a number. printf would cost as much as all else that routing does. */
+static void put_hex(char *at, uint64_t number, size_t digits) {
+	for (; digits-- > 0; number >>= 4)
+		at[digits] = "0123456789abcdef"[number & 15];
 }
 
+/* "ORIGIN-KEY-HASH", the form that SDKs of 2023 insist on: ORIGIN says where the outermost call came from, and HASH is
+ * ten hexadecimal digits. KEY, which has no dash, is random too: ten digits alone would come again after a million. */
 static struct str make_request_id(struct arena *arena, uint64_t *random) {
-	char *id = arena_alloc(arena, REQUEST_ID_SIZE);
-	memcpy(id, "req-", 4);
-	put_hex(id + 4, random_next(random));
-	return str_new(id, REQUEST_ID_SIZE);
+	static const struct str origin = STR_INIT("ingress-"); /* from a client */
+	size_t size = origin.len + REQUEST_ID_KEY_DIGITS + 1 + REQUEST_ID_HASH_DIGITS;
+	char *id = arena_alloc(arena, size), *key = id + origin.len, *hash = key + REQUEST_ID_KEY_DIGITS + 1;
+	uint64_t number = random_next(random);
+	memcpy(id, origin.ptr, origin.len);
+	put_hex(key, number >> 4 * REQUEST_ID_HASH_DIGITS, REQUEST_ID_KEY_DIGITS);
+	hash[-1] = '-';
+	put_hex(hash, number, REQUEST_ID_HASH_DIGITS);
+	return str_new(id, size);
 }
 
 /* W3C trace context: version, trace, span, flags. */
 static struct str make_trace(struct arena *arena, uint64_t *random) {
 	char *trace = arena_alloc(arena, TRACE_SIZE);
 	memcpy(trace, "00-", 3);
-	put_hex(trace + 3, random_next(random));
-	put_hex(trace + 19, random_next(random) | 1);
+	put_hex(trace + 3, random_next(random), 16);
+	put_hex(trace + 19, random_next(random) | 1, 16);
 	trace[35] = '-';
-	put_hex(trace + 36, random_next(random) | 1);
+	put_hex(trace + 36, random_next(random) | 1, 16);
 	memcpy(trace + 52, "-01", 3);
 	return str_new(trace, TRACE_SIZE);
 }

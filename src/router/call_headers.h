@@ -2,9 +2,10 @@
 /*
  * The headers by which calls know of each other, and what the router makes of them:
  *
- *   ftl-verb        one for each call that led to this one, oldest first, as SDKs pass them on; the router adds this
- * one ftl-request-id  of the outermost call; the router makes it traceparent     W3C trace context; the router makes it
- * where the caller has none ftl-deployment  which deployment the Runner must host; only the router sets it
+ *   ftl-verb         one for each call that led to this one, oldest first, as SDKs pass them on; the router adds one
+ *   ftl-request-id   of the outermost call, as ORIGIN-KEY-HASH; the router makes it where the caller has none
+ *   traceparent      W3C trace context; the same
+ *   ftl-deployment   which deployment the Runner must host; only the router sets it
  */
 #pragma once
 

@@ -44,6 +44,28 @@ static bool level_from_name(const char *name, enum log_level *ret_level) {
 	return false;
 }
 
+/* Moves what is in an object within the object up to it; names that are there already stay where they are. */
+static void lift(json_t *object, const char *key) {
+	json_t *inner = json_object_get(object, key), *value;
+	const char *name;
+	void *next;
+	json_object_foreach_safe(inner, next, name, value) {
+		if (json_object_get(object, name) != NULL)
+			continue;
+		json_object_set(object, name, value);
+		json_object_del(inner, name);
+	}
+	if (json_is_object(inner) && json_object_size(inner) == 0)
+		json_object_del(object, key);
+}
+
+/* Rust's tracing has the message among the "fields". Elsewhere "fields" is an attribute like any other. */
+static void lift_fields(json_t *object) {
+	bool has_message = json_object_get(object, "message") != NULL || json_object_get(object, "msg") != NULL;
+	if (!has_message && json_is_string(json_object_get(json_object_get(object, "fields"), "message")))
+		lift(object, "fields");
+}
+
 /* Moves a field from the object to the line. A value that is not understood stays among the attributes. */
 static void take_level(json_t *object, struct log_line *line) {
 	const json_t *level = json_object_get(object, "level");
@@ -51,10 +73,10 @@ static void take_level(json_t *object, struct log_line *line) {
 		json_object_del(object, "level");
 }
 
-static void take_time(json_t *object, struct log_line *line) {
-	const json_t *time = json_object_get(object, "time");
+static void take_time(json_t *object, const char *key, struct log_line *line) {
+	const json_t *time = json_object_get(object, key);
 	if (json_is_string(time) && read_time(str_from(json_string_value(time)), &line->time_ms))
-		json_object_del(object, "time");
+		json_object_del(object, key);
 }
 
 static bool take_message(json_t *object, const char *key, struct arena *arena, struct log_line *line) {
@@ -70,10 +92,13 @@ static bool read_object(struct str text, struct arena *arena, struct log_line *l
 	json_t *object = text.ptr[0] == '{' ? json_loadb(text.ptr, text.len, 0, NULL) : NULL;
 	if (object == NULL)
 		return false;
+	lift_fields(object);
 	take_level(object, line);
-	take_time(object, line);
+	take_time(object, "time", line);
+	take_time(object, "timestamp", line);
 	if (!take_message(object, "message", arena, line) && !take_message(object, "msg", arena, line))
 		line->message = "";
+	lift(object, "attributes"); /* of FTL's Go SDK of 2023, and of OpenTelemetry */
 	if (json_object_size(object) > 0) {
 		char *attributes = json_dumps(object, JSON_COMPACT);
 		if (attributes != NULL)

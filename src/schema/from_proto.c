@@ -247,6 +247,15 @@ static void read_calls(struct proto_reader *reader, const Schema__MetadataCalls 
 		COMPLAIN(reader, NULL, "%s", "+calls names no verb");
 }
 
+static void read_ingress(struct proto_reader *reader, const Schema__MetadataIngress *message,
+			 struct schema_metadata *metadata) {
+	metadata->name = "ingress";
+	metadata->pos = read_pos(reader, message->pos);
+	metadata->args = arena_alloc(reader->arena, 2 * sizeof *metadata->args);
+	metadata->args[metadata->arg_count++] = read_text(reader, "the method of an ingress", message->method);
+	metadata->args[metadata->arg_count++] = read_text(reader, "the path of an ingress", message->path);
+}
+
 static void read_other(struct proto_reader *reader, const Schema__MetadataOther *message,
 		       struct schema_metadata *metadata) {
 	metadata->name = read_name(reader, "metadata", message->name);
@@ -266,6 +275,8 @@ static void read_metadata(struct proto_reader *reader, Schema__Metadata **messag
 		struct schema_metadata metadata = {0};
 		if (messages[i]->value_case == SCHEMA__METADATA__VALUE_CALLS) {
 			read_calls(reader, messages[i]->calls, &metadata);
+		} else if (messages[i]->value_case == SCHEMA__METADATA__VALUE_INGRESS) {
+			read_ingress(reader, messages[i]->ingress, &metadata);
 		} else if (messages[i]->value_case == SCHEMA__METADATA__VALUE_OTHER) {
 			read_other(reader, messages[i]->other, &metadata);
 		} else {

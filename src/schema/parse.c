@@ -51,15 +51,61 @@ static int parse_metadata(struct parser *parser, struct schema_metadata *ret_met
 	return 0;
 }
 
+static void add_metadata(struct parser *parser, struct schema_metadata_list *list,
+			 const struct schema_metadata *metadata) {
+	list->items = array_grow(parser->arena, list->items, list->count, sizeof *metadata);
+	list->items[list->count++] = *metadata;
+}
+
 static int parse_metadata_list(struct parser *parser, struct schema_metadata_list *list) {
 	while (lex_is(&parser->lexer, '+')) {
 		struct schema_metadata metadata;
 		if (parse_metadata(parser, &metadata) != 0)
 			return -1;
-		list->items = array_grow(parser->arena, list->items, list->count, sizeof metadata);
-		list->items[list->count++] = metadata;
+		add_metadata(parser, list, &metadata);
 	}
 	return 0;
+}
+
+/* "ingress METHOD PATH": two words, as more metadata may follow on the line. */
+static int parse_ingress(struct parser *parser, struct schema_metadata *metadata) {
+	static const char hint[] = "it is written: +ingress GET /path";
+	enum { WORDS = 2 };
+	metadata->args = arena_alloc(parser->arena, WORDS * sizeof *metadata->args);
+	for (struct str word; metadata->arg_count < WORDS && lex_word(&parser->lexer, &word);) {
+		if (parser_count_node(parser) != 0)
+			return -1;
+		metadata->args[metadata->arg_count++] = arena_strdup(parser->arena, word);
+	}
+	lex_next(&parser->lexer);
+	return metadata->arg_count == WORDS
+		       ? 0
+		       : schema_diagnose(parser->diagnostics, metadata->pos, hint, "ingress takes a method and a path");
+}
+
+/* The language of 2023 wrote "calls a.b" and "ingress GET /path" without a plus. Nothing else that may follow a data or
+ * a verb begins with one of these words; a field may have them as its name. */
+static int parse_bare_metadata(struct parser *parser, struct schema_metadata_list *list) {
+	bool is_calls = lex_is_name(&parser->lexer, "calls");
+	struct schema_metadata metadata = {.pos = parser->lexer.token.pos, .name = is_calls ? "calls" : "ingress"};
+	if (is_calls)
+		lex_next(&parser->lexer);
+	if ((is_calls ? parse_calls : parse_ingress)(parser, &metadata) != 0)
+		return -1;
+	add_metadata(parser, list, &metadata);
+	return 0;
+}
+
+static int parse_decl_metadata(struct parser *parser, struct schema_decl *decl) {
+	bool may_be_bare = decl->kind == SCHEMA_VERB || decl->kind == SCHEMA_DATA;
+	for (;;) {
+		if (parse_metadata_list(parser, &decl->metadata) != 0)
+			return -1;
+		if (!may_be_bare || (!lex_is_name(&parser->lexer, "calls") && !lex_is_name(&parser->lexer, "ingress")))
+			return 0;
+		if (parse_bare_metadata(parser, &decl->metadata) != 0)
+			return -1;
+	}
 }
 
 static bool at_block_end(const struct parser *parser, size_t block) {
@@ -324,7 +370,8 @@ static const char *familiar_keyword(struct str word) {
 	static const char *const pairs[][2] = {
 		{"import", "nothing is imported: a type of another module is written module.Type"},
 		{"use", "nothing is imported: a type of another module is written module.Type"},
-		{"calls", "it stands behind a '+': +calls module.verb"},
+		{"calls", "it stands after the verb that calls: +calls module.verb"},
+		{"ingress", "it stands after the verb that answers: +ingress GET /path"},
 		{"message", "did you mean \"data\"?"},
 		{"struct", "did you mean \"data\"?"},
 		{"class", "did you mean \"data\"?"},
@@ -385,7 +432,7 @@ static int parse_decl(struct parser *parser) {
 	parser->lost = lost_before;
 	int result = keyword->parse(parser, &decl);
 	if (result == 0)
-		result = parse_metadata_list(parser, &decl.metadata);
+		result = parse_decl_metadata(parser, &decl);
 	if (parser->stopped)
 		return -1;
 	parser_take_comments_within(parser, &decl.comments);

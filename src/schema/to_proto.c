@@ -127,9 +127,27 @@ static Schema__Type *write_type(struct proto_writer *writer, const struct schema
 	return message;
 }
 
+/* With another number of words it is metadata like any other. */
+static bool is_ingress(const struct schema_metadata *metadata) {
+	return strcmp(metadata->name, "ingress") == 0 && metadata->arg_count == 2;
+}
+
+static Schema__MetadataIngress *write_ingress(struct proto_writer *writer, const struct schema_metadata *metadata) {
+	Schema__MetadataIngress *message = write_empty(writer, &schema__metadata_ingress__descriptor);
+	message->pos = write_pos(writer, metadata->pos);
+	message->method = text(metadata->args[0]);
+	message->path = text(metadata->args[1]);
+	return message;
+}
+
 static Schema__Metadata *write_metadata(struct proto_writer *writer, const struct schema_metadata *metadata) {
 	Schema__Metadata *message = arena_alloc(writer->arena, sizeof *message);
 	schema__metadata__init(message);
+	if (is_ingress(metadata)) {
+		message->value_case = SCHEMA__METADATA__VALUE_INGRESS;
+		message->ingress = write_ingress(writer, metadata);
+		return message;
+	}
 	if (metadata->call_count > 0) {
 		message->value_case = SCHEMA__METADATA__VALUE_CALLS;
 		message->calls = write_empty(writer, &schema__metadata_calls__descriptor);

@@ -247,7 +247,7 @@ def test_a_traceback_is_read_line_by_line(folder):
         assert time.monotonic() < give_up, log
         time.sleep(0.1)
     first, *lines = log.splitlines()
-    assert re.search(r" error bad KeyError: 5 .*verb=bad.fail request_id=req-", first)
+    assert re.search(r" error bad KeyError: 5 .*verb=bad.fail request_id=ingress-", first)
     assert lines[0] == "    Traceback (most recent call last):"
     assert lines[2:] == ["        raise KeyError(5)", "    KeyError: 5"]
 

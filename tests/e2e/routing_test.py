@@ -245,7 +245,7 @@ def test_a_chain_of_calls(backplane, host):
         assert header(metadata, "ftl-verb") == chain[: depth + 1]
     ids = {tuple(header(metadata, "ftl-request-id")) for _, metadata, _ in seen}
     assert ids == {tuple(header(call.initial_metadata(), "ftl-request-id"))}
-    assert re.fullmatch(r"req-[0-9a-f]{16}", *ids.pop())
+    assert_request_id(*ids.pop())
     traces = {tuple(header(metadata, "traceparent")) for _, metadata, _ in seen}
     assert len(traces) == 1 and re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", *traces.pop())
     left = [remaining for _, _, remaining in seen]
@@ -253,6 +253,28 @@ def test_a_chain_of_calls(backplane, host):
     assert all(0 < one < 10.5 for one in left)
     deployments = [header(metadata, "ftl-deployment") for _, metadata, _ in seen]
     assert deployments == [[one.deployment] for one in (first, middle, last)]
+
+
+def assert_request_id(text):
+    """What the Go SDK of 2023 (v0.43) checks before it takes a call, and what its successors do: three parts."""
+    origin, key, hashed = text.split("-")
+    assert origin == "ingress"
+    assert re.fullmatch("[0-9a-f]{6}", key)
+    assert re.fullmatch("[0-9a-f]{10}", hashed)
+
+
+def test_each_call_from_outside_has_a_request_id_of_its_own(backplane, host):
+    host("echo", echo=lambda request, _: request.body)
+    ids = set()
+    for _ in range(50):
+        request_ = ftl.CallRequest(verb=schema.VerbRef(module="echo", name="echo"), body=b"{}")
+        _, call = backplane.verbs.Call.with_call(request_, timeout=LONG)
+        ids.update(header(call.initial_metadata(), "ftl-request-id"))
+    assert len(ids) == 50
+    for one in ids:
+        assert_request_id(one)
+    for part in (1, 2):  # both carry randomness
+        assert len({one.split("-")[part] for one in ids}) > 40
 
 
 def test_the_metadata_of_the_client_reaches_the_runner(backplane, host):

@@ -34,6 +34,27 @@ static void reads_time_level_message_and_attributes(void **state UNUSED) {
 	assert_reads("[1]", 5, LOG_WARN, "[1]", "");
 }
 
+static void attributes_are_nested_once(void **state UNUSED) {
+	/* The Go SDK of 2023. */
+	assert_reads("{\"level\":\"info\",\"attributes\":{\"scope\":\"echo\",\"user\":\"5\"},\"message\":\"hi\","
+		     "\"time\":\"1970-01-01T00:00:01Z\",\"error\":\"no\"}",
+		     1000, LOG_INFO, "hi", "{\"error\":\"no\",\"scope\":\"echo\",\"user\":\"5\"}");
+	/* Rust's tracing. */
+	assert_reads(
+		"{\"timestamp\":\"1970-01-01T00:00:01Z\",\"level\":\"WARN\",\"fields\":{\"message\":\"hi\",\"n\":1},"
+		"\"target\":\"app\"}",
+		1000, LOG_WARN, "hi", "{\"target\":\"app\",\"n\":1}");
+	/* Attributes of other shapes, and of names that are taken, stay as they are. */
+	assert_reads("{\"message\":\"m\",\"a\":1,\"attributes\":{\"a\":2,\"attributes\":3,\"b\":4}}", 5, LOG_WARN, "m",
+		     "{\"a\":1,\"attributes\":{\"a\":2,\"attributes\":3},\"b\":4}");
+	assert_reads("{\"message\":\"m\",\"attributes\":[1]}", 5, LOG_WARN, "m", "{\"attributes\":[1]}");
+	assert_reads("{\"message\":\"m\",\"fields\":{\"message\":\"x\"}}", 5, LOG_WARN, "m",
+		     "{\"fields\":{\"message\":\"x\"}}");
+	assert_reads("{\"msg\":\"m\",\"attributes\":{\"message\":\"x\",\"level\":\"error\"}}", 5, LOG_WARN, "m",
+		     "{\"message\":\"x\",\"level\":\"error\"}");
+	assert_reads("{\"message\":\"m\",\"attributes\":{}}", 5, LOG_WARN, "m", "");
+}
+
 static void reads_times(void **state UNUSED) {
 	static const struct {
 		const char *text;
@@ -93,6 +114,7 @@ static void shows_many_attributes_within_its_limit(void **state UNUSED) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_time_level_message_and_attributes),
+		cmocka_unit_test(attributes_are_nested_once),
 		cmocka_unit_test(reads_times),
 		cmocka_unit_test(shows_an_object_as_people_read_it),
 		cmocka_unit_test(shows_many_attributes_within_its_limit),

@@ -83,6 +83,40 @@ static void reads_the_whole_language(void **state UNUSED) {
 	world_free(world);
 }
 
+/* As version 0.43 of 2023 prints it; the metadata of a declaration may share a line. */
+static void reads_metadata_without_a_plus(void **state UNUSED) {
+	struct world *world = world_new();
+	const struct schema_module *module = check_good(world, "module todo {\n"
+							       "  data Item {\n"
+							       "    calls Int\n"
+							       "    ingress String\n"
+							       "  }\n"
+							       "\n"
+							       "  verb create(Item) Item  \n"
+							       "      calls destroy, time.time,\n"
+							       "            echo.echo\n"
+							       "      \n"
+							       "\n"
+							       "  verb destroy(Item) Item  \n"
+							       "      ingress GET /todo/destroy  calls echo.echo\n"
+							       "}\n");
+	assert_int_equal(schema_find_decl(module, "Item")->data.field_count, 2);
+	assert_string_equal(print(world, module), "module todo {\n"
+						  "  data Item {\n"
+						  "    calls Int\n"
+						  "    ingress String\n"
+						  "  }\n"
+						  "\n"
+						  "  verb create(todo.Item) todo.Item\n"
+						  "      +calls todo.destroy, time.time, echo.echo\n"
+						  "\n"
+						  "  verb destroy(todo.Item) todo.Item\n"
+						  "      +ingress GET /todo/destroy\n"
+						  "      +calls echo.echo\n"
+						  "}\n");
+	world_free(world);
+}
+
 static void keeps_metadata_of_other_names(void **state UNUSED) {
 	struct world *world = world_new();
 	const struct schema_module *module =
@@ -206,8 +240,13 @@ static const struct {
 	 "t.ftl:1:22: expected ')', found ','\n    hint: a verb takes one type: make a data of several\n"},
 	{"module a { import b }",
 	 "t.ftl:1:12: expected data, verb, enum or typealias, found \"import\"\n    hint: nothing is imported: a type of another module is written module.Type\n"},
-	{"module a { verb v(Int) Int calls b.c }",
-	 "t.ftl:1:28: expected data, verb, enum or typealias, found \"calls\"\n    hint: it stands behind a '+': +calls module.verb\n"},
+	{"module a { verb v(Int) Int calls }", "t.ftl:1:34: expected the verb that is called, found '}'\n"},
+	{"module a { verb v(Int) Int ingress GET }",
+	 "t.ftl:1:28: ingress takes a method and a path\n    hint: it is written: +ingress GET /path\n"},
+	{"module a { enum E { A Int } calls b.c }",
+	 "t.ftl:1:29: expected data, verb, enum or typealias, found \"calls\"\n    hint: it stands after the verb that calls: +calls module.verb\n"},
+	{"module a { ingress GET }",
+	 "t.ftl:1:12: expected data, verb, enum or typealias, found \"ingress\"\n    hint: it stands after the verb that answers: +ingress GET /path\n"},
 	{"module a { message X {} }",
 	 "t.ftl:1:12: expected data, verb, enum or typealias, found \"message\"\n    hint: did you mean \"data\"?\n"},
 	{"module a { } # b", "t.ftl:1:14: '#' has no meaning here\n    hint: a comment begins with //\n"},
@@ -354,6 +393,7 @@ static void keeps_to_the_maximum_of_errors(void **state UNUSED) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_the_whole_language),
+		cmocka_unit_test(reads_metadata_without_a_plus),
 		cmocka_unit_test(keeps_metadata_of_other_names),
 		cmocka_unit_test(reads_strings),
 		cmocka_unit_test(says_what_is_wrong),

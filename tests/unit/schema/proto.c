@@ -91,6 +91,25 @@ static void survives_the_wire(void **state UNUSED) {
 	world_free(world);
 }
 
+/* The message that clients of 2023 send and read; only an ingress of two words has it. */
+static void an_ingress_has_a_message_of_its_own(void **state UNUSED) {
+	static const char told[] = "module a {\n"
+				   "  verb v(Int) Int\n"
+				   "      +ingress GET /x/{y}\n"
+				   "      +ingress POST /x twice\n"
+				   "}\n";
+	struct world *world = world_new();
+	const struct schema_module *module = check_good(world, told);
+	const Schema__Module *message = schema_to_proto(module, &world->arena);
+	Schema__Metadata **metadata = message->decls[0]->verb->metadata;
+	assert_int_equal(metadata[0]->value_case, SCHEMA__METADATA__VALUE_INGRESS);
+	assert_string_equal(metadata[0]->ingress->method, "GET");
+	assert_string_equal(metadata[0]->ingress->path, "/x/{y}");
+	assert_int_equal(metadata[1]->value_case, SCHEMA__METADATA__VALUE_OTHER);
+	assert_string_equal(print(world, over_the_wire(world, module)), told);
+	world_free(world);
+}
+
 static char *canonical(struct world *world, const struct schema_module *module, size_t *ret_size) {
 	buf_clear(&world->buf);
 	assert_int_equal(schema_canonical(module, &world->buf), 0);
@@ -430,6 +449,7 @@ static void fills_in_its_own_name(void **state UNUSED) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(survives_the_wire),
+		cmocka_unit_test(an_ingress_has_a_message_of_its_own),
 		cmocka_unit_test(canonical_bytes_stand_for_the_schema),
 		cmocka_unit_test(refuses_a_module_that_names_nothing),
 		cmocka_unit_test(refuses_a_verb_without_types),
