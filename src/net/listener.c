@@ -2,6 +2,7 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/path.h"
 #include "base/reasons.h"
 #include "net/socket_owner.h"
 
@@ -131,6 +133,49 @@ static int bind_unix(const struct endpoint *endpoint, struct error *err) {
 	return error_set_errno(err, number, "could not listen on %s", endpoint->path);
 }
 
+static int make_folder_of(const char *path, struct error *err) {
+	char folder[sizeof((struct endpoint *)NULL)->path];
+	snprintf(folder, sizeof folder, "%s", path);
+	char *slash = strrchr(folder, '/');
+	if (slash == NULL || slash == folder)
+		return 0;
+	*slash = '\0';
+	return path_make_folders(folder, err);
+}
+
+/* Puts a new socket in the place of the one whose file is gone, under the same descriptor. */
+static int bind_again(struct listener *listener, struct error *err) {
+	if (make_folder_of(listener->endpoint.path, err) < 0)
+		return -1;
+	int fd = bind_unix(&listener->endpoint, err);
+	if (fd < 0)
+		return -1;
+	on_readable(&listener->poll, 0, UV_READABLE); /* takes what waited at the old one */
+	uv_poll_stop(&listener->poll);
+	dup3(fd, listener->fd, O_CLOEXEC);
+	close(fd);
+	if (!timer_is_running(&listener->pause))
+		uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+	return 0;
+}
+
+/* A file that another process has put there is left alone. */
+static void on_check(struct timer *timer) {
+	struct listener *listener = CONTAINER_OF(timer, struct listener, check);
+	const char *path = listener->endpoint.path;
+	struct stat status;
+	struct error err;
+	timer_start(listener->loop, timer, LISTENER_CHECK_MS);
+	if (lstat(path, &status) == 0 || errno != ENOENT)
+		return;
+	if (bind_again(listener, &err) == 0)
+		log_warn("the socket %s was removed by another process, and is there again", path);
+	else if (!listener->is_lost)
+		log_failure(LOG_ERROR, &err, "the socket %s was removed by another process; no new connection finds it",
+			    path);
+	listener->is_lost = lstat(path, &status) < 0;
+}
+
 static uint16_t bound_port(int fd) {
 	struct sockaddr_storage address;
 	socklen_t len = sizeof address;
@@ -166,11 +211,14 @@ void listener_adopt(struct listener *listener, struct loop *loop, int fd, const 
 				      .endpoint = *endpoint,
 				      .on_accept = on_accept,
 				      .owner = owner,
-				      .pause.fire = resume};
+				      .pause.fire = resume,
+				      .check.fire = on_check};
 	int failed = uv_poll_init(&loop->uv, &listener->poll, fd);
 	ASSERT(failed == 0);
 	listener->poll.data = listener;
 	uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+	if (endpoint->kind == ENDPOINT_UNIX)
+		timer_start(loop, &listener->check, LISTENER_CHECK_MS);
 }
 
 static void on_poll_closed(uv_handle_t *handle) {
@@ -187,6 +235,7 @@ void listener_abandon(struct listener *listener) {
 	if (is_closed(listener))
 		return;
 	timer_stop(listener->loop, &listener->pause);
+	timer_stop(listener->loop, &listener->check);
 	uv_close((uv_handle_t *)&listener->poll, on_poll_closed);
 }
 

@@ -9,6 +9,10 @@
 #include "net/endpoint.h"
 #include "net/loop.h"
 
+/* How often a UNIX listener looks whether its socket file is still there: cleaners of temporary folders remove files,
+ * and nobody who connects anew finds the socket then, while the connections of before live on. */
+enum { LISTENER_CHECK_MS = 2000 };
+
 struct listener {
 	struct loop *loop;
 	int fd;
@@ -18,13 +22,16 @@ struct listener {
 	void (*on_accept)(struct listener *listener, int fd); /* takes fd */
 	void *owner;
 	bool starved; /* without a free descriptor, which has been logged */
+	struct timer check; /* UNIX: the next look at the file */
+	bool is_lost; /* UNIX: the file is gone and could not be made again, which has been logged */
 };
 
 /* Raises the soft limit of open files to the hard one, as each connection is a file. */
 void listener_raise_file_limit(void);
 
-/* Binds and listens. A port or path in use is AlreadyExists, with the reason ADDRESS_IN_USE or NOT_A_SOCKET; the error
- * names the process that has it. A socket file on which no process listens is replaced. */
+/* Binds and listens; a socket file that is removed is made again. A port or path in use is AlreadyExists, with the
+ * reason ADDRESS_IN_USE or NOT_A_SOCKET; the error names the process that has it. A socket file on which no process
+ * listens is replaced. */
 int listener_open(struct listener *listener, struct loop *loop, const struct endpoint *endpoint,
 		  void (*on_accept)(struct listener *listener, int fd), void *owner, struct error *err);
 

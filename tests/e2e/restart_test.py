@@ -441,3 +441,27 @@ def test_an_unmanaged_runner_outlives_the_backplane(make_backplane, python_path,
         process.terminate()
         assert process.wait(LONG) == 0
     assert not is_running(pid)
+
+
+def test_sockets_that_a_cleaner_removes_are_made_again(make_backplane, monkeypatch):
+    monkeypatch.setenv("TEST_PYTHON_PATH", json.dumps(sys.path))
+    backplane = make_backplane("--warm", "0")
+    backplane.endpoint = f"unix:{backplane.folder}/front"
+    backplane.start()
+    backplane.wait_live(deploy_program(backplane))
+    pid = pid_that_answers(backplane)
+    sockets = [path for path in backplane.folder.rglob("*") if path.is_socket()]
+    assert len(sockets) == 3  # the port of the Backplane, that of the Runner, and takeover.sock
+    for path in sockets:
+        path.unlink()
+    wait_for(lambda: all(path.is_socket() for path in sockets), "the sockets", 5)
+    # New connections find both: those of this client, and those of the next Backplane.
+    backplane.connect()
+    assert pid_that_answers(backplane) == pid
+    old = backplane.process
+    backplane.start("--takeover")
+    assert old.wait(LONG) == 0
+    assert pid_that_answers(backplane) == pid
+    backplane.kill()
+    backplane.start()
+    assert pid_that_answers(backplane) == pid

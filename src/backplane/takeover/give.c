@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backplane/takeover/give.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/reasons.h"
+#include "net/listener.h"
 
 enum {
 	LOOK_MS = 5,
@@ -174,6 +176,7 @@ static void leave_workers(struct giver *giver) {
 }
 
 static void close_listener(struct giver *giver) {
+	timer_stop(&context_of(giver)->loop, &giver->check);
 	uv_close((uv_handle_t *)&giver->poll, NULL);
 	close(giver->listener);
 	giver->listener = -1;
@@ -472,6 +475,22 @@ void giver_init(struct giver *giver, struct backplane *backplane) {
 	};
 }
 
+/* As net/listener.h does: a cleaner may remove the file. */
+static void on_check(struct timer *timer) {
+	struct giver *giver = CONTAINER_OF(timer, struct giver, check);
+	const char *folder = context_of(giver)->data.folder;
+	struct error err;
+	int fd;
+	timer_start(&context_of(giver)->loop, timer, LISTENER_CHECK_MS);
+	if (takeover_packet_is_there(folder) || takeover_packet_listen(folder, &fd, &err) < 0)
+		return;
+	uv_poll_stop(&giver->poll);
+	dup3(fd, giver->listener, O_CLOEXEC);
+	close(fd);
+	uv_poll_start(&giver->poll, UV_READABLE, on_connection);
+	log_warn("the socket %s/takeover.sock was removed by another process, and is there again", folder);
+}
+
 int giver_open(struct giver *giver, struct error *err) {
 	struct offer *offer = giver->backplane->offer;
 	if (offer != NULL) {
@@ -485,6 +504,8 @@ int giver_open(struct giver *giver, struct error *err) {
 	uv_poll_init(&context_of(giver)->loop.uv, &giver->poll, giver->listener);
 	giver->poll.data = giver;
 	uv_poll_start(&giver->poll, UV_READABLE, on_connection);
+	giver->check.fire = on_check;
+	timer_start(&context_of(giver)->loop, &giver->check, LISTENER_CHECK_MS);
 	return 0;
 }
 

@@ -42,6 +42,7 @@ struct giver {
 	enum giver_state state;
 	int listener; /* DATA/takeover.sock; -1: closed */
 	uv_poll_t poll; /* of listener */
+	struct timer check; /* the next look whether the socket's file is still there */
 	int asker; /* the connection of the other process; -1: none */
 	uv_poll_t asker_poll;
 	int asker_process; /* pidfd, so that no other process is meant; -1: none */
