@@ -27,8 +27,27 @@ static const char *const code_names[CODE_COUNT] = {
 	[CODE_UNAUTHENTICATED] = "Unauthenticated",
 };
 
+/* A text of len bytes was cut to fit: it ends at a character, with a mark. */
+static void mark_cut(struct error *err, size_t len) {
+	static const char mark[] = "\xE2\x80\xA6"; /* "…" */
+	size_t at = sizeof err->msg - sizeof mark;
+	if (len < sizeof err->msg)
+		return;
+	while (at > 0 && ((unsigned char)err->msg[at] & 0xC0) == 0x80)
+		at--;
+	memcpy(err->msg + at, mark, sizeof mark);
+}
+
 static void set_text(struct error *err, const char *format, va_list args) {
-	vsnprintf(err->msg, sizeof err->msg, format, args);
+	int len = vsnprintf(err->msg, sizeof err->msg, format, args);
+	mark_cut(err, len < 0 ? 0 : (size_t)len);
+}
+
+/* Adds ": " and a text. */
+static void add_text(struct error *err, const char *text) {
+	size_t used = strlen(err->msg);
+	int len = snprintf(err->msg + used, sizeof err->msg - used, ": %s", text);
+	mark_cut(err, len < 0 ? 0 : used + (size_t)len);
 }
 
 static enum code code_from_errno(int number) {
@@ -91,8 +110,7 @@ int error_set_errno_at(struct error *err, const char *origin, int number, const 
 	va_start(args, format);
 	set_text(err, format, args);
 	va_end(args);
-	size_t used = strlen(err->msg);
-	snprintf(err->msg + used, sizeof err->msg - used, ": %s", strerror(number));
+	add_text(err, strerror(number));
 	return -1;
 }
 
@@ -118,8 +136,7 @@ int error_wrap(struct error *err, const char *format, ...) {
 	set_text(err, format, args);
 	va_end(args);
 	err->path_len = 0;
-	size_t used = strlen(err->msg);
-	snprintf(err->msg + used, sizeof err->msg - used, ": %s", inner.msg);
+	add_text(err, inner.msg);
 	return -1;
 }
 

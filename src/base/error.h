@@ -52,7 +52,7 @@ struct error {
 #define ERROR_HERE __FILE__ ":" ERROR_LINE(__LINE__)
 
 /* error_set(err, code, format, …) sets err, which may be NULL, and is -1, so that an origin reads
- * `return error_set(…)`. A text that does not fit is cut. */
+ * `return error_set(…)`. A text that does not fit is cut at a character, and ends in "…". */
 #define error_set(err, ...) error_set_at(err, ERROR_HERE, __VA_ARGS__)
 int error_set_at(struct error *err, const char *origin, enum code code, const char *format, ...) PRINTF_LIKE(4, 5);
 

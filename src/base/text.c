@@ -31,6 +31,14 @@ void text_repair(struct buf *to, struct str bytes) {
 	}
 }
 
+struct str text_cut(struct str text, size_t max) {
+	if (text.len <= max)
+		return text;
+	while (max > 0 && ((unsigned char)text.ptr[max] & 0xC0) == 0x80)
+		max--;
+	return str_new(text.ptr, max);
+}
+
 /* RFC 8259 section 7: the quote, the backslash and what is below the space. */
 static void append_quoted(struct buf *to, struct str character) {
 	static const char letters[] = "\"\\bfnrt", meanings[] = "\"\\\b\f\n\r\t";

@@ -123,9 +123,23 @@ static int take_request_header(struct h2 *h2, struct str name, struct str value,
 	return 0;
 }
 
+/* Client: keeps the beginning of the header that passed the limit, in the room that is left: of a status it is the
+ * text, which says more than the limit does. */
+static void keep_part(struct h2 *h2, struct http_stream *stream, struct str name, struct str value, size_t room) {
+	bool is_trailer = h2->block.kind == H2_BLOCK_TRAILERS;
+	if (room < name.len + HTTP_HEADER_COST || name.ptr[0] == ':' || (!is_trailer && stream->status < 200))
+		return;
+	struct str part = str_new(value.ptr, MIN(value.len, room - name.len - HTTP_HEADER_COST));
+	http_headers_add(is_trailer ? &stream->trailers : &stream->received, &stream->arena,
+			 arena_copy(&stream->arena, name), arena_copy(&stream->arena, part));
+}
+
 static int take_header(struct h2 *h2, struct http_stream *stream, struct str name, struct str value, uint8_t flags) {
+	size_t before = h2->block.bytes;
 	h2->block.bytes += name.len + value.len + HTTP_HEADER_COST;
 	if (h2->block.bytes > h2->limits.header_bytes) {
+		if (!h2->http.is_server)
+			keep_part(h2, stream, name, value, h2->limits.header_bytes - before);
 		stream->h2.headers_over = true;
 		if (h2->http.is_server && h2_is_bomb(h2, h2->block.bytes))
 			h2_terminate_for_bomb(h2);
@@ -151,6 +165,51 @@ static int on_header(nghttp2_session *session UNUSED, const nghttp2_frame *frame
 	if (h2->block.kind == H2_BLOCK_REQUEST)
 		return take_request_header(h2, name, value, flags);
 	return h2->block.stream == NULL ? 0 : take_header(h2, h2->block.stream, name, value, flags);
+}
+
+/* The headers to which the block at hand adds, or NULL. */
+static struct http_headers *block_headers(struct h2 *h2) {
+	struct http_stream *stream = h2->block.stream;
+	if (h2->block.kind == H2_BLOCK_REQUEST)
+		return &h2->block.request.headers;
+	if (stream == NULL)
+		return NULL;
+	return h2->block.kind == H2_BLOCK_TRAILERS ? &stream->trailers : &stream->received;
+}
+
+static struct str without_blanks(struct str text) {
+	while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
+		text = str_from_offset(text, 1);
+	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
+/* The library drops headers whose values are wrong, and those with blanks around them, which no peer may send (RFC 9113
+ * section 8.2.1). But gRPC's servers send them, as the text of an error may end in a blank: takes those without. */
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_bytes,
+			     size_t name_len, const uint8_t *value_bytes, size_t value_len, uint8_t flags, void *data) {
+	struct h2 *h2 = data;
+	struct str name = str_new(name_bytes, name_len), value = str_new(value_bytes, value_len);
+	struct http_headers *headers = block_headers(h2);
+	struct str trimmed = without_blanks(value);
+	/* These decide where a message ends, and whose it is. */
+	bool is_framing = str_eq(name, STR("content-length")) || str_eq(name, STR("host")) || name.ptr[0] == ':';
+	if (headers == NULL || is_framing || trimmed.len == value.len ||
+	    !nghttp2_check_header_name(name_bytes, name_len) ||
+	    !nghttp2_check_header_value((const uint8_t *)trimmed.ptr, trimmed.len))
+		return 0;
+	size_t count = headers->count;
+	/* The copy of a header ends in a zero, as nghttp2's values do. */
+	struct arena *arena = h2->block.kind == H2_BLOCK_REQUEST ? &h2->block.request.arena : &h2->block.stream->arena;
+	struct str copy = str_from(arena_strdup(arena, trimmed));
+	int result = on_header(session, frame, name_bytes, name_len, (const uint8_t *)copy.ptr, copy.len, flags, data);
+	if (headers->count > count) {
+		struct http_header *last = &headers->items[headers->count - 1];
+		last->blanks_before = (uint16_t)MIN((size_t)(trimmed.ptr - value.ptr), (size_t)UINT16_MAX);
+		last->blanks_after = (uint16_t)MIN(value.len - trimmed.len - last->blanks_before, (size_t)UINT16_MAX);
+	}
+	return result;
 }
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
@@ -296,6 +355,7 @@ void h2_receive_register(nghttp2_session_callbacks *callbacks) {
 	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
 	nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unpack_extension);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+	nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);

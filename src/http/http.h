@@ -63,6 +63,8 @@ struct http_header {
 	/* HTTP/2: the value stays out of HPACK's table of earlier headers, because it does not come again or because
 	 * its sender marked it as secret. Whoever passes the header on keeps the mark. */
 	bool never_indexed;
+	/* HTTP/2: spaces and tabs around the value, which are no part of it (RFC 9110 section 5.5). */
+	uint16_t blanks_before, blanks_after;
 };
 
 /* In the order of the wire, without the pseudo-headers. Allocated in the stream's arena. */
@@ -150,7 +152,9 @@ struct http_stream {
 	struct {
 		bool deferred; /* it asked for more body than there was, and is to be told of more */
 		bool sent; /* client: the request's headers have left; server: the whole response has */
-		bool headers_over; /* client: the response's headers passed max-header-bytes, so the stream is reset */
+		/* client: the response's headers or trailers passed max-header-bytes, so the stream is reset; the last
+		 * one that was kept is only the beginning of itself */
+		bool headers_over;
 	} h2;
 
 	/* Server only. */

@@ -7,9 +7,7 @@
 #include "ftl.pb-c.h"
 #include "pb/pb.h"
 #include "pb/wire.h"
-
-/* A status travels as a header, and peers refuse large ones. */
-enum { STATUS_TEXT_MAX = 500 };
+#include "rpc/error_info.h"
 
 static void on_done(struct task *task);
 
@@ -123,7 +121,6 @@ static void answer(struct module_call *call) {
 	if (rpc_has_ended(stream))
 		return;
 	enum code code = settle_failure(call);
-	struct error err;
 	if (code == CODE_OK) {
 		send_answer(stream, call->answer);
 		rpc_finish(stream, CODE_OK, "");
@@ -131,11 +128,10 @@ static void answer(struct module_call *call) {
 		send_failure(stream, call->failure);
 		rpc_finish(stream, CODE_OK, "");
 	} else {
-		error_set(&err, code, "%.*s", STATUS_TEXT_MAX, call->failure);
 		const char *reason = call->context.reason;
 		if (code == CODE_INVALID_ARGUMENT && reason != NULL && strlen(reason) < ERROR_REASON_MAX)
-			error_set_reason(&err, reason);
-		rpc_fail(stream, &err);
+			rpc_add_detail(stream, STR(ERROR_INFO_TYPE), error_info_encode(&stream->http.arena, reason));
+		rpc_finish(stream, code, call->failure);
 	}
 }
 

@@ -162,7 +162,7 @@ static void metadata_from_json(struct rpc_stream *stream, const json_t *metadata
 
 static void stream_receive_last(struct rpc_stream *stream, struct str bytes) {
 	json_error_t wrong;
-	json_t *end = json_loadb(bytes.ptr, bytes.len, 0, &wrong);
+	json_t *end = json_loadb(bytes.ptr, bytes.len, JSON_ALLOW_NUL, &wrong);
 	const json_t *error = json_object_get(end, "error");
 	stream->has_peer_status = true;
 	if (!json_is_object(end))
@@ -341,8 +341,9 @@ static bool plain_read_status(struct rpc_stream *stream) {
 	if (transcode_options(stream->transcoder)->gzip_receive && gzip_expand(body, &expanded, NULL) == 0)
 		body = buf_view(&expanded);
 	struct str type = http_headers_get(&stream->http.received, STR("content-type"));
-	json_t *error =
-		content_is_type(type, STR("application/json")) ? json_loadb(body.ptr, body.len, 0, &wrong) : NULL;
+	json_t *error = content_is_type(type, STR("application/json"))
+				? json_loadb(body.ptr, body.len, JSON_ALLOW_NUL, &wrong)
+				: NULL;
 	error_from_json(stream, error, content_code_from_http(stream->http.status));
 	json_decref(error);
 	buf_deinit(&expanded);

@@ -7,7 +7,7 @@
 #include "rpc/rpc.h"
 
 /* The trailer's value, in the stream's arena. */
-struct str details_to_grpc(struct rpc_stream *stream);
+struct str details_to_grpc(struct rpc_stream *stream, struct str message);
 
 /* Replaces the stream's details by those of the trailer; ignores what is malformed. */
-void details_from_grpc(struct rpc_stream *stream, struct str text);
+void details_from_grpc(struct rpc_stream *stream, struct str message);

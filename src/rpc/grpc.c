@@ -12,6 +12,10 @@
 #include "rpc/details.h"
 #include "rpc/transcode.h"
 
+/* Of "grpc-message". With the whole text and few other details in "grpc-status-details-bin" the trailers stay below 8
+ * KiB, past which gRPC's C core refuses them at random. */
+enum { TEXT_HEADER_MAX = 1536, DETAILS_WITH_TEXT_MAX = RPC_STATUS_TEXT_MAX + 512 };
+
 static const struct str hex_digits = STR_INIT("0123456789ABCDEF");
 
 /* --- texts -------------------------------------------------------------------------------------------------------- */
@@ -32,6 +36,22 @@ struct str grpc_encode_text(struct arena *arena, struct str text) {
 		}
 	}
 	return str_new(encoded, len);
+}
+
+struct str grpc_encode_short_text(struct arena *arena, struct str text, size_t max, bool *ret_cut) {
+	static const struct str mark = STR_INIT("%E2%80%A6"); /* "…" */
+	struct str encoded = grpc_encode_text(arena, text);
+	*ret_cut = encoded.len > max;
+	if (!*ret_cut)
+		return encoded;
+	/* Neither an escape nor a character is cut: "%xx" of which xx is from 80 to BF continues a character. */
+	size_t at = max - mark.len;
+	while (at > 0 && (encoded.ptr[at - 1] == '%' || (at > 1 && encoded.ptr[at - 2] == '%')))
+		at--;
+	while (at > 0 && encoded.ptr[at] == '%' && (text_hex_value(encoded.ptr[at + 1]) & 0xC) == 0x8)
+		at -= 3;
+	memcpy((char *)encoded.ptr + at, mark.ptr, mark.len);
+	return str_new(encoded.ptr, at + mark.len);
 }
 
 struct str grpc_decode_text(struct arena *arena, struct str text) {
@@ -180,6 +200,36 @@ static void grpc_receive_headers(struct rpc_stream *stream) {
 		stream->events->headers(stream);
 }
 
+/* An encoded text without the beginning of an escape at its end. */
+static struct str without_part(struct str text) {
+	for (size_t i = 1; i <= 2 && i <= text.len; i++)
+		if (text.ptr[text.len - i] == '%')
+			return str_new(text.ptr, text.len - i);
+	return text;
+}
+
+/* The text of the status, with the blanks around it; "…" marks one that passed max-header-bytes. */
+static struct str read_text(struct rpc_stream *stream, const struct http_headers *headers) {
+	static const struct str mark = STR_INIT("\xE2\x80\xA6"); /* "…" */
+	const struct http_header *header = http_headers_find(headers, STR("grpc-message"));
+	struct arena *arena = &stream->http.arena;
+	if (header == NULL)
+		return STR("");
+	bool is_part = stream->http.h2.headers_over && header == &headers->items[headers->count - 1];
+	struct str text = grpc_decode_text(arena, is_part ? without_part(header->value) : header->value);
+	if (is_part && text.len > 0)
+		text = text_cut(text, text.len - 1); /* the last character, or what has come of it */
+	if (header->blanks_before == 0 && header->blanks_after == 0 && !is_part)
+		return text;
+	size_t size = header->blanks_before + text.len + (is_part ? mark.len : header->blanks_after);
+	char *all = arena_alloc(arena, size);
+	memset(all, ' ', size);
+	memcpy(all + header->blanks_before, text.ptr, text.len);
+	if (is_part)
+		memcpy(all + size - mark.len, mark.ptr, mark.len);
+	return str_new(all, size);
+}
+
 static bool take_status(struct rpc_stream *stream, const struct http_headers *headers) {
 	const struct http_header *status = http_headers_find(headers, STR("grpc-status"));
 	if (status == NULL)
@@ -187,9 +237,8 @@ static bool take_status(struct rpc_stream *stream, const struct http_headers *he
 	uint64_t number;
 	enum code code =
 		str_to_u64(status->value, &number) ? code_from_number((long)MIN(number, (uint64_t)99)) : CODE_UNKNOWN;
-	struct str text = http_headers_get(headers, STR("grpc-message"));
+	rpc_set_status(stream, code, read_text(stream, headers));
 	struct str details = http_headers_get(headers, STR("grpc-status-details-bin"));
-	rpc_set_status(stream, code, grpc_decode_text(&stream->http.arena, text));
 	if (details.ptr != NULL)
 		details_from_grpc(stream, details);
 	return true;
@@ -229,14 +278,26 @@ static void grpc_begin(struct rpc_stream *stream, size_t size) {
 	http_stream_write(&stream->http, str_new(prefix, sizeof prefix));
 }
 
+/* The whole text, if the other details leave room for it. */
+static struct str text_for_details(struct rpc_stream *stream, struct str header, bool is_cut) {
+	size_t size = stream->status_text.len;
+	for (size_t i = 0; i < stream->details.count; i++)
+		size += stream->details.items[i].type.len + stream->details.items[i].value.len;
+	return is_cut && size > DETAILS_WITH_TEXT_MAX ? grpc_decode_text(&stream->http.arena, header)
+						      : stream->status_text;
+}
+
 void grpc_add_status(struct rpc_stream *stream, struct http_headers *headers) {
 	struct arena *arena = &stream->http.arena;
 	http_headers_add(headers, arena, STR("grpc-status"),
 			 stream->status == CODE_OK ? STR("0") : str_from(arena_printf(arena, "%d", stream->status)));
-	if (stream->status_text.len > 0)
-		http_headers_add(headers, arena, STR("grpc-message"), grpc_encode_text(arena, stream->status_text));
-	if (stream->details.count > 0)
-		http_headers_add(headers, arena, STR("grpc-status-details-bin"), details_to_grpc(stream));
+	bool is_cut = false;
+	struct str header = grpc_encode_short_text(arena, stream->status_text, TEXT_HEADER_MAX, &is_cut);
+	if (header.len > 0)
+		http_headers_add(headers, arena, STR("grpc-message"), header);
+	if (stream->details.count > 0 || is_cut)
+		http_headers_add(headers, arena, STR("grpc-status-details-bin"),
+				 details_to_grpc(stream, text_for_details(stream, header, is_cut)));
 }
 
 static void grpc_finish(struct rpc_stream *stream) {

@@ -12,6 +12,9 @@ extern const struct rpc_codec grpc_codec, grpc_transcoded_codec, grpc_decoded_co
 
 /* "grpc-message": percent-encodes what is not printable ASCII. Decoding is lenient, as the protocol requires. */
 struct str grpc_encode_text(struct arena *arena, struct str text);
+/* The same of a text in valid UTF-8, with at most max bytes (> 9): a longer one is cut at a character, and ends in "…".
+ * *ret_cut: it was. */
+struct str grpc_encode_short_text(struct arena *arena, struct str text, size_t max, bool *ret_cut);
 struct str grpc_decode_text(struct arena *arena, struct str text);
 
 /* "grpc-timeout": at most eight digits and one of H, M, S, m, u, n; rounded up to milliseconds. */

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/pool.h"
 #include "base/reasons.h"
 
@@ -64,6 +65,15 @@ static void answer_ok(struct relay *relay) {
 	end(relay, CODE_OK, STR(""));
 	if (can_answer(relay))
 		rpc_finish(relay->from, CODE_OK, "");
+}
+
+/* The status that the peer gave. */
+static void answer_status(struct relay *relay, enum code status, struct str text) {
+	end(relay, status, text);
+	if (!can_answer(relay))
+		return;
+	log_debug("%.*s answers %s: %.*s", STR_ARG(relay->from->http.path), code_name(status), STR_ARG(text));
+	rpc_finish_text(relay->from, status, text);
 }
 
 static void answer_error(struct relay *relay, const struct error *err) {
@@ -271,8 +281,10 @@ static void pass_status(struct relay *relay, const struct rpc_stream *to) {
 	}
 	/* A peer that resets the call at its deadline sends no status (rpc.c). */
 	if (rpc_has_ended(to) || to->has_peer_status || to->status == CODE_DEADLINE_EXCEEDED) {
-		error_set(&err, to->status, "%.*s", STR_ARG(to->status_text));
-	} else if (to->http.ended_alone) {
+		answer_status(relay, to->status, to->status_text);
+		return;
+	}
+	if (to->http.ended_alone) {
 		/* As servers do whose handler panicked. They live on, so the failure is the call's. */
 		error_set(&err, to->status == CODE_CANCELLED ? CODE_UNAVAILABLE : CODE_INTERNAL,
 			  "%s broke off the call, which may have run, without a status: %.*s", relay->options.peer,

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/text.h"
 #include "rpc/error_info.h"
 
 #define TO(state) (1u << (state))
@@ -86,11 +87,20 @@ static void add_reason(struct rpc_stream *stream, const struct error *err) {
 		rpc_add_detail(stream, STR(ERROR_INFO_TYPE), error_info_encode(&stream->http.arena, err->reason));
 }
 
+/* The last header is not whole, so it is no metadata. */
+static void drop_part(struct rpc_stream *stream) {
+	struct http_headers *trailers = &stream->http.trailers;
+	if (trailers->count > 0)
+		trailers->count--;
+}
+
 /* Determines the status of a client's call that was not cancelled. */
 static void determine_status(struct rpc_stream *stream, const struct error *why) {
 	if (rpc_has_ended(stream))
 		return;
 	stream->has_peer_status = stream->codec->read_status(stream);
+	if (stream->http.h2.headers_over)
+		drop_part(stream);
 	if (stream->has_peer_status)
 		return;
 	if (why != NULL && why->code == CODE_CANCELLED && is_late(stream)) {
@@ -219,9 +229,26 @@ void rpc_break(struct rpc_stream *stream, const struct error *err) {
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
+static struct str keep_text(struct arena *arena, struct str text) {
+	static const struct str mark = STR_INIT("\xE2\x80\xA6"); /* "…" */
+	/* More is cut off in any case. */
+	struct str first = str_new(text.ptr, MIN(text.len, RPC_STATUS_TEXT_MAX + 1));
+	struct buf repaired = BUF_INIT(first.len * 3);
+	text_repair(&repaired, first);
+	struct str kept = buf_view(&repaired);
+	if (kept.len > RPC_STATUS_TEXT_MAX) {
+		kept = text_cut(kept, RPC_STATUS_TEXT_MAX - mark.len);
+		kept = str_from(arena_printf(arena, "%.*s%s", STR_ARG(kept), mark.ptr));
+	} else {
+		kept = arena_copy(arena, kept);
+	}
+	buf_deinit(&repaired);
+	return kept;
+}
+
 void rpc_set_status(struct rpc_stream *stream, enum code status, struct str text) {
 	stream->status = status;
-	stream->status_text = arena_copy(&stream->http.arena, str_new(text.ptr, MIN(text.len, KIB(8))));
+	stream->status_text = text.len > 0 ? keep_text(&stream->http.arena, text) : STR("");
 }
 
 void rpc_add_detail(struct rpc_stream *stream, struct str type, struct str value) {
@@ -273,9 +300,13 @@ void rpc_send(struct rpc_stream *stream, struct str message) {
 }
 
 void rpc_finish(struct rpc_stream *stream, enum code status, const char *text) {
+	rpc_finish_text(stream, status, str_from(text));
+}
+
+void rpc_finish_text(struct rpc_stream *stream, enum code status, struct str text) {
 	ASSERT(!stream->is_client && !rpc_has_ended(stream));
 	timer_stop(stream->loop, &stream->deadline.timer);
-	rpc_set_status(stream, status, str_from(text));
+	rpc_set_status(stream, status, text);
 	if (stream->codec->settle != NULL && status == CODE_OK)
 		stream->codec->settle(stream);
 	stream->codec->finish(stream);

@@ -157,6 +157,8 @@ struct rpc_stream {
 	} client;
 };
 
+/* "max-error-text": bytes of the text of an error, in UTF-8; a longer one ends in "…". */
+#define RPC_STATUS_TEXT_MAX KIB(4)
 /* "max-error-details": bytes of all details of an error together. */
 #define RPC_DETAILS_MAX KIB(8)
 
@@ -209,6 +211,7 @@ void rpc_respond(struct rpc_stream *stream);
 
 /* Server, once: ends the call with CODE_OK or an error and its text; drops the rest of the request. */
 void rpc_finish(struct rpc_stream *stream, enum code status, const char *text);
+void rpc_finish_text(struct rpc_stream *stream, enum code status, struct str text);
 /* The same with an error; its reason, if it has one, goes with it as a google.rpc.ErrorInfo. */
 void rpc_fail(struct rpc_stream *stream, const struct error *err);
 /* Server: tells the client that the call was not begun, so that it may be sent elsewhere. */
@@ -242,6 +245,7 @@ extern const struct http_stream_events rpc_http_events;
 /* Ends the call because of what the peer sent: a server answers with the error, a client cancels with it. */
 void rpc_break(struct rpc_stream *stream, const struct error *err);
 void rpc_set_deadline(struct rpc_stream *stream, uint64_t timeout_ms);
+/* The text becomes valid UTF-8 without NUL, of RPC_STATUS_TEXT_MAX at most. */
 void rpc_set_status(struct rpc_stream *stream, enum code status, struct str text);
 /* Client: adds a trailer that came in the body; copies both. False: they pass RPC_TRAILERS_MAX, and the call is over.
  */

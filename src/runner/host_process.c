@@ -414,6 +414,8 @@ struct host *host_process_start(const struct host_options *options, struct error
 	channel_options.backoff_ms = 0; /* on_probe decides when to connect */
 	/* The exit of a child is noticed without pings, and gRPC's servers accept only a few of them. */
 	channel_options.keepalive_ms = 0;
+	channel_options.http.header_bytes =
+		HTTP_HEADER_BYTES_MAX; /* a long text of an error is cut here, not refused */
 	process->channel = rpc_channel_new(options->loop, &endpoint, &channel_options);
 	timer_start(options->loop, &process->limit, options->start_timeout_ms);
 	timer_start(options->loop, &process->probe, PROBE_FIRST_MS);

@@ -46,6 +46,9 @@ class Verbs(ftl_pb2_grpc.VerbServiceServicer):
     def headers(self, request, context):
         return ftl_pb2.CallResponse(body=json.dumps([list(pair) for pair in context.invocation_metadata() if isinstance(pair[1], str)]).encode())
 
+    def refuse(self, request, context):
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, json.loads(request.body)["text"])
+
     def sleep(self, request, context):
         print("sleeping", flush=True)
         time.sleep(json.loads(request.body))

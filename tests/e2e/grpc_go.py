@@ -5,7 +5,8 @@ a PING beside it, which measures the bandwidth, and by WINDOW_UPDATEs. A real gr
 before is acknowledged, which on one machine is before the next DATA frame; this one always sends it.
 
 As a program it is the entry of a deployment. The body of a call says what it answers: "wait" nothing, "late" after 2 s,
-"reset at N" resets the call after N/10 ms."""
+"reset at N" resets the call after N/10 ms, "refuse TEXT;" answers InvalidArgument with that text, as it is in the header,
+"refuse N;" with N times "x"."""
 
 import os
 import re
@@ -16,7 +17,7 @@ import threading
 import time
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 CANCEL = struct.pack(">I", 8)
 
@@ -26,7 +27,11 @@ def frame(kind, flags, stream, payload=b""):
 
 
 def literal(name, value):
-    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+    """A header as HPACK's literal without indexing."""
+    length, more = bytes([min(len(value), 127)]), len(value) - 127
+    if more >= 0:
+        length += bytes([more & 127 | 128, more >> 7 & 127 | 128, more >> 14])
+    return b"\0" + bytes([len(name)]) + name + length + value
 
 
 def envelope(message):
@@ -51,6 +56,15 @@ class Frames:
     def send(self, *frames):
         with self.lock:
             self.connection.sendall(b"".join(frames))
+
+    def send_headers(self, stream, block):
+        """The last frames of a stream."""
+        pieces = [block[at:at + 16384] for at in range(0, len(block), 16384)]
+        frames = [frame(HEADERS if at == 0 else CONTINUATION, END_STREAM if at == 0 else 0, stream, piece)
+                  for at, piece in enumerate(pieces)]
+        last = bytearray(frames[-1])
+        last[4] |= END_HEADERS
+        self.send(*frames[:-1], bytes(last))
 
     def close(self):
         """Ends `received` in another thread too."""
@@ -142,6 +156,11 @@ def answer(peer, stream, message):
     if b"reset" in message:
         time.sleep(int(re.search(rb"reset at (\d+)", message).group(1)) / 10000)
         peer.send(frame(RST_STREAM, 0, stream, CANCEL))
+        return
+    if refused := re.search(rb"refuse ([^;]*);", message):
+        text = b"x" * int(refused[1]) if refused[1].isdigit() else refused[1]
+        headers = literal(b"content-type", b"application/grpc") + literal(b"grpc-status", b"3") + literal(b"grpc-message", text)
+        peer.send_headers(stream, b"\x88" + headers)
         return
     if b"late" in message:
         time.sleep(2)

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
+from ftl._serve import STATUS_MAX, shortened
 from grpc import StatusCode
 from peers import Child
 
@@ -36,6 +37,17 @@ START = [sys.executable, str(Path(__file__).parent / "sample.py")]
 def test_it_answers_ping_and_list(child: Child) -> None:
     child.ping()
     assert {"sample.same", "sample.fail", "sample.hidden"} <= set(child.list())
+
+
+@pytest.mark.parametrize("letters", [0, 1, 2])
+def test_the_text_of_a_long_refusal_ends_at_a_character(letters: int) -> None:
+    assert shortened("x" * letters + "日" * 1364) == "x" * letters + "日" * 1364
+    cut = shortened("x" * letters + "日" * 1366)
+    assert cut == "x" * letters + "日" * ((STATUS_MAX - 3 - letters) // 3) + "…"
+
+
+def test_the_text_of_a_refusal_holds_no_half_of_a_surrogate() -> None:
+    assert shortened("a\ud800b") == "a?b"
 
 
 def test_it_serves_on_a_unix_socket(start: Callable[..., Child], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/str.h"
 
 static void keeps_code_reason_and_origin_when_wrapped(void **state UNUSED) {
 	struct error err;
@@ -62,12 +63,42 @@ static void a_debug_log_names_the_origin(void **state UNUSED) {
 	assert_non_null(strstr(text, "could not do it: no luck [tests/unit/base/error.c:"));
 }
 
+/* Each text is a letter and then many of two bytes, so that one of the two would be cut in its middle. */
+static void a_long_text_ends_at_a_character_with_a_mark(void **state UNUSED) {
+	for (size_t letters = 0; letters < 2; letters++) {
+		char text[2 * ERROR_TEXT_MAX] = "x";
+		struct error err;
+		for (size_t i = letters; i + 2 < sizeof text; i += 2)
+			memcpy(text + i, "\xC3\xA9", 3);
+		error_set(&err, CODE_INTERNAL, "%s", text);
+		size_t len = strlen(err.msg);
+		assert_true(len > ERROR_TEXT_MAX - 6 && len < ERROR_TEXT_MAX);
+		assert_string_equal(err.msg + len - 3, "\xE2\x80\xA6");
+		assert_true(str_is_text(str_from(err.msg)));
+		error_wrap(&err, "wrapped");
+		assert_true(str_starts_with(str_from(err.msg), STR("wrapped: ")));
+		assert_string_equal(err.msg + strlen(err.msg) - 3, "\xE2\x80\xA6");
+		assert_true(str_is_text(str_from(err.msg)));
+	}
+}
+
+static void a_text_that_just_fits_has_no_mark(void **state UNUSED) {
+	char text[ERROR_TEXT_MAX];
+	struct error err;
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	error_set(&err, CODE_INTERNAL, "%s", text);
+	assert_string_equal(err.msg, text);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_code_reason_and_origin_when_wrapped),
 		cmocka_unit_test(a_new_error_has_no_reason_of_the_last_one),
 		cmocka_unit_test(takes_no_error_at_all),
 		cmocka_unit_test(a_debug_log_names_the_origin),
+		cmocka_unit_test(a_long_text_ends_at_a_character_with_a_mark),
+		cmocka_unit_test(a_text_that_just_fits_has_no_mark),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

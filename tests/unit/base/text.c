@@ -32,10 +32,18 @@ static void quotes(void **state UNUSED) {
 	assert_becomes(text_quote, STR("\xFF\xC3"), "\"" REPLACED REPLACED "\"");
 }
 
+static void cuts_at_a_character(void **state UNUSED) {
+	struct str text = STR("a\xC3\xA9\xE2\x82\xAC");
+	static const size_t lengths[] = {0, 1, 1, 3, 3, 3, 6, 6};
+	for (size_t max = 0; max < ARRAY_LEN(lengths); max++)
+		assert_int_equal(text_cut(text, max).len, lengths[max]);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(repairs),
 		cmocka_unit_test(quotes),
+		cmocka_unit_test(cuts_at_a_character),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,8 +34,9 @@ WAITING_MAX = 1000
 STREAMS_MAX = 1000
 # Bytes of headers: a Runner's limit of 48 KiB, and what HTTP/2 adds for each header when it counts.
 HEADERS_MAX = 64 << 10
-# Characters of a status text: it is sent as an HTTP/2 header, and peers refuse large headers.
-STATUS_MAX = 500
+# Bytes of a status text in UTF-8: it is sent as an HTTP/2 header, with up to three characters for each of them, and
+# peers refuse large headers. A longer text ends in "…".
+STATUS_MAX = 4096
 # Without a deadline gRPC returns a remaining time longer than this.
 NO_DEADLINE_S = 10 * 365 * 86400
 SERVER_OPTIONS = [
@@ -197,7 +198,14 @@ def failed(message: str) -> ftl_pb2.CallResponse:
 
 
 def refuse(context: grpc.ServicerContext, code: grpc.StatusCode, problem: str) -> NoReturn:
-    context.abort(code, problem if len(problem) <= STATUS_MAX else problem[:STATUS_MAX] + "…")
+    context.abort(code, shortened(problem))
+
+
+def shortened(text: str) -> str:
+    encoded = text.encode(errors="replace")
+    if len(encoded) <= STATUS_MAX:
+        return encoded.decode()
+    return encoded[: STATUS_MAX - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def remaining(context: grpc.ServicerContext) -> float | None:
