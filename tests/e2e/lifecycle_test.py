@@ -46,6 +46,19 @@ def test_a_scaling_that_succeeds_shows_no_old_failures(backplane, runner):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"echo: {key} is live (1 replica)\n", "")
 
 
+def test_a_text_of_many_lines_takes_one_line_of_a_table(backplane, runner):
+    runner.failure = "panic: boom\n" + "".join(f"  at frame {number}\n" for number in range(12))
+    key = backplane.deploy(module())
+    assert backplane.watch(key)[-1].state == ftl.DEPLOYMENT_STATE_FAILED
+    head, *rows = ftl_run(backplane, "ps").stdout.splitlines()
+    assert head.startswith("MODULE") and len(rows) == 1, rows
+    assert "panic: boom" in rows[0] and "frame" not in rows[0] and "?" not in rows[0]
+    shown = [line for line in ftl_run(backplane, "status").stdout.splitlines() if line.startswith("echo")]
+    assert len(shown) == 1 and "panic: boom" in shown[0] and "frame" not in shown[0], shown
+    (told,) = json.loads(ftl_run(backplane, "ps", "-o", "json").stdout)
+    assert told["detail"] == runner.failure
+
+
 def test_a_deployment_scaled_to_0_is_stopped_but_kept(backplane, runner, make_runner, refused):
     key = backplane.deploy(module())
     backplane.wait_live(key)
