@@ -26,6 +26,7 @@
 #include "base/memory.h"
 #include "ftl_descriptors.h"
 #include "router/call.h"
+#include "router/plain_call.h"
 #include "router/stats_observer.h"
 #include "router/verb_service.h"
 #include "router/worker.h"
@@ -176,6 +177,7 @@ static int start_workers(struct backplane *backplane, struct error *err) {
 		.control_name = backplane->ports.port.endpoint,
 		.tls_files = &backplane->ports.tls_files,
 		.methods = {verb_service, {&upload_method, 1}},
+		.route = &plain_call_route,
 		.fallback = worker_relay_to_control,
 		.routes_changed = calls_routes_changed,
 		.observers = {{&stats_observer}},

@@ -11,6 +11,7 @@
 /* A call. */
 #define REASON_NO_SUCH_MODULE "NO_SUCH_MODULE" /* NotFound */
 #define REASON_NO_SUCH_VERB "NO_SUCH_VERB" /* NotFound */
+#define REASON_NOT_EXPORTED "NOT_EXPORTED" /* NotFound: the verb is there, and is not for calls from outside */
 #define REASON_CALL_NOT_DECLARED "CALL_NOT_DECLARED" /* PermissionDenied: the caller's schema does not name the verb */
 #define REASON_CALL_LOOP "CALL_LOOP" /* FailedPrecondition: the verb is among those that led to the call */
 #define REASON_CALL_LOST "CALL_LOST" /* Unavailable: the connection broke while the verb may have run */

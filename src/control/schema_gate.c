@@ -42,7 +42,7 @@ struct gate {
 };
 
 /* Callers that were checked against the same version of the module. */
-struct callers {
+struct caller_group {
 	struct list link;
 	const char *key; /* of the deployment that had the version; "": that which runs now */
 	const struct schema_module *base; /* the version */
@@ -181,14 +181,14 @@ static const struct need *find_need(const struct deployment *caller, const char 
 	return NULL;
 }
 
-static struct callers *callers_of(struct gate *gate, const char *key) {
+static struct caller_group *callers_of(struct gate *gate, const char *key) {
 	LIST_FOREACH(link, &gate->callers) {
-		struct callers *callers = LIST_ENTRY(link, struct callers, link);
+		struct caller_group *callers = LIST_ENTRY(link, struct caller_group, link);
 		if (strcmp(callers->key, key) == 0)
 			return callers;
 	}
-	struct callers *callers = arena_alloc(&gate->arena, sizeof *callers);
-	*callers = (struct callers){.key = key};
+	struct caller_group *callers = arena_alloc(&gate->arena, sizeof *callers);
+	*callers = (struct caller_group){.key = key};
 	map_init(&callers->modules);
 	list_append(&gate->callers, &callers->link);
 	return callers;
@@ -203,7 +203,7 @@ static void group_callers(struct gate *gate, const struct schema_module *own, co
 		bool is_chosen = map_get(&gate->modules, str_from(version->name)) == version;
 		if (!is_chosen || strcmp(version->name, own->name) == 0 || (need == NULL && first == NULL))
 			continue;
-		struct callers *callers = callers_of(gate, need != NULL ? need->key : "");
+		struct caller_group *callers = callers_of(gate, need != NULL ? need->key : "");
 		if (callers->base == NULL)
 			callers->base = need != NULL ? unpack(gate, packed_schema_bytes(need->schema)) : first;
 		map_put(&callers->modules, str_from(version->name), (void *)version->module);
@@ -212,7 +212,7 @@ static void group_callers(struct gate *gate, const struct schema_module *own, co
 
 static void forget_callers(struct gate *gate) {
 	LIST_FOREACH(link, &gate->callers)
-		map_deinit(&LIST_ENTRY(link, struct callers, link)->modules);
+		map_deinit(&LIST_ENTRY(link, struct caller_group, link)->modules);
 	list_init(&gate->callers);
 }
 
@@ -274,7 +274,7 @@ static bool has_all(const struct schema_diagnostics *known, const struct schema_
 }
 
 /* Whether the version that runs now breaks the callers in the same ways. */
-static bool is_broken_already(struct gate *gate, const struct callers *callers, const struct schema_module *first,
+static bool is_broken_already(struct gate *gate, const struct caller_group *callers, const struct schema_module *first,
 			      const struct schema_diagnostics *found) {
 	if (first == NULL || first == callers->base)
 		return false;
@@ -286,7 +286,7 @@ static bool is_broken_already(struct gate *gate, const struct callers *callers, 
 }
 
 /* Adds what is newly broken of these callers to those of others. */
-static int check_group(struct gate *gate, const struct callers *callers, const struct schema_module *module,
+static int check_group(struct gate *gate, const struct caller_group *callers, const struct schema_module *module,
 		       const struct schema_module *first, struct schema_diagnostics *all) {
 	struct schema_diagnostics found;
 	schema_diagnostics_init(&found);
@@ -307,7 +307,7 @@ static int check_callers(struct gate *gate, const struct schema_module *module, 
 	group_callers(gate, module, first);
 	int result = 0;
 	LIST_FOREACH(link, &gate->callers)
-		if (check_group(gate, LIST_ENTRY(link, struct callers, link), module, first, &diagnostics) < 0)
+		if (check_group(gate, LIST_ENTRY(link, struct caller_group, link), module, first, &diagnostics) < 0)
 			result = -1;
 	if (result < 0)
 		refuse(&diagnostics, REASON_BREAKS_CALLERS,

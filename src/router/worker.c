@@ -279,6 +279,8 @@ static void start_server(struct worker *worker, const struct worker_options *opt
 	worker->server = rpc_server_new(&worker->loop, &server);
 	for (size_t i = 0; i < WORKER_METHOD_SETS_MAX; i++)
 		rpc_server_add(worker->server, options->methods[i].items, options->methods[i].count, worker);
+	if (options->route != NULL)
+		rpc_server_route(worker->server, options->route, worker);
 	if (options->fallback != NULL)
 		rpc_server_set_fallback(worker->server, options->fallback, worker);
 	worker->probes = (struct http_probes){.not_ready = not_ready, .owner = worker};

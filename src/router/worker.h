@@ -74,6 +74,7 @@ struct worker_options {
 		const struct rpc_method *items;
 		size_t count;
 	} methods[WORKER_METHOD_SETS_MAX];
+	const struct rpc_route *route; /* its service is the worker; NULL: none */
 	void (*fallback)(struct rpc_stream *stream); /* for any other path; its service is the worker */
 	/* On the worker's thread: the routes or the worker's state are others now. NULL: nobody is told. */
 	void (*routes_changed)(struct worker *worker);

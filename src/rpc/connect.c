@@ -19,38 +19,6 @@
 
 enum { FLAG_END_STREAM = 2, CONNECT_GET_MAX = KIB(4) /* bytes of a message that goes into a query */ };
 
-/* --- codes -------------------------------------------------------------------------------------------------------- */
-
-static const struct {
-	const char *name;
-	unsigned status;
-} codes[CODE_COUNT] = {
-	[CODE_OK] = {"ok", 200},
-	[CODE_CANCELLED] = {"canceled", 499},
-	[CODE_UNKNOWN] = {"unknown", 500},
-	[CODE_INVALID_ARGUMENT] = {"invalid_argument", 400},
-	[CODE_DEADLINE_EXCEEDED] = {"deadline_exceeded", 504},
-	[CODE_NOT_FOUND] = {"not_found", 404},
-	[CODE_ALREADY_EXISTS] = {"already_exists", 409},
-	[CODE_PERMISSION_DENIED] = {"permission_denied", 403},
-	[CODE_RESOURCE_EXHAUSTED] = {"resource_exhausted", 429},
-	[CODE_FAILED_PRECONDITION] = {"failed_precondition", 400},
-	[CODE_ABORTED] = {"aborted", 409},
-	[CODE_OUT_OF_RANGE] = {"out_of_range", 400},
-	[CODE_UNIMPLEMENTED] = {"unimplemented", 501},
-	[CODE_INTERNAL] = {"internal", 500},
-	[CODE_UNAVAILABLE] = {"unavailable", 503},
-	[CODE_DATA_LOSS] = {"data_loss", 500},
-	[CODE_UNAUTHENTICATED] = {"unauthenticated", 401},
-};
-
-static enum code code_from_name(const char *name, enum code otherwise) {
-	for (size_t i = 1; i < CODE_COUNT && name != NULL; i++)
-		if (strcmp(name, codes[i].name) == 0)
-			return (enum code)i;
-	return otherwise;
-}
-
 /* --- errors in JSON ----------------------------------------------------------------------------------------------- */
 
 static json_t *details_to_json(struct rpc_stream *stream) {
@@ -68,7 +36,7 @@ static json_t *details_to_json(struct rpc_stream *stream) {
 
 static json_t *error_to_json(struct rpc_stream *stream) {
 	json_t *error = json_object();
-	json_object_set_new(error, "code", json_string(codes[stream->status].name));
+	json_object_set_new(error, "code", json_string(content_code_word(stream->status)));
 	json_t *text = json_stringn(stream->status_text.ptr, stream->status_text.len);
 	if (stream->status_text.len > 0 && text != NULL)
 		json_object_set(error, "message", text);
@@ -94,7 +62,7 @@ static void details_from_json(struct rpc_stream *stream, const json_t *details) 
 
 static void error_from_json(struct rpc_stream *stream, const json_t *error, enum code otherwise) {
 	const json_t *text = json_object_get(error, "message");
-	enum code code = code_from_name(json_string_value(json_object_get(error, "code")), otherwise);
+	enum code code = content_code_from_word(json_string_value(json_object_get(error, "code")), otherwise);
 	char generic[64];
 	snprintf(generic, sizeof generic, "the peer answered with HTTP status %u", stream->http.status);
 	if (json_is_string(text))
@@ -286,7 +254,7 @@ static void plain_finish(struct rpc_stream *stream) {
 	add_all(&headers, arena, "", &stream->response_headers);
 	add_all(&headers, arena, "trailer-", &stream->http.send_trailers);
 	stream->http.send_trailers.count = 0;
-	http_respond(&stream->http, codes[stream->status].status, &headers);
+	http_respond(&stream->http, content_http_status(stream->status), &headers);
 	http_stream_write(&stream->http, body);
 	http_stream_finish(&stream->http);
 	free(error);

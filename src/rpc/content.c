@@ -52,6 +52,44 @@ bool content_accepts_gzip(struct str list) {
 	return others;
 }
 
+static const struct {
+	const char *word;
+	unsigned status;
+} codes[CODE_COUNT] = {
+	[CODE_OK] = {"ok", 200},
+	[CODE_CANCELLED] = {"canceled", 499},
+	[CODE_UNKNOWN] = {"unknown", 500},
+	[CODE_INVALID_ARGUMENT] = {"invalid_argument", 400},
+	[CODE_DEADLINE_EXCEEDED] = {"deadline_exceeded", 504},
+	[CODE_NOT_FOUND] = {"not_found", 404},
+	[CODE_ALREADY_EXISTS] = {"already_exists", 409},
+	[CODE_PERMISSION_DENIED] = {"permission_denied", 403},
+	[CODE_RESOURCE_EXHAUSTED] = {"resource_exhausted", 429},
+	[CODE_FAILED_PRECONDITION] = {"failed_precondition", 400},
+	[CODE_ABORTED] = {"aborted", 409},
+	[CODE_OUT_OF_RANGE] = {"out_of_range", 400},
+	[CODE_UNIMPLEMENTED] = {"unimplemented", 501},
+	[CODE_INTERNAL] = {"internal", 500},
+	[CODE_UNAVAILABLE] = {"unavailable", 503},
+	[CODE_DATA_LOSS] = {"data_loss", 500},
+	[CODE_UNAUTHENTICATED] = {"unauthenticated", 401},
+};
+
+const char *content_code_word(enum code code) {
+	return codes[code].word;
+}
+
+enum code content_code_from_word(const char *word, enum code otherwise) {
+	for (size_t i = 1; i < CODE_COUNT && word != NULL; i++)
+		if (strcmp(word, codes[i].word) == 0)
+			return (enum code)i;
+	return otherwise;
+}
+
+unsigned content_http_status(enum code code) {
+	return codes[code].status;
+}
+
 enum code content_code_from_http(unsigned status) {
 	switch (status) {
 	case 400:

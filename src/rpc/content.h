@@ -16,6 +16,12 @@ bool content_read_encoding(struct str name, bool *ret_gzip);
 /* Whether a list as in Accept-Encoding takes gzip (RFC 9110 section 12.5.3). */
 bool content_accepts_gzip(struct str list);
 
+/* Codes as words and HTTP statuses, by Connect's protocol reference. A client reads 499 for a call that was cancelled.
+ */
+const char *content_code_word(enum code code); /* "not_found" */
+enum code content_code_from_word(const char *word, enum code otherwise); /* word may be NULL */
+unsigned content_http_status(enum code code);
+
 /* The code of a response that is not the protocol's (gRPC's http-grpc-status-mapping document; Connect's is the same).
  */
 enum code content_code_from_http(unsigned status);

@@ -19,12 +19,20 @@ struct rpc_server {
 	size_t message_max;
 	const struct types *types;
 	struct map methods; /* of struct added_method by path */
+	struct added_route *routes;
 	void (*fallback)(struct rpc_stream *stream);
 	void *fallback_service;
 };
 
 struct added_method {
 	const struct rpc_method *method;
+	void *service;
+};
+
+struct added_route {
+	struct added_route *next;
+	struct rpc_server *server;
+	const struct rpc_route *route;
 	void *service;
 };
 
@@ -71,12 +79,15 @@ static void answer_unknown_method(struct rpc_stream *stream) {
 
 /* --- the handler of all paths ------------------------------------------------------------------------------------- */
 
-static struct http_stream *on_new_stream(void *owner, const struct http_request_head *head UNUSED) {
-	struct rpc_server *server = owner;
+static struct http_stream *new_stream(struct rpc_server *server) {
 	struct rpc_stream *stream = pool_alloc(sizeof *stream);
 	rpc_stream_init(stream, server->loop, &grpc_codec);
 	stream->message_max = server->message_max;
 	return &stream->http;
+}
+
+static struct http_stream *on_new_stream(void *owner, const struct http_request_head *head UNUSED) {
+	return new_stream(owner);
 }
 
 static void start_method(struct rpc_server *server, struct rpc_stream *stream) {
@@ -125,6 +136,43 @@ static const struct http_handler handler = {
 	.request = on_request,
 	.is_stalled = is_stalled,
 };
+
+/* --- the handler of a route --------------------------------------------------------------------------------------- */
+
+static struct http_stream *on_new_routed(void *owner, const struct http_request_head *head UNUSED) {
+	return new_stream(((struct added_route *)owner)->server);
+}
+
+static void on_routed(void *owner, struct http_stream *http) {
+	const struct added_route *added = owner;
+	struct rpc_stream *stream = rpc_of(http);
+	struct error err;
+	unsigned status = added->route->choose(stream, &err);
+	if (status != 0) {
+		answer_plain(stream, status, arena_printf(&http->arena, "%s\n", err.msg));
+		return;
+	}
+	if (http->has_origin)
+		cors_add_headers(http, &stream->response_headers);
+	stream->service = added->service;
+	if (err.code != CODE_OK)
+		rpc_fail(stream, &err);
+	else
+		added->route->start(stream);
+}
+
+static const struct http_handler routed_handler = {
+	.new_stream = on_new_routed,
+	.request = on_routed,
+	.is_stalled = is_stalled,
+};
+
+void rpc_server_route(struct rpc_server *server, const struct rpc_route *route, void *service) {
+	struct added_route *added = mem_alloc(sizeof *added);
+	*added = (struct added_route){server->routes, server, route, service};
+	server->routes = added;
+	http_server_route(server->http, route->prefix, &routed_handler, added);
+}
 
 /* --- methods ------------------------------------------------------------------------------------------------------ */
 
@@ -190,6 +238,10 @@ void rpc_server_close(struct rpc_server *server) {
 		free(added);
 	}
 	map_deinit(&server->methods);
+	for (struct added_route *route; (route = server->routes) != NULL;) {
+		server->routes = route->next;
+		free(route);
+	}
 	free(server);
 }
 
@@ -199,6 +251,12 @@ size_t rpc_server_calls(const struct rpc_server *server) {
 	return http_server_requests(server->http);
 }
 
+static void visit(const struct rpc_server *server, void (*each)(struct http_stream *stream, void *data), void *data) {
+	http_server_visit(server->http, server, each, data);
+	for (struct added_route *route = server->routes; route != NULL; route = route->next)
+		http_server_visit(server->http, route, each, data);
+}
+
 static void count_busy(struct http_stream *stream, void *data) {
 	size_t *busy = data;
 	*busy += !rpc_of(stream)->open_ended;
@@ -206,7 +264,7 @@ static void count_busy(struct http_stream *stream, void *data) {
 
 size_t rpc_server_busy(const struct rpc_server *server) {
 	size_t busy = 0;
-	http_server_visit(server->http, server, count_busy, &busy);
+	visit(server, count_busy, &busy);
 	return busy;
 }
 
@@ -219,5 +277,5 @@ static void end_open(struct http_stream *http, void *data) {
 
 void rpc_server_end_open(struct rpc_server *server, const struct error *why) {
 	struct error copy = *why;
-	http_server_visit(server->http, server, end_open, &copy);
+	visit(server, end_open, &copy);
 }

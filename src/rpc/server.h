@@ -25,6 +25,15 @@ struct rpc_method {
 	const ProtobufCMessageDescriptor *request;
 };
 
+/* Requests of plain HTTP below a prefix, which are calls of no protocol: a constant. */
+struct rpc_route {
+	const char *prefix; /* as of http_server_route */
+	/* As protocol_choose: sets the stream's codec and method. 405 answers that the method must be POST. */
+	unsigned (*choose)(struct rpc_stream *stream, struct error *err);
+	/* As of struct rpc_method. */
+	void (*start)(struct rpc_stream *stream);
+};
+
 struct rpc_server_options {
 	struct http_limits http;
 	size_t message_max;
@@ -47,6 +56,9 @@ struct http_server *rpc_server_http(struct rpc_server *server);
 
 /* Methods are borrowed for the life of the server. */
 void rpc_server_add(struct rpc_server *server, const struct rpc_method *methods, size_t count, void *service);
+
+/* The route is borrowed for the life of the server. */
+void rpc_server_route(struct rpc_server *server, const struct rpc_route *route, void *service);
 
 /* What is started for a path that no method has; without it such a call is Unimplemented. */
 void rpc_server_set_fallback(struct rpc_server *server, void (*start)(struct rpc_stream *stream), void *service);

@@ -122,7 +122,10 @@ static int convert_received(struct transcoder *transcoder, struct error *err) {
 		failed = gzip_expand(message, &expanded, err);
 		message = buf_view(&expanded);
 	}
-	if (!failed && transcoder->options.receive != NULL) {
+	if (!failed && transcoder->options.shape != NULL) {
+		failed = transcoder->options.shape->read(transcoder->stream, message, &packed, err);
+		message = buf_view(&packed);
+	} else if (!failed && transcoder->options.receive != NULL) {
 		failed = json_to_pb(transcoder->options.types, transcoder->options.receive, message, &packed, err);
 		message = buf_view(&packed);
 	}
@@ -379,7 +382,10 @@ static int convert_to_send(struct transcoder *transcoder, struct error *err) {
 	int failed = 0;
 	buf_init_counted(&text, room, transcoder->sending.budget);
 	buf_init_counted(&compressed, room, transcoder->sending.budget);
-	if (transcoder->options.send != NULL) {
+	if (transcoder->options.shape != NULL) {
+		failed = transcoder->options.shape->write(transcoder->stream, message, &text, err);
+		message = buf_view(&text);
+	} else if (transcoder->options.send != NULL) {
 		failed = json_from_pb(transcoder->options.types, transcoder->options.send, message, &text, err);
 		message = buf_view(&text);
 	}
@@ -445,11 +451,13 @@ void transcode_write(struct rpc_stream *stream, struct str bytes) {
 
 void transcode_settle(struct rpc_stream *stream) {
 	struct transcoder *transcoder = stream->transcoder;
-	if (transcoder->sending_failed)
-		rpc_set_status(stream,
-			       transcoder->why.code == CODE_RESOURCE_EXHAUSTED ? CODE_RESOURCE_EXHAUSTED
-									       : CODE_INTERNAL,
-			       str_from(transcoder->why.msg));
+	if (!transcoder->sending_failed)
+		return;
+	enum code code = transcoder->why.code;
+	/* A message that is not what its type says is a fault on this side. */
+	if (transcoder->options.shape == NULL && code != CODE_RESOURCE_EXHAUSTED)
+		code = CODE_INTERNAL;
+	rpc_set_status(stream, code, str_from(transcoder->why.msg));
 }
 
 struct str transcode_plain_message(struct transcoder *transcoder, bool *ret_gzip) {

@@ -11,7 +11,15 @@
 #include "pb/types.h"
 #include "rpc/rpc.h"
 
+/* For a codec whose messages have another form on the wire, as plain HTTP has. Each function appends to a buffer, whose
+ * maximum is what there is room for. An error is the outcome of the call, with its code. */
+struct transcode_shape {
+	int (*read)(struct rpc_stream *stream, struct str wire, struct buf *message, struct error *err);
+	int (*write)(struct rpc_stream *stream, struct str message, struct buf *wire, struct error *err);
+};
+
 struct transcode_options {
+	const struct transcode_shape *shape; /* NULL: messages stand on the wire as they are, or as JSON */
 	const struct types *types;
 	const struct type_message *receive, *send; /* messages are JSON of this type; NULL: protobuf */
 	bool gzip_receive; /* messages may be compressed; without this, one that is marked as compressed is an error */

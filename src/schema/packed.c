@@ -94,6 +94,7 @@ const struct schema_module *packed_schema_module(struct packed_schema *schema) {
 		return model->module;
 	/* Two threads may unpack at the same time: the first model is kept, the other freed. */
 	struct model *made = make_model(schema);
+	schema_export_by_default(made->module);
 	if (atomic_compare_exchange_strong(&schema->model, &model, made))
 		return made->module;
 	model_free(made);

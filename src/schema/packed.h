@@ -23,4 +23,5 @@ bool packed_schema_same(const struct packed_schema *a, const struct packed_schem
 
 /* From any thread; valid as long as the schema. */
 struct str packed_schema_bytes(const struct packed_schema *schema);
+/* A module that exports nothing exports all, as its client knows no export. */
 const struct schema_module *packed_schema_module(struct packed_schema *schema);

@@ -50,7 +50,7 @@ ROWS = {
         ("enum D#: Int { A = 1 }", "enum D#: Int { A = 2 }"),
         ('enum D#: String { A = "a" }', 'enum D#: String { A = "b" }'),
     ],
-    "variant of a value renamed, fields or variants reordered, alias in place of its type, another type that looks the same": [
+    "variant of a value renamed, fields or variants reordered, alias in place of its type, another type with the same structure": [
         ("enum D#: Int { A = 1 }", "enum D#: Int { B = 1 }"),
         ("data D# { a Int  b Int }", "data D# { b Int  a Int }"),
         ("enum D# { A Int  B Int }", "enum D# { B Int  A Int }"),
