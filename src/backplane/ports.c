@@ -92,10 +92,9 @@ void ports_deinit(struct ports *ports) {
 
 void ports_name(const struct ports *ports, char ret_endpoint[ENDPOINT_MAX]) {
 	struct endpoint endpoint = ports->port.endpoint;
-	if (strcmp(endpoint.host, "0.0.0.0") == 0)
-		snprintf(endpoint.host, sizeof endpoint.host, "127.0.0.1");
-	else if (strcmp(endpoint.host, "::") == 0)
-		snprintf(endpoint.host, sizeof endpoint.host, "::1");
+	if (endpoint_is_wildcard(&endpoint))
+		snprintf(endpoint.host, sizeof endpoint.host, "%s",
+			 strchr(endpoint.host, ':') != NULL ? "::1" : "127.0.0.1");
 	endpoint_format(&endpoint, ret_endpoint);
 }
 

@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/project/config.h"
 #include "cli/project/project.h"
+#include "net/endpoint.h"
 
 /* The module that the command is about, as most commands name it first. */
 static const char *module_of(struct cli *cli) {
@@ -63,6 +64,18 @@ int cli_endpoint(struct cli *cli, const char *project_endpoint, const char **ret
 	if (!settled && project_endpoint == NULL && read_project(cli, &sources.project, err) < 0)
 		return -1;
 	return config_endpoint(&sources, &cli->arena, ret_endpoint, err);
+}
+
+int cli_absolute(struct cli *cli, const char **endpoint, struct error *err) {
+	struct endpoint parsed;
+	char text[ENDPOINT_MAX];
+	if (endpoint_parse(str_from(*endpoint), &parsed, err) < 0 || endpoint_make_absolute(&parsed, err) < 0)
+		return -1;
+	if (parsed.kind != ENDPOINT_UNIX)
+		return 0;
+	endpoint_format(&parsed, text);
+	*endpoint = arena_strdup(&cli->arena, str_from(text));
+	return 0;
 }
 
 char *const *cli_folders(const struct cli *cli, size_t *ret_count) {

@@ -67,6 +67,8 @@ int cli_usage(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The endpoint of the Backplane, by the precedence of config.h. project_endpoint: from the ftl.toml of the module at
  * hand; NULL: from that of the current folder, if there is one. */
 int cli_endpoint(struct cli *cli, const char *project_endpoint, const char **ret_endpoint, struct error *err);
+/* Makes the path of a unix: endpoint absolute, in the command's arena, as another process will get the endpoint. */
+int cli_absolute(struct cli *cli, const char **endpoint, struct error *err);
 
 /* Opens cli->client to the Backplane of cli_endpoint; a client that is open to that endpoint stays. */
 int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err);

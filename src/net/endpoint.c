@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/endpoint.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/memory.h"
 
 static int refuse(struct str text, const char *why, struct error *err) {
 	return error_set(err, CODE_INVALID_ARGUMENT,
@@ -80,6 +87,66 @@ void endpoint_format(const struct endpoint *endpoint, char ret_text[ENDPOINT_MAX
 	bool brackets = strchr(endpoint->host, ':') != NULL;
 	snprintf(ret_text, ENDPOINT_MAX, "%s://%s%s%s:%u", endpoint->tls ? "https" : "http", brackets ? "[" : "",
 		 endpoint->host, brackets ? "]" : "", endpoint->port);
+}
+
+/* The absolute form of a relative path, without "." and ".." where its folder exists. On the heap; NULL: there is none.
+ */
+static char *absolute_path(const char *path) {
+	char folder[PATH_MAX], parent[sizeof((struct endpoint *)NULL)->path];
+	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+	snprintf(parent, sizeof parent, "%.*s", slash != NULL ? (int)(slash - path) : 1, slash != NULL ? path : ".");
+	if (realpath(parent, folder) != NULL)
+		return mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name);
+	if (getcwd(folder, sizeof folder) != NULL)
+		return mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
+	return NULL;
+}
+
+int endpoint_make_absolute(struct endpoint *endpoint, struct error *err) {
+	if (endpoint->kind != ENDPOINT_UNIX || endpoint->path[0] == '/')
+		return 0;
+	char *absolute = absolute_path(endpoint->path);
+	if (absolute == NULL)
+		return error_set_errno(err, errno, "could not find the folder in which unix:%s is", endpoint->path);
+	size_t len = strlen(absolute);
+	int result = 0;
+	if (len < sizeof endpoint->path)
+		memcpy(endpoint->path, absolute, len + 1);
+	else
+		result = error_set(
+			err, CODE_INVALID_ARGUMENT,
+			"unix:%s is %s for other processes, which has %zu bytes; the path of a socket has at most %zu: "
+			"choose a shorter one",
+			endpoint->path, absolute, len, sizeof endpoint->path - 1);
+	free(absolute);
+	return result;
+}
+
+bool endpoint_is_wildcard(const struct endpoint *endpoint) {
+	struct in_addr v4;
+	struct in6_addr v6;
+	if (endpoint->kind != ENDPOINT_TCP)
+		return false;
+	if (inet_pton(AF_INET, endpoint->host, &v4) == 1)
+		return v4.s_addr == htonl(INADDR_ANY);
+	return inet_pton(AF_INET6, endpoint->host, &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
+}
+
+int endpoint_check_given(const struct endpoint *endpoint, struct error *err) {
+	char text[ENDPOINT_MAX];
+	endpoint_format(endpoint, text);
+	if (endpoint->kind == ENDPOINT_UNIX && endpoint->path[0] != '/')
+		return error_set(
+			err, CODE_INVALID_ARGUMENT,
+			"the path of %s is relative, and this process works in another folder; give an absolute one",
+			text);
+	if (endpoint->kind == ENDPOINT_TCP && endpoint->port == 0)
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "the endpoint %s has port 0; give the port that is listened on", text);
+	if (endpoint_is_wildcard(endpoint))
+		return error_set(err, CODE_INVALID_ARGUMENT,
+				 "%s stands for every address of a machine; give one that can be connected to", text);
+	return 0;
 }
 
 bool endpoint_is_loopback(const struct endpoint *endpoint) {

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "ftl_descriptors.h"
+#include "net/own_address.h"
 #include "rpc/unary.h"
 #include "runner/runner_effects.h"
 #include "runner/runner_process.h"
@@ -63,6 +64,32 @@ static int check_options(const struct runner_options *options, struct endpoint *
 	return 0;
 }
 
+/* The endpoint that the Backplane gets: one that leads here from where the Backplane is. */
+static int choose_endpoint(struct runner_process *runner, const struct endpoint *backplane, struct error *err) {
+	struct endpoint endpoint = runner->listener.endpoint;
+	struct own_address own;
+	bool is_wildcard = endpoint_is_wildcard(&endpoint);
+	int family = is_wildcard && strchr(endpoint.host, ':') == NULL ? AF_INET : AF_UNSPEC;
+	bool is_known = own_address_find(backplane, family, &own);
+	endpoint_format(&endpoint, runner->endpoint);
+	if (is_wildcard && !is_known)
+		return error_set(
+			err, CODE_INVALID_ARGUMENT,
+			"%s stands for every address of this machine, and none is known at which the Backplane at %s reaches it; "
+			"listen on that one",
+			runner->endpoint, runner->options->backplane);
+	if (is_known && !own.peer_is_here && endpoint_is_loopback(&endpoint))
+		return error_set(
+			err, CODE_INVALID_ARGUMENT,
+			"the Backplane at %s is on another machine, which cannot reach this Runner at %s; listen on "
+			"an address such as http://%s:0",
+			runner->options->backplane, runner->endpoint, own.host);
+	if (is_wildcard)
+		snprintf(endpoint.host, sizeof endpoint.host, "%s", own.host);
+	endpoint_format(&endpoint, runner->endpoint);
+	return 0;
+}
+
 static void start_agent(struct runner_process *runner) {
 	const struct runner_options *options = runner->options;
 	runner->effects.ops = &runner_effects_ops;
@@ -96,7 +123,6 @@ static void serve(struct runner_process *runner, const struct endpoint *backplan
 	channel_options.backoff_max_ms = BACKPLANE_RETRY_LAST_MS;
 	channel_options.tls = runner->tls.client;
 	runner->backplane = rpc_channel_new(&runner->loop, backplane, &channel_options);
-	endpoint_format(&runner->listener.endpoint, runner->endpoint);
 	start_agent(runner);
 	logs_init(&runner->logs, &runner->loop, runner->backplane, runner->agent.registrar.key);
 	agent_begin(&runner->agent);
@@ -108,6 +134,18 @@ static void serve(struct runner_process *runner, const struct endpoint *backplan
 	agent_deinit(&runner->agent);
 	logs_stop(&runner->logs);
 	rpc_channel_close(runner->backplane);
+}
+
+static int listen_and_serve(struct runner_process *runner, const struct endpoint *bind,
+			    const struct endpoint *backplane, struct error *err) {
+	if (make_work_folder(runner, err) < 0 ||
+	    listener_open(&runner->listener, &runner->loop, bind, on_accept, runner, err) < 0)
+		return -1;
+	int result = choose_endpoint(runner, backplane, err);
+	if (result == 0)
+		serve(runner, backplane);
+	listener_close(&runner->listener);
+	return result;
 }
 
 static int open_tls(struct runner_process *runner, const struct endpoint *bind, bool *ret_tls_only, struct error *err) {
@@ -143,13 +181,7 @@ static int run(struct runner_process *runner, struct error *err) {
 	 * removed. */
 	runner->signals.received = on_signal;
 	stop_signals_watch(&runner->signals, &runner->loop);
-	int result = make_work_folder(runner, err);
-	if (result == 0)
-		result = listener_open(&runner->listener, &runner->loop, &bind, on_accept, runner, err);
-	if (result == 0) {
-		serve(runner, &backplane);
-		listener_close(&runner->listener);
-	}
+	int result = listen_and_serve(runner, &bind, &backplane, err);
 	stop_signals_close(&runner->signals);
 	rpc_server_close(runner->server);
 	loop_run_out(&runner->loop);

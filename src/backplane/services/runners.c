@@ -141,12 +141,9 @@ static int read_registration(struct registration_stream *registration, struct ar
 	if (pb_unpack(&ftl__register_runner_request__descriptor, bytes, arena, &message, err) < 0)
 		return -1;
 	*ret_request = (Ftl__RegisterRunnerRequest *)message;
-	if (endpoint_parse(str_from((*ret_request)->endpoint), &endpoint, err) < 0)
-		return -1;
-	if (endpoint.kind == ENDPOINT_TCP && endpoint.port == 0)
-		return error_set(err, CODE_INVALID_ARGUMENT,
-				 "the endpoint %s has port 0; give the port that the Runner listens on",
-				 (*ret_request)->endpoint);
+	if (endpoint_parse(str_from((*ret_request)->endpoint), &endpoint, err) < 0 ||
+	    endpoint_check_given(&endpoint, err) < 0)
+		return error_wrap(err, "the Runner's endpoint");
 	return 0;
 }
 

@@ -75,6 +75,11 @@ static int run(struct cli *cli) {
 	if (cli_endpoint(cli, NULL, &runner.backplane, &err) < 0 || cli_trust(cli, runner.backplane, &trust, &err) < 0)
 		return cli_fail(cli, &err);
 	runner.ca = trust.ca_file;
+	/* The child gets the one, and the Backplane the other; either may work in another folder. */
+	if (cli_absolute(cli, &runner.backplane, &err) < 0)
+		return cli_usage(cli, "the Backplane's endpoint: %s", err.msg);
+	if (cli_absolute(cli, &runner.bind, &err) < 0)
+		return cli_usage(cli, "--bind: %s", err.msg);
 	log_init(given->common.process.log_level, given->key != NULL ? given->key : "runner");
 	return runner_run(&runner, &err) < 0 ? cli_fail(cli, &err) : EXIT_DONE;
 }

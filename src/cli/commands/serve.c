@@ -171,7 +171,9 @@ static int prepare_port_file(const char *path, struct error *err) {
 static int serve(struct cli *cli, struct backplane_options *backplane, struct serve_options *given) {
 	struct endpoint endpoint = {.kind = ENDPOINT_UNIX};
 	struct error err;
-	if (backplane->bind != NULL && endpoint_parse(str_from(backplane->bind), &endpoint, &err) < 0)
+	/* Runners and children get the address, and may work in other folders. */
+	if (backplane->bind != NULL && (cli_absolute(cli, &backplane->bind, &err) < 0 ||
+					endpoint_parse(str_from(backplane->bind), &endpoint, &err) < 0))
 		return cli_usage(cli, "--bind: %s", err.msg);
 	struct platform_choice platform;
 	if (platform_choose(given->platform, &platform, &err) < 0)

@@ -13,6 +13,17 @@
 #include "cli/project/generator.h"
 #include "cli/project/toolchain.h"
 
+/* The command works in the module's folder, where a relative path of a socket would lead elsewhere. */
+static int pass_endpoint_on(struct cli *cli, struct error *err) {
+	const char *endpoint = getenv("FTL_ENDPOINT");
+	if (endpoint == NULL || !str_starts_with_nocase(str_from(endpoint), STR("unix:")))
+		return 0;
+	if (cli_absolute(cli, &endpoint, err) < 0)
+		return error_wrap(err, "FTL_ENDPOINT");
+	setenv("FTL_ENDPOINT", endpoint, 1);
+	return 0;
+}
+
 static int spawn(const struct project *project, int output, pid_t *ret_pid, struct error *err) {
 	/* posix_spawn changes none of the strings; its prototype lacks the const. */
 	char *const argv[] = {(char *)"sh", (char *)"-c", (char *)project->build, NULL};
@@ -62,6 +73,8 @@ int build_run(struct cli *cli, const struct project *project, int output, struct
 		return -1;
 	if (project->build == NULL)
 		return 0;
+	if (pass_endpoint_on(cli, err) < 0)
+		return -1;
 	struct toolchain toolchain;
 	toolchain_find(&cli->arena, &toolchain);
 	setenv("FTL_MODULE", project->module, 1);

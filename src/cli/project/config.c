@@ -18,6 +18,13 @@ static const char *resolve(const char *file, const char *path, struct arena *are
 	return arena_printf(arena, "%.*s/%s", (int)(slash - file), file, path);
 }
 
+const char *config_resolve_endpoint(const char *file, const char *endpoint, struct arena *arena) {
+	static const struct str scheme = STR_INIT("unix:");
+	if (endpoint == NULL || !str_starts_with_nocase(str_from(endpoint), scheme))
+		return endpoint;
+	return arena_printf(arena, "unix:%s", resolve(file, endpoint + scheme.len, arena));
+}
+
 int config_read(const char *path, struct arena *arena, struct config_file *ret_file, struct error *err) {
 	static const char *const keys[] = {"endpoint", "ca", "cert", "key"};
 	struct config_file file = {0};
@@ -38,6 +45,7 @@ int config_read(const char *path, struct arena *arena, struct config_file *ret_f
 	for (size_t i = 1; i < ARRAY_LEN(keys); i++) /* all but the endpoint are paths */
 		if (*texts[i] != NULL)
 			*texts[i] = resolve(path, *texts[i], arena);
+	file.endpoint = config_resolve_endpoint(path, file.endpoint, arena);
 	*ret_file = file;
 	return 0;
 }

@@ -26,6 +26,9 @@ struct config_file {
 /* Reads the file into arena; path NULL, or a file that does not exist, sets nothing. */
 int config_read(const char *path, struct arena *arena, struct config_file *ret_file, struct error *err);
 
+/* An endpoint as a file says it: a relative path of unix: begins in the folder of the file too. NULL stays. */
+const char *config_resolve_endpoint(const char *file, const char *endpoint, struct arena *arena);
+
 /* Where the Backplane is, in arena or borrowed from sources. */
 int config_endpoint(const struct config_sources *sources, struct arena *arena, const char **ret_endpoint,
 		    struct error *err);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/project/config.h"
 #include "cli/project/project.h"
 
 #include <errno.h>
@@ -76,6 +77,7 @@ int project_read(const char *folder, struct arena *arena, struct project *ret_pr
 	settings_close(&settings);
 	if (result < 0 || check(&project, err) < 0)
 		return -1;
+	project.endpoint = config_resolve_endpoint(project.file, project.endpoint, arena);
 	if (project.schema == NULL)
 		project.schema = arena_printf(arena, "%s.ftl", project.module);
 	*ret_project = project;

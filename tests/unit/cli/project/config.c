@@ -74,6 +74,13 @@ static void files_begin_in_the_folder_of_the_file(void **state UNUSED) {
 	assert_string_equal(file.ca, "of/ca.pem");
 	assert_string_equal(file.cert, "/home/bob/mine.pem");
 	assert_string_equal(file.key, "/run/key.pem");
+	put("of/config.toml", "endpoint = 'unix:run/b.sock'\n");
+	assert_int_equal(config_read("of/config.toml", &arena, &file, &err), 0);
+	assert_string_equal(file.endpoint, "unix:of/run/b.sock");
+	assert_string_equal(config_resolve_endpoint("of/x.toml", "unix:/run/b.sock", &arena), "unix:/run/b.sock");
+	assert_string_equal(config_resolve_endpoint("x.toml", "unix:run/b.sock", &arena), "unix:run/b.sock");
+	assert_string_equal(config_resolve_endpoint("of/x.toml", "http://run/b.sock", &arena), "http://run/b.sock");
+	assert_null(config_resolve_endpoint("of/x.toml", NULL, &arena));
 	assert_int_equal(config_read("none.toml", &arena, &file, &err), 0);
 	assert_null(file.ca);
 	put("of/config.toml", "cert = ''\n");
