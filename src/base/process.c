@@ -67,17 +67,26 @@ void process_for_each(process_function *each, void *data) {
 
 struct session_search {
 	pid_t session;
-	bool found;
+	bool is_stopped;
+	uint64_t ticks;
 };
 
 static void look(void *data, pid_t pid) {
 	struct session_search *search = data;
-	search->found = search->found || (process_state(pid) == 'T' &&
-					  process_stat(pid, PROCESS_STAT_SESSION) == (uint64_t)search->session);
+	if (process_stat(pid, PROCESS_STAT_SESSION) != (uint64_t)search->session)
+		return;
+	search->is_stopped |= process_state(pid) == 'T';
+	search->ticks += process_stat(pid, PROCESS_STAT_USER_TIME) + process_stat(pid, PROCESS_STAT_SYSTEM_TIME);
 }
 
 bool process_session_is_stopped(pid_t session) {
 	struct session_search search = {.session = session};
 	process_for_each(look, &search);
-	return search.found;
+	return search.is_stopped;
+}
+
+uint64_t process_session_ticks(pid_t session) {
+	struct session_search search = {.session = session};
+	process_for_each(look, &search);
+	return search.ticks;
 }

@@ -28,15 +28,17 @@ bool child_ping_answered(struct child_ping *ping) {
 	return was_busy;
 }
 
-static bool may_be_busy(const struct child_ping *ping, uint64_t now_ms, size_t calls) {
-	return calls > 0 || (ping->abandoned_ms != 0 && now_ms - ping->abandoned_ms < CHILD_ABANDONED_MS);
+static bool may_be_busy(const struct child_ping *ping, uint64_t now_ms, const struct child_activity *activity) {
+	bool was_left = ping->abandoned_ms != 0 && now_ms - ping->abandoned_ms < CHILD_ABANDONED_MS;
+	bool works = activity->has_worked && ping->missed < CHILD_PINGS_MISSED_WORKING;
+	return activity->calls > 0 || was_left || works;
 }
 
-enum child_state child_ping_missed(struct child_ping *ping, uint64_t now_ms, size_t calls, bool is_stopped) {
+enum child_state child_ping_missed(struct child_ping *ping, uint64_t now_ms, const struct child_activity *activity) {
 	ping->missed++;
 	if (ping->missed < CHILD_PINGS_MISSED_MAX)
 		return ping->state;
-	if (is_stopped || !may_be_busy(ping, now_ms, calls))
+	if (activity->is_stopped || !may_be_busy(ping, now_ms, activity))
 		child_ping_move(&ping->state, CHILD_HUNG);
 	else if (ping->state == CHILD_ANSWERING)
 		child_ping_move(&ping->state, CHILD_BUSY);

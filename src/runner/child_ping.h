@@ -11,7 +11,9 @@
  * A child with calls in progress may have a reason to miss a Ping: many servers take one call after the other, so that
  * Ping waits for the calls before it. Such a child is BUSY: that is told, and it stays. A child hangs that has no
  * reason: one that is stopped by a signal, whatever is in progress there, and one without a call in progress. A call
- * whose caller has left still counts for CHILD_ABANDONED_MS, as the child may not have noticed yet.
+ * whose caller has left still counts for CHILD_ABANDONED_MS, as the child may not have noticed yet. A child that used
+ * the processor meanwhile has a reason up to CHILD_PINGS_MISSED_WORKING: it does work of its own, or the machine is
+ * overloaded, and a restart would only add to that.
  */
 #pragma once
 
@@ -21,6 +23,7 @@
 
 enum {
 	CHILD_PINGS_MISSED_MAX = 3, /* in a row */
+	CHILD_PINGS_MISSED_WORKING = 15,
 	CHILD_ABANDONED_MS = 60000,
 	CHILD_PING_LATE_MS = 500,
 };
@@ -43,8 +46,15 @@ void child_ping_sent(struct child_ping *ping, uint64_t now_ms);
 /* The child answered it. Returns whether it was BUSY. */
 bool child_ping_answered(struct child_ping *ping);
 
-/* It did not. is_stopped: a signal has stopped the child. Returns the state, which may be new. */
-enum child_state child_ping_missed(struct child_ping *ping, uint64_t now_ms, size_t calls, bool is_stopped);
+/* What the child does that misses a Ping. */
+struct child_activity {
+	size_t calls; /* in progress there */
+	bool is_stopped; /* by a signal */
+	bool has_worked; /* it used the processor since the Ping before */
+};
+
+/* It did not. Returns the state, which may be new. */
+enum child_state child_ping_missed(struct child_ping *ping, uint64_t now_ms, const struct child_activity *activity);
 
 /* Whether the answer's timeout fired so late that this process was stalled, or the whole machine; the child is not to
  * blame then, and the Ping does not count. */

@@ -35,6 +35,7 @@ struct process_host {
 	size_t calls; /* in progress */
 	struct timer probe; /* the next Ping */
 	struct child_ping pinging; /* since it is alive */
+	uint64_t ticks; /* of the child and what it started, when it missed a Ping the last time */
 	char trouble[128]; /* BUSY; else "" */
 	struct timer limit; /* of the start-up, of the stop, and then of what is left after the exit */
 	uint64_t started_ms;
@@ -193,25 +194,35 @@ static void on_hung(struct process_host *process, bool is_stopped) {
 static void tell_busy(struct process_host *process) {
 	const struct host_options *options = &process->host.options;
 	bool is_first = process->trouble[0] == '\0';
-	snprintf(process->trouble, sizeof process->trouble,
-		 "%s does not answer pings; it may be busy, as %zu call%s in progress there", options->entry,
-		 process->calls, process->calls == 1 ? " is" : "s are");
+	if (process->calls > 0)
+		snprintf(process->trouble, sizeof process->trouble,
+			 "%s does not answer pings; it may be busy, as %zu call%s in progress there", options->entry,
+			 process->calls, process->calls == 1 ? " is" : "s are");
+	else
+		snprintf(process->trouble, sizeof process->trouble,
+			 "%s does not answer pings; it may be busy with something else", options->entry);
 	if (is_first)
 		log_warn("%s: %s", options->deployment_key, process->trouble);
 }
 
 static void on_missed(struct process_host *process, uint64_t now_ms) {
 	/* The process that serves may be a child of the entry, which is a shell script then. */
-	bool is_stopped = process->pinging.missed + 1 >= CHILD_PINGS_MISSED_MAX &&
-			  process_session_is_stopped(child_pid(process->child));
-	switch (child_ping_missed(&process->pinging, now_ms, process->calls, is_stopped)) {
+	pid_t session = child_pid(process->child);
+	uint64_t ticks = process_session_ticks(session);
+	const struct child_activity activity = {
+		.calls = process->calls,
+		.is_stopped = process_session_is_stopped(session),
+		.has_worked = ticks > process->ticks,
+	};
+	process->ticks = ticks;
+	switch (child_ping_missed(&process->pinging, now_ms, &activity)) {
 	case CHILD_ANSWERING:
 		break;
 	case CHILD_BUSY:
 		tell_busy(process);
 		break;
 	case CHILD_HUNG:
-		on_hung(process, is_stopped);
+		on_hung(process, activity.is_stopped);
 		break;
 	}
 }

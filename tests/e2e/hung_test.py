@@ -19,10 +19,21 @@ VERBS = """        if request.verb.name == "deafen":
             threading.Timer(0.1, server.stop, [0]).start()
         if request.verb.name == "sleep":
             time.sleep(json.loads(request.body)["seconds"])
+        if request.verb.name == "work":
+            pool.submit(work, json.loads(request.body)["seconds"])  # after the answer
+"""
+WORK = """
+def work(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+pool = ThreadPoolExecutor(1)
+server = grpc.server(pool)
 """
 ONE_AT_A_TIME = (
     PROGRAM.decode()
-    .replace("ThreadPoolExecutor(4)", "ThreadPoolExecutor(1)")
+    .replace("server = grpc.server(ThreadPoolExecutor(4))\n", WORK)
     .replace('        if request.verb.name == "sleep":\n            time.sleep(1)\n', VERBS)
     .encode()
 )
@@ -41,7 +52,7 @@ def deploy(platform, replicas=1, files=None):
     for content in files.values():
         platform.upload(content)
     artefacts = [artefact(path, content, executable=True) for path, content in files.items()]
-    schema = module(verbs=["echo", "sleep", "deafen"], language="python")
+    schema = module(verbs=["echo", "sleep", "deafen", "work"], language="python")
     key = platform.create(schema, artefacts, replicas).deployment_key
     platform.wait_live(key)
     return key
@@ -139,6 +150,18 @@ def test_a_child_whose_caller_left_may_finish(platform):
     time.sleep(2)
     assert is_running(pid)
     assert pid_that_answers(platform) == pid
+
+
+def test_a_child_that_works_without_a_call_has_more_time(platform):
+    deploy(platform)
+    pid = pid_that_answers(platform)
+    platform.call("echo.work", b'{"seconds":2}')
+    wait_for(lambda: any("busy with something else" in one for one in platform.status().problems), "the problem", 3)
+    assert pid_that_answers(platform) == pid
+    # For ever is too long.
+    platform.call("echo.work", b'{"seconds":1000}')
+    wait_for(lambda: not is_running(pid), "its end", 10)
+    assert pid_that_answers(platform) != pid
 
 
 @pytest.mark.parametrize("platform", ["0s"], indirect=True)

@@ -84,6 +84,7 @@ static void a_stopped_process_of_a_session_is_found(void **state UNUSED) {
 	kill(leader, SIGSTOP);
 	assert_int_equal(state_of(leader, 'T'), 'T');
 	assert_true(process_session_is_stopped(leader));
+	assert_true(process_session_ticks(leader) < 100); /* of three that sleep */
 	kill(leader, SIGCONT);
 	assert_int_equal(state_of(leader, 'S'), 'S');
 	assert_false(process_session_is_stopped(leader));

@@ -16,8 +16,9 @@ static struct child_ping pinging(void) {
 /* So many in a row are missed. Returns the state after the last. */
 static enum child_state miss(struct child_ping *ping, unsigned count, uint64_t now_ms, size_t calls, bool is_stopped) {
 	enum child_state state = ping->state;
+	const struct child_activity activity = {.calls = calls, .is_stopped = is_stopped};
 	while (count-- > 0)
-		state = child_ping_missed(ping, now_ms, calls, is_stopped);
+		state = child_ping_missed(ping, now_ms, &activity);
 	return state;
 }
 
@@ -58,6 +59,20 @@ static void a_call_whose_caller_left_counts_for_a_minute(void **state UNUSED) {
 	assert_int_equal(miss(&ping, 3, 20001, 0, false), CHILD_HUNG);
 }
 
+static void one_that_uses_the_processor_has_more_time(void **state UNUSED) {
+	struct child_ping ping = pinging();
+	const struct child_activity works = {.has_worked = true};
+	for (unsigned missed = 1; missed < CHILD_PINGS_MISSED_WORKING; missed++)
+		assert_int_equal(child_ping_missed(&ping, 20000, &works),
+				 missed < CHILD_PINGS_MISSED_MAX ? CHILD_ANSWERING : CHILD_BUSY);
+	assert_int_equal(child_ping_missed(&ping, 20000, &works), CHILD_HUNG);
+	/* It stopped working before. */
+	ping = pinging();
+	for (unsigned missed = 1; missed < 10; missed++)
+		child_ping_missed(&ping, 20000, &works);
+	assert_int_equal(miss(&ping, 1, 20000, 0, false), CHILD_HUNG);
+}
+
 static void a_late_timeout_is_this_process_that_was_stalled(void **state UNUSED) {
 	const struct child_ping ping = pinging();
 	assert_false(child_ping_is_late(&ping, 10000 + EVERY_MS + CHILD_PING_LATE_MS));
@@ -87,6 +102,7 @@ int main(void) {
 		cmocka_unit_test(is_busy_while_calls_are_in_progress),
 		cmocka_unit_test(a_stopped_one_hangs_whatever_it_was_doing),
 		cmocka_unit_test(a_call_whose_caller_left_counts_for_a_minute),
+		cmocka_unit_test(one_that_uses_the_processor_has_more_time),
 		cmocka_unit_test(a_late_timeout_is_this_process_that_was_stalled),
 		cmocka_unit_test(moves_that_the_diagram_lacks_abort),
 	};
