@@ -57,6 +57,31 @@ void line_splitter_feed(struct line_splitter *splitter, struct str bytes, line_f
 	}
 }
 
+/* The bytes at the end of text that begin a UTF-8 character and do not complete it. */
+static size_t incomplete_character(struct str text) {
+	for (size_t back = 1; back <= MIN(text.len, (size_t)3); back++) {
+		unsigned char byte = (unsigned char)text.ptr[text.len - back];
+		if ((byte & 0xC0) == 0x80)
+			continue; /* a later byte of a character */
+		size_t size = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+		return size > back ? back : 0;
+	}
+	return 0;
+}
+
+void line_splitter_flush(struct line_splitter *splitter, line_function *on_line, void *data) {
+	struct str begun = buf_view(&splitter->begun);
+	size_t kept = splitter->cut > 0 ? 0 : incomplete_character(begun);
+	if (kept == begun.len)
+		return;
+	struct buf whole = splitter->begun;
+	splitter->begun = BUF_INIT(LOG_LINE_MAX);
+	append(&splitter->begun, str_new(begun.ptr, begun.len - kept));
+	finish_line(splitter, on_line, data);
+	append(&splitter->begun, str_from_offset(begun, begun.len - kept));
+	buf_deinit(&whole);
+}
+
 void line_splitter_end(struct line_splitter *splitter, line_function *on_line, void *data) {
 	finish_line(splitter, on_line, data);
 }

@@ -21,18 +21,11 @@ void host_keep_line(struct host *host, struct str line) {
 	arena_deinit(&arena);
 }
 
-static void take_line(struct host *host, enum log_level level, struct str line) {
+void host_on_line(void *data, struct str line) {
+	struct host *host = data;
 	const struct host_options *options = &host->options;
 	host_keep_line(host, line);
-	logs_add_printed(options->logs, options->module, options->deployment_key, level, line);
-}
-
-void host_on_stdout_line(void *data, struct str line) {
-	take_line(data, LOG_INFO, line);
-}
-
-void host_on_stderr_line(void *data, struct str line) {
-	take_line(data, LOG_WARN, line);
+	logs_add_printed(options->logs, options->module, options->deployment_key, LOG_INFO, line);
 }
 
 void host_tell_ended(struct host *host, const struct error *why, bool stuck) {

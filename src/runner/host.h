@@ -83,10 +83,9 @@ static inline void host_stop(struct host *host) {
 void host_init(struct host *host, const struct host_ops *ops, const struct host_options *options);
 void host_deinit(struct host *host);
 
-/* Any thread: a line that the code printed goes to the log, at level info from standard output and warn from standard
- * error, and is kept for the case that it ends. Each is a line_function; data is the host. */
-void host_on_stdout_line(void *data, struct str line);
-void host_on_stderr_line(void *data, struct str line);
+/* Any thread: a line that the code printed goes to the log, at level info unless it says another (log_line.h), and is
+ * kept for the case that it ends. A line_function; data is the host. */
+void host_on_line(void *data, struct str line);
 
 /* Any thread: keeps a line that is in the log already. */
 void host_keep_line(struct host *host, struct str line);

@@ -268,8 +268,8 @@ struct host *host_library_start(const struct host_options *options, struct error
 	host_init(&library->host, &library_ops, options);
 	library->limit.fire = on_limit;
 	library->loading.loaded.run = on_loaded;
-	library->output = output_capture_take(&(struct output_capture_options){.on_stdout = host_on_stdout_line,
-									       .on_stderr = host_on_stderr_line,
+	library->output = output_capture_take(&(struct output_capture_options){.on_stdout = host_on_line,
+									       .on_stderr = host_on_line,
 									       .data = &library->host,
 									       .folder = options->work_folder},
 					      err);

@@ -44,6 +44,7 @@ struct process_host {
 	char label[256]; /* for the errors of calls */
 	struct error why; /* it ends; CODE_OK: not known yet */
 	struct line_splitter lines[CHILD_OUTPUTS];
+	struct timer flush; /* runs while a line is incomplete */
 };
 
 static struct process_host *process_of(struct host *host) {
@@ -65,14 +66,17 @@ void process_host_move(enum process_host_state *state, enum process_host_state n
 
 /* --- what it prints ----------------------------------------------------------------------------------------------- */
 
-static line_function *const on_line[CHILD_OUTPUTS] = {
-	[CHILD_STDOUT] = host_on_stdout_line,
-	[CHILD_STDERR] = host_on_stderr_line,
-};
+static void on_flush_due(struct timer *timer) {
+	struct process_host *process = CONTAINER_OF(timer, struct process_host, flush);
+	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
+		line_splitter_flush(&process->lines[i], host_on_line, &process->host);
+}
 
 static void on_output(void *owner, enum child_output which, struct str bytes) {
 	struct process_host *process = owner;
-	line_splitter_feed(&process->lines[which], bytes, on_line[which], &process->host);
+	line_splitter_feed(&process->lines[which], bytes, host_on_line, &process->host);
+	if (line_splitter_has_begun(&process->lines[which]) && !timer_is_running(&process->flush))
+		timer_start(process->host.options.loop, &process->flush, LINE_FLUSH_MS);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
@@ -122,7 +126,8 @@ static void on_exited(void *owner, int wait_status) {
 	tell_why(process, wait_status);
 	process_host_move(&process->state, PROCESS_EXITED);
 	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
-		line_splitter_end(&process->lines[i], on_line[i], &process->host);
+		line_splitter_end(&process->lines[i], host_on_line, &process->host);
+	timer_stop(process->host.options.loop, &process->flush);
 	timer_stop(process->host.options.loop, &process->probe);
 	process->limit.fire = on_leftover_limit;
 	timer_start(process->host.options.loop, &process->limit, LEFTOVER_MS);
@@ -417,6 +422,7 @@ struct host *host_process_start(const struct host_options *options, struct error
 		 options->module);
 	for (size_t i = 0; i < CHILD_OUTPUTS; i++)
 		line_splitter_init(&process->lines[i]);
+	process->flush.fire = on_flush_due;
 	if (start_child(process, err) < 0) {
 		free_process(process);
 		return NULL;

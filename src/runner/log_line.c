@@ -109,11 +109,110 @@ static bool read_object(struct str text, struct arena *arena, struct log_line *l
 	return true;
 }
 
+/* --- levels of plain lines ---------------------------------------------------------------------------------------- */
+
+enum { WORDS_LOOKED_AT = 6, LEVEL_WORD_MAX = 16 };
+
+static bool is_upper(struct str word) {
+	for (size_t i = 0; i < word.len; i++)
+		if (word.ptr[i] < 'A' || word.ptr[i] > 'Z')
+			return false;
+	return word.len > 0;
+}
+
+static bool level_of_word(struct str word, enum log_level *ret_level) {
+	char name[LEVEL_WORD_MAX];
+	if (word.len == 0 || word.len >= sizeof name)
+		return false;
+	snprintf(name, sizeof name, "%.*s", STR_ARG(word));
+	return level_from_name(name, ret_level);
+}
+
+/* The letters of word without what loggers put around a level: "[ERROR]", "<warn>", "ERROR:", "|INFO|". */
+static struct str bare(struct str word, bool *ret_bracketed, bool *ret_colon) {
+	static const char around[] = "[]()<>|:-*";
+	const struct str whole = word;
+	*ret_colon = word.len > 0 && word.ptr[word.len - 1] == ':';
+	while (word.len > 0 && strchr(around, word.ptr[0]) != NULL)
+		word = str_from_offset(word, 1);
+	while (word.len > 0 && strchr(around, word.ptr[word.len - 1]) != NULL)
+		word.len--;
+	*ret_bracketed = whole.len > word.len && strchr("[(<|", whole.ptr[0]) != NULL;
+	return word;
+}
+
+/* "WARNING:root:text", as Python's logging writes it. */
+static struct str before_colon(struct str word) {
+	return str_cut(word, ':', &(struct str){0});
+}
+
+/* The level that a word is, as the number at-th of its line. */
+static bool level_at(struct str word, size_t at, enum log_level *ret_level) {
+	bool bracketed, colon;
+	struct str name = bare(word, &bracketed, &colon);
+	if (at == 0 && is_upper(before_colon(name)))
+		name = before_colon(name);
+	bool says = is_upper(name) || bracketed || (at == 0 && colon);
+	return says && level_of_word(name, ret_level);
+}
+
+static struct str unquoted(struct str text) {
+	bool quoted = text.len >= 2 && text.ptr[0] == '"' && text.ptr[text.len - 1] == '"';
+	return quoted ? str_new(text.ptr + 1, text.len - 2) : text;
+}
+
+/* "level=warn", "lvl=WARN", "severity=error", as in logfmt. */
+static bool level_of_pair(struct str word, enum log_level *ret_level) {
+	static const char *const keys[] = {"level", "lvl", "severity", "levelname"};
+	struct str value, key = str_cut(word, '=', &value);
+	for (size_t i = 0; value.ptr != NULL && i < ARRAY_LEN(keys); i++)
+		if (str_eq(key, str_from(keys[i])))
+			return level_of_word(unquoted(value), ret_level);
+	return false;
+}
+
+/* "E0102 15:04:05.000000 …": a letter, month and day, as glog and Kubernetes write them. */
+static bool level_of_glog(struct str text, enum log_level *ret_level) {
+	static const struct {
+		char letter;
+		enum log_level level;
+	} letters[] = {{'I', LOG_INFO}, {'W', LOG_WARN}, {'E', LOG_ERROR}, {'F', LOG_ERROR}};
+	for (size_t i = 1; i < 5; i++)
+		if (text.len < 6 || text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+	for (size_t i = 0; text.ptr[5] == ' ' && i < ARRAY_LEN(letters); i++) {
+		if (text.ptr[0] == letters[i].letter) {
+			*ret_level = letters[i].level;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The level that a plain line says; false: none. */
+static bool level_of_text(struct str text, enum log_level *ret_level) {
+	if (level_of_glog(text, ret_level))
+		return true;
+	if (str_starts_with(text, STR("Traceback (most recent call last)"))) {
+		*ret_level = LOG_ERROR;
+		return true;
+	}
+	struct str rest = text;
+	for (size_t at = 0; at < WORDS_LOOKED_AT && rest.ptr != NULL; at++) {
+		struct str word = str_cut(rest, ' ', &rest);
+		if (level_at(word, at, ret_level) || level_of_pair(word, ret_level))
+			return true;
+	}
+	return false;
+}
+
 void log_line_read(struct str text, int64_t now_ms, enum log_level level, struct arena *arena,
 		   struct log_line *ret_line) {
 	*ret_line = (struct log_line){.time_ms = now_ms, .level = level, .attributes = ""};
-	if (text.len == 0 || !read_object(text, arena, ret_line))
-		ret_line->message = arena_strdup(arena, text);
+	if (text.len > 0 && read_object(text, arena, ret_line))
+		return;
+	level_of_text(text, &ret_line->level);
+	ret_line->message = arena_strdup(arena, text);
 }
 
 static int show_attribute(struct buf *shown, const char *name, const json_t *value) {

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/last_lines.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -140,17 +141,37 @@ static void read_rest(struct output_capture *output, struct stream *stream) {
 	line_splitter_end(&stream->lines, stream->on_line, output->data);
 }
 
+/* For poll(2): until an incomplete line is flushed. */
+static int wait_ms(uint64_t begun_ms) {
+	uint64_t now_ms = clock_ms(), due_ms = begun_ms + LINE_FLUSH_MS;
+	return begun_ms == 0 ? -1 : due_ms > now_ms ? (int)(due_ms - now_ms) : 0;
+}
+
+/* Flushes incomplete lines when it is time. Returns since when a line is incomplete. */
+static uint64_t flush_begun(struct output_capture *output, uint64_t begun_ms) {
+	bool has_begun = false, is_due = begun_ms != 0 && clock_ms() >= begun_ms + LINE_FLUSH_MS;
+	for (size_t i = 0; i < STREAMS; i++) {
+		struct stream *stream = &output->streams[i];
+		if (is_due)
+			line_splitter_flush(&stream->lines, stream->on_line, output->data);
+		has_begun |= line_splitter_has_begun(&stream->lines);
+	}
+	return !has_begun ? 0 : begun_ms != 0 && !is_due ? begun_ms : clock_ms();
+}
+
 static void *run_reading(void *data) {
 	struct output_capture *output = data;
 	struct stream *streams = output->streams;
 	struct pollfd polled[] = {{.fd = streams[0].read_end, .events = POLLIN},
 				  {.fd = streams[1].read_end, .events = POLLIN},
 				  {.fd = output->stop, .events = POLLIN}};
+	uint64_t begun_ms = 0; /* since when a line is incomplete; 0: none is */
 	while (polled[STREAMS].revents == 0) {
-		poll(polled, ARRAY_LEN(polled), -1);
+		poll(polled, ARRAY_LEN(polled), wait_ms(begun_ms));
 		for (size_t i = 0; i < STREAMS; i++)
 			if (polled[i].revents != 0 && read_some(output, &streams[i]) == 0)
 				polled[i].fd = -1; /* the write end was closed */
+		begun_ms = flush_begun(output, begun_ms);
 	}
 	for (size_t i = 0; i < STREAMS; i++)
 		read_rest(output, &streams[i]);

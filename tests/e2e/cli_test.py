@@ -1158,6 +1158,30 @@ def test_numbers_have_no_more_digits_than_they_need(run, fake):
     assert '"attributes": {"a": 0.1, "b": [0.758]}' in run("logs", "-o", "json").out
 
 
+def test_logs_passes_on_what_is_chosen(run, fake):
+    fake.logs = lambda request: iter([entry()])
+    began = int(time.time() * 1000)
+    assert run("logs", "echo", "time", "--since", "10m", "--level", "warn", "--request", "req-1", "-n", "7").code == 0
+    assert run("logs", "--since", "2026-01-31T08:00:00Z").code == 0
+    first, second = fake.requested("StreamLogs")
+    assert (list(first.modules), first.level, first.request_id, first.tail) == (["echo", "time"], "warn", "req-1", 7)
+    assert abs(began - 600_000 - first.since_ms) < 10_000
+    assert (second.since_ms, second.tail) == (1769846400000, (1 << 32) - 1)
+    fake.logs = lambda request: iter([])
+    assert run("logs", "echo") == Result(0, "", "no such line is kept\n")
+    assert run("logs", "--level", "loud").code == run("logs", "--since", "yesterday").code == 2
+
+
+def test_times_are_local_with_their_zone_on_a_terminal(run, on_terminal, environment, fake):
+    environment["TZ"] = "Asia/Kathmandu"
+    fake.logs = lambda request: iter([entry()])
+    fake.events = lambda request: iter([ftl.StreamEventsResponse(event=ftl.Event(time_ms=1_700_000_000_123, text="live"))])
+    for command in ("logs", "events"):
+        assert on_terminal(command)[1].startswith("2023-11-15 03:58:20.123+05:45 ")
+        assert on_terminal(command, "--utc")[1].startswith("2023-11-14T22:13:20.123Z ")
+        assert run(command).out.startswith("2023-11-14T22:13:20.123Z ")
+
+
 def test_logs_answers_json(run, fake):
     fake.logs = lambda request: iter([entry(attributes='{"n":3}'), entry(message="again")])
     first, second = [json.loads(line) for line in run("logs", "-o", "json").out.splitlines()]

@@ -70,6 +70,7 @@ class FakeBackplane:
         self.modules = []
         self.logs = lambda request: iter([])
         self.stats = ftl.CallStatsResponse()
+        self.events = lambda request: iter([])
         self.spoil_upload = False
         self.before_diffs = lambda: None
         self.stopping = threading.Event()
@@ -126,6 +127,10 @@ class _Verbs(ftl_grpc.VerbServiceServicer):
 class _Backplane(ftl_grpc.BackplaneServiceServicer):
     def __init__(self, fake):
         self.fake = fake
+
+    def StreamEvents(self, request, context):
+        self.fake.enter("StreamEvents", request, context)
+        return self.fake.events(request)
 
     def CallStats(self, request, context):
         self.fake.enter("CallStats", request, context)

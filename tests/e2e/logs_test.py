@@ -43,6 +43,49 @@ def test_an_unknown_module_is_named(backplane, refused):
     assert [line.message for line in read(backplane, "former")] == ["from before"]
 
 
+def ask(backplane, **fields):
+    stream = backplane.rpc.StreamLogs(ftl.StreamLogsRequest(**{"tail": 100, **fields}), timeout=LONG)
+    return [response.entry.message for response in stream]
+
+
+def test_lines_are_chosen_by_time_level_request_and_module(backplane, refused):
+    """The tail counts those that are chosen, however many others are behind them."""
+    of_request = {"attributes": '{"request_id":"req-1","verb":"echo.echo"}'}
+    publish(backplane, entry("old", level="error"), entry("mine", **of_request), entry("warned", level="warn", time_ms=1_700_000_000_500))
+    publish(backplane, *[entry(f"noise {n}", time_ms=1_700_000_000_001 + n) for n in range(300)])
+    publish(backplane, entry("elsewhere", module="time", time_ms=1_700_000_000_900, **of_request),
+            entry("far", module="other", level="error", time_ms=1_700_000_001_000))
+    wait_for(lambda: len(read(backplane, tail=1000)) == 305, "the lines")
+    assert ask(backplane, level="warn") == ["old", "warned", "far"]
+    assert ask(backplane, level="error", module="echo") == ["old"]
+    assert ask(backplane, request_id="req-1") == ["mine", "elsewhere"]
+    assert ask(backplane, since_ms=1_700_000_000_500) == ["warned", "elsewhere", "far"]
+    assert ask(backplane, modules=["time", "other"]) == ["elsewhere", "far"]
+    assert ask(backplane, module="time", modules=["echo"], level="warn", tail=1) == ["warned"]
+    with refused("INVALID_ARGUMENT", 'there is no level "loud"'):
+        ask(backplane, level="loud")
+    with refused("INVALID_ARGUMENT", "../x"):
+        ask(backplane, modules=["../x"])
+    with refused("NOT_FOUND", "there is no module nowhere"):
+        ask(backplane, modules=["echo", "nowhere"])
+
+
+def test_a_reader_waits_for_lines_that_are_on_their_way(backplane):
+    """As those of a module that has just failed, which its Runner sends a moment late."""
+    publisher = threading.Timer(0.03, lambda: publish(backplane, entry("last words")))
+    publisher.start()
+    assert ask(backplane) == ["last words"]
+    publisher.join()
+
+
+def test_a_follower_gets_what_it_chose(backplane):
+    stream = backplane.rpc.StreamLogs(ftl.StreamLogsRequest(follow=True, level="warn", modules=["echo", "time"]), timeout=LONG)
+    stream.initial_metadata()
+    publish(backplane, entry("no"), entry("not here", level="error", module="other"), entry("yes", level="warn", module="time"))
+    assert next(stream).entry.message == "yes"
+    stream.cancel()
+
+
 def test_the_stream_of_a_runner_stays_open(backplane):
     more, ended = threading.Event(), threading.Event()
 

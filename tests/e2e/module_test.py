@@ -178,13 +178,20 @@ def test_logs(probe, backplane):
 
 def test_printed_lines_are_in_the_log(probe, backplane):
     probe.ask("print", b'"a line"').result()
-    for level in ("info", "warn"):
-        line = wait_for_line(backplane, '"a line"', level)
+    for _ in ("standard output", "standard error"):
+        line = wait_for_line(backplane, '"a line"', "info")
         assert (line.module, line.deployment_key, line.attributes) == ("probe", KEY, "")
     probe.ask("print", {"level": "error", "message": "as JSON", "n": 3}).result()
     line = wait_for_line(backplane, "as JSON", "error")
     assert json.loads(line.attributes) == {"n": 3}
     assert "a line" not in probe.text()
+
+
+def test_a_line_without_its_end_is_shown_while_the_module_runs(probe, backplane):
+    probe.ask("printPart", '"no end é"'.encode()).result()
+    assert wait_for_line(backplane, '"no end é"', "info").module == "probe"
+    probe.ask("print", b'"next"').result()  # is a line of its own
+    wait_for_line(backplane, '"next"', "info")
 
 
 def wait_for_line(backplane, text, level):

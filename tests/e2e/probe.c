@@ -175,6 +175,13 @@ static int print(struct ftl_context *ftl) {
 }
 
 /* Prints as many lines as the request says, which are more than a pipe holds. */
+/* Without the end of the line. */
+static int print_part(struct ftl_context *ftl) {
+	printf("%s", ftl->request);
+	fflush(stdout);
+	return ftl_reply(ftl, "{}");
+}
+
 static int print_much(struct ftl_context *ftl) {
 	for (int i = atoi(ftl->request); i > 0; i--)
 		printf("%d bottles of beer on the wall\n", i);
@@ -236,6 +243,7 @@ static const struct ftl_verb verbs[] = {
 	{.name = "useStack", .run = use_stack},
 	{.name = "useOwnNames", .run = use_own_names},
 	{.name = "print", .run = print},
+	{.name = "printPart", .run = print_part},
 	{.name = "printMuch", .run = print_much},
 	{.name = "printMuchDirectly", .run = print_much, .flags = FTL_VERB_NONBLOCKING},
 	{.name = "count", .run = count},

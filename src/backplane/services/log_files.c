@@ -239,7 +239,7 @@ static void add_work(struct log_files *log_files, struct work *work) {
 
 static void run_tail(struct work *work) {
 	struct log_files_tail *tail = CONTAINER_OF(work, struct log_files_tail, work);
-	log_folder_tail(tail->log_files->disk.folder, tail->module, tail->count, &tail->tail);
+	log_folder_tail(tail->log_files->disk.folder, tail->filter, tail->count, &tail->tail);
 }
 
 static void on_tail_done(struct work *work) {
@@ -247,9 +247,10 @@ static void on_tail_done(struct work *work) {
 	tail->done(tail);
 }
 
-void log_files_tail(struct log_files *log_files, struct log_files_tail *tail, struct str module, size_t count) {
+void log_files_tail(struct log_files *log_files, struct log_files_tail *tail, const struct log_filter *filter,
+		    size_t count) {
 	tail->log_files = log_files;
-	tail->module = module;
+	tail->filter = filter;
 	tail->count = count;
 	tail->work = (struct work){.run = run_tail, .done = on_tail_done};
 	add_work(log_files, &tail->work);

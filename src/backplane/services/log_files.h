@@ -37,12 +37,13 @@ struct log_files_tail {
 	/* Set while the tail is being read: */
 	struct log_files *log_files;
 	struct work work;
-	struct str module;
+	const struct log_filter *filter;
 	size_t count;
 };
 
-/* module is borrowed until done; empty: all modules. */
-void log_files_tail(struct log_files *log_files, struct log_files_tail *tail, struct str module, size_t count);
+/* filter is borrowed until done. */
+void log_files_tail(struct log_files *log_files, struct log_files_tail *tail, const struct log_filter *filter,
+		    size_t count);
 
 /* Waits until each line that was added before is in its file, unless its write failed. Embedded in its owner, which
  * must leave it alone until done. */

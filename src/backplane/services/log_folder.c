@@ -163,64 +163,9 @@ static int compare_lines(const void *a, const void *b) {
 	return left->position < right->position ? -1 : left->position > right->position;
 }
 
-/* The last lines of text, at most max. */
-static struct str last_lines(struct str text, size_t max) {
-	size_t at = text.len, lines = 0;
-	while (at > 0 && (lines < max || text.ptr[at - 1] != '\n')) {
-		at--;
-		lines += at > 0 && text.ptr[at - 1] == '\n';
-	}
-	return str_from_offset(text, at);
-}
-
-/* tail->lines has room for max more lines. */
-static void read_file(const char *path, size_t max, size_t position, struct log_tail *tail) {
-	char *bytes;
-	size_t len, end = tail->line_count + max;
-	/* A file may be over its maximum by one line. */
-	if (file_read(path, LOG_FOLDER_FILE_MAX + MIB(1), &bytes, &len, NULL) < 0)
-		return;
-	for (struct str rest = last_lines(str_new(bytes, len), max); rest.ptr != NULL && tail->line_count < end;) {
-		struct str line = str_cut(rest, '\n', &rest);
-		json_t *parsed = json_loadb(line.ptr, line.len, 0, NULL);
-		if (parsed == NULL)
-			continue;
-		json_int_t time_ms = json_integer_value(json_object_get(parsed, "time_ms"));
-		tail->lines[tail->line_count++] = (struct log_line){parsed, time_ms, position++};
-	}
-	free(bytes);
-}
-
-static void read_module(const struct log_folder *folder, struct str module, size_t max, struct log_tail *tail) {
-	size_t before = tail->line_count;
-	char *path = path_of(folder, module, ""), *older = path_of(folder, module, ".1");
-	read_file(path, max, LOG_FOLDER_TAIL_MAX, tail); /* positions behind those of the older file */
-	size_t got = tail->line_count - before;
-	if (got < max)
-		read_file(older, max - got, 0, tail);
-	free(path);
-	free(older);
-}
-
 static const char *text_of(const json_t *line, const char *key) {
 	const char *text = json_string_value(json_object_get(line, key));
 	return text ? text : "";
-}
-
-/* Reads the logs of at most TAIL_MODULES_MAX modules. */
-static void read_all(const struct log_folder *folder, size_t max, struct log_tail *tail) {
-	DIR *entries = opendir(folder->path);
-	size_t modules = 0;
-	for (struct dirent *entry;
-	     entries != NULL && modules < TAIL_MODULES_MAX && (entry = readdir(entries)) != NULL;) {
-		struct str name = str_from(entry->d_name);
-		if (!str_ends_with(name, STR(".log")))
-			continue;
-		read_module(folder, str_new(name.ptr, name.len - 4), max, tail);
-		modules++;
-	}
-	if (entries != NULL)
-		closedir(entries);
 }
 
 static struct log_entry to_entry(const json_t *line) {
@@ -235,14 +180,96 @@ static struct log_entry to_entry(const json_t *line) {
 	};
 }
 
-void log_folder_tail(const struct log_folder *folder, struct str module, size_t count, struct log_tail *ret_tail) {
+/* What of the files goes into a tail. */
+struct log_reading {
+	const struct log_filter *filter;
+	size_t max; /* lines of one module */
+	struct log_tail *tail; /* its lines have room for that */
+};
+
+/* Takes the last line off text. */
+static struct str last_line(struct str *text) {
+	size_t at = text->len;
+	while (at > 0 && text->ptr[at - 1] != '\n')
+		at--;
+	struct str line = str_from_offset(*text, at);
+	text->len = at > 0 ? at - 1 : 0;
+	return line;
+}
+
+/* Keeps the line if the filter takes it. */
+static bool keep_line(const struct log_reading *reading, struct str line, size_t position) {
+	json_t *parsed = line.len > 0 ? json_loadb(line.ptr, line.len, 0, NULL) : NULL;
+	if (parsed == NULL)
+		return false;
+	const struct log_entry entry = to_entry(parsed);
+	if (!log_filter_takes(reading->filter, &entry)) {
+		json_decref(parsed);
+		return false;
+	}
+	reading->tail->lines[reading->tail->line_count++] = (struct log_line){parsed, entry.time_ms, position};
+	return true;
+}
+
+/* Reads a file from its end on, until max lines are kept. Their positions count down from that of the end. */
+static size_t read_file(const struct log_reading *reading, const char *path, size_t max, size_t end) {
+	char *bytes;
+	size_t len, kept = 0;
+	/* A file may be over its maximum by one line. */
+	if (file_read(path, LOG_FOLDER_FILE_MAX + MIB(1), &bytes, &len, NULL) < 0)
+		return 0;
+	for (struct str rest = str_new(bytes, len); rest.len > 0 && kept < max; end--)
+		kept += keep_line(reading, last_line(&rest), end);
+	free(bytes);
+	return kept;
+}
+
+static void read_module(const struct log_folder *folder, const struct log_reading *reading, struct str module) {
+	/* More than the lines of a file, so that those of the newer file are behind those of the older. */
+	const size_t newer_end = 4 * (size_t)LOG_FOLDER_FILE_MAX, older_end = newer_end / 2;
+	char *path = path_of(folder, module, ""), *older = path_of(folder, module, ".1");
+	size_t kept = read_file(reading, path, reading->max, newer_end);
+	if (kept < reading->max)
+		read_file(reading, older, reading->max - kept, older_end);
+	free(path);
+	free(older);
+}
+
+/* Reads the logs of at most TAIL_MODULES_MAX modules. */
+static void read_all(const struct log_folder *folder, const struct log_reading *reading) {
+	DIR *entries = opendir(folder->path);
+	size_t modules = 0;
+	for (struct dirent *entry;
+	     entries != NULL && modules < TAIL_MODULES_MAX && (entry = readdir(entries)) != NULL;) {
+		struct str name = str_from(entry->d_name);
+		if (!str_ends_with(name, STR(".log")))
+			continue;
+		read_module(folder, reading, str_new(name.ptr, name.len - 4));
+		modules++;
+	}
+	if (entries != NULL)
+		closedir(entries);
+}
+
+static bool has_file(const struct log_folder *folder, struct str module) {
+	char *path = path_of(folder, module, "");
+	bool has = access(path, F_OK) == 0;
+	free(path);
+	return has;
+}
+
+void log_folder_tail(const struct log_folder *folder, const struct log_filter *filter, size_t count,
+		     struct log_tail *ret_tail) {
 	count = MIN(count, (size_t)LOG_FOLDER_TAIL_MAX);
-	size_t modules = module.len > 0 ? 1 : TAIL_MODULES_MAX;
+	size_t modules = filter->module_count > 0 ? filter->module_count : TAIL_MODULES_MAX;
 	struct log_tail tail = {.lines = mem_alloc((modules * count + 1) * sizeof *ret_tail->lines)};
-	if (module.len == 0)
-		read_all(folder, count, &tail);
-	else if (schema_is_name(module))
-		read_module(folder, module, count, &tail);
+	const struct log_reading reading = {.filter = filter, .max = count, .tail = &tail};
+	if (filter->module_count == 0)
+		read_all(folder, &reading);
+	for (size_t i = 0; i < filter->module_count; i++) {
+		read_module(folder, &reading, str_from(filter->modules[i]));
+		tail.is_kept[i] = has_file(folder, str_from(filter->modules[i]));
+	}
 	qsort(tail.lines, tail.line_count, sizeof *tail.lines, compare_lines);
 	tail.count = MIN(tail.line_count, count);
 	tail.entries = mem_alloc((tail.count + 1) * sizeof *tail.entries);

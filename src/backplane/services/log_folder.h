@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "backplane/services/log_filter.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -41,9 +42,11 @@ struct log_tail {
 		size_t position; /* among the lines of its module's files */
 	} * lines; /* own the texts of the entries */
 	size_t line_count;
+	bool is_kept[LOG_FILTER_MODULES_MAX]; /* by module of the filter: there are lines of it, chosen or not */
 };
 
-/* Reads the last entries of a module (empty: of all modules), sorted by time: at most count, and at most
- * LOG_FOLDER_TAIL_MAX. Leaves out files and lines that it cannot read. */
-void log_folder_tail(const struct log_folder *folder, struct str module, size_t count, struct log_tail *ret_tail);
+/* Reads the last entries that the filter takes, sorted by time: at most count, and at most LOG_FOLDER_TAIL_MAX. Leaves
+ * out files and lines that it cannot read. */
+void log_folder_tail(const struct log_folder *folder, const struct log_filter *filter, size_t count,
+		     struct log_tail *ret_tail);
 void log_tail_deinit(struct log_tail *tail);

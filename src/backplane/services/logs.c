@@ -15,6 +15,9 @@ enum {
 	PUBLISH_MAX = 4 << 20, /* bytes of one message of PublishLogs */
 	/* Unsent bytes past which lines for a follower are dropped; the next response has their number. */
 	FOLLOWER_UNSENT_MAX = 1 << 20,
+	/* Who asks after a failure wants its lines, which may still be on their way: a Runner sends them 10 ms late, so
+	 * that those of a burst travel together. A tail is read so much later. */
+	SETTLE_MS = 100,
 };
 
 /* --- StreamLogs --------------------------------------------------------------------------------------------------- */
@@ -43,7 +46,10 @@ struct follower {
 	struct rpc_stream *stream; /* NULL: closed */
 	enum follower_state state;
 	bool follow;
-	char *module; /* empty: all */
+	const char *unknown; /* a module of the filter that is neither deployed nor has lines; NULL: none */
+	struct log_filter filter;
+	size_t count; /* of the tail */
+	struct timer settle; /* until the tail is read */
 	struct log_files_tail tail;
 	struct buf held; /* while READING: responses, each behind its length */
 	uint64_t dropped; /* lines dropped since the last one that was sent or held */
@@ -52,7 +58,6 @@ struct follower {
 static void follower_free(struct follower *follower) {
 	list_remove(&follower->link);
 	buf_deinit(&follower->held);
-	free(follower->module);
 	free(follower);
 }
 
@@ -116,18 +121,29 @@ static void send_held(struct follower *follower) {
 	buf_deinit(&follower->held);
 }
 
+/* Notes the first module that is unknown: one with lines is known, even if nothing of it was deployed. */
+static void note_unknown(struct follower *follower, const struct log_tail *tail) {
+	for (size_t i = 0; i < follower->filter.module_count && follower->unknown == NULL; i++) {
+		const char *name = follower->filter.modules[i];
+		if (!tail->is_kept[i] && control_module(&follower->service->context->control, str_from(name)) == NULL)
+			follower->unknown = name;
+	}
+}
+
+static int check_modules(const struct follower *follower, struct error *err) {
+	if (follower->unknown == NULL)
+		return 0;
+	return route_table_no_module(follower->service->context->routes, str_from(follower->unknown), err);
+}
+
 /* Ends a request without `follow`, whose tail is sent. */
-static void finish(struct follower *follower, size_t found) {
-	struct logs_service *service = follower->service;
-	struct str name = str_from(follower->module);
+static void finish(struct follower *follower) {
 	struct error err;
 	follower_state_change(&follower->state, FOLLOWER_ENDED);
-	if (name.len > 0 && found == 0 && control_module(&service->context->control, name) == NULL) {
-		route_table_no_module(service->context->routes, name, &err);
+	if (check_modules(follower, &err) < 0)
 		rpc_fail(follower->stream, &err);
-	} else {
+	else
 		rpc_finish(follower->stream, CODE_OK, "");
-	}
 }
 
 static void on_tail_read(struct log_files_tail *tail) {
@@ -142,13 +158,14 @@ static void on_tail_read(struct log_files_tail *tail) {
 	size_t found = tail->tail.count;
 	for (size_t i = 0; i < found; i++)
 		give_entry(follower, &tail->tail.entries[i], send_now);
+	note_unknown(follower, &tail->tail);
 	log_tail_deinit(&tail->tail);
 	if (rpc_has_ended(follower->stream)) {
 		follower_state_change(&follower->state, FOLLOWER_ENDED);
 		return;
 	}
 	if (!follower->follow) {
-		finish(follower, found);
+		finish(follower);
 		return;
 	}
 	send_held(follower);
@@ -160,7 +177,8 @@ static void on_tail_read(struct log_files_tail *tail) {
 
 static void on_closed(struct rpc_stream *stream) {
 	struct follower *follower = stream->owner;
-	bool is_reading = follower->state == FOLLOWER_READING;
+	bool is_reading = follower->state == FOLLOWER_READING && !timer_is_running(&follower->settle);
+	timer_stop(stream->loop, &follower->settle);
 	follower->stream = NULL;
 	list_remove(&follower->link);
 	if (follower->state != FOLLOWER_ENDED)
@@ -171,23 +189,47 @@ static void on_closed(struct rpc_stream *stream) {
 
 static const struct rpc_events follower_events = {.closed = on_closed};
 
+static void read_now(struct timer *timer) {
+	struct follower *follower = CONTAINER_OF(timer, struct follower, settle);
+	log_files_tail(follower->service->files, &follower->tail, &follower->filter, follower->count);
+}
+
+static int read_filter(const Ftl__StreamLogsRequest *request, struct log_filter *filter, struct error *err) {
+	if (request->module[0] != '\0' && log_filter_add_module(filter, request->module, err) < 0)
+		return -1;
+	for (size_t i = 0; i < request->n_modules; i++)
+		if (log_filter_add_module(filter, request->modules[i], err) < 0)
+			return -1;
+	return log_filter_set(filter, request->since_ms, request->level, request->request_id, err);
+}
+
 static void start_stream(struct rpc_stream *stream, const ProtobufCMessage *message, struct arena *arena UNUSED) {
 	const Ftl__StreamLogsRequest *request = (const Ftl__StreamLogsRequest *)message;
 	struct follower *follower = mem_zalloc(sizeof *follower);
 	struct logs_service *service = stream->service;
+	struct error err;
 	follower->service = service;
 	follower->stream = stream;
 	follower->follow = request->follow;
-	follower->module = mem_strdup(request->module);
+	follower->count = request->tail;
 	follower->tail.done = on_tail_read;
+	follower->settle.fire = read_now;
 	buf_init(&follower->held, FOLLOWER_UNSENT_MAX);
 	list_init(&follower->link);
-	if (request->follow)
-		list_append(&service->followers, &follower->link);
-	stream->open_ended = request->follow;
 	stream->owner = follower;
 	stream->events = &follower_events;
-	log_files_tail(service->files, &follower->tail, str_from(follower->module), request->tail);
+	if (read_filter(request, &follower->filter, &err) < 0) {
+		follower_state_change(&follower->state, FOLLOWER_ENDED);
+		rpc_fail(stream, &err);
+		return;
+	}
+	stream->open_ended = request->follow;
+	if (request->follow) {
+		list_append(&service->followers, &follower->link);
+		read_now(&follower->settle);
+	} else {
+		timer_start(stream->loop, &follower->settle, SETTLE_MS);
+	}
 }
 
 /* --- PublishLogs -------------------------------------------------------------------------------------------------- */
@@ -215,7 +257,7 @@ static void take_entries(struct logs_service *service, const Ftl__PublishLogsReq
 		log_files_add(service->files, &taken);
 		LIST_FOREACH(link, &service->followers) {
 			struct follower *follower = LIST_ENTRY(link, struct follower, link);
-			if (follower->module[0] == '\0' || strcmp(follower->module, entry->module) == 0)
+			if (log_filter_takes(&follower->filter, &taken))
 				give_entry(follower, &taken, follower->state == FOLLOWER_READING ? hold : send_now);
 		}
 	}

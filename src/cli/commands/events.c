@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <jansson.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "base/timestamp.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/since.h"
 #include "ftl.pb-c.h"
 
 struct events_options {
 	struct common_options common;
 	bool follow;
-	const char *tail, *since; /* NULL: not given */
+	struct since_range range;
 };
 
 static const struct args_option options[] = {
@@ -22,31 +21,16 @@ static const struct args_option options[] = {
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct events_options, follow),
 	 .help = "follow: print new events as they happen"},
-	{.name = "tail",
-	 .letter = 'n',
-	 .kind = ARGS_TEXT,
-	 .offset = offsetof(struct events_options, tail),
-	 .value = "N",
-	 .help = "start with the last N events (default 100, with --since all)"},
-	{.name = "since",
-	 .letter = 's',
-	 .kind = ARGS_TEXT,
-	 .offset = offsetof(struct events_options, since),
-	 .value = "TIME",
-	 .help = "leave out older events: 10m, 2h, 1d, or a time such as\n2026-01-31T08:00:00Z"},
+	SINCE_OPTIONS(struct events_options, "events"),
 };
 
 /* --- one event ---------------------------------------------------------------------------------------------------- */
 
-/* Prints the local time: "2026-01-31 08:00:00.123". */
-static void print_time(int64_t wall_ms) {
-	time_t seconds = (time_t)(wall_ms / 1000);
-	struct tm parts;
-	char date[32];
-	localtime_r(&seconds, &parts);
-	strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S", &parts);
+static void print_time(int64_t wall_ms, bool utc) {
+	char time[TIME_TEXT_MAX];
+	output_time(time, wall_ms, utc);
 	output_style(stdout, STYLE_DIM);
-	printf("%s.%03d ", date, (int)(wall_ms % 1000));
+	printf("%s ", time);
 	output_style(stdout, STYLE_PLAIN);
 }
 
@@ -107,8 +91,8 @@ static void print_key(const char *key) {
 	putchar(' ');
 }
 
-static void print_line(const Ftl__Event *event) {
-	print_time(event->time_ms);
+static void print_line(const Ftl__Event *event, bool utc) {
+	print_time(event->time_ms, utc);
 	print_kind(event->kind);
 	print_key(event->deployment_key);
 	print_key(event->runner_key);
@@ -120,35 +104,17 @@ static void print_line(const Ftl__Event *event) {
 
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
-static bool read_since(const char *since, int64_t *ret_since_ms) {
-	struct timestamp time;
-	uint64_t ago_ms;
-	if (duration_parse(since, &ago_ms)) {
-		*ret_since_ms = clock_wall_ms() - (int64_t)ago_ms;
-		return true;
-	}
-	if (!timestamp_parse(str_from(since), &time))
-		return false;
-	*ret_since_ms = time.seconds * 1000 + time.nanos / 1000000;
-	return true;
-}
-
-static bool read_tail(const struct events_options *given, uint32_t *ret_tail) {
-	uint64_t tail = given->since != NULL ? UINT32_MAX : 100;
-	if (given->tail != NULL && !str_to_u64(str_from(given->tail), &tail))
-		return false;
-	*ret_tail = (uint32_t)MIN(tail, (uint64_t)UINT32_MAX);
-	return true;
-}
-
-static int print_event(struct cli *cli, const ProtobufCMessage *message, void *state UNUSED, struct error *err UNUSED) {
+/* state: how many were printed */
+static int print_event(struct cli *cli, const ProtobufCMessage *message, void *state, struct error *err UNUSED) {
+	const struct events_options *given = cli->options;
 	const Ftl__Event *event = ((const Ftl__StreamEventsResponse *)message)->event;
 	if (event == NULL)
 		return 0;
+	++*(size_t *)state;
 	if (cli->common->output == FORMAT_JSON)
 		output_json(json_from_message(&event->base), JSON_RECORD);
 	else
-		print_line(event);
+		print_line(event, given->range.utc);
 	return 0;
 }
 
@@ -156,18 +122,18 @@ static int run(struct cli *cli) {
 	const struct events_options *given = cli->options;
 	Ftl__StreamEventsRequest request = FTL__STREAM_EVENTS_REQUEST__INIT;
 	struct error err;
-	if (!read_tail(given, &request.tail))
-		return cli_usage(cli, "--tail is \"%s\"; it must be a number", given->tail);
-	if (given->since != NULL && !read_since(given->since, &request.since_ms))
-		return cli_usage(cli,
-				 "--since is \"%s\"; it must be 10m, 2h, 1d, or a time such as 2026-01-31T08:00:00Z",
-				 given->since);
+	size_t printed = 0;
+	int wrong = since_read(cli, &given->range, &request.tail, &request.since_ms);
+	if (wrong != EXIT_DONE)
+		return wrong;
 	request.module = cli->operand_count > 0 ? cli->operands[0] : request.module;
 	request.follow = given->follow;
 	if (cli_connect(cli, NULL, &err) < 0 ||
 	    cli_print_stream(cli, "StreamEvents", &request.base, &ftl__stream_events_response__descriptor, print_event,
-			     NULL, &err) < 0)
+			     &printed, &err) < 0)
 		return cli_fail(cli, &err);
+	if (printed == 0 && request.tail > 0)
+		output_nothing("no event is kept%s", given->range.since != NULL ? " since then" : "");
 	return EXIT_DONE;
 }
 
@@ -178,7 +144,8 @@ const struct command command_events = {
 	.operands_max = 1,
 	.examples = "ftl events echo --since 1h\nftl events -f\n"
 		    "ftl events -o json | jq 'select(.kind == \"deployment_failed\")'",
-	.notes = "The Backplane keeps the newest 10,000 events. Times are local.",
+	.notes = "The Backplane keeps the newest 10,000 events. On a terminal times are those of\n"
+		 "this place, elsewhere UTC.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct events_options),

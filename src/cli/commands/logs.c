@@ -6,12 +6,15 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/since.h"
 #include "ftl.pb-c.h"
 
 struct logs_options {
 	struct common_options common;
 	bool follow;
-	unsigned tail;
+	struct since_range range;
+	enum log_level level;
+	const char *request; /* NULL: any */
 };
 
 static const struct args_option options[] = {
@@ -20,13 +23,20 @@ static const struct args_option options[] = {
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct logs_options, follow),
 	 .help = "follow: print new lines as they are written"},
-	{.name = "tail",
-	 .letter = 'n',
-	 .kind = ARGS_COUNT,
-	 .offset = offsetof(struct logs_options, tail),
-	 .value = "N",
-	 .standard = "100",
-	 .help = "start with the last N lines"},
+	SINCE_OPTIONS(struct logs_options, "lines"),
+	{.name = "level",
+	 .letter = 'l',
+	 .kind = ARGS_LEVEL,
+	 .offset = offsetof(struct logs_options, level),
+	 .value = "LEVEL",
+	 .standard = "debug",
+	 .help = "leave out lower levels than this"},
+	{.name = "request",
+	 .letter = 'r',
+	 .kind = ARGS_TEXT,
+	 .offset = offsetof(struct logs_options, request),
+	 .value = "ID",
+	 .help = "only lines of the request with this id, in any module\n(ftl call -v shows it as ftl-request-id)"},
 };
 
 /* --- one line ----------------------------------------------------------------------------------------------------- */
@@ -68,9 +78,9 @@ static enum style level_style(const char *level) {
 	return strcmp(level, "debug") == 0 ? STYLE_DIM : STYLE_GREEN;
 }
 
-static void print_line(const Ftl__LogEntry *entry) {
+static void print_line(const Ftl__LogEntry *entry, bool utc) {
 	char time[TIME_TEXT_MAX];
-	time_format(time, entry->time_ms);
+	output_time(time, entry->time_ms, utc);
 	output_style(stdout, STYLE_DIM);
 	fputs(time, stdout);
 	output_style(stdout, STYLE_PLAIN);
@@ -101,44 +111,57 @@ static void print_json(const Ftl__LogEntry *entry) {
 
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
-static int print_entry(struct cli *cli, const ProtobufCMessage *message, void *state UNUSED, struct error *err UNUSED) {
+/* state: how many were printed */
+static int print_entry(struct cli *cli, const ProtobufCMessage *message, void *state, struct error *err UNUSED) {
+	const struct logs_options *given = cli->options;
 	const Ftl__StreamLogsResponse *response = (const Ftl__StreamLogsResponse *)message;
 	if (response->dropped > 0)
 		output_warning("%llu lines were dropped here, as they were not read fast enough",
 			       (unsigned long long)response->dropped);
 	if (response->entry == NULL)
 		return 0;
+	++*(size_t *)state;
 	if (cli->common->output == FORMAT_JSON)
 		print_json(response->entry);
 	else
-		print_line(response->entry);
+		print_line(response->entry, given->range.utc);
 	return 0;
 }
 
-static int stream_logs(struct cli *cli, struct error *err) {
+static int run(struct cli *cli) {
 	const struct logs_options *given = cli->options;
 	Ftl__StreamLogsRequest request = FTL__STREAM_LOGS_REQUEST__INIT;
-	if (cli->operand_count > 0)
-		request.module = cli->operands[0];
-	request.tail = given->tail;
-	request.follow = given->follow;
-	return cli_print_stream(cli, "StreamLogs", &request.base, &ftl__stream_logs_response__descriptor, print_entry,
-				NULL, err);
-}
-
-static int run(struct cli *cli) {
 	struct error err;
-	if (cli_connect(cli, NULL, &err) < 0 || stream_logs(cli, &err) < 0)
+	size_t printed = 0;
+	int wrong = since_read(cli, &given->range, &request.tail, &request.since_ms);
+	if (wrong != EXIT_DONE)
+		return wrong;
+	if (cli->operand_count == 1) /* for a Backplane that knows only one */
+		request.module = cli->operands[0];
+	else
+		request.modules = cli->operands;
+	request.n_modules = cli->operand_count > 1 ? cli->operand_count : 0;
+	request.follow = given->follow;
+	request.level = given->level > LOG_DEBUG ? (char *)log_level_name(given->level) : request.level;
+	request.request_id = given->request != NULL ? (char *)given->request : request.request_id;
+	if (cli_connect(cli, NULL, &err) < 0 ||
+	    cli_print_stream(cli, "StreamLogs", &request.base, &ftl__stream_logs_response__descriptor, print_entry,
+			     &printed, &err) < 0)
 		return cli_fail(cli, &err);
+	if (printed == 0 && request.tail > 0)
+		output_nothing("no such line is kept");
 	return EXIT_DONE;
 }
 
 const struct command command_logs = {
 	.name = "logs",
 	.summary = "the log lines of modules",
-	.operands = "[MODULE]",
-	.operands_max = 1,
-	.examples = "ftl logs echo --tail 20\nftl logs -f\nftl logs -f -o json | jq 'select(.level == \"error\")'",
+	.operands = "[MODULE…]",
+	.operands_max = ARGS_OPERANDS_ANY,
+	.examples =
+		"ftl logs echo --tail 20\nftl logs echo time --since 10m --level warn\nftl logs -f -o json | jq 'select(.level == \"error\")'",
+	.notes =
+		"A line has level info unless it says another. On a terminal times are those of this place, elsewhere UTC.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct logs_options),

@@ -61,8 +61,13 @@ static void on_read(struct log_files_tail *tail UNUSED) {
 }
 
 static void begin_tail(struct fixture *fixture, struct log_files_tail *tail, const char *module, size_t count) {
+	static struct log_filter filter; /* until the tail is read */
+	struct error err;
 	*tail = (struct log_files_tail){.done = on_read};
-	log_files_tail(fixture->log_files, tail, str_from(module), count);
+	filter = (struct log_filter){0};
+	if (module[0] != '\0')
+		assert_int_equal(log_filter_add_module(&filter, module, &err), 0);
+	log_files_tail(fixture->log_files, tail, &filter, count);
 }
 
 static void read_tail(struct fixture *fixture, struct log_files_tail *tail, const char *module, size_t count) {

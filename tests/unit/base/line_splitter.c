@@ -50,6 +50,21 @@ static void splits(void **state) {
 	assert_lines(*state, "one|two|three|four|");
 }
 
+static void flushes_what_has_begun(void **state) {
+	struct lines *lines = *state;
+	feed(lines, STR("one\nName: "));
+	assert_true(line_splitter_has_begun(&lines->splitter));
+	line_splitter_flush(&lines->splitter, on_line, lines);
+	assert_false(line_splitter_has_begun(&lines->splitter));
+	line_splitter_flush(&lines->splitter, on_line, lines); /* of nothing there is no line */
+	feed(lines, STR("Bob\ncaf\xC3"));
+	line_splitter_flush(&lines->splitter, on_line, lines);
+	feed(lines, STR("\xA9\n\xE2\x82"));
+	line_splitter_flush(&lines->splitter, on_line, lines); /* an incomplete character alone waits */
+	feed(lines, STR("\xAC\n"));
+	assert_lines(lines, "one|Name: |Bob|caf|\xC3\xA9|\xE2\x82\xAC|");
+}
+
 static void repairs(void **state) {
 	feed(*state, STR("a\xFF\xC3\xA9\xE2\x82\0b\x1B[0m\tc\n"));
 	assert_lines(*state, "a\xEF\xBF\xBD\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"
@@ -72,6 +87,7 @@ static void cuts_what_is_too_long(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(splits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(flushes_what_has_begun, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(repairs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cuts_what_is_too_long, set_up, tear_down),
 	};

@@ -79,6 +79,44 @@ static void reads_times(void **state UNUSED) {
 	}
 }
 
+static void a_plain_line_says_its_level_as_loggers_do(void **state UNUSED) {
+	static const struct {
+		const char *line;
+		enum log_level level; /* LOG_INFO: it says none */
+	} cases[] = {
+		{"2026/01/02 03:04:05 listening on :8080", LOG_INFO}, /* Go's log */
+		{"2026/01/02 03:04:05 ERROR lost err=EOF", LOG_ERROR}, /* Go's slog */
+		{"time=2026-01-02T03:04:05Z level=WARN msg=\"slow\"", LOG_WARN},
+		{"ts=1 lvl=\"error\" msg=x", LOG_ERROR},
+		{"WARNING:root:low on disk", LOG_WARN}, /* Python */
+		{"2026-01-02 03:04:05,678 - app - ERROR - no disk", LOG_ERROR},
+		{"Traceback (most recent call last):", LOG_ERROR},
+		{"2026-01-02 03:04:05.678 [main] DEBUG c.e.App - up", LOG_DEBUG}, /* Java */
+		{"[2026-01-02T03:04:05Z WARN  app] slow", LOG_WARN}, /* Rust's env_logger */
+		{"[error] 31#31: worker exited", LOG_ERROR},
+		{"error: no such file", LOG_ERROR},
+		{"E0102 03:04:05.000000 1 main.go:7] lost", LOG_ERROR}, /* glog */
+		{"F0102 03:04:05.000000 1 main.go:7] over", LOG_ERROR},
+		{"panic: runtime error", LOG_ERROR},
+		{"an error was mended", LOG_INFO},
+		{"Error handling is on", LOG_INFO},
+		{"no warnings", LOG_INFO},
+		{"E0102", LOG_INFO},
+		{"INFORMATION", LOG_INFO},
+		{"", LOG_INFO},
+		{"a b c d e f ERROR is too far back", LOG_INFO},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct arena arena = ARENA_INIT(LOG_LINE_ARENA_MAX);
+		struct log_line line;
+		log_line_read(str_from(cases[i].line), 5, LOG_INFO, &arena, &line);
+		if (line.level != cases[i].level)
+			fail_msg("\"%s\" has level %s", cases[i].line, log_level_name(line.level));
+		assert_string_equal(line.message, cases[i].line);
+		arena_deinit(&arena);
+	}
+}
+
 static void shows_an_object_as_people_read_it(void **state UNUSED) {
 	static const struct {
 		const char *line, *shown;
@@ -116,6 +154,7 @@ int main(void) {
 		cmocka_unit_test(reads_time_level_message_and_attributes),
 		cmocka_unit_test(attributes_are_nested_once),
 		cmocka_unit_test(reads_times),
+		cmocka_unit_test(a_plain_line_says_its_level_as_loggers_do),
 		cmocka_unit_test(shows_an_object_as_people_read_it),
 		cmocka_unit_test(shows_many_attributes_within_its_limit),
 	};
