@@ -158,7 +158,7 @@ static void out_forget(struct effects *effects, const struct runner *runner) {
 }
 
 static void out_accept(struct effects *effects, uint64_t registration, const struct runner *runner) {
-	log_info("registered the Runner %s for %s at %s", runner->key, runner->language, runner->endpoint);
+	log_debug("registered the Runner %s for %s at %s", runner->key, runner->language, runner->endpoint);
 	runners_service_accept(&own(effects)->services->runners, registration, runner);
 }
 
@@ -185,11 +185,45 @@ static void out_publish(struct effects *effects, uint64_t version) {
 
 /* --- events and the end ------------------------------------------------------------------------------------------- */
 
+/* A change that a person wants to see has one line: that it is done, or that it failed. The steps on the way, which
+ * `ftl deploy` and `ftl events` show, are for debugging. */
+static enum log_level level_of(enum event_kind kind) {
+	switch (kind) {
+	case EVENT_DEPLOYMENT_LIVE:
+	case EVENT_DEPLOYMENT_STOPPED:
+	case EVENT_DEPLOYMENT_SCALED:
+		return LOG_INFO;
+	case EVENT_RUNNER_SILENT:
+	case EVENT_RUNNER_LOST:
+	case EVENT_DEPLOYMENT_FAILED:
+	case EVENT_DEPLOYMENT_BACKING_OFF:
+	case EVENT_DEPLOYMENT_REPLICA_FAILED:
+		return LOG_WARN;
+	case EVENT_BACKPLANE_STARTED:
+	case EVENT_BACKPLANE_STOPPING:
+	case EVENT_BACKPLANE_CANNOT_WRITE:
+	case EVENT_BACKPLANE_WRITES_AGAIN:
+	case EVENT_RUNNER_CREATING:
+	case EVENT_RUNNER_PROBING:
+	case EVENT_RUNNER_IDLE:
+	case EVENT_RUNNER_DEPLOYING:
+	case EVENT_RUNNER_ALIVE:
+	case EVENT_RUNNER_DRAINING:
+	case EVENT_RUNNER_KILLED:
+	case EVENT_RUNNER_ENDED:
+	case EVENT_DEPLOYMENT_CREATED:
+	case EVENT_DEPLOYMENT_ROLLED_BACK:
+	case EVENT_DEPLOYMENT_DRAINING:
+		break;
+	}
+	return LOG_DEBUG;
+}
+
 static void out_event(struct effects *effects, const struct control_event *event) {
 	struct services *services = own(effects)->services;
 	if (event->deployment != NULL)
-		log_info("%s: %s%s%s", event->deployment->key, event->runner ? event->runner->key : "",
-			 event->runner ? ": " : "", event->cause.why);
+		log_write(level_of(event->kind), "%s: %s%s%s", event->deployment->key,
+			  event->runner ? event->runner->key : "", event->runner ? ": " : "", event->cause.why);
 	events_service_control(&services->events, event);
 	watch_service_event(&services->watch, event);
 }

@@ -255,6 +255,8 @@ void output_warning(const char *format, ...) {
 
 void output_nothing(const char *format, ...) {
 	va_list args;
+	if (errors_are_json)
+		return; /* an empty answer says it */
 	va_start(args, format);
 	say(STYLE_DIM, "", format, args);
 	va_end(args);

@@ -57,7 +57,8 @@ void output_failure(const char *code, const char *reason, const char *hint, cons
 void output_misuse(const char *text, const char *command);
 void output_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* Says on standard error that there is nothing to show, on a terminal or not, as an empty answer could be a fault. */
+/* Says on standard error that there is nothing to show, on a terminal or not, as an empty answer could be a fault;
+ * nothing beside JSON. */
 void output_nothing(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* --- progress, on standard error, if that is a terminal ----------------------------------------------------------- */

@@ -8,6 +8,11 @@
 
 #define TO(state) (1u << (state))
 
+/* Of what the Backplane logs, too, when it started the Runner: both write to the same terminal. */
+static enum log_level told_level(const struct agent *agent) {
+	return agent->options.managed ? LOG_DEBUG : LOG_INFO;
+}
+
 void agent_move(struct agent *agent, enum agent_state next) {
 	static const unsigned allowed[] = {
 		[AGENT_SERVING] = TO(AGENT_STOPPING),
@@ -74,8 +79,9 @@ void agent_accepted(struct agent *agent, struct str key) {
 	struct registrar *registrar = &agent->registrar;
 	if (registrar->state != REGISTRAR_OPENING || !registrar_accepted(registrar, agent->now_ms, key))
 		return;
-	agent_log(agent->effects, registrar->is_unstable ? LOG_DEBUG : LOG_INFO, "%s for %s at %s, registered with %s",
-		  registrar->key, agent->options.language, agent->options.endpoint, agent->options.backplane);
+	agent_log(agent->effects, registrar->is_unstable ? LOG_DEBUG : told_level(agent),
+		  "registered with %s as %s, for %s at %s", agent->options.backplane, registrar->key,
+		  agent->options.language, agent->options.endpoint);
 	/* It came alive since the stream was opened: the report may have come before the Backplane counted on this
 	 * Runner. */
 	if (registrar->said_hosted[0] == '\0' && agent->hosting.state == HOSTING_ALIVE)
@@ -181,7 +187,7 @@ void agent_alive(struct agent *agent, uint64_t start_us) {
 	if (!hosting_alive(&agent->hosting, start_us))
 		return;
 	report_alive(agent);
-	agent_log(agent->effects, LOG_INFO, "%s is alive", agent->hosting.key);
+	agent_log(agent->effects, told_level(agent), "%s is alive", agent->hosting.key);
 }
 
 void agent_idle(struct agent *agent) {
@@ -202,7 +208,7 @@ void agent_removed(struct agent *agent) {
 					      .runner_fault = hosting->runner_fault,
 					      .last_lines = &hosting->last_lines,
 				      });
-	agent_log(agent->effects, LOG_INFO, "%s ended: %s", hosting->key, hosting->why.msg);
+	agent_log(agent->effects, told_level(agent), "%s ended: %s", hosting->key, hosting->why.msg);
 	hosting_removed(hosting);
 	if (hosting->remains != REMAINS_NOTHING && agent->state == AGENT_SERVING)
 		stop(agent, 0);

@@ -33,6 +33,7 @@ struct agent_options {
 	const char *language;
 	const char *endpoint; /* the Runner's own */
 	const char *key; /* NULL: the Backplane makes one */
+	bool managed; /* a Backplane started it, and tells itself what happens to it */
 	uint64_t orphan_timeout_ms;
 	struct agent_effects *effects;
 };

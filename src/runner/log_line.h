@@ -15,9 +15,9 @@ struct log_line {
 };
 
 /* A JSON object keeps its time ("time" or "timestamp"), level and message ("message" or "msg"), and the rest as
- * attributes, those within "attributes" beside the others; any other line is a message with the time given, and the level
- * given unless it says one as loggers do: a word in capitals among the first, "[error]", "level=error", "warning: …", or
- * the first line of a traceback. Allocates in arena, which needs LOG_LINE_ARENA_MAX. */
+ * attributes, those within "attributes" beside the others; any other line is a message with the time given, and the
+ * level given unless it says one as loggers do: a word in capitals among the first, "[error]", "level=error", "warning:
+ * …", or the first line of a traceback. Allocates in arena, which needs LOG_LINE_ARENA_MAX. */
 void log_line_read(struct str line, int64_t now_ms, enum log_level level, struct arena *arena,
 		   struct log_line *ret_line);
 

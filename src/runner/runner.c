@@ -99,6 +99,7 @@ static void start_agent(struct runner_process *runner) {
 			   .language = options->language,
 			   .endpoint = runner->endpoint,
 			   .key = options->key,
+			   .managed = options->managed,
 			   .orphan_timeout_ms = options->orphan_timeout_ms,
 			   .effects = &runner->effects,
 		   },

@@ -12,6 +12,7 @@ struct runner_options {
 	const char *bind; /* endpoint to serve on; port 0: any */
 	const char *language; /* deployments of this language only */
 	const char *key; /* NULL: the Backplane makes one */
+	bool managed; /* a Backplane started it, and logs what happens to it */
 	/* PEM files; NULL: none. With a certificate the Runner's port takes TLS, and only TLS when bind is https:// or
 	 * a client CA is given. */
 	const char *tls_cert, *tls_key, *tls_client_ca;

@@ -579,6 +579,82 @@ def test_nothing_is_built_when_no_backplane_answers(run, module, tmp_path):
     assert not (tmp_path / "echo" / "built").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("command", [["build", "echo"], ["deploy", "echo"]], ids=["build", "deploy"])
+def test_a_signal_ends_all_that_a_build_started(start, fake, module, tmp_path, command, number):
+    """The command, a compiler behind it, one whose parent has ended, and one in a session of its own."""
+    script = tmp_path / "echo" / "compile.sh"
+    script.write_text("#!/bin/sh\nsh compiler.sh &\n(sh compiler.sh &)\nsetsid sh compiler.sh &\ntouch begun\nwait\n")
+    (tmp_path / "echo" / "compiler.sh").write_text(f": {tmp_path}\nsleep 60\n")
+    module.set(build=f'"sh {script}; true"')
+    process = start(*command)
+    wait_for((tmp_path / "echo" / "begun").exists)
+    time.sleep(0.2)
+    children = descendants(process.pid)
+    assert len(children) >= 5
+    process.send_signal(number)
+    assert process.wait(timeout=10) == -number
+    assert [pid for pid in children if alive(pid)] == []
+
+
+def test_a_build_that_ignores_the_signal_is_killed(start, module, tmp_path):
+    module.set(build="""'trap "" TERM; touch begun; while true; do sleep 1; done'""")
+    process = start("build", "echo")
+    wait_for((tmp_path / "echo" / "begun").exists)
+    children = descendants(process.pid)
+    began = time.monotonic()
+    process.terminate()
+    assert process.wait(timeout=20) == -signal.SIGTERM
+    assert 1.5 < time.monotonic() - began < 15
+    assert [pid for pid in children if alive(pid)] == []
+
+
+def test_a_build_goes_on_when_the_signal_is_ignored(start, module, tmp_path):
+    """As after nohup."""
+    module.set(build="""'touch begun; sleep 1; touch done'""")
+    process = start("build", "echo", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    wait_for((tmp_path / "echo" / "begun").exists)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=20) == 0 and (tmp_path / "echo" / "done").exists()
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def descendants(pid):
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def test_a_module_in_c_is_built_by_an_ftl_whose_path_has_a_blank(run, module, tmp_path, environment):
+    place = tmp_path / "with a blank" / "build"
+    (place / "sdk").mkdir(parents=True)
+    shutil.copy(FTL, place / "ftl")
+    source = Path(__file__).resolve().parents[2]
+    (place.parent / "include").symlink_to(source / "include")
+    (place / "sdk" / "c").symlink_to(Path(FTL).parent / "sdk" / "c")
+    module.write("echo.c", b'#include <ftl/module.h>\nint answer(void) { return FTL_INFO; }\n')
+    module.set(build="""'cc $FTL_CFLAGS -c echo.c && cc $FTL_CFLAGS -shared -fPIC -o echo.so echo.c'""")
+    built = subprocess.run([place / "ftl", "build", "echo"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (built.returncode, built.stderr) == (0, "")
+    module.set(build="""'printf "%s|%s|%s|%s" "$FTL_CFLAGS" "$FTL_LIBS" "$CPATH" "$LIBRARY_PATH"'""")
+    shown = subprocess.run([place / "ftl", "build", "echo"], cwd=tmp_path, env={**environment, "CPATH": "/mine"}, capture_output=True,
+                           text=True).stdout
+    flags, libraries, include, library = shown.split("|")
+    assert flags == "" and libraries.startswith("-l:libftl-module.a ")
+    assert include.endswith("/include:/mine") and "with a blank" in include and library.endswith("/sdk/c")
+
+
 def test_a_folder_that_is_no_module_is_named(run, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()

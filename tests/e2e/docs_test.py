@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """README.md, CONTRIBUTING.md and docs name files, links and options; each exists. ARCHITECTURE.md has its own test."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -79,3 +80,42 @@ def test_the_contract_names_packages_for_go_and_java(tmp_path):
         "xyz/block/ftl/v1/ftl.proto": "ftl.block.xyz/v1;ftlv1",
         "xyz/block/ftl/v1/schema/schema.proto": "ftl.block.xyz/v1/schema;schema",
     }
+
+
+@pytest.mark.parametrize(("arguments", "targets"), [([], "ftl sdk/c/libftl-module.a"), (["--all"], "all")])
+def test_a_build_builds_what_is_needed_and_shows_that_it_goes_on(tmp_path, arguments, targets):
+    """With stubs in place of the programs that take minutes."""
+    (tmp_path / "script").mkdir()
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "build.ninja").touch()
+    shutil.copy(ROOT / "script" / "build", tmp_path / "script")
+    for name, text in (("script/install", ""), ("ninja", "echo [1/2] $*\n")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}")
+        (tmp_path / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [tmp_path / "script" / "build", *arguments]
+    quiet = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert (quiet.stdout, quiet.stderr) == ("", "")
+    assert (tmp_path / "build" / "last-build.log").read_text() == f"[1/2] -C build {targets}\n"
+    own, theirs = os.openpty()
+    subprocess.run(command, env=environment, stderr=theirs, check=True)
+    assert os.read(own, 1000).decode() == f"[1/2] -C build {targets}\r\n"
+    os.close(own)
+    os.close(theirs)
+
+
+def test_what_users_need_is_a_part_of_all(build):
+    """No test, no suite and no bench is compiled for them."""
+    needed = subprocess.run(["ninja", "-C", build, "-t", "commands", "ftl", "sdk/c/libftl-module.a"], capture_output=True, text=True,
+                            check=True).stdout.splitlines()
+    objects = [line.rsplit(" -o ", 1)[1].split()[0] for line in needed if " -c " in line]
+    assert 100 < len(objects) < 400
+    assert [name for name in objects if name.startswith(("tests/", "bench/"))] == []
+
+
+@pytest.fixture
+def build():
+    folder = Path(os.environ["FTL_BUILD"])
+    if not (folder / "build.ninja").exists() or shutil.which("ninja") is None:
+        pytest.skip("this FTL was not built here")
+    return folder

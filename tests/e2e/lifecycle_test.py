@@ -278,6 +278,30 @@ def test_each_replica_that_does_not_come_up_says_why(backplane, tmp_path):
     assert len({tuple(event.last_lines) for event in told}) == 3
 
 
+def test_a_change_is_one_line_in_the_log_of_the_backplane(make_backplane, tmp_path):
+    """Of a Backplane that starts Runners itself, whose lines are in the same log."""
+    backplane = make_backplane("--log-level", "info").start()
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    (folder / "ftl.toml").write_text(
+        'module = "slow"\nlanguage = "python"\nbuild = "python3 -m ftl schema slow.py -o slow.ftl"\n'
+        'deploy = ["slow.py"]\nentry = "slow.py"\n')
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "slow.py").chmod(0o755)
+
+    def lines_of(*arguments):
+        before = len(backplane.log())
+        assert ftl_run(backplane, *arguments).returncode == 0
+        time.sleep(0.5)
+        return [line.split(": ", 1)[1] for line in backplane.log()[before:].splitlines()]
+
+    (live,) = lines_of("deploy", str(folder))
+    key = live.split(":")[0]
+    assert key.startswith("dpl-slow-") and live == f"{key}: live"
+    assert lines_of("scale", "slow", "2")[0] == f"{key}: scaled to 2"
+    assert lines_of("kill", "slow") == [f"{key}: stopped"]
+
+
 def test_lines_in_json_are_shown_as_people_read_them(backplane, tmp_path):
     """Those that a module printed before it failed, in the output of deploy and in events."""
     folder = tmp_path / "broken"

@@ -7,6 +7,7 @@
 struct run_options {
 	struct common_options common;
 	const char *bind, *language, *key, *work_folder;
+	bool managed;
 	uint64_t kill_timeout_ms;
 };
 
@@ -32,6 +33,10 @@ static const struct args_option options[] = {
 	 .offset = OPTION(key),
 	 .value = "KEY",
 	 .help = "the Runner's key at the Backplane (default: the Backplane chooses one)"},
+	{.name = "managed",
+	 .kind = ARGS_FLAG,
+	 .offset = OPTION(managed),
+	 .help = "a Backplane has started it, and logs itself what happens to it"},
 	{.name = "work-folder",
 	 .kind = ARGS_TEXT,
 	 .offset = OPTION(work_folder),
@@ -61,6 +66,7 @@ static int run(struct cli *cli) {
 		.limits = limits,
 		.language = given->language,
 		.key = given->key,
+		.managed = given->managed,
 		.work_folder = given->work_folder,
 		.tls_cert = given->common.tls_cert,
 		.tls_key = given->common.tls_key,

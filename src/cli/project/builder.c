@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/project/builder.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "cli/output.h"
+#include "cli/project/build_process.h"
 #include "cli/project/generator.h"
 #include "cli/project/toolchain.h"
 
@@ -21,37 +19,6 @@ static int pass_endpoint_on(struct cli *cli, struct error *err) {
 	if (cli_absolute(cli, &endpoint, err) < 0)
 		return error_wrap(err, "FTL_ENDPOINT");
 	setenv("FTL_ENDPOINT", endpoint, 1);
-	return 0;
-}
-
-static int spawn(const struct project *project, int output, pid_t *ret_pid, struct error *err) {
-	/* posix_spawn changes none of the strings; its prototype lacks the const. */
-	char *const argv[] = {(char *)"sh", (char *)"-c", (char *)project->build, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t restored;
-	sigemptyset(&restored);
-	sigaddset(&restored, SIGPIPE);
-	sigaddset(&restored, SIGXFSZ);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	posix_spawn_file_actions_addchdir_np(&actions, project->folder);
-	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-	posix_spawnattr_setsigdefault(&attributes, &restored);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-	int failed = posix_spawn(ret_pid, "/bin/sh", &actions, &attributes, argv, environ);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	if (failed != 0)
-		return error_set_errno(err, failed, "%s: could not start \"/bin/sh -c %s\"", project->folder,
-				       project->build);
-	return 0;
-}
-
-static int wait_for(pid_t pid, int *ret_status) {
-	while (waitpid(pid, ret_status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
 	return 0;
 }
 
@@ -68,6 +35,15 @@ static int judge(struct cli *cli, const struct project *project, int status, str
 			 project->build);
 }
 
+/* Puts the folder before those of the variable, once in a run; folder NULL: changes nothing. */
+static void add_to_path(const char *variable, const char *folder, struct arena *arena) {
+	const char *before = getenv(variable);
+	if (folder == NULL || (before != NULL && str_starts_with(str_from(before), str_from(folder))))
+		return;
+	bool alone = before == NULL || before[0] == '\0';
+	setenv(variable, alone ? folder : arena_printf(arena, "%s:%s", folder, before), 1);
+}
+
 int build_run(struct cli *cli, const struct project *project, int output, struct error *err) {
 	if (project->generate != NULL && generate_run(cli, project, project->generate, false, err) < 0)
 		return -1;
@@ -80,13 +56,13 @@ int build_run(struct cli *cli, const struct project *project, int output, struct
 	setenv("FTL_MODULE", project->module, 1);
 	setenv("FTL_CFLAGS", toolchain.cflags, 1);
 	setenv("FTL_LIBS", toolchain.libs, 1);
+	add_to_path("CPATH", toolchain.include_path, &cli->arena);
+	add_to_path("LIBRARY_PATH", toolchain.library_path, &cli->arena);
 	progress_note("%s: building: %s", project->module, project->build);
 	fflush(stdout);
-	pid_t pid;
 	int status;
-	if (spawn(project, output, &pid, err) < 0)
+	const struct build_command build = {.command = project->build, .folder = project->folder, .output = output};
+	if (build_process_run(&build, &status, err) < 0)
 		return -1;
-	if (wait_for(pid, &status) < 0)
-		return error_set_errno(err, errno, "could not wait for the build");
 	return judge(cli, project, status, err);
 }

@@ -20,18 +20,29 @@ static const char *find(struct arena *arena, struct str folder, const char *cons
 	return NULL;
 }
 
+/* Whether a shell would make several words of the path, or expand it. */
+static bool is_split(const char *path) {
+	return strpbrk(path, " \t\n*?[") != NULL;
+}
+
 void toolchain_find(struct arena *arena, struct toolchain *ret_toolchain) {
 	static const char *const include_places[] = {"../include", "include", NULL};
 	static const char *const library_places[] = {"../" FTL_LIBDIR, "../lib", "sdk/c", NULL};
-	*ret_toolchain = (struct toolchain){"", ""};
+	*ret_toolchain = (struct toolchain){.cflags = "", .libs = ""};
 	const char *program = toolchain_program(arena);
 	if (program == NULL)
 		return;
 	struct str folder = str_new(program, (size_t)(strrchr(program, '/') - program));
 	const char *include = find(arena, folder, include_places, "ftl/module.h");
 	const char *library = find(arena, folder, library_places, "libftl-module.a");
-	if (include != NULL)
+	if (include != NULL && is_split(include))
+		ret_toolchain->include_path = include;
+	else if (include != NULL)
 		ret_toolchain->cflags = arena_printf(arena, "-I%s", include);
-	if (library != NULL)
+	if (library != NULL && is_split(library)) {
+		ret_toolchain->library_path = library;
+		ret_toolchain->libs = arena_printf(arena, "-l:libftl-module.a %s", FTL_MODULE_LIBS);
+	} else if (library != NULL) {
 		ret_toolchain->libs = arena_printf(arena, "%s/libftl-module.a %s", library, FTL_MODULE_LIBS);
+	}
 }

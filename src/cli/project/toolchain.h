@@ -8,8 +8,11 @@
 #include "base/arena.h"
 
 struct toolchain {
-	const char *cflags; /* for the compiler; empty: the headers were not found */
+	const char *cflags; /* for the compiler; empty: the headers were not found, or are in include_path */
 	const char *libs; /* for the linker, of a module that runs as a process; empty: the library was not found */
+	/* For the compiler's variables CPATH and LIBRARY_PATH; NULL: not needed. The shell splits flags at blanks,
+	 * which no quote within a variable can prevent, so a folder with a blank goes this way. */
+	const char *include_path, *library_path;
 };
 
 /* The texts are in arena or constant. */

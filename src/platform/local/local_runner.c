@@ -18,7 +18,7 @@
 #include "platform/local/pid_file.h"
 #include "platform/local/run_folder.h"
 
-enum { LAST_WORDS_MAX = 256 << 10, ARGUMENTS_MAX = 26 };
+enum { LAST_WORDS_MAX = 256 << 10, ARGUMENTS_MAX = 27 };
 
 #define TO(state) (1u << (state))
 
@@ -247,6 +247,7 @@ static void command_line_init(struct command_line *line, const char *folder, con
 	add_option(line, "--busy-poll", line->busy_poll);
 	if (spec->ca != NULL)
 		add_option(line, "--ca", spec->ca);
+	line->arguments[line->count++] = "--managed";
 }
 
 static void command_line_deinit(struct command_line *line) {
