@@ -580,14 +580,15 @@ def test_nothing_is_built_when_no_backplane_answers(run, module, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
-@pytest.mark.parametrize("command", [["build", "echo"], ["deploy", "echo"]], ids=["build", "deploy"])
+@pytest.mark.parametrize("command", [["build", "echo"], ["deploy", "echo"], ["deploy", "echo", "--endpoint", "NAME"]],
+                         ids=["build", "deploy", "deploy, which has looked a name up by another thread"])
 def test_a_signal_ends_all_that_a_build_started(start, fake, module, tmp_path, command, number):
     """The command, a compiler behind it, one whose parent has ended, and one in a session of its own."""
     script = tmp_path / "echo" / "compile.sh"
     script.write_text("#!/bin/sh\nsh compiler.sh &\n(sh compiler.sh &)\nsetsid sh compiler.sh &\ntouch begun\nwait\n")
     (tmp_path / "echo" / "compiler.sh").write_text(f": {tmp_path}\nsleep 60\n")
     module.set(build=f'"sh {script}; true"')
-    process = start(*command)
+    process = start(*[fake.endpoint.replace("127.0.0.1", "localhost") if word == "NAME" else word for word in command])
     wait_for((tmp_path / "echo" / "begun").exists)
     time.sleep(0.2)
     children = descendants(process.pid)
@@ -1375,6 +1376,7 @@ def test_help_names_every_command(run):
     result = run()
     assert (result.code, result.err) == (0, "")
     assert "\nftl help ftl.toml explains" in result.out
+    assert "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unsafe (ftl schema diff), 130 interrupted.\n" in result.out
     listed = [line.split()[0] for line in result.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
     assert listed == [*COMMANDS, "help"]
     assert run("help").out == run("--help").out == result.out

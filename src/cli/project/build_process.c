@@ -7,7 +7,9 @@
 #include "cli/project/build_process.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -18,16 +20,38 @@
 
 static const int ending[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
 
-/* The signals to be waited for. Those that this process ignores, as after nohup, stay ignored by the build as well. */
-static void choose_signals(sigset_t *ret_signals) {
+/* What the handler below uses, which may run in any thread. */
+static struct {
+	pthread_t waits;
+	volatile sig_atomic_t from_terminal;
+} forwarding;
+
+/* The system gives a signal to a thread that does not block it, such as one of libuv's pool, which exists once a name
+ * was looked up: passes it on to the thread that waits. */
+static void forward(int number, siginfo_t *info, void *context UNUSED) {
+	forwarding.from_terminal = info->si_code == SI_KERNEL;
+	pthread_kill(forwarding.waits, number);
+}
+
+/* Takes the signals that end this process; those that it ignores, as after nohup, stay ignored by the build as well. */
+static void take_signals(sigset_t *ret_signals, struct sigaction before[ARRAY_LEN(ending)]) {
+	const struct sigaction action = {.sa_sigaction = forward, .sa_flags = SA_SIGINFO | SA_RESTART};
+	forwarding.waits = pthread_self();
+	forwarding.from_terminal = false;
 	sigemptyset(ret_signals);
 	sigaddset(ret_signals, SIGCHLD);
 	for (size_t i = 0; i < ARRAY_LEN(ending); i++) {
-		struct sigaction action;
-		sigaction(ending[i], NULL, &action);
-		if (action.sa_handler != SIG_IGN)
-			sigaddset(ret_signals, ending[i]);
+		sigaction(ending[i], NULL, &before[i]);
+		if (before[i].sa_handler == SIG_IGN)
+			continue;
+		sigaddset(ret_signals, ending[i]);
+		sigaction(ending[i], &action, NULL);
 	}
+}
+
+static void give_back_signals(const struct sigaction before[ARRAY_LEN(ending)]) {
+	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
+		sigaction(ending[i], &before[i], NULL);
 }
 
 static int spawn(const struct build_command *build, const sigset_t *mask, pid_t *ret_pid, struct error *err) {
@@ -99,7 +123,7 @@ static void reap(void) {
  * terminal has sent SIGINT to all of them already. */
 static void end_by(const siginfo_t *info, const sigset_t *signals) {
 	enum { LOOK_MS = 50 };
-	bool from_terminal = info->si_code == SI_KERNEL;
+	bool from_terminal = info->si_code == SI_KERNEL || forwarding.from_terminal;
 	uint64_t end_ms = clock_ms() + BUILD_END_MS;
 	signal_all(from_terminal ? 0 : info->si_signo);
 	for (reap(); signal_all(0) > 0 && clock_ms() < end_ms; reap())
@@ -129,14 +153,16 @@ static int wait_for(pid_t pid, const sigset_t *signals, int *ret_status, struct 
 
 int build_process_run(const struct build_command *build, int *ret_status, struct error *err) {
 	sigset_t signals, before;
+	struct sigaction actions[ARRAY_LEN(ending)];
 	pid_t pid;
-	choose_signals(&signals);
+	take_signals(&signals, actions);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigprocmask(SIG_BLOCK, &signals, &before);
 	int result = spawn(build, &before, &pid, err);
 	if (result == 0)
 		result = wait_for(pid, &signals, ret_status, err);
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	give_back_signals(actions);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return result;
 }
