@@ -87,11 +87,13 @@ struct copied_header {
 	struct str name, value;
 };
 
-/* One allocation for both, each with a terminating zero, which nghttp2's own have too. */
+/* One allocation for both, each with a terminating zero. */
 static struct copied_header copy_header(struct arena *arena, struct str name, struct str value) {
 	char *copy = arena_alloc(arena, name.len + value.len + 2);
-	memcpy(copy, name.ptr, name.len + 1);
-	memcpy(copy + name.len + 1, value.ptr, value.len + 1);
+	memcpy(copy, name.ptr, name.len);
+	copy[name.len] = '\0';
+	memcpy(copy + name.len + 1, value.ptr, value.len);
+	copy[name.len + 1 + value.len] = '\0';
 	return (struct copied_header){str_new(copy, name.len), str_new(copy + name.len + 1, value.len)};
 }
 
@@ -138,7 +140,7 @@ static int take_header(struct h2 *h2, struct http_stream *stream, struct str nam
 	size_t before = h2->block.bytes;
 	h2->block.bytes += name.len + value.len + HTTP_HEADER_COST;
 	if (h2->block.bytes > h2->limits.header_bytes) {
-		if (!h2->http.is_server)
+		if (!h2->http.is_server && before < h2->limits.header_bytes)
 			keep_part(h2, stream, name, value, h2->limits.header_bytes - before);
 		stream->h2.headers_over = true;
 		if (h2->http.is_server && h2_is_bomb(h2, h2->block.bytes))
@@ -200,10 +202,8 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 	    !nghttp2_check_header_value((const uint8_t *)trimmed.ptr, trimmed.len))
 		return 0;
 	size_t count = headers->count;
-	/* The copy of a header ends in a zero, as nghttp2's values do. */
-	struct arena *arena = h2->block.kind == H2_BLOCK_REQUEST ? &h2->block.request.arena : &h2->block.stream->arena;
-	struct str copy = str_from(arena_strdup(arena, trimmed));
-	int result = on_header(session, frame, name_bytes, name_len, (const uint8_t *)copy.ptr, copy.len, flags, data);
+	int result = on_header(session, frame, name_bytes, name_len, (const uint8_t *)trimmed.ptr, trimmed.len, flags,
+			       data);
 	if (headers->count > count) {
 		struct http_header *last = &headers->items[headers->count - 1];
 		last->blanks_before = (uint16_t)MIN((size_t)(trimmed.ptr - value.ptr), (size_t)UINT16_MAX);

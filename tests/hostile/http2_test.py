@@ -209,9 +209,10 @@ def test_continuation_flood(server):
     assert server.peak_mib() < MEMORY_MIB
 
 
-def test_hpack_bomb(server):
-    """One large entry of HPACK's table, and many references to it of a byte each."""
-    entry = b"\x40\x01a\x7f" + bytes([0x80 | (3900 - 127) % 128, (3900 - 127) // 128]) + b"b" * 3900
+@pytest.mark.parametrize("value", [b"b" * 3900, b"b" * 3899 + b" "])
+def test_hpack_bomb(server, value):
+    """One large entry of HPACK's table, and many references to it of a byte each; also with a blank, which is cut off."""
+    entry = b"\x40\x01a\x7f" + bytes([0x80 | (3900 - 127) % 128, (3900 - 127) // 128]) + value
     with server.connect_h2() as connection:
         def blocks():
             for stream in range(1, 20001, 2):

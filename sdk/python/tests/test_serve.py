@@ -13,9 +13,10 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from ftl._serve import STATUS_MAX, shortened
 from grpc import StatusCode
 from peers import Child
+
+from ftl._serve import STATUS_MAX, shortened
 
 EVERYTHING = {
     "whole": 9223372036854775807,
