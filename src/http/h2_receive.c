@@ -202,8 +202,8 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 	    !nghttp2_check_header_value((const uint8_t *)trimmed.ptr, trimmed.len))
 		return 0;
 	size_t count = headers->count;
-	int result = on_header(session, frame, name_bytes, name_len, (const uint8_t *)trimmed.ptr, trimmed.len, flags,
-			       data);
+	int result =
+		on_header(session, frame, name_bytes, name_len, (const uint8_t *)trimmed.ptr, trimmed.len, flags, data);
 	if (headers->count > count) {
 		struct http_header *last = &headers->items[headers->count - 1];
 		last->blanks_before = (uint16_t)MIN((size_t)(trimmed.ptr - value.ptr), (size_t)UINT16_MAX);

@@ -25,6 +25,7 @@
 #include "router/call_state.h"
 #include "router/verb_peek.h"
 #include "router/worker.h"
+#include "rpc/metadata.h"
 #include "rpc/relay.h"
 #include "rpc/transcode.h"
 
@@ -346,13 +347,22 @@ static int find_module(struct call *call, const struct verb_name *verb, struct e
 	return module->replica_count > 0 || module->awaited ? 0 : no_replica(module, err);
 }
 
+/* Module stacks are strict, so nothing that is malformed goes on from here. */
+static int check_metadata(const struct call *call, struct error *err) {
+	struct http_stream *http = &call->from->http;
+	/* gRPC's own clients send no such names; those of the web may. */
+	if (call->from->transcoder != NULL)
+		metadata_drop_foreign(&http->received);
+	return metadata_normalise(&http->received, &http->arena, err);
+}
+
 static int check(const struct call *call, const struct verb_name *verb, struct str message, struct error *err) {
 	const struct route_table *routes = call->worker->routes;
 	const struct http_headers *received = &call->from->http.received;
 	struct transcoder *transcoder = call->from->transcoder;
 	bool is_plain = transcoder != NULL && transcode_options(transcoder)->shape != NULL;
 	if (call_headers_check_chain(received, call->info.verb, err) < 0 ||
-	    call_check_declared(routes, received, call->info.verb, err) < 0)
+	    call_check_declared(routes, received, call->info.verb, err) < 0 || check_metadata(call, err) < 0)
 		return -1;
 	if (is_plain && call_check_exported(call->info.module, verb->name, err) < 0)
 		return -1;

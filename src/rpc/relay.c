@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/reasons.h"
+#include "rpc/metadata.h"
 
 struct relay {
 	enum relay_state state;
@@ -172,28 +173,18 @@ static const struct rpc_events client_events = {
 
 /* --- from the peer to the client ---------------------------------------------------------------------------------- */
 
-/* Headers that belong to one hop; the next one has its own. */
-static bool is_of_one_hop(struct str name) {
-	static const struct str names[] = {
-		STR_INIT("te"),		STR_INIT("content-type"), STR_INIT("content-length"), STR_INIT("connection"),
-		STR_INIT("host"),	STR_INIT("accept-encoding"), STR_INIT("content-encoding"),
-		STR_INIT("transfer-encoding"), STR_INIT("keep-alive"), STR_INIT("upgrade"), STR_INIT("origin"),
-		STR_INIT("x-grpc-web"), STR_INIT("accept"), STR_INIT("expect"),
-	};
-	if (str_starts_with(name, STR("connect-")) || str_starts_with(name, STR("access-control-")))
-		return true;
-	if (str_starts_with(name, STR("grpc-")))
-		/* gRPC reserves this prefix; only these two are end to end. */
-		return !str_eq(name, STR("grpc-trace-bin")) && !str_eq(name, STR("grpc-tags-bin"));
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (str_eq(name, names[i]))
-			return true;
-	return false;
+/* Drops what the peer wrote wrong: the client's stack might take that for an error of the connection. */
+static void copy_binary(struct http_headers *to, struct arena *arena, const struct http_header *header) {
+	struct error err;
+	if (!metadata_is_of_one_hop(header->name) && metadata_add_binary(to, arena, header, &err) < 0)
+		log_failure(LOG_DEBUG, &err, "dropped a header of the answer");
 }
 
 static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
 	for (size_t i = 0; i < from->count; i++)
-		if (!is_of_one_hop(from->items[i].name))
+		if (metadata_is_binary(from->items[i].name))
+			copy_binary(to, arena, &from->items[i]);
+		else if (!metadata_is_of_one_hop(from->items[i].name))
 			http_headers_copy(to, arena, &from->items[i]);
 }
 
@@ -323,8 +314,11 @@ static void call_peer(struct relay *relay, struct rpc_channel *channel, const st
 	struct http_header room[HTTP_HEADERS_ROOM];
 	struct http_headers headers = HTTP_HEADERS_IN(room);
 	struct arena *arena = &from->http.arena;
+	bool has_connection = from->http.connection != NULL && from->http.connection->version == 1;
+	struct str connection = has_connection ? http_headers_get(&from->http.received, STR("connection")) : STR("");
 	for (size_t i = 0; i < from->http.received.count; i++)
-		if (!is_of_one_hop(from->http.received.items[i].name))
+		if (!metadata_is_of_one_hop(from->http.received.items[i].name) &&
+		    (connection.len == 0 || !metadata_is_named(connection, from->http.received.items[i].name)))
 			http_headers_pass(&headers, arena, &from->http.received.items[i]);
 	for (size_t i = 0; added != NULL && i < added->count; i++)
 		http_headers_pass(&headers, arena, &added->items[i]);

@@ -49,6 +49,11 @@ class Verbs(ftl_pb2_grpc.VerbServiceServicer):
     def refuse(self, request, context):
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, json.loads(request.body)["text"])
 
+    def binary(self, request, context):
+        context.send_initial_metadata([("answer-bin", b"\0\1\2")])
+        return ftl_pb2.CallResponse(body=json.dumps([[name, value.hex()] for name, value in context.invocation_metadata()
+                                                     if name.endswith("-bin")]).encode())
+
     def sleep(self, request, context):
         print("sleeping", flush=True)
         time.sleep(json.loads(request.body))
