@@ -19,6 +19,21 @@ from harness import Backplane, FakeRunner  # noqa: E402
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def or_skip(function):
+    """The function, which needs a pseudo-terminal. Where there are none, as without /dev/pts, the test is skipped."""
+
+    def made():
+        try:
+            return function()
+        except OSError as error:
+            pytest.skip(f"there are no pseudo-terminals here: {error}")
+
+    return made
+
+
+os.openpty, os.forkpty = or_skip(os.openpty), or_skip(os.forkpty)
+
+
 @pytest.fixture
 def tmp_path():
     """A temporary folder with a shorter path than pytest's own, as the path of a socket has at most 107 bytes."""
