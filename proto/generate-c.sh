@@ -4,6 +4,7 @@
 # The C names would begin with Xyz__Block__Ftl__V1__. protobuf-c shortens them by a file option, but the
 # option needs an import that no other language has, so it is added to a copy here and not to the contract.
 set -eu
+export LC_ALL=C # in Turkish [a-z] lacks the i
 source=$1
 output=$2
 copy=$output/proto-with-c-names
