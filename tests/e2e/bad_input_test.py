@@ -15,7 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 from fake_backplane import ftl, schema
-from harness import FTL, LONG, Backplane, artefact, digest_of, memory_peak, module
+from harness import FTL, LONG, Backplane, artefact, digest_of, memory_peak, module, mount_disk, unmount_disk
 
 MAIN = b"#!/bin/sh\nexit 0\n"
 
@@ -594,14 +594,14 @@ def small_disk(make_backplane):
     """A Backplane with its data on a file system of 8 MB, or in files of at most 4 MB if it may not mount one."""
     backplane = make_backplane("--warm", "0")
     backplane.data.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "ftl-test", backplane.data], capture_output=True)
+    mounted = mount_disk(backplane.data, "8m")
     backplane.start()
-    if mounted.returncode != 0:
+    if not mounted:
         resource.prlimit(backplane.process.pid, resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
     yield backplane
     backplane.clean_up()
-    if mounted.returncode == 0:
-        subprocess.run(["umount", backplane.data], check=True)
+    if mounted:
+        unmount_disk(backplane.data)
 
 
 def test_a_full_disk(small_disk, refused):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Backplane, with clients, Runners and deployments on grpcio, which are independent of FTL's own gRPC code."""
 
+import ctypes
 import hashlib
 import os
 import queue
@@ -35,6 +36,18 @@ def wait_for(condition, what, seconds=LONG):
             return found
         assert time.monotonic() < end, f"waited in vain: {what}"
         time.sleep(0.02)
+
+
+def mount_disk(folder, size):
+    """Mounts a file system in memory of that size ("8m"). Returns whether that is allowed here. Not by the program mount,
+    which a small machine may lack."""
+    return ctypes.CDLL(None).mount(b"tmpfs", bytes(folder), b"tmpfs", 0, f"size={size}".encode()) == 0
+
+
+def unmount_disk(folder):
+    """At once, with files open or not."""
+    mnt_detach = 2
+    assert ctypes.CDLL(None).umount2(bytes(folder), mnt_detach) == 0
 
 
 def digest_of(content):

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The status of a Backplane: its Runners, deployments, problems and schemas."""
 
-import os
 import resource
-import subprocess
 import time
 
 import pytest
 from fake_backplane import ftl
-from harness import LONG, SANITIZED, FakeRunner, memory_peak, module, wait_for
+from harness import LONG, SANITIZED, FakeRunner, memory_peak, module, mount_disk, unmount_disk, wait_for
 
 
 def test_a_backplane_without_deployments(backplane):
@@ -111,8 +109,7 @@ class SmallDisk:
         self.backplane = backplane
         self.data = backplane.data
         self.data.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", self.data]
-        self.mounted = os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
+        self.mounted = mount_disk(self.data, "16m")
         self.filler = self.data / "filler"
         self.code = "RESOURCE_EXHAUSTED" if self.mounted else "INTERNAL"  # SQLite: no code of its own
 
@@ -143,7 +140,7 @@ class SmallDisk:
 
     def close(self):
         if self.mounted:
-            subprocess.run(["umount", "--lazy", self.data], check=True)
+            unmount_disk(self.data)
 
 
 @pytest.fixture
