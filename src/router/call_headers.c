@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/call_headers.h"
 
+#include <endian.h>
+
 #include "base/random.h"
 #include "base/reasons.h"
 #include "router/route.h"
@@ -77,23 +79,35 @@ int call_headers_check_chain(const struct http_headers *received, const char *ve
 
 /* --- headers for the Runner --------------------------------------------------------------------------------------- */
 
-/* The lowest hexadecimal digits of a number. printf would cost as much as all else that routing does. */
-static void put_hex(char *at, uint64_t number, size_t digits) {
-	for (; digits-- > 0; number >>= 4)
-		at[digits] = "0123456789abcdef"[number & 15];
+/* Eight hexadecimal digits, worked on as the bytes of one number: a call from outside takes eighty digits, and a loop
+ * over them as many instructions as all else that is done here. */
+static void put_hex8(char *at, uint32_t number) {
+	uint64_t bytes = number; /* each four bits move to a byte of their own, the highest to the lowest */
+	bytes = bytes >> 16 | (bytes & 0xFFFF) << 32;
+	bytes = (bytes & 0x0000FF000000FF00) >> 8 | (bytes & 0x000000FF000000FF) << 16;
+	bytes = (bytes & 0x00F000F000F000F0) >> 4 | (bytes & 0x000F000F000F000F) << 8;
+	uint64_t is_letter = (bytes + 0x0606060606060606) >> 4 & 0x0101010101010101;
+	bytes = htole64(bytes + 0x3030303030303030 + is_letter * ('a' - '0' - 10));
+	memcpy(at, &bytes, sizeof bytes);
+}
+
+static void put_hex16(char *at, uint64_t number) {
+	put_hex8(at, (uint32_t)(number >> 32));
+	put_hex8(at + 8, (uint32_t)number);
 }
 
 /* "ORIGIN-KEY-HASH", the form that SDKs of 2023 insist on: ORIGIN says where the outermost call came from, and HASH is
  * ten hexadecimal digits. KEY, which has no dash, is random too: ten digits alone would come again after a million. */
 static struct str make_request_id(struct arena *arena, uint64_t *random) {
 	static const struct str origin = STR_INIT("ingress-"); /* from a client */
-	size_t size = origin.len + REQUEST_ID_KEY_DIGITS + 1 + REQUEST_ID_HASH_DIGITS;
+	char digits[REQUEST_ID_KEY_DIGITS + REQUEST_ID_HASH_DIGITS];
+	size_t size = origin.len + sizeof digits + 1;
 	char *id = arena_alloc(arena, size), *key = id + origin.len, *hash = key + REQUEST_ID_KEY_DIGITS + 1;
-	uint64_t number = random_next(random);
+	put_hex16(digits, random_next(random));
 	memcpy(id, origin.ptr, origin.len);
-	put_hex(key, number >> 4 * REQUEST_ID_HASH_DIGITS, REQUEST_ID_KEY_DIGITS);
+	memcpy(key, digits, REQUEST_ID_KEY_DIGITS);
 	hash[-1] = '-';
-	put_hex(hash, number, REQUEST_ID_HASH_DIGITS);
+	memcpy(hash, digits + REQUEST_ID_KEY_DIGITS, REQUEST_ID_HASH_DIGITS);
 	return str_new(id, size);
 }
 
@@ -101,10 +115,10 @@ static struct str make_request_id(struct arena *arena, uint64_t *random) {
 static struct str make_trace(struct arena *arena, uint64_t *random) {
 	char *trace = arena_alloc(arena, TRACE_SIZE);
 	memcpy(trace, "00-", 3);
-	put_hex(trace + 3, random_next(random), 16);
-	put_hex(trace + 19, random_next(random) | 1, 16);
+	put_hex16(trace + 3, random_next(random));
+	put_hex16(trace + 19, random_next(random) | 1);
 	trace[35] = '-';
-	put_hex(trace + 36, random_next(random) | 1, 16);
+	put_hex16(trace + 36, random_next(random) | 1);
 	memcpy(trace + 52, "-01", 3);
 	return str_new(trace, TRACE_SIZE);
 }
