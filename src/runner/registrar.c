@@ -123,7 +123,8 @@ static void lost_at_once(struct registrar *registrar, uint64_t now_ms, const str
 			  "it accepted the Runner, and it or a proxy before it ended the registration at once");
 	registrar->is_unstable = true;
 	tell_trouble(registrar, now_ms, err.msg);
-	wait_to_retry(registrar, now_ms, REGISTRAR_UNSTABLE_LAST_MS);
+	/* A Backplane that died is back in a moment, and its calls wait for what this Runner hosts. */
+	wait_to_retry(registrar, now_ms, why != NULL ? REGISTRAR_RETRY_LAST_MS : REGISTRAR_UNSTABLE_LAST_MS);
 }
 
 static void lost(struct registrar *registrar, uint64_t now_ms, const struct error *why) {

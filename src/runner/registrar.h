@@ -30,7 +30,8 @@ enum {
 	REGISTRAR_RETRY_FIRST_MS = BACKPLANE_RETRY_FIRST_MS,
 	REGISTRAR_RETRY_LAST_MS = BACKPLANE_RETRY_LAST_MS,
 	REGISTRAR_STABLE_MS = 1000,
-	REGISTRAR_UNSTABLE_LAST_MS = 4000, /* the last delay after streams that were accepted and ended sooner */
+	REGISTRAR_UNSTABLE_LAST_MS =
+		4000, /* the last delay after streams that were accepted and ended sooner, in order */
 	/* Why the Runner is not registered is a warning when that has lasted so long, and then each TELL_AGAIN. */
 	REGISTRAR_TELL_FIRST_MS = 1000,
 	REGISTRAR_TELL_AGAIN_MS = 30000,
