@@ -87,13 +87,11 @@ struct copied_header {
 	struct str name, value;
 };
 
-/* One allocation for both, each with a terminating zero. */
+/* One allocation for both, each with a terminating zero, which nghttp2's own have too. */
 static struct copied_header copy_header(struct arena *arena, struct str name, struct str value) {
 	char *copy = arena_alloc(arena, name.len + value.len + 2);
-	memcpy(copy, name.ptr, name.len);
-	copy[name.len] = '\0';
-	memcpy(copy + name.len + 1, value.ptr, value.len);
-	copy[name.len + 1 + value.len] = '\0';
+	memcpy(copy, name.ptr, name.len + 1);
+	memcpy(copy + name.len + 1, value.ptr, value.len + 1);
 	return (struct copied_header){str_new(copy, name.len), str_new(copy + name.len + 1, value.len)};
 }
 
@@ -206,6 +204,7 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 		on_header(session, frame, name_bytes, name_len, (const uint8_t *)trimmed.ptr, trimmed.len, flags, data);
 	if (headers->count > count) {
 		struct http_header *last = &headers->items[headers->count - 1];
+		((char *)last->value.ptr)[last->value.len] = '\0'; /* what was copied there is a blank */
 		last->blanks_before = (uint16_t)MIN((size_t)(trimmed.ptr - value.ptr), (size_t)UINT16_MAX);
 		last->blanks_after = (uint16_t)MIN(value.len - trimmed.len - last->blanks_before, (size_t)UINT16_MAX);
 	}

@@ -292,9 +292,11 @@ void grpc_add_status(struct rpc_stream *stream, struct http_headers *headers) {
 	http_headers_add(headers, arena, STR("grpc-status"),
 			 stream->status == CODE_OK ? STR("0") : str_from(arena_printf(arena, "%d", stream->status)));
 	bool is_cut = false;
-	struct str header = grpc_encode_short_text(arena, stream->status_text, TEXT_HEADER_MAX, &is_cut);
-	if (header.len > 0)
+	struct str header = STR("");
+	if (stream->status_text.len > 0) {
+		header = grpc_encode_short_text(arena, stream->status_text, TEXT_HEADER_MAX, &is_cut);
 		http_headers_add(headers, arena, STR("grpc-message"), header);
+	}
 	if (stream->details.count > 0 || is_cut)
 		http_headers_add(headers, arena, STR("grpc-status-details-bin"),
 				 details_to_grpc(stream, text_for_details(stream, header, is_cut)));
