@@ -46,7 +46,6 @@ MISTAKES = [
     ("verb echo(Unit) -> Unit", [("2:19", "has no meaning here"), ("2:20", "verb name(Request) Response")]),
     ("verb echo(Unit): Unit", [("2:18", "verb name(Request) Response")]),
     ("verb echo(Int, String) Unit", [("2:16", "make a data of several")]),
-    ("verb echo(Unit) Unit calls time.now", [("2:24", "+calls module.verb")]),
     ("verb echo(Unit) Unit\n    +calls time.nwo", [("3:12", 'did you mean "now"?')]),
     ("verb echo(Unit) Unit\n    +calls time.secret", [("3:12", "export verb secret")]),
     ("verb echo(Unit) Unit\n    +calls now", [("3:12", "one of another module is written: module.verb")]),
