@@ -173,7 +173,7 @@ def test_a_rollback_goes_to_what_was_live_before(backplane, three, refused):
 
 
 def test_what_never_was_live_is_passed_over(backplane, make_runner):
-    runners = [make_runner().register() for _ in range(2)]
+    runners = [make_runner().register() for _ in range(5)]
     first = backplane.deploy(module(comments=["one"]))
     backplane.wait_live(first)
     for runner in runners:
@@ -186,7 +186,8 @@ def test_what_never_was_live_is_passed_over(backplane, make_runner):
     assert history(backplane) == [(third, False, False), (second, False, False), (first, True, True)]
     for runner in runners:
         runner.brings_up = True
-    make_runner().register()
+    (asked,) = [one.key for one in backplane.runners("deploying")]
+    next(runner for runner in runners if runner.key == asked).bring_up(third)
     backplane.wait_live(third)
     wait_for(lambda: backplane.runners("idle"), "an idle Runner")
     assert rollback(backplane) == first
