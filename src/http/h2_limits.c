@@ -61,7 +61,8 @@ void h2_charge_peer_reset(struct h2 *h2, const struct http_stream *stream) {
 }
 
 void h2_charge_caused_reset(struct h2 *h2) {
-	charge_reset(h2, H2_WHOLE_FRAME);
+	if (h2->http.is_server)
+		charge(h2, &h2->resets, H2_WHOLE_FRAME, h2->limits.resets, "max-resets", "streams that were reset");
 }
 
 void h2_charge_control_frame(struct h2 *h2) {

@@ -13,7 +13,11 @@
  *  DATA that leaves nothing unsent        H2_PAID_BY_DATA control frames
  *  each H2_PAID_BYTES bytes of a DATA     one control frame, as some stacks return windows in pieces of that size
  *  PING, SETTINGS                         one control frame, the acknowledgement
+ *  RST_STREAM                             one control frame, the peer's own that it crosses
  *  the end of a response                  one reset
+ *
+ * A request pays for H2_PAID_BY_REQUEST control frames as well: gRPC's C core opens the windows of a call before it has
+ * an answer.
  *
  * A DATA frame that is cut short by the peer's window pays by its bytes alone. A peer that opens its window byte by
  * byte so pays for itself.
@@ -24,6 +28,7 @@
 
 enum {
 	H2_PAID_BY_HEADERS = 8,
+	H2_PAID_BY_REQUEST = 4,
 	H2_PAID_BY_DATA = 4,
 	H2_PAID_BYTES = 256,
 	/* More does not add up: what a connection has earned in an hour is no licence for a flood. */
@@ -42,7 +47,7 @@ static inline void h2_pay_reset(struct h2 *h2) {
 /* The peer has sent a RST_STREAM; stream is NULL when it has ended before, or never was. */
 void h2_charge_peer_reset(struct h2 *h2, const struct http_stream *stream);
 
-/* The peer made this side reset a stream. */
+/* The peer broke a rule for which this side resets a stream. Nothing pays for that. */
 void h2_charge_caused_reset(struct h2 *h2);
 
 /* A frame that carries nothing for a request. */

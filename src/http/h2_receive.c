@@ -36,6 +36,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
 		    nghttp2_session_find_stream(session, header->stream_id) == NULL)
 			h2_terminate(h2, NGHTTP2_PROTOCOL_ERROR, CODE_INVALID_ARGUMENT,
 				     "it opened a stream with a lower number than the last");
+		if (h2->http.is_server)
+			h2_pay_control_frames(h2, H2_PAID_BY_REQUEST);
 		return 0;
 	case NGHTTP2_RST_STREAM:
 		h2_charge_peer_reset(h2, h2_find_stream(h2, header->stream_id));

@@ -116,9 +116,10 @@ static void on_goaway_sent(struct h2 *h2, uint32_t code) {
 		  h2->invalid[0] ? ": " : "", h2->invalid);
 }
 
-/* A peer can also make this side reset streams, by frames that are wrong for them ("MadeYouReset"). */
+/* A peer can also make this side reset streams, by frames that are wrong for them ("MadeYouReset"). A stream that is
+ * refused is this side's choice, and no fault of the peer. */
 static void on_reset_sent(struct h2 *h2, uint32_t code) {
-	if (code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL)
+	if (code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL && code != NGHTTP2_REFUSED_STREAM)
 		h2_charge_caused_reset(h2);
 }
 
@@ -154,6 +155,7 @@ static int on_frame_sent(nghttp2_session *session UNUSED, const nghttp2_frame *f
 		on_goaway_sent(h2, frame->goaway.error_code);
 		return 0;
 	case NGHTTP2_RST_STREAM:
+		h2_pay_control_frames(h2, 1);
 		on_reset_sent(h2, frame->rst_stream.error_code);
 		return 0;
 	case NGHTTP2_PING:
@@ -204,7 +206,6 @@ void h2_submit_response(struct h2 *h2, struct http_stream *stream, unsigned stat
 }
 
 void h2_refuse_stream(struct h2 *h2, int32_t id) {
-	h2_pay_reset(h2); /* this side's choice, and no fault of the peer */
 	nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
 }
 

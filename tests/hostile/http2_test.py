@@ -125,7 +125,7 @@ def empty_continuation_flood():
 
 @pytest.mark.parametrize("flood, reason", [
     (rapid_reset, "max-resets is 1000"),
-    (made_you_reset, "max-control-frames is 500"),
+    (made_you_reset, "max-resets is 1000"),
     (made_you_reset_by_length, "max-resets is 1000"),
     (settings_flood, "max-control-frames is 500"),
     (ping_flood, "max-control-frames is 500"),
