@@ -14,9 +14,11 @@ import grpc  # noqa: E402
 import pytest  # noqa: E402
 from harness import Backplane, FakeRunner  # noqa: E402
 
-# A shell starts background jobs with SIGINT ignored, and their children inherit that. The processes under test must
-# have the default handler.
+# A shell starts background jobs with SIGINT and SIGQUIT ignored, nohup its program with SIGHUP, and their children
+# inherit that. The processes under test must have the default handlers.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_DFL)
 
 
 def or_skip(function):
