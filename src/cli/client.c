@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/client.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +119,22 @@ int client_sleep(struct client *client, uint64_t ms, struct error *err) {
 		wait_for_change(client);
 	timer_stop(&client->loop, &client->nap);
 	return client->interrupted ? error_set(err, CODE_CANCELLED, "interrupted") : 0;
+}
+
+/* The descriptor is not given to the loop, which would make it non-blocking for all who have the terminal open. */
+int client_wait_readable(struct client *client, int fd, struct error *err) {
+	uv_loop_t *uv = &client->loop.uv;
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = uv_backend_fd(uv), .events = POLLIN}};
+	for (;;) {
+		uv_run(uv, UV_RUN_NOWAIT);
+		if (client->interrupted)
+			return error_set(err, CODE_CANCELLED, "interrupted");
+		int ready = poll(fds, ARRAY_LEN(fds), uv_backend_timeout(uv));
+		if (ready < 0 && errno != EINTR)
+			return error_set_errno(err, errno, "could not wait for input");
+		if (ready > 0 && fds[0].revents != 0)
+			return 0;
+	}
 }
 
 /* --- what arrives ------------------------------------------------------------------------------------------------- */

@@ -26,6 +26,9 @@ bool client_is_interrupted(const struct client *client);
 /* Sleeps for ms. Returns -1 (Cancelled) when SIGINT came. */
 int client_sleep(struct client *client, uint64_t ms, struct error *err);
 
+/* Waits until fd, such as a terminal, can be read without waiting. Returns -1 (Cancelled) when SIGINT came. */
+int client_wait_readable(struct client *client, int fd, struct error *err);
+
 /* --- a call with one request and one response --------------------------------------------------------------------- */
 
 struct client_call {

@@ -997,7 +997,7 @@ def test_ps_answers_json(run, busy):
 def on_terminal(environment, fake, tmp_path):
     """Runs ftl on a pseudo terminal of some columns, with what a person types. Returns (exit code, what is shown)."""
 
-    def on_terminal(*arguments, columns=80, typed="", stop=None):
+    def on_terminal(*arguments, columns=80, typed="", type_at=None, stop=None):
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(tmp_path)
@@ -1008,6 +1008,8 @@ def on_terminal(environment, fake, tmp_path):
         with contextlib.suppress(OSError):  # of a terminal that nobody has open any more
             while piece := os.read(terminal, 65536):
                 shown += piece
+                if type_at is not None and shown.endswith(type_at[0].encode()):
+                    os.write(terminal, type_at[1].encode())
                 if stop is not None and stop(shown.decode(errors="replace")):
                     os.kill(pid, signal.SIGINT)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -1090,6 +1092,20 @@ def test_kill_asks_when_others_call_the_module(run, on_terminal, fake):
         assert code == 0 and "[y/N]" not in shown
     assert run("kill", "echo").code == 0  # nobody is there to be asked
     assert len(fake.requested("KillModule")) == 4
+
+
+def test_ctrl_c_at_a_question_stops_nothing(on_terminal, fake):
+    calls = schema.Metadata(calls=schema.MetadataCalls(calls=[schema.VerbRef(module="echo", name="echo")]))
+    verb = schema.Verb(name="greet", request_type=schema.Type(unit={}), response_type=schema.Type(unit={}), metadata=[calls])
+    fake.modules = [schema.Module(name="greeter", decls=[schema.Decl(verb=verb)])]
+    for command in (["kill", "echo"], ["scale", "echo", "0"]):
+        code, shown = on_terminal(*command, type_at=("[y/N] ", "\x03"))
+        assert code == 130 and shown.endswith("[y/N] ^C\n")
+        code, shown = on_terminal(*command, type_at=("[y/N] ", "\x04"))  # the end of the input is no yes
+        assert code == 1 and shown.endswith("[y/N] \nerror: echo goes on as before\n")
+        code, shown = on_terminal(*command, type_at=("[y/N] ", "no\n"))
+        assert code == 1
+    assert fake.requested("KillModule") == fake.requested("ScaleModule") == []
 
 
 def complete(run, *words):

@@ -39,12 +39,17 @@ const char *callers_of(struct cli *cli, const char *module) {
 	return names;
 }
 
-static bool person_agrees(void) {
-	char line[64];
+/* Reads the answer of a person, which Ctrl-C ends as it ends a call. Returns -1 unless the answer is yes. */
+static int hear(struct cli *cli, const char *module, struct error *err) {
+	char line[64] = "";
 	fflush(stderr);
-	if (fgets(line, sizeof line, stdin) == NULL)
-		return false;
-	return line[0] == 'y' || line[0] == 'Y';
+	int result = client_wait_readable(cli->client, STDIN_FILENO, err);
+	if (result < 0 || fgets(line, sizeof line, stdin) == NULL)
+		putc('\n', stderr); /* the question is the last line otherwise */
+	if (result < 0)
+		return -1;
+	bool agrees = line[0] == 'y' || line[0] == 'Y';
+	return agrees ? 0 : error_set(err, CODE_CANCELLED, "%s goes on as before", module);
 }
 
 int callers_confirm(struct cli *cli, const char *module, const char *what, bool yes, struct error *err) {
@@ -56,5 +61,5 @@ int callers_confirm(struct cli *cli, const char *module, const char *what, bool 
 	bool is_one = strchr(names, ',') == NULL;
 	fprintf(stderr, "%s call%s %s, and would fail; %s it all the same? [y/N] ", names, is_one ? "s" : "", module,
 		what);
-	return person_agrees() ? 0 : error_set(err, CODE_CANCELLED, "%s goes on as before", module);
+	return hear(cli, module, err);
 }
