@@ -14,6 +14,7 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
+	EXIT_BREAKING = 3, /* a change is unsafe, or its deploy would be refused */
 	EXIT_INTERRUPTED = 130, /* as a shell says of a process that SIGINT ended */
 };
 

@@ -1392,7 +1392,7 @@ def test_help_names_every_command(run):
     result = run()
     assert (result.code, result.err) == (0, "")
     assert "\nftl help ftl.toml explains" in result.out
-    assert "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unsafe (ftl schema diff), 130 interrupted.\n" in result.out
+    assert "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unsafe (ftl schema diff, ftl deploy --dry-run), 130 interrupted.\n" in result.out
     listed = [line.split()[0] for line in result.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
     assert listed == [*COMMANDS, "help"]
     assert run("help").out == run("--help").out == result.out

@@ -92,13 +92,24 @@ def test_a_breaking_change_is_refused(shop):
     assert result.returncode == 3
     assert "FindRequest.shop" in result.stdout and "unsafe for callers" in result.stdout
     assert "breaks: cart.total calls catalog.find: FindRequest.shop" in result.stdout
-    plan = json.loads(shop.done("deploy", "--dry-run", "-o", "json", "catalog"))
-    assert plan["breaking"] and plan["breaks"] and not plan["new"]
-    assert "breaks: cart.total calls catalog.find" in shop.done("deploy", "--dry-run", "catalog")
+    planned = shop.ftl("deploy", "--dry-run", "-o", "json", "catalog")
+    plan = json.loads(planned.stdout)
+    assert planned.returncode == 3 and plan["breaking"] and plan["breaks"] and plan["refused"] and not plan["new"]
+    planned = shop.ftl("deploy", "--dry-run", "catalog", "cart")
+    assert planned.returncode == 3 and "breaks: cart.total calls catalog.find" in planned.stdout
+    assert "error: cart is left undone, as it needs catalog" in planned.stderr
+    assert "could not be deployed: catalog" in planned.stderr
+    assert "breaks: cart.total calls catalog.find" in shop.done("deploy", "--dry-run", "--allow-breaking", "catalog")
     error = shop.failed("deploy", "catalog")
     assert "cart.total calls catalog.find: FindRequest.shop" in error and "--allow-breaking" in error
     # The refused deployment changed nothing.
     assert json.loads(shop.done("call", "cart.total", CART))["missing"] == ["pan"]
+
+
+def test_a_dry_run_counts_what_goes_before_as_deployed(shop):
+    assert shop.ftl("deploy", "--dry-run", "cart").returncode == 3
+    planned = shop.done("deploy", "--dry-run", "cart", "catalog")
+    assert "cart: the schema is new" in planned and "missing" not in planned
 
 
 def test_a_breaking_change_that_is_forced_is_a_typed_error_of_the_caller(shop):

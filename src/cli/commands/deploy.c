@@ -47,7 +47,8 @@ static const struct args_option options[] = {
 	{.name = "dry-run",
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct deploy_options, dry_run),
-	 .help = "only show schema changes and what would be uploaded"},
+	 .help = "only show schema changes and what would be uploaded; exit with 3\n"
+		 "if the deploy would be refused"},
 	{.name = "allow-breaking",
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct deploy_options, allow_breaking),
@@ -64,6 +65,8 @@ struct deploy {
 	uint64_t file_max; /* bytes; 0: unknown */
 	const char *key;
 	bool existed, was_active;
+	bool refused; /* --dry-run: the deploy would be */
+	struct map *planned; /* --dry-run: the schemas of those that could be deployed before it, by name */
 	uint64_t start_ms;
 };
 
@@ -138,6 +141,7 @@ static void print_plan(const struct deploy *deploy, const struct schema_diff *di
 		}
 		json_t *plan = schema_diff_to_json(diff);
 		json_object_set_new(plan, "files", files);
+		json_object_set_new(plan, "refused", json_boolean(deploy->refused));
 		output_json(plan, JSON_ONE_LINE);
 		return;
 	}
@@ -246,8 +250,11 @@ static int build(struct deploy *deploy, struct error *err) {
 
 static int show_plan(struct deploy *deploy, struct error *err) {
 	struct schema_diff *diff;
-	if (schema_diff_make(deploy->cli, deploy->project.endpoint, deploy->schema, &diff, err) < 0)
+	if (schema_diff_make(deploy->cli, deploy->project.endpoint, deploy->schema, deploy->planned, &diff, err) < 0)
 		return -1;
+	deploy->refused = schema_diff_is_refused(diff) && !deploy->options->allow_breaking;
+	if (!deploy->refused)
+		map_put(deploy->planned, str_from(deploy->schema->name), deploy->schema);
 	progress_clear();
 	print_plan(deploy, diff);
 	schema_diff_free(diff);
@@ -283,6 +290,7 @@ struct deploy_batch {
 	size_t count;
 	struct deploy *deploys;
 	struct order_item *items;
+	struct map planned;
 };
 
 /* What a module needs as far as it can be known before the build: what ftl.toml says, and the schema that is there, if
@@ -337,7 +345,7 @@ static int go_on_with(struct deploy_batch *batch, size_t i, struct error *err) {
 	}
 	if (deploy_built(deploy, err) < 0)
 		return -1;
-	order_state_move(&item->state, ORDER_DONE);
+	order_state_move(&item->state, deploy->refused ? ORDER_FAILED : ORDER_DONE);
 	return 0;
 }
 
@@ -365,8 +373,9 @@ static void sum_up(struct deploy_batch *batch) {
 	}
 	if (all_done || batch->count < 2 || batch->cli->common->output == FORMAT_JSON)
 		return;
-	list_modules(batch, ORDER_DONE, batch->deploys[0].options->dry_run ? "could be deployed" : "deployed");
-	list_modules(batch, ORDER_FAILED, "failed");
+	bool is_dry = batch->deploys[0].options->dry_run;
+	list_modules(batch, ORDER_DONE, is_dry ? "could be deployed" : "deployed");
+	list_modules(batch, ORDER_FAILED, is_dry ? "could not be deployed" : "failed");
 	list_modules(batch, ORDER_LEFT, "left undone");
 	list_modules(batch, ORDER_WAITING, "left undone");
 }
@@ -384,6 +393,8 @@ static int deploy_all(struct deploy_batch *batch) {
 		if (go_on_with(batch, (size_t)next, &err) < 0)
 			code = fail(batch, &batch->items[next], &err);
 	sum_up(batch);
+	for (size_t i = 0; i < batch->count && code == EXIT_DONE; i++)
+		code = batch->deploys[i].refused ? EXIT_BREAKING : code;
 	return code;
 }
 
@@ -394,8 +405,14 @@ static int run(struct cli *cli) {
 	batch.items = arena_alloc(&cli->arena, batch.count * sizeof *batch.items);
 	memset(batch.items, 0, batch.count * sizeof *batch.items);
 	for (size_t i = 0; i < batch.count; i++)
-		batch.deploys[i] = (struct deploy){.cli = cli, .options = cli->options, .folder = folders[i]};
-	return deploy_all(&batch);
+		batch.deploys[i] = (struct deploy){.cli = cli,
+						   .options = cli->options,
+						   .folder = folders[i],
+						   .planned = &batch.planned};
+	map_init(&batch.planned);
+	int code = deploy_all(&batch);
+	map_deinit(&batch.planned);
+	return code;
 }
 
 const struct command command_deploy = {

@@ -30,7 +30,7 @@ void help_print(void) {
 		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	puts("  help       explain a command: ftl help COMMAND, or ftl COMMAND --help");
 	puts("\nftl help ftl.toml explains the file in a module's folder.");
-	puts("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unsafe (ftl schema diff), 130 interrupted.");
+	puts("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unsafe (ftl schema diff, ftl deploy --dry-run), 130 interrupted.");
 }
 
 void help_print_project(void) {

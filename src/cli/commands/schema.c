@@ -17,8 +17,6 @@
 #include "schema/openapi.h"
 #include "schema/print.h"
 
-enum { EXIT_BREAKING = 3 };
-
 struct schema_options {
 	struct common_options common;
 	const char *output;
@@ -106,7 +104,7 @@ static int diff(struct cli *cli, const char *folder) {
 	struct error err;
 	if (project_read(folder ? folder : ".", &cli->arena, &project, &err) < 0 ||
 	    schema_read_own(cli, &project, &module, &err) < 0 ||
-	    schema_diff_make(cli, project.endpoint, module, &difference, &err) < 0)
+	    schema_diff_make(cli, project.endpoint, module, NULL, &difference, &err) < 0)
 		return cli_fail(cli, &err);
 	if (wants(cli, "json"))
 		output_json(schema_diff_to_json(difference), JSON_ONE_LINE);

@@ -26,14 +26,22 @@ static void compare(struct cli *cli, struct schema_diff *diff) {
 	(void)!schema_check_callers(&diff->comparison, &diff->modules, &diff->broken);
 }
 
+static void add_planned(struct schema_diff *diff, const struct map *planned) {
+	size_t cursor = 0;
+	for (struct schema_module *module; planned != NULL && (module = map_next(planned, &cursor)) != NULL;) {
+		map_remove(&diff->modules, str_from(module->name));
+		map_put(&diff->modules, str_from(module->name), module);
+	}
+}
+
 static void export_by_default(struct schema_diff *diff) {
 	size_t cursor = 0;
 	for (struct schema_module *module; (module = map_next(&diff->modules, &cursor)) != NULL;)
 		schema_export_by_default(module);
 }
 
-int schema_diff_make(struct cli *cli, const char *endpoint, struct schema_module *module, struct schema_diff **ret_diff,
-		     struct error *err) {
+int schema_diff_make(struct cli *cli, const char *endpoint, struct schema_module *module, const struct map *planned,
+		     struct schema_diff **ret_diff, struct error *err) {
 	struct schema_diff *diff = mem_zalloc(sizeof *diff);
 	diff->module = module;
 	map_init(&diff->modules);
@@ -43,6 +51,7 @@ int schema_diff_make(struct cli *cli, const char *endpoint, struct schema_module
 		schema_diff_free(diff);
 		return -1;
 	}
+	add_planned(diff, planned);
 	/* As the Backplane sees them. */
 	export_by_default(diff);
 	schema_export_by_default(module);
@@ -60,9 +69,12 @@ void schema_diff_free(struct schema_diff *diff) {
 	free(diff);
 }
 
+bool schema_diff_is_refused(const struct schema_diff *diff) {
+	return diff->missing.count > 0 || diff->broken.count > 0;
+}
+
 bool schema_diff_is_breaking(const struct schema_diff *diff) {
-	return diff->missing.count > 0 || diff->broken.count > 0 || diff->comparison.breaks_callers ||
-	       diff->comparison.breaks_data;
+	return schema_diff_is_refused(diff) || diff->comparison.breaks_callers || diff->comparison.breaks_data;
 }
 
 static void print_all(const char *prefix, const struct schema_diagnostics *diagnostics) {
