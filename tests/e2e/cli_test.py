@@ -1138,14 +1138,33 @@ def test_completion_in_a_shell(run, busy, environment, tmp_path, shell):
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     (tmp_path / "script").write_text(run("completion", shell).out)
-    ask = {
-        "bash": 'source ./script; COMP_WORDS=(ftl kill e); COMP_CWORD=2; _ftl; printf "%s\\n" "${COMPREPLY[@]}"',
-        "zsh": 'compdef() { :; }; _describe() { print -l ${found%%:*}; }; source ./script; words=(ftl kill e); CURRENT=3; _ftl',
-        "fish": 'source ./script; complete -C "ftl kill e" | string split -f1 \\t',
-    }[shell]
-    found = subprocess.run([shell, "-c", ask], cwd=tmp_path, capture_output=True, text=True, timeout=20,
-                           env={**environment, "FTL_ENDPOINT": busy.endpoint, "PATH": f"{BUILD}:{environment['PATH']}"})
-    assert (found.stdout, found.stderr) == ("echo\n", "")
+    (tmp_path / "folder").mkdir()
+
+    def offered(*words):
+        """What the shell offers in place of the last word, which may be empty."""
+        last = len(words)
+        listed = " ".join(f"'{word}'" for word in ("ftl", *words))
+        ask = {
+            "bash": f'compopt() {{ COMPREPLY+=("$2"); }}; source ./script; COMP_WORDS=({listed}); COMP_CWORD={last}; _ftl; '
+                    'printf "%s\\n" "${COMPREPLY[@]}"',
+            "zsh": 'compdef() { :; }; _describe() { print -l ${found%%:*}; }; _files() { print files $1; }; source ./script; '
+                   f'words=({listed}); CURRENT={last + 1}; _ftl',
+            "fish": f"source ./script; complete -C '{' '.join(('ftl', *words))}' | string split -f1 \\t",
+        }[shell]
+        found = subprocess.run([shell, "-c", ask], cwd=tmp_path, capture_output=True, text=True, timeout=20,
+                               env={**environment, "FTL_ENDPOINT": busy.endpoint, "PATH": f"{BUILD}:{environment['PATH']}"})
+        assert found.stderr == ""
+        return found.stdout.splitlines()
+
+    folders = {"bash": ["dirnames"], "zsh": ["files -/"], "fish": ["folder/", "home/"]}[shell]
+    assert offered("kill", "e") == ["echo"]
+    assert sorted(offered("kill", "")) == ["echo", "gone", "old", "time"]
+    assert sorted(offered("ps", "-o", "")) == ["json", "table", "wide"]
+    assert sorted(offered("schema", "")) == ["diff", "get", "openapi"]
+    assert sorted(offered("schema", "get", "")) == ["echo", "gone", "old", "time"]
+    assert offered("schema", "diff", "") == offered("deploy", "") == folders
+    assert set(offered("")) == {*COMMANDS, "help", "ls", "stop", "rm", "delete"}
+    assert offered("sche") == ["schema"]
 
 
 def test_an_empty_answer_is_said_on_standard_error(run, fake):

@@ -46,8 +46,10 @@ static const char zsh_script[] = "#compdef ftl\n"
 
 static const char fish_script[] =
 	"function __ftl_complete\n"
-	"    set -l given (commandline -opc)\n"
-	"    for line in (ftl completion words -- $given[2..-1] (commandline -ct | string collect --allow-empty) 2>/dev/null)\n"
+	"    set -l before (commandline -opc)\n"
+	"    set -l word (commandline -ct)\n"
+	"    set -e before[1]\n"
+	"    for line in (ftl completion words -- $before \"$word\" 2>/dev/null)\n" /* one word, though it be empty */
 	"        switch $line\n"
 	"            case ':files'\n"
 	"                __fish_complete_path (commandline -ct)\n"
