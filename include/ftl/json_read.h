@@ -109,6 +109,11 @@ static inline int ftl_json_refuse_kind(struct ftl_json_reader *reader, const cha
 	}
 	if (kind == NULL)
 		return ftl_json_refuse_here(reader, place, "expected a value");
+	bool is_scalar = *reader->at != '[' && *reader->at != '{';
+	if (is_scalar && ftl_json_skip(reader, place) < 0)
+		return -1;
+	if (is_scalar && reader->at != reader->end && strchr(",]} \n\t\r", *reader->at) == NULL)
+		return ftl_json_refuse_syntax(reader, place, "something follows the value");
 	return ftl_json_refuse(reader, place, FTL_JSON_WRONG_TYPE, "expected %s, got %s", expected, kind);
 }
 

@@ -133,7 +133,9 @@ static void want(struct control *control, const struct deployment_record *record
 		deployment_start(control, deployment, kind);
 	deployment_save(control, deployment, module);
 	if (before != NULL && before != module->next)
-		deployment_wind_down(control, before, "replaced before it was up");
+		deployment_wind_down(control, before,
+				     kind == EVENT_DEPLOYMENT_ROLLED_BACK ? "taken back before it was up"
+									  : "replaced before it was up");
 	module_mark_dirty(control, module);
 }
 

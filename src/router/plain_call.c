@@ -19,6 +19,10 @@ struct plain_call {
 	struct str module, verb;
 };
 
+static bool is_post(const struct rpc_stream *stream) {
+	return str_eq(stream->http.method, STR("POST"));
+}
+
 static const struct plain_call *plain_of(const struct rpc_stream *stream) {
 	return CONTAINER_OF(stream->method, struct plain_call, method);
 }
@@ -107,11 +111,13 @@ static void finish(struct rpc_stream *stream) {
 		body = transcode_plain_message(stream->transcoder, &gzip);
 	}
 	http_headers_add(&headers, arena, STR("content-type"), STR("application/json"));
+	if (!is_post(stream))
+		http_headers_add(&headers, arena, STR("allow"), STR("POST"));
 	if (gzip)
 		http_headers_add(&headers, arena, STR("content-encoding"), STR("gzip"));
 	add_all(stream, &headers, &stream->response_headers);
 	stream->http.send_trailers.count = 0; /* a client of plain HTTP expects none */
-	http_respond(&stream->http, content_http_status(stream->status), &headers);
+	http_respond(&stream->http, is_post(stream) ? content_http_status(stream->status) : 405, &headers);
 	http_stream_write(&stream->http, body);
 	http_stream_finish(&stream->http);
 	free(error);
@@ -180,6 +186,8 @@ static int prepare(struct rpc_stream *stream, struct error *err) {
 	stream->codec = &codec;
 	stream->method = &plain->method;
 	transcode_start(stream, &options);
+	if (!failed && !is_post(stream))
+		return error_set(err, CODE_UNIMPLEMENTED, "call a verb with POST, and its request in the body");
 	if (failed || read_verb(stream->http.path, plain, err) < 0)
 		return -1;
 	/* The call that is made of it, and passed on. */
@@ -187,14 +195,14 @@ static int prepare(struct rpc_stream *stream, struct error *err) {
 	return 0;
 }
 
-static unsigned choose(struct rpc_stream *stream, struct error *err) {
-	if (!str_eq(stream->http.method, STR("POST"))) {
-		error_set(err, CODE_UNIMPLEMENTED, "call a verb with POST, and its request in the body");
-		return 405;
-	}
+static void choose(struct rpc_stream *stream, struct error *err) {
 	err->code = CODE_OK;
 	prepare(stream, err);
-	return 0;
 }
 
-const struct rpc_route plain_call_route = {.prefix = PREFIX, .choose = choose, .start = call_start};
+const struct rpc_route plain_call_route = {
+	.prefix = PREFIX,
+	.usage = "a verb is called by POST " PREFIX "/MODULE.VERB",
+	.choose = choose,
+	.start = call_start,
+};

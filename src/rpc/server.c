@@ -66,6 +66,22 @@ static void answer_plain(struct rpc_stream *stream, unsigned status, const char 
 								   .header_count = extra != NULL ? 1 : 0});
 }
 
+/* "/package.Service/Method" */
+static bool is_method_path(struct str path) {
+	struct str method, service = str_cut(str_from_offset(path, path.len > 0), '/', &method);
+	return memchr(service.ptr, '.', service.len) != NULL && method.len > 0 &&
+	       memchr(method.ptr, '/', method.len) == NULL;
+}
+
+static void answer_no_path(const struct rpc_server *server, struct rpc_stream *stream) {
+	struct str path = stream->http.path;
+	answer_plain(stream, 404,
+		     arena_printf(&stream->http.arena, "There is nothing at %.*s; %s.\n",
+				  STR_ARG(str_new(path.ptr, MIN(path.len, (size_t)200))),
+				  server->routes != NULL ? server->routes->route->usage
+							 : "a method has the path /package.Service/Method"));
+}
+
 static void answer_unknown_method(struct rpc_stream *stream) {
 	struct str path = stream->http.path;
 	if (stream->codec->is_plain) {
@@ -111,6 +127,10 @@ static void on_request(void *owner, struct http_stream *http) {
 	struct rpc_stream *stream = rpc_of(http);
 	struct error err;
 	unsigned status = protocol_choose(stream, server->types, &err);
+	if (status != 0 && !is_method_path(http->path)) {
+		answer_no_path(server, stream);
+		return;
+	}
 	if (status != 0) {
 		answer_plain(stream, status, arena_printf(&http->arena, "%s\n", err.msg));
 		return;
@@ -147,11 +167,7 @@ static void on_routed(void *owner, struct http_stream *http) {
 	const struct added_route *added = owner;
 	struct rpc_stream *stream = rpc_of(http);
 	struct error err;
-	unsigned status = added->route->choose(stream, &err);
-	if (status != 0) {
-		answer_plain(stream, status, arena_printf(&http->arena, "%s\n", err.msg));
-		return;
-	}
+	added->route->choose(stream, &err);
 	if (http->has_origin)
 		cors_add_headers(http, &stream->response_headers);
 	stream->service = added->service;

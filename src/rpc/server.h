@@ -28,8 +28,9 @@ struct rpc_method {
 /* Requests of plain HTTP below a prefix, which are calls of no protocol: a constant. */
 struct rpc_route {
 	const char *prefix; /* as of http_server_route */
-	/* As protocol_choose: sets the stream's codec and method. 405 answers that the method must be POST. */
-	unsigned (*choose)(struct rpc_stream *stream, struct error *err);
+	const char *usage; /* for who asks for a path that is none: "a verb is called by POST …" */
+	/* Sets the stream's codec and method. An error is answered by that codec; otherwise err->code is CODE_OK. */
+	void (*choose)(struct rpc_stream *stream, struct error *err);
 	/* As of struct rpc_method. */
 	void (*start)(struct rpc_stream *stream);
 };

@@ -108,7 +108,8 @@ static const char *kind_word(enum scan_kind kind) {
 
 int json_refuse_kind(struct json_source *source, const char *expected, const struct place *place) {
 	enum scan_kind kind = scan_peek(&source->scanner);
-	if (kind == SCAN_INVALID)
+	bool is_scalar = kind != SCAN_INVALID && kind != SCAN_ARRAY && kind != SCAN_OBJECT;
+	if (kind == SCAN_INVALID || (is_scalar && (!scan_skip(&source->scanner) || !scan_is_at_end(&source->scanner))))
 		return json_refuse_syntax(source, place);
 	return json_refuse(source, place, REASON_WRONG_TYPE, "expected %s, got %s", expected, kind_word(kind));
 }

@@ -284,6 +284,13 @@ bool scan_skip(struct scanner *scanner) {
 	return false;
 }
 
+bool scan_is_at_end(struct scanner *scanner) {
+	static const char after[] = ",]} \n\t\r";
+	bool ends = scanner->at == scanner->text.len ||
+		    memchr(after, scanner->text.ptr[scanner->at], sizeof after - 1) != NULL;
+	return scanner->problem == NULL && (ends || fail(scanner, "something follows the value"));
+}
+
 bool scan_finish(struct scanner *scanner) {
 	if (scanner->problem != NULL)
 		return false;

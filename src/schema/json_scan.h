@@ -51,6 +51,9 @@ bool scan_next_key(struct scanner *scanner, size_t index, struct str *ret_raw, b
 /* Takes a value of any kind. */
 bool scan_skip(struct scanner *scanner);
 
+/* Whether the value that was taken ends here: not in "5x". */
+bool scan_is_at_end(struct scanner *scanner);
+
 /* Whether only blanks are left. */
 bool scan_finish(struct scanner *scanner);
 

@@ -104,8 +104,15 @@ def test_a_verb_that_failed(echo):
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_other_methods_are_refused_with_the_right_one(echo, method):
     status, headers, body = ask(echo, "/call/echo.echo", TEXT, method)
-    assert status == 405 and "POST" in headers["allow"]
-    assert b"POST" in body
+    assert status == 405 and headers["allow"] == "POST"
+    assert json.loads(body)["code"] == "unimplemented" and b"POST" in body
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", ["/", "/cal/echo.echo", "/calls/echo.echo", "/index.html", "/favicon.ico"])
+def test_a_path_that_is_none_is_told_what_there_is(echo, method, path):
+    status, _, body = ask(echo, path, TEXT, method)
+    assert status == 404 and b"POST /call/MODULE.VERB" in body and path.encode() in body
 
 
 def test_headers_that_are_not_understood_are_refused(echo):

@@ -104,7 +104,10 @@ static int find_earlier(struct rollback *rollback, struct store *store, struct e
 						   : history_find_earlier(entries, count, rollback->current);
 	rollback->origin = life != NULL ? life->origin : 0;
 	if (rollback->key[0] == '\0' && life == NULL) {
-		error_set(err, CODE_FAILED_PRECONDITION, "there is no earlier deployment of %s", rollback->module);
+		error_set(
+			err, CODE_FAILED_PRECONDITION,
+			"there is no earlier deployment of %s: it stands at the first that was live; name another one to go to",
+			rollback->module);
 		return error_set_reason(err, REASON_NO_EARLIER_DEPLOYMENT);
 	}
 	if (life != NULL)
@@ -215,8 +218,12 @@ static void show_entry(struct listing *listing, const struct history_entry *entr
 	shown->key = (char *)record->key;
 	shown->language = (char *)record->language;
 	shown->state = (Ftl__DeploymentState)(next != NULL ? DEPLOYMENT_STOPPED : record->state);
-	shown->detail = next == NULL ? (char *)record->detail
-				     : arena_printf(&listing->arena, "followed by %s", next->deployment.key);
+	if (next == NULL)
+		shown->detail = (char *)record->detail;
+	else if (strcmp(next->deployment.key, record->key) == 0)
+		shown->detail = (char *)"ended, and was deployed again";
+	else
+		shown->detail = arena_printf(&listing->arena, "followed by %s", next->deployment.key);
 	shown->created_ms = record->created_ms;
 	shown->live_ms = entry->life != 0 ? entry->begin_ms : 0;
 	shown->active = next == NULL && strcmp(record->key, listing->active) == 0;

@@ -147,6 +147,9 @@ static void a_prefix_has_a_handler_of_its_own(void **state UNUSED) {
 	expect_text("\r\n\r\nhealthy");
 	assert_int_equal(world.closed, 1);
 	send_text("GET /healthzz HTTP/1.1\r\nhost: a\r\n\r\n"); /* the methods' */
+	expect_text("HTTP/1.1 404");
+	expect_text("There is nothing at /healthzz; a method has the path /package.Service/Method.");
+	send_text("GET /test.Service/Wait HTTP/1.1\r\nhost: a\r\n\r\n");
 	expect_text("HTTP/1.1 405");
 	expect_text("allow: POST, GET");
 	assert_int_equal(world.closed, 1);
