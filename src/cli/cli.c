@@ -200,12 +200,16 @@ int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err
 		return -1;
 	if (cli->client != NULL && strcmp(client_endpoint(cli->client), endpoint) == 0)
 		return 0;
-	client_close(cli->client);
-	cli->client = NULL;
+	cli_disconnect(cli);
 	struct tls_options trust;
 	if (cli_trust(cli, endpoint, &trust, err) < 0)
 		return -1;
 	return client_open(endpoint, &trust, &cli->client, err);
+}
+
+void cli_disconnect(struct cli *cli) {
+	client_close(cli->client);
+	cli->client = NULL;
 }
 
 int cli_unary(struct cli *cli, const char *method, const ProtobufCMessage *request,

@@ -74,6 +74,9 @@ int cli_absolute(struct cli *cli, const char **endpoint, struct error *err);
 /* Opens cli->client to the Backplane of cli_endpoint; a client that is open to that endpoint stays. */
 int cli_connect(struct cli *cli, const char *project_endpoint, struct error *err);
 
+/* Closes cli->client. Without a client SIGINT ends the process by its default action, as it should during a build. */
+void cli_disconnect(struct cli *cli);
+
 /* Calls a method of the BackplaneService: "Status". */
 int cli_unary(struct cli *cli, const char *method, const ProtobufCMessage *request,
 	      const ProtobufCMessageDescriptor *response, const ProtobufCMessage **ret_response, struct error *err);

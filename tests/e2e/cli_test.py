@@ -432,6 +432,25 @@ def test_deploy_dry_run_changes_nothing(run, fake, module):
     assert [(file["path"], file["missing"]) for file in plan["files"]] == [("data.txt", True), ("main", False)]
 
 
+def test_schema_diff_builds_first(run, start, fake, module):
+    module.write("next.ftl", SCHEMA)
+    module.set(build='"echo built; cp next.ftl echo.ftl"')
+    fake.modules = [schema.Module(name="echo", decls=[schema.Decl(data=schema.Data(name="Gone"))])]
+    module.write("next.ftl", "module echo {\n  data Gone {\n  }\n}\n")
+    stale = run("schema", "diff", "echo", "--no-build")
+    assert stale.code == 3 and stale.err == "" and "Gone is gone" in stale.out and "echo is new" in stale.out
+    assert run("schema", "diff", "echo") == Result(0, "echo: the schema is the same\n", "built\n")
+    assert json.loads(run("schema", "diff", "echo", "-o", "json").out)["changes"] == []
+    module.set(build='"echo broken; exit 3"')
+    broken = run("schema", "diff", "echo")
+    assert (broken.code, broken.out) == (1, "") and broken.err.startswith("broken\nerror: echo/ftl.toml: the build command exited with 3")
+    assert broken.err.endswith("\nhint: --no-build compares the schema as it is\n")
+    module.set(build='"touch built"')
+    assert run("schema", "diff", "echo", "--endpoint", "http://127.0.0.1:1").code == 1
+    assert not (module.folder / "built").exists()
+    assert run("schema", "--no-build").code == 2
+
+
 def test_deploy_builds_first(run, fake, module):
     module.set(build='"echo built for $FTL_MODULE; echo 1 > main"')
     result = run("deploy", "echo")

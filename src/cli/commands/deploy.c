@@ -225,12 +225,6 @@ static void report(struct deploy *deploy, bool live) {
 
 /* --- one module --------------------------------------------------------------------------------------------------- */
 
-/* Without a client SIGINT ends the process by its default action, as it should during a build. */
-static void disconnect(struct cli *cli) {
-	client_close(cli->client);
-	cli->client = NULL;
-}
-
 static int read_folder(struct deploy *deploy, const char *folder, struct error *err) {
 	struct cli *cli = deploy->cli;
 
@@ -244,7 +238,7 @@ static int build(struct deploy *deploy, struct error *err) {
 	struct cli *cli = deploy->cli;
 	if (cli_connect(cli, deploy->project.endpoint, err) < 0 || upload_limit(cli, &deploy->file_max, err) < 0)
 		return -1;
-	disconnect(cli);
+	cli_disconnect(cli);
 	return prepare(deploy, err);
 }
 
@@ -278,7 +272,7 @@ static int deploy_built(struct deploy *deploy, struct error *err) {
 		return -1;
 	report(deploy, live);
 	fflush(stdout);
-	disconnect(cli);
+	cli_disconnect(cli);
 	return 0;
 }
 
@@ -327,7 +321,7 @@ static int fail(struct deploy_batch *batch, struct order_item *item, const struc
 	hint_at_circle(batch, item, err);
 	int code = cli_fail(batch->cli, err);
 	batch->cli->hint = NULL;
-	disconnect(batch->cli);
+	cli_disconnect(batch->cli);
 	order_state_move(&item->state, ORDER_FAILED);
 	return code;
 }

@@ -4,11 +4,13 @@
  */
 #include <jansson.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/map.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/project/builder.h"
 #include "cli/schemas/schema_diff.h"
 #include "cli/schemas/schema_follow.h"
 #include "cli/schemas/schemas.h"
@@ -20,7 +22,7 @@
 struct schema_options {
 	struct common_options common;
 	const char *output;
-	bool follow;
+	bool follow, no_build;
 };
 
 static const struct args_option options[] = {
@@ -36,6 +38,10 @@ static const struct args_option options[] = {
 	 .kind = ARGS_FLAG,
 	 .offset = offsetof(struct schema_options, follow),
 	 .help = "get: follow, and print each change as it happens"},
+	{.name = "no-build",
+	 .kind = ARGS_FLAG,
+	 .offset = offsetof(struct schema_options, no_build),
+	 .help = "diff: compare the schema as it is in DIR"},
 };
 
 static bool wants(const struct cli *cli, const char *format) {
@@ -97,12 +103,31 @@ static int get(struct cli *cli, const char *name) {
 
 /* --- diff --------------------------------------------------------------------------------------------------------- */
 
+/* The build may write the schema, as it does for modules in Python. Nothing is built for a Backplane that does not
+ * answer. */
+static int build(struct cli *cli, const struct project *project, struct error *err) {
+	const struct schema_options *given = cli->options;
+	const Ftl__PingRequest request = FTL__PING_REQUEST__INIT;
+	const ProtobufCMessage *response;
+	if (given->no_build || (project->build == NULL && project->generate == NULL))
+		return 0;
+	if (cli_connect(cli, project->endpoint, err) < 0 ||
+	    cli_unary(cli, "Ping", &request.base, &ftl__ping_response__descriptor, &response, err) < 0)
+		return -1;
+	cli_disconnect(cli);
+	/* Standard output is for the difference. */
+	if (build_run(cli, project, STDERR_FILENO, err) == 0)
+		return 0;
+	cli->hint = "--no-build compares the schema as it is";
+	return -1;
+}
+
 static int diff(struct cli *cli, const char *folder) {
 	struct project project;
 	struct schema_module *module;
 	struct schema_diff *difference;
 	struct error err;
-	if (project_read(folder ? folder : ".", &cli->arena, &project, &err) < 0 ||
+	if (project_read(folder ? folder : ".", &cli->arena, &project, &err) < 0 || build(cli, &project, &err) < 0 ||
 	    schema_read_own(cli, &project, &module, &err) < 0 ||
 	    schema_diff_make(cli, project.endpoint, module, NULL, &difference, &err) < 0)
 		return cli_fail(cli, &err);
@@ -174,6 +199,8 @@ static int run(struct cli *cli) {
 	bool is_get = strcmp(word, "diff") != 0 && strcmp(word, "openapi") != 0;
 	if (follows(cli) && (!is_get || wants(cli, "proto")))
 		return cli_usage(cli, "--follow is for get, with text or json");
+	if (((const struct schema_options *)cli->options)->no_build && strcmp(word, "diff") != 0)
+		return cli_usage(cli, "--no-build is for diff");
 	if (strcmp(word, "openapi") == 0)
 		return openapi(cli, operands + 1);
 	bool is_word = strcmp(word, "get") == 0 || strcmp(word, "diff") == 0;
@@ -193,9 +220,10 @@ const struct command command_schema = {
 	.examples =
 		"ftl schema\nftl schema get echo > echo.ftl\nftl schema get --follow -o json\nftl schema diff examples/echo\nftl schema openapi > api.json",
 	.notes =
-		"get prints schemas; with --follow, the active ones and then each change. diff compares the schema of\n"
-		"DIR (default \".\") with the deployed one, and exits with 3 if a change is unsafe for callers or stored\n"
-		"data, or the deploy would be refused. openapi describes exported verbs as OpenAPI 3.1.",
+		"get prints schemas; with --follow, the active ones and then each change. diff builds the module of DIR\n"
+		"(default \".\"), as its build may write the schema, compares the schema with the deployed one, and exits\n"
+		"with 3 if a change is unsafe for callers or stored data, or the deploy would be refused. openapi\n"
+		"describes exported verbs as OpenAPI 3.1.",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct schema_options),

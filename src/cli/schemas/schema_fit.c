@@ -51,9 +51,7 @@ static void ask(struct schema_fit *fit, const struct project *project) {
 		return;
 	fit->asked = true;
 	fit->answered = fetch(fit, project, &fit->why_not) == 0;
-	/* Without a client SIGINT ends the process by its default action, as it should during the next build. */
-	client_close(fit->cli->client);
-	fit->cli->client = NULL;
+	cli_disconnect(fit->cli); /* for the next build */
 }
 
 struct look {
