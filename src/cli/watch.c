@@ -103,21 +103,29 @@ static int watch_once(struct cli *cli, struct watch *watch, uint64_t timeout_ms,
 
 /* A created deployment is durable: when the Backplane is replaced or restarts, the next one continues the deployment,
  * so the watch connects again. */
-int watch_until_live(struct cli *cli, const struct watch *given, struct error *err) {
-	struct watch watch = *given;
-	uint64_t limit_ms = watch.timeout_ms, begin_ms = clock_ms();
+static int watch_on(struct cli *cli, struct watch *watch, struct error *err) {
+	uint64_t limit_ms = watch->timeout_ms, begin_ms = clock_ms();
 	for (;;) {
 		bool broke = false;
 		uint64_t gone_ms = clock_ms() - begin_ms;
 		uint64_t left_ms = limit_ms == 0 ? 0 : gone_ms < limit_ms ? limit_ms - gone_ms : 1;
-		if (watch_once(cli, &watch, left_ms, &broke, err) == 0)
+		if (watch_once(cli, watch, left_ms, &broke, err) == 0)
 			return 0;
-		watch.lost_ms = watch.lost_ms ? watch.lost_ms : clock_ms();
+		watch->lost_ms = watch->lost_ms ? watch->lost_ms : clock_ms();
 		struct error interrupted;
-		if (!broke || clock_ms() - watch.lost_ms >= LOST_MAX_MS ||
+		if (!broke || clock_ms() - watch->lost_ms >= LOST_MAX_MS ||
 		    client_sleep(cli->client, LOST_RETRY_MS, &interrupted) < 0)
 			return -1;
 	}
+}
+
+int watch_until_live(struct cli *cli, const struct watch *given, struct error *err) {
+	struct watch watch = *given;
+	int result = watch_on(cli, &watch, err);
+	/* An interrupted command says nothing of itself, and the deployment is not interrupted. */
+	if (result < 0 && client_is_interrupted(cli->client))
+		output_nothing("%s: %s is not live yet; the Backplane goes on, see: ftl ps", watch.module, watch.key);
+	return result;
 }
 
 unsigned watch_count_alive(struct cli *cli, const char *deployment_key) {
