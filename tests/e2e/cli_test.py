@@ -128,17 +128,43 @@ def test_call_says_how_to_write_a_request(run, fake, operand, hint):
     result = run("call", "hello.hello", operand)
     assert result.code == 2
     assert result.err.splitlines()[1:] == [f"hint: {hint}", "see: ftl help call"]
-    assert fake.requests == []
+    assert fake.requested("Call") == []
 
 
-@pytest.mark.parametrize(("operands", "written"), [([], '"…"'), (["5"], '"5"'), (["-5"], '"-5"'), (['{"name":"Bob"}'], None)])
+@pytest.mark.parametrize("operand", ['{"name":}', '{"a":1,"a":2}', '[1,2', '{"name":"Bob"', '"Bob', '"Bob" x'])
+def test_call_gives_no_hint_that_is_wrong(run, fake, operand):
+    """Their quotes have passed the shell."""
+    result = run("call", "hello.hello", operand)
+    assert result.code == 2 and ("hint: " in result.err) == (operand == "[1,2")
+    assert "for a String" not in result.err
+
+
+def takes(fake, **request):
+    verb = schema.Verb(name="hello", export=True, request_type=schema.Type(**request), response_type=schema.Type(string={}))
+    name = schema.TypeAlias(name="Name", type=schema.Type(string={}))
+    fake.modules = [schema.Module(name="hello", decls=[schema.Decl(verb=verb), schema.Decl(type_alias=name)])]
+
+
+def test_call_says_what_the_verb_takes(run, fake):
+    takes(fake, int={})
+    assert "\nhint: the request is JSON of the type Int; see: ftl schema hello\n" in run("call", "hello.hello", "Bob").err
+    takes(fake, array={"element": schema.Type(string={})})
+    assert "\nhint: the request is JSON of the type [String]; see: ftl schema hello\n" in run("call", "hello.hello", "Bob").err
+    for request in ({"string": {}}, {"any": {}}, {"optional": {"element": schema.Type(string={})}},
+                    {"data_ref": schema.DataRef(module="hello", name="Name")}):
+        takes(fake, **request)
+        assert "\nhint: the request is JSON; for a String: ftl call hello.hello '\"Bob\"'\n" in run("call", "hello.hello", "Bob").err
+
+
+@pytest.mark.parametrize(("operands", "written"), [([], '"…"'), (["5"], '"5"'), (["-5"], '"-5"'), (["{}"], '"…"'),
+                                                   (['{"name":"Bob"}'], '"…"'), (["[1]"], '"…"'), (["-"], '"…"')])
 def test_call_says_how_to_write_a_string(run, fake, operands, written):
-    verb = schema.Verb(name="hello", export=True, request_type=schema.Type(string={}), response_type=schema.Type(string={}))
-    fake.modules = [schema.Module(name="hello", decls=[schema.Decl(verb=verb)])]
-    result = run("call", "hello.hello", *operands)
-    assert result.code == 1 and fake.requested("Call") == []
-    assert "expected String" in result.err
-    assert written is None or f"hint: the verb takes a String: ftl call hello.hello '{written}'\n" in result.err
+    for request in ({"string": {}}, {"data_ref": schema.DataRef(module="hello", name="Name")}):
+        takes(fake, **request)
+        result = run("call", "hello.hello", *operands, stdin="5")
+        assert result.code == 1 and fake.requested("Call") == []
+        assert "expected String" in result.err
+        assert f"hint: the verb takes a String: ftl call hello.hello '{written}'\n" in result.err
 
 
 @pytest.mark.parametrize("number", ["-5", "-0.5", "-1e9"])
@@ -725,11 +751,13 @@ def test_deploy_is_interrupted_while_it_waits(start, fake, module):
         fake.stopping.wait(30)
 
     fake.steps = steps
-    process = start("deploy", "echo")
-    wait_for(lambda: fake.requested("WatchDeployment"))
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=5)
-    assert (process.returncode, out, err) == (130, "", "")
+    goes_on = f"echo: {fake.key} is not live yet; the Backplane goes on, see: ftl ps\n"
+    for number, command in enumerate((["deploy", "echo"], ["scale", "echo", "2"], ["deploy", "echo", "-o", "json"])):
+        process = start(*command)
+        wait_for(lambda: len(fake.requested("WatchDeployment")) > number)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=5)
+        assert (process.returncode, out, err) == (130, "", "" if "json" in command else goes_on)
 
 
 def test_deploy_says_that_the_steps_ended_early(run, fake, module):
@@ -1031,6 +1059,7 @@ def on_terminal(environment, fake, tmp_path):
                     os.write(terminal, type_at[1].encode())
                 if stop is not None and stop(shown.decode(errors="replace")):
                     os.kill(pid, signal.SIGINT)
+                    stop = None
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os.close(terminal)
         return code, shown.decode().replace("\r\n", "\n")

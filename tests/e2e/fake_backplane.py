@@ -164,6 +164,10 @@ class _Backplane(ftl_grpc.BackplaneServiceServicer):
         self.fake.enter("WatchDeployment", request, context)
         yield from self.fake.steps()
 
+    def ScaleModule(self, request, context):
+        self.fake.enter("ScaleModule", request, context)
+        return ftl.ScaleModuleResponse(deployment_key=self.fake.key)
+
     def KillModule(self, request, context):
         self.fake.enter("KillModule", request, context)
         return ftl.KillModuleResponse(deployment_key=self.fake.killed)

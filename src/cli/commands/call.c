@@ -16,6 +16,7 @@
 #include "ftl.pb-c.h"
 #include "rpc/rpc.h"
 #include "schema/json_check.h"
+#include "schema/print.h"
 #include "schema/schema.h"
 
 struct call_options {
@@ -66,6 +67,28 @@ static int check_json(struct str body, struct error *err) {
 	return schema_check_json(&json, &any, body, err);
 }
 
+/* Fetches the schema of a module. *ret_module NULL: there is none, and the call itself will tell why. Returns -1 when
+ * no Backplane answers. */
+static int fetch_schema(struct cli *cli, const char *name, const struct schema_module **ret_module, struct error *err) {
+	const struct client_call call = {
+		.path = "/xyz.block.ftl.v1.BackplaneService/GetSchema",
+		.response = &ftl__get_schema_response__descriptor,
+		.timeout_ms = SCHEMA_TIMEOUT_MS,
+	};
+	Ftl__GetSchemaRequest request = FTL__GET_SCHEMA_REQUEST__INIT;
+	const ProtobufCMessage *message;
+	struct schema_module *module;
+	struct error ignored;
+	*ret_module = NULL;
+	request.module = (char *)name;
+	if (client_unary(cli->client, &call, &request.base, &cli->arena, &message, err) < 0)
+		return err->code == CODE_UNAVAILABLE || err->code == CODE_CANCELLED ? -1 : 0;
+	const Ftl__GetSchemaResponse *response = (const Ftl__GetSchemaResponse *)message;
+	if (response->n_modules == 1 && schema_from_message(cli, response->modules[0], &module, &ignored) == 0)
+		*ret_module = module;
+	return 0;
+}
+
 /* --- how to write it ---------------------------------------------------------------------------------------------- */
 
 enum { QUOTED_MAX = 80 };
@@ -94,22 +117,58 @@ static const char *as_string(struct cli *cli, const char *operand) {
 	return command;
 }
 
+/* The type of the verb's request, without aliases and "?"; NULL: the schema cannot be had. */
+static const struct schema_type *request_type(const struct schema_module *module, const char *verb) {
+	const struct schema_decl *decl = module != NULL ? schema_find_verb(module, verb) : NULL;
+	const struct schema_type *type = decl != NULL ? schema_resolve(module, &decl->verb.request) : NULL;
+	return type != NULL && type->kind == SCHEMA_OPTIONAL ? schema_resolve(module, type->element) : type;
+}
+
+/* Asks the Backplane, if it answers. */
+static const struct schema_type *ask_for_type(struct cli *cli) {
+	const struct schema_module *module;
+	struct error ignored;
+	struct str verb, name = str_cut(str_from(cli->operands[0]), '.', &verb);
+	if (cli_connect(cli, NULL, &ignored) < 0 ||
+	    fetch_schema(cli, arena_strdup(&cli->arena, name), &module, &ignored) < 0)
+		return NULL;
+	return request_type(module, verb.ptr);
+}
+
+static bool is_object_or_array(const char *operand) {
+	return operand[0] == '{' || operand[0] == '[';
+}
+
+/* Whether the request is what the operand says, and not in a file or on standard input. */
+static bool is_written_out(const char *operand) {
+	return operand != NULL && strcmp(operand, "-") != 0 && operand[0] != '@';
+}
+
 /* What to do about an operand that is not JSON: most are a String without its quotes, or an object whose quotes the
  * shell took. */
-static const char *json_hint(struct cli *cli) {
+static const char *json_hint(struct cli *cli, const struct error *err) {
 	const char *operand = cli->operands[1];
-	if (operand == NULL || strcmp(operand, "-") == 0 || operand[0] == '@')
+	if (!is_written_out(operand) || strcmp(err->reason, REASON_NOT_JSON) != 0 || operand[0] == '"')
 		return NULL;
-	if (operand[0] == '{' || operand[0] == '[')
-		return "put the JSON between single quotes, as the shell takes double quotes away: '{\"name\":\"Bob\"}'";
+	if (is_object_or_array(operand))
+		return strchr(operand, '"') != NULL ? NULL
+						    : "put the JSON between single quotes, as the shell takes double "
+						      "quotes away: '{\"name\":\"Bob\"}'";
 	const char *command = as_string(cli, operand);
+	const struct schema_type *type = ask_for_type(cli);
+	char text[SCHEMA_TYPE_TEXT_MAX];
+	if (type != NULL && type->kind != SCHEMA_STRING && type->kind != SCHEMA_ANY)
+		return arena_printf(&cli->arena, "the request is JSON of the type %s; see: ftl schema %.*s",
+				    schema_type_text(type, text), (int)strcspn(cli->operands[0], "."),
+				    cli->operands[0]);
 	return command != NULL ? arena_printf(&cli->arena, "the request is JSON; for a String: %s", command) : NULL;
 }
 
 /* What to do about a request that is no value of the verb's type, which is a String. */
 static const char *string_hint(struct cli *cli) {
 	const char *operand = cli->operands[1];
-	const char *command = as_string(cli, operand != NULL ? operand : "…");
+	bool is_text = is_written_out(operand) && !is_object_or_array(operand);
+	const char *command = as_string(cli, is_text ? operand : "…");
 	return command != NULL ? arena_printf(&cli->arena, "the verb takes a String: %s", command) : NULL;
 }
 
@@ -204,28 +263,6 @@ static int call_verb(struct cli *cli, Schema__VerbRef *verb, struct str body, st
 	return result;
 }
 
-/* Fetches the schema of a module. *ret_module NULL: there is none, and the call itself will tell why. Returns -1 when
- * no Backplane answers. */
-static int fetch_schema(struct cli *cli, const char *name, const struct schema_module **ret_module, struct error *err) {
-	const struct client_call call = {
-		.path = "/xyz.block.ftl.v1.BackplaneService/GetSchema",
-		.response = &ftl__get_schema_response__descriptor,
-		.timeout_ms = SCHEMA_TIMEOUT_MS,
-	};
-	Ftl__GetSchemaRequest request = FTL__GET_SCHEMA_REQUEST__INIT;
-	const ProtobufCMessage *message;
-	struct schema_module *module;
-	struct error ignored;
-	*ret_module = NULL;
-	request.module = (char *)name;
-	if (client_unary(cli->client, &call, &request.base, &cli->arena, &message, err) < 0)
-		return err->code == CODE_UNAVAILABLE || err->code == CODE_CANCELLED ? -1 : 0;
-	const Ftl__GetSchemaResponse *response = (const Ftl__GetSchemaResponse *)message;
-	if (response->n_modules == 1 && schema_from_message(cli, response->modules[0], &module, &ignored) == 0)
-		*ret_module = module;
-	return 0;
-}
-
 /* Checks the request against the schema of the verb before the call. Types of third modules are left to the verb. */
 static int check_request(struct cli *cli, const Schema__VerbRef *verb, struct str body, struct error *err) {
 	const struct schema_module *module;
@@ -235,7 +272,7 @@ static int check_request(struct cli *cli, const Schema__VerbRef *verb, struct st
 	const struct schema_json json = {.module = module, .root = "request"};
 	if (decl == NULL || schema_check_json(&json, &decl->verb.request, body, err) == 0)
 		return 0;
-	if (decl->verb.request.kind == SCHEMA_STRING && strcmp(err->reason, REASON_WRONG_TYPE) == 0)
+	if (request_type(module, verb->name)->kind == SCHEMA_STRING && strcmp(err->reason, REASON_WRONG_TYPE) == 0)
 		cli->hint = string_hint(cli);
 	return -1;
 }
@@ -272,7 +309,7 @@ static int run(struct cli *cli) {
 	struct str body = str_new(bytes, len);
 	int code;
 	if (check_json(body, &err) < 0) {
-		const char *hint = json_hint(cli);
+		const char *hint = json_hint(cli, &err);
 		code = cli_usage(cli, "%s%s%s", err.msg, hint != NULL ? "\nhint: " : "", hint != NULL ? hint : "");
 	} else {
 		code = connect_and_call(cli, body);
