@@ -106,17 +106,23 @@ void control_begin(struct control *control, uint64_t now_ms) {
 
 /* --- what clients wish -------------------------------------------------------------------------------------------- */
 
+/* What somebody wishes of a deployment, as it is told. */
+struct wish {
+	enum event_kind kind;
+	const char *text;
+};
+
 /* The active deployment is wanted again, perhaps in another number of replicas. */
-static void want_active(struct control *control, struct module *module, enum event_kind kind) {
+static void want_active(struct control *control, struct module *module, const struct wish *wish) {
 	module->next = NULL;
 	bool is_live = deployment_gather(control, module->active);
-	deployment_tell(control, module->active, kind, "wanted again; it is the active one already");
+	deployment_tell(control, module->active, wish->kind, "%s; it is the active one already", wish->text);
 	if (is_live)
 		deployment_tell(control, module->active, EVENT_DEPLOYMENT_LIVE, "is live already");
 }
 
 static void want(struct control *control, const struct deployment_record *record, uint32_t replicas, uint64_t origin,
-		 enum event_kind kind) {
+		 const struct wish *wish) {
 	struct module *module = module_find_or_add(control, record->module);
 	free(module->failure);
 	module->failure = NULL;
@@ -128,24 +134,32 @@ static void want(struct control *control, const struct deployment_record *record
 	module->next_replicas = row.next_replicas;
 	module->next_origin = deployment == module->active ? 0 : origin;
 	if (deployment == module->active)
-		want_active(control, module, kind);
+		want_active(control, module, wish);
 	else if (deployment != before)
-		deployment_start(control, deployment, kind);
+		deployment_start(control, deployment, wish->kind, wish->text);
 	deployment_save(control, deployment, module);
 	if (before != NULL && before != module->next)
 		deployment_wind_down(control, before,
-				     kind == EVENT_DEPLOYMENT_ROLLED_BACK ? "taken back before it was up"
-									  : "replaced before it was up");
+				     wish->kind == EVENT_DEPLOYMENT_ROLLED_BACK ? "taken back before it was up"
+										: "replaced before it was up");
 	module_mark_dirty(control, module);
 }
 
 void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas) {
-	want(control, record, replicas, 0, EVENT_DEPLOYMENT_CREATED);
+	const struct wish wish = {EVENT_DEPLOYMENT_CREATED, "created"};
+	want(control, record, replicas, 0, &wish);
+	control_reconcile(control);
+}
+
+void control_deployed_again(struct control *control, const struct deployment_record *record, uint32_t replicas) {
+	const struct wish wish = {EVENT_DEPLOYMENT_CREATED, "deployed again"};
+	want(control, record, replicas, 0, &wish);
 	control_reconcile(control);
 }
 
 void control_rolled_back(struct control *control, const struct deployment_record *record, uint64_t origin) {
-	want(control, record, 0, origin, EVENT_DEPLOYMENT_ROLLED_BACK);
+	const struct wish wish = {EVENT_DEPLOYMENT_ROLLED_BACK, "wanted again"};
+	want(control, record, 0, origin, &wish);
 	control_reconcile(control);
 }
 

@@ -44,8 +44,10 @@ void control_begin(struct control *control, uint64_t now_ms);
 
 /* --- events: what clients wish ------------------------------------------------------------------------------------ */
 
-/* A deployment is in the store and wanted, whether new or not. replicas 0: none were named. */
+/* A new deployment is in the store and wanted. replicas 0: none were named. */
 void control_deployment_created(struct control *control, const struct deployment_record *record, uint32_t replicas);
+/* The same of one that was in the store before, whether it runs or not. */
+void control_deployed_again(struct control *control, const struct deployment_record *record, uint32_t replicas);
 /* An earlier deployment of its module is wanted again. origin: of the life that it returns to; 0: it had none. */
 void control_rolled_back(struct control *control, const struct deployment_record *record, uint64_t origin);
 /* The module is to run no deployment any more. ret_key is the deployment that ends, or empty. */

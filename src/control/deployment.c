@@ -159,7 +159,7 @@ void deployment_set_detail(struct control *control, struct deployment *deploymen
 	deployment->since_wall_ms = control->effects->ops->wall_ms(control->effects);
 }
 
-void deployment_start(struct control *control, struct deployment *deployment, enum event_kind kind) {
+void deployment_start(struct control *control, struct deployment *deployment, enum event_kind kind, const char *text) {
 	struct language *language = language_find_or_add(control, deployment->language);
 	language->failures = 0; /* who deploys does not want to wait for the end of a back-off */
 	language->retry_due_ms = 0;
@@ -172,7 +172,7 @@ void deployment_start(struct control *control, struct deployment *deployment, en
 	deployment->loaded = false;
 	deployment_set_phase(control, deployment, PHASE_STARTING);
 	deployment_set_detail(control, deployment, "");
-	deployment_tell(control, deployment, kind, kind == EVENT_DEPLOYMENT_CREATED ? "created" : "wanted again");
+	deployment_tell(control, deployment, kind, "%s", text);
 }
 
 void deployment_wind_down(struct control *control, struct deployment *deployment, const char *why) {

@@ -50,8 +50,9 @@ void deployment_set_phase(struct control *control, struct deployment *deployment
 /* Why it is in its phase, and since when. */
 void deployment_set_detail(struct control *control, struct deployment *deployment, const char *detail);
 
-/* Makes it the next deployment of its module. kind: EVENT_DEPLOYMENT_CREATED or EVENT_DEPLOYMENT_ROLLED_BACK. */
-void deployment_start(struct control *control, struct deployment *deployment, enum event_kind kind);
+/* Makes it the next deployment of its module. kind: EVENT_DEPLOYMENT_CREATED or EVENT_DEPLOYMENT_ROLLED_BACK; text
+ * tells whether it is new. */
+void deployment_start(struct control *control, struct deployment *deployment, enum event_kind kind, const char *text);
 /* Puts a deployment out of service that its module does not name any more. Reconciliation drains its Runners. */
 void deployment_wind_down(struct control *control, struct deployment *deployment, const char *why);
 void deployment_fail(struct control *control, struct deployment *deployment, const struct cause *cause);

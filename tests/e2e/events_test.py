@@ -2,6 +2,7 @@
 """Events: how StreamEvents returns them and `ftl events` shows them."""
 
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -176,6 +177,23 @@ def test_the_command_line(backplane, runner, monkeypatch):
     for wrong in (["--since", "yesterday"], ["-n", "many"]):
         result = ftl_run(backplane, "events", *wrong)
         assert (result.returncode, result.stdout) == (2, "") and wrong[1] in result.stderr
+
+
+def test_a_deploy_of_what_was_deployed_before_creates_nothing(backplane, runner):
+    key = backplane.deploy(module())
+    backplane.wait_live(key)
+    assert backplane.deploy(module()) == key
+    backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
+    wait_for(lambda: "deployment_stopped" in names(read(backplane)), "the end")
+    assert backplane.deploy(module()) == key
+    backplane.rpc.KillModule(ftl.KillModuleRequest(module="echo"))
+    shown = ftl_run(backplane, "events", "echo").stdout
+    told = [re.split(f" +{key} ", line.split("Z ", 1)[1]) for line in shown.splitlines() if "created" in line or "again" in line]
+    assert told == [
+        ["deployment created", "created"],
+        ["deployed again", "deployed again; it is the active one already"],
+        ["deployed again", "deployed again"],
+    ]
 
 
 def test_the_command_line_follows_until_sigint(backplane, runner):

@@ -212,7 +212,7 @@ def test_a_deployment_wanted_again_while_it_ends_is_awaited(backplane, make_runn
     assert (again.deployment_key, again.existed, again.active) == (key, True, False)
     steps = backplane.rpc.WatchDeployment(ftl.WatchDeploymentRequest(deployment_key=key), timeout=LONG)
     first = next(steps)
-    assert (first.state, first.text) == (ftl.DEPLOYMENT_STATE_STARTING, "created")
+    assert (first.state, first.text) == (ftl.DEPLOYMENT_STATE_STARTING, "deployed again")
     runner.bring_up(key)
     assert [one.state for one in steps][-1] == ftl.DEPLOYMENT_STATE_LIVE
     assert backplane.call("echo.echo").body == b"{}"
@@ -230,7 +230,7 @@ def test_a_wait_shows_no_steps_of_an_earlier_life(backplane, make_runner):
     shown = [step.text for step in backplane.watch(key)]
     assert shown[0] == "scaled to 2" and not [text for text in shown if "crashed" in text]
     assert backplane.create(module()).active
-    assert [step.text for step in backplane.watch(key)] == ["wanted again; it is the active one already", "is live already"]
+    assert [step.text for step in backplane.watch(key)] == ["deployed again; it is the active one already", "is live already"]
 
 
 def test_a_rollback_that_was_answered_survives_a_crash(backplane, three):

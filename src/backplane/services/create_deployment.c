@@ -319,7 +319,10 @@ static void creation_done(struct store_job *job) {
 	creation_state_change(&creation->state, CREATION_APPLIED);
 	const struct module *module = control_module(&context->control, str_from(creation->record.module));
 	creation->active = module != NULL && module->active != NULL && strcmp(module->active->key, creation->key) == 0;
-	control_deployment_created(context_event(context), &creation->record, creation->replicas);
+	if (creation->existed)
+		control_deployed_again(context_event(context), &creation->record, creation->replicas);
+	else
+		control_deployment_created(context_event(context), &creation->record, creation->replicas);
 	context_event_done(context);
 	failpoint(FAILPOINT_CREATE_APPLIED);
 	creation->waiter.stored = creation_answer;

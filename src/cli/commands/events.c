@@ -69,11 +69,18 @@ static enum style kind_style(Ftl__EventKind kind) {
 	return STYLE_PLAIN;
 }
 
+/* A deploy of what was deployed before creates nothing. */
+static bool is_deployed_again(const Ftl__Event *event) {
+	return event->kind == FTL__EVENT_KIND__EVENT_KIND_DEPLOYMENT_CREATED && strcmp(event->text, "created") != 0;
+}
+
 /* Prints "runner alive", padded to the longest kind. */
-static void print_kind(Ftl__EventKind kind) {
+static void print_kind(const Ftl__Event *event) {
 	enum { WIDTH = 23 };
-	char word[ENUM_WORD_MAX];
-	enum_word(&ftl__event_kind__descriptor, (int)kind, word);
+	char word[ENUM_WORD_MAX] = "deployed_again";
+	Ftl__EventKind kind = event->kind;
+	if (!is_deployed_again(event))
+		enum_word(&ftl__event_kind__descriptor, (int)kind, word);
 	for (char *c = strchr(word, '_'); c != NULL; c = strchr(c, '_'))
 		*c = ' ';
 	output_style(stdout, kind_style(kind));
@@ -93,7 +100,7 @@ static void print_key(const char *key) {
 
 static void print_line(const Ftl__Event *event, bool utc) {
 	print_time(event->time_ms, utc);
-	print_kind(event->kind);
+	print_kind(event);
 	print_key(event->deployment_key);
 	print_key(event->runner_key);
 	output_text(stdout, str_from(event->text));
