@@ -18,8 +18,14 @@ static const struct history_entry *find_newest(const struct history_entry *entri
 const struct history_entry *history_find_earlier(const struct history_entry *entries, size_t count,
 						 const char *current_key) {
 	const struct history_entry *newest = find_newest(entries, count), *found = NULL;
+	const struct history_entry *oldest = NULL;
+	for (size_t i = 0; i < count; i++)
+		if (entries[i].life != 0 && (oldest == NULL || entries[i].life < oldest->life))
+			oldest = &entries[i];
 	bool stands_there = newest != NULL && strcmp(newest->deployment.key, current_key) == 0;
-	uint64_t before = stands_there ? newest->origin : UINT64_MAX;
+	/* Where it stands may be forgotten: then it stands at its own life. */
+	uint64_t origin = newest == NULL || newest->origin < oldest->life ? 0 : newest->origin;
+	uint64_t before = !stands_there ? UINT64_MAX : origin != 0 ? origin : newest->life;
 	for (size_t i = 0; i < count; i++) {
 		const struct history_entry *entry = &entries[i];
 		if (entry->life != 0 && entry->life < before && entry->deployment.state != DEPLOYMENT_FAILED &&

@@ -3,7 +3,10 @@
 
 #include <stdio.h>
 
-enum { BOMB_FACTOR = 4 }; /* a block of this many times max-header-bytes is no mistake of its sender */
+enum {
+	BOMB_FACTOR = 4, /* a block of this many times max-header-bytes is no mistake of its sender */
+	DEADLINE_MIN_MS = 10, /* a shorter deadline excuses no reset: it would let a client reset without end */
+};
 
 /* Counts a frame, or a part of one. */
 static void charge(struct h2 *h2, struct h2_budget *budget, uint64_t cost, uint32_t max, const char *limit,
@@ -46,7 +49,11 @@ static void charge_reset(struct h2 *h2, uint64_t cost) {
  */
 static uint64_t cost_of_reset(const struct h2 *h2, const struct http_stream *stream) {
 	uint64_t in_ms = stream->due.in_ms, streams = h2->limits.streams, resets = h2->limits.resets;
-	if (stream->h2.sent || (stream->due.at_ms != 0 && loop_now_ms(h2->loop) + 1 >= stream->due.at_ms))
+	if (stream->h2.sent)
+		return 0;
+	if (stream->due.at_ms != 0 && in_ms < DEADLINE_MIN_MS)
+		return H2_WHOLE_FRAME;
+	if (stream->due.at_ms != 0 && loop_now_ms(h2->loop) + 1 >= stream->due.at_ms)
 		return 0;
 	if (stream->due.at_ms == 0 || in_ms >= streams * 1000 / resets)
 		return H2_WHOLE_FRAME;

@@ -104,6 +104,7 @@ void control_link_pause(struct control_link *link, const int stock[CONTROL_LINK_
 
 void control_link_resume(struct control_link *link) {
 	set_state(link, CONTROL_HERE);
+	close_stock(link); /* the control side closes connections that tell nothing for a while */
 }
 
 void control_link_redirect(struct control_link *link, const struct sockaddr_storage *successor, socklen_t len) {

@@ -30,7 +30,7 @@ static const struct plain_call *plain_of(const struct rpc_stream *stream) {
 /* --- a body is a CallRequest, a CallResponse is a body ------------------------------------------------------------- */
 
 static int put_ref(struct buf *message, const struct plain_call *plain) {
-	struct buf ref = BUF_INIT(KIB(1));
+	struct buf ref = BUF_INIT(plain->module.len + plain->verb.len + 32);
 	int over = wire_put_bytes(&ref, 2, plain->verb) | wire_put_bytes(&ref, 3, plain->module);
 	if (over == 0)
 		over = wire_put_bytes(message, 2, buf_view(&ref));
@@ -56,15 +56,15 @@ static int set_failure(struct str failure, struct error *err) {
 }
 
 static int write_body(struct rpc_stream *stream UNUSED, struct str message, struct buf *body, struct error *err) {
-	struct str found = STR("");
+	struct str found = {0};
 	for (struct wire_field field; wire_take(&message, &field);) {
 		if (field.type == WIRE_BYTES && field.number == FTL__CALL_RESPONSE__RESPONSE_ERROR)
 			return set_failure(field.bytes, err);
 		if (field.type == WIRE_BYTES && field.number == FTL__CALL_RESPONSE__RESPONSE_BODY)
 			found = field.bytes;
 	}
-	if (message.len > 0)
-		return error_set(err, CODE_INTERNAL, "the Runner's answer is malformed");
+	if (message.len > 0 || found.ptr == NULL)
+		return error_set(err, CODE_INTERNAL, "the module's answer holds neither a response nor an error");
 	if (buf_append(body, found) < 0)
 		return error_set(err, CODE_RESOURCE_EXHAUSTED, "the response has %zu bytes; there is room for %zu",
 				 found.len, buf_room(body));
@@ -141,7 +141,8 @@ static const struct rpc_codec codec = {
 
 static int read_verb(struct str path, struct plain_call *plain, struct error *err) {
 	struct str rest = str_from_offset(path, strlen(PREFIX)), query;
-	struct str name = str_cut(str_from_offset(rest, rest.len > 0), '?', &query);
+	struct str name = str_cut(rest, '?', &query);
+	name = str_from_offset(name, name.len > 0); /* without the slash */
 	plain->module = str_cut(name, '.', &plain->verb);
 	bool named = plain->module.len > 0 && plain->verb.ptr != NULL && plain->verb.len > 0 &&
 		     memchr(name.ptr, '/', name.len) == NULL;

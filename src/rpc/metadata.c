@@ -76,20 +76,52 @@ void metadata_drop_foreign(struct http_headers *headers) {
 
 /* --- binary values ------------------------------------------------------------------------------------------------ */
 
-int metadata_add_binary(struct http_headers *headers, struct arena *arena, const struct http_header *header,
-			struct error *err) {
+static size_t size_of(const struct http_header *header) {
+	return header->name.len + header->value.len + HTTP_HEADER_COST;
+}
+
+/* What is left of that for binary headers. */
+size_t metadata_room(const struct http_headers *headers) {
+	size_t all = 0, others = 0;
+	for (size_t i = 0; i < headers->count; i++) {
+		all += size_of(&headers->items[i]);
+		others += metadata_is_binary(headers->items[i].name) ? 0 : size_of(&headers->items[i]);
+	}
+	return MAX(all, (size_t)HTTP_HEADER_BYTES_DEFAULT) - others;
+}
+
+static int refuse(const struct http_header *header, enum code code, const char *why, struct error *err) {
+	return error_set(err, code, "the header %.*s is binary, as its name ends in -bin, %s",
+			 STR_ARG(str_new(header->name.ptr, MIN(header->name.len, (size_t)SHOWN_MAX))), why);
+}
+
+static int add_values(struct http_headers *headers, struct arena *arena, const struct http_header *header, size_t *room,
+		      struct error *err) {
 	struct str rest = header->value, name = arena_copy(arena, header->name);
 	do {
 		struct str bytes, value = str_trim(str_cut(rest, ',', &rest));
+		size_t size = name.len + value.len + HTTP_HEADER_COST;
+		if (size > *room)
+			return refuse(
+				header, CODE_RESOURCE_EXHAUSTED,
+				"and has more values than there is room for; max-header-bytes counts each of them",
+				err);
+		*room -= size;
 		if (!base64_decode_in(arena, value, &bytes))
-			return error_set(err, CODE_INVALID_ARGUMENT,
-					 "the header %.*s is binary, as its name ends in -bin, so its value must be "
-					 "base64",
-					 STR_ARG(str_new(header->name.ptr, MIN(header->name.len, (size_t)SHOWN_MAX))));
+			return refuse(header, CODE_INVALID_ARGUMENT, "so its value must be base64", err);
 		http_headers_add(headers, arena, name, base64_encode_in(arena, bytes, BASE64_UNPADDED))->never_indexed =
 			header->never_indexed;
 	} while (rest.ptr != NULL);
 	return 0;
+}
+
+int metadata_add_binary(struct http_headers *headers, struct arena *arena, const struct http_header *header,
+			size_t *room, struct error *err) {
+	size_t before = headers->count;
+	if (add_values(headers, arena, header, room, err) == 0)
+		return 0;
+	headers->count = before;
+	return -1;
 }
 
 static bool is_passed_on_in_binary(struct str name) {
@@ -103,11 +135,12 @@ int metadata_normalise(struct http_headers *headers, struct arena *arena, struct
 	if (first == headers->count)
 		return 0;
 	struct http_headers made = {0};
+	size_t room = metadata_room(headers);
 	for (size_t i = 0; i < headers->count; i++) {
 		const struct http_header *header = &headers->items[i];
 		if (!is_passed_on_in_binary(header->name))
 			http_headers_pass(&made, arena, header);
-		else if (metadata_add_binary(&made, arena, header, err) < 0)
+		else if (metadata_add_binary(&made, arena, header, &room, err) < 0)
 			return -1;
 	}
 	*headers = made;

@@ -17,10 +17,15 @@ bool metadata_is_of_one_hop(struct str name);
 /* Whether "Connection: name, name" names it, which makes it a header of one hop too. connection: may be empty. */
 bool metadata_is_named(struct str connection, struct str name);
 
+/* A list of binary values becomes a header for each, which a few bytes can make thousands of. All headers together may
+ * take as much as a peer may send ("max-header-bytes", unless set higher), or as much as came. */
+size_t metadata_room(const struct http_headers *headers);
+
 /* Adds a header for each of the binary values of header, which may be a list, written anew without padding; copies the
- * name. Fails with InvalidArgument at a value that is no base64. */
+ * name. Takes what they need off *room. Fails with InvalidArgument at a value that is no base64, and with
+ * ResourceExhausted when there is no room; nothing is added then. */
 int metadata_add_binary(struct http_headers *headers, struct arena *arena, const struct http_header *header,
-			struct error *err);
+			size_t *room, struct error *err);
 
 /* Does so with all binary headers that are passed on. */
 int metadata_normalise(struct http_headers *headers, struct arena *arena, struct error *err);

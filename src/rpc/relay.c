@@ -174,16 +174,17 @@ static const struct rpc_events client_events = {
 /* --- from the peer to the client ---------------------------------------------------------------------------------- */
 
 /* Drops what the peer wrote wrong: the client's stack might take that for an error of the connection. */
-static void copy_binary(struct http_headers *to, struct arena *arena, const struct http_header *header) {
+static void copy_binary(struct http_headers *to, struct arena *arena, const struct http_header *header, size_t *room) {
 	struct error err;
-	if (!metadata_is_of_one_hop(header->name) && metadata_add_binary(to, arena, header, &err) < 0)
+	if (!metadata_is_of_one_hop(header->name) && metadata_add_binary(to, arena, header, room, &err) < 0)
 		log_failure(LOG_DEBUG, &err, "dropped a header of the answer");
 }
 
 static void copy_headers(struct http_headers *to, struct arena *arena, const struct http_headers *from) {
+	size_t room = metadata_room(from);
 	for (size_t i = 0; i < from->count; i++)
 		if (metadata_is_binary(from->items[i].name))
-			copy_binary(to, arena, &from->items[i]);
+			copy_binary(to, arena, &from->items[i], &room);
 		else if (!metadata_is_of_one_hop(from->items[i].name))
 			http_headers_copy(to, arena, &from->items[i]);
 }
@@ -313,15 +314,16 @@ static void call_peer(struct relay *relay, struct rpc_channel *channel, const st
 	struct rpc_stream *from = relay->from;
 	struct http_header room[HTTP_HEADERS_ROOM];
 	struct http_headers headers = HTTP_HEADERS_IN(room);
-	struct arena *arena = &from->http.arena;
+	/* Not the stream's, which would grow with each attempt. */
+	struct arena arena = ARENA_INIT(RPC_ARENA_MAX);
 	bool has_connection = from->http.connection != NULL && from->http.connection->version == 1;
 	struct str connection = has_connection ? http_headers_get(&from->http.received, STR("connection")) : STR("");
 	for (size_t i = 0; i < from->http.received.count; i++)
 		if (!metadata_is_of_one_hop(from->http.received.items[i].name) &&
 		    (connection.len == 0 || !metadata_is_named(connection, from->http.received.items[i].name)))
-			http_headers_pass(&headers, arena, &from->http.received.items[i]);
+			http_headers_pass(&headers, &arena, &from->http.received.items[i]);
 	for (size_t i = 0; added != NULL && i < added->count; i++)
-		http_headers_pass(&headers, arena, &added->items[i]);
+		http_headers_pass(&headers, &arena, &added->items[i]);
 	uint64_t left = rpc_time_left_ms(from);
 	relay_state_move(&relay->state, RELAY_SENDING);
 	relay->to = rpc_call(channel,
@@ -331,6 +333,7 @@ static void call_peer(struct relay *relay, struct rpc_channel *channel, const st
 							.events = &peer_events,
 							.owner = relay,
 							.no_retry = true});
+	arena_deinit(&arena);
 	relay->to->message_max = from->message_max;
 	if (relay->has_message) {
 		rpc_begin(relay->to, relay->message_size);

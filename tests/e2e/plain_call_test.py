@@ -84,6 +84,22 @@ def test_what_is_not_there_is_told_with_what_is_near(echo):
     assert ask(echo, "/caller/echo.echo", TEXT)[0] != 200
 
 
+def test_odd_names_are_no_calls(echo):
+    assert refused(echo, "/call?echo.echo", TEXT)[:2] == (404, "not_found")
+    assert refused(echo, f"/call/echo.{'x' * 2000}", TEXT)[:2] == (400, "invalid_argument")
+
+
+def test_binary_headers_of_many_values_are_refused(echo):
+    status, code, _, message = refused(echo, "/call/echo.echo", TEXT, x_bin="," * 4000)
+    assert (status, code) == (429, "resource_exhausted") and "x-bin" in message
+    assert ask(echo, "/call/echo.echo", TEXT)[0] == 200
+
+
+def test_an_answer_that_is_none_is_an_error(echo):
+    echo.host.verbs["echo"] = lambda request, context: ftl.CallResponse()
+    assert refused(echo, "/call/echo.echo", TEXT)[:2] == (500, "internal")
+
+
 def test_a_verb_that_is_not_exported_cannot_be_called(echo):
     status, code, reason, message = refused(echo, "/call/echo.hidden", TEXT)
     assert (status, code, reason) == (404, "not_found", "NOT_EXPORTED")

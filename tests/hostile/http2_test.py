@@ -116,6 +116,13 @@ def rapid_reset_with_deadlines():
                        frame(RST_STREAM, 0, stream, struct.pack(">I", 8)) for stream in range(first, first + 200, 2))
 
 
+def rapid_reset_with_tiny_deadlines():
+    """Nor does one that has passed as soon as it was read."""
+    for first in range(1, 200001, 200):
+        yield b"".join(frame(HEADERS, END_HEADERS, stream, request_headers() + literal("grpc-timeout", "1m")) +
+                       frame(RST_STREAM, 0, stream, struct.pack(">I", 8)) for stream in range(first, first + 200, 2))
+
+
 def empty_continuation_flood():
     """CVE-2024-27316 with empty frames."""
     yield frame(HEADERS, 0, 1, request_headers())
@@ -139,6 +146,7 @@ def empty_continuation_flood():
     (reset_of_nothing_flood, "max-control-frames is 500"),
     (acknowledgement_flood, "max-control-frames is 500"),
     (rapid_reset_with_deadlines, "max-resets is 1000"),
+    (rapid_reset_with_tiny_deadlines, "max-resets is 1000"),
     (empty_continuation_flood, ""),
 ])
 def test_floods_end_with_a_reason(server, flood, reason):

@@ -59,6 +59,12 @@ static void from_one_that_was_never_active_goes_to_the_last_life_of_another(void
 	expect(NULL, 0, "c", 0);
 }
 
+/* Life 3, at which it stands, is not kept any more. */
+static void stands_at_itself_when_its_origin_is_forgotten(void **state UNUSED) {
+	const struct history_entry entries[] = {LIFE(9, 3, "a"), LIFE(8, 8, "b"), LIFE(7, 3, "a"), LIFE(6, 6, "b")};
+	EXPECT(entries, "a", 8);
+}
+
 static void finds_lives(void **state UNUSED) {
 	const struct history_entry entries[] = {LIFE(7, 7, "a"), NEVER("c"), LIFE(4, 4, "b"), LIFE(1, 1, "a")};
 	size_t count = ARRAY_LEN(entries);
@@ -78,6 +84,7 @@ int main(void) {
 		cmocka_unit_test(passes_over_lives_of_itself_and_of_what_failed),
 		cmocka_unit_test(a_killed_module_goes_to_its_last_life),
 		cmocka_unit_test(from_one_that_was_never_active_goes_to_the_last_life_of_another),
+		cmocka_unit_test(stands_at_itself_when_its_origin_is_forgotten),
 		cmocka_unit_test(finds_lives),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

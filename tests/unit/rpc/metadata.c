@@ -95,6 +95,35 @@ static void binary_values_are_written_anew(void **state UNUSED) {
 	arena_deinit(&arena);
 }
 
+/* A list of four thousand empty values is small, and its headers would not be. */
+static void lists_have_room_for_what_may_come_as_headers(void **state UNUSED) {
+	struct arena arena = ARENA_INIT(KIB(256));
+	char commas[4001];
+	memset(commas, ',', sizeof commas - 1);
+	commas[sizeof commas - 1] = '\0';
+	struct http_headers headers = {0}, made = {0};
+	struct error err;
+	http_headers_add(&headers, &arena, STR("a-bin"), str_from(commas));
+	size_t room = metadata_room(&headers);
+	assert_int_equal(room, HTTP_HEADER_BYTES_DEFAULT);
+	assert_int_equal(metadata_add_binary(&made, &arena, &headers.items[0], &room, &err), -1);
+	assert_int_equal(err.code, CODE_RESOURCE_EXHAUSTED);
+	assert_non_null(strstr(err.msg, "a-bin"));
+	assert_int_equal(made.count, 0);
+	assert_int_equal(metadata_normalise(&headers, &arena, &err), -1);
+	/* What came is no more than what goes. */
+	char *large = arena_alloc(&arena, KIB(40) + 1);
+	memset(large, 'A', KIB(40));
+	headers.items[0].value = str_new(large, KIB(40));
+	assert_int_equal(metadata_normalise(&headers, &arena, &err), 0);
+	/* Other headers count as well. */
+	headers = (struct http_headers){0};
+	http_headers_add(&headers, &arena, STR("x"), str_new(large, KIB(12)));
+	http_headers_add(&headers, &arena, STR("a-bin"), str_new(commas, 200));
+	assert_int_equal(metadata_normalise(&headers, &arena, &err), -1);
+	arena_deinit(&arena);
+}
+
 static void names_that_grpc_does_not_know_are_dropped(void **state UNUSED) {
 	struct arena arena = ARENA_INIT(KIB(4));
 	struct http_headers headers = {0};
@@ -112,6 +141,7 @@ int main(void) {
 		cmocka_unit_test(headers_of_one_hop_stay),
 		cmocka_unit_test(connection_names_headers),
 		cmocka_unit_test(binary_values_are_written_anew),
+		cmocka_unit_test(lists_have_room_for_what_may_come_as_headers),
 		cmocka_unit_test(names_that_grpc_does_not_know_are_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
