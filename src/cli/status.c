@@ -4,6 +4,7 @@
 #include "base/nearest.h"
 #include "base/reasons.h"
 #include "cli/json.h"
+#include "cli/output.h"
 
 int status_get(struct cli *cli, const Ftl__StatusResponse **ret_status, struct error *err) {
 	const Ftl__StatusRequest request = FTL__STATUS_REQUEST__INIT;
@@ -26,17 +27,35 @@ json_t *status_deployment_to_json(const Ftl__StatusResponse *status,
 	return object;
 }
 
-int status_check_module(struct cli *cli, const Ftl__StatusResponse *status, const char *module, struct error *err) {
+/* NULL: the module is known. Otherwise "; did you mean "echo"?", or "" where no name is near. */
+static const char *meant(struct cli *cli, const Ftl__StatusResponse *status, const char *module) {
 	struct nearest nearest;
 	nearest_init(&nearest, str_from(module));
 	for (size_t i = 0; i < status->n_deployments; i++) {
 		if (strcmp(status->deployments[i]->module, module) == 0)
-			return 0;
+			return NULL;
 		nearest_offer(&nearest, arena_strdup(&cli->arena, str_from(status->deployments[i]->module)));
 	}
 	char hint[NEAREST_HINT_MAX];
-	const char *meant = nearest_hint(&nearest, hint);
-	error_set(err, CODE_NOT_FOUND, "there is no module \"%.80s\"%s%s", module, meant ? "; " : "",
-		  meant ? meant : "");
+	return nearest_hint(&nearest, hint) != NULL ? arena_printf(&cli->arena, "; %s", hint) : "";
+}
+
+int status_check_module(struct cli *cli, const Ftl__StatusResponse *status, const char *module, struct error *err) {
+	const char *other = meant(cli, status, module);
+	if (other == NULL)
+		return 0;
+	error_set(err, CODE_NOT_FOUND, "there is no module \"%.80s\"%s", module, other);
 	return error_set_reason(err, REASON_NO_SUCH_MODULE);
+}
+
+void status_warn_of_unknown(struct cli *cli, char *const *modules, size_t count) {
+	const Ftl__StatusResponse *status;
+	struct error ignored;
+	if (count == 0 || status_get(cli, &status, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const char *other = meant(cli, status, modules[i]);
+		if (other != NULL && other[0] != '\0')
+			output_warning("there is no module \"%.80s\"%s", modules[i], other);
+	}
 }

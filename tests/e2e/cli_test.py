@@ -1311,6 +1311,27 @@ def test_logs_prints_lines(run, fake):
     assert (request.module, request.tail, request.follow) == ("echo", 5, False)
 
 
+@pytest.mark.parametrize(("command", "nothing"), [("logs", "no such line is kept"), ("events", "no event is kept")])
+def test_a_module_that_is_misspelt_is_named(run, start, busy, command, nothing):
+    busy.logs = busy.events = lambda request: iter([])
+    warning = 'warning: there is no module "ecko"; did you mean "echo"?\n'
+    assert run(command, "ecko") == Result(0, "", f"{nothing}\n{warning}")
+    assert run(command, "echo") == run(command, "xyzzy") == run(command) == Result(0, "", f"{nothing}\n")
+    busy.logs = busy.events = lambda request: iter([busy.stopping.wait(30)])
+    process = start(command, "-f", "ecko")
+    assert process.stderr.readline() == warning
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+
+
+def test_a_word_of_schema_that_is_misspelt_is_named(run, fake):
+    fake.reasons["GetSchema"] = (grpc.StatusCode.NOT_FOUND, "there is no module dif", "NO_SUCH_MODULE")
+    assert run("schema", "dif") == Result(1, "", "error: there is no module dif\nhint: did you mean: ftl schema diff\n")
+    assert run("schema", "greeter").err == "error: there is no module dif\nhint: ftl ps shows the modules that are deployed\n"
+    assert run("schema", "dif", "folder") == Result(
+        2, "", 'error: "folder" is one argument too many\nhint: did you mean: ftl schema diff\nsee: ftl help schema\n')
+
+
 def test_numbers_have_no_more_digits_than_they_need(run, fake):
     fake.logs = lambda request: iter([entry(attributes='{"a":0.1,"b":[0.758],"c":0.30000000000000004,"d":1e300}')])
     assert run("logs").out.endswith(" echo hello a=0.1 b=[0.758] c=0.30000000000000004 d=1e300\n")

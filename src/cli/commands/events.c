@@ -7,6 +7,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/since.h"
+#include "cli/status.h"
 #include "ftl.pb-c.h"
 
 struct events_options {
@@ -135,12 +136,17 @@ static int run(struct cli *cli) {
 		return wrong;
 	request.module = cli->operand_count > 0 ? cli->operands[0] : request.module;
 	request.follow = given->follow;
+	if (given->follow) /* which may wait for ever */
+		status_warn_of_unknown(cli, cli->operands, cli->operand_count);
 	if (cli_connect(cli, NULL, &err) < 0 ||
 	    cli_print_stream(cli, "StreamEvents", &request.base, &ftl__stream_events_response__descriptor, print_event,
 			     &printed, &err) < 0)
 		return cli_fail(cli, &err);
-	if (printed == 0 && request.tail > 0)
+	if (printed == 0 && request.tail > 0) {
 		output_nothing("no event is kept%s", given->range.since != NULL ? " since then" : "");
+		if (!given->follow)
+			status_warn_of_unknown(cli, cli->operands, cli->operand_count);
+	}
 	return EXIT_DONE;
 }
 

@@ -7,6 +7,7 @@
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/since.h"
+#include "cli/status.h"
 #include "ftl.pb-c.h"
 
 struct logs_options {
@@ -144,12 +145,17 @@ static int run(struct cli *cli) {
 	request.follow = given->follow;
 	request.level = given->level > LOG_DEBUG ? (char *)log_level_name(given->level) : request.level;
 	request.request_id = given->request != NULL ? (char *)given->request : request.request_id;
+	if (given->follow) /* which may wait for ever */
+		status_warn_of_unknown(cli, cli->operands, cli->operand_count);
 	if (cli_connect(cli, NULL, &err) < 0 ||
 	    cli_print_stream(cli, "StreamLogs", &request.base, &ftl__stream_logs_response__descriptor, print_entry,
 			     &printed, &err) < 0)
 		return cli_fail(cli, &err);
-	if (printed == 0 && request.tail > 0)
+	if (printed == 0 && request.tail > 0) {
 		output_nothing("no such line is kept");
+		if (!given->follow)
+			status_warn_of_unknown(cli, cli->operands, cli->operand_count);
+	}
 	return EXIT_DONE;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/map.h"
+#include "base/nearest.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/output.h"
@@ -85,13 +86,27 @@ static void print_proto(struct cli *cli, const Ftl__GetSchemaResponse *response,
 	fwrite(packed.ptr, 1, packed.len, stdout);
 }
 
+/* "did you mean: ftl schema diff", in the arena of cli; NULL: no word is near. */
+static const char *word_meant(struct cli *cli, const char *word) {
+	struct nearest nearest;
+	nearest_init(&nearest, str_from(word));
+	nearest_offer(&nearest, "get");
+	nearest_offer(&nearest, "diff");
+	nearest_offer(&nearest, "openapi");
+	return nearest.name != NULL ? arena_printf(&cli->arena, "did you mean: ftl schema %s", nearest.name) : NULL;
+}
+
+/* name: a module; NULL: all. */
 static int get(struct cli *cli, const char *name) {
 	const Ftl__GetSchemaResponse *response;
 	struct error err;
 	if (follows(cli))
 		return schema_follow(cli, name, wants(cli, "json"), &err) < 0 ? cli_fail(cli, &err) : EXIT_DONE;
-	if (schema_fetch_messages(cli, NULL, name, &response, &err) < 0)
+	if (schema_fetch_messages(cli, NULL, name, &response, &err) < 0) {
+		if (err.code == CODE_NOT_FOUND && name != NULL && cli->operand_count == 1)
+			cli->hint = word_meant(cli, name);
 		return cli_fail(cli, &err);
+	}
 	if (wants(cli, "json"))
 		print_json(response);
 	else if (wants(cli, "proto"))
@@ -205,8 +220,11 @@ static int run(struct cli *cli) {
 		return openapi(cli, operands + 1);
 	bool is_word = strcmp(word, "get") == 0 || strcmp(word, "diff") == 0;
 	size_t first = is_word && cli->operand_count > 0;
-	if (cli->operand_count > first + 1)
-		return cli_usage(cli, "\"%.80s\" is one argument too many", operands[first + 1]);
+	if (cli->operand_count > first + 1) {
+		const char *meant = is_word ? NULL : word_meant(cli, word);
+		return cli_usage(cli, "\"%.80s\" is one argument too many%s%s", operands[first + 1],
+				 meant != NULL ? "\nhint: " : "", meant != NULL ? meant : "");
+	}
 	if (strcmp(word, "diff") == 0)
 		return diff(cli, operands[1]);
 	return get(cli, cli->operand_count > 0 ? operands[first] : NULL);
