@@ -160,20 +160,17 @@ static int bind_again(struct listener *listener, struct error *err) {
 }
 
 /* A file that another process has put there is left alone. */
-static void on_check(struct timer *timer) {
-	struct listener *listener = CONTAINER_OF(timer, struct listener, check);
+static void on_gone(struct file_check *check) {
+	struct listener *listener = CONTAINER_OF(check, struct listener, check);
 	const char *path = listener->endpoint.path;
-	struct stat status;
 	struct error err;
-	timer_start(listener->loop, timer, LISTENER_CHECK_MS);
-	if (lstat(path, &status) == 0 || errno != ENOENT)
-		return;
-	if (bind_again(listener, &err) == 0)
+	bool was_lost = listener->is_lost;
+	listener->is_lost = bind_again(listener, &err) < 0;
+	if (!listener->is_lost)
 		log_warn("the socket %s was removed by another process, and is there again", path);
-	else if (!listener->is_lost)
+	else if (!was_lost)
 		log_failure(LOG_ERROR, &err, "the socket %s was removed by another process; no new connection finds it",
 			    path);
-	listener->is_lost = lstat(path, &status) < 0;
 }
 
 static uint16_t bound_port(int fd) {
@@ -211,14 +208,13 @@ void listener_adopt(struct listener *listener, struct loop *loop, int fd, const 
 				      .endpoint = *endpoint,
 				      .on_accept = on_accept,
 				      .owner = owner,
-				      .pause.fire = resume,
-				      .check.fire = on_check};
+				      .pause.fire = resume};
 	int failed = uv_poll_init(&loop->uv, &listener->poll, fd);
 	ASSERT(failed == 0);
 	listener->poll.data = listener;
 	uv_poll_start(&listener->poll, UV_READABLE, on_readable);
 	if (endpoint->kind == ENDPOINT_UNIX)
-		timer_start(loop, &listener->check, LISTENER_CHECK_MS);
+		file_check_start(&listener->check, loop, listener->endpoint.path, LISTENER_CHECK_MS, on_gone);
 }
 
 static void on_poll_closed(uv_handle_t *handle) {
@@ -235,7 +231,7 @@ void listener_abandon(struct listener *listener) {
 	if (is_closed(listener))
 		return;
 	timer_stop(listener->loop, &listener->pause);
-	timer_stop(listener->loop, &listener->check);
+	file_check_stop(&listener->check);
 	uv_close((uv_handle_t *)&listener->poll, on_poll_closed);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "net/endpoint.h"
+#include "net/file_check.h"
 #include "net/loop.h"
 
 /* How often a UNIX listener looks whether its socket file is still there: cleaners of temporary folders remove files,
@@ -22,7 +23,7 @@ struct listener {
 	void (*on_accept)(struct listener *listener, int fd); /* takes fd */
 	void *owner;
 	bool starved; /* without a free descriptor, which has been logged */
-	struct timer check; /* UNIX: the next look at the file */
+	struct file_check check; /* UNIX: of the socket's file */
 	bool is_lost; /* UNIX: the file is gone and could not be made again, which has been logged */
 };
 

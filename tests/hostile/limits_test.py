@@ -83,7 +83,7 @@ def test_silence_without_a_request(make_server):
     server = make_server("--idle", str(IDLE_MS))
     with server.connect() as connection, server.connect_h2() as second:
         connection.sendall(b"GET /nobody HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert read_all(connection).startswith(b"HTTP/1.1 405")
+        assert read_all(connection).startswith(b"HTTP/1.1 404")
         assert goaway_code(read_all(second)) == 0
     assert wait_for(lambda: server.reasons(f"idle-timeout is {IDLE_MS} ms") == 2)
 

@@ -176,7 +176,9 @@ static void leave_workers(struct giver *giver) {
 }
 
 static void close_listener(struct giver *giver) {
-	timer_stop(&context_of(giver)->loop, &giver->check);
+	file_check_stop(&giver->check);
+	free(giver->socket_path);
+	giver->socket_path = NULL;
 	uv_close((uv_handle_t *)&giver->poll, NULL);
 	close(giver->listener);
 	giver->listener = -1;
@@ -476,19 +478,17 @@ void giver_init(struct giver *giver, struct backplane *backplane) {
 }
 
 /* As net/listener.h does: a cleaner may remove the file. */
-static void on_check(struct timer *timer) {
-	struct giver *giver = CONTAINER_OF(timer, struct giver, check);
-	const char *folder = context_of(giver)->data.folder;
+static void on_gone(struct file_check *check) {
+	struct giver *giver = CONTAINER_OF(check, struct giver, check);
 	struct error err;
 	int fd;
-	timer_start(&context_of(giver)->loop, timer, LISTENER_CHECK_MS);
-	if (takeover_packet_is_there(folder) || takeover_packet_listen(folder, &fd, &err) < 0)
+	if (takeover_packet_listen(context_of(giver)->data.folder, &fd, &err) < 0)
 		return;
 	uv_poll_stop(&giver->poll);
 	dup3(fd, giver->listener, O_CLOEXEC);
 	close(fd);
 	uv_poll_start(&giver->poll, UV_READABLE, on_connection);
-	log_warn("the socket %s/takeover.sock was removed by another process, and is there again", folder);
+	log_warn("the socket %s was removed by another process, and is there again", giver->socket_path);
 }
 
 int giver_open(struct giver *giver, struct error *err) {
@@ -504,8 +504,8 @@ int giver_open(struct giver *giver, struct error *err) {
 	uv_poll_init(&context_of(giver)->loop.uv, &giver->poll, giver->listener);
 	giver->poll.data = giver;
 	uv_poll_start(&giver->poll, UV_READABLE, on_connection);
-	giver->check.fire = on_check;
-	timer_start(&context_of(giver)->loop, &giver->check, LISTENER_CHECK_MS);
+	giver->socket_path = mem_printf("%s/takeover.sock", context_of(giver)->data.folder);
+	file_check_start(&giver->check, &context_of(giver)->loop, giver->socket_path, LISTENER_CHECK_MS, on_gone);
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #pragma once
 
 #include "backplane/takeover/packets.h"
+#include "net/file_check.h"
 #include "net/loop.h"
 
 struct backplane;
@@ -42,7 +43,8 @@ struct giver {
 	enum giver_state state;
 	int listener; /* DATA/takeover.sock; -1: closed */
 	uv_poll_t poll; /* of listener */
-	struct timer check; /* the next look whether the socket's file is still there */
+	struct file_check check; /* of the socket's file */
+	char *socket_path;
 	int asker; /* the connection of the other process; -1: none */
 	uv_poll_t asker_poll;
 	int asker_process; /* pidfd, so that no other process is meant; -1: none */

@@ -101,13 +101,6 @@ void takeover_packet_unlink(const char *data_folder) {
 	free(path);
 }
 
-bool takeover_packet_is_there(const char *data_folder) {
-	char *path = mem_printf("%s/takeover.sock", data_folder);
-	bool is_there = access(path, F_OK) == 0 || errno != ENOENT;
-	free(path);
-	return is_there;
-}
-
 int takeover_packet_accept(int listener) {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0 || is_own_user(fd))

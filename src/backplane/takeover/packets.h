@@ -53,8 +53,6 @@ int takeover_packet_connect(const char *data_folder, int *ret_fd, struct error *
 /* Called by the old process, which holds the data folder's lock. Replaces the file that an earlier process left. */
 int takeover_packet_listen(const char *data_folder, int *ret_fd, struct error *err);
 void takeover_packet_unlink(const char *data_folder);
-/* Whether the file is there, whoever listens on it. */
-bool takeover_packet_is_there(const char *data_folder);
 /* Returns -1 when there is no connection, or it is of another user. */
 int takeover_packet_accept(int listener);
 long takeover_packet_peer_pid(int fd);
