@@ -70,7 +70,7 @@ int main(void) {
 		struct schema_comparison comparison;
 		int failed = schema_check_references(newer[i], &map, &diagnostics);
 		ASSERT(!failed);
-		schema_compare(modules[i], newer[i], &arena, &comparison);
+		schema_compare(modules[i], newer[i], NULL, &arena, &comparison);
 		changes += comparison.count;
 	}
 	double end = now_ms();
