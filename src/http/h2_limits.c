@@ -40,7 +40,8 @@ static void charge_reset(struct h2 *h2, uint64_t cost) {
 
 /*
  * A stream whose response has left, or whose deadline has passed, is over, so its reset costs nothing: clients reset
- * the calls whose deadlines pass, at the moment at which the server answers them.
+ * the calls whose deadlines pass, at the moment at which the server answers them. A deadline below DEADLINE_MIN_MS is
+ * none in that, as it has passed once the request is read.
  *
  * The reset of a call with a deadline of D ms is a part of a reset. A client may have max-streams such calls at a time,
  * and so max-streams * 1000 / D of them a second, without a single reset; max-resets of them by resets would be fewer.

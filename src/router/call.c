@@ -364,12 +364,10 @@ static int check(const struct call *call, const struct verb_name *verb, struct s
 	if (call_headers_check_chain(received, call->info.verb, err) < 0 ||
 	    call_check_declared(routes, received, call->info.verb, err) < 0 || check_metadata(call, err) < 0)
 		return -1;
-	if (is_plain && call_check_exported(call->info.module, verb->name, err) < 0)
-		return -1;
 	if (transcoder == NULL || (!is_plain && transcode_options(transcoder)->receive == NULL))
 		return 0;
 	ASSERT(message.len == call->message_size); /* JSON is turned into protobuf as a whole */
-	return call_check_request(routes, call->info.module, verb->name, message, err);
+	return call_check_request(routes, call->info.module, verb->name, message, is_plain, err);
 }
 
 static void route(struct call *call, const struct verb_name *verb, struct str taken) {

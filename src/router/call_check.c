@@ -36,29 +36,22 @@ static const struct schema_module *find_model(void *owner, const char *name) {
 	return module != NULL && module->schema != NULL ? packed_schema_module(module->schema) : NULL;
 }
 
-static const struct schema_decl *find_verb(const struct route_module *module, struct str name) {
-	const struct schema_decl *decl = NULL;
-	while ((decl = schema_next_verb(packed_schema_module(module->schema), decl)) != NULL &&
-	       !str_eq_c(name, decl->name))
-		;
-	return decl;
-}
-
-int call_check_exported(const struct route_module *module, struct str verb, struct error *err) {
-	const struct schema_decl *decl = module->schema != NULL ? find_verb(module, verb) : NULL;
-	if (decl == NULL || decl->exported)
-		return 0;
+static int not_exported(const struct route_module *module, struct str verb, struct error *err) {
 	error_set(err, CODE_NOT_FOUND, "%.*s.%.*s is not exported; write \"export verb %.*s\" in its schema",
 		  STR_ARG(module->name), STR_ARG(verb), STR_ARG(verb));
 	return error_set_reason(err, REASON_NOT_EXPORTED);
 }
 
 int call_check_request(const struct route_table *routes, const struct route_module *module, struct str verb,
-		       struct str message, struct error *err) {
+		       struct str message, bool exported_only, struct error *err) {
 	if (module->schema == NULL)
 		return 0;
 	const struct schema_module *model = packed_schema_module(module->schema);
-	const struct schema_decl *decl = find_verb(module, verb);
+	const struct schema_decl *decl = NULL;
+	while ((decl = schema_next_verb(model, decl)) != NULL && !str_eq_c(verb, decl->name))
+		;
+	if (decl != NULL && exported_only && !decl->exported)
+		return not_exported(module, verb, err);
 	struct str body = find_body(message);
 	if (decl == NULL || (body.len == 0 && decl->verb.request.kind == SCHEMA_UNIT))
 		return 0;

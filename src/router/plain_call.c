@@ -87,11 +87,6 @@ static json_t *error_to_json(const struct rpc_stream *stream) {
 	return object;
 }
 
-static void add_all(struct rpc_stream *stream, struct http_headers *to, const struct http_headers *from) {
-	for (size_t i = 0; i < from->count; i++)
-		http_headers_add(to, &stream->http.arena, from->items[i].name, from->items[i].value);
-}
-
 /* Does nothing: the HTTP status depends on the outcome, so finish sends the headers. */
 static void respond(struct rpc_stream *stream UNUSED) {
 }
@@ -115,7 +110,8 @@ static void finish(struct rpc_stream *stream) {
 		http_headers_add(&headers, arena, STR("allow"), STR("POST"));
 	if (gzip)
 		http_headers_add(&headers, arena, STR("content-encoding"), STR("gzip"));
-	add_all(stream, &headers, &stream->response_headers);
+	for (size_t i = 0; i < stream->response_headers.count; i++)
+		http_headers_pass(&headers, arena, &stream->response_headers.items[i]);
 	stream->http.send_trailers.count = 0; /* a client of plain HTTP expects none */
 	http_respond(&stream->http, is_post(stream) ? content_http_status(stream->status) : 405, &headers);
 	http_stream_write(&stream->http, body);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/metadata.h"
 
-#include <strings.h>
-
 #include "base/base64.h"
 
 enum { SHOWN_MAX = 60 /* bytes of a header's name in an error */ };
@@ -51,7 +49,7 @@ bool metadata_is_of_one_hop(struct str name) {
 bool metadata_is_named(struct str connection, struct str name) {
 	while (connection.ptr != NULL && connection.len > 0) {
 		struct str option = str_trim(str_cut(connection, ',', &connection));
-		if (option.len == name.len && strncasecmp(option.ptr, name.ptr, name.len) == 0)
+		if (str_eq_nocase(option, name))
 			return true;
 	}
 	return false;

@@ -53,7 +53,7 @@ struct child_activity {
 	bool has_worked; /* it used the processor since the Ping before */
 };
 
-/* It did not. Returns the state, which may be new. */
+/* The child did not answer a Ping. Returns its state afterwards. */
 enum child_state child_ping_missed(struct child_ping *ping, uint64_t now_ms, const struct child_activity *activity);
 
 /* Whether the answer's timeout fired so late that this process was stalled, or the whole machine; the child is not to

@@ -117,10 +117,11 @@ static bool is_final(const struct registrar *registrar, enum code code) {
 static void lost_at_once(struct registrar *registrar, uint64_t now_ms, const struct error *why) {
 	struct error err;
 	if (why != NULL)
-		error_set(&err, why->code, "it accepted the Runner and was lost at once: %s", why->msg);
+		error_set(&err, why->code, "the Backplane accepted the Runner and was lost at once: %s", why->msg);
 	else
-		error_set(&err, CODE_UNAVAILABLE,
-			  "it accepted the Runner, and it or a proxy before it ended the registration at once");
+		error_set(
+			&err, CODE_UNAVAILABLE,
+			"the Backplane accepted the Runner, and it or a proxy before it ended the registration at once");
 	registrar->is_unstable = true;
 	tell_trouble(registrar, now_ms, err.msg);
 	/* A Backplane that died is back in a moment, and its calls wait for what this Runner hosts. */

@@ -16,25 +16,17 @@
 
 enum { PATH_TEXT_MAX = 400 };
 
-/* The length of text, or of its whole characters in its first max bytes. */
-static size_t cut(struct str text, size_t max) {
-	size_t len = MIN(text.len, max);
-	while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xC0) == 0x80)
-		len--;
-	return len;
-}
-
 const char *json_quote(struct str text, char ret_text[JSON_QUOTE_MAX]) {
 	struct buf quoted = BUF_INIT(JSON_VALUE_MAX * sizeof "\\u0000");
-	size_t len = cut(text, JSON_VALUE_MAX);
-	text_quote(&quoted, str_new(text.ptr, len));
+	struct str shown = text_cut(text, JSON_VALUE_MAX);
+	text_quote(&quoted, shown);
 	while (buf_len(&quoted) > JSON_VALUE_MAX + strlen("\"\"")) {
-		len = cut(text, len - 1); /* escapes need more room than what they stand for */
+		shown = text_cut(text, shown.len - 1); /* escapes need more room than what they stand for */
 		buf_clear(&quoted);
-		text_quote(&quoted, str_new(text.ptr, len));
+		text_quote(&quoted, shown);
 	}
 	snprintf(ret_text, JSON_QUOTE_MAX, "%.*s%s\"", (int)buf_len(&quoted) - 1, buf_view(&quoted).ptr,
-		 len < text.len ? "…" : "");
+		 shown.len < text.len ? "…" : "");
 	buf_deinit(&quoted);
 	return ret_text;
 }

@@ -175,7 +175,7 @@ def test_a_socket_whose_absolute_path_is_too_long_is_refused(tmp_path, command):
 
 
 def test_a_build_command_gets_an_absolute_endpoint(relative, tmp_path):
-    """It works in the folder of its module."""
+    """The build command runs in the folder of its module."""
     folder = tmp_path / "m"
     folder.mkdir()
     (folder / "ftl.toml").write_text(

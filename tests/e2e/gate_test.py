@@ -97,7 +97,7 @@ def test_callers_keep_the_needs_that_they_were_deployed_with(sleepers, refused):
 
 
 def test_a_caller_that_comes_back_must_fit_what_changed(sleepers, refused):
-    """It was built for what was deployed at its time, so its schema alone does not tell whether it fits."""
+    """The deployment was built for what was deployed at its time, so its schema alone does not tell whether it fits."""
     backplane = sleepers.backplane
     create(backplane, catalog())
     key = create(backplane, CART).deployment_key

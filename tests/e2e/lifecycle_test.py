@@ -304,7 +304,7 @@ def test_a_change_is_one_line_in_the_log_of_the_backplane(make_backplane, tmp_pa
 
 
 def test_lines_in_json_are_shown_as_people_read_them(backplane, tmp_path):
-    """Those that a module printed before it failed, in the output of deploy and in events."""
+    """Lines in JSON that a module printed before it failed are shown as text by deploy and by events."""
     folder = tmp_path / "broken"
     folder.mkdir()
     (folder / "ftl.toml").write_text('module = "broken"\nlanguage = "sh"\ndeploy = ["main"]\n')

@@ -68,7 +68,7 @@ def test_binary_metadata_of_a_grpc_client_goes_both_ways(child):
     ("x!y", "1"), ("x~y", "1"),
 ])
 def test_headers_of_one_hop_stay_on_it(child, header):
-    """So do names that gRPC does not know, over which its C core fails a call."""
+    """Headers whose names gRPC does not know are dropped: its C core fails a call over them."""
     status, seen = ask(child, "headers", [header, ("X-Hop", "1"), ("X-End", "to end")])
     names = {name for name, _ in seen}
     assert status == 200

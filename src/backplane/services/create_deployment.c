@@ -286,7 +286,7 @@ static void creation_work(struct store_job *job, struct store *store) {
 			store->ops->get_needs(store, &creation->arena, &creation->record, &creation->err) < 0;
 }
 
-/* One that existed was built for what was deployed at its time. */
+/* A deployment that existed was built for what was deployed at its time, and may not fit what is deployed now. */
 static int check_existed(struct creation *creation) {
 	struct context *context = creation->context;
 	if (!creation->existed || creation->allow_breaking)

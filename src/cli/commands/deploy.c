@@ -354,7 +354,7 @@ static void list_modules(struct deploy_batch *batch, enum order_state state, con
 		output_nothing("%s: %s", title, names);
 }
 
-/* One error for each that was left undone, and where people read, the modules by how they ended. */
+/* An error for each module that was left undone and, where people read, all modules by how they ended. */
 static void sum_up(struct deploy_batch *batch) {
 	bool all_done = true;
 	for (size_t i = 0; i < batch->count; i++) {

@@ -307,7 +307,7 @@ static void test_each_caller_has_needs_of_its_own(void **state) {
 	passes(stage, catalog_asks_more);
 }
 
-/* It was built for a catalog that is no more. */
+/* The cart was built for a catalog that has changed since. */
 static void test_an_earlier_deployment_must_fit_as_a_caller(void **state) {
 	struct stage *stage = *state;
 	activate(stage, "catalog", catalog);

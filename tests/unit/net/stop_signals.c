@@ -54,7 +54,7 @@ static void takes_each_signal_that_ends_a_process(void **state UNUSED) {
 		assert_int_equal(stage->was_order, i < 2 || numbers[i] == SIGQUIT);
 	}
 	close_stage(stage);
-	/* They change nothing while the process ends. */
+	/* Further signals change nothing while the process ends. */
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		raise(numbers[i]);
 		signal(numbers[i], SIG_DFL);

@@ -111,7 +111,7 @@ static void lists_have_room_for_what_may_come_as_headers(void **state UNUSED) {
 	assert_non_null(strstr(err.msg, "a-bin"));
 	assert_int_equal(made.count, 0);
 	assert_int_equal(metadata_normalise(&headers, &arena, &err), -1);
-	/* What came is no more than what goes. */
+	/* A header that came in one piece goes on in one piece, however large max-header-bytes is. */
 	char *large = arena_alloc(&arena, KIB(40) + 1);
 	memset(large, 'A', KIB(40));
 	headers.items[0].value = str_new(large, KIB(40));

@@ -13,7 +13,7 @@ static struct child_ping pinging(void) {
 	return ping;
 }
 
-/* So many in a row are missed. Returns the state after the last. */
+/* The child misses so many Pings in a row. Returns its state after the last. */
 static enum child_state miss(struct child_ping *ping, unsigned count, uint64_t now_ms, size_t calls, bool is_stopped) {
 	enum child_state state = ping->state;
 	const struct child_activity activity = {.calls = calls, .is_stopped = is_stopped};
@@ -66,7 +66,7 @@ static void one_that_uses_the_processor_has_more_time(void **state UNUSED) {
 		assert_int_equal(child_ping_missed(&ping, 20000, &works),
 				 missed < CHILD_PINGS_MISSED_MAX ? CHILD_ANSWERING : CHILD_BUSY);
 	assert_int_equal(child_ping_missed(&ping, 20000, &works), CHILD_HUNG);
-	/* It stopped working before. */
+	/* The child stopped working before. */
 	ping = pinging();
 	for (unsigned missed = 1; missed < 10; missed++)
 		child_ping_missed(&ping, 20000, &works);
