@@ -356,6 +356,17 @@ def test_a_second_backplane_is_refused_and_told_of_takeover(platform):
     assert f"process {platform.process.pid}" in answer.stderr and "--takeover" in answer.stderr
 
 
+def test_the_control_side_answers_after_a_takeover_that_failed(make_backplane):
+    """A worker gets spare connections to the control side for a takeover. The control side closes those that stay unused."""
+    backplane = make_backplane().start()
+    assert run_serve("--takeover", "--data", backplane.data, "--bind", "http://127.0.0.1:1").returncode == 1
+    time.sleep(11)  # the header timeout of the control side is 10 s
+    for _ in range(40):
+        backplane.disconnect()
+        backplane.connect()
+        backplane.status()
+
+
 def test_another_address_is_refused(platform):
     platform.start()
     answer = run_serve("--takeover", "--data", platform.data, "--bind", "http://127.0.0.1:1")

@@ -35,6 +35,8 @@ static struct {
 	bool takes_first; /* the relay begins when the first bytes have been taken */
 	size_t first_size;
 	size_t retries;
+	size_t refusals; /* attempts that go to the refuser */
+	struct http_headers headers; /* of the client's call */
 	const struct relay_tap *tap;
 
 	/* What the tap was shown: messages and the end, a line each; the bytes of each direction. */
@@ -132,7 +134,8 @@ static void retry_at_echo(struct relay *relay, const struct error *why UNUSED) {
 		relay_give_up(relay, &err);
 		return;
 	}
-	relay_retry(relay, world.echo.channel, "the echo", NULL);
+	bool refuses = world.retries < world.refusals;
+	relay_retry(relay, refuses ? world.refuser.channel : world.echo.channel, "the echo", NULL);
 }
 
 static struct relay_options options_of_relay(void) {
@@ -246,6 +249,7 @@ static const struct rpc_events call_events = {.message = call_message, .data = c
 static struct rpc_stream *start_call(uint64_t timeout_ms) {
 	return rpc_call(world.relay.channel, &(struct rpc_call_options){.path = STR(METHOD),
 									.events = &call_events,
+									.headers = &world.headers,
 									.timeout_ms = timeout_ms});
 }
 
@@ -367,6 +371,20 @@ static void shows_that_the_deadline_passed(void **state UNUSED) {
 	assert_string_equal(world.shown[RELAY_REQUEST], "hello, peer");
 }
 
+/* Each attempt sends all headers: what they take must not add up in the memory of the call. */
+static void many_attempts_take_no_more_memory_than_one(void **state UNUSED) {
+	struct arena arena = ARENA_INIT(KIB(64));
+	for (int i = 0; i < 300; i++)
+		http_headers_add(&world.headers, &arena, str_from(arena_printf(&arena, "x-%d", i)), STR("1"));
+	world.begins_at_refuser = true;
+	world.refusals = 100;
+	rpc_half_close(start_call(0));
+	run_to_end();
+	assert_int_equal(world.retries, world.refusals);
+	assert_int_equal(world.answered, CODE_OK);
+	arena_deinit(&arena);
+}
+
 static void does_without_a_tap(void **state UNUSED) {
 	world.tap = NULL;
 	struct rpc_stream *stream = start_call(0);
@@ -391,6 +409,7 @@ int main(void) {
 		LOOP_TEST(sends_the_reason_why_it_gives_up),
 		LOOP_TEST(shows_that_the_client_left),
 		LOOP_TEST(shows_that_the_deadline_passed),
+		LOOP_TEST(many_attempts_take_no_more_memory_than_one),
 		LOOP_TEST(does_without_a_tap),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
